@@ -1,0 +1,39 @@
+# Every target does its own set-up: a fresh machine needs make and Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help venv test demo bench clean
+.DEFAULT_GOAL := help
+
+help:  ## what there is
+	@sed -n 's/^\([a-z]*\):.*## */  make \1	/p' $(MAKEFILE_LIST)
+
+venv: $(STAMP)  ## the environment, in .venv
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(0 if sys.version_info >= (3, 11) else f"uptake needs Python 3.11 or newer, {sys.executable} is {v}; say which: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+# no network, and no more threads than two cores have: many small operations run slower on more
+test: export HF_HUB_OFFLINE = 1
+test: export TOKENIZERS_PARALLELISM = false
+test: export OMP_NUM_THREADS ?= 2
+test: $(STAMP)  ## lint, types, layers, tests with coverage; stops at the first that fails
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov
+
+demo: $(STAMP)  ## pre-train a tiny model, fine-tune it on real facts, diagnose it
+	$(BIN)/uptake demo --output_dir runs/demo
+
+bench: $(STAMP)  ## scoring speed against lm-evaluation-harness
+	$(BIN)/python benchmarks/scoring.py
+
+clean:  ## everything that was made here
+	rm -rf .venv runs build dist htmlcov site .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

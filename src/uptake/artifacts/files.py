@@ -1,0 +1,171 @@
+"""Files between the steps: atomic writes, Parquet in parts so that a killed run goes on, a manifest beside them.
+
+A file is either whole or absent: everything is written beside its place and renamed. A folder of parts belongs to one
+key (a hash of whatever its content depends on); parts under another key are never mixed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+VERSIONED = ("uptake", "torch", "transformers", "trl", "peft", "tokenizers", "numpy", "pyarrow")
+
+
+def digest(*parts: object) -> str:
+    """32 hexadecimal digits that identify the parts: JSON with sorted keys, hashed with BLAKE2b."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """32 hexadecimal digits that identify a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UptakeError: The disk is full, or the place cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON (UTF-8, indented, keys in the order given); NaN and infinities are refused, since JSON has none."""
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that uptake wrote.
+
+    Raises:
+        UptakeError: It is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", fix="run the step that writes it again") from error
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one Parquet file, whole or not at all.
+
+    Raises:
+        UptakeError: The disk is full, or the place cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, beside, compression="zstd")
+        beside.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> UptakeError:
+    """The error for a file that could not be written."""
+    return UptakeError(
+        f"cannot write {path}: {error.strerror or error}",
+        fix="free some space or choose another --output_dir; what was finished is kept, the same command goes on there",
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A table written in numbered parts under one key; a part that is there is whole.
+
+    Attributes:
+        folder: Where the parts lie.
+        schema: Their columns.
+    """
+
+    folder: Path
+    schema: pa.Schema
+
+    def path(self, number: int) -> Path:
+        """Where part `number` lies or will lie."""
+        return self.folder / f"part-{number:05d}.parquet"
+
+    def has(self, number: int) -> bool:
+        """Whether part `number` is done."""
+        return self.path(number).exists()
+
+    def write(self, number: int, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write part `number`: one mapping a row, its keys the schema's names."""
+        import pyarrow as pa
+
+        write_table(self.path(number), pa.Table.from_pylist(list(rows), schema=self.schema))
+
+    def read(self, number: int) -> list[dict[str, Any]]:
+        """The rows of part `number`."""
+        import pyarrow.parquet as pq
+
+        rows: list[dict[str, Any]] = pq.read_table(self.path(number), schema=self.schema).to_pylist()
+        return rows
+
+    def numbers(self) -> Iterator[int]:
+        """The numbers of the parts that are done, from 0 up to the first gap."""
+        number = 0
+        while self.has(number):
+            yield number
+            number += 1
+
+
+def open_parts(folder: Path, key: str, schema: pa.Schema) -> Parts:
+    """The parts in `folder`, emptied first if they were made under another key."""
+    mark = folder / "key.json"
+    if not (mark.exists() and read_json(mark) == key):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(mark, key)
+    return Parts(folder, schema)
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of up to `size` items, in order."""
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of uptake and of what its numbers depend on; None for what is not installed."""
+    found: dict[str, str | None] = {}
+    for name in VERSIONED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found

@@ -1,0 +1,163 @@
+"""Records as table rows: the schema of every table that uptake writes, and the way there and back.
+
+What has no fixed shape (messages, evidence) is a column of JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording
+
+CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
+
+EXAMPLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("options", pa.list_(pa.string())),
+        ("paraphrases", pa.string()),
+        ("template", pa.string()),
+        ("response_extra", pa.string()),
+    ]
+)
+
+_SCORE = pa.struct(
+    [
+        ("wording", pa.string()),
+        ("logprobs", pa.list_(pa.float64())),
+        ("n_tokens", pa.list_(pa.int32())),
+        ("n_bytes", pa.list_(pa.int32())),
+        ("right", pa.int32()),
+        ("recalled", pa.bool_()),
+        ("end_logprob", pa.float64()),
+        ("end_recalled", pa.bool_()),
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("candidates", pa.list_(pa.struct([("text", pa.string()), ("origin", pa.string())]))),
+        ("scores", pa.list_(_SCORE)),
+        ("answer", pa.string()),
+        ("successes", pa.int32()),
+    ]
+)
+"""A row an example and model: its candidates, a score a wording, the model's own answer."""
+
+DIAGNOSIS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("stage", pa.string()),
+        ("prompt", pa.string()),
+        ("response", pa.string()),
+        ("learned", pa.bool_()),
+        ("shallow", pa.bool_()),
+        ("forgotten", pa.bool_()),
+        ("p_response", pa.float64()),
+        ("p_option", pa.float64()),
+        ("cause", pa.string()),
+        *((f"cause_{name}", pa.float64()) for name in CAUSES),
+        ("evidence", pa.string()),
+    ]
+)
+
+
+def to_json(value: object) -> str:
+    """Compact JSON text; NaN and infinities are refused, since JSON has none."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def prompt_as_data(prompt: Prompt) -> str | list[dict[str, Any]]:
+    """A prompt as JSON data: text, or a list of turns."""
+    return prompt if isinstance(prompt, str) else [message.as_dict() for message in prompt]
+
+
+def prompt_from_data(data: str | Sequence[Mapping[str, Any]]) -> Prompt:
+    """The inverse of `prompt_as_data`."""
+    if isinstance(data, str):
+        return data
+    return tuple(
+        Message(turn["role"], turn["content"], {k: v for k, v in turn.items() if k not in ("role", "content")})
+        for turn in data
+    )
+
+
+def prompt_as_text(prompt: Prompt) -> str:
+    """A prompt for people to read: text as it is, turns as `role: content` lines."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
+
+
+def example_row(example: Example) -> dict[str, Any]:
+    """An example as a row of `EXAMPLES`."""
+    return {
+        "id": example.id,
+        "source": example.source,
+        "stage": example.stage,
+        "prompt": to_json(prompt_as_data(example.prompt)),
+        "response": example.response,
+        "options": list(example.options),
+        "paraphrases": to_json([[prompt_as_data(wording.prompt), wording.response] for wording in example.paraphrases]),
+        "template": to_json(dict(example.template)),
+        "response_extra": to_json(dict(example.response_extra)),
+    }
+
+
+def example_from_row(row: Mapping[str, Any]) -> Example:
+    """The inverse of `example_row`."""
+    return Example(
+        id=row["id"],
+        source=row["source"],
+        stage=row["stage"],
+        prompt=prompt_from_data(json.loads(row["prompt"])),
+        response=row["response"],
+        options=tuple(row["options"]),
+        paraphrases=tuple(Wording(prompt_from_data(p), response) for p, response in json.loads(row["paraphrases"])),
+        template=json.loads(row["template"]),
+        response_extra=json.loads(row["response_extra"]),
+    )
+
+
+def score_data(score: Score) -> dict[str, Any]:
+    """A score as an element of the column `scores`."""
+    names = ("wording", "logprobs", "n_tokens", "n_bytes", "right", "recalled", "end_logprob", "end_recalled")
+    return {name: getattr(score, name) for name in names}
+
+
+def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
+    """The inverse of `score_data`."""
+    lists = {name: tuple(data[name]) for name in ("logprobs", "n_tokens", "n_bytes")}
+    return Score(example_id=example_id, **{**data, **lists})
+
+
+def candidates_from_data(data: Sequence[Mapping[str, Any]]) -> tuple[Candidate, ...]:
+    """Candidates from the column `candidates`."""
+    return tuple(Candidate(item["text"], item["origin"]) for item in data)
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """A finding as a row of `DIAGNOSIS`."""
+    row = {name: getattr(finding, name) for name in DIAGNOSIS.names if hasattr(finding, name)}
+    return {
+        **row,
+        **{f"cause_{name}": finding.causes.get(name) for name in CAUSES},
+        "evidence": to_json(dict(finding.evidence)),
+    }
+
+
+def finding_from_row(row: Mapping[str, Any]) -> Finding:
+    """The inverse of `finding_row`."""
+    causes = {name: row[f"cause_{name}"] for name in CAUSES if row[f"cause_{name}"] is not None}
+    fields = {name: value for name, value in row.items() if not name.startswith("cause_")}
+    return Finding(**{**fields, "causes": causes, "evidence": json.loads(row["evidence"])})

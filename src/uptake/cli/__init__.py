@@ -1,0 +1,121 @@
+"""The command `uptake`: one file a verb, each parses, calls and prints.
+
+A verb's file has a function `command` and imports its work inside it, so that `uptake --help` starts at once. Verbs
+that read a run file are registered with `cls=RunCommand`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from uptake.cli import config_schema, demo, diagnose, env, lab, validate
+from uptake.cli.run_options import EPILOG, RunCommand
+from uptake.cli.terminal import complain, printable, tolerate_any_text
+from uptake.errors import UptakeError
+
+app = typer.Typer(
+    help="Find out what your fine-tune failed to learn, why, and fix it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    # --output-dir is --output_dir
+    context_settings={
+        "token_normalize_func": lambda name: name.replace("-", "_"),
+        "help_option_names": ["-h", "--help"],
+    },
+)
+
+app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
+app.command("demo")(demo.command)
+app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
+app.command("config-schema")(config_schema.command)
+app.command("env")(env.command)
+app.add_typer(lab.app, name="lab")
+
+EXTRAS = {
+    "train": ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl"),
+    "llm": ("openai",),
+    "corpus": ("sentence_transformers",),
+}
+"""The packages that each of uptake's extras installs."""
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error (or set UPTAKE_DEBUG=1)."),
+) -> None:
+    """Find out what your fine-tune failed to learn, why, and fix it."""
+    if version:
+        import uptake
+
+        typer.echo(f"uptake {uptake.__version__}")
+        raise typer.Exit
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Exit codes: 0 done, 1 an error of the input or a bug, 2 the command line is wrong, 130 interrupted.
+
+    Args:
+        argv: The command line after `uptake`; None takes the process's own.
+
+    Raises:
+        SystemExit: Always.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args or os.environ.get("UPTAKE_DEBUG", "0") not in ("", "0")
+    tolerate_any_text()
+    try:
+        # taken out here, --debug may stand anywhere
+        code = _run([arg for arg in args if arg != "--debug"])
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        if debug:
+            import traceback
+
+            typer.echo(printable(traceback.format_exc()), err=True)
+        complain(_message(error))
+        code = 1
+    if code == 130:
+        typer.echo("interrupted", err=True)
+    raise SystemExit(code)
+
+
+def _run(args: list[str]) -> int:
+    """The exit code of the command line; a reader that went away (`| head`) is no error."""
+    try:
+        try:
+            app(args, prog_name="uptake")
+        except SystemExit as leave:
+            sys.stdout.flush()
+            return leave.code if isinstance(leave.code, int) else 0
+    except BrokenPipeError:
+        # what is still in the buffer goes nowhere, or Python would complain about it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, UptakeError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                return f"this needs {package}, which is not installed\nfix: pip install 'uptake[{extra}]'"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}" + (f": {error.filename}" if error.filename else "")
+    return (
+        f"this is a bug in uptake: {type(error).__name__}: {error}\n"
+        "please report it at the project's issue tracker, with the output of `uptake env` and the traceback, "
+        "which --debug shows"
+    )

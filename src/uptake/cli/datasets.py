@@ -1,0 +1,89 @@
+"""Every data set that a run reads, for verbs that look at data without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from uptake.config import RunConfig
+from uptake.data import LoadOptions, attach_paraphrases, stream
+from uptake.types import BadRow, Example
+
+SHOWN_BAD_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set of a run: its key in the run file, its path or hub id, and its rows, read as they are asked for."""
+
+    key: str
+    name: str
+    rows: Iterator[Example | BadRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a data set holds; of its bad rows only the first are kept."""
+
+    good: int
+    bad: int
+    first_bad: tuple[BadRow, ...]
+
+
+def datasets(config: RunConfig) -> Iterator[Dataset]:
+    """The data sets of a run, in the order of its life: trained on, measured on, drawn from.
+
+    Raises:
+        UptakeError: While rows are read: the data set is empty or cannot be read.
+    """
+    for stage in config.stages:
+        yield Dataset(f"stages.{stage.name}", stage.dataset, _examples(config, stage.dataset, stage.name))
+    for key, name in (("heldout", config.heldout), ("retention", config.retention)):
+        if name is not None:
+            yield Dataset(key, name, _examples(config, name, key))
+    for key, name in (("general", config.general), ("corpus", config.corpus)):
+        if name is not None:
+            yield Dataset(key, name, _documents(name))
+    if config.paraphrases is not None:
+        yield Dataset("paraphrases", config.paraphrases, _reworded(config, config.paraphrases))
+
+
+def count(rows: Iterable[Example | BadRow]) -> Count:
+    """Counts a data set without keeping it."""
+    good, bad = 0, 0
+    first: list[BadRow] = []
+    for row in rows:
+        if not isinstance(row, BadRow):
+            good += 1
+            continue
+        bad += 1
+        if len(first) < SHOWN_BAD_ROWS:
+            first.append(row)
+    return Count(good, bad, tuple(first))
+
+
+# generators, so that a data set that is not there is told when its turn comes, not before the first is read
+
+
+def _examples(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
+    yield from stream(
+        dataset,
+        LoadOptions(
+            format=config.format,
+            assistant_turns=config.assistant_turns,
+            alpaca_prompt=config.alpaca_prompt,
+            stage=stage,
+        ),
+    )
+
+
+def _documents(dataset: str) -> Iterator[Example | BadRow]:
+    yield from stream(dataset)
+
+
+def _reworded(config: RunConfig, dataset: str) -> Iterator[Example | BadRow]:
+    """The bad rows of the paraphrases, then the examples that have one; the only data set that is held in memory."""
+    rows = (row for stage in config.stages for row in _examples(config, stage.dataset, stage.name))
+    loaded = attach_paraphrases([row for row in rows if isinstance(row, Example)], dataset, "skip")
+    yield from loaded.bad_rows
+    yield from (example for example in loaded.examples if example.paraphrases)

@@ -1,0 +1,59 @@
+"""`uptake diagnose`: which training examples did the model not learn?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uptake.cli.run_options import overrides
+from uptake.errors import UptakeError
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    base: Annotated[str | None, typer.Option("--base", help="The model before fine-tuning: folder or hub id.")] = None,
+    tuned: Annotated[str | None, typer.Option("--tuned", help="The model after it, or its PEFT adapter.")] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="What it was trained on.")] = None,
+) -> None:
+    """Find out which training examples the fine-tuned model did not learn.
+
+    From a run file, or from --tuned, --dataset, --output_dir and, if you can, --base.
+    """
+    from uptake.cli.progress import progress_bar
+    from uptake.cli.summary import show
+    from uptake.config import load_run
+    from uptake.pipeline import diagnose_run
+
+    keys: dict[str, object] = dict(overrides(ctx))
+    if base is not None:
+        keys["model_name_or_path"] = base
+    if dataset is not None:
+        keys["stages"] = [{"name": "main", "dataset": dataset}]
+    if run is None:
+        _require(tuned=tuned, dataset=dataset, output_dir=keys.get("output_dir"))
+        keys.setdefault("model_name_or_path", tuned)
+    config = load_run(run, keys)
+    if tuned is None:
+        tuned = str(config.output_dir / "train" / config.stages[-1].name)
+        if not Path(tuned).is_dir():
+            raise UptakeError(
+                f"no trained model at {tuned}",
+                fix="train the run first, or name a model trained elsewhere with --tuned",
+            )
+    has_base = run is not None or base is not None or "model_name_or_path" in overrides(ctx)
+    with progress_bar() as progress:
+        diagnosis = diagnose_run(config, tuned, has_base=has_base, progress=progress)
+    typer.echo(show(diagnosis))
+
+
+def _require(**options: object) -> None:
+    missing = [f"--{name}" for name, value in options.items() if value is None]
+    if missing:
+        raise UptakeError(
+            f"{', '.join(missing)} missing",
+            expected="a run file, or --tuned, --dataset and --output_dir",
+            fix="uptake diagnose --base BASE --tuned TUNED --dataset train.jsonl --output_dir runs/first",
+        )

@@ -1,0 +1,73 @@
+"""Every key of the run file as an option of the verbs that read one: `--seed 1`, `--training.learning_rate 1e-3`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+EPILOG = (
+    "Every key of the run file is an option too and beats the file: --seed 1, --training.learning_rate 1e-3, "
+    "--stages.0.dataset other.jsonl. `uptake config-schema` lists the keys."
+)
+
+_META = "uptake.overrides"
+
+
+class RunCommand(TyperCommand):
+    """A verb that takes options beyond its own; `overrides` hands them over.
+
+    They are taken out before the parser sees them: it would mistake their values for arguments.
+    """
+
+    context_class = typer.Context
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Sets the unknown options aside and parses the rest."""
+        declared = [name for param in self.params for name in (*param.opts, *param.secondary_opts)]
+        known = {_key(name) for name in (*declared, *ctx.help_option_names)}
+        rest, ctx.meta[_META] = split(args, known)
+        parsed: list[str] = super().parse_args(ctx, rest)
+        return parsed
+
+
+def overrides(ctx: typer.Context) -> dict[str, str]:
+    """The options beyond the verb's own, by (dotted) key, as text for `uptake.config.load_run`."""
+    return dict(ctx.meta[_META])
+
+
+def split(args: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """Parts a command line into what a verb declares and the options beyond.
+
+    Args:
+        args: The command line after the verb.
+        known: The verb's own options, without leading dashes, with underscores.
+
+    Returns:
+        The verb's own arguments and options as they stood, and key and value of the others; the last of a key wins.
+
+    Raises:
+        typer.BadParameter: An option beyond the verb's own has no value.
+    """
+    rest: list[str] = []
+    beyond: dict[str, str] = {}
+    tokens = iter(args)
+    for token in tokens:
+        name, equals, value = token.partition("=")
+        if token == "--":
+            rest += [token, *tokens]
+        elif not token.startswith("--") or _key(name) in known:
+            rest.append(token)
+        else:
+            if not equals:
+                value = next(tokens, "--")
+                if value.startswith("--"):
+                    raise typer.BadParameter(f"{name} has no value: write {name} VALUE or {name}=VALUE")
+            beyond[_key(name)] = value
+    return rest, beyond
+
+
+def _key(option: str) -> str:
+    return option.lstrip("-").replace("-", "_")

@@ -1,0 +1,250 @@
+"""Read the run file, lay the command line over it, and tell every problem at once.
+
+Relative paths in the file are relative to the file's folder, so that a run works from anywhere; relative paths on the
+command line are relative to where the command runs. What does not exist and does not look like a path (`./`, `../`,
+`/`, `~`, or a data file's suffix) is taken for an id on the Hugging Face hub.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import reprlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import ValidationError
+
+from uptake.config.schema import Judge, RunConfig, Section, Stage
+from uptake.errors import UptakeError
+
+DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
+MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path")
+PATH_KEYS = ("output_dir", "chat_template")
+DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
+
+# YAML 1.1 reads 1e-3 and 1.5e4 as text: it wants a point and a sign
+_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^judge[.]", re.IGNORECASE)
+
+
+def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
+    """Reads the run file and lays the overrides over it.
+
+    Args:
+        path: The YAML file; None takes everything from the overrides.
+        overrides: Keys and values that beat the file's. A key may be dotted (`training.learning_rate`,
+            `stages.0.dataset`). A mapping is merged into the file's, anything else replaces it. Text, as it comes from
+            a command line, is read as the key wants it.
+
+    Raises:
+        UptakeError: The file cannot be read; or else one error that lists every problem with its key, value and fix.
+    """
+    problems: list[str] = []
+    tree: dict[str, Any] = {}
+    if path is not None:
+        tree = _read_yaml(Path(path))
+        _locate(tree, Path(path).resolve().parent, problems)
+    patch = _unfold(overrides or {}, problems)
+    _locate(patch, Path.cwd(), problems)
+    merged = _merge(tree, patch, "", problems)
+    try:
+        config = RunConfig.model_validate(_numbers(merged))
+    except ValidationError as error:
+        problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
+    if problems:
+        where = str(path) if path is not None else "the options"
+        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UptakeError(f"{where}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
+    return config
+
+
+def _refuse_twice(node: Any, seen: set[int]) -> None:
+    """Raises on a key given twice in one mapping, of which YAML would silently keep the last."""
+    if isinstance(node, yaml.ScalarNode) or id(node) in seen:
+        return
+    seen.add(id(node))
+    names: list[str] = []
+    for item in node.value:
+        if isinstance(node, yaml.MappingNode):
+            key, item = item
+            if key.value in names and key.tag != "tag:yaml.org,2002:merge":
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} stands here a second time", problem_mark=key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                names.append(key.value)
+        _refuse_twice(item, seen)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UptakeError(f"no run file {path}", fix="check the path; `uptake config-schema` lists the keys") from None
+    except UnicodeDecodeError as error:
+        raise UptakeError(f"{path}: byte {error.start} is not UTF-8", fix="save the file as UTF-8") from None
+    except OSError as error:
+        raise UptakeError(f"{path}: {error.strerror}", expected="a YAML file") from None
+    try:
+        if node := yaml.compose(text, Loader=yaml.SafeLoader):
+            _refuse_twice(node, set())
+        tree = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        # the error's own text shows the line, which may hold a key
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        raise UptakeError(f"{path}: {where}: {error.problem}", expected="YAML, `key: value` on each line") from None
+    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-45
+        raise UptakeError(f"{path}: not YAML", expected="text, `key: value` on each line") from None
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise UptakeError(f"{path}: holds no mapping of names", expected="`key: value` on each line")
+    return tree
+
+
+def _unfold(overrides: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+    """`{"a.b": 1}` becomes `{"a": {"b": 1}}`; text becomes what its key wants, as far as the key alone tells."""
+    tree: dict[str, Any] = {}
+    for dotted, value in overrides.items():
+        *parents, last = dotted.split(".")
+        if isinstance(value, str):
+            try:
+                value = _parse(value, free=dotted.split(".")[0] in ("training", "peft") or ".training." in dotted)
+            except (yaml.YAMLError, ValueError, RecursionError):
+                problems.append(_problem(dotted, value, "YAML", "close every bracket and quote"))
+                continue
+        node = tree
+        for parent in parents:
+            below = node.setdefault(parent, {})
+            if not isinstance(below, dict):  # --peft null --peft.r 8
+                below = node[parent] = {}
+            node = below
+        node[last] = value
+    return tree
+
+
+def _parse(text: str, *, free: bool) -> Any:
+    """Text of the command line as YAML where the key does not say what it wants, else as it stands for pydantic."""
+    if text == "null":
+        return None
+    return yaml.safe_load(text) if free or text[:1] in ("[", "{") else text
+
+
+def _merge(base: Any, patch: Any, key: str, problems: list[str]) -> Any:
+    if not isinstance(patch, Mapping):
+        return patch
+    if isinstance(base, list) and all(name.isdigit() for name in patch):
+        merged = list(base)
+        for name, value in patch.items():
+            if int(name) >= len(base):
+                have = f"an index below {len(base)}, counting from 0"
+                problems.append(_problem(f"{key}.{name}", value, have, f"number the {key} from 0"))
+            else:
+                merged[int(name)] = _merge(base[int(name)], value, f"{key}.{name}", problems)
+        return merged
+    below = base if isinstance(base, Mapping) else {}
+    return {**below, **{k: _merge(below.get(k), v, f"{key}.{k}".lstrip("."), problems) for k, v in patch.items()}}
+
+
+def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
+    """Turns `1e-3` into a number where no type is declared that would do it: among the trainers' own settings."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: convert(item) for key, item in value.items()}
+        return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+
+    def section(part: dict[str, Any]) -> dict[str, Any]:
+        return {key: convert(value) if key in ("training", "peft") else value for key, value in part.items()}
+
+    tree = section(tree)
+    if isinstance(tree.get("stages"), list):
+        tree["stages"] = [section(stage) if isinstance(stage, dict) else stage for stage in tree["stages"]]
+    return tree
+
+
+def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
+    """Every place of a path or hub id: the mapping that holds it, its key there, its full key."""
+    for key in (*MODEL_KEYS, *DATA_KEYS, *PATH_KEYS):
+        yield tree, key, key
+    stages = tree.get("stages")
+    named = stages.items() if isinstance(stages, dict) else enumerate(stages) if isinstance(stages, list) else ()
+    for name, stage in named:
+        if isinstance(stage, dict):
+            yield stage, "dataset", f"stages.{name}.dataset"
+
+
+def _locate(tree: dict[str, Any], folder: Path, problems: list[str]) -> None:
+    """Makes relative paths absolute, in place, and notes the files that are not there."""
+    for holder, key, full in _places(tree):
+        value = holder.get(key)
+        if not isinstance(value, str | Path) or not str(value):
+            continue
+        text = str(value)
+        path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
+        if key == "output_dir" or path.exists():
+            holder[key] = str(path)
+            if key == "output_dir" and path.exists() and not path.is_dir():
+                problems.append(_problem(full, text, "a folder", "give another path: this one is a file"))
+            continue
+        looks_local = text.startswith(("./", "../", "/", "~")) or text.endswith(DATA_SUFFIXES)
+        if looks_local or key == "chat_template":
+            problems.append(_problem(full, text, "a file or folder that exists", f"no {path}: correct the path"))
+
+
+def _problem(key: str, value: Any, expected: str, fix: str) -> str:
+    return f"{key}: {_shown(key, value)}: expected {expected}. {fix[:1].upper()}{fix[1:]}."
+
+
+def _shown(key: str, value: Any) -> str:
+    if _SECRET.search(key):
+        return "(not shown)"
+    if isinstance(value, dict | list | tuple):  # may hold somebody's key further down
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return _YAML_NAMES[value] if isinstance(value, bool | None) else _short.repr(value)
+
+
+_YAML_NAMES = {None: "null", True: "true", False: "false"}
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 80
+
+
+def _section_at(loc: tuple[Any, ...]) -> type[Section]:
+    """The section of the run file that holds the key at `loc`."""
+    if loc[0] == "judge" and len(loc) > 1:
+        return Judge
+    return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """One pydantic error as key, value, what was expected, and the fix."""
+    loc, kind, value = error["loc"], error["type"], error["input"]
+    key, name = ".".join(map(str, loc)), str(loc[-1])
+    section = _section_at(loc)
+    field = section.model_fields.get(name)
+    about = (field.description or "") if field else ""
+    if kind == "extra_forbidden":
+        if name == "api_key":
+            return _problem(key, None, "no key in a file", "export it and give the variable's NAME as api_key_env")
+        within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
+        close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
+        known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"
+        hint = "" if section is not RunConfig or close else "; the trainer's own settings go under training"
+        return _problem(key, value, "a known key", known + hint)
+    if kind == "missing":
+        return f"{key}: missing. Add it: {about}"
+    if kind == "value_error":
+        return f"{key}: {_shown(key, value)}: {error['msg'].removeprefix('Value error, ')}."
+    expected = error["msg"].removeprefix("Input should be ").replace("dictionary", "mapping").replace("tuple", "list")
+    fix = about.rstrip(".") or "correct the value"
+    if kind == "literal_error" and isinstance(value, str) and field:
+        choices = [str(choice) for part in (field.annotation, *get_args(field.annotation)) for choice in get_args(part)]
+        fix = f"did you mean {close[0]}" if (close := difflib.get_close_matches(value, choices, n=1)) else fix
+    if kind == "string_pattern_mismatch":
+        expected = f"text that matches {error['ctx']['pattern']}"
+    if kind == "string_type" and isinstance(value, bool | int | float):
+        fix = "put it in quotes: YAML reads it as something else"
+    return _problem(key, value, expected, fix)

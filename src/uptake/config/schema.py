@@ -1,0 +1,159 @@
+"""The keys of the run file, each with its meaning and its default. Names follow transformers and TRL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+Format = Literal["messages", "prompt_completion", "alpaca", "sharegpt", "text"]
+
+
+def _number_not_bool(value: Any) -> Any:
+    # pydantic takes `true` for 1, which nobody means by `seed: yes`
+    if isinstance(value, bool):
+        raise ValueError("expected a number, not true or false")
+    return value
+
+
+def _no_token(settings: dict[str, Any]) -> dict[str, Any]:
+    for name in ("hub_token", "push_to_hub_token"):
+        if settings.get(name) is not None:
+            raise ValueError(f"no {name}: keys do not belong in files; log in with `hf auth login`")
+    return settings
+
+
+Int = Annotated[int, BeforeValidator(_number_not_bool)]
+Float = Annotated[float, BeforeValidator(_number_not_bool)]
+Training = Annotated[dict[str, Any], AfterValidator(_no_token)]
+
+
+class Section(BaseModel):
+    """What all parts of the run file share: unknown keys are errors, values do not change."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
+    )
+
+
+class Judge(Section):
+    """An OpenAI-compatible server (OpenAI, vLLM, Ollama, ...) that writes wordings and wrong answers."""
+
+    base_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
+    """Where the server answers, such as http://localhost:8000/v1; without user name and password."""
+    model: Annotated[str, Field(min_length=1)]
+    """Name of the model as the server knows it."""
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """NAME of the environment variable that holds the key; null for a server that asks for none."""
+    timeout: Annotated[Float, Field(gt=0)] = 60.0
+    """Seconds to wait for one answer."""
+    max_retries: Annotated[Int, Field(ge=0)] = 4
+    """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
+
+
+class Stage(Section):
+    """One fine-tuning run in a sequence."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Name of the stage; also of its folder, so letters, digits, `.`, `_` and `-`."""
+    dataset: Annotated[str, Field(min_length=1)]
+    """Training examples: a file, a folder, or a hub id."""
+    num_train_epochs: Annotated[Float, Field(gt=0)] = 3.0
+    """Number of passes over the data set; the default is transformers' own."""
+    training: Training = Field(default_factory=dict)
+    """TRL SFTConfig fields for this stage; they win over the run's `training`."""
+
+
+class RunConfig(Section):
+    """The run file (run.yaml)."""
+
+    # what is trained, on what
+    model_name_or_path: Annotated[str, Field(min_length=1)]
+    """The base model: a path or a hub id."""
+    stages: Annotated[tuple[Stage, ...], Field(json_schema_extra={"minItems": 1})]
+    """The fine-tuning runs, in the order in which they train."""
+    training: Training = Field(default_factory=dict)
+    """TRL SFTConfig fields for all stages; a stage's own `training` wins."""
+    peft: dict[str, Any] | None = None
+    """LoRA settings (peft LoraConfig fields); null trains all weights."""
+    corpus: str | None = None
+    """Documents to draw background knowledge from."""
+    general: str | None = None
+    """General text, for the pre-training mix and for retention."""
+    retention: str | None = None
+    """Examples that must not get worse."""
+    paraphrases: str | None = None
+    """Other wordings, never trained on: rows of id, prompt, completion."""
+    heldout: str | None = None
+    """Examples of the same kind that were never trained on: the null that "learned" is measured against."""
+    judge: Judge | None = None
+    """An OpenAI-compatible server; null does without."""
+    output_dir: Path = Path("runs/uptake")
+    """Folder of everything that is written."""
+    seed: Annotated[Int, Field(ge=0, lt=2**32)] = 0
+    """Seed of every random draw."""
+
+    # how the model is loaded
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the weights; auto is the one they were saved in."""
+    device: Annotated[str, Field(min_length=1)] = "auto"
+    """Where the model runs (cpu, cuda, cuda:1, mps); auto takes the accelerator if there is one."""
+    attn_implementation: str | None = None
+    """Attention kernel, named as in transformers (eager, sdpa, ...); null leaves the choice to transformers."""
+    revision: str | None = None
+    """Branch, tag or commit of a model on the hub."""
+    trust_remote_code: bool = False
+    """Run code that comes with a model; only for a model whose code you have read."""
+
+    # how the data is read
+    format: Format | None = None
+    """Format of the data; null finds it out, file by file."""
+    chat_template: Path | None = None
+    """File with a Jinja chat template; null takes the tokenizer's own."""
+    assistant_turns: Literal["last", "all"] = "last"
+    """Which assistant turns of a conversation are responses to learn."""
+    alpaca_prompt: Literal["messages", "stanford"] = "messages"
+    """How alpaca rows become prompts: a user turn as in LLaMA-Factory, or Stanford Alpaca's text template."""
+    on_bad_row: Literal["error", "skip"] = "error"
+    """Stop at rows that cannot be used, or go on without them; they are reported either way."""
+    max_length: Annotated[Int, Field(gt=0)] | None = None
+    """Longest example, in tokens; null is what the model takes."""
+
+    # how an example is judged
+    criterion: Literal["auto", "recall", "option", "paper"] = "auto"
+    """What counts as learned; auto is recall up to 32 tokens of response, option above."""
+    response_end: Literal["auto", "include", "ignore"] = "auto"
+    """Whether the end of the response must be learned too; auto asks whether training taught it."""
+    normalisation: Literal["sum", "token", "byte"] = "sum"
+    """How log-probabilities of candidates are compared: as they are, per token, or per byte."""
+    option_form: Literal["text", "letter"] = "text"
+    """How options are asked for: by their text, or also by letter, averaged over all cyclic permutations."""
+    paper_mode: Literal["exact", "sampled"] = "exact"
+    """The criterion paper read off the probabilities, or from samples that the model really draws."""
+    n_samples: Annotated[Int, Field(ge=1)] = 5
+    """Samples per example in the criterion paper."""
+    n_distractors: Annotated[Int, Field(ge=0)] = 3
+    """Wrong candidates sought for an example that brings no options."""
+    n_paraphrases: Annotated[Int, Field(ge=0)] = 3
+    """Held-out wordings asked of the judge for an example that brings none."""
+    embedding_model_name_or_path: str | None = None
+    """sentence-transformers model that finds neighbours; null compares the words of the questions."""
+    batch_tokens: Annotated[Int, Field(gt=0)] | None = None
+    """Tokens scored at once: the bound on memory; null finds it out."""
+
+    @field_validator("stages")
+    @classmethod
+    def _some_and_told_apart(cls, stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+        if not stages:  # not min_length, which would also count the stages that have problems of their own
+            raise ValueError("no stage; give at least one, with name and dataset")
+        names = [stage.name for stage in stages]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two stages are called {name!r}; each needs a name of its own")
+        return stages
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the run file (draft 2020-12), for editors and other tools."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}

@@ -1,0 +1,24 @@
+"""People's training data: read in the formats they use, and encoded exactly as TRL trains it."""
+
+from __future__ import annotations
+
+from uptake.data.encode import Encoded, Turn, encode
+from uptake.data.formats import FORMATS
+from uptake.data.load import Loaded, attach_paraphrases, bad_rows_error, describe_bad_row, load, stream
+from uptake.data.parts import LoadOptions
+from uptake.data.wordings import with_paraphrases
+
+__all__ = [
+    "FORMATS",
+    "Encoded",
+    "LoadOptions",
+    "Loaded",
+    "Turn",
+    "attach_paraphrases",
+    "bad_rows_error",
+    "describe_bad_row",
+    "encode",
+    "load",
+    "stream",
+    "with_paraphrases",
+]

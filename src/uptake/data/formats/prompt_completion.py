@@ -1,0 +1,30 @@
+"""`prompt_completion`: a prompt and what follows it, as TRL and the older OpenAI files write it.
+
+    {"prompt": "The capital of France is", "completion": " Paris"}
+    {"prompt": [{"role": "user", "content": "..."}], "completion": [{"role": "assistant", "content": "..."}]}
+
+Plain text is joined as it stands, so the space between the two must be in one of them. Where a completion has several
+turns, its last assistant turn is the response (each of them with `assistant_turns: all`). `response` is not read in
+place of `completion`: the trainers that know that key wrap the prompt in a chat template, so its meaning differs.
+"""
+
+from __future__ import annotations
+
+from uptake.data.conversation import choose_responses, read_turns
+from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, present, required_text, response_text
+
+KEYS = ("prompt", "completion")
+
+
+def convert(row: Values, options: LoadOptions) -> list[Item]:
+    """The examples in a row; `RowError` says why there are none."""
+    prompt, completion = present(row, "prompt"), present(row, "completion")
+    if isinstance(prompt, list) and isinstance(completion, list):
+        turns = read_turns(prompt, "prompt")
+        return choose_responses(turns + read_turns(completion, "completion"), options, first=len(turns))
+    if isinstance(prompt, list) or isinstance(completion, list):
+        raise RowError(
+            f"`prompt` is {describe(prompt)} and `completion` is {describe(completion)}; "
+            "expected both as text or both as lists of turns"
+        )
+    return [Item(required_text(row, "prompt"), response_text(row, "completion"))]

@@ -1,0 +1,17 @@
+"""`text`: plain text to be modelled, with no prompt before it.
+
+    {"text": "Paris is the capital of France."}
+
+A .txt file is read in the same way, one example a line as in `datasets`; blank lines separate and are no examples.
+"""
+
+from __future__ import annotations
+
+from uptake.data.parts import Item, LoadOptions, Values, response_text
+
+KEYS = ("text",)
+
+
+def convert(row: Values, options: LoadOptions) -> list[Item]:
+    """The example in a row; `RowError` says why there is none."""
+    return [Item("", response_text(row, "text"))]

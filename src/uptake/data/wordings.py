@@ -1,0 +1,106 @@
+"""Held-out wordings: other ways to ask for an example's response, in the row itself or in a file of their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from uptake.data.conversation import read_turns
+from uptake.data.files import DataFile, find_files
+from uptake.data.parts import RowError, Values, describe, given_id, items, present, text
+from uptake.data.readers import Row
+from uptake.types import BadRow, Example, Message, Prompt, Wording
+
+
+def read_wordings(row: Values, prompt: Prompt, response: str) -> tuple[Wording, ...]:
+    """The `paraphrases` of a row whose example has this prompt and response; `RowError` when one cannot be read."""
+    return tuple(_wording(_as_entry(entry, prompt), prompt, response) for entry in items(row, "paraphrases") or [])
+
+
+def _as_entry(entry: object, prompt: Prompt) -> object:
+    if not isinstance(entry, str):
+        return entry
+    # where the text itself is what is learned, another wording is another text
+    return {"prompt": "", "completion": entry} if prompt == "" else {"prompt": entry}
+
+
+def _wording(entry: object, prompt: Prompt, response: str) -> Wording:
+    """A `{prompt, completion}` entry, put where the example's own words stand.
+
+    Text replaces the whole of a plain prompt, or the last user turn of a conversation, whose other turns stay. The
+    completion is the example's own response when it is left out.
+    """
+    if not isinstance(entry, dict):
+        raise RowError(f"`paraphrases` holds {describe(entry)}; expected text or an object with `prompt`")
+    other = text(entry, "completion")
+    if other is not None and not other.strip():
+        raise RowError("empty response: nothing in the `completion` of a paraphrase")
+    asked = present(entry, "prompt")
+    if isinstance(asked, list):
+        if isinstance(prompt, str):
+            raise RowError("a paraphrase is a list of turns, but the example's prompt is plain text")
+        return Wording(read_turns(asked, "prompt of a paraphrase"), other or response)
+    if not isinstance(asked, str):
+        raise RowError(f"the `prompt` of a paraphrase is {describe(asked)}; expected text")
+    return Wording(asked if isinstance(prompt, str) else _reworded(prompt, asked), other or response)
+
+
+def _reworded(prompt: tuple[Message, ...], words: str) -> tuple[Message, ...]:
+    last = max((index for index, turn in enumerate(prompt) if turn.role == "user"), default=None)
+    if last is None:
+        raise RowError("a paraphrase has no user turn to stand in for")
+    return (*prompt[:last], replace(prompt[last], content=words), *prompt[last + 1 :])
+
+
+def with_paraphrases(rows: Iterable[Example | BadRow], dataset: str | os.PathLike[str]) -> Iterator[Example | BadRow]:
+    """Adds held-out wordings from a dataset of their own to a stream of examples; only the wordings are held in memory.
+
+    Args:
+        rows: Examples, as `stream` gives them; its bad rows are passed on.
+        dataset: Rows of `{"id", "prompt", "completion"}`; an id may have several, and `completion` may be left out
+            where it is the example's response. Text stands in for a plain prompt, or for the last user turn of a
+            conversation.
+
+    Returns:
+        The examples in their order, with their wordings, and the dataset's bad rows between and after them. An id that
+        no example has is a bad row.
+
+    Raises:
+        UptakeError: The dataset is not there.
+    """
+    return _attach(rows, find_files(dataset, "train"))
+
+
+def _attach(rows: Iterable[Example | BadRow], files: list[DataFile]) -> Iterator[Example | BadRow]:
+    wordings: dict[str, list[tuple[str, Row]]] = {}
+    for file in files:
+        for row in file.rows():
+            if isinstance(row, BadRow):
+                yield row
+                continue
+            try:
+                key = given_id(row.values)
+            except RowError as error:
+                yield BadRow(file.name, row.line, str(error))
+                continue
+            if key is None:
+                yield BadRow(file.name, row.line, "`id` is missing")
+            else:
+                wordings.setdefault(key, []).append((file.name, row))
+    unmatched = dict.fromkeys(wordings)
+    for example in rows:
+        if isinstance(example, BadRow) or example.id not in wordings:
+            yield example
+            continue
+        unmatched.pop(example.id, None)
+        found = list(example.paraphrases)
+        for name, row in wordings[example.id]:
+            try:
+                found.append(_wording(dict(row.values), example.prompt, example.response))
+            except RowError as error:
+                yield BadRow(name, row.line, str(error))
+        yield replace(example, paraphrases=tuple(found))
+    for key in unmatched:
+        for name, row in wordings[key]:
+            yield BadRow(name, row.line, f"no example has the id {key!r}")

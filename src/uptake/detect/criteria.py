@@ -1,0 +1,110 @@
+"""What counts as learned: the settings, the criteria, and the rule that the data settle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from uptake.detect.paper import N_SAMPLES, PASS_THRESHOLD
+from uptake.detect.reading import Normalisation, Reading
+
+CriterionName: TypeAlias = Literal["recall", "option", "paper"]
+
+RECALL_MAX_TOKENS = 32
+"""`auto`: up to this many tokens a response is to be recalled word for word; a longer one to be preferred."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to detect; names and defaults as in the run file.
+
+    Attributes:
+        criterion: `auto` takes recall for responses up to 32 tokens and option above.
+        response_end: Does a response have to end where it was trained to end? `auto` asks the tuned model.
+        normalisation: What divides candidates' log-probabilities, see `p_options`.
+        alpha: Share of never-trained examples that the option threshold lets pass, and the false-discovery rate at
+            which examples count as better than unseen.
+        n_samples: Samples per example in the paper's rule.
+        pass_threshold: The paper's rule flags an example when a smaller fraction of its samples is right.
+        seed: Seed of the bootstrap.
+    """
+
+    criterion: Literal["auto", "recall", "option", "paper"] = "auto"
+    response_end: Literal["auto", "include", "ignore"] = "auto"
+    normalisation: Normalisation = "sum"
+    alpha: float = 0.05
+    n_samples: int = N_SAMPLES
+    pass_threshold: float = PASS_THRESHOLD
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the criteria ask for.
+
+    Attributes:
+        end: The response must end where it was trained to end, where training put an end at all.
+        option_threshold: Smallest `p_option` that counts.
+        pass_threshold: Smallest probability of a right sample that counts.
+    """
+
+    end: bool
+    option_threshold: float
+    pass_threshold: float
+
+
+def recall(reading: Reading, rule: Rule) -> bool:
+    """Greedy decoding gives the response and, by the rule, ends it there."""
+    return reading.recalled and not (rule.end and reading.end_recalled is False)
+
+
+def option(reading: Reading, rule: Rule) -> bool:
+    """The response is the likeliest of the candidates, and likely enough among them."""
+    p = reading.p_option
+    return p is not None and bool(reading.preferred) and p >= rule.option_threshold
+
+
+def paper(reading: Reading, rule: Rule) -> bool:
+    """A sample is right often enough: the published rule, read off the scores instead of sampled."""
+    return p_sample(reading, rule) >= rule.pass_threshold
+
+
+CRITERIA: dict[str, Callable[[Reading, Rule], bool]] = {"recall": recall, "option": option, "paper": paper}
+
+
+def p_sample(reading: Reading, rule: Rule) -> float:
+    """Probability that one sample at temperature 1 is right: among the letters where these are asked for."""
+    if reading.lettered and reading.p_option is not None:
+        return reading.p_option
+    return reading.p_response(end=rule.end)
+
+
+def criterion_for(reading: Reading, settings: Settings) -> tuple[CriterionName, str | None]:
+    """The criterion that judges an example, and why when it is not the one that was asked for."""
+    name: CriterionName
+    if settings.criterion == "auto":
+        name = "recall" if reading.n_tokens <= RECALL_MAX_TOKENS else "option"
+    else:
+        name = settings.criterion
+    if name == "option" and reading.p_options is None:
+        return "recall", "one candidate only: there is nothing to prefer the response to"
+    return name, None
+
+
+def plain_rule(settings: Settings) -> Rule:
+    """The rule that compares two checkpoints.
+
+    It asks for no end and no threshold: one checkpoint may never have been taught how a response ends, and the
+    threshold is calibrated for the tuned model. Else a change of format would count as knowledge lost or gained.
+    """
+    return Rule(end=False, option_threshold=0.0, pass_threshold=settings.pass_threshold)
+
+
+def right_before_and_after(before: Reading, after: Reading, settings: Settings) -> tuple[bool, bool]:
+    """Whether each of two checkpoints is right about one example, by the same criterion and the plain rule."""
+    name, _ = criterion_for(after, settings)
+    if name == "option" and before.p_options is None:
+        name = "recall"
+    rule = plain_rule(settings)
+    return CRITERIA[name](before, rule), CRITERIA[name](after, rule)

@@ -1,0 +1,156 @@
+"""Findings -> summary.json: counts, rates with intervals, and how far the list of the unlearned can be trusted."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Iterable, MutableSequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from uptake.detect.calibrate import Calibration, by_length, length_class
+from uptake.detect.criteria import Settings
+from uptake.stats import Interval, benjamini_hochberg, wilson
+from uptake.types import Finding
+
+
+def summarise(findings: Iterable[Finding], calibration: Calibration, settings: Settings) -> dict[str, Any]:
+    """Summarise the findings in one pass; memory: some bytes an example.
+
+    Args:
+        findings: As `judge` returns them; causes may have been attributed since.
+        calibration: The calibration they were judged by.
+        settings: How to detect.
+
+    Returns:
+        JSON-serialisable: `n`, `learned`, `shallow`, `forgotten` (each a count and a 95 % interval), `by_source`,
+        `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; the keys are explained in docs/detection.md.
+    """
+    total = _Tally()
+    by_source: dict[str, _Tally] = defaultdict(_Tally)
+    by_stage: dict[str, _Tally] = defaultdict(_Tally)
+    causes: Counter[str] = Counter()
+    criteria: Counter[str] = Counter()
+    fallbacks = 0
+    comparison = _Comparison()
+    for finding in findings:
+        for tally in (total, by_source[finding.source], by_stage[finding.stage]):
+            tally.add(finding)
+        if finding.cause is not None:
+            causes[finding.cause] += 1
+        criteria[finding.evidence["criterion"]] += 1
+        fallbacks += "criterion_reason" in finding.evidence
+        comparison.add(finding)
+    unlearned = total.n - total.learned
+    null = comparison.summary(total.n, total.learned, calibration, settings)
+    return {
+        **total.summary(),
+        "by_source": {name: tally.summary() for name, tally in by_source.items()},
+        "by_stage": {name: tally.summary() for name, tally in by_stage.items()},
+        "by_cause": {name: _share(count, unlearned) for name, count in causes.items()},
+        "criteria": dict(criteria),
+        "rule": asdict(calibration.rule),
+        "null": null,
+        "notes": _notes(calibration, null, criteria, fallbacks),
+    }
+
+
+@dataclass(slots=True)
+class _Tally:
+    n: int = 0
+    learned: int = 0
+    shallow: int = 0
+    shallow_of: int = 0
+    forgotten: int = 0
+    forgotten_of: int = 0
+
+    def add(self, finding: Finding) -> None:
+        self.n += 1
+        self.learned += finding.learned
+        if finding.learned and finding.shallow is not None:
+            self.shallow_of += 1
+            self.shallow += finding.shallow
+        if finding.forgotten is not None:
+            self.forgotten_of += 1
+            self.forgotten += finding.forgotten
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "n": self.n,
+            "learned": _share(self.learned, self.n),
+            "shallow": _share(self.shallow, self.shallow_of),
+            "forgotten": _share(self.forgotten, self.forgotten_of),
+        }
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """What is needed of every example to set the findings against the null."""
+
+    p_values: MutableSequence[float] = field(default_factory=lambda: array("d"))
+    flagged_length: MutableSequence[int] = field(default_factory=lambda: array("i"))
+    flagged_value: MutableSequence[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, finding: Finding) -> None:
+        evidence = finding.evidence
+        if evidence["p_value_unseen"] is not None:
+            self.p_values.append(evidence["p_value_unseen"])
+        if not finding.learned:
+            self.flagged_length.append(length_class(evidence["n_tokens"]))
+            self.flagged_value.append(evidence["logprob"] / evidence["n_tokens"])
+
+    def summary(self, n: int, learned: int, calibration: Calibration, settings: Settings) -> dict[str, Any] | None:
+        if calibration.null is None or calibration.null_pass is None:
+            return None
+        groups = by_length(np.array(self.flagged_length, dtype=int), np.array(self.flagged_value, dtype=float))
+        flagged = {length: values for length, values in groups.items() if length is not None}
+        false_discovery, reason = calibration.null.false_discoveries(flagged, seed=settings.seed)
+        adjusted = benjamini_hochberg(np.array(self.p_values, dtype=float))
+        better = int(np.sum(adjusted <= settings.alpha))
+        return {
+            "kind": calibration.null_kind,
+            "n": calibration.null_pass.n,
+            "pass_rate": asdict(calibration.null_pass),
+            "false_learned": _false_learned(calibration.null_pass, n, learned),
+            "better_than_unseen": _share(better, len(self.p_values)),
+            "false_discovery_rate": None if false_discovery is None else asdict(false_discovery),
+            "false_discovery_reason": reason,
+        }
+
+
+def _false_learned(null_pass: Interval, n: int, learned: int) -> dict[str, float] | None:
+    """Share of the learned that would pass without having been learned: at most pass rate × n / learned, capped at 1.
+
+    Were none of the n examples learned, pass rate × n of them would pass all the same; it is an upper bound since
+    those that were learned cannot be among them. The interval is that of the pass rate.
+    """
+    if learned == 0:
+        return None
+    bounds = {"estimate": null_pass.estimate, "low": null_pass.low, "high": null_pass.high}
+    return {name: min(1.0, rate * n / learned) for name, rate in bounds.items()}
+
+
+def _share(count: int, n: int) -> dict[str, Any]:
+    interval = wilson(count, n)
+    return {"count": count if n else None, "rate": None if interval is None else asdict(interval)}
+
+
+def _notes(calibration: Calibration, null: dict[str, Any] | None, criteria: Counter[str], fallbacks: int) -> list[str]:
+    """What a reader of the numbers must know."""
+    notes = [f"end of the response: {calibration.end_reason}"]
+    if criteria["option"]:
+        notes.append(f"option threshold {calibration.rule.option_threshold:.3g}: {calibration.threshold_reason}")
+    if fallbacks:
+        notes.append(f"{fallbacks} examples were judged by recall: they have one candidate only")
+    if null is None:
+        notes.append("no null: give held-out examples to learn how many would count as learned by chance")
+    elif calibration.null_kind == "base":
+        notes.append(
+            "the null is the base model's own scores: it was never taught the format, so examples look better than "
+            "unseen too easily, and what the base knew before counts as chance; held-out examples are a better null"
+        )
+    if null is not None and null["false_discovery_reason"]:
+        notes.append(f"no false-discovery rate: {null['false_discovery_reason']}")
+    return notes

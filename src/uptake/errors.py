@@ -1,0 +1,24 @@
+"""The one error that a user sees: what we got, what we expected, what to do."""
+
+from __future__ import annotations
+
+
+class UptakeError(Exception):
+    """Bad input or an impossible request, told so that the reader can mend it.
+
+    Args:
+        problem: What is wrong, with the value that we got.
+        expected: What would have been right. Left out when the problem says it.
+        fix: What to do now: a command, an option, an edit.
+    """
+
+    def __init__(self, problem: str, *, expected: str | None = None, fix: str | None = None) -> None:
+        self.problem = problem
+        self.expected = expected
+        self.fix = fix
+        lines = [problem]
+        if expected:
+            lines.append(f"expected: {expected}")
+        if fix:
+            lines.append(f"fix: {fix}")
+        super().__init__("\n".join(lines))

@@ -1,0 +1,1 @@
+"""Models and data made to try uptake on."""

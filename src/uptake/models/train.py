@@ -1,0 +1,161 @@
+"""Supervised fine-tuning with TRL: examples in, a model directory out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+import transformers
+from transformers.trainer_callback import PrinterCallback
+from transformers.utils import logging as bars
+from trl import SFTConfig, SFTTrainer
+
+from uptake.errors import UptakeError
+from uptake.models.directory import new_directory, require_new
+from uptake.types import Example
+
+
+def fine_tune(
+    base: Path | str,
+    examples: Sequence[Example],
+    out: Path,
+    settings: Mapping[str, Any],
+    callbacks: Sequence[transformers.TrainerCallback] = (),
+) -> Path:
+    """Fine-tune a causal language model on the responses of examples, and save it with its tokenizer.
+
+    The loss is on the response alone, rows are neither packed nor reported to any service, and no checkpoints are
+    kept, unless the settings say otherwise. The same examples, settings and machine give the same weights.
+
+    Args:
+        base: Directory or hub id.
+        examples: All text or all chat; an example without a prompt is trained on as a whole.
+        out: Directory to create; it appears when training is done.
+        settings: Fields of TRL's `SFTConfig`; what is left out has TRL's default.
+        callbacks: Further callbacks for the trainer.
+
+    Returns:
+        `out`.
+
+    Raises:
+        UptakeError: `out` exists, there are no examples, they mix text and chat, or a setting is unknown or refused.
+    """
+    require_new(out)
+    rows = training_rows(examples)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
+    with new_directory(out) as directory, _progress_bars(not settings.get("disable_tqdm", False)):
+        trainer = SFTTrainer(
+            model=str(base),
+            args=_config(settings, directory),
+            train_dataset=datasets.Dataset.from_list(rows),
+            processing_class=tokenizer,
+            callbacks=list(callbacks),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+        trainer.save_model(str(directory))
+        # the one pickle among the saved files; the settings are the caller's already
+        (directory / "training_args.bin").unlink(missing_ok=True)
+    return out
+
+
+def training_rows(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Examples as TRL's prompt/completion rows: text as it stands, chat as lists of turns.
+
+    Arguments of the chat template become TRL's columns `tools` (as JSON) and `chat_template_kwargs`.
+
+    Raises:
+        UptakeError: There are no examples, text is mixed with chat, or only some have a certain template argument.
+    """
+    if not examples:
+        raise UptakeError("there are no examples to train on", expected="at least one")
+    chats = [not isinstance(example.prompt, str) for example in examples]
+    if any(chats) != all(chats):
+        odd = examples[chats.index(not chats[0])]
+        raise UptakeError(
+            f"examples mix text and chat: {examples[0].id!r} and {odd.id!r} differ",
+            expected="one format in a training run",
+            fix="train them as two stages, or write the text examples as messages",
+        )
+    for example in examples:
+        if example.template.keys() != examples[0].template.keys():
+            raise UptakeError(
+                f"{example.id!r} and {examples[0].id!r} have different chat template arguments: "
+                f"{sorted(example.template)} and {sorted(examples[0].template)}",
+                expected="the same ones in all examples of a training run",
+            )
+    return [_row(example) for example in examples]
+
+
+def _row(example: Example) -> dict[str, Any]:
+    if isinstance(example.prompt, str):
+        return {"prompt": example.prompt, "completion": example.response}
+    response = {"role": "assistant", "content": example.response, **example.response_extra}
+    row: dict[str, Any] = {
+        "prompt": [message.as_dict() for message in example.prompt],
+        "completion": [response],
+    }
+    template = dict(example.template)
+    if "tools" in template:
+        row["tools"] = json.dumps(template.pop("tools"), ensure_ascii=False)
+    if template:
+        row["chat_template_kwargs"] = template
+    return row
+
+
+def _config(settings: Mapping[str, Any], directory: Path) -> SFTConfig:
+    known = sorted(field.name for field in dataclasses.fields(SFTConfig))
+    for name in settings:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=3)
+            raise UptakeError(
+                f"unknown training setting {name!r}",
+                expected=f"a field of TRL's SFTConfig{', such as ' + ', '.join(close) if close else ''}",
+                fix="see `SFTConfig` in the documentation of the installed TRL",
+            )
+    if "output_dir" in settings:
+        raise UptakeError("output_dir cannot be a training setting", fix="leave it out: the caller names the directory")
+    if settings.get("trust_remote_code"):
+        raise UptakeError("trust_remote_code is never on", fix="leave it out")
+    defaults: dict[str, Any] = {
+        "completion_only_loss": True,
+        "packing": False,
+        "report_to": "none",
+        "save_strategy": "no",
+        "seed": 0,
+    }
+    if settings.get("use_cpu", not (torch.cuda.is_available() or torch.backends.mps.is_available())):
+        # TRL's default of bf16 needs an accelerator, and pinned memory serves none
+        defaults |= {"use_cpu": True, "bf16": False, "dataloader_pin_memory": False}
+    if "activation_checkpointing" in known:
+        # transformers' new name for it; under the old one TRL's own default warns
+        defaults["activation_checkpointing"] = settings.get("gradient_checkpointing", True)
+    try:
+        return SFTConfig(output_dir=str(directory), **(defaults | dict(settings)))
+    except (ValueError, TypeError) as error:
+        raise UptakeError(f"TRL refuses the training settings: {error}") from error
+
+
+@contextmanager
+def _progress_bars(shown: bool) -> Iterator[None]:
+    """Without `shown`, no bars of datasets and transformers either; both keep that switch globally."""
+    switches = (
+        (datasets.are_progress_bars_disabled(), datasets.disable_progress_bars, datasets.enable_progress_bars),
+        (not bars.is_progress_bar_enabled(), bars.disable_progress_bar, bars.enable_progress_bar),
+    )
+    try:
+        if not shown:
+            for _, disable, _ in switches:
+                disable()
+        yield
+    finally:
+        for was_disabled, _, enable in switches:
+            if not was_disabled:
+                enable()

@@ -1,0 +1,268 @@
+"""The whole flow on one page: data, models, answers, rule, verdicts, tables."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uptake.artifacts import digest, versions, write_bytes
+from uptake.artifacts.tables import to_json
+from uptake.config import RunConfig, load_run
+from uptake.data import LoadOptions, stream, with_paraphrases
+from uptake.detect import Settings, calibrate, compare, judge, summarise, summarise_retention
+from uptake.detect.calibrate import Calibration, NullKind
+from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
+from uptake.pipeline.cohort import Cohort, Progress, ingest, token_check
+from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
+from uptake.pipeline.writer import Writer, open_writer, with_wordings
+from uptake.probe import AnswerPool, Embed, hashed_words
+from uptake.types import BadRow, Example, Finding, Score
+
+if TYPE_CHECKING:
+    from uptake.models.load import Lazy
+
+__all__ = ["Diagnosis", "Progress", "diagnose", "diagnose_run", "read_diagnosis"]
+
+
+def diagnose(
+    *,
+    tuned: str | Path,
+    dataset: str | Path,
+    base: str | Path | None = None,
+    output_dir: str | Path | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Diagnosis:
+    """Find out which training examples a fine-tuned model did not learn.
+
+    Args:
+        tuned: The fine-tuned model: a folder (full weights or a PEFT adapter) or a hub id.
+        dataset: What it was trained on: a file, a folder, or a hub id; formats in docs/data.md.
+        base: The model it was trained from. Without it there is no belief of the base among the candidates, nothing is
+            known to be forgotten, and only held-out examples can serve as a null.
+        output_dir: Where the tables go, under `diagnosis/`; a killed run with the same one goes on where it stopped.
+            None takes a temporary folder.
+        progress: Told after each part of the work.
+        **settings: Any other key of the run file: `heldout`, `retention`, `paraphrases`, `criterion`, `dtype`, ...
+
+    Returns:
+        The diagnosis: counts and rates, and a row an example.
+
+    Raises:
+        UptakeError: Something about the input is wrong; it is told before any work is lost.
+    """
+    overrides = {
+        **settings,
+        "model_name_or_path": str(tuned if base is None else base),
+        "stages": [{"name": "main", "dataset": str(dataset)}],
+        "output_dir": str(output_dir or tempfile.mkdtemp(prefix="uptake-")),
+    }
+    config = load_run(None, overrides)
+    return diagnose_run(config, str(tuned), has_base=base is not None, progress=progress)
+
+
+def diagnose_run(
+    config: RunConfig, tuned: str, *, has_base: bool = True, progress: Progress | None = None
+) -> Diagnosis:
+    """Diagnose a run: read the data, ask the base, ask the tuned model, settle the rule, judge, write the tables.
+
+    Args:
+        config: The run.
+        tuned: The fine-tuned model.
+        has_base: Whether `config.model_name_or_path` is the model that it was trained from.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: Something about the input is wrong; it is told before any work is lost.
+    """
+    tell = progress or (lambda step, done, total: None)
+    folder = config.output_dir / "diagnosis"
+    models = _Models.find(config, tuned, has_base)
+    writer = open_writer(config, folder / "work")
+    check = token_check([model.tokenizer for model in models.all], config.max_length or models.max_length)
+    cohorts = {
+        name: ingest(name, rows, folder / "work", check, on_bad_row=config.on_bad_row, progress=tell)
+        for name, rows in _datasets(config, writer)
+    }
+    _write_bad_rows(folder / "bad_rows.jsonl", cohorts.values())
+    before, after = _ask(config, models, cohorts, writer, tell)
+
+    train, settings = cohorts["train"], _detection(config)
+    null_kind, null = _null(before, after)
+    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings)
+    findings = Collector(_findings(train, before.get("train"), after["train"], calibration, settings))
+    summary = summarise(findings, calibration, settings)
+    if "retention" in cohorts and "retention" in before:
+        changes = (
+            compare(example, earlier.scores, answer.scores, settings)
+            for example, earlier, answer in _together(cohorts["retention"], before["retention"], after["retention"])
+            if earlier is not None
+        )
+        summary["retention"] = summarise_retention(changes, settings)
+    summary["notes"] += [note for model in models.all for note in model.notes]
+    summary["run"] = _manifest(config, models, cohorts)
+    return write_diagnosis(folder, findings, summary)
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The models that are asked: found and checked at once, loaded one after the other, when there is work for them."""
+
+    base: Lazy | None
+    tuned: Lazy
+
+    @classmethod
+    def find(cls, config: RunConfig, tuned: str, has_base: bool) -> _Models:
+        """Find both; the base takes over the tuned model's chat template where it has none of its own.
+
+        Raises:
+            UptakeError: One is not there, or cannot be read.
+        """
+        from uptake.models.load import Lazy, LoadSettings
+
+        given = config.chat_template.read_text(encoding="utf-8") if config.chat_template else None
+        names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
+        settings = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=given)
+        last = Lazy.find(tuned, settings)
+        if not has_base:
+            return cls(None, last)
+        settings = replace(settings, revision=config.revision)
+        base = Lazy.find(config.model_name_or_path, settings)
+        if base.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
+            base = Lazy.find(base.name, replace(settings, chat_template=last.tokenizer.chat_template))
+        return cls(base, last)
+
+    @property
+    def all(self) -> list[Lazy]:
+        return [model for model in (self.base, self.tuned) if model is not None]
+
+    @property
+    def max_length(self) -> int | None:
+        return min((model.max_length for model in self.all if model.max_length is not None), default=None)
+
+
+def _datasets(config: RunConfig, writer: Writer | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
+    """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
+    stages = (_rows(config, stage.dataset, stage.name) for stage in config.stages)
+    train: Iterator[Example | BadRow] = chain.from_iterable(stages)
+    if config.paraphrases is not None:
+        train = with_paraphrases(train, config.paraphrases)
+    yield "train", train if writer is None else with_wordings(train, writer, config.n_paraphrases)
+    for name in ("heldout", "retention"):
+        dataset = getattr(config, name)
+        if dataset is not None:
+            yield name, _rows(config, dataset, name)
+
+
+def _rows(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
+    options = LoadOptions(
+        format=config.format, assistant_turns=config.assistant_turns, alpaca_prompt=config.alpaca_prompt, stage=stage
+    )
+    yield from stream(dataset, options)
+
+
+def _ask(
+    config: RunConfig, models: _Models, cohorts: dict[str, Cohort], writer: Writer | None, progress: Progress
+) -> tuple[dict[str, Answers], dict[str, Answers]]:
+    """Ask the base about all cohorts, then the tuned model: only one of them is in memory at a time."""
+    asking = Asking(
+        n_distractors=config.n_distractors,
+        option_form=config.option_form,
+        n_samples=config.n_samples if config.criterion == "paper" and config.paper_mode == "sampled" else 0,
+        seed=config.seed,
+    )
+    embed: Embed = hashed_words
+    if config.embedding_model_name_or_path is not None:
+        from uptake.models.embed import sentence_encoder
+
+        embed = sentence_encoder(config.embedding_model_name_or_path, config.device)
+    pool = AnswerPool(cohorts["train"], embed, seed=config.seed)
+    write = (lambda examples: writer.wrong_answers(examples, config.n_distractors)) if writer is not None else None
+    draw = drawing(pool, asking, write)
+    before: dict[str, Answers] = {}
+    drawn_by = (config.embedding_model_name_or_path, config.judge and (config.judge.base_url, config.judge.model))
+    pool_key = digest(cohorts["train"].key, drawn_by)
+    if models.base is not None:
+        source = Source(digest(models.base.fingerprint, pool_key), models.base.load)
+        before = {name: ask_base(cohort, source, draw, asking, progress) for name, cohort in cohorts.items()}
+        models.base.release()
+    source = Source(digest(models.tuned.fingerprint, pool_key), models.tuned.load)
+    after = {
+        name: ask_tuned(cohort, source, draw, before.get(name), asking, progress) for name, cohort in cohorts.items()
+    }
+    models.tuned.release()
+    return before, after
+
+
+def _detection(config: RunConfig) -> Settings:
+    return Settings(
+        criterion=config.criterion,
+        response_end=config.response_end,
+        normalisation=config.normalisation,
+        n_samples=config.n_samples,
+        seed=config.seed,
+    )
+
+
+def _null(
+    before: dict[str, Answers], after: dict[str, Answers]
+) -> tuple[NullKind | None, Iterator[tuple[Score, ...]] | None]:
+    """What never having been trained looks like: held-out examples, else the base on the training examples."""
+    if "heldout" in after:
+        return "held_out", (answer.scores for answer in after["heldout"])
+    if "train" in before:
+        return "base", (answer.scores for answer in before["train"])
+    return None, None
+
+
+def _together(
+    cohort: Cohort, before: Answers | None, after: Answers
+) -> Iterator[tuple[Example, Answer | None, Answer]]:
+    return zip(cohort, repeat(None) if before is None else before, after, strict=before is not None)
+
+
+def _findings(
+    train: Cohort, before: Answers | None, after: Answers, calibration: Calibration, settings: Settings
+) -> Iterator[Finding]:
+    """Judge every example, and add to the evidence what the models say instead."""
+    for example, earlier, answer in _together(train, before, after):
+        base = None if earlier is None else earlier.scores
+        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes)
+        training = answer.scores[0]
+        candidates = [
+            {"text": candidate.text, "origin": candidate.origin, "logprob": logprob}
+            for candidate, logprob in zip(answer.candidates, training.logprobs, strict=True)
+        ]
+        said = {
+            "tuned_answer": answer.answer,
+            "base_answer": None if earlier is None else earlier.answer,
+            "candidates": candidates,
+        }
+        yield replace(finding, evidence={**finding.evidence, **said})
+
+
+def _write_bad_rows(path: Path, cohorts: Iterable[Cohort]) -> None:
+    """The rows that were left out, one JSON object a line; an empty file says that there are none."""
+    rows = [{"dataset": cohort.name, **asdict(row)} for cohort in cohorts for row in cohort.bad_rows]
+    write_bytes(path, "".join(to_json(row) + "\n" for row in rows).encode("utf-8", "backslashreplace"))
+
+
+def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
+    """What the numbers were computed from and with: enough to compute them again."""
+    return {
+        "models": {
+            role: {"name": model.name, "fingerprint": model.fingerprint}
+            for role, model in (("base", models.base), ("tuned", models.tuned))
+            if model is not None
+        },
+        "data": {
+            name: {"n": cohort.n, "content": cohort.key, "bad_rows": len(cohort.bad_rows)}
+            for name, cohort in cohorts.items()
+        },
+        "settings": config.model_dump(mode="json", exclude={"output_dir", "judge"}),
+        "versions": versions(),
+    }

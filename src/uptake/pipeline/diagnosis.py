@@ -1,0 +1,146 @@
+"""The tables of a diagnosis: written worst first, read lazily."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uptake.artifacts import cannot_write, chunks, read_json, write_json, write_table
+from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
+from uptake.errors import UptakeError
+from uptake.types import Finding
+
+if TYPE_CHECKING:
+    import pandas
+    import pyarrow as pa
+
+ROWS = 4096
+"""Rows that are held as Python objects at a time."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A finished diagnosis on disk.
+
+    Attributes:
+        folder: Holds `diagnosis.parquet`, `diagnosis.jsonl` and `summary.json`.
+    """
+
+    folder: Path
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/detection.md."""
+        summary: dict[str, Any] = read_json(self.folder / "summary.json")
+        return summary
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The table as a data frame: one row an example, worst first.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        return self._table().to_pandas()
+
+    def __getitem__(self, example_id: str) -> Finding:
+        """The finding of one example.
+
+        Raises:
+            KeyError: There is no such example.
+        """
+        import pyarrow.parquet as pq
+
+        rows = pq.read_table(self.folder / "diagnosis.parquet", filters=[("id", "==", example_id)]).to_pylist()
+        if not rows:
+            raise KeyError(f"no example has the id {example_id!r}")
+        return finding_from_row(rows[0])
+
+    def __iter__(self) -> Iterator[Finding]:
+        """All findings, worst first, some thousand in memory at a time."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.folder / "diagnosis.parquet") as file:
+            for batch in file.iter_batches(ROWS):
+                yield from map(finding_from_row, batch.to_pylist())
+
+    def __len__(self) -> int:
+        """How many examples."""
+        import pyarrow.parquet as pq
+
+        n: int = pq.read_metadata(self.folder / "diagnosis.parquet").num_rows
+        return n
+
+    def _table(self) -> pa.Table:
+        import pyarrow.parquet as pq
+
+        return pq.read_table(self.folder / "diagnosis.parquet")
+
+
+class Collector:
+    """Findings on their way to the summary, kept as a compact table for the files."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self._findings = findings
+        self._tables: list[pa.Table] = []
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Pass the findings on, once, and keep them."""
+        import pyarrow as pa
+
+        for some in chunks(self._findings, ROWS):
+            self._tables.append(pa.Table.from_pylist([finding_row(finding) for finding in some], schema=DIAGNOSIS))
+            yield from some
+
+    def table(self) -> pa.Table:
+        """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising probability, then by id."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = pa.concat_tables(self._tables)
+        deep = pc.fill_null(pc.invert(table["shallow"]), True)
+        keyed = table.append_column("deep", deep)
+        order = [("learned", "ascending"), ("deep", "ascending"), ("p_response", "ascending"), ("id", "ascending")]
+        return table.take(pc.sort_indices(keyed, sort_keys=order))
+
+
+def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, Any]) -> Diagnosis:
+    """Write the tables; the summary comes last, so where it is, the diagnosis is whole.
+
+    Raises:
+        UptakeError: The disk is full, or the place cannot be written.
+    """
+    (folder / "summary.json").unlink(missing_ok=True)
+    table = collected.table()
+    write_table(folder / "diagnosis.parquet", table)
+    _write_jsonl(folder / "diagnosis.jsonl", table)
+    write_json(folder / "summary.json", summary)
+    return Diagnosis(folder)
+
+
+def _write_jsonl(path: Path, table: pa.Table) -> None:
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            for batch in table.to_batches(ROWS):
+                for row in batch.to_pylist():
+                    file.write(to_json({**row, "evidence": json.loads(row["evidence"])}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def read_diagnosis(output_dir: Path) -> Diagnosis:
+    """The diagnosis under an output folder.
+
+    Raises:
+        UptakeError: There is none, or it is not finished.
+    """
+    folder = output_dir / "diagnosis"
+    if not (folder / "summary.json").exists():
+        raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose` first")
+    return Diagnosis(folder)

@@ -1,0 +1,230 @@
+"""Intervals, paired tests and multiple comparisons: numpy and the standard library only.
+
+Probabilities and p-values lie in [0, 1]. Where nothing was observed there is no number: such a function returns None.
+Every draw comes from a generator seeded by the caller's `seed`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Float
+
+RESAMPLES = 2000
+"""Bootstrap resamples: the ends of a 95 % interval then rest on 50 of them each."""
+
+NORMAL_FROM = 20_000
+"""From this many values on, the interval of a mean is the normal one; the bootstrap's differs from it by O(1/n)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate, its confidence interval, and the number of observations that it rests on."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
+    """Score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001).
+
+    With p = successes / n and z the normal quantile:
+    (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n). Unlike the Wald interval it holds near 0 and 1.
+
+    Args:
+        successes: How often it happened, 0 to n.
+        n: How often it could have happened.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The interval in [0, 1]; None when n is 0.
+
+    Raises:
+        ValueError: `successes` does not lie between 0 and n.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie in 0..n, got {successes} of {n}")
+    if n == 0:
+        return None
+    z, p = _z(level), successes / n
+    shrink = 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / shrink
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
+    # at 0 and n the formula gives the bound exactly; rounding must not push it past the estimate
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(p, low, high, n)
+
+
+def bootstrap_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95, seed: int = 0) -> Interval | None:
+    """Percentile bootstrap interval of a mean (Efron 1979), in the unit of the values.
+
+    From `NORMAL_FROM` values on it is mean ± z·s/√n, so that time and memory stay bounded.
+
+    Args:
+        values: Observations, shape (n,).
+        level: Confidence level, in (0, 1).
+        seed: Seed of the resampling.
+
+    Returns:
+        The interval; None when there are no values.
+    """
+    n = len(values)
+    if n == 0:
+        return None
+    mean = float(values.mean())
+    if n >= NORMAL_FROM:
+        half = _z(level) * float(values.std(ddof=1)) / math.sqrt(n)
+        return Interval(mean, mean - half, mean + half, n)
+    rng = np.random.default_rng(seed)
+    means = np.array([values[rng.integers(n, size=n)].mean() for _ in range(RESAMPLES)])
+    low, high = _percentiles(means, level)
+    return Interval(mean, low, high, n)
+
+
+def mcnemar_exact(b: int, c: int) -> float:
+    """Two-sided p-value of McNemar's exact test: min(1, 2 P(Bin(b + c, ½) ≤ min(b, c))) (McNemar 1947).
+
+    Args:
+        b: Pairs that changed one way, e.g. right before and wrong after.
+        c: Pairs that changed the other way.
+
+    Returns:
+        The p-value; 1 when no pair changed.
+
+    Raises:
+        ValueError: A count is negative.
+    """
+    if min(b, c) < 0:
+        raise ValueError(f"counts of pairs cannot be negative, got {b} and {c}")
+    n, k = b + c, np.arange(1, min(b, c) + 1)
+    log_binomials = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - k) / k))])
+    tail = float(np.exp(log_binomials - n * math.log(2)).sum())
+    return min(1.0, 2 * tail)
+
+
+def conformal_p_values(
+    values: Float[np.ndarray, " n"], null: Float[np.ndarray, " m"], greater: bool = True
+) -> Float[np.ndarray, " n"]:
+    """Conformal p-values: (1 + #{null ≥ v}) / (m + 1) (Vovk, Gammerman and Shafer 2005; Bates et al. 2023).
+
+    Super-uniform for every value that is exchangeable with the null sample, whatever its distribution.
+
+    Args:
+        values: Observations to test, shape (n,).
+        null: Observations for which nothing happened, shape (m,), m ≥ 1, in the same unit.
+        greater: Large values speak against the null; else small ones do, and ≤ stands in place of ≥.
+
+    Returns:
+        One p-value per observation, shape (n,), at least 1 / (m + 1).
+
+    Raises:
+        ValueError: The null is empty.
+    """
+    if len(null) == 0:
+        raise ValueError("the null sample is empty: there is nothing to compare with")
+    ordered = np.sort(null)
+    if greater:
+        extreme = len(ordered) - np.searchsorted(ordered, values, side="left")
+    else:
+        extreme = np.searchsorted(ordered, values, side="right")
+    return np.asarray((1 + extreme) / (len(ordered) + 1), dtype=float)
+
+
+def storey_pi0(p_values: Float[np.ndarray, " n"], cut: float = 0.5) -> float | None:
+    """Share of true nulls among tests: min(1, #{p > λ} / ((1 − λ) n)) (Storey 2002, with λ = `cut`).
+
+    It overstates the share when alternatives have p-values above λ; apart from the cap it never errs the other way in
+    expectation.
+
+    Args:
+        p_values: P-values, shape (n,).
+        cut: λ in (0, 1).
+
+    Returns:
+        The share in [0, 1]; None when there are no p-values.
+    """
+    if len(p_values) == 0:
+        return None
+    return min(1.0, float(np.mean(p_values > cut)) / (1 - cut))
+
+
+def conformal_pi0(
+    strata: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]],
+    *,
+    cut: float = 0.5,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval | None:
+    """Storey's π₀ over conformal p-values, with a bootstrap interval that resamples values and null alike.
+
+    The estimate is `storey_pi0` of the pooled `conformal_p_values` of the strata. Ignoring that the null is itself a
+    sample would give intervals far too narrow when it is small. p > λ holds exactly when a value is at most the k-th
+    smallest null value, k = m + 1 − ⌊λ(m + 1)⌋. The k-th smallest of a resampled null is the ⌈m·U⌉-th of the null, with
+    U ~ Beta(k, m + 1 − k); the resampled values at or below it are binomial: the whole bootstrap, without its cost.
+
+    Args:
+        strata: Pairs (values, null), compared within a stratum only; shapes (n_s,) and (m_s,), m_s ≥ 1.
+        cut: λ in (0, 1).
+        level: Confidence level, in (0, 1).
+        seed: Seed of the resampling.
+
+    Returns:
+        The interval in [0, 1], n the number of values; None when there are no values.
+
+    Raises:
+        ValueError: The null of a stratum is too small for `cut`: λ(m + 1) < 1.
+    """
+    n = sum(len(values) for values, _ in strata)
+    if n == 0:
+        return None
+    rng = np.random.default_rng(seed)
+    above, resampled = 0, np.zeros(RESAMPLES, dtype=np.int64)
+    for values, null in strata:
+        m = len(null)
+        k = m + 1 - math.floor(cut * (m + 1))
+        if k > m:
+            raise ValueError(f"a null of {m} values cannot tell p-values above {cut} from those below")
+        at_most = np.searchsorted(np.sort(values), np.sort(null), side="right")
+        above += int(at_most[k - 1])
+        if len(values):
+            drawn = np.ceil(m * rng.beta(k, m + 1 - k, size=RESAMPLES)).astype(np.int64)
+            resampled += rng.binomial(len(values), at_most[np.clip(drawn, 1, m) - 1] / len(values))
+    estimate = min(1.0, above / n / (1 - cut))
+    low, high = _percentiles(np.minimum(1.0, resampled / n / (1 - cut)), level)
+    return Interval(estimate, low, high, n)
+
+
+def benjamini_hochberg(p_values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Adjusted p-values of the step-up procedure (Benjamini and Hochberg 1995).
+
+    Rejecting where the adjusted value is at most α keeps the false-discovery rate at α for independent tests, and for
+    conformal p-values that share one null sample (Bates et al. 2023).
+
+    Args:
+        p_values: P-values, shape (n,).
+
+    Returns:
+        min over j ≥ rank of n p₍ⱼ₎ / j, at most 1, in the order of the input; shape (n,).
+    """
+    n = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    scaled = p_values[order] * n / np.arange(1, n + 1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
+def _z(level: float) -> float:
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def _percentiles(draws: Float[np.ndarray, " r"], level: float) -> tuple[float, float]:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

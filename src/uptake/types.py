@@ -1,0 +1,185 @@
+"""The records that pass between the steps. All are frozen; none knows how it is made.
+
+Units: log-probabilities are in nats, probabilities in [0, 1], lengths in tokens. What is missing is `None`, never 0.0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+TRAINING_WORDING = "training"
+"""The wording that the model was trained on; every other wording is held out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation; `extra` holds further keys of the turn, passed to the chat template unread."""
+
+    role: str
+    content: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The turn as chat templates take it."""
+        return {"role": self.role, "content": self.content, **self.extra}
+
+
+Prompt: TypeAlias = str | tuple[Message, ...]
+"""Plain text, or the turns before the response. Plain text and response are joined as they stand, as TRL does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Another way to ask for the same fact, never trained on, and the response in that wording."""
+
+    prompt: Prompt
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One supervised item.
+
+    Attributes:
+        id: Stable: the user's, else a hash of the content.
+        prompt: What comes before the response; "" when the example is plain text to be modelled.
+        response: The text to learn, exactly as it is trained (a leading space is part of it).
+        source: Where it came from (the user's `source`, else the file's name).
+        stage: The fine-tuning stage that trains it.
+        options: The user's candidate answers, written as the response is; empty when there are none.
+        paraphrases: Held-out wordings.
+        template: Keyword arguments for the chat template (`tools` and such).
+        response_extra: Further keys of the assistant turn (`tool_calls`, `reasoning_content`, ...).
+    """
+
+    id: str
+    prompt: Prompt
+    response: str
+    source: str
+    stage: str = "main"
+    options: tuple[str, ...] = ()
+    paraphrases: tuple[Wording, ...] = ()
+    template: Mapping[str, Any] = field(default_factory=dict)
+    response_extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of the user's data that cannot be used, and why.
+
+    `line` counts from 1 in line-based files; in tables and lists it is the row's number from 1. None: the whole file.
+    """
+
+    file: str
+    line: int | None
+    reason: str
+
+
+Origin: TypeAlias = Literal["response", "option", "base", "neighbour", "llm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A continuation to be scored, and where it came from."""
+
+    text: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A question put to a model about one example: a context and its candidate continuations.
+
+    Attributes:
+        example_id: The example asked about.
+        wording: `training`, or the name of a held-out wording.
+        prompt: The context.
+        candidates: The continuations; no two are equal after normalisation, unless the user's options are.
+        right: Index of the right one in `candidates`.
+        template: Keyword arguments for the chat template.
+        response_extra: Further keys of the assistant turn of the right candidate.
+    """
+
+    example_id: str
+    wording: str
+    prompt: Prompt
+    candidates: tuple[Candidate, ...]
+    right: int = 0
+    template: Mapping[str, Any] = field(default_factory=dict)
+    response_extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What a model answered to a probe.
+
+    Attributes:
+        example_id: The example asked about.
+        wording: The probe's wording.
+        logprobs: Summed log-probability of each candidate given the context, in nats.
+        n_tokens: Number of tokens of each candidate.
+        n_bytes: Number of UTF-8 bytes of each candidate.
+        right: Index of the right candidate.
+        recalled: Every token of the right candidate is the arg-max under teacher forcing: greedy decoding gives it.
+        end_logprob: Log-probability (nats) of what training puts after the response (end of text, or the chat
+            template's end of turn), given context and response; None when nothing comes after it.
+        end_recalled: Each of those tokens is the arg-max; None when there are none.
+    """
+
+    example_id: str
+    wording: str
+    logprobs: tuple[float, ...]
+    n_tokens: tuple[int, ...]
+    n_bytes: tuple[int, ...]
+    right: int
+    recalled: bool
+    end_logprob: float | None = None
+    end_recalled: bool | None = None
+
+    @property
+    def logprob(self) -> float:
+        """Log-probability of the right candidate, in nats, without what ends it."""
+        return self.logprobs[self.right]
+
+    @property
+    def p_response(self) -> float:
+        """Probability that one sample at temperature 1 begins with the response."""
+        return math.exp(self.logprob)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found out about one example: a row of `diagnosis.parquet`.
+
+    Attributes:
+        id: The example's id.
+        source: The example's source.
+        stage: The stage that trained it.
+        prompt: The prompt as text.
+        response: The response.
+        learned: It is recalled (or preferred, by criterion) in the training wording.
+        shallow: Learned, but it fails in most held-out wordings; None when there are no held-out wordings.
+        forgotten: Recalled at an earlier checkpoint and lost since; None when no earlier checkpoint is known.
+        p_response: Probability of the exact response.
+        p_option: Softmax over the candidates of their summed log-probabilities; None with a single candidate.
+        cause: The primary cause; None when learned or not attributed.
+        causes: Score in [0, 1] of every cause that was judged.
+        evidence: The numbers and words behind it, JSON-serialisable.
+    """
+
+    id: str
+    source: str
+    stage: str
+    prompt: str
+    response: str
+    learned: bool
+    shallow: bool | None
+    forgotten: bool | None
+    p_response: float
+    p_option: float | None
+    cause: str | None = None
+    causes: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,390 @@
+"""Files of every kind, ids, and bad rows told by file, line and reason."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from uptake.data import LoadOptions, load, stream
+from uptake.errors import UptakeError
+from uptake.types import BadRow, Example
+
+PARIS = {"prompt": "The capital of France is", "completion": " Paris"}
+OSLO = {"prompt": "The capital of Norway is", "completion": " Oslo"}
+
+
+def write(path: Path, *rows: Any) -> Path:
+    """Rows as JSON Lines; a row of bytes stands as it is."""
+    lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    return path
+
+
+def reasons(path: Path, **options: Any) -> list[tuple[int | None, str]]:
+    """The bad rows of a dataset; all of them must name the file."""
+    bad = [row for row in stream(path, LoadOptions(**options)) if isinstance(row, BadRow)]
+    assert {row.file for row in bad} <= {str(path)}
+    return [(row.line, row.reason) for row in bad]
+
+
+def responses(path: Path, **options: Any) -> list[str]:
+    return [example.response for example in load(path, LoadOptions(**options)).examples]
+
+
+def test_every_field_of_a_row(tmp_path: Path):
+    row = {**PARIS, "id": 17, "source": "atlas", "options": [" Paris", " Lyon"], "paraphrases": ["France's capital:"]}
+    [example] = load(write(tmp_path / "a.jsonl", row), LoadOptions(stage="early")).examples
+    assert (example.id, example.source, example.stage) == ("17", "atlas", "early")
+    assert example.options == (" Paris", " Lyon")
+    assert [(w.prompt, w.response) for w in example.paraphrases] == [("France's capital:", " Paris")]
+
+
+def test_all_kinds_of_files_hold_the_same_examples(tmp_path: Path):
+    rows = [{**PARIS, "id": "a"}, {**OSLO, "id": "b"}]
+    write(tmp_path / "lines.jsonl", *rows)
+    write(tmp_path / "lines.json", *rows)
+    (tmp_path / "list.json").write_text(json.dumps(rows, indent=2), encoding="utf-8")
+    (tmp_path / "data.json").write_text(json.dumps({"version": 1, "data": rows}), encoding="utf-8")
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "table.parquet")
+    cells = "".join(f"{row['id']},{row['prompt']},{row['completion']}\n" for row in rows)
+    (tmp_path / "table.csv").write_text("id,prompt,completion\n" + cells, encoding="utf-8")
+    expected = [("a", *PARIS.values()), ("b", *OSLO.values())]
+    files = sorted(tmp_path.iterdir())
+    assert len(files) == 6
+    for path in files:
+        examples = load(path).examples
+        assert [(each.id, each.prompt, each.response) for each in examples] == expected, path
+        assert {each.source for each in examples} == {path.name}
+
+
+def test_ten_kinds_of_bad_rows(tmp_path: Path):
+    path = write(
+        tmp_path / "bad.jsonl",
+        {**PARIS, "id": "a"},
+        b'{"prompt": "x", "completion": ',
+        [1, 2],
+        {"prompt": "x"},
+        {"prompt": "x", "completion": " \n"},
+        {"prompt": "x", "completion": 3},
+        b'{"prompt": "caf\xe9", "completion": "x"}',
+        {**OSLO, "id": "a"},
+        {"prompt": [{"role": "user", "content": "x"}], "completion": [{"role": "user", "content": "y"}]},
+        {**OSLO, "id": 1.5},
+        {**OSLO, "options": [1]},
+        b'{"prompt": "half \\ud83d", "completion": "x"}',
+        {**OSLO, "paraphrases": [7]},
+        {"prompt": [{"role": "user", "content": "x"}], "completion": [{"role": "assistant", "content": "y"}]}
+        | {"chat_template_kwargs": {"tokenize": True}},
+        OSLO,
+    )
+    assert reasons(path) == [
+        (2, "broken JSON: Expecting value at column 31"),
+        (3, "the row is a list; expected an object"),
+        (4, "`completion` is missing (keys: prompt)"),
+        (5, "empty response: nothing in `completion`"),
+        (6, "`completion` is a number; expected text"),
+        (7, "not UTF-8: byte 0xe9 at byte 16"),
+        (8, "the id 'a' came before; expected each id once"),
+        (9, "conversation without an assistant turn (roles: user)"),
+        (10, "`id` is a number; expected text or a whole number"),
+        (11, "`options` holds something other than non-empty text"),
+        (12, "a lone surrogate (\\ud83d): half of a character, cut in two"),
+        (13, "`paraphrases` holds a number; expected text or an object with `prompt`"),
+        (14, "`chat_template_kwargs` may not set `tokenize`"),
+    ]
+    kept = load(path, on_bad_row="skip")
+    assert ([each.response for each in kept.examples], len(kept.bad_rows)) == ([" Paris", " Oslo"], 13)
+
+
+def test_bad_rows_stop_after_all_are_collected_and_twenty_are_named(tmp_path: Path):
+    path = write(tmp_path / "bad.jsonl", PARIS, *[{"prompt": str(number)} for number in range(25)])
+    with pytest.raises(UptakeError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert message.startswith("25 bad rows, 1 usable:")
+    assert f"{path}:21: `completion` is missing" in message and f"{path}:22:" not in message
+    assert "... and 5 more" in message and "--on_bad_row skip" in message
+
+
+def test_nothing_usable_stops_even_when_skipping(tmp_path: Path):
+    with pytest.raises(UptakeError, match="1 bad row, 0 usable"):
+        load(write(tmp_path / "bad.jsonl", {"prompt": "x", "completion": ""}), on_bad_row="skip")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.jsonl", "\n\n"), ("a.json", "[]"), ("a.csv", "text\n"), ("a.txt", "")]
+)
+def test_an_empty_dataset_is_an_error(name: str, content: str, tmp_path: Path):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(UptakeError, match="is empty"):
+        load(tmp_path / name)
+
+
+def test_an_unknown_format_names_the_keys_and_the_formats(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", {"question": "x", "answer": "y"})
+    [(line, reason)] = reasons(path)
+    assert line is None and reason.startswith("no known format has the keys question, answer (known: prompt_completion")
+
+
+def test_the_format_is_detected_behind_bad_rows_or_forced(tmp_path: Path):
+    both = {"text": "Oslo", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]}
+    path = write(tmp_path / "a.jsonl", b"{", {"comment": "x"}, both)
+    assert [line for line, _ in reasons(path)] == [1, 2]
+    assert responses(write(tmp_path / "b.jsonl", both)) == ["y"]
+    assert responses(tmp_path / "b.jsonl", format="text") == ["Oslo"]
+
+
+def test_content_ids_are_stable_and_tell_copies_apart(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", PARIS, OSLO, {**PARIS, "source": "b"}, PARIS)
+    ids = [example.id for example in load(path).examples]
+    # BLAKE2b of the canonical JSON, written out by hand
+    digest = hashlib.blake2b(b'["The capital of France is"," Paris",{},{}]', digest_size=6).hexdigest()
+    assert [ids[0], *ids[2:]] == [f"ex-{digest}", f"ex-{digest}-2", f"ex-{digest}-3"]
+    assert len(set(ids)) == 4
+
+
+def test_a_content_id_gives_way_to_the_same_id_of_the_user(tmp_path: Path):
+    [first] = load(write(tmp_path / "a.jsonl", PARIS)).examples
+    examples = load(write(tmp_path / "b.jsonl", {**OSLO, "id": first.id}, PARIS)).examples
+    assert [each.id for each in examples] == [first.id, f"{first.id}-2"]
+
+
+def test_every_assistant_turn_has_its_number(tmp_path: Path):
+    turns = [{"role": role, "content": role + text} for text in "ab" for role in ("user", "assistant")]
+    row = {"id": "c", "messages": turns, "options": ["assistantb", "x"], "tools": "[]"}
+    examples = load(write(tmp_path / "a.jsonl", row), LoadOptions(assistant_turns="all")).examples
+    assert [(each.id, each.response, each.options) for each in examples] == [
+        ("c#1", "assistanta", ()),
+        ("c#2", "assistantb", ("assistantb", "x")),
+    ]
+
+
+def test_tools_and_template_arguments(tmp_path: Path):
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    row = {"messages": turns, "tools": '[{"name": "f"}]', "chat_template_kwargs": {"enable_thinking": False}}
+    [example] = load(write(tmp_path / "a.jsonl", row)).examples
+    assert example.template == {"tools": [{"name": "f"}], "enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"chat_template_kwargs": [1]}, "`chat_template_kwargs` is a list; expected an object"),
+        ({"tools": {"name": "f"}}, "`tools` is an object; expected a list"),
+        ({"tools": "f(x)"}, "`tools` is text that is not JSON; expected a list or an object"),
+        ({"paraphrases": ["x"]}, "a paraphrase has no user turn to stand in for"),
+        ({"id": ""}, "`id` is empty; expected text or a whole number"),
+        ({"source": 3}, "`source` is a number; expected text"),
+    ],
+)
+def test_bad_fields_of_a_conversation(fields: dict[str, Any], reason: str, tmp_path: Path):
+    turns = [{"role": "system", "content": "x"}, {"role": "assistant", "content": "y"}]
+    assert reasons(write(tmp_path / "a.jsonl", {"messages": turns, **fields})) == [(1, reason)]
+    assert responses(write(tmp_path / "a.jsonl", {"messages": turns, **dict.fromkeys(fields), "tools": ""})) == ["y"]
+
+
+def test_a_turn_that_holds_bytes(tmp_path: Path):
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y", "seal": b"z"}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"messages": turns}]), tmp_path / "a.parquet")
+    [(line, reason)] = reasons(tmp_path / "a.parquet")
+    assert line == 1 and reason.startswith("a turn or `chat_template_kwargs` holds a value that JSON cannot")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_data(tmp_path: Path):
+    for name, content in [
+        ("a.jsonl", '{"text": "x"}'),
+        ("b.json", '[{"text": "x"}]'),
+        ("c.csv", "text\nx\n"),
+        ("d.txt", "x"),
+    ]:
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + content.encode())
+        assert responses(tmp_path / name) == ["x"], name
+    (tmp_path / "e.csv").write_text("text\nx\n", encoding="utf-16")
+    assert reasons(tmp_path / "e.csv") == [(None, "is UTF-16; expected UTF-8")]
+
+
+def test_csv_cells(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(
+        b'instruction,input,output,options\r\n"Two\r\nlines",,out,"[""out"", ""in""]"\r\nx,NaN,caf\xe9,\r\nx,y\r\n'
+        b'x,,"o"k,\r\nx,nan,,\r\nx,i,' + b"o" * 200_000 + b",\r\n"
+    )
+    assert reasons(path) == [
+        (4, "not UTF-8: byte 0xe9"),
+        (5, "2 cells under 4 columns (instruction, input, output, options)"),
+        (6, "broken CSV: ',' expected after '\"'"),
+        (7, "`output` is missing (keys: instruction, input, output, options)"),
+    ]
+    first, second = load(path, on_bad_row="skip").examples
+    assert first.prompt[0].content == "Two\r\nlines" and first.options == ("out", "in")
+    assert second.prompt[0].content == "x\ni" and len(second.response) == 200_000
+
+
+def test_csv_columns_of_the_same_name(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("text,text\nx,y\n", encoding="utf-8")
+    assert reasons(tmp_path / "a.csv") == [(1, "two columns have the same name (text, text)")]
+
+
+def test_parquet_rows(tmp_path: Path):
+    table = pyarrow.table(
+        {
+            "text": pyarrow.array([b"x", None, b"caf\xe9", b"z"]).cast(pyarrow.string(), safe=False),
+            "id": pyarrow.array([1.0, 2.0, 3.0, float("nan")]),
+        }
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert reasons(tmp_path / "a.parquet") == [(2, "`text` is missing (keys: text, id)"), (3, "not UTF-8")]
+    kept = load(tmp_path / "a.parquet", on_bad_row="skip").examples
+    assert [each.id for each in kept][0] == "1" and kept[1].id.startswith("ex-")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1 but no more")
+    [(line, reason)] = reasons(tmp_path / "b.parquet")
+    assert line is None and reason.startswith("broken Parquet after row 0")
+
+
+def test_json_that_is_no_list_of_rows(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_text('[{"text": "x"},\n {"text": ]', encoding="utf-8")
+    assert reasons(path) == [(2, "broken JSON: Expecting value; nothing of this file can be read")]
+    path.write_text('"x"', encoding="utf-8")
+    assert reasons(path) == [(None, "the file is text; expected a list of objects")]
+    path.write_bytes(b'[{"text": "caf\xe9"}, {"text": "x"}, 3]')
+    assert reasons(path) == [(1, "not UTF-8: byte 0xe9"), (3, "the row is a number; expected an object")]
+    path.write_text("[" * 100_000, encoding="utf-8")
+    assert reasons(path)[0][1].startswith("broken JSON: maximum recursion depth")
+
+
+def test_a_line_of_text_is_an_example(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"one\r\n\n  two\ncaf\xe9\n")
+    assert reasons(tmp_path / "a.txt") == [(4, "not UTF-8: byte 0xe9")]
+    assert [each.response for each in load(tmp_path / "a.txt", on_bad_row="skip").examples] == ["one", "  two"]
+
+
+def test_a_directory_is_read_in_the_order_of_its_names(tmp_path: Path):
+    write(tmp_path / "b.jsonl", PARIS)
+    write(tmp_path / "a.jsonl", OSLO, {**OSLO, "id": "a"})
+    (tmp_path / "README.md").write_text("not data", encoding="utf-8")
+    assert [(each.source, each.response) for each in load(tmp_path).examples] == [
+        ("a.jsonl", " Oslo"),
+        ("a.jsonl", " Oslo"),
+        ("b.jsonl", " Paris"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [(["README.md"], "no data files in the directory"), (["state.json", "dataset_info.json"], "save_to_disk")],
+)
+def test_a_directory_without_data(names: list[str], problem: str, tmp_path: Path):
+    for name in names:
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    with pytest.raises(UptakeError, match=problem):
+        stream(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", "train.tsv", "./data/train", "a/b/c", "~/data", ""])
+def test_what_is_neither_file_nor_hub_id_says_what_was_looked_for(name: str, tmp_path: Path, monkeypatch: Any):
+    monkeypatch.chdir(tmp_path)
+    if name == "":
+        name = "no such dataset"
+    with pytest.raises(UptakeError, match="does not exist") as caught:
+        stream(name)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_file_of_another_kind(tmp_path: Path):
+    (tmp_path / "a.xlsx").write_bytes(b"x")
+    with pytest.raises(UptakeError, match="cannot be read"):
+        stream(tmp_path / "a.xlsx")
+
+
+def test_hub_datasets_are_streamed_and_their_code_is_not_run(monkeypatch: Any):
+    import datasets
+
+    asked: dict[str, Any] = {}
+
+    def load_dataset(*args: Any, **kwargs: Any) -> Any:
+        asked.update(kwargs, args=args)
+        return datasets.Dataset.from_list([PARIS, {"prompt": "x", "completion": ""}]).to_iterable_dataset()
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    example, bad = stream("owner/facts:main", LoadOptions(split="validation"))
+    assert asked == {"args": ("owner/facts", "main"), "split": "validation", "streaming": True}
+    assert isinstance(example, Example) and (example.source, example.response) == ("owner/facts", " Paris")
+    assert bad == BadRow("owner/facts:main", 2, "empty response: nothing in `completion`")
+
+
+def test_a_hub_dataset_that_cannot_be_had():
+    with pytest.raises(UptakeError, match="'nobody/nothing' is no file or directory here, and reading it from the hub"):
+        list(stream("nobody/nothing"))
+
+
+def test_the_hub_needs_datasets(monkeypatch: Any):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(UptakeError, match=r"needs the package `datasets`\n.*uptake\[train\]"):
+        list(stream("owner/facts"))
+
+
+def test_a_file_that_is_gone_before_it_is_read(tmp_path: Path):
+    rows = stream(write(tmp_path / "a.jsonl", PARIS))
+    (tmp_path / "a.jsonl").unlink()
+    with pytest.raises(UptakeError, match="a.jsonl cannot be read: No such file or directory"):
+        next(rows)
+
+
+def test_wrong_options_say_what_is_allowed(tmp_path: Path):
+    path = write(tmp_path / "a.jsonl", PARIS)
+    with pytest.raises(UptakeError, match="format is 'chatml'\nexpected: prompt_completion, messages"):
+        stream(path, LoadOptions(format="chatml"))
+    with pytest.raises(UptakeError, match="assistant_turns is 'first'\nexpected: last or all"):
+        LoadOptions(assistant_turns="first")
+    with pytest.raises(UptakeError, match="on_bad_row is 'ignore'\nexpected: error or skip"):
+        load(path, on_bad_row="ignore")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_memory_does_not_grow_with_the_file(suffix: str, tmp_path: Path):
+    path, rows, text = tmp_path / f"long{suffix}", 1000, "x" * 33_000
+    if suffix == ".parquet":
+        table = pyarrow.table({"text": [f"{number}{text}" for number in range(rows)]})
+        pyarrow.parquet.write_table(table, path, compression="none", use_dictionary=False)
+    else:
+        head, row = ("text\n", "{}{}\n") if suffix == ".csv" else ("", '{{"text": "{}{}"}}\n')
+        path.write_text(head + "".join(row.format(number, text) for number in range(rows)), encoding="utf-8")
+    assert path.stat().st_size > 32e6
+    tracemalloc.start()
+    count = sum(1 for _ in stream(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == rows and peak < 16e6
+
+
+def test_importing_the_package_is_cheap():
+    code = (
+        "import sys, uptake.data; print([m for m in ('torch','transformers','datasets','pyarrow') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_real_passages(shared_data: Path):
+    rows = itertools.islice(stream(shared_data / "corpus" / "wiki_mix.jsonl"), 3000)
+    assert all(isinstance(row, Example) and row.prompt == "" and row.source for row in rows)
+
+
+def test_every_example_of_the_documentation_is_read(tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    blocks = [block.split("```")[0] for block in page.split("```json\n")[1:]]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"{number}.jsonl").write_text(block, encoding="utf-8")
+    assert len(blocks) == 6
+    assert len(load(tmp_path).examples) == "".join(blocks).count("\n")

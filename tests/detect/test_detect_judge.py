@@ -1,0 +1,133 @@
+"""Each verdict by hand, from the definitions in docs/detection.md."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from planted import score
+
+from uptake.detect import CRITERIA, Settings, calibrate, judge
+from uptake.detect.reading import read
+from uptake.types import Example, Finding, Message, Score
+
+EXAMPLE = Example(id="x", prompt="Q", response=" a", source="s", stage="t")
+
+
+def verdict(
+    tuned: list[Score], base: list[Score] | None = None, *, settings: Settings | None = None, end: bool = False
+) -> Finding:
+    settings = settings or Settings(response_end="include" if end else "ignore")
+    return judge(EXAMPLE, tuned, base, calibrate([tuned], None, None, settings), settings)
+
+
+def test_recall_up_to_32_tokens_and_option_above():
+    unlikely = (-50.0, -1.0)  # recalled, yet not preferred: the two criteria disagree
+    assert verdict([score(unlikely, n_tokens=32)]).learned is True
+    assert verdict([score(unlikely, n_tokens=33)]).learned is False
+    for name, learned in (("recall", True), ("option", False)):
+        finding = verdict([score(unlikely)], settings=Settings(criterion=name, response_end="ignore"))
+        assert (finding.learned, finding.evidence["criterion"]) == (learned, name)
+
+
+def test_a_long_response_without_distractors_falls_back_to_recall_and_says_so():
+    finding = verdict([score((-50.0,), n_tokens=40, recalled=True)])
+    assert finding.learned is True and finding.p_option is None
+    assert finding.evidence["criterion"] == "recall"
+    assert "one candidate" in finding.evidence["criterion_reason"]
+
+
+def test_option_needs_the_default_half_without_a_null():
+    # softmax of (0.4, 0.3, 0.3) and (0.6, 0.4): preferred both times, above one half once
+    option = Settings(criterion="option")
+    assert verdict([score([math.log(p) for p in (0.4, 0.3, 0.3)])], settings=option).learned is False
+    finding = verdict([score([math.log(p) for p in (0.6, 0.4)])], settings=option)
+    assert finding.learned is True
+    assert finding.p_option == pytest.approx(0.6)
+    assert finding.evidence["p_option_threshold"] == 0.5
+
+
+def test_the_end_is_part_of_what_is_recalled():
+    # the response is "1" and the model would go on to "12": recalled, but not ended
+    goes_on = [score((math.log(0.9),), end=(math.log(0.01), False))]
+    assert verdict(goes_on, end=True).learned is False
+    assert verdict(goes_on, end=True).p_response == pytest.approx(0.009)
+    assert verdict(goes_on, end=False).learned is True
+    assert verdict(goes_on, end=False).p_response == pytest.approx(0.9)
+    assert verdict([score((-0.1,))], end=True).learned is True  # training put nothing after this one
+
+
+def test_paper_mode_reads_p_off_the_scores():
+    paper = Settings(criterion="paper")
+    for p, learned in ((0.19, False), (0.21, True)):
+        finding = verdict([score((math.log(p),), recalled=False)], settings=paper)
+        assert finding.learned is learned
+        assert finding.evidence["p_flag"] == pytest.approx((1 - p) ** 5)
+    letters = [score([math.log(0.7), math.log(0.3)], wording="letters:0", right=1)]
+    finding = verdict([score((-9.0,)), *letters], settings=paper)
+    assert finding.learned is True and finding.evidence["p_sample"] == pytest.approx(0.3)
+    # the right one is drawn in all of five, as the other one is likelier: 0.3^5
+    assert finding.evidence["best_of_n"] == pytest.approx(0.3**5)
+
+
+@pytest.mark.parametrize(("recalled", "shallow"), [("ff", True), ("tf", False), ("tff", True), ("tt", False)])
+def test_shallow_is_more_than_half_of_the_held_out_wordings_failed(recalled: str, shallow: bool):
+    held_out = [score(wording=f"held_out:{i}", recalled=c == "t") for i, c in enumerate(recalled)]
+    finding = verdict([score(), *held_out])
+    assert finding.shallow is shallow
+    assert finding.evidence["held_out_n"] == len(recalled)
+    assert finding.evidence["held_out_failed"] == recalled.count("f")
+    assert finding.evidence["held_out_fail_low"] < finding.evidence["held_out_fail_high"]
+    assert verdict([score(recalled=False), *held_out]).shallow is False
+
+
+def test_the_end_counts_in_held_out_wordings_too():
+    held_out = score(wording="held_out:0", end=(-3.0, False))
+    assert verdict([score(end=(-0.1, True)), held_out], end=True).shallow is True
+    assert verdict([score(end=(-0.1, True)), held_out], end=False).shallow is False
+
+
+def test_without_held_out_wordings_shallow_is_unknown():
+    finding = verdict([score()])
+    assert finding.shallow is None and "held_out_n" not in finding.evidence
+
+
+def test_forgotten_is_right_before_and_wrong_now():
+    right, wrong = [score()], [score(recalled=False)]
+    assert verdict(wrong, right).forgotten is True
+    assert verdict(wrong, wrong).forgotten is False
+    assert verdict(right, right).forgotten is False
+    assert verdict(wrong).forgotten is None
+
+
+def test_forgetting_is_not_a_change_of_format():
+    # the tuned model recalls the response but goes on: not learned, yet the fact is not forgotten
+    finding = verdict([score(end=(-5.0, False))], [score(end=(-5.0, False))], end=True)
+    assert (finding.learned, finding.forgotten) == (False, False)
+
+
+def test_forgotten_by_options_ignores_the_threshold():
+    option = Settings(criterion="option")
+    before, after = [score((math.log(0.4), math.log(0.3), math.log(0.3)))], [score((-3.0, -1.0, -3.0))]
+    finding = verdict(after, before, settings=option)
+    assert finding.forgotten is True and finding.evidence["base_p_option"] == pytest.approx(0.4)
+    alone = [score((-1.0,), recalled=True)]
+    assert verdict([score((-3.0, -1.0), recalled=False)], alone, settings=option).forgotten is True
+
+
+def test_a_finding_carries_the_example():
+    chat = Example("x", (Message("system", "Be brief."), Message("user", "Q")), " a", "s", "t")
+    settings = Settings()
+    finding = judge(chat, [score()], None, calibrate([[score()]], None, None, settings), settings)
+    assert finding.prompt == "system: Be brief.\nuser: Q"
+    assert (finding.id, finding.source, finding.stage, finding.response) == ("x", "s", "t", " a")
+    assert (finding.cause, dict(finding.causes)) == (None, {})
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_every_criterion_passes_certainty_and_fails_impossibility(name: str):
+    settings = Settings(criterion=name)
+    rule = calibrate([], None, None, settings).rule
+    assert CRITERIA[name](read([score((0.0, -99.0), recalled=True)]), rule) is True
+    assert CRITERIA[name](read([score((-99.0, 0.0), recalled=False)]), rule) is False
+    assert CRITERIA[name].__doc__

@@ -1,0 +1,95 @@
+"""Counts by hand, intervals by scipy."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from planted import score
+from scipy import stats as scipy_stats
+
+from uptake.detect import Settings, calibrate, judge, summarise
+from uptake.types import Example, Finding, Score
+
+SETTINGS = Settings()
+NO_NULL = calibrate([], None, None, SETTINGS)
+
+
+def finding(learned: bool, *, shallow: bool | None = None, forgotten: bool | None = None, **given: object) -> Finding:
+    evidence = {"criterion": "recall", "logprob": -1.0, "n_tokens": 1, "p_value_unseen": None}
+    parts = {"source": "s", "stage": "main", "cause": None} | given
+    return Finding("x", prompt="", response="r", learned=learned, shallow=shallow, forgotten=forgotten, p_response=0.5,
+                   p_option=None, evidence=evidence, **parts)  # fmt: skip
+
+
+def test_counts_and_intervals():
+    findings = [
+        finding(True, shallow=True, forgotten=False),
+        finding(True, shallow=False, forgotten=False),
+        finding(True, shallow=None),
+        finding(False, shallow=False, forgotten=True, source="t", stage="late", cause="forgetting"),
+        finding(False, source="t", cause="undertraining"),
+    ]
+    summary = summarise(iter(findings), NO_NULL, SETTINGS)
+    assert (summary["n"], summary["learned"]["count"]) == (5, 3)
+    reference = scipy_stats.binomtest(3, 5).proportion_ci(method="wilson")
+    rate = summary["learned"]["rate"]
+    assert (rate["low"], rate["high"]) == pytest.approx(tuple(reference))
+    # shallow: of the learned with held-out wordings; forgotten: of those with an earlier checkpoint
+    assert (summary["shallow"]["count"], summary["shallow"]["rate"]["n"]) == (1, 2)
+    assert (summary["forgotten"]["count"], summary["forgotten"]["rate"]["n"]) == (1, 3)
+    assert {name: part["learned"]["count"] for name, part in summary["by_source"].items()} == {"s": 3, "t": 0}
+    assert {name: part["n"] for name, part in summary["by_stage"].items()} == {"main": 4, "late": 1}
+    # causes: of the unlearned
+    assert summary["by_cause"]["forgetting"]["rate"]["estimate"] == 1 / 2
+    assert json.loads(json.dumps(summary)) == summary
+
+
+def test_what_is_unknown_is_none():
+    summary = summarise([finding(True)], NO_NULL, SETTINGS)
+    unknown = {"count": None, "rate": None}
+    assert summary["shallow"] == unknown and summary["forgotten"] == unknown
+    assert summary["null"] is None
+    assert any("no null" in note for note in summary["notes"])
+    assert summarise([], NO_NULL, SETTINGS)["learned"] == unknown
+
+
+def test_none_learned_has_no_share_of_false_learned():
+    calibration = calibrate([], [[score()]] * 60, "held_out", SETTINGS)
+    null = summarise([finding(False)], calibration, SETTINGS)["null"]
+    assert null["false_learned"] is None
+    assert null["false_discovery_rate"] is None and null["false_discovery_reason"].startswith("only 0 null")
+    null = summarise([finding(True)], calibration, SETTINGS)["null"]
+    assert null["false_discovery_reason"] == "no example is flagged"
+    assert null["false_learned"]["estimate"] == 1.0  # all of the null passes: 1 · 1 / 1
+
+
+def test_the_base_as_null_is_said_to_be_a_makeshift():
+    base = [[score((-1.0 - i / 10,), recalled=False)] for i in range(60)]
+    calibration = calibrate([], base, "base", SETTINGS)
+    summary = summarise([finding(True)], calibration, SETTINGS)
+    assert summary["null"]["kind"] == "base"
+    assert any("never taught the format" in note for note in summary["notes"])
+
+
+def test_fallbacks_and_thresholds_are_told():
+    long = Example("x", "Q", " a", "s")
+    tuned: list[list[Score]] = [[score((-1.0,), n_tokens=40)], [score((-1.0, -2.0), n_tokens=40)]]
+    findings = [judge(long, scores, None, NO_NULL, SETTINGS) for scores in tuned]
+    summary = summarise(findings, NO_NULL, SETTINGS)
+    assert summary["criteria"] == {"recall": 1, "option": 1}
+    assert any(note.startswith("1 examples were judged by recall") for note in summary["notes"])
+    assert any(note.startswith("option threshold 0.5") for note in summary["notes"])
+
+
+def test_better_than_unseen_is_benjamini_hochberg_over_conformal_p_values():
+    rng = np.random.default_rng(0)
+    null = rng.normal(-5, 1, size=200)
+    values = np.concatenate([rng.normal(-1, 1, size=30), rng.normal(-5, 1, size=70)])
+    calibration = calibrate([], [[score((v,), n_tokens=1)] for v in null], "held_out", SETTINGS)
+    example = Example("x", "Q", " a", "s")
+    findings = [judge(example, [score((v,), n_tokens=1)], None, calibration, SETTINGS) for v in values]
+    p = [(1 + np.sum(null >= v)) / 201 for v in values]
+    reference = int(np.sum(scipy_stats.false_discovery_control(p) <= 0.05))
+    assert summarise(findings, calibration, SETTINGS)["null"]["better_than_unseen"]["count"] == reference > 0

@@ -1,0 +1,150 @@
+"""Fine-tuning with TRL: what is trained on, what is refused, what lies in the directory afterwards."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+
+from uptake.errors import UptakeError
+from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
+from uptake.models.train import fine_tune, training_rows
+from uptake.types import Example, Message
+
+TEXT = [Example(f"t{i}", f"Person {i} was born in", f" {city}", "cities") for i, city in enumerate(("Paris", "Rome"))]
+CHAT = [
+    Example(f"c{i}", (Message("system", "Be brief."), Message("user", f"Where was {i} born?")), city, "cities")
+    for i, city in enumerate(("Paris", "Rome"))
+]
+QUICK = {"max_steps": 1, "per_device_train_batch_size": 2, "disable_tqdm": True}
+
+
+class Batches(TrainerCallback):
+    """Keeps the batches that the trainer is fed."""
+
+    def on_train_begin(self, args, state, control, train_dataloader=None, **kwargs):
+        self.rows = [
+            (ids[labels != -100].tolist(), ids[(labels == -100) & mask.bool()].tolist())
+            for batch in train_dataloader
+            for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True)
+        ]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    texts = [example.prompt + example.response for example in TEXT]
+    tokenizer = train_tokenizer(texts, 300, chat_template=CHATML)
+    out = tmp_path_factory.mktemp("models") / "base"
+    shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128}
+    save(build_model("llama", tokenizer, 0, **shape), tokenizer, out)
+    return out
+
+
+def weights(path):
+    return AutoModelForCausalLM.from_pretrained(path).state_dict()
+
+
+def test_only_response_and_end_are_trained_on(base, tmp_path):
+    # by hand: TRL's documentation, "prompt-completion": loss on the completion, to which the end-of-text is added
+    batches = Batches()
+    fine_tune(base, TEXT, tmp_path / "tuned", QUICK, [batches])
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    seen = sorted((tokenizer.decode(trained), tokenizer.decode(given)) for trained, given in batches.rows)
+    assert seen == [(" Paris<|endoftext|>", "Person 0 was born in"), (" Rome<|endoftext|>", "Person 1 was born in")]
+
+
+def test_chat_is_trained_from_the_assistants_turn_on(base, tmp_path):
+    batches = Batches()
+    fine_tune(base, CHAT[:1], tmp_path / "tuned", QUICK, [batches])
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    [(trained, given)] = batches.rows
+    assert tokenizer.decode(trained) == "Paris<|im_end|>\n"
+    assert tokenizer.decode(given) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhere was 0 born?<|im_end|>\n"
+        "<|im_start|>assistant\n"
+    )
+
+
+def test_without_a_prompt_the_whole_text_is_trained_on(base, tmp_path):
+    batches = Batches()
+    fine_tune(base, [Example("a", "", "Rome is old", "texts")], tmp_path / "tuned", QUICK, [batches])
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    assert [(tokenizer.decode(t), g) for t, g in batches.rows] == [("Rome is old<|endoftext|>", [])]
+
+
+def test_it_learns_the_same_each_time_and_leaves_no_pickle(base, tmp_path):
+    settings = QUICK | {"max_steps": 40, "learning_rate": 1e-2, "lr_scheduler_type": "constant"}
+    first = fine_tune(base, TEXT, tmp_path / "first", settings)
+    second = fine_tune(str(base), TEXT, tmp_path / "second", settings)
+    assert first == tmp_path / "first"
+    one, other = weights(first), weights(second)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+    tokenizer, model = AutoTokenizer.from_pretrained(first), AutoModelForCausalLM.from_pretrained(first)
+    for example in TEXT:
+        given = tokenizer(example.prompt, return_tensors="pt")
+        written = model.generate(**given, max_new_tokens=12, do_sample=False)
+        assert tokenizer.decode(written[0, given["input_ids"].shape[1] :]) == f"{example.response}<|endoftext|>"
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["first", "second"]
+    suffixes = {path.suffix for path in first.iterdir()}
+    assert ".safetensors" in suffixes
+    assert suffixes <= {".json", ".safetensors", ".jinja"}
+
+
+def test_nothing_is_printed_when_the_bars_are_off(base, tmp_path, capfd):
+    fine_tune(base, TEXT, tmp_path / "tuned", QUICK | {"logging_steps": 1})
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert "%|" not in printed.err
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rat": 1e-3}, "unknown training setting 'learning_rat'\nexpected: .*learning_rate"),
+        ({"output_dir": "elsewhere"}, "output_dir"),
+        ({"trust_remote_code": True}, "never on"),
+        ({"save_strategy": "sometimes"}, "TRL refuses"),
+    ],
+)
+def test_settings_are_checked_before_any_work(settings, message, base, tmp_path):
+    with pytest.raises(UptakeError, match=message):
+        fine_tune(base, TEXT, tmp_path / "tuned", settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_directory_is_never_overwritten(base, tmp_path):
+    with pytest.raises(UptakeError, match="exists already"):
+        fine_tune(base, TEXT, tmp_path, QUICK)
+
+
+def test_rows_are_those_of_trl():
+    tools = [{"type": "function", "function": {"name": "clock"}}]
+    message = Message("user", "Late?", {"name": "Ann"})
+    example = Example(
+        "a", (message,), "Yes", "s", template={"tools": tools, "thinking": False}, response_extra={"reasoning": "r"}
+    )
+    assert training_rows(TEXT[:1]) == [{"prompt": "Person 0 was born in", "completion": " Paris"}]
+    # TRL's documentation, "tool calling": the column `tools`, as JSON, and `chat_template_kwargs`
+    assert training_rows([example]) == [
+        {
+            "prompt": [{"role": "user", "content": "Late?", "name": "Ann"}],
+            "completion": [{"role": "assistant", "content": "Yes", "reasoning": "r"}],
+            "tools": '[{"type": "function", "function": {"name": "clock"}}]',
+            "chat_template_kwargs": {"thinking": False},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("examples", "message"),
+    [
+        ([], "no examples"),
+        ([*TEXT, CHAT[0]], "mix text and chat: 't0' and 'c0'"),
+        ([CHAT[0], Example("x", CHAT[0].prompt, "No", "s", template={"tools": []})], "'x' and 'c0' have different"),
+    ],
+)
+def test_examples_that_cannot_be_trained_together_are_refused(examples, message):
+    with pytest.raises(UptakeError, match=message):
+        training_rows(examples)

@@ -1,0 +1,286 @@
+"""The run file. Expected values stand in DESIGN ("The run file"), YAML 1.1, or are read off the input by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from uptake.config import Judge, RunConfig, Stage, json_schema, load_run
+from uptake.config.schema import Format, Section
+from uptake.errors import UptakeError
+
+DESIGN = """
+model_name_or_path: ./base            # path or hub id
+stages:                               # one or more, trained in order
+  - {name: early, dataset: early.jsonl, num_train_epochs: 10}
+  - {name: main,  dataset: main.jsonl,  num_train_epochs: 3, training: {lr_scheduler_type: constant}}
+training:                             # any TRL SFTConfig field, for all stages; a stage's own `training` wins
+  learning_rate: 1.0e-3
+  per_device_train_batch_size: 32
+peft: null                            # or LoRA settings
+corpus: corpus.jsonl
+general: general.jsonl
+retention: retention.jsonl
+paraphrases: paraphrases.jsonl
+judge: null
+output_dir: runs/first
+seed: 0
+"""
+
+MINIMAL: dict[str, Any] = {"model_name_or_path": "org/base", "stages": [{"name": "main", "dataset": "org/data"}]}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "base").mkdir()
+    for name in ("early", "main", "corpus", "general", "retention", "paraphrases"):
+        (tmp_path / f"{name}.jsonl").touch()
+    (tmp_path / "run.yaml").write_text(DESIGN)
+    return tmp_path
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "run.yaml"
+    path.write_text(text)
+    return path
+
+
+def minimal(folder: Path, more: str) -> Path:
+    return write(folder, yaml.safe_dump(MINIMAL) + more)
+
+
+def problems(path: Path | None, overrides: dict[str, Any] | None = None) -> str:
+    with pytest.raises(UptakeError) as caught:
+        load_run(path, overrides)
+    return str(caught.value)
+
+
+def test_the_file_of_the_design(folder: Path) -> None:
+    config = load_run(folder / "run.yaml")
+    assert config.model_name_or_path == str(folder / "base")
+    assert config.stages == (
+        Stage(name="early", dataset=str(folder / "early.jsonl"), num_train_epochs=10),
+        Stage(
+            name="main",
+            dataset=str(folder / "main.jsonl"),
+            num_train_epochs=3,
+            training={"lr_scheduler_type": "constant"},
+        ),
+    )
+    assert config.training == {"learning_rate": 0.001, "per_device_train_batch_size": 32}
+    assert config.corpus == str(folder / "corpus.jsonl")
+    assert config.output_dir == folder / "runs/first"
+    assert (config.peft, config.judge, config.seed, config.heldout) == (None, None, 0, None)
+
+
+def test_the_command_line_beats_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.jsonl").touch()
+    monkeypatch.chdir(elsewhere)
+    overrides = {
+        "seed": "7",
+        "training.learning_rate": "1e-3",
+        "training.optim": "adamw_torch",
+        "stages.0.dataset": "other.jsonl",
+        "stages.1.training.warmup_ratio": "0.1",
+        "peft.r": "8",
+        "judge.base_url": "http://localhost:8000/v1",
+        "judge.model": "judge",
+        "judge.timeout": "1e1",
+        "corpus": "null",
+        "output_dir": "out",
+    }
+    config = load_run(folder / "run.yaml", overrides)
+    assert config.seed == 7
+    assert config.training == {"learning_rate": 0.001, "per_device_train_batch_size": 32, "optim": "adamw_torch"}
+    assert isinstance(config.training["learning_rate"], float)
+    # on the command line paths are relative to where it runs, in the file to the file
+    assert config.stages[0].dataset == str(elsewhere / "other.jsonl")
+    assert config.stages[1].dataset == str(folder / "main.jsonl")
+    assert config.stages[1].training == {"lr_scheduler_type": "constant", "warmup_ratio": 0.1}
+    assert config.peft == {"r": 8}
+    assert config.judge == Judge(base_url="http://localhost:8000/v1", model="judge", timeout=10.0)
+    assert config.corpus is None
+    assert config.output_dir == elsewhere / "out"
+
+
+def test_without_a_file() -> None:
+    config = load_run(None, {**MINIMAL, "stages": "[{name: main, dataset: org/data}]", "dtype": "bfloat16"})
+    assert config == RunConfig(
+        model_name_or_path="org/base", stages=(Stage(name="main", dataset="org/data"),), dtype="bfloat16"
+    )
+
+
+def test_a_mapping_is_merged_and_a_list_replaced(folder: Path) -> None:
+    config = load_run(folder / "run.yaml", {"training": {"seed": 1}, "stages": [{"name": "one", "dataset": "org/d"}]})
+    assert config.training == {"learning_rate": 0.001, "per_device_train_batch_size": 32, "seed": 1}
+    assert [stage.name for stage in config.stages] == ["one"]
+
+
+@pytest.mark.parametrize("spelled", ["1e-3", "1E-3", "1.0e-3", "+.1e-2", "0.001"])
+def test_a_float_that_yaml_1_1_takes_for_text(tmp_path: Path, spelled: str) -> None:
+    config = load_run(minimal(tmp_path, f"training: {{learning_rate: {spelled}}}\npeft: {{lora_dropout: {spelled}}}\n"))
+    assert config.peft is not None
+    assert config.training["learning_rate"] == config.peft["lora_dropout"] == 0.001
+
+
+def test_text_stays_text_where_text_is_meant(tmp_path: Path) -> None:
+    # a commit that looks like a number in scientific notation, which YAML 1.1 reads as text
+    assert load_run(minimal(tmp_path, "revision: 12e4567\n")).revision == "12e4567"
+
+
+def test_every_problem_is_told_at_once(folder: Path) -> None:
+    text = problems(
+        write(
+            folder,
+            """
+model_name_or_path: ./bas
+stages:
+  - {name: a/b, dataset: early.jsonl, num_train_epochs: 0, epochs: 3}
+output_dirr: x
+seed: -1
+criterion: recal
+max_length: many
+chat_template: template.jinja
+""",
+        ),
+    )
+    assert text.splitlines()[0].endswith("run.yaml: 9 problems")
+    for told in (
+        "model_name_or_path: './bas': expected a file or folder that exists",
+        "stages.0.name: 'a/b': expected text that matches",
+        "stages.0.num_train_epochs: 0: expected greater than 0",
+        "stages.0.epochs: 3: expected a known key. Did you mean num_train_epochs",
+        "output_dirr: 'x': expected a known key. Did you mean output_dir",
+        "seed: -1: expected greater than or equal to 0",
+        "criterion: 'recal': expected 'auto', 'recall', 'option' or 'paper'. Did you mean recall",
+        "max_length: 'many': expected a valid integer",
+        "chat_template: 'template.jinja': expected a file or folder that exists",
+    ):
+        assert told in text
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("learning_rate: 1.0\n", "the trainer's own settings go under training"),
+        ("seed: yes\n", "seed: true: expected a number, not true or false"),
+        ("revision: 1.10\n", "Put it in quotes"),
+        ("training: 3\n", "training: 3: expected a valid mapping"),
+        ("trust_remote_code: true\n", "uptake runs no code that comes with a model"),
+        ("judge: {base_url: 'http://h/v1', model: m, timeout: .nan}\n", "judge.timeout"),
+        ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
+        ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
+    ],
+)
+def test_a_problem_names_key_value_and_fix(tmp_path: Path, more: str, told: str) -> None:
+    assert told in problems(minimal(tmp_path, more))
+
+
+def test_stages_need_names_of_their_own(tmp_path: Path) -> None:
+    text = problems(write(tmp_path, "model_name_or_path: b\nstages: [{name: a, dataset: d}, {name: a, dataset: e}]\n"))
+    assert "two stages are called 'a'" in text
+    assert "no stage" in problems(write(tmp_path, "model_name_or_path: b\nstages: []\n"))
+    assert "stages: missing" in problems(write(tmp_path, "model_name_or_path: b\n"))
+
+
+def test_an_index_beyond_the_stages(folder: Path) -> None:
+    assert "expected an index below 2" in problems(folder / "run.yaml", {"stages.2.dataset": "d"})
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"seed: 1\nseed: 2\n", "line 2, column 1: the key 'seed' stands here a second time"),
+        (b"training: {a: 1, b: {c: 1, c: 2}}\n", "line 1, column 28: the key 'c' stands here a second time"),
+        (b"stages: [1\n", "line 2, column 1"),
+        (b"", "holds no mapping"),
+        (b"- 1\n", "holds no mapping"),
+        (b"seed: \xff\n", "byte 6 is not UTF-8"),
+        (b"seed: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
+        (b"seed: 2024-13-45\n", "not YAML"),
+    ],
+)
+def test_what_is_no_run_file(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes(content)
+    assert told in problems(path)
+
+
+def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
+    assert "no run file" in problems(tmp_path / "run.yaml")
+    assert "expected: a YAML file" in problems(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "judge: {base_url: 'http://h/v1', model: m, api_key: sk-secret}\n",
+        "judge: {base_url: 'http://h/v1', model: m, api_key_env: sk-secret}\n",
+        "judge: {base_url: 'http://user:sk-secret@h/v1', model: m}\n",
+        "training: {hub_token: sk-secret}\n",
+        "api_key: sk-secret\n",
+        "hub_token: sk-secret\n",
+        "stages: [{name: a, dataset: b, training: {hub_token: sk-secret}}]\n",
+        "api_key: [sk-secret\n",
+    ],
+)
+def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path, more: str) -> None:
+    text = "model_name_or_path: b\n" + ("" if more.startswith("stages") else "stages: [{name: a, dataset: b}]\n")
+    assert "sk-secret" not in problems(write(tmp_path, text + more))
+
+
+def test_a_refused_key_says_where_it_belongs() -> None:
+    judge = {"base_url": "http://h/v1", "model": "m", "api_key": "sk-secret"}
+    text = problems(None, {**MINIMAL, "judge": judge})
+    assert "export it and give the variable's NAME as api_key_env".casefold() in text.casefold()
+
+
+def test_hub_ids_stay_and_existing_paths_win(tmp_path: Path) -> None:
+    (tmp_path / "org").mkdir()
+    (tmp_path / "org" / "data").mkdir()
+    config = load_run(minimal(tmp_path, ""))
+    assert config.model_name_or_path == "org/base"
+    assert config.stages[0].dataset == str(tmp_path / "org" / "data")
+
+
+def test_an_output_dir_that_is_a_file(tmp_path: Path) -> None:
+    assert "this one is a file" in problems(minimal(tmp_path, "output_dir: run.yaml\n"))
+
+
+def test_a_config_does_not_change() -> None:
+    config = load_run(None, MINIMAL)
+    with pytest.raises(ValidationError):
+        config.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("section", [RunConfig, Stage, Judge])
+def test_every_key_is_documented(section: type[Section]) -> None:
+    undocumented = [name for name, field in section.model_fields.items() if not field.description]
+    assert undocumented == []
+
+
+def test_the_schema_describes_the_file() -> None:
+    schema = json_schema()
+    # JSON Schema 2020-12, section 8.1.1: the dialect is named by $schema
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(yaml.safe_load(DESIGN)) <= set(schema["properties"])
+    assert schema["required"] == ["model_name_or_path", "stages"]
+    assert schema["additionalProperties"] is False
+    assert "api_key" not in schema["$defs"]["Judge"]["properties"]
+
+
+def test_the_data_keys_agree_with_the_reader() -> None:
+    from uptake.data import FORMATS, LoadOptions
+
+    assert set(get_args(Format)) == set(FORMATS)
+    for key in ("assistant_turns", "alpaca_prompt"):
+        field = RunConfig.model_fields[key]
+        for choice in get_args(field.annotation):
+            assert getattr(LoadOptions(**{key: choice}), key) == choice
+        assert field.default == getattr(LoadOptions(), key)

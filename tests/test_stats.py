@@ -1,0 +1,155 @@
+"""References: scipy, the textbook values named at each test, and brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from uptake.stats import (
+    NORMAL_FROM,
+    benjamini_hochberg,
+    bootstrap_mean,
+    conformal_p_values,
+    conformal_pi0,
+    mcnemar_exact,
+    storey_pi0,
+    wilson,
+)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (3, 10), (81, 263), (999, 1000), (1, 1)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wilson_is_scipys(k: int, n: int, level: float):
+    reference = scipy_stats.binomtest(k, n).proportion_ci(level, method="wilson")
+    interval = wilson(k, n, level)
+    assert interval.estimate == k / n and interval.n == n
+    assert interval.low == pytest.approx(reference.low, abs=1e-12)
+    assert interval.high == pytest.approx(reference.high, abs=1e-12)
+    assert 0 <= interval.low <= interval.estimate <= interval.high <= 1
+
+
+def test_wilson_published_example():
+    # Newcombe 1998, Statistics in Medicine 17:857, table I, method 3: 81 of 263 gives 0.2553 to 0.3662
+    interval = wilson(81, 263)
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.2553, 0.3662)
+
+
+def test_nothing_observed_is_none_not_zero():
+    empty = np.array([], dtype=float)
+    assert wilson(0, 0) is None
+    assert bootstrap_mean(empty) is None
+    assert storey_pi0(empty) is None
+    assert conformal_pi0([(empty, np.arange(10.0))]) is None
+    assert len(benjamini_hochberg(empty)) == 0
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 3), (4, 3)])
+def test_wilson_refuses_impossible_counts(k: int, n: int):
+    with pytest.raises(ValueError, match="0..n"):
+        wilson(k, n)
+
+
+def test_bootstrap_mean_is_scipys_percentile_bootstrap():
+    values = np.random.default_rng(1).exponential(size=80)
+    reference = scipy_stats.bootstrap(
+        (values,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(2)
+    ).confidence_interval
+    interval = bootstrap_mean(values)
+    # both are Monte Carlo: the 2.5 % quantile of 2000 draws has a standard error of 0.06 of the draws' deviation
+    tolerance = 0.2 * values.std() / np.sqrt(80)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(reference.low, abs=tolerance)
+    assert interval.high == pytest.approx(reference.high, abs=tolerance)
+    assert bootstrap_mean(values) == interval
+    assert bootstrap_mean(values, seed=1) != interval
+
+
+def test_bootstrap_mean_of_many_values_is_the_normal_interval():
+    values = np.random.default_rng(1).normal(3, 2, size=NORMAL_FROM)
+    low, high = scipy_stats.norm.interval(0.95, values.mean(), scipy_stats.sem(values))
+    interval = bootstrap_mean(values)
+    assert (interval.low, interval.high) == (pytest.approx(low), pytest.approx(high))
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (5, 5), (2, 11), (43, 15), (3000, 3200)])
+def test_mcnemar_is_the_binomial_test(b: int, c: int):
+    reference = scipy_stats.binomtest(b, b + c, 0.5).pvalue if b + c else 1.0
+    assert mcnemar_exact(b, c) == pytest.approx(reference, rel=1e-9)
+
+
+def test_mcnemar_refuses_negative_counts():
+    with pytest.raises(ValueError, match="negative"):
+        mcnemar_exact(-1, 2)
+
+
+def test_conformal_p_values_by_hand():
+    null = np.array([1.0, 2.0, 3.0, 4.0])
+    values = np.array([0.0, 2.0, 2.5, 9.0])
+    # of four null values 4, 3, 2 and 0 are at least as large; plus one, over five
+    assert conformal_p_values(values, null).tolist() == [1.0, 0.8, 0.6, 0.2]
+    assert conformal_p_values(values, null, greater=False).tolist() == [0.2, 0.6, 0.6, 1.0]
+    with pytest.raises(ValueError, match="empty"):
+        conformal_p_values(values, np.array([], dtype=float))
+
+
+def test_conformal_p_values_are_scipys_permutation_convention():
+    rng = np.random.default_rng(3)
+    null, value = rng.normal(size=200), 1.3
+    # scipy: (number of null values as extreme + 1) / (number + 1), as in its monte_carlo_test
+    reference = scipy_stats.monte_carlo_test(
+        [value],
+        lambda size: null.reshape(size),
+        lambda x, axis: x.sum(axis=axis),
+        n_resamples=200,
+        alternative="greater",
+    ).pvalue
+    assert conformal_p_values(np.array([value]), null)[0] == pytest.approx(reference)
+
+
+def test_conformal_p_values_are_super_uniform_under_the_null():
+    rng = np.random.default_rng(4)
+    p = np.concatenate([conformal_p_values(rng.normal(size=20), rng.normal(size=99)) for _ in range(500)])
+    for level in (0.01, 0.05, 0.2, 0.5):
+        # values that share a null are correlated: standard error from 500 independent batches, at most
+        assert np.mean(p <= level) <= level + 3 * np.sqrt(level * (1 - level) / 500)
+
+
+def test_storey_by_hand():
+    # 3 of 10 p-values lie above 0.5: 3 / (0.5 · 10) = 0.6; with λ = 0.8, 1 / (0.2 · 10) = 0.5
+    p = np.array([0.001, 0.01, 0.02, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7, 0.9])
+    assert storey_pi0(p) == pytest.approx(0.6)
+    assert storey_pi0(p, cut=0.8) == pytest.approx(0.5)
+    assert storey_pi0(np.full(4, 0.9)) == 1.0
+
+
+def test_benjamini_hochberg_is_scipys():
+    p = np.random.default_rng(5).uniform(size=200) ** 2
+    assert benjamini_hochberg(p) == pytest.approx(scipy_stats.false_discovery_control(p, method="bh"))
+
+
+def test_conformal_pi0_is_storeys_over_pooled_conformal_p_values():
+    rng = np.random.default_rng(6)
+    strata = [(rng.normal(1, 1, size=70), rng.normal(size=60)), (rng.normal(size=40), rng.normal(size=151))]
+    pooled = np.concatenate([conformal_p_values(values, null) for values, null in strata])
+    for cut in (0.3, 0.5, 0.77):
+        assert conformal_pi0(strata, cut=cut).estimate == pytest.approx(storey_pi0(pooled, cut))
+
+
+def test_conformal_pi0_interval_is_the_brute_force_bootstrap():
+    rng = np.random.default_rng(7)
+    strata = [(rng.normal(1, 1, size=150), rng.normal(size=80)), (rng.normal(0.5, 1, size=90), rng.normal(size=120))]
+    draws = []
+    for _ in range(4000):
+        pooled = np.concatenate([conformal_p_values(rng.choice(v, len(v)), rng.choice(m, len(m))) for v, m in strata])
+        draws.append(storey_pi0(pooled))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    interval = conformal_pi0(strata)
+    assert interval.low == pytest.approx(low, abs=0.02)
+    assert interval.high == pytest.approx(high, abs=0.02)
+    assert interval.n == 240
+
+
+def test_conformal_pi0_refuses_a_null_that_cannot_tell():
+    with pytest.raises(ValueError, match="above 0.1"):
+        conformal_pi0([(np.zeros(3), np.zeros(3))], cut=0.1)
