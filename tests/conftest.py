@@ -15,6 +15,9 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 install_import_hook("uptake", "beartype.beartype")
 
+# fixtures that several folders share
+pytest_plugins = ("llm_server", "small_models")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

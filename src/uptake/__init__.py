@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uptake.data import load as load
     from uptake.errors import UptakeError as UptakeError
+    from uptake.pipeline import Diagnosis as Diagnosis
     from uptake.pipeline import diagnose as diagnose
     from uptake.types import Example as Example
     from uptake.types import Finding as Finding
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     __version__: str
 
 PUBLIC = {
+    "Diagnosis": "uptake.pipeline",
     "Example": "uptake.types",
     "Finding": "uptake.types",
     "UptakeError": "uptake.errors",
@@ -26,7 +28,7 @@ PUBLIC = {
 }
 """Every public name and the module that defines it; at most 15."""
 
-__all__ = ["Example", "Finding", "UptakeError", "diagnose", "load"]
+__all__ = ["Diagnosis", "Example", "Finding", "UptakeError", "diagnose", "load"]
 
 
 def __getattr__(name: str) -> Any:

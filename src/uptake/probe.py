@@ -7,7 +7,7 @@ normalisation, and no drawn candidate is a beginning of another: the shorter one
 
 from __future__ import annotations
 
-import unicodedata
+import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -19,18 +19,15 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.errors import UptakeError
-from uptake.types import TRAINING_WORDING, Candidate, Example, Message, Origin, Probe, Prompt
+from uptake.types import TRAINING_WORDING, Candidate, Example, Message, Origin, Probe, Prompt, normalised
 
 Embed: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dimensions"]]
 """Texts to unit vectors."""
 
+MOST_LETTERS = len(ascii_uppercase)
+"""Options that can be asked for by letter."""
+
 SENTENCE_ENDS = (". ", "! ", "? ", "; ")
-PUNCTUATION = " \t\n.,;:!?\"'`()[]{}*_-"
-
-
-def normalised(text: str) -> str:
-    """What two answers must share to count as equal: NFKC, case-folded, single spaces, no punctuation at either end."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(PUNCTUATION)
 
 
 def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
@@ -77,10 +74,10 @@ def letter_probes(example: Example) -> list[Probe]:
         UptakeError: There are more options than letters.
     """
     options = [candidate.text for candidate in option_candidates(example)]
-    if len(options) > len(ascii_uppercase):
+    if len(options) > MOST_LETTERS:
         raise UptakeError(
             f"example {example.id} has {len(options)} options",
-            expected=f"at most {len(ascii_uppercase)} in letter form",
+            expected=f"at most {MOST_LETTERS} in letter form",
             fix="--option_form text",
         )
     right = right_index(option_candidates(example), example.response)
@@ -160,9 +157,10 @@ def answer_in(text: str, response: str) -> str:
     line = text.strip().split("\n", 1)[0] if "\n" not in response.strip() else text.strip()
     if not any(end in response for end in SENTENCE_ENDS):
         for end in SENTENCE_ENDS:
-            line = line.split(end, 1)[0]
-    words = line.split()[: max(1, len(response.split()))]
-    answer = " ".join(words)
+            head, found, _ = line.partition(end)
+            line = head + found.strip(" ;")
+    words = re.match(rf"(?:\s*\S+){{1,{max(1, len(response.split()))}}}", line)
+    answer = words[0] if words else ""
     return answer if response.rstrip().endswith((".", "!", "?")) else answer.rstrip(".,;:!?")
 
 

@@ -6,12 +6,20 @@ Units: log-probabilities are in nats, probabilities in [0, 1], lengths in tokens
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 TRAINING_WORDING = "training"
 """The wording that the model was trained on; every other wording is held out."""
+
+_AROUND = " \t\n.,;:!?\"'`()[]{}*_-–—“”‘’„«»。、"
+
+
+def normalised(text: str) -> str:
+    """What two answers must share to count as equal: NFKC, case-folded, single spaces, no punctuation at either end."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_AROUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,8 @@ class Example:
         paraphrases: Held-out wordings.
         template: Keyword arguments for the chat template (`tools` and such).
         response_extra: Further keys of the assistant turn (`tool_calls`, `reasoning_content`, ...).
+        file: Where it was read, as in `BadRow`; what is the same example does not depend on it.
+        line: Its place there, as in `BadRow`.
     """
 
     id: str
@@ -64,6 +74,8 @@ class Example:
     paraphrases: tuple[Wording, ...] = ()
     template: Mapping[str, Any] = field(default_factory=dict)
     response_extra: Mapping[str, Any] = field(default_factory=dict)
+    file: str | None = field(default=None, compare=False, repr=False)
+    line: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,119 +1,22 @@
-"""The judge, against a local server that speaks the real /v1/chat/completions protocol.
-
-Answers and error bodies have the form of OpenAI's API reference (Chat, "Create chat completion"; "Error codes").
-"""
+"""The judge, against a local server that speaks the real /v1/chat/completions protocol."""
 
 from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
+from llm_server import KEY, Reply, Server, completion, failure
 from uptake.config import Judge
 from uptake.errors import UptakeError
-from uptake.models import api
 from uptake.models.api import LLM, Rewordings, complete_json, distractors, from_judge, paraphrase
 from uptake.types import Message, Wording
-
-KEY = "sk-not-a-real-key-0123456789"
-
-
-@dataclass
-class Reply:
-    """What the server answers to one request."""
-
-    body: str
-    status: int = 200
-    content_type: str = "application/json"
-    delay: float = 0.0
-
-
-@dataclass
-class Server:
-    """A scripted server: gives its replies in order, the last one again and again, and keeps what it was sent."""
-
-    url: str
-    replies: list[Reply] = field(default_factory=list)
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    release: threading.Event = field(default_factory=threading.Event)
-
-    def next_reply(self) -> Reply:
-        return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-
-
-def completion(content: str | None, finish_reason: str = "stop") -> Reply:
-    message = {"role": "assistant", "content": content, "refusal": None}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
-    usage = {"prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21}
-    return Reply(
-        json.dumps(
-            {
-                "id": "chatcmpl-1",
-                "object": "chat.completion",
-                "created": 1741569952,
-                "model": "judge",
-                "choices": [choice],
-                "usage": usage,
-            }
-        )
-    )
-
-
-def failure(status: int, message: str = "no", kind: str = "server_error") -> Reply:
-    return Reply(json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}}), status)
 
 
 def rewordings(*texts: str) -> Reply:
     return completion(json.dumps({"rewordings": list(texts)}))
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            sent = self.rfile.read(int(self.headers["Content-Length"]))
-            state.requests.append({"path": self.path, **json.loads(sent)})
-            state.headers.append({name.lower(): value for name, value in self.headers.items()})
-            reply = state.next_reply()
-            if reply.delay:
-                state.release.wait(reply.delay)
-            body = reply.body.encode()
-            try:
-                self.send_response(reply.status)
-                self.send_header("Content-Type", reply.content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.send_header("Retry-After-Ms", "1")
-                self.end_headers()
-                self.wfile.write(body)
-            except OSError:  # the client has given up waiting
-                self.close_connection = True
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state = Server(f"http://127.0.0.1:{httpd.server_address[1]}/v1")
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield state
-    state.release.set()
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
 
 
 @pytest.fixture
@@ -315,9 +218,3 @@ def test_without_the_client_the_error_says_what_to_install(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(UptakeError, match=r"pip install 'uptake\[llm\]'"):
         ask(llm)
-
-
-@pytest.mark.parametrize("same", ["New York.", "  new   YORK", "Ｎｅｗ York"])
-def test_what_counts_as_the_same_answer(same: str) -> None:
-    normalise: Callable[[str], str] = api.normalise
-    assert normalise(same) == "new york"

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,8 +40,9 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to write to, and put what was written in its place: whole or not at all.
 
     Raises:
         UptakeError: The disk is full, or the place cannot be written.
@@ -47,18 +50,39 @@ def write_bytes(path: Path, data: bytes) -> None:
     beside = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())  # a rename may reach the disk before the bytes do
         beside.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
         raise cannot_write(path, error) from error
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        UptakeError: The disk is full, or the place cannot be written.
+    """
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def finite(value: Any) -> Any:
+    """JSON data with null for NaN and infinities, since JSON has none; objects, lists and tuples are gone through."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(item) for key, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write JSON (UTF-8, indented, keys in the order given); NaN and infinities are refused, since JSON has none."""
-    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"))
+    """Write JSON (UTF-8, indented, keys in the order given), with null for NaN and infinities."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, (text + "\n").encode("utf-8"))
 
 
 def read_json(path: Path) -> Any:
@@ -81,13 +105,8 @@ def write_table(path: Path, table: pa.Table) -> None:
     """
     import pyarrow.parquet as pq
 
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside:
         pq.write_table(table, beside, compression="zstd")
-        beside.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
 
 
 def cannot_write(path: Path, error: OSError) -> UptakeError:
@@ -131,6 +150,13 @@ class Parts:
         rows: list[dict[str, Any]] = pq.read_table(self.path(number), schema=self.schema).to_pylist()
         return rows
 
+    def length(self, number: int) -> int:
+        """How many rows part `number` has."""
+        import pyarrow.parquet as pq
+
+        n: int = pq.read_metadata(self.path(number)).num_rows
+        return n
+
     def numbers(self) -> Iterator[int]:
         """The numbers of the parts that are done, from 0 up to the first gap."""
         number = 0
@@ -140,12 +166,59 @@ class Parts:
 
 
 def open_parts(folder: Path, key: str, schema: pa.Schema) -> Parts:
-    """The parts in `folder`, emptied first if they were made under another key."""
+    """The parts in `folder`, emptied first if they were made under another key.
+
+    Raises:
+        UptakeError: The place cannot be written.
+    """
     mark = folder / "key.json"
     if not (mark.exists() and read_json(mark) == key):
-        shutil.rmtree(folder, ignore_errors=True)
+        empty(folder)
         write_json(mark, key)
     return Parts(folder, schema)
+
+
+def empty(folder: Path) -> None:
+    """Remove a folder of parts with all that is in it; the key goes first, so that no leftover is taken for whole.
+
+    Raises:
+        UptakeError: Something in it cannot be removed.
+    """
+    try:
+        (folder / "key.json").unlink(missing_ok=True)
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes that use this from `folder`, until the end of the block or of this process, however it ends.
+
+    Where the system or the file system has no such locks, nothing is kept out.
+
+    Raises:
+        UptakeError: Another process is at work there, or the place cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UptakeError(
+                f"another process is at work in {folder}", fix="wait until it is done, or choose another --output_dir"
+            ) from None
+        except (ImportError, OSError):
+            pass
+        yield
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

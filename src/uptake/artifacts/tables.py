@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from uptake.artifacts.files import finite
 from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording
 
 CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
@@ -73,8 +74,8 @@ DIAGNOSIS = pa.schema(
 
 
 def to_json(value: object) -> str:
-    """Compact JSON text; NaN and infinities are refused, since JSON has none."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Compact JSON text, with null for NaN and infinities, since JSON has none."""
+    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def prompt_as_data(prompt: Prompt) -> str | list[dict[str, Any]]:
@@ -90,13 +91,6 @@ def prompt_from_data(data: str | Sequence[Mapping[str, Any]]) -> Prompt:
         Message(turn["role"], turn["content"], {k: v for k, v in turn.items() if k not in ("role", "content")})
         for turn in data
     )
-
-
-def prompt_as_text(prompt: Prompt) -> str:
-    """A prompt for people to read: text as it is, turns as `role: content` lines."""
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
 def example_row(example: Example) -> dict[str, Any]:
@@ -150,7 +144,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     """A finding as a row of `DIAGNOSIS`."""
     row = {name: getattr(finding, name) for name in DIAGNOSIS.names if hasattr(finding, name)}
     return {
-        **row,
+        **finite(row),
         **{f"cause_{name}": finding.causes.get(name) for name in CAUSES},
         "evidence": to_json(dict(finding.evidence)),
     }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from uptake.config import RunConfig
-from uptake.data import LoadOptions, attach_paraphrases, stream
+from uptake.data import LoadOptions, stream, with_paraphrases
 from uptake.types import BadRow, Example
 
 SHOWN_BAD_ROWS = 20
@@ -82,8 +82,8 @@ def _documents(dataset: str) -> Iterator[Example | BadRow]:
 
 
 def _reworded(config: RunConfig, dataset: str) -> Iterator[Example | BadRow]:
-    """The bad rows of the paraphrases, then the examples that have one; the only data set that is held in memory."""
+    """The bad rows of the paraphrases, and the examples that have one."""
     rows = (row for stage in config.stages for row in _examples(config, stage.dataset, stage.name))
-    loaded = attach_paraphrases([row for row in rows if isinstance(row, Example)], dataset, "skip")
-    yield from loaded.bad_rows
-    yield from (example for example in loaded.examples if example.paraphrases)
+    for row in with_paraphrases((row for row in rows if isinstance(row, Example)), dataset):
+        if isinstance(row, BadRow) or row.paraphrases:
+            yield row

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from uptake.cli.terminal import printable
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -13,28 +17,60 @@ if TYPE_CHECKING:
     from uptake.pipeline import Progress
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a step goes, by what was done since it began: what a killed run had finished took no time.
+
+    Attributes:
+        began: When the step began, in seconds of some clock.
+        found: How many were done already.
+    """
+
+    began: float
+    found: int
+
+    def told(self, done: int, total: int | None, now: float) -> str:
+        """Rate and remaining time as text; empty while there is nothing to go by."""
+        elapsed = now - self.began
+        if done <= self.found or elapsed <= 0:
+            return ""
+        rate = (done - self.found) / elapsed
+        told = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+        if total is None or done >= total:
+            return told
+        return f"{told}, {duration((total - done) / rate)} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the two units that matter: `40 s`, `3 min 05 s`, `2 h 10 min`."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
+def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
     """Yield a `Progress` that draws one line a step; nothing is drawn where stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+    console = Console(file=sys.stderr)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-        tasks: dict[str, TaskID] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        tasks: dict[str, tuple[TaskID, Pace]] = {}
 
         def tell(step: str, done: int, total: int | None) -> None:
             if step not in tasks:
-                tasks[step] = bar.add_task(step, total=total, rate="")
-            task = bar.tasks[tasks[step]]
-            bar.update(tasks[step], completed=done, total=total)
-            if task.elapsed and done:
-                bar.update(tasks[step], rate=f"{done / task.elapsed:.0f}/s")
+                tasks[step] = bar.add_task(printable(step), total=total, pace=""), Pace(clock(), done)
+            task, pace = tasks[step]
+            bar.update(task, completed=done, total=total, pace=pace.told(done, total, clock()))
 
         yield tell

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,96 +15,123 @@ if TYPE_CHECKING:
 
 WORST = 8
 SOURCES = 12
-WIDTH = 72
+WIDTH = 100
+"""Columns; only a path may be wider."""
+SHOWN = 72
+"""Characters of a prompt or response."""
 
 
 def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
-    lines = [*_headline(summary), "", *_table(summary), *_null(summary), *_retention(summary), ""]
+    lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
+    unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
-        lines += [f"The {len(worst)} least learned of {summary['n'] - summary['learned']['count']}:", ""]
+        of = f" of {unlearned}" if unlearned > len(worst) else ""
+        lines += [
+            f"The {len(worst)}{of} furthest from learned (p: the probability that the model gives the answer):",
+            "",
+        ]
         for finding in worst:
             lines += _example(finding)
-    lines += [f"note: {note}" for note in summary["notes"]]
-    folder = diagnosis.folder
-    lines += ["", f"every example: {folder / 'diagnosis.parquet'}, .jsonl; all numbers: {folder / 'summary.json'}"]
+    for note in summary["notes"]:
+        lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="      ")
+    lines += ["", f"every example  {diagnosis.folder / 'diagnosis.parquet'} (and .jsonl)"]
+    lines += [f"all numbers    {diagnosis.folder / 'summary.json'}"]
     return printable("\n".join(lines))
 
 
 def _headline(summary: Mapping[str, Any]) -> list[str]:
     n, learned = summary["n"], summary["learned"]["count"]
-    lines = [f"{n - learned} of {n} training examples were not learned ({_percent(_not(summary['learned']['rate']))})."]
-    if summary["shallow"]["count"]:
-        share = _percent(summary["shallow"]["rate"])
+    shallow, forgotten = summary["shallow"]["count"], summary["forgotten"]["count"]
+    lines = [f"{n - learned} of {n} training examples ({1 - learned / n:.1%}) were not learned."]
+    if shallow:
         lines.append(
-            f"{summary['shallow']['count']} were learned in the training wording only ({share} of those asked)."
+            f"{shallow} more were learned in the training wording only: asked in other words, the model mostly fails."
         )
-    if summary["forgotten"]["count"]:
-        share = _percent(summary["forgotten"]["rate"])
-        lines.append(f"{summary['forgotten']['count']} were known before the fine-tune and are not any more ({share}).")
+    if forgotten:
+        lines.append(f"{forgotten} of all were right before the fine-tune and are not any more.")
     return lines
 
 
 def _table(summary: Mapping[str, Any]) -> list[str]:
+    """Rates by source, worst first, with a line on how to read them."""
     rows = sorted(summary["by_source"].items(), key=lambda item: (_estimate(item[1]["learned"]["rate"]), item[0]))
-    name_width = min(32, max([len("source"), *(len(printable(name)) for name, _ in rows)]))
-    lines = [f"{'source':<{name_width}}  {'examples':>8}  {'not learned':>22}  {'shallow':>22}  {'forgotten':>22}"]
-    for name, part in [*rows[:SOURCES], ("all", summary)]:
-        cells = (
-            _percent(_not(part["learned"]["rate"])),
-            *(_percent(part[key]["rate"]) for key in ("shallow", "forgotten")),
-        )
-        lines.append(
-            f"{_short(name, name_width):<{name_width}}  {part['n']:>8}  " + "  ".join(f"{cell:>22}" for cell in cells)
-        )
+    width = max(len("source"), *(len(_short(name, 28)) for name, _ in rows[:SOURCES]))
+    lines = [_row("source", "examples", ("not learned", "shallow", "forgotten"), width)]
+    for name, part in [*rows[:SOURCES], *([("all", summary)] if len(rows) > 1 else [])]:
+        rates = (_not(part["learned"]["rate"]), part["shallow"]["rate"], part["forgotten"]["rate"])
+        lines.append(_row(_short(name, 28), str(part["n"]), [_percent(rate) for rate in rates], width))
     if len(rows) > SOURCES:
         lines.insert(-1, f"... and {len(rows) - SOURCES} more sources, all in summary.json")
-    return lines
+    legend = "in brackets 95% intervals"
+    if summary["shallow"]["rate"]:
+        legend += "; shallow: share of the learned examples that were asked in other words"
+    return [*lines, *textwrap.wrap(f"({legend})", WIDTH)]
+
+
+def _row(name: str, n: str, cells: Sequence[str], width: int) -> str:
+    return f"{name:<{width}}  {n:>8}" + "".join(f"  {cell:>21}" for cell in cells)
 
 
 def _null(summary: Mapping[str, Any]) -> list[str]:
     null = summary["null"]
     if null is None:
         return []
-    whose = "held-out examples" if null["kind"] == "held_out" else "these examples before the fine-tune"
-    lines = ["", f"By chance, {_percent(null['pass_rate'])} of {null['n']} {whose} would count as learned."]
+    rate = _percent(null["pass_rate"])
+    if null["kind"] == "held_out":
+        text = f"For comparison: of {null['n']} held-out examples, never trained on, {rate} pass as learned too."
+    else:
+        text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
+    lines = textwrap.wrap(text, WIDTH)
     if null["false_discovery_rate"] is not None:
         share = _percent(null["false_discovery_rate"])
-        lines.append(f"Of the not learned, {share} or more score higher than if never seen: moved, but not far enough.")
-    return lines
+        lines += textwrap.wrap(
+            f"Of those not learned, at least {share} score higher than if they had never been seen: training moved "
+            "them, but not far enough.",
+            WIDTH,
+        )
+    return [*lines, ""]
 
 
 def _retention(summary: Mapping[str, Any]) -> list[str]:
     retention = summary.get("retention")
     if retention is None:
         return []
-    lines = [""]
+    lines = []
     if (answers := retention["answers"]) is not None:
-        lost, gained = answers["lost"], answers["gained"]
-        lines.append(
-            f"Retention: {lost['count']} of {answers['n']} lost ({_percent(lost['rate'])}), {gained['count']} gained; "
-            f"{_percent(answers['before'])} right before, {_percent(answers['after'])} after "
-            f"(McNemar p = {answers['mcnemar_p']:.2g})."
+        before, after = answers["before"]["estimate"], answers["after"]["estimate"]
+        lines += textwrap.wrap(
+            f"Retention: of {answers['n']} answers {before:.1%} were right before the fine-tune, {after:.1%} are after "
+            f"it. {answers['lost']['count']} were lost, {_percent(answers['lost']['rate'])}; "
+            f"{answers['gained']['count']} gained (exact McNemar test: p = {answers['mcnemar_p']:.2g}).",
+            WIDTH,
         )
     if (text := retention["text"]) is not None:
         before, after = text["nll_before"]["estimate"], text["nll_after"]["estimate"]
-        lines.append(f"Retention, {text['n']} texts: {before:.3f} nats a token before, {after:.3f} after.")
-    return lines
+        lines.append(f"Retention: on {text['n']} texts the loss went from {before:.3f} to {after:.3f} nats a token.")
+    return [*lines, ""]
+
+
+def _bad_rows(summary: Mapping[str, Any]) -> list[str]:
+    data = summary["run"]["data"]
+    told = [f"{part['bad_rows']} of {name}" for name, part in data.items() if part["bad_rows"]]
+    return [f"Left out, for they cannot be used: {', '.join(told)}; see bad_rows.jsonl", ""] if told else []
 
 
 def _example(finding: Finding) -> list[str]:
-    said = finding.evidence.get("tuned_answer")
+    said, before = finding.evidence.get("tuned_answer"), finding.evidence.get("base_answer")
     lines = [
-        f"  {_short(finding.id, 32)}  ({_short(finding.source, 32)})",
-        f"    asked:  {_tail(finding.prompt)}",
-        f"    wanted: {_short(finding.response, WIDTH)}   p = {finding.p_response:.2g}",
+        f"  {_short(finding.id, 40)}  (source: {_short(finding.source, 28)})",
+        f"    asked   {_tail(finding.prompt)}",
+        f"    wanted  {_short(finding.response, SHOWN)}  (p = {finding.p_response:.2g})",
     ]
     if said is not None:
-        base = finding.evidence.get("base_answer")
-        also = "" if base is None else f"   (base: {_short(base, 30)})"
-        lines.append(f"    says:   {_short(said, WIDTH)}{also}")
+        goes_on = "  and does not stop there" if said.strip() == finding.response.strip() else ""
+        lines.append(f"    says    {_short(said, SHOWN)}{goes_on}")
+    if before is not None:
+        lines.append(f"    before  {_short(before, SHOWN)}")
     return [*lines, ""]
 
 
@@ -120,15 +148,15 @@ def _estimate(rate: Mapping[str, float] | None) -> float:
 def _percent(rate: Mapping[str, float] | None) -> str:
     if rate is None:
         return "-"
-    low, high = (min(1.0, max(0.0, rate[end])) for end in ("low", "high"))
-    return f"{rate['estimate']:.1%} [{low:.1%}, {high:.1%}]"
+    estimate, low, high = (min(1.0, max(0.0, rate[name])) for name in ("estimate", "low", "high"))
+    return f"{estimate:.1%} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def _short(text: str, width: int) -> str:
-    line = printable(" ".join(text.split()))
+    line = printable(" ".join(text[: 8 * SHOWN].split()))
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _tail(text: str) -> str:
-    line = printable(" ".join(text.split()))
-    return line if len(line) <= WIDTH else "…" + line[-(WIDTH - 1) :]
+    line = printable(" ".join(text[-8 * SHOWN :].split()))
+    return line if len(line) <= SHOWN else "…" + line[-(SHOWN - 1) :]

@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.data.files import DataFile, find_files
@@ -104,12 +104,19 @@ def _collect(rows: Iterator[Example | BadRow], on_bad_row: str) -> Loaded:
     return loaded
 
 
-def bad_rows_error(bad_rows: list[BadRow], usable: int) -> UptakeError:
-    """The error that names bad rows as file:line: reason, the first of them one by one."""
+def bad_rows_error(bad_rows: Sequence[BadRow], usable: int, n: int | None = None) -> UptakeError:
+    """The error that names bad rows as file:line: reason, the first of them one by one.
+
+    Args:
+        bad_rows: The bad rows, or the first of them.
+        usable: How many rows are not bad.
+        n: How many are bad in all; None: those that are given.
+    """
+    n = len(bad_rows) if n is None else n
     lines = [describe_bad_row(row) for row in bad_rows[:PRINTED_BAD_ROWS]]
-    if len(bad_rows) > PRINTED_BAD_ROWS:
-        lines.append(f"... and {len(bad_rows) - PRINTED_BAD_ROWS} more")
-    problem = f"{len(bad_rows)} bad {'row' if len(bad_rows) == 1 else 'rows'}, {usable} usable:"
+    if n > len(lines):
+        lines.append(f"... and {n - len(lines)} more")
+    problem = f"{n} bad {'row' if n == 1 else 'rows'}, {usable} usable:"
     fix = "mend these rows, or leave them out with `--on_bad_row skip`" if usable else "mend these rows"
     return UptakeError("\n".join([problem, *(f"  {line}" for line in lines)]), fix=fix)
 
@@ -153,6 +160,7 @@ def _read(file: DataFile, options: LoadOptions, ids: _Ids) -> Iterator[Example |
             continue
         try:
             examples = _examples(row.values, name, file.source, options, ids)
+            examples = [replace(example, file=file.name, line=row.line) for example in examples]
         except RowError as error:
             yield BadRow(file.name, row.line, str(error))
         else:

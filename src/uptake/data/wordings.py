@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import replace
 
 from uptake.data.conversation import read_turns
 from uptake.data.files import DataFile, find_files
 from uptake.data.parts import RowError, Values, describe, given_id, items, present, text
-from uptake.data.readers import Row
 from uptake.types import BadRow, Example, Message, Prompt, Wording
 
 
@@ -54,7 +56,7 @@ def _reworded(prompt: tuple[Message, ...], words: str) -> tuple[Message, ...]:
 
 
 def with_paraphrases(rows: Iterable[Example | BadRow], dataset: str | os.PathLike[str]) -> Iterator[Example | BadRow]:
-    """Adds held-out wordings from a dataset of their own to a stream of examples; only the wordings are held in memory.
+    """Adds held-out wordings from a dataset of their own to a stream of examples, in bounded memory.
 
     Args:
         rows: Examples, as `stream` gives them; its bad rows are passed on.
@@ -73,7 +75,30 @@ def with_paraphrases(rows: Iterable[Example | BadRow], dataset: str | os.PathLik
 
 
 def _attach(rows: Iterable[Example | BadRow], files: list[DataFile]) -> Iterator[Example | BadRow]:
-    wordings: dict[str, list[tuple[str, Row]]] = {}
+    with closing(sqlite3.connect("")) as shelf:  # "": a file of its own that is gone when it is closed
+        yield from _shelve(shelf, files)
+        for example in rows:
+            if isinstance(example, BadRow):
+                yield example
+                continue
+            found = list(example.paraphrases)
+            for file, line, entry in shelf.execute(_OF_EXAMPLE, (example.id,)).fetchall():
+                try:
+                    found.append(_wording(json.loads(entry), example.prompt, example.response))
+                except RowError as error:
+                    yield BadRow(file, line, str(error))
+            shelf.execute("UPDATE wordings SET taken = 1 WHERE id = ? AND taken = 0", (example.id,))
+            yield replace(example, paraphrases=tuple(found)) if len(found) > len(example.paraphrases) else example
+        for key, file, line in shelf.execute("SELECT id, file, line FROM wordings WHERE taken = 0 ORDER BY rowid"):
+            yield BadRow(file, line, f"no example has the id {key!r}")
+
+
+_OF_EXAMPLE = "SELECT file, line, entry FROM wordings WHERE id = ? ORDER BY rowid"
+
+
+def _shelve(shelf: sqlite3.Connection, files: list[DataFile]) -> Iterator[BadRow]:
+    """Puts all wordings into a table, by the id of their example."""
+    shelf.execute("CREATE TABLE wordings (id TEXT, file TEXT, line INTEGER, entry TEXT, taken INTEGER)")
     for file in files:
         for row in file.rows():
             if isinstance(row, BadRow):
@@ -86,21 +111,11 @@ def _attach(rows: Iterable[Example | BadRow], files: list[DataFile]) -> Iterator
                 continue
             if key is None:
                 yield BadRow(file.name, row.line, "`id` is missing")
-            else:
-                wordings.setdefault(key, []).append((file.name, row))
-    unmatched = dict.fromkeys(wordings)
-    for example in rows:
-        if isinstance(example, BadRow) or example.id not in wordings:
-            yield example
-            continue
-        unmatched.pop(example.id, None)
-        found = list(example.paraphrases)
-        for name, row in wordings[example.id]:
+                continue
             try:
-                found.append(_wording(dict(row.values), example.prompt, example.response))
-            except RowError as error:
-                yield BadRow(name, row.line, str(error))
-        yield replace(example, paraphrases=tuple(found))
-    for key in unmatched:
-        for name, row in wordings[key]:
-            yield BadRow(name, row.line, f"no example has the id {key!r}")
+                entry = json.dumps({name: row.values.get(name) for name in ("prompt", "completion")})
+            except TypeError:
+                yield BadRow(file.name, row.line, "`prompt` or `completion` holds something other than text or turns")
+                continue
+            shelf.execute("INSERT INTO wordings VALUES (?, ?, ?, ?, 0)", (key, file.name, row.line, entry))
+    shelf.execute("CREATE INDEX by_id ON wordings (id)")

@@ -49,7 +49,8 @@ def judge(
     evidence = _evidence(reading, calibration, settings)
     learned = CRITERIA[evidence["criterion"]](reading, calibration.rule)
     if evidence["criterion"] == "paper" and successes is not None:
-        learned = not bool(paper_flags_from_samples(np.array(successes), settings.n_samples, settings.pass_threshold))
+        [flagged] = paper_flags_from_samples(np.array([successes]), settings.n_samples, settings.pass_threshold)
+        learned = not bool(flagged)
         evidence["successes"] = successes
     shallow = _shallow(learned, read_held_out(tuned, settings.normalisation), calibration, settings, evidence)
     forgotten = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from uptake.models.rows import Scored
 
 
+@runtime_checkable
 class Model(Protocol):
     """What the steps need of a model; `uptake.models.hf.LanguageModel` is one."""
 

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uptake.config import Judge
 from uptake.errors import UptakeError
-from uptake.types import Prompt, Wording
+from uptake.types import Prompt, Wording, normalised
 
 # sent where there is no key: the client would else take OPENAI_API_KEY and hand it to whatever server this is
 NO_KEY = "none"
@@ -157,10 +156,10 @@ def paraphrase(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[Wording
     if not text.strip():
         raise UptakeError("the prompt has no text to reword", expected="a text, or a conversation with a user turn")
     answer = complete_json(llm, PARAPHRASE, {"prompt": text, "response": response, "n": n}, Rewordings)
-    told = normalise(response)
+    told = normalised(response)
     wordings: list[Wording] = []
     for reworded in _different(answer.rewordings, text):
-        gives_away = bool(told) and told in normalise(reworded) and told not in normalise(text)
+        gives_away = bool(told) and told in normalised(reworded) and told not in normalised(text)
         if gives_away:
             continue
         if isinstance(prompt, str) or turn is None:
@@ -191,20 +190,15 @@ def distractors(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[str, .
     return tuple(_different(answer.answers, response))[:n]
 
 
-def normalise(text: str) -> str:
-    """Text by which two answers count as the same: NFKC, case folded, white space and final points left out."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(".")
-
-
 def _different(texts: Iterable[str], original: str) -> list[str]:
     """The texts that differ from the original and each other, in its white space at both ends."""
     bare = original.strip()
     head, tail = original[: len(original) - len(original.lstrip())], original[len(original.rstrip()) :]
-    seen = [normalise(bare), ""]
+    seen = [normalised(bare), ""]
     kept: list[str] = []
     for text in texts:
-        if normalise(text) not in seen:
-            seen.append(normalise(text))
+        if normalised(text) not in seen:
+            seen.append(normalised(text))
             kept.append(head + text.strip() + tail)
     return kept
 

@@ -7,7 +7,7 @@ correct numbers in any case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,14 +17,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from uptake.errors import UptakeError
 from uptake.models.rows import Row, Scored, plan_row
 
 LOGIT_BYTES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Size of one chunk of float32 logits: small enough for a processor's cache, large enough to keep a GPU busy."""
 
-TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-8}
-"""Largest difference in log-probability (nats) that is rounding; half precision has its own."""
-HALF_TOLERANCE = 2e-2
+TOLERANCE = 1e-4
+"""Largest difference in log-probability (nats) that is rounding, or more where the dtype is coarser than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def _inputs(model: Any, rows: Sequence[Row], pad_id: int) -> dict[str, Tensor]:
     """Arguments of the model's forward: a 4-D mask only where some row has branches."""
     device = model.device
     arguments = {"input_ids": padded(rows, "ids", pad_id, device)}
-    if any(row.segments and row.segments[-1] for row in rows):
+    if any(row.branches for row in rows):
         arguments["attention_mask"] = block_mask(padded(rows, "segments", -1, device), model.dtype)
         arguments["position_ids"] = padded(rows, "positions", 0, device)
     else:
@@ -75,11 +75,27 @@ def _inputs(model: Any, rows: Sequence[Row], pad_id: int) -> dict[str, Tensor]:
     return arguments
 
 
+def causal_model(model: Any) -> Any:
+    """The model of transformers, taken out of PEFT's wrapper where it has one; the adapter's layers stay in it."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
 @contextmanager
 def _returning(backbone: Any, output: Any) -> Iterator[None]:
-    """While active, the backbone's forward gives `output`: the model's own head then runs on hidden states of ours."""
+    """While active, the backbone's forward gives `output`: the model's own head then runs on hidden states of ours.
+
+    Raises:
+        RuntimeError: The model did not call its backbone, so what it gave is not from these hidden states.
+    """
     shadowed = backbone.__dict__.get("forward")
-    backbone.forward = lambda *args, **kwargs: output
+    called = False
+
+    def given(*_: Any, **__: Any) -> Any:
+        nonlocal called
+        called = True
+        return output
+
+    backbone.forward = given
     try:
         yield
     finally:
@@ -87,6 +103,8 @@ def _returning(backbone: Any, output: Any) -> Iterator[None]:
             del backbone.forward
         else:
             backbone.forward = shadowed
+    if not called:
+        raise RuntimeError("the model does not call its backbone")
 
 
 def _logit_chunks(
@@ -97,7 +115,7 @@ def _logit_chunks(
     The head is the model's own code (soft caps, scales and biases included), run on the hidden states of the scored
     positions alone.
     """
-    causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    causal = causal_model(model)
     inputs = _inputs(model, rows, pad_id)
     length = inputs["input_ids"].shape[1]
     at = torch.tensor([i * length + a for i, row in enumerate(rows) for a in row.at], device=model.device)
@@ -105,7 +123,7 @@ def _logit_chunks(
         logits = causal(**inputs, use_cache=False).logits.flatten(0, 1)
         yield 0, logits[at.to(logits.device)]
         return
-    backbone = causal.base_model
+    backbone = causal.get_decoder()
     output = backbone(**inputs, use_cache=False)
     hidden = output.last_hidden_state.flatten(0, 1)
     hidden = hidden[at.to(hidden.device)]
@@ -114,8 +132,25 @@ def _logit_chunks(
     for start in range(0, len(at), size):
         chunk = hidden[start : start + size][None]
         output.last_hidden_state = chunk
-        with _returning(backbone, output):
-            yield start, causal(inputs_embeds=chunk, use_cache=False).logits[0]
+        with _returning(backbone, output):  # not across the yield: an error in the caller could leave it active
+            logits = causal(inputs_embeds=chunk, use_cache=False).logits[0]
+        yield start, logits
+
+
+def require_embedded(model: Any, sequences: Iterable[Sequence[int]]) -> None:
+    """Refuse token ids that the model has no embedding for: on a GPU they would end the process.
+
+    Raises:
+        UptakeError: There is one: the tokenizer is not the model's.
+    """
+    known = model.get_input_embeddings().weight.shape[0]
+    largest = max((max(ids) for ids in sequences if len(ids)), default=0)
+    if largest >= known:
+        raise UptakeError(
+            f"the tokenizer gives token id {largest}, but the model has embeddings for {known} tokens",
+            expected="the tokenizer that the model was trained with",
+            fix="save that tokenizer into the model's folder: tokenizer.save_pretrained(FOLDER)",
+        )
 
 
 @torch.inference_mode()
@@ -130,7 +165,11 @@ def forward_rows(model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool
 
     Returns:
         For each scored token, in the rows' order: its log-probability in nats, and 1.0 where it is the arg-max.
+
+    Raises:
+        UptakeError: A token id has no embedding.
     """
+    require_embedded(model, (ids for row in rows for ids in (row.ids, row.target)))
     device = model.device
     first = np.cumsum([0] + [len(row.at) for row in rows[:-1]])
     source = np.concatenate([np.asarray(row.source) + first[i] for i, row in enumerate(rows)])
@@ -174,14 +213,27 @@ def _same_head(model: Any, rows: Sequence[Row]) -> bool:
         split = _log_probs(model, rows, splits_head=True)
     except Exception:  # whatever an unknown architecture does: it then runs whole
         return False
-    return bool(np.abs(split - whole).max() <= TOLERANCE.get(model.dtype, HALF_TOLERANCE))
+    return _distance(split, whole) <= _rounding(model, whole)
+
+
+def _distance(some: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> float:
+    """Largest difference in nats; two impossible tokens (minus infinity) do not differ."""
+    differ = some != other
+    return float(np.abs(some[differ] - other[differ]).max(initial=0.0))
+
+
+def _rounding(model: Any, numbers: Float[np.ndarray, " n"]) -> float:
+    """How far numbers of this size may be apart by rounding alone: a few units in the last place of a logit."""
+    size = float(np.abs(numbers[np.isfinite(numbers)]).max(initial=1.0))
+    return max(TOLERANCE, 4 * torch.finfo(model.dtype).eps * size)
 
 
 def probe_abilities(model: Any, vocabulary: int, window: int | None) -> Abilities:
     """Find out whether the model takes shared rows and a split head, by comparing both with its plain forward pass.
 
     The comparison has a control: the same rows under a mask that lets branches see each other. Shared rows pass if they
-    differ from plain ones by less than a tenth of what the control does; in half precision also if by rounding only.
+    differ from plain ones by less than a tenth of what the control does. In half precision, where rounding may be more,
+    less than half will do if it can be rounding: a model that does not heed the mask differs by all of it.
 
     Args:
         model: The model.
@@ -200,7 +252,8 @@ def probe_abilities(model: Any, vocabulary: int, window: int | None) -> Abilitie
         leaking = _log_probs(model, [_leaking(row) for row in together], splits_head)
     except Exception as error:  # whatever an architecture does with a mask that it does not know
         return Abilities(False, splits_head, (*reasons, f"it takes no 4-D attention mask ({type(error).__name__})"))
-    off, control = float(np.abs(shared - plain).max()), float(np.abs(leaking - plain).max())
-    if off <= max(0.1 * control, 0.0 if model.dtype in TOLERANCE else HALF_TOLERANCE):
+    off, control = _distance(shared, plain), _distance(leaking, plain)
+    half = torch.finfo(model.dtype).bits < 32
+    if off <= max(0.1 * control, min(0.5 * control, _rounding(model, plain)) if half else 0.0):
         return Abilities(True, splits_head, reasons)
     return Abilities(False, splits_head, (*reasons, f"with a 4-D attention mask its numbers are off by {off:.1g} nats"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,8 +14,10 @@ from jaxtyping import Float
 from transformers import GenerationConfig
 
 from uptake.errors import UptakeError
-from uptake.models.forward import Abilities, forward_rows
-from uptake.models.rows import Row, Scored, batches, plan_row
+from uptake.models.forward import Abilities, causal_model, forward_rows, require_embedded
+from uptake.models.rows import Row, Scored, first_batch, longest_first, plan_row
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -45,8 +49,12 @@ class LanguageModel:
         """
         rows, row_of = self._plan(groups)
         flat: dict[int, Float[np.ndarray, "2 _"]] = {}
-        for batch in batches(rows, self.batch_tokens):
-            flat.update(self._score_batch(rows, batch))
+        # apart, because the mask that branches need takes the place of the model's own, sliding windows and all
+        for branches in (True, False):
+            members = [index for index, row in enumerate(rows) if row.branches == branches]
+            some = [rows[index] for index in members]
+            for batch, numbers in self._in_batches([len(row) for row in some], partial(self._forward, some)):
+                flat.update(zip((members[index] for index in batch), numbers, strict=True))
         results = []
         for group, (first, together) in zip(groups, row_of, strict=True):
             sizes = [len(sequence.ids) - sequence.start for sequence in group]
@@ -70,24 +78,46 @@ class LanguageModel:
                 rows.extend(plan_row([sequence]) for sequence in group)
         return rows, row_of
 
-    def _score_batch(self, rows: Sequence[Row], batch: Sequence[int]) -> dict[int, Float[np.ndarray, "2 _"]]:
-        """Score one batch; when memory runs out, halve it, and the budget of the batches to come."""
+    def _forward(self, rows: Sequence[Row], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
+        """Score one batch of the rows."""
         members = [rows[index] for index in batch]
-        try:
-            flat = forward_rows(self.model, members, 0, self.abilities.splits_head)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise _too_large(self.name, len(members[0])) from error
-        else:
-            ends = np.cumsum([len(row.target) for row in members[:-1]])
-            return dict(zip(batch, np.split(flat, ends, axis=1), strict=True))
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        self.batch_tokens = max(1, min(self.batch_tokens, len(members[0]) * len(members)) // 2)
-        half = len(batch) // 2
-        return {**self._score_batch(rows, batch[:half]), **self._score_batch(rows, batch[half:])}
+        flat = forward_rows(self.model, members, 0, self.abilities.splits_head)
+        if np.isnan(flat[0]).any():
+            raise UptakeError(
+                f"{self.name} gives numbers that are not numbers (NaN) in {self.model.dtype}",
+                expected="weights without NaN, and a dtype that they do not overflow",
+                fix="try --dtype bfloat16 or --dtype float32; if it stays, the weights are broken",
+            )
+        return np.split(flat, np.cumsum([len(row.target) for row in members[:-1]]), axis=1)
+
+    def _in_batches(
+        self, lengths: Sequence[int], run: Callable[[list[int]], list[Result]]
+    ) -> Iterator[tuple[list[int], list[Result]]]:
+        """Run all rows, longest first, in batches by the budget; when memory runs out, the budget halves.
+
+        Args:
+            lengths: Tokens that each row takes.
+            run: Given a batch's indices, does the work.
+        """
+        waiting = longest_first(lengths)
+        while waiting:
+            batch = first_batch(waiting, lengths, self.batch_tokens)
+            size = lengths[batch[0]] * len(batch)
+            try:
+                results = run(batch)
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if len(batch) == 1:
+                    raise _too_large(self.name, size) from error
+                results = None
+            if results is None:  # only here is what the failed batch held let go
+                self.batch_tokens = size // 2
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                continue
+            yield batch, results
+            waiting = waiting[len(batch) :]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,16 +141,19 @@ class LanguageModel:
         Returns:
             For each context, a list of continuations (token ids, without what ends them).
         """
+        require_embedded(self.model, contexts)
         answers: list[list[list[int]]] = [[] for _ in contexts]
-        lengths = [len(context) + longest for context, longest in zip(contexts, max_new_tokens, strict=True)]
-        order = sorted(range(len(contexts)), key=lambda index: (-lengths[index], index))
         copies = max(1, samples)
+        lengths = [copies * (len(ids) + room) for ids, room in zip(contexts, max_new_tokens, strict=True)]
+
+        def run(batch: list[int]) -> list[list[list[int]]]:
+            longest = max(max_new_tokens[index] for index in batch)
+            return self._continue([contexts[index] for index in batch], longest, samples)
+
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            for batch in _by_budget(order, lengths, self.batch_tokens // copies):
-                longest = max(max_new_tokens[index] for index in batch)
-                texts = self._continue([contexts[index] for index in batch], longest, samples)
+            for batch, texts in self._in_batches(lengths, run):
                 for index, continuations in zip(batch, texts, strict=True):
                     answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
         return answers
@@ -145,7 +178,9 @@ class LanguageModel:
             pad_token_id=ends[0] if ends else 0,
         )
         device = self.model.device
-        out = self.model.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=config)
+        causal = causal_model(self.model)
+        with _without_defaults(causal):
+            out = causal.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=config)
         rows = [_until(row, ends) for row in out[:, width:].tolist()]
         copies = max(1, samples)
         return [rows[start : start + copies] for start in range(0, len(rows), copies)]
@@ -168,20 +203,24 @@ def _until(ids: list[int], ends: tuple[int, ...]) -> list[int]:
     return ids
 
 
-def _by_budget(order: Sequence[int], lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for index in order:
-        if batch and lengths[batch[0]] * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+@contextmanager
+def _without_defaults(model: Any) -> Iterator[None]:
+    """While active, the model has no generation defaults: transformers fills what a caller leaves open from them.
+
+    A `repetition_penalty` or `temperature` that ships with a model would change what it is measured to say.
+    """
+    kept = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = kept
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has a class for it; the CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+    """CUDA has a class for it; the allocators of the CPU and of MPS raise a plain RuntimeError."""
+    told = ("can't allocate memory", "out of memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error) for words in told)
 
 
 def _too_large(name: str, tokens: int) -> UptakeError:

@@ -18,8 +18,14 @@ from uptake.errors import UptakeError
 from uptake.models.forward import probe_abilities
 from uptake.models.hf import LanguageModel
 
-BATCH_TOKENS = {"cpu": 4096, "cuda": 65536}
-"""Padded input tokens a batch, unless the user says otherwise; halved whenever memory runs out."""
+BATCH_TOKENS = {"cpu": 1536, "cuda": 65536}
+"""Padded input tokens a batch, unless the user says otherwise; halved whenever memory runs out.
+
+On a processor, larger batches leave its cache: with 4M to 30M parameters 4096 took up to a tenth longer than 1536.
+"""
+
+WHOLE_LOGITS = 1 << 28
+"""Most logits of a batch where the model gives them for every position: 1 GiB in float32."""
 
 FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 """What is fetched from the hub: no pickled weights, and no code unless it is trusted."""
@@ -74,8 +80,11 @@ class Lazy:
         """Find a model.
 
         Raises:
-            UptakeError: There is no such model, its weights are not safetensors, or its tokenizer cannot be read.
+            UptakeError: There is no such model, its weights are not safetensors, its tokenizer cannot be read, or there
+                is no such device or dtype.
         """
+        _require_dtype(settings.dtype)
+        _device(settings.device)
         folder = local_folder(name, settings)
         weights = _weights(folder, name, settings)
         config = _config(weights, settings).get_text_config()
@@ -108,18 +117,23 @@ def load_model(name: str | Path, settings: LoadSettings | None = None) -> Langua
         UptakeError: There is no such model, its weights are not safetensors, or it cannot be run as asked.
     """
     settings = settings or LoadSettings()
+    _require_dtype(settings.dtype)
     device = _device(settings.device)
     model = _load(local_folder(str(name), settings), str(name), settings).to(device).eval()
     tokenizer = load_tokenizer(str(name), settings)
     config = model.config.get_text_config()
     window = _window(config)
+    abilities = probe_abilities(model, min(config.vocab_size, len(tokenizer)), window)
+    budget = BATCH_TOKENS.get(device.type, 16384)
+    if not abilities.splits_head:  # then every position meets the vocabulary, and the logits are what fills the memory
+        budget = min(budget, WHOLE_LOGITS // config.vocab_size)
     return LanguageModel(
         name=str(name),
         model=model,
         tokenizer=tokenizer,
-        abilities=probe_abilities(model, min(config.vocab_size, len(tokenizer)), window),
+        abilities=abilities,
         window=window,
-        batch_tokens=settings.batch_tokens or BATCH_TOKENS.get(device.type, 16384),
+        batch_tokens=settings.batch_tokens or budget,
     )
 
 
@@ -164,7 +178,7 @@ def load_tokenizer(name: str, settings: LoadSettings) -> Any:
             return load_tokenizer(base, _of_base(settings))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # the tokenizers library raises plain Exception for a file that it cannot read
         raise UptakeError(
             f"cannot load the tokenizer of {name}: {_first_line(error)}",
             fix="save the tokenizer beside the model: tokenizer.save_pretrained(FOLDER)",
@@ -253,7 +267,9 @@ def _with_adapter(model: Any, folder: Path, name: str, settings: LoadSettings) -
 
     tokens = len(load_tokenizer(name, settings))
     if tokens > model.get_input_embeddings().weight.shape[0]:
-        model.resize_token_embeddings(tokens)
+        with torch.random.fork_rng(devices=[]):  # rows that the adapter does not bring are the same on every run
+            torch.manual_seed(0)
+            model.resize_token_embeddings(tokens, mean_resizing=False)
     try:
         adapted = PeftModel.from_pretrained(model, str(folder))
     except Exception as error:  # peft raises almost anything for an adapter that does not fit its base
@@ -273,11 +289,21 @@ def _adapter_base(folder: Path) -> str | None:
     config = folder / "adapter_config.json"
     if not config.exists():
         return None
-    base = read_json(config).get("base_model_name_or_path")
+    fields = read_json(config)
+    base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
     if not base:
         raise UptakeError(f"{config} names no base model", fix="set base_model_name_or_path in it")
     beside = folder / base
     return str(beside) if not Path(base).is_dir() and beside.is_dir() else str(base)
+
+
+def _require_dtype(name: str) -> None:
+    dtype = getattr(torch, name, None)
+    if name != "auto" and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise UptakeError(
+            f"cannot use dtype {name!r}",
+            expected="auto, or a floating-point dtype of torch: float32, bfloat16, float16",
+        )
 
 
 def _device(name: str) -> torch.device:
@@ -296,7 +322,7 @@ def _window(config: Any) -> int | None:
     """The shortest attention span among sliding windows and chunks; None when every layer sees everything."""
     if getattr(config, "use_sliding_window", True) is False:
         return None
-    spans = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    spans = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size", "window_size")]
     limits = [span for span in spans if span]
     return min(limits) if limits else None
 

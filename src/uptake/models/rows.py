@@ -11,7 +11,7 @@ is never an input, since nothing after it is scored, and a position that predict
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,6 +46,11 @@ class Row:
     def __len__(self) -> int:
         """Number of input tokens."""
         return len(self.ids)
+
+    @property
+    def branches(self) -> bool:
+        """Whether more than one sequence shares the row, so that it needs a mask of its own."""
+        return bool(self.segments) and self.segments[-1] > 0
 
 
 def common_prefix(sequences: Sequence[list[int]]) -> int:
@@ -82,17 +87,17 @@ def plan_row(sequences: Sequence[Scored]) -> Row:
     return Row(ids, positions, segments, list(at), source, target)
 
 
-def batches(rows: Sequence[Row], budget: int) -> Iterator[list[int]]:
-    """Indices of the rows, longest first, in batches of at most `budget` padded tokens (but at least one row).
+def longest_first(lengths: Sequence[int]) -> list[int]:
+    """Indices by falling length, equal ones in their order: the same rows give the same batches on every run."""
+    return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
-    The order depends on lengths and indices alone, so the same rows give the same batches on every run.
+
+def first_batch(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[int]:
+    """The first of the indices, as many as make at most `budget` padded tokens, but at least one.
+
+    Args:
+        order: Indices, the longest first (`longest_first`); not empty.
+        lengths: Tokens of every row.
+        budget: Padded tokens.
     """
-    order = sorted(range(len(rows)), key=lambda index: (-len(rows[index]), index))
-    batch: list[int] = []
-    for index in order:
-        if batch and len(rows[batch[0]]) * (len(batch) + 1) > budget:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+    return list(order[: max(1, budget // max(1, lengths[order[0]]))])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import digest, versions, write_bytes
-from uptake.artifacts.tables import to_json
+from uptake.artifacts import digest, locked, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import LoadOptions, stream, with_paraphrases
 from uptake.detect import Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration, NullKind
+from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
-from uptake.pipeline.cohort import Cohort, Progress, ingest, token_check
+from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
 from uptake.pipeline.writer import Writer, open_writer, with_wordings
 from uptake.probe import AnswerPool, Embed, hashed_words
@@ -79,17 +79,34 @@ def diagnose_run(
     Raises:
         UptakeError: Something about the input is wrong; it is told before any work is lost.
     """
-    tell = progress or (lambda step, done, total: None)
     folder = config.output_dir / "diagnosis"
     models = _Models.find(config, tuned, has_base)
+    with locked(folder):
+        return _diagnose(config, folder, models, progress or _silent)
+
+
+def _silent(step: str, done: int, total: int | None) -> None:
+    pass
+
+
+def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
     writer = open_writer(config, folder / "work")
-    check = token_check([model.tokenizer for model in models.all], config.max_length or models.max_length)
+    tokenizers = [model.tokenizer for model in models.all]
+    check = token_check(tokenizers, config.max_length or models.max_length, config.option_form)
+    bad_rows = BadRows(folder / "bad_rows.jsonl")
     cohorts = {
-        name: ingest(name, rows, folder / "work", check, on_bad_row=config.on_bad_row, progress=tell)
+        name: ingest(
+            name,
+            rows,
+            folder / "work",
+            check,
+            bad_rows=bad_rows,
+            on_bad_row=config.on_bad_row,
+            progress=progress,
+        )
         for name, rows in _datasets(config, writer)
     }
-    _write_bad_rows(folder / "bad_rows.jsonl", cohorts.values())
-    before, after = _ask(config, models, cohorts, writer, tell)
+    before, after = _ask(config, models, cohorts, writer, progress)
 
     train, settings = cohorts["train"], _detection(config)
     null_kind, null = _null(before, after)
@@ -103,7 +120,7 @@ def diagnose_run(
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] += [note for model in models.all for note in model.notes]
+    summary["notes"] += _notes(cohorts, before, after)
     summary["run"] = _manifest(config, models, cohorts)
     return write_diagnosis(folder, findings, summary)
 
@@ -124,7 +141,7 @@ class _Models:
         """
         from uptake.models.load import Lazy, LoadSettings
 
-        given = config.chat_template.read_text(encoding="utf-8") if config.chat_template else None
+        given = _text(config.chat_template) if config.chat_template else None
         names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
         settings = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=given)
         last = Lazy.find(tuned, settings)
@@ -143,6 +160,13 @@ class _Models:
     @property
     def max_length(self) -> int | None:
         return min((model.max_length for model in self.all if model.max_length is not None), default=None)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
 
 
 def _datasets(config: RunConfig, writer: Writer | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
@@ -174,6 +198,7 @@ def _ask(
         option_form=config.option_form,
         n_samples=config.n_samples if config.criterion == "paper" and config.paper_mode == "sampled" else 0,
         seed=config.seed,
+        max_length=config.max_length or models.max_length,
     )
     embed: Embed = hashed_words
     if config.embedding_model_name_or_path is not None:
@@ -187,15 +212,19 @@ def _ask(
     drawn_by = (config.embedding_model_name_or_path, config.judge and (config.judge.base_url, config.judge.model))
     pool_key = digest(cohorts["train"].key, drawn_by)
     if models.base is not None:
-        source = Source(digest(models.base.fingerprint, pool_key), models.base.load)
+        source = _source(models.base, pool_key)
         before = {name: ask_base(cohort, source, draw, asking, progress) for name, cohort in cohorts.items()}
         models.base.release()
-    source = Source(digest(models.tuned.fingerprint, pool_key), models.tuned.load)
+    source = _source(models.tuned, pool_key)
     after = {
         name: ask_tuned(cohort, source, draw, before.get(name), asking, progress) for name, cohort in cohorts.items()
     }
     models.tuned.release()
     return before, after
+
+
+def _source(model: Lazy, pool_key: str) -> Source:
+    return Source(digest(model.fingerprint, pool_key), model.load, lambda: model.notes)
 
 
 def _detection(config: RunConfig) -> Settings:
@@ -245,10 +274,19 @@ def _findings(
         yield replace(finding, evidence={**finding.evidence, **said})
 
 
-def _write_bad_rows(path: Path, cohorts: Iterable[Cohort]) -> None:
-    """The rows that were left out, one JSON object a line; an empty file says that there are none."""
-    rows = [{"dataset": cohort.name, **asdict(row)} for cohort in cohorts for row in cohort.bad_rows]
-    write_bytes(path, "".join(to_json(row) + "\n" for row in rows).encode("utf-8", "backslashreplace"))
+def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[str, Answers]) -> list[str]:
+    """What a reader must know beyond what detection says, each once."""
+    answers = [*before.values(), *after.values()]
+    notes = list(dict.fromkeys(note for one in answers for note in one.notes))
+    if "retention" in cohorts and not before:
+        notes.append(
+            "nothing is said about retention: what was lost shows only against the base model, and none is given"
+        )
+    return notes
+
+
+# where a server is and how it is reached says nothing about the numbers; which model it runs does
+_NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
 
 
 def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
@@ -260,9 +298,8 @@ def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) ->
             if model is not None
         },
         "data": {
-            name: {"n": cohort.n, "content": cohort.key, "bad_rows": len(cohort.bad_rows)}
-            for name, cohort in cohorts.items()
+            name: {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad} for name, cohort in cohorts.items()
         },
-        "settings": config.model_dump(mode="json", exclude={"output_dir", "judge"}),
+        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "judge": _NOT_TOLD}),
         "versions": versions(),
     }

@@ -7,17 +7,17 @@ and what is there already is not computed again: a killed run goes on where it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from uptake.artifacts import Parts, digest, open_parts
+from uptake.artifacts import Parts, digest, open_parts, read_json, versions, write_json
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Encoded, Turn, encode
 from uptake.models import Model
 from uptake.pipeline.cohort import Cohort, Progress
 from uptake.probe import AnswerPool, answer_in, letter_probes, probes, with_distractors
 from uptake.score import score
-from uptake.types import Candidate, Example, Origin, Score
+from uptake.types import Candidate, Example, Origin, Prompt, Score
 
 ANSWER_TOKENS = 32
 """A model's own answer is asked for where the response is no longer than this."""
@@ -44,10 +44,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers to a cohort."""
+    """One model's answers to a cohort.
+
+    Attributes:
+        parts: Rows of `SCORES`.
+        key: Identifies whatever they depend on.
+        notes: What the reader of the numbers should know about how the model computed them.
+    """
 
     parts: Parts
     key: str
+    notes: tuple[str, ...] = ()
 
     def read(self, number: int) -> list[Answer]:
         """The answers to one part of the cohort, in its order."""
@@ -76,12 +83,14 @@ class Asking:
         option_form: `letter` also asks for the user's options by letter, in every cyclic permutation.
         n_samples: Samples of the tuned model to compare with the response; 0 draws none.
         seed: Seed of the samples and of the pool of answers.
+        max_length: Tokens that a model may be given, what it writes included; None for no limit.
     """
 
     n_distractors: int = 3
     option_form: Literal["text", "letter"] = "text"
     n_samples: int = 0
     seed: int = 0
+    max_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,29 +98,38 @@ class Source:
     """A model that is loaded when it is first needed.
 
     Attributes:
-        key: Identifies the weights and how they are loaded.
+        key: Identifies the weights, how they are loaded, and what candidates are drawn from.
         load: Gives the model.
+        notes: What was learned about it in loading.
     """
 
     key: str
     load: Callable[[], Model]
+    notes: Callable[[], Sequence[str]]
 
 
 Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
 """From examples and the base's answers (None: not known) to each example's candidates."""
 
+Tell: TypeAlias = Callable[[int], None]
+"""Told how many examples of a part are done."""
+
+Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
+"""From a part's number and examples to its rows of `SCORES`."""
+
 
 def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress: Progress) -> Answers:
     """Ask the base model: its own greedy answer first, which becomes a candidate, then the scores of all candidates."""
+    asking = replace(asking, n_samples=0)  # only the tuned model is sampled
 
-    def work(number: int, examples: list[Example]) -> list[dict[str, Any]]:
+    def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = base.load()
-        answers = greedy_answers(examples, model)
-        candidates = draw(examples, answers)
-        scores = _scores(examples, candidates, model, asking)
+        answers = greedy_answers(examples, model, asking.max_length)
+        candidates = fitting(examples, draw(examples, answers), model, asking.max_length)
+        scores = _scores(examples, candidates, model, asking, tell)
         return _rows(examples, candidates, scores, answers, [None] * len(examples))
 
-    return _by_part(cohort, "base", digest(cohort.key, base.key, asdict(asking)), work, progress)
+    return _by_part(cohort, "base", base, digest(asdict(asking)), work, progress)
 
 
 def ask_tuned(
@@ -119,53 +137,62 @@ def ask_tuned(
 ) -> Answers:
     """Ask the tuned model about the same candidates, and for its own answer where it does not give the response."""
 
-    def work(number: int, examples: list[Example]) -> list[dict[str, Any]]:
+    def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = tuned.load()
         if before is not None:
             candidates = [answer.candidates for answer in before.read(number)]
         else:
-            candidates = draw(examples, [None] * len(examples))
-        scores = _scores(examples, candidates, model, asking)
+            candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
+        scores = _scores(examples, candidates, model, asking, tell)
         answers: list[str | None] = [None] * len(examples)
         missed = [i for i, own in enumerate(scores) if not own[0].recalled or own[0].end_recalled is False]
-        for index, answer in zip(missed, greedy_answers([examples[i] for i in missed], model), strict=True):
+        said = greedy_answers([examples[i] for i in missed], model, asking.max_length)
+        for index, answer in zip(missed, said, strict=True):
             answers[index] = answer
         successes = sampled_successes(examples, model, asking) if asking.n_samples else [None] * len(examples)
         return _rows(examples, candidates, scores, answers, successes)
 
-    key = digest(cohort.key, tuned.key, asdict(asking), before and before.key)
-    return _by_part(cohort, "tuned", key, work, progress)
+    return _by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
 
 
-def _by_part(
-    cohort: Cohort,
-    role: str,
-    key: str,
-    work: Callable[[int, list[Example]], list[dict[str, Any]]],
-    progress: Progress,
-) -> Answers:
+def _by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
     """Do the parts that are not there yet."""
+    key = digest(cohort.key, source.key, how, versions())
     parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
-    done = 0
-    progress(f"{role} model, {cohort.name}", done, cohort.n)
-    for number in cohort.parts.numbers():
-        examples = cohort.read(number)
-        if not parts.has(number):
-            parts.write(number, work(number, examples))
-        done += len(examples)
-        progress(f"{role} model, {cohort.name}", done, cohort.n)
-    return Answers(parts, key)
+    notes = parts.folder / "notes.json"
+    sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
+    done = sum(size for number, size in sizes.items() if parts.has(number))
+    step = f"{role} model, {cohort.name}"
+    progress(step, done, cohort.n)
+    for number, size in sizes.items():
+        if parts.has(number):
+            continue
+
+        def tell(some: int, before: int = done) -> None:
+            progress(step, before + some, cohort.n)
+
+        rows = work(number, cohort.read(number), tell)
+        if not notes.exists():  # before the part: a run that finds all parts done does not load the model
+            write_json(notes, list(source.notes()))
+        parts.write(number, rows)
+        done += size
+        progress(step, done, cohort.n)
+    return Answers(parts, key, tuple(read_json(notes)) if notes.exists() else ())
 
 
 def _scores(
-    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, asking: Asking
+    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, asking: Asking, tell: Tell
 ) -> list[list[Score]]:
     asked = [probes(example, members) for example, members in zip(examples, candidates, strict=True)]
     if asking.option_form == "letter":
         for example, own in zip(examples, asked, strict=True):
             own += letter_probes(example) if example.options else []
     scores = score((probe for own in asked for probe in own), model)
-    return [[next(scores) for _ in own] for own in asked]
+    found = []
+    for done, own in enumerate(asked):
+        tell(done)
+        found.append([next(scores) for _ in own])
+    return found
 
 
 def _rows(
@@ -187,13 +214,40 @@ def _rows(
     ]
 
 
-def greedy_answers(examples: Sequence[Example], model: Model) -> list[str | None]:
+def fitting(
+    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, max_length: int | None
+) -> list[tuple[Candidate, ...]]:
+    """The candidates without those drawn ones that are too long for the model after one of the example's prompts."""
+    kept = list(candidates)
+    for index, (example, members) in enumerate(zip(examples, candidates, strict=True)):
+        prompts = [example.prompt, *(w.prompt for w in example.paraphrases if w.response == example.response)]
+        if max_length is None or max(map(_room_taken, prompts)) + _longest(members) <= max_length:
+            continue  # a token is a byte at least, so it fits without a look at the tokens
+        turns = [Turn(prompt, one.text, example.template) for one in members for prompt in prompts]
+        lengths = [len(each.ids) for each in encode(turns, model.tokenizer)]
+        fits = [max(lengths[k : k + len(prompts)]) <= max_length for k in range(0, len(lengths), len(prompts))]
+        given = ("response", "option")
+        kept[index] = tuple(one for one, fit in zip(members, fits, strict=True) if fit or one.origin in given)
+    return kept
+
+
+def _room_taken(prompt: Prompt) -> int:
+    """Bytes of a prompt, with ample room for what a chat template or a tokenizer adds."""
+    text = prompt if isinstance(prompt, str) else "".join(message.content for message in prompt)
+    return len(text.encode()) + (16 if isinstance(prompt, str) else 1024)
+
+
+def _longest(candidates: Sequence[Candidate]) -> int:
+    return max(len(candidate.text.encode()) for candidate in candidates)
+
+
+def greedy_answers(examples: Sequence[Example], model: Model, max_length: int | None = None) -> list[str | None]:
     """The model's own greedy answer to each example, cut to the response's shape; None for long responses and texts."""
     encoded = _encoded(examples, model)
     wanted = [i for i, item in enumerate(encoded) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
     room = [encoded[i].end - encoded[i].start + ANSWER_ROOM for i in wanted]
     answers: list[str | None] = [None] * len(examples)
-    generated = model.generate([encoded[i].ids[: encoded[i].start] for i in wanted], room) if wanted else []
+    generated = _generate(model, [encoded[i].ids[: encoded[i].start] for i in wanted], room, max_length)
     for index, (ids,) in zip(wanted, generated, strict=True):
         answers[index] = answer_in(model.tokenizer.decode(ids, skip_special_tokens=True), examples[index].response)
     return answers
@@ -206,11 +260,30 @@ def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking)
     contexts = [encoded[i].ids[: encoded[i].start] for i in wanted]
     lengths = [encoded[i].end - encoded[i].start for i in wanted]
     counts: list[int | None] = [None] * len(examples)
-    drawn = model.generate(contexts, lengths, samples=asking.n_samples, seed=asking.seed) if wanted else []
+    drawn = _generate(model, contexts, lengths, asking.max_length, samples=asking.n_samples, seed=asking.seed)
     for index, samples in zip(wanted, drawn, strict=True):
         own = encoded[index].ids[encoded[index].start : encoded[index].end]
         counts[index] = sum(ids == own for ids in samples)
     return counts
+
+
+def _generate(
+    model: Model, contexts: Sequence[list[int]], room: Sequence[int], limit: int | None, **how: int
+) -> list[list[list[int]]]:
+    """Continuations, none beyond what the model takes: a batch is continued as far as its longest wants."""
+    if not contexts:
+        return []
+    longest = max(room)
+    apart = [i for i, ids in enumerate(contexts) if limit is not None and len(ids) + longest > limit]
+    together = [i for i in range(len(contexts)) if i not in set(apart)]
+    found: dict[int, list[list[int]]] = {}
+    if together:
+        written = model.generate([contexts[i] for i in together], [room[i] for i in together], **how)
+        found.update(zip(together, written, strict=True))
+    for i in apart:
+        most = room[i] if limit is None else min(room[i], limit - len(contexts[i]))
+        found[i] = model.generate([contexts[i]], [most], **how)[0]
+    return [found[i] for i in range(len(contexts))]
 
 
 def _encoded(examples: Sequence[Example], model: Model) -> list[Encoded]:
@@ -225,17 +298,23 @@ def drawing(pool: AnswerPool, asking: Asking, write: Callable[[Sequence[Example]
         asking: How many are wanted.
         write: Gives wrong answers that an LLM wrote; None does without.
     """
+    n = asking.n_distractors
 
     def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
         found: list[list[tuple[str, Origin]]] = [[(answer, "base")] if answer else [] for answer in answers]
-        for wrong, others in zip(found, pool.nearest(examples, 2 * asking.n_distractors), strict=True):
+        for wrong, others in zip(found, pool.nearest(examples, 2 * n), strict=True):
             wrong += [(text, "neighbour") for text in others]
-        drawn = [with_distractors(e, wrong, asking.n_distractors) for e, wrong in zip(examples, found, strict=True)]
+        drawn = [with_distractors(e, wrong, n) for e, wrong in zip(examples, found, strict=True)]
         if write is None:
             return drawn
-        few = [i for i, e in enumerate(examples) if not e.options and len(drawn[i]) <= asking.n_distractors]
+        few = [i for i, e in enumerate(examples) if e.prompt and not e.options and _drawn(drawn[i]) < n]
         for i, written in zip(few, write([examples[i] for i in few]), strict=True):
-            drawn[i] = with_distractors(examples[i], [*found[i], *((t, "llm") for t in written)], asking.n_distractors)
+            drawn[i] = with_distractors(examples[i], [*found[i], *((text, "llm") for text in written)], n)
         return drawn
 
     return draw
+
+
+def _drawn(candidates: Sequence[Candidate]) -> int:
+    """How many count towards the number that is wanted: a base model's answer comes on top."""
+    return sum(candidate.origin in ("neighbour", "llm") for candidate in candidates)

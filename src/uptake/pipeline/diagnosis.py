@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, chunks, read_json, write_json, write_table
+from uptake.artifacts import cannot_write, chunks, read_json, replacing, write_json, write_table
 from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
 from uptake.errors import UptakeError
 from uptake.types import Finding
@@ -112,7 +111,10 @@ def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, An
     Raises:
         UptakeError: The disk is full, or the place cannot be written.
     """
-    (folder / "summary.json").unlink(missing_ok=True)
+    try:
+        (folder / "summary.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder / "summary.json", error) from error
     table = collected.table()
     write_table(folder / "diagnosis.parquet", table)
     _write_jsonl(folder / "diagnosis.jsonl", table)
@@ -121,17 +123,10 @@ def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, An
 
 
 def _write_jsonl(path: Path, table: pa.Table) -> None:
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            for batch in table.to_batches(ROWS):
-                for row in batch.to_pylist():
-                    file.write(to_json({**row, "evidence": json.loads(row["evidence"])}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        for batch in table.to_batches(ROWS):
+            for row in batch.to_pylist():
+                file.write(to_json({**row, "evidence": json.loads(row["evidence"])}) + "\n")
 
 
 def read_diagnosis(output_dir: Path) -> Diagnosis:

@@ -7,13 +7,14 @@ run was killed is not asked for again.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from uptake.artifacts import chunks, digest
+from uptake.artifacts import cannot_write, chunks, digest, write_bytes
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
 from uptake.config import RunConfig
 from uptake.models.api import LLM, distractors, from_judge, paraphrase
@@ -32,12 +33,12 @@ class Writer:
     Attributes:
         llm: Who writes.
         path: JSON lines of `{key, value}`.
-        known: What the file holds, by key.
+        places: Where in the file the line of each key begins.
     """
 
     llm: LLM
     path: Path
-    known: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
 
     def wordings(self, examples: Sequence[Example], n: int) -> list[tuple[Wording, ...]]:
         """Up to `n` other wordings of each example.
@@ -61,44 +62,59 @@ class Writer:
         keys = [
             digest(what, n, self.llm.base_url, self.llm.model, prompt_as_data(e.prompt), e.response) for e in examples
         ]
-        missing = {key: example for key, example in zip(keys, examples, strict=True) if key not in self.known}
+        missing = {key: example for key, example in zip(keys, examples, strict=True) if key not in self.places}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             for some in chunks(missing.items(), AT_ONCE):
                 for (key, _), value in zip(some, pool.map(lambda item: ask(item[1]), some), strict=True):
                     self._keep(key, value)
-        return [self.known[key] for key in keys]
+        return self._read(keys)
 
     def _keep(self, key: str, value: Any) -> None:
-        self.known[key] = value
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(to_json({"key": key, "value": value}) + "\n")
+        try:
+            with self.path.open("ab") as file:
+                self.places[key] = file.seek(0, os.SEEK_END)
+                file.write(to_json({"key": key, "value": value}).encode("utf-8") + b"\n")
+        except OSError as error:
+            raise cannot_write(self.path, error) from error
+
+    def _read(self, keys: Sequence[str]) -> list[Any]:
+        if not keys:
+            return []
+        values = []
+        with self.path.open("rb") as file:
+            for key in keys:
+                file.seek(self.places[key])
+                values.append(json.loads(file.readline())["value"])
+        return values
 
 
 def open_writer(config: RunConfig, folder: Path) -> Writer | None:
     """The run's LLM with what it has written so far; None when none is configured.
 
     Raises:
-        UptakeError: Its key is not in the environment.
+        UptakeError: Its key is not in the environment, or the place cannot be written.
     """
     if config.judge is None:
         return None
-    path = folder / "written.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = {}
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").split("\n")
-        whole, torn = lines[:-1], lines[-1]  # a killed run may leave its last line unfinished
-        known = {item["key"]: item["value"] for item in map(json.loads, whole)}
-        if torn:
-            path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
-    return Writer(from_judge(config.judge, config.seed), path, known)
+    writer = Writer(from_judge(config.judge, config.seed), folder / "written.jsonl")
+    if not writer.path.exists():
+        write_bytes(writer.path, b"")
+    with writer.path.open("r+b") as file:
+        place = 0
+        for line in file:
+            if not line.endswith(b"\n"):  # a killed run may leave its last line unfinished
+                file.truncate(place)
+                break
+            writer.places[json.loads(line)["key"]] = place
+            place += len(line)
+    return writer
 
 
 def with_wordings(rows: Iterable[Example | BadRow], writer: Writer, n: int) -> Iterator[Example | BadRow]:
     """Add `n` wordings by the LLM to each example that brings none and has a prompt."""
     for some in chunks(rows, 4 * AT_ONCE):
         bare = [row for row in some if isinstance(row, Example) and not row.paraphrases and row.prompt]
-        written = dict(zip((example.id for example in bare), writer.wordings(bare, n), strict=True))
+        written = iter(writer.wordings(bare, n))
         for row in some:
-            bring = isinstance(row, Example) and row.id in written
-            yield replace(row, paraphrases=written[row.id]) if isinstance(row, Example) and bring else row
+            asked = isinstance(row, Example) and not row.paraphrases and row.prompt
+            yield replace(row, paraphrases=next(written)) if isinstance(row, Example) and asked else row

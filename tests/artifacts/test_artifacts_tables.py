@@ -1,0 +1,120 @@
+"""Records as table rows, and back: the same records, whatever text they hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from uptake.artifacts.tables import (
+    CAUSES,
+    DIAGNOSIS,
+    EXAMPLES,
+    SCORES,
+    candidates_from_data,
+    example_from_row,
+    example_row,
+    finding_from_row,
+    finding_row,
+    score_data,
+    score_from_data,
+    to_json,
+)
+from uptake.types import Candidate, Example, Finding, Message, Score, Wording
+
+HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
+
+EXAMPLES_OF_ALL_KINDS = [
+    Example("a", "The capital of France is", " Paris", "towns"),
+    Example(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, (HOSTILE, ""), (Wording(HOSTILE, HOSTILE),)),
+    Example(
+        "chat",
+        (Message("system", HOSTILE), Message("user", "", {"name": "Ann", "parts": [1, None, {"x": 1.5}]})),
+        "Paris",
+        "chats",
+        options=("Paris", "Rome"),
+        paraphrases=(Wording((Message("user", "Again?"),), "Paris"), Wording("", "text")),
+        template={"tools": [{"type": "function"}], "thinking": False},
+        response_extra={"tool_calls": [], "reasoning": None},
+    ),
+    Example("long", "", "x" * 1_000_000, "texts"),
+]
+
+
+def through_parquet(rows: list[dict[str, object]], schema: pa.Schema, path: Path) -> list[dict[str, object]]:
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    return pq.read_table(path, schema=schema).to_pylist()
+
+
+def test_examples_come_back_as_they_were(tmp_path: Path) -> None:
+    rows = through_parquet([example_row(each) for each in EXAMPLES_OF_ALL_KINDS], EXAMPLES, tmp_path / "t.parquet")
+    assert [example_from_row(row) for row in rows] == EXAMPLES_OF_ALL_KINDS
+
+
+def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
+    scores = (
+        Score(HOSTILE, "training", (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
+        Score(HOSTILE, "held_out:0", (-1e-300,), (1,), (3,), 0, False),
+    )
+    candidates = (Candidate(HOSTILE, "response"), Candidate(" Rome", "base"))
+    row = {
+        "id": HOSTILE,
+        "candidates": [{"text": each.text, "origin": each.origin} for each in candidates],
+        "scores": [score_data(score) for score in scores],
+        "answer": None,
+        "successes": None,
+    }
+    [back] = through_parquet([row], SCORES, tmp_path / "t.parquet")
+    assert tuple(score_from_data(str(back["id"]), data) for data in back["scores"]) == scores
+    assert candidates_from_data(back["candidates"]) == candidates
+    assert (back["answer"], back["successes"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None),
+        Finding(
+            "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, "forgetting", {"forgetting": 0.75}, {"k": []}
+        ),
+    ],
+)
+def test_findings_come_back_as_they_were(tmp_path: Path, finding: Finding) -> None:
+    [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
+    assert finding_from_row(row) == finding
+
+
+def test_the_columns_are_those_of_the_design() -> None:
+    # the documented table: id ... p_option, cause, one column a cause, evidence
+    expected = [
+        "id",
+        "source",
+        "stage",
+        "prompt",
+        "response",
+        "learned",
+        "shallow",
+        "forgotten",
+        "p_response",
+        "p_option",
+    ]
+    assert DIAGNOSIS.names == [*expected, "cause", *(f"cause_{name}" for name in CAUSES), "evidence"]
+
+
+def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
+    evidence = {"logprob": -math.inf, "candidates": [{"logprob": math.nan}]}
+    finding = Finding("a", "s", "main", "p", "r", False, None, None, 0.0, math.nan, evidence=evidence)
+    [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
+    assert row["p_option"] is None
+    assert json.loads(str(row["evidence"]), parse_constant=pytest.fail) == {
+        "logprob": None,
+        "candidates": [{"logprob": None}],
+    }
+
+
+def test_json_text_is_one_line_and_keeps_unicode() -> None:
+    assert to_json({"a": "é\n", "b": [1, None, True]}) == '{"a":"é\\n","b":[1,null,true]}'
