@@ -18,6 +18,7 @@ import argparse
 import json
 import logging
 import multiprocessing
+import operator
 import os
 import platform
 import statistics
@@ -261,6 +262,11 @@ def main() -> None:
             )
     device = torch.cuda.get_device_name() if args.device == "cuda" else f"{platform.machine()}, {os.cpu_count()} cores"
     report = {"device": device, "dtype": args.dtype, "versions": versions(), "results": results}
+    if args.out.exists():  # rows of other settings stay
+        setting = operator.itemgetter("model", "vocabulary", "context", "candidates", "words")
+        measured = {setting(row) for row in results}
+        kept = json.loads(args.out.read_text(encoding="utf-8"))["results"]
+        report["results"] = sorted([row for row in kept if setting(row) not in measured] + results, key=setting)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 

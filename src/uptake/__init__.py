@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uptake.data import load as load
     from uptake.errors import UptakeError as UptakeError
+    from uptake.models.ledger_callback import LedgerCallback as LedgerCallback
     from uptake.pipeline import Diagnosis as Diagnosis
     from uptake.pipeline import diagnose as diagnose
     from uptake.types import Example as Example
@@ -22,13 +23,14 @@ PUBLIC = {
     "Diagnosis": "uptake.pipeline",
     "Example": "uptake.types",
     "Finding": "uptake.types",
+    "LedgerCallback": "uptake.models.ledger_callback",
     "UptakeError": "uptake.errors",
     "diagnose": "uptake.pipeline",
     "load": "uptake.data",
 }
 """Every public name and the module that defines it; at most 15."""
 
-__all__ = ["Diagnosis", "Example", "Finding", "UptakeError", "diagnose", "load"]
+__all__ = ["Diagnosis", "Example", "Finding", "LedgerCallback", "UptakeError", "diagnose", "load"]
 
 
 def __getattr__(name: str) -> Any:

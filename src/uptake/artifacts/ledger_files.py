@@ -88,7 +88,9 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
         UptakeError: The stage's name cannot be a folder's, or the place cannot be written.
     """
     if not re.fullmatch(r"[\w-][\w.-]*", stage):
-        raise UptakeError(f"the stage's name is {stage!r}", expected="letters, digits, '.', '_' and '-' (a folder's name)")
+        raise UptakeError(
+            f"the stage's name is {stage!r}", expected="letters, digits, '.', '_' and '-' (a folder's name)"
+        )
     folder = output_dir / "ledger" / stage
     if rank == 0 and not (folder / "stage.json").exists():
         number = len(stage_folders(output_dir))

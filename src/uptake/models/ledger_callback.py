@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 
-from uptake.artifacts import Parts
 from uptake.artifacts.files import chunks
 from uptake.artifacts.ledger_files import LEDGER, Pass, Reading, append, open_stage
 from uptake.errors import UptakeError
@@ -23,7 +22,7 @@ from uptake.models import Model
 from uptake.models.forward import causal_model
 from uptake.models.ledger_loss import recomputed, require_same_loss, token_losses, unreadable
 from uptake.models.ledger_rows import Carrying, Numbered, Slip, refuse_packing, take_out
-from uptake.models.load import around
+from uptake.models.live import around
 
 CHUNK_ROWS = 4096
 """Rows that are kept back before a part is written; a checkpoint writes them, too."""
@@ -137,7 +136,9 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
     def _carry(self, loader: Any) -> None:
         """Put our collate function around the loader's, and row numbers beside its items."""
-        loader = getattr(loader, "base_dataloader", loader)  # accelerate wraps it; what it skips to, it builds from this
+        loader = getattr(
+            loader, "base_dataloader", loader
+        )  # accelerate wraps it; what it skips to, it builds from this
         dataset, collate = loader.dataset, loader.collate_fn
         numbered = not isinstance(dataset, IterableDataset)
         if self.ids is not None and not (numbered and len(self.ids) == len(dataset)):

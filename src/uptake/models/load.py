@@ -17,6 +17,7 @@ from uptake.artifacts import digest, file_digest, read_json
 from uptake.errors import UptakeError
 from uptake.models.forward import probe_abilities
 from uptake.models.hf import LanguageModel
+from uptake.models.quiet import progress_bars
 
 BATCH_TOKENS = {"cpu": 1536, "cuda": 65536}
 """Padded input tokens a batch, unless the user says otherwise; halved whenever memory runs out.
@@ -242,14 +243,15 @@ def _load(folder: Path, name: str, settings: LoadSettings) -> Any:
     weights = _weights(folder, name, settings)
     options = {"attn_implementation": settings.attn_implementation} if settings.attn_implementation else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            weights,
-            config=_config(weights, settings),
-            dtype=settings.dtype,
-            use_safetensors=True,
-            trust_remote_code=settings.trust_remote_code,
-            **options,
-        )
+        with progress_bars(shown=False):
+            model = AutoModelForCausalLM.from_pretrained(
+                weights,
+                config=_config(weights, settings),
+                dtype=settings.dtype,
+                use_safetensors=True,
+                trust_remote_code=settings.trust_remote_code,
+                **options,
+            )
     except UptakeError:
         raise
     except Exception as error:  # transformers raises almost anything for weights that do not fit

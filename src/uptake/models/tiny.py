@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from uptake.errors import UptakeError
 from uptake.models.directory import new_directory, require_new
 from uptake.models.pretrain import PretrainSettings, Progress, pretrain
+from uptake.models.quiet import progress_bars
 
 __all__ = [
     "CHATML",
@@ -199,7 +200,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) 
     Raises:
         UptakeError: `out` exists.
     """
-    with new_directory(out) as directory:
+    with new_directory(out) as directory, progress_bars(shown=False):
         model.save_pretrained(directory)
         tokenizer.save_pretrained(directory)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ import datasets
 import torch
 import transformers
 from transformers.trainer_callback import PrinterCallback
-from transformers.utils import logging as bars
 from trl import SFTConfig, SFTTrainer
 
 from uptake.errors import UptakeError
 from uptake.models.directory import new_directory, require_new
+from uptake.models.quiet import progress_bars
 from uptake.types import Example
 
 
@@ -50,7 +49,7 @@ def fine_tune(
     require_new(out)
     rows = training_rows(examples)
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
-    with new_directory(out) as directory, _progress_bars(not settings.get("disable_tqdm", False)):
+    with new_directory(out) as directory, progress_bars(shown=not settings.get("disable_tqdm", False)):
         trainer = SFTTrainer(
             model=str(base),
             args=_config(settings, directory),
@@ -141,21 +140,3 @@ def _config(settings: Mapping[str, Any], directory: Path) -> SFTConfig:
         return SFTConfig(output_dir=str(directory), **(defaults | dict(settings)))
     except (ValueError, TypeError) as error:
         raise UptakeError(f"TRL refuses the training settings: {error}") from error
-
-
-@contextmanager
-def _progress_bars(shown: bool) -> Iterator[None]:
-    """Without `shown`, no bars of datasets and transformers either; both keep that switch globally."""
-    switches = (
-        (datasets.are_progress_bars_disabled(), datasets.disable_progress_bars, datasets.enable_progress_bars),
-        (not bars.is_progress_bar_enabled(), bars.disable_progress_bar, bars.enable_progress_bar),
-    )
-    try:
-        if not shown:
-            for _, disable, _ in switches:
-                disable()
-        yield
-    finally:
-        for was_disabled, _, enable in switches:
-            if not was_disabled:
-                enable()
