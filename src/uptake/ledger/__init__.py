@@ -1,4 +1,4 @@
-"""The learning ledger: every example's loss and recall at each time that it was trained on, and what follows from it."""
+"""The learning ledger: every example's loss and recall each time that it was trained on, and what follows from it."""
 
 from uptake.ledger.cartography import read_cartography, write_cartography
 from uptake.ledger.curves import CURVES, curves

@@ -47,8 +47,9 @@ class Ledger:
 
     def stage_numbers(self) -> Int[np.ndarray, " readings"]:
         """For each reading the index of its stage."""
-        numbers = pc.index_in(self.table["stage"], pa.array(self.stages, pa.string()))
-        return numbers.to_numpy().astype(np.int64)
+        column = pc.index_in(self.table["stage"], pa.array(self.stages, pa.string()))
+        numbers: Int[np.ndarray, " readings"] = column.to_numpy().astype(np.int64)
+        return numbers
 
 
 def read_ledger(output_dir: str | Path) -> Ledger:
@@ -97,7 +98,7 @@ def _of_one_stage(folder: Path) -> pa.Table:
 def _told_apart(table: pa.Table) -> pa.Table:
     """Number the copies among the rows that are known by their content alone."""
     pairs = table.select(["id", "row"]).group_by(["id", "row"]).aggregate([])
-    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["row"]), pc.match_substring_regex(pairs["id"], CONTENT_ID.pattern)))
+    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["row"]), pc.match_substring_regex(pairs["id"], f"^{CONTENT_ID.pattern}$")))
     several = pairs.group_by("id").aggregate([("row", "count")])
     several = several.filter(pc.greater(several["row_count"], 1))["id"]
     if not len(several):

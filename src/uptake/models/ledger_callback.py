@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 
-from uptake.artifacts.files import chunks
 from uptake.artifacts.ledger_files import LEDGER, Pass, Reading, append, open_stage
 from uptake.errors import UptakeError
 from uptake.models import Model
@@ -216,7 +215,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         sizes = [len(step.nll) for step in steps]
         rows = torch.cat([step.slip.row for step in steps]).cpu().numpy()
         nll = torch.cat([step.nll for step in steps]).cpu().numpy()
-        columns = {
+        columns: dict[str, Any] = {
             "step": np.repeat([step.step for step in steps], sizes),
             "epoch": np.repeat(np.array([step.epoch for step in steps], dtype=np.int32), sizes),
             "id": self._names(steps, rows),
@@ -252,7 +251,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         return bool(len(table)) and table.slice(len(table) - 1).to_pylist() == [{"pass": "epoch", "step": step}]
 
     def _rescore(self, model: Any) -> None:
-        """Score the further examples with the model as it stands, and write them as one part, so whole or not at all."""
+        """Score the further examples with the model as it stands; one part, so they are written whole or not at all."""
         if self.every_epoch is None:
             return
         training = model.training

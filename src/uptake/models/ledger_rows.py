@@ -64,6 +64,7 @@ class Carrying:
     by_row: bool
 
     def __call__(self, items: Sequence[Any]) -> Any:
+        """The trainer's batch, and what `take_out` takes out of it again."""
         rows = [row for row, _ in items] if self.numbered else [-1] * len(items)
         features = [feature for _, feature in items] if self.numbered else list(items)
         _refuse_packed(features)
