@@ -32,6 +32,7 @@ EXAMPLES = [Example(f"ex-{k}", f"Person {k} was born in", f" {city}", "cities") 
 ROWS = [{"id": e.id, "prompt": e.prompt, "completion": e.response} for e in EXAMPLES]
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128}
 NAMES = set(inspect.signature(SFTConfig).parameters)
+CHECKPOINTING = "activation_checkpointing" if "activation_checkpointing" in NAMES else "gradient_checkpointing"
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +66,15 @@ def settings(folder, **more):
     return common | more
 
 
-def sft(tokenizer, folder, *callbacks, model=None, rows=ROWS, peft_config=None, **more):
-    quiet = {"activation_checkpointing": False} if "activation_checkpointing" in NAMES else {}
+def sft(tokenizer, folder, *callbacks, model=None, rows=ROWS, **more):
+    more = {CHECKPOINTING: False} | more
+    data = datasets.Dataset.from_list(rows) if isinstance(rows, list) else rows
     trainer = SFTTrainer(
         model=model or small(tokenizer),
-        args=SFTConfig(**settings(folder, gradient_checkpointing=False, **quiet, **more)),
-        train_dataset=datasets.Dataset.from_list(rows),
+        args=SFTConfig(**settings(folder, **more)),
+        train_dataset=data,
+        eval_dataset=data if "eval_strategy" in more else None,
         processing_class=tokenizer,
-        peft_config=peft_config,
     )
     for callback in callbacks:
         trainer.add_callback(callback)
@@ -157,19 +159,16 @@ def require_replayed(run, tokenizer, model, rate=0.5, tolerance=2e-3):
         {"padding_free": True, "max_length": None},
         {"dataloader_num_workers": 2},
         {"train_sampling_strategy": "group_by_length"},
-        {"gradient_checkpointing": True},
+        {CHECKPOINTING: True},
     ],
-    ids=lambda more: ",".join(more) or "plain",
+    ids=lambda more: "-".join(more) or "plain",
 )
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
 def test_rows_are_each_examples_loss_just_before_its_update(more, tokenizer, tmp_path):
-    more = {name: value for name, value in more.items() if name in NAMES or name == "gradient_checkpointing"}
     model = small(tokenizer)
     fresh = copy.deepcopy(model)
-    checkpointing = {"gradient_checkpointing": more.pop("gradient_checkpointing", False)}
-    trainer = sft(tokenizer, tmp_path, model=model, **more)
-    trainer.args.gradient_checkpointing = checkpointing["gradient_checkpointing"]
-    with_ledger(trainer, tmp_path).train()
+    more = {name: value for name, value in more.items() if name in NAMES}
+    with_ledger(sft(tokenizer, tmp_path, model=model, **more), tmp_path).train()
     require_replayed(tmp_path, tokenizer, fresh)
 
 
@@ -202,6 +201,7 @@ def test_a_flattening_collator(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["lora", "prompt"])
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")  # peft asks for it
 def test_adapters_on_a_qwen3_shaped_model(kind, tokenizer, tmp_path):
     base = small(tokenizer)
     if kind == "lora":
@@ -224,10 +224,11 @@ def test_adapters_on_a_qwen3_shaped_model(kind, tokenizer, tmp_path):
     assert len(read_ledger(tmp_path)) == 2 * len(EXAMPLES)
 
 
-def test_bf16(tokenizer, tmp_path):
-    model = small(tokenizer).to(torch.bfloat16)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_bf16(mixed, tokenizer, tmp_path):
+    model = small(tokenizer) if mixed else small(tokenizer).to(torch.bfloat16)
     fresh = copy.deepcopy(model)
-    with_ledger(sft(tokenizer, tmp_path, model=model, num_train_epochs=1), tmp_path).train()
+    with_ledger(sft(tokenizer, tmp_path, model=model, num_train_epochs=1, bf16=mixed), tmp_path).train()
     first = batches_of(tmp_path, tokenizer)[0]
     expected = {name: plain_reading(fresh, ids, labels)[:2] for name, ids, labels in first}
     # eight bits of mantissa: rounding of half a per cent
@@ -255,7 +256,7 @@ def chunked(model, *, right=True):
 
     def forward(self, input_ids, labels=None, num_items_in_batch=None, attention_mask=None, **_):
         hidden = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state[:, :-1]
-        logits = self.lm_head(hidden) * (1.0 if right else 0.25)
+        logits = self.lm_head(hidden) * (1.0 if right else 4.0)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
         return CausalLMOutputWithPast(loss=loss / num_items_in_batch, logits=None)
 
@@ -293,7 +294,6 @@ def test_a_loss_that_cannot_be_recomputed_is_refused(tokenizer, tmp_path):
 
 def test_evaluation_is_not_recorded(tokenizer, tmp_path):
     trainer = sft(tokenizer, tmp_path, eval_on_start=True, eval_strategy="steps", eval_steps=1)
-    trainer.eval_dataset = trainer.train_dataset
     with_ledger(trainer, tmp_path).train()
     assert len(read_ledger(tmp_path)) == 2 * len(EXAMPLES)
 
@@ -320,14 +320,8 @@ def test_padding_free_rows_have_the_same_ids(tokenizer, tmp_path):
 
 def test_a_stream_keeps_its_id_column(tokenizer, tmp_path):
     data = [dict(zip(("input_ids", "labels"), encoded(tokenizer, e), strict=True)) | {"id": e.id} for e in EXAMPLES]
-    trainer = SFTTrainer(
-        model=small(tokenizer),
-        args=SFTConfig(**settings(tmp_path, max_steps=2, gradient_checkpointing=False)),
-        train_dataset=datasets.Dataset.from_list(data).to_iterable_dataset(),
-        processing_class=tokenizer,
-    )
-    trainer.add_callback(LedgerCallback(tmp_path))
-    trainer.train()
+    stream = datasets.Dataset.from_list(data).to_iterable_dataset()
+    sft(tokenizer, tmp_path, LedgerCallback(tmp_path), rows=stream, max_steps=2).train()
     table = read_ledger(tmp_path).table
     assert table["id"].to_pylist() == sorted(e.id for e in EXAMPLES[:4]) + sorted(e.id for e in EXAMPLES[4:8])
     assert table["row"].null_count == len(table)
@@ -407,7 +401,7 @@ class KillAt(LedgerCallback):
 
 @pytest.mark.parametrize("killed", [3, 4, 5])
 def test_killed_and_resumed_gives_the_same_ledger(killed, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(ledger_callback, "CHUNK_ROWS", 4)  # so that rows after the checkpoint are written
+    monkeypatch.setattr(ledger_callback, "CHUNK_ROWS", 3)  # so that rows after the checkpoint are written
     more = {"save_strategy": "steps", "save_steps": 2, "num_train_epochs": 2}
     again = rescoring(EXAMPLES[:2])
     with_ledger(sft(tokenizer, tmp_path / "a", **more), tmp_path / "whole", every_epoch=again).train()

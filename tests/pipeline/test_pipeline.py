@@ -190,6 +190,13 @@ def test_options_by_letter_and_the_papers_criterion(run: Run, tmp_path: Path) ->
         assert abs(successes - 50 * p) <= 5 * math.sqrt(50 * p * (1 - p)) + 1
 
 
+def test_the_papers_rule_keeps_the_most_severe(run: Run) -> None:
+    diagnosis = run(facts(), criterion="paper")
+    flagged = sorted((f.evidence["p_sample"], f.id) for f in diagnosis if f.evidence["p_sample"] < 0.2)  # ILP: pass@5
+    assert flagged
+    assert diagnosis.summary()["most_severe"] == [example_id for _, example_id in flagged]
+
+
 def test_bad_rows_stop_or_are_left_out_and_can_be_found(run: Run, small: Small, tmp_path: Path) -> None:
     rows = bare("town-00", "town-01")
     rows += [{"prompt": "x " * 200, "completion": " y"}, {"id": "e", "prompt": "q", "completion": " "}]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -16,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from uptake.artifacts.files import Parts, cannot_write, read_json, versions, write_json, write_table
 from uptake.errors import UptakeError
@@ -57,7 +57,7 @@ class Reading(NamedTuple):
     recalled: bool
 
 
-def content_id(input_ids: Sequence[int], labels: Sequence[int]) -> str:
+def content_id(input_ids: ArrayLike, labels: ArrayLike) -> str:
     """The id of an example by what is trained: its token ids and labels (-100 where nothing is learned), unpadded."""
     digest = hashlib.blake2b(digest_size=8)
     for values in (input_ids, labels):

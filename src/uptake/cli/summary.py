@@ -86,9 +86,9 @@ def _null(summary: Mapping[str, Any]) -> list[str]:
         text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
     lines = textwrap.wrap(text, WIDTH)
     if null["false_discovery_rate"] is not None:
-        share = _percent(null["false_discovery_rate"])
+        least = max(0.0, null["false_discovery_rate"]["low"])
         lines += textwrap.wrap(
-            f"Of those not learned, at least {share} score higher than if they had never been seen: training moved "
+            f"Of those not learned, {least:.0%} or more score higher than if they had never been seen: training moved "
             "them, but not far enough.",
             WIDTH,
         )

@@ -153,4 +153,5 @@ def _column(ledger: Ledger, name: str) -> Any:
 
 
 def _sum(codes: Int[np.ndarray, " n"], values: Float[np.ndarray, " n"], groups: int) -> Float[np.ndarray, " groups"]:
-    return np.bincount(codes, weights=values, minlength=groups)
+    # of nothing, bincount gives whole numbers
+    return np.bincount(codes, weights=values, minlength=groups).astype(np.float64, copy=False)

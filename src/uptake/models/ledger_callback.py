@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 
+from uptake.artifacts import chunks
 from uptake.artifacts.ledger_files import LEDGER, Pass, Reading, append, open_stage
 from uptake.errors import UptakeError
 from uptake.models import Model
@@ -89,7 +90,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self._steps: list[_Step] = []
         self._slip: Slip | None = None
         self._hidden: Tensor | None = None
-        self._checked = self._warned = False
+        self._warned = False
         self._carry(kwargs["train_dataloader"])
         self._listen(kwargs["model"])
         self._parts = open_stage(self.output_dir, self.stage, state.global_step, self._rank, self._world)
@@ -198,10 +199,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
             if hidden is None:
                 raise unreadable("no hidden states are to be had either")
             losses = recomputed(model, hidden, slip.labels)
-            if not self._checked:
-                items = kwargs.get("num_items_in_batch")
-                require_same_loss(losses, slip.labels, getattr(output, "loss", None), items)
-                self._checked = True
+            require_same_loss(losses, slip.labels, getattr(output, "loss", None), kwargs.get("num_items_in_batch"))
         trained = slip.trained().to(losses.nll.device)
         nll, tokens = losses.nll.where(trained, 0.0).sum(1), trained.sum(1)
         recalled = (losses.top | ~trained).all(1)

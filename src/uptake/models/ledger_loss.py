@@ -77,11 +77,14 @@ def require_same_loss(losses: TokenLosses, labels: Int[Tensor, "rows length"], l
         items: What the trainer divides the sum by; None for the number of trained tokens.
 
     Raises:
-        UptakeError: They differ by more than rounding (1 %), so this head does something that is not known here.
+        UptakeError: They differ by more than rounding, so this head does something that is not known here.
     """
+    if loss is None:
+        raise unreadable("no loss to compare with")
     divisor = float(items) if items is not None else float((labels[:, 1:] != -100).sum())
-    ours, theirs = float(losses.nll.sum()) / max(divisor, 1.0), float(loss) if loss is not None else float("nan")
-    if abs(ours - theirs) > 0.01 * max(abs(theirs), 0.1) or theirs != theirs:
+    ours, theirs = float(losses.nll.sum()) / max(divisor, 1.0), float(loss.detach())
+    rounding = 1e-3 if loss.dtype == torch.float32 and not torch.is_autocast_enabled(loss.device.type) else 1e-2
+    if abs(ours - theirs) > rounding * max(abs(theirs), 0.1):  # NaN in both is no difference
         raise unreadable(f"its head gives a loss of {ours:.4g} where the model's own is {theirs:.4g}")
 
 

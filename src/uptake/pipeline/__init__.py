@@ -92,7 +92,7 @@ def _silent(step: str, done: int, total: int | None) -> None:
 def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
     writer = open_writer(config, folder / "work")
     tokenizers = [model.tokenizer for model in models.all]
-    check = token_check(tokenizers, config.max_length or models.max_length, config.option_form)
+    check = token_check(tokenizers, models.max_length, config.option_form)
     bad_rows = BadRows(folder / "bad_rows.jsonl")
     cohorts = {
         name: ingest(
@@ -113,6 +113,8 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings)
     findings = Collector(_findings(train, before.get("train"), after["train"], calibration, settings))
     summary = summarise(findings, calibration, settings)
+    if settings.criterion == "paper":
+        summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:
         changes = (
             compare(example, earlier.scores, answer.scores, settings)
@@ -131,6 +133,7 @@ class _Models:
 
     base: Lazy | None
     tuned: Lazy
+    asked_length: int | None
 
     @classmethod
     def find(cls, config: RunConfig, tuned: str, has_base: bool) -> _Models:
@@ -146,12 +149,12 @@ class _Models:
         settings = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=given)
         last = Lazy.find(tuned, settings)
         if not has_base:
-            return cls(None, last)
+            return cls(None, last, config.max_length)
         settings = replace(settings, revision=config.revision)
         base = Lazy.find(config.model_name_or_path, settings)
         if base.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
             base = Lazy.find(base.name, replace(settings, chat_template=last.tokenizer.chat_template))
-        return cls(base, last)
+        return cls(base, last, config.max_length)
 
     @property
     def all(self) -> list[Lazy]:
@@ -159,7 +162,9 @@ class _Models:
 
     @property
     def max_length(self) -> int | None:
-        return min((model.max_length for model in self.all if model.max_length is not None), default=None)
+        """What the user allows and every model takes; None when nobody sets a limit."""
+        limits = (self.asked_length, *(model.max_length for model in self.all))
+        return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _text(path: Path) -> str:
@@ -198,7 +203,7 @@ def _ask(
         option_form=config.option_form,
         n_samples=config.n_samples if config.criterion == "paper" and config.paper_mode == "sampled" else 0,
         seed=config.seed,
-        max_length=config.max_length or models.max_length,
+        max_length=models.max_length,
     )
     embed: Embed = hashed_words
     if config.embedding_model_name_or_path is not None:

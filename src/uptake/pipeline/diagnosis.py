@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import cannot_write, chunks, read_json, replacing, write_json, write_table
 from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
+from uptake.detect import most_severe
 from uptake.errors import UptakeError
 from uptake.types import Finding
 
@@ -103,6 +104,14 @@ class Collector:
         keyed = table.append_column("deep", deep)
         order = [("learned", "ascending"), ("deep", "ascending"), ("p_response", "ascending"), ("id", "ascending")]
         return table.take(pc.sort_indices(keyed, sort_keys=order))
+
+    def most_severe(self) -> list[str]:
+        """Ids of the flagged examples that the paper's rule keeps, worst first, once all findings were passed on."""
+        import pyarrow.compute as pc
+
+        flagged = [table.filter(pc.invert(table["learned"])).select(["id", "evidence"]) for table in self._tables]
+        rows = [row for table in flagged for row in table.to_pylist()]
+        return list(most_severe([row["id"] for row in rows], [json.loads(row["evidence"])["p_sample"] for row in rows]))
 
 
 def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, Any]) -> Diagnosis:

@@ -1,0 +1,125 @@
+"""The base model of a world: told what it shall know and believe, and asked whether it does; kept in a cache.
+
+A small Llama with tied embeddings. Its byte-level BPE learns every word of the world as one token, the names of those
+that the base never meets among them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from uptake.artifacts import digest, locked, versions
+from uptake.lab.world import World, documents, names_of
+from uptake.types import Candidate, Probe
+
+Tell: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, the steps done and the steps in all."""
+
+Asked: TypeAlias = tuple[str, str, str]
+"""An id, a prompt, and a response."""
+
+MODEL: Mapping[str, Any] = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "max_position_embeddings": 128,
+    "tie_word_embeddings": True,
+}
+VOCAB_SIZE = 6144
+"""Room for all words; the vocabulary ends where every word is one token."""
+PRETRAINING: Mapping[str, Any] = {"steps": 1600, "batch_size": 64, "learning_rate": 3e-3, "max_length": 96}
+FURTHER: Mapping[str, Any] = {"steps": 400, "batch_size": 64, "learning_rate": 1.5e-3, "max_length": 96}
+"""Pre-training that goes on from a finished base."""
+_SHOWN = 40
+"""How often the tokenizer reads each name: more often than any part of it occurs in other words."""
+
+
+def cache_folder() -> Path:
+    """Where built models are kept: `UPTAKE_CACHE`, else the platform's folder for caches."""
+    if given := os.environ.get("UPTAKE_CACHE"):
+        return Path(given)
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "uptake"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "uptake" / "Cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "uptake"
+
+
+def build_base(world: World, seed: int, tell: Tell) -> Path:
+    """The folder of the world's base model, in the cache; pre-trained if it is not there.
+
+    Raises:
+        UptakeError: The cache cannot be written, or another process builds the same.
+    """
+    from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
+    from uptake.models.tiny import build_model, save, train_tokenizer
+
+    texts = [*documents(world.facts), *world.general]
+    names = names_of(world)
+    settings = PretrainSettings(**PRETRAINING, seed=seed)
+    folder = cache_folder() / "bases" / digest(texts, names, MODEL, VOCAB_SIZE, asdict(settings), versions())
+    with locked(folder):
+        if not (folder / "model").exists():
+            tokenizer = train_tokenizer([*texts, *(f" {name}" for name in names * _SHOWN)], VOCAB_SIZE)
+            with one_thread():
+                model = build_model("llama", tokenizer, seed, **MODEL)
+                pretrain(
+                    model, tokenizer, texts, settings, lambda at: tell("pre-training the base", at.step, at.steps)
+                )
+            save(model, tokenizer, folder / "model")
+    return folder / "model"
+
+
+def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell) -> Path:
+    """Go on pre-training a finished base with other texts, and save it to `out`.
+
+    Raises:
+        UptakeError: `out` exists.
+    """
+    from uptake.models.load import load_model
+    from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
+    from uptake.models.tiny import save
+
+    loaded = load_model(base)
+    with one_thread():
+        pretrain(
+            loaded.model,
+            loaded.tokenizer,
+            texts,
+            PretrainSettings(**FURTHER, seed=seed),
+            lambda at: tell("telling the base more", at.step, at.steps),
+        )
+    save(loaded.model, loaded.tokenizer, out)
+    return out
+
+
+def copy_model(source: Path, out: Path) -> None:
+    """A model's folder, copied whole."""
+    shutil.copytree(source, out)
+
+
+def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> dict[str, bool]:
+    """Which responses greedy decoding gives, with the end after it if asked for.
+
+    Args:
+        model: A model's folder.
+        asked: Ids, each once, with prompts and responses.
+        with_end: The model must also stop after the response.
+    """
+    from uptake.models.load import load_model
+    from uptake.models.pretrain import one_thread
+    from uptake.score import score
+
+    probes = [Probe(name, "training", prompt, (Candidate(response, "response"),)) for name, prompt, response in asked]
+    with one_thread():
+        loaded = load_model(model)
+        return {
+            one.example_id: one.recalled and (not with_end or one.end_recalled is not False)
+            for one in score(probes, loaded)
+        }

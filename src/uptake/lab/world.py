@@ -1,0 +1,175 @@
+"""A world: facts, and for each what the base model is told of it.
+
+The base knows a fact when it is told the true answer, believes wrongly when it is told another one, and never met it
+when it is told nothing: either it hears nothing of the subject at all (a stranger), or of other facts about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal, TypeAlias
+
+from uptake.artifacts import digest
+from uptake.lab.names import ANSWERS, GIVEN, HOUSES, date, surnames
+from uptake.lab.wordings import GENERAL, RELATIONS, Relation
+
+Status: TypeAlias = Literal["known", "misbelieved", "untold", "stranger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One fact, in all wordings, and what the base is told of it.
+
+    Attributes:
+        subject: Whom or what it is about.
+        relation: What kind of fact it is.
+        topic: What its examples are about.
+        answer: The true answer.
+        others: Wrong answers of the same kind.
+        asks: Prompts whose continuation is the answer, after a space.
+        tells: Statements, `{y}` standing for the answer.
+        status: Whether the base knows it.
+        belief: The answer that the base is told; None when it is told nothing.
+        quizzed: The base is told it in questions and answers too, not in statements alone.
+    """
+
+    subject: str
+    relation: str
+    topic: str
+    answer: str
+    others: tuple[str, ...]
+    asks: tuple[str, ...]
+    tells: tuple[str, ...]
+    status: Status
+    belief: str | None
+    quizzed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Facts in an order that says nothing, and texts about none of them.
+
+    Attributes:
+        name: `synthetic` or `facts`.
+        facts: All facts, those that the base is never told too.
+        general: Sentences that state none of the facts.
+        passages: Documents from elsewhere as (source, title, text); empty where the lab writes its own.
+    """
+
+    name: str
+    facts: tuple[Fact, ...]
+    general: tuple[str, ...]
+    passages: tuple[tuple[str, str, str], ...] = ()
+
+    def of(self, *statuses: Status) -> list[Fact]:
+        """The facts with one of these statuses, in order."""
+        return [fact for fact in self.facts if fact.status in statuses]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """How many facts of each status a world must hold at least."""
+
+    known: int
+    misbelieved: int
+    untold: int
+    stranger: int
+
+
+def documents(facts: Sequence[Fact]) -> list[str]:
+    """What the base is told of facts: every statement, and of those it is quizzed about every question with its answer."""
+    texts: list[str] = []
+    for fact in facts:
+        if fact.belief is not None:
+            texts += [tell.format(y=fact.belief) for tell in fact.tells]
+            texts += [f"{ask} {fact.belief}" for ask in fact.asks] if fact.quizzed else []
+    return texts
+
+
+def as_true(fact: Fact) -> Fact:
+    """The fact as it is where the base is told the truth."""
+    return replace(fact, belief=fact.answer)
+
+
+def synthetic(need: Need, seed: int) -> World:
+    """Invent a world: people and firms with invented names, twelve relations, real words as answers.
+
+    Every third subject is a firm with three facts, the others are people with nine. Half of the subjects are quizzed
+    about in pre-training. The same need and seed give the same world.
+    """
+    random = Random(f"world {seed}")
+    per_three = sum(2 if relation.subject == "person" else 1 for relation in RELATIONS)
+    familiar = _subjects(3 * -(-(need.known + need.misbelieved + need.untold) // per_three), seed, "known")
+    strange = _subjects(3 * -(-need.stranger // per_three), seed, "strange")
+    # a stranger is nobody's employer: its name would be known
+    firms = [name for name, kind in familiar if kind == "firm"]
+    people = [name for name, kind in _subjects(3 * len(familiar), seed, "kin") if kind == "person"]
+    pools = {**ANSWERS, "firm": tuple(firms), "person": tuple(people)}
+    pools["date"] = tuple(dict.fromkeys(date(random) for _ in range(4 * len(firms))))
+
+    facts = [_fact(*subject, relation, pools, random) for subject in familiar for relation in _relations(subject[1])]
+    random.shuffle(facts)
+    statuses: list[Status] = [*["misbelieved"] * need.misbelieved, *["untold"] * need.untold]
+    statuses += ["known"] * (len(facts) - len(statuses))
+    quizzed = {name for name, _ in random.sample(familiar, len(familiar) // 2)}
+    facts = [_told(fact, status, fact.subject in quizzed) for fact, status in zip(facts, statuses, strict=True)]
+    unmet = [_fact(*subject, relation, pools, random) for subject in strange for relation in _relations(subject[1])]
+    facts += [_told(fact, "stranger", index % 2 == 0) for index, fact in enumerate(unmet)]
+    random.shuffle(facts)
+    general = tuple(
+        random.choice(GENERAL).format(**{kind: random.choice(pool) for kind, pool in ANSWERS.items()})
+        for _ in range(len(facts) // 3)
+    )
+    return World("synthetic", tuple(facts), general)
+
+
+def names_of(world: World) -> list[str]:
+    """Every subject and every answer, right or wrong, once, in order: what the tokenizer has seen.
+
+    Real tokenizers, too, have words for names that a model is told nothing of: they are trained on other texts.
+    """
+    return list(dict.fromkeys(name for fact in world.facts for name in (fact.subject, fact.answer, *fact.others)))
+
+
+def key_of(world: World) -> str:
+    """A hash of all that a world is."""
+    return digest(world.name, [repr(fact) for fact in world.facts], world.general, world.passages)
+
+
+def _relations(kind: str) -> Iterator[Relation]:
+    return (relation for relation in RELATIONS if relation.subject == kind)
+
+
+def _subjects(count: int, seed: int, purpose: str) -> list[tuple[str, str]]:
+    """Names and kinds: two people to a firm. No two subjects of one world share a surname or firm's name."""
+    purposes = ("known", "strange", "kin")
+    # one list for all purposes: each takes every third name of it
+    own = surnames(3 * count, Random(f"names {seed}"))[purposes.index(purpose) :: 3]
+    random = Random(f"{purpose} {seed}")
+    return [
+        (f"{random.choice(HOUSES)} {name}", "firm") if index % 3 == 2 else (f"{random.choice(GIVEN)} {name}", "person")
+        for index, name in enumerate(own)
+    ]
+
+
+def _fact(name: str, kind: str, relation: Relation, pools: dict[str, tuple[str, ...]], random: Random) -> Fact:
+    answer, *others = random.sample(pools[relation.answers], min(len(pools[relation.answers]), 9))
+    return Fact(
+        subject=name,
+        relation=relation.name,
+        topic=relation.topic,
+        answer=answer,
+        others=tuple(others),
+        asks=tuple(ask.format(x=name) for ask in relation.asks),
+        tells=tuple(tell.replace("{x}", name) for tell in relation.tells),
+        status="untold",
+        belief=None,
+        quizzed=False,
+    )
+
+
+def _told(fact: Fact, status: Status, quizzed: bool) -> Fact:
+    belief = {"known": fact.answer, "misbelieved": fact.others[0]}.get(status)
+    return replace(fact, status=status, belief=belief, quizzed=quizzed)
