@@ -3,8 +3,8 @@
     python benchmarks/ledger.py [--device cuda] [--models 1m 4m] [--pairs 5] [--steps 60] [--out FILE.json]
 
 The time is that of `trainer.train()`, start to end, the ledger's files included; each pair trains the same rows twice,
-which of the two goes first alternating. The ratio is the median of the pairs' ratios. Weights and losses of the two are
-compared to the bit.
+which of the two goes first alternating. The ratio is the median of the pairs' ratios; beside it that of processor time,
+which suffers less from what else the machine does. Weights and losses of the two are compared to the bit.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import datasets
 import torch
+from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
 from uptake import LedgerCallback
@@ -42,22 +43,19 @@ BAR = 1.05
 
 
 def rows(n: int) -> list[dict[str, str]]:
-    """Real facts as the demo trains them: a statement's beginning, and its end to be learned."""
-    sentences = [
-        json.loads(line)["prompt"] + json.loads(line)["completion"]
-        for file in sorted(files("uptake.lab").joinpath("facts").iterdir(), key=lambda each: each.name)
-        if file.name.endswith(".jsonl")
-        for line in file.read_text(encoding="utf-8").splitlines()
-        if '"completion"' in line
-    ]
-    if not sentences:
-        sentences = [f"Number {k} in the list of towns is called" + f" town {k * 7919 % 1009}" for k in range(997)]
-    words = [sentences[k % len(sentences)].rsplit(" ", 1) for k in range(n)]
-    return [{"id": f"{k}", "prompt": first, "completion": f" {last}"} for k, (first, last) in enumerate(words)]
+    """The facts of the demo, as it trains them, repeated under new ids as often as need be."""
+    folder = files("uptake.lab").joinpath("facts")
+    lines = [line for name in ("train", "retention", "heldout") for line in _lines(folder / f"{name}.jsonl")]
+    facts = [json.loads(lines[k % len(lines)]) for k in range(n)]
+    return [{"id": f"{k}", "prompt": f["prompt"], "completion": f["completion"]} for k, f in enumerate(facts)]
+
+
+def _lines(file: Any) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
 
 
 def train(model: Any, tokenizer: Any, data: datasets.Dataset, args: argparse.Namespace, folder: Path, ledger: bool):
-    """Seconds, final loss and a checksum of the weights of one training."""
+    """Seconds on the clock and of all processors, final loss and a checksum of the weights of one training."""
     cuda = args.device == "cuda"
     trainer = SFTTrainer(
         model=model,
@@ -69,16 +67,17 @@ def train(model: Any, tokenizer: Any, data: datasets.Dataset, args: argparse.Nam
         train_dataset=data,
         processing_class=tokenizer,
     )  # fmt: skip
+    trainer.remove_callback(PrinterCallback)
     if ledger:
         trainer.add_callback(LedgerCallback(folder / "run", ids=trainer.train_dataset["id"]))
     if cuda:
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.process_time()
     loss = trainer.train().training_loss
     if cuda:
         torch.cuda.synchronize()
-    seconds = time.perf_counter() - start
-    return seconds, loss, [float(value.double().sum()) for value in trainer.model.state_dict().values()]
+    seconds, used = time.perf_counter() - start, time.process_time() - used
+    return seconds, used, loss, [float(value.double().sum()) for value in trainer.model.state_dict().values()]
 
 
 def measure(size: str, vocabulary: int, args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -86,27 +85,29 @@ def measure(size: str, vocabulary: int, args: argparse.Namespace, folder: Path) 
     table = rows(args.steps * BATCH)
     tokenizer = train_tokenizer([row["prompt"] + row["completion"] for row in table], 4096)
     data = datasets.Dataset.from_list(table)
-    pairs: list[dict[bool, float]] = []
+    pairs: list[dict[bool, tuple[float, ...]]] = []
     same = True
     for pair in range(-1, args.pairs):  # the first warms up
         found = {}
         for ledger in (True, False) if pair % 2 else (False, True):
+            torch.manual_seed(0)  # resizing draws new rows
             model = build_model("llama", tokenizer, 0, max_position_embeddings=512, **SIZES[size])
             model.resize_token_embeddings(max(vocabulary, len(tokenizer)), mean_resizing=False)
             found[ledger] = train(model, tokenizer, data, args, folder, ledger)
-        same &= found[True][1:] == found[False][1:]
+        same &= found[True][2:] == found[False][2:]
         if pair >= 0:
-            pairs.append({ledger: seconds for ledger, (seconds, *_) in found.items()})
-    ratios = [each[True] / each[False] for each in pairs]
+            pairs.append(found)
+    ratios = [each[True][0] / each[False][0] for each in pairs]
     return {
         "model": size,
         "vocabulary": vocabulary,
         "steps": args.steps,
         "rows": len(read_ledger(folder / "run")),
-        "seconds_without": statistics.median(each[False] for each in pairs),
-        "seconds_with": statistics.median(each[True] for each in pairs),
+        "seconds_without": statistics.median(each[False][0] for each in pairs),
+        "seconds_with": statistics.median(each[True][0] for each in pairs),
         "ratios": ratios,
         "ratio": statistics.median(ratios),
+        "processor_time_ratio": statistics.median(each[True][1] / each[False][1] for each in pairs),
         "same_loss_and_weights": same,
     }
 
@@ -126,8 +127,12 @@ def main() -> None:
         for size in args.models:
             for vocabulary in args.vocabulary:
                 results.append(measure(size, vocabulary, args, Path(folder)))
-                print("{model} model, {vocabulary} tokens: {seconds_without:.2f} s without, {seconds_with:.2f} s with "
-                      "the ledger, ratio {ratio:.3f}, same weights: {same_loss_and_weights}".format(**results[-1]))  # fmt: skip
+                found = results[-1]
+                print(
+                    f"{size} model, {vocabulary} tokens: {found['seconds_without']:.2f} s without, "
+                    f"{found['seconds_with']:.2f} s with the ledger; ratio {found['ratio']:.3f}, of processor time "
+                    f"{found['processor_time_ratio']:.3f}; same weights: {found['same_loss_and_weights']}"
+                )
     device = torch.cuda.get_device_name() if args.device == "cuda" else f"{os.cpu_count()} cores, {platform.machine()}"
     report = {"device": device, "bar": BAR, "batch": BATCH, "results": results, "versions": versions()}
     args.out.parent.mkdir(parents=True, exist_ok=True)

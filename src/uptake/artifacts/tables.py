@@ -49,7 +49,7 @@ SCORES = pa.schema(
         ("candidates", pa.list_(pa.struct([("text", pa.string()), ("origin", pa.string())]))),
         ("scores", pa.list_(_SCORE)),
         ("answer", pa.string()),
-        ("successes", pa.int32()),
+        ("successes", pa.list_(pa.int32())),
     ]
 )
 """A row an example and model: its candidates, a score a wording, the model's own answer."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import CRITERIA, Settings, criterion_for, p_sample, right_before_and_after
-from uptake.detect.paper import best_of_n, p_flag, paper_flags_from_samples
+from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import Reading, read, read_held_out
 from uptake.stats import wilson
 from uptake.types import Example, Finding, Prompt, Score
@@ -22,7 +20,7 @@ def judge(
     calibration: Calibration,
     settings: Settings,
     *,
-    successes: int | None = None,
+    successes: tuple[int, int] | None = None,
 ) -> Finding:
     """Judge one example: learned, shallow, forgotten, and the numbers behind it.
 
@@ -36,8 +34,8 @@ def judge(
         base: The base model's, or those of another earlier checkpoint; None when there are none.
         calibration: What the first pass settled.
         settings: How to detect.
-        successes: How many of `settings.n_samples` real samples of the tuned model were right; None when none were
-            drawn, and the paper's criterion is read off the scores.
+        successes: How many of `settings.n_samples` real samples of the tuned model begin with the response, and how
+            many are it; None when none were drawn, and the paper's criterion is read off the scores.
 
     Returns:
         The finding, its cause open; the keys of its evidence and their units are in docs/detection.md.
@@ -48,10 +46,10 @@ def judge(
     reading = read(tuned, settings.normalisation)
     evidence = _evidence(reading, calibration, settings)
     learned = CRITERIA[evidence["criterion"]](reading, calibration.rule)
-    if evidence["criterion"] == "paper" and successes is not None:
-        [flagged] = paper_flags_from_samples(np.array([successes]), settings.n_samples, settings.pass_threshold)
-        learned = not bool(flagged)
-        evidence["successes"] = successes
+    if evidence["criterion"] == "paper" and successes is not None and not reading.lettered:
+        right = successes[1] if calibration.rule.end else successes[0]
+        learned = right / settings.n_samples >= settings.pass_threshold
+        evidence["successes"] = right
     shallow = _shallow(learned, read_held_out(tuned, settings.normalisation), calibration, settings, evidence)
     forgotten = None
     if base is not None:

@@ -7,7 +7,7 @@ and what is there already is not computed again: a killed run goes on where it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, replace, replace
 from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts import Parts, digest, open_parts, read_json, versions, write_json
@@ -33,13 +33,13 @@ class Answer:
         candidates: All candidates, the response among them.
         scores: One a wording, the training wording first.
         answer: Its greedy answer; None when it was not asked for one.
-        successes: How many of its samples were right; None when none were drawn.
+        successes: How many of its samples begin with the response, and how many are it; None when none were drawn.
     """
 
     candidates: tuple[Candidate, ...]
     scores: tuple[Score, ...]
     answer: str | None
-    successes: int | None
+    successes: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Answers:
                 candidates_from_data(row["candidates"]),
                 tuple(score_from_data(row["id"], data) for data in row["scores"]),
                 row["answer"],
-                row["successes"],
+                row["successes"] and tuple(row["successes"]),
             )
             for row in self.parts.read(number)
         ]
@@ -149,7 +149,10 @@ def ask_tuned(
         said = greedy_answers([examples[i] for i in missed], model, asking.max_length)
         for index, answer in zip(missed, said, strict=True):
             answers[index] = answer
-        successes = sampled_successes(examples, model, asking) if asking.n_samples else [None] * len(examples)
+        successes: list[tuple[int, int] | None] = [None] * len(examples)
+        if asking.n_samples:
+            seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
+            successes = sampled_successes(examples, model, replace(asking, seed=seed))
         return _rows(examples, candidates, scores, answers, successes)
 
     return _by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
@@ -200,7 +203,7 @@ def _rows(
     candidates: Sequence[tuple[Candidate, ...]],
     scores: Sequence[Sequence[Score]],
     answers: Sequence[str | None],
-    successes: Sequence[int | None],
+    successes: Sequence[tuple[int, int] | None],
 ) -> list[dict[str, Any]]:
     return [
         {
@@ -253,17 +256,20 @@ def greedy_answers(examples: Sequence[Example], model: Model, max_length: int | 
     return answers
 
 
-def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[int | None]:
-    """How many of `n_samples` samples at temperature 1 begin with the response's tokens; None for plain texts."""
+def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[tuple[int, int] | None]:
+    """How many of `n_samples` samples at temperature 1 begin with the response's tokens, and how many then end.
+
+    None for plain texts, which have no prompt to be sampled from.
+    """
     encoded = _encoded(examples, model)
     wanted = [i for i, item in enumerate(encoded) if item.start > 0]
     contexts = [encoded[i].ids[: encoded[i].start] for i in wanted]
-    lengths = [encoded[i].end - encoded[i].start for i in wanted]
-    counts: list[int | None] = [None] * len(examples)
-    drawn = _generate(model, contexts, lengths, asking.max_length, samples=asking.n_samples, seed=asking.seed)
+    room = [encoded[i].end - encoded[i].start + 1 for i in wanted]  # one token more shows whether it goes on
+    counts: list[tuple[int, int] | None] = [None] * len(examples)
+    drawn = _generate(model, contexts, room, asking.max_length, samples=asking.n_samples, seed=asking.seed)
     for index, samples in zip(wanted, drawn, strict=True):
         own = encoded[index].ids[encoded[index].start : encoded[index].end]
-        counts[index] = sum(ids == own for ids in samples)
+        counts[index] = (sum(ids[: len(own)] == own for ids in samples), sum(ids == own for ids in samples))
     return counts
 
 
