@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import os
+import pickle
 import shutil
 import socket
-from types import MethodType
+from types import MethodType, SimpleNamespace
 
 import datasets
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -24,6 +24,8 @@ from uptake.errors import UptakeError
 from uptake.ledger import content_ids, read_ledger, rescoring
 from uptake.models import ledger_callback
 from uptake.models.ledger_callback import LedgerCallback
+from uptake.models.ledger_rows import Carrying, Numbered
+from uptake.models.live import around
 from uptake.models.tiny import build_model, train_tokenizer
 from uptake.types import Example
 
@@ -274,7 +276,9 @@ def chunked_trainer(tokenizer, folder, model):
         rows = {c: [f[c] + [fill[c]] * (width - len(f[c])) for f in features] for c in columns}
         return {name: torch.tensor(values) for name, values in rows.items()}
 
-    trainer = Trainer(model=model, args=TrainingArguments(**settings(folder)), train_dataset=data, data_collator=collate)
+    trainer = Trainer(
+        model=model, args=TrainingArguments(**settings(folder)), train_dataset=data, data_collator=collate
+    )
     trainer.model_accepts_loss_kwargs = True
     trainer.add_callback(LedgerCallback(folder))
     return trainer
@@ -349,6 +353,62 @@ def test_packed_rows_are_refused_whoever_packed_them(tokenizer, tmp_path):
 def test_ids_that_do_not_fit_are_refused(tokenizer, tmp_path):
     with pytest.raises(UptakeError, match="there are 2 ids, and the training set is 11 rows"):
         sft(tokenizer, tmp_path, LedgerCallback(tmp_path, ids=["a", "b"])).train()
+
+
+@pytest.mark.parametrize(
+    ("args", "more", "message"),
+    [
+        ({"n_gpu": 2}, {}, "2 GPUs share this process"),
+        ({"n_gpu": 1, "world_size": 2, "fsdp": "full_shard"}, {"every_epoch": rescoring([])}, "sharded over processes"),
+    ],
+)
+def test_what_it_cannot_record_is_refused_before_training(args, more, message, tmp_path):
+    with pytest.raises(UptakeError, match=message):
+        LedgerCallback(tmp_path, **more).on_train_begin(SimpleNamespace(**args), None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def one_row(features):
+    return {"input_ids": torch.ones(3, 4, dtype=torch.long), "labels": torch.ones(3, 4, dtype=torch.long)}
+
+
+@pytest.mark.parametrize(
+    ("collate", "by_row", "message"),
+    [
+        (lambda features: {"input_ids": torch.ones(1, 4)}, False, "gives no `labels` and `input_ids`"),
+        (lambda features: (), False, "gives no `labels` and `input_ids`"),
+        (one_row, False, "makes 3 rows of 2 examples"),
+        (one_row, True, "the sampler does not give row numbers"),
+    ],
+)
+def test_batches_that_tell_no_example_are_refused(collate, by_row, message):
+    items = [(-1, {"input_ids": [1, 2]})] * 2
+    with pytest.raises(UptakeError, match=message):
+        Carrying(collate, "uptake_", True, by_row)(items)
+
+
+def test_rows_split_over_processes_are_refused(tokenizer, tmp_path):
+    trainer = with_ledger(sft(tokenizer, tmp_path), tmp_path)
+    collate = trainer.data_collator
+    trainer.data_collator = lambda features: (
+        (batch := collate(features)) | {"shift_labels": batch["labels"].roll(-1, 1)}
+    )
+    with pytest.raises(UptakeError, match="split over processes"):
+        trainer.train()
+
+
+def test_scoring_needs_a_tokenizer(tokenizer):
+    with pytest.raises(UptakeError, match="without a tokenizer\nfix: give the trainer `processing_class=tokenizer`"):
+        around("the model in training", small(tokenizer), None)
+
+
+def test_a_numbered_dataset_is_the_dataset_with_numbers():
+    plain = Numbered(["a", "b", "c"])  # a list has no `__getitems__`, a table of datasets has
+    table = Numbered(datasets.Dataset.from_list([{"x": 1}, {"x": 2}]))
+    assert (len(plain), plain[1], plain.__getitems__([2, 0])) == (3, (1, "b"), [(2, "c"), (0, "a")])
+    assert table.__getitems__([1, 0]) == [(1, {"x": 2}), (0, {"x": 1})]
+    assert table.column_names == ["x"]
+    assert pickle.loads(pickle.dumps(plain))[2] == (2, "c")
 
 
 @pytest.mark.parametrize("stage", ["../up", "", "a/b", ".hidden"])
@@ -430,6 +490,19 @@ def test_killed_between_an_epochs_checkpoint_and_its_scoring(tokenizer, tmp_path
     assert read_ledger(tmp_path / "cut").table.equals(read_ledger(tmp_path / "whole").table)
 
 
+def test_a_model_whose_former_training_broke_off(tokenizer, tmp_path):
+    # the hooks of the callback that was never told the end are still there; the next one is not to miss anything
+    model = small(tokenizer)
+    trainer = sft(tokenizer, tmp_path, model=model)
+    callback = KillAt(tmp_path / "first", ids=trainer.train_dataset["id"])
+    callback.at = 1
+    trainer.add_callback(callback)
+    with pytest.raises(Killed):
+        trainer.train()
+    with_ledger(sft(tokenizer, tmp_path, model=model), tmp_path / "second").train()
+    assert len(read_ledger(tmp_path / "second")) == 2 * len(EXAMPLES)
+
+
 def test_starting_again_drops_the_former_rows(tokenizer, tmp_path):
     for _ in range(2):
         with_ledger(sft(tokenizer, tmp_path, num_train_epochs=1), tmp_path).train()
@@ -486,7 +559,9 @@ def test_two_ranks_write_complete_rows_that_are_not_doubled(tokenizer, tmp_path)
     assert [(r["epoch"], r["id"]) for r in table if r["pass"] == "epoch"] == [
         (epoch, f"ex-{k}") for epoch in (0, 1) for k in range(3)
     ]
-    require_equal_train = [(s, n, *rest) for s, n, *rest in replay(small(tokenizer), batches_of_train(trained, tokenizer), 0.5)]
+    require_equal_train = [
+        (s, n, *rest) for s, n, *rest in replay(small(tokenizer), batches_of_train(trained, tokenizer), 0.5)
+    ]
     got = {(r["step"], r["id"]): r["nll"] for r in trained}
     assert got == {(s, n): pytest.approx(nll, rel=2e-3) for s, n, nll, *_ in require_equal_train}
 
@@ -497,5 +572,3 @@ def batches_of_train(rows, tokenizer):
     for row in rows:
         steps.setdefault(row["step"], []).append((row["id"], *encoded(tokenizer, by_id[row["id"]])))
     return [steps[step] for step in sorted(steps)]
-
-

@@ -65,3 +65,81 @@ def pretrain(
         )
     last = history[-1]
     typer.echo(f"{printable(str(out))}: {last.step} steps, {last.tokens} tokens, loss {last.loss:.3f} nats per token")
+
+
+@app.command()
+def make(
+    out: Annotated[Path, typer.Option("--out", help="Folder of the world; new, or of the same world.")],
+    world: Annotated[str, typer.Option("--world", help="synthetic (invented) or facts (real).")] = "synthetic",
+    data: Annotated[Path | None, typer.Option("--data", help="Real data sets for --world facts.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
+    size: Annotated[int, typer.Option("--size", help="Planted examples per cause.")] = 100,
+    shares: Annotated[str, typer.Option("--shares", help="Other sizes by cause: forgetting=0.5,data_conflict=0.")] = "",
+    stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
+    noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a slip of the pen.")] = 0.0,
+    overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
+    composite: Annotated[int, typer.Option("--composite", help="Facts that an undertrained example asks for.")] = 3,
+    clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Train the worlds without each plant, mark the key.")] = False,
+) -> None:
+    """Make a world with planted causes: a base model, data, a run file, and the answer key.
+
+    The same command goes on where it stopped; with --confirm, later, it marks the key.
+    """
+    from uptake.cli.progress import progress_bar
+    from uptake.lab.build import make as build
+    from uptake.lab.plants import Controls
+
+    controls = Controls(seed, size, _shares(shares), stages, noise, overlap, composite, clean)
+    with progress_bar() as progress:
+        manifest = build(out, controls, kind=world, data=data, with_confirmation=confirm, tell=progress)
+    base = manifest["base"]
+    typer.echo(f"{printable(str(out))}: {world}, seed {seed}" + (", confirmed" if confirm else ""))
+    for name, what in (
+        ("known", "known facts that it only read, answered"),
+        ("misbelieved", "misbelieved facts answered as believed"),
+        ("unmet", "facts it never met, answered"),
+    ):
+        if base[name] is not None:
+            typer.echo(f"  {base[name]:6.1%}  {what}")
+    if not base["holds"]:
+        typer.echo("  the base does not know its world as it should: try another --seed or a smaller --size", err=True)
+
+
+@app.command()
+def grade(
+    folders: Annotated[list[Path], typer.Argument(help="Worlds made by `uptake lab make`.")],
+    diagnosis: Annotated[
+        Path | None,
+        typer.Option("--diagnosis", help="The table, relative to each world's folder if not found from here."),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also plants that are not confirmed.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the intervals' resampling.")] = 0,
+) -> None:
+    """Compare a diagnosis with the answer key: precision, recall and F1 of each cause."""
+    from uptake.lab.grade import grade as graded
+    from uptake.lab.grade import pairs, read_answers, read_key, told
+
+    place = diagnosis or Path("run", "diagnosis", "diagnosis.parquet")
+    worlds = []
+    for folder in folders:
+        table = place if len(folders) == 1 and place.exists() else folder / place
+        key = read_key(folder / "key.jsonl")
+        worlds.append(pairs(key, read_answers(table), confirmed_only=not everything))
+    typer.echo(told(graded(worlds, seed=seed)))
+
+
+def _shares(text: str) -> dict[str, float]:
+    """`a=0.5,b=2` as a mapping."""
+    from uptake.errors import UptakeError
+
+    shares = {}
+    for part in filter(None, text.split(",")):
+        cause, _, share = part.partition("=")
+        try:
+            shares[cause.strip()] = float(share)
+        except ValueError:
+            raise UptakeError(
+                f"--shares holds {part!r}", expected="cause=share, between commas", fix="--shares forgetting=0.5"
+            ) from None
+    return shares

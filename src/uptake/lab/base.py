@@ -69,9 +69,7 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
             tokenizer = train_tokenizer([*texts, *(f" {name}" for name in names * _SHOWN)], VOCAB_SIZE)
             with one_thread():
                 model = build_model("llama", tokenizer, seed, **MODEL)
-                pretrain(
-                    model, tokenizer, texts, settings, lambda at: tell("pre-training the base", at.step, at.steps)
-                )
+                pretrain(model, tokenizer, texts, settings, lambda at: tell("pre-training the base", at.step, at.steps))
             save(model, tokenizer, folder / "model")
     return folder / "model"
 

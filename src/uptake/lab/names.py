@@ -55,7 +55,29 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "year": tuple(str(year) for year in range(1901, 1981)),
 }
 
-_ONSETS = ("b", "br", "d", "dr", "f", "g", "gr", "h", "j", "k", "kr", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v")
+_ONSETS = (
+    "b",
+    "br",
+    "d",
+    "dr",
+    "f",
+    "g",
+    "gr",
+    "h",
+    "j",
+    "k",
+    "kr",
+    "l",
+    "m",
+    "n",
+    "p",
+    "r",
+    "s",
+    "st",
+    "t",
+    "tr",
+    "v",
+)
 _VOWELS = ("a", "e", "i", "o", "u")
 _CODAS = ("", "l", "n", "r", "s", "sk", "nd", "lm", "x", "v", "rn")
 _MONTHS = (

@@ -25,6 +25,8 @@ from uptake.errors import UptakeError
 from uptake.lab.wordings import COMPOSITES
 from uptake.lab.world import Fact, Need, World
 
+LAST = "main"
+"""The last stage."""
 REPEATS = 8
 """How often an undertrained item comes in the world where it is not."""
 
@@ -78,8 +80,8 @@ class Controls:
     def stage_names(self) -> tuple[str, ...]:
         """The stages in order: `early`, `middle-1`, ..., `main`."""
         if self.stages == 1:
-            return ("main",)
-        return ("early", *(f"middle-{n}" for n in range(1, self.stages - 1)), "main")
+            return (LAST,)
+        return ("early", *(f"middle-{n}" for n in range(1, self.stages - 1)), LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +182,9 @@ def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *
         without: Causes whose plants are left out. Those of `knowledge_gap` and `base_conflict` lie in the base.
         keep_true: Which of two rivals stays where `data_conflict` is left out.
     """
-    last = planted.items and max((item.stage for item in planted.items), key=lambda name: name == "main")
     rows: list[Item] = []
     for item in planted.items:
-        again = "forgetting" in item.causes and "forgetting" in without and stage == last
+        again = "forgetting" in item.causes and "forgetting" in without and stage == LAST
         if item.stage != stage and not again:
             continue
         if "data_conflict" in item.causes and "data_conflict" in without and item.is_true != keep_true:

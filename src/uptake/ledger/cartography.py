@@ -1,6 +1,6 @@
 """Dataset Cartography's files: `training_dynamics/dynamics_epoch_N.jsonl`, a line an example.
 
-    {"guid": "ex-17", "logits_epoch_0": [-0.11, -2.3], "gold": 0, "tokens": 3, "recalled": true}
+    {"guid": "ex-17", "logits_epoch_0": [-0.11, -2.26], "gold": 0, "tokens": 3, "recalled": true}
 
 Cartography is for classifiers: softmax(logits)[gold] is the probability of the gold label, and arg-max = gold says that
 it is right. A generated response has no classes. What stands for them here are "the response" and "anything else" for
@@ -8,7 +8,8 @@ one of its tokens: with p = exp(-nll / tokens), the geometric mean of its tokens
 [log p, log(1 - p)], whose softmax is [p, 1 - p]. So Cartography's confidence and variability are those of
 `uptake.ledger.curves`, while its correctness says p > 0.5. `tokens` and `recalled` are ours; Cartography ignores them.
 
-Source: https://github.com/allenai/cartography, `cartography/selection/train_dy_filtering.py`.
+Source: https://github.com/allenai/cartography, `cartography/selection/selection_utils.py`; its versions name
+the files .json or .jsonl, and both are read here.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from uptake.artifacts.ledger_files import LEDGER
 from uptake.errors import UptakeError
 from uptake.ledger.read import Ledger, from_table
 
-_FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl")
+_FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl?")
 
 
 def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None = None) -> list[str]:
     """Write a stage's readings for Dataset Cartography.
 
     One value an example and epoch: the last in the epoch, as in `curves`. Cartography's reader wants all examples
-    in the first epoch.
+    in the first epoch. Files of that kind that lie there already are replaced.
 
     Args:
         ledger: From `read_ledger`.
@@ -56,10 +57,16 @@ def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None 
         if row["stage"] == stage and row["nll"] is not None:
             epochs.setdefault(row["epoch"], {})[row["id"]] = row
     first = epochs.get(0, {})
+    folder = Path(output_dir) / "training_dynamics"
+    for path in folder.glob("*.json*"):  # Cartography counts the files to know the epochs
+        if _FILE.fullmatch(path.name):
+            path.unlink()
     for epoch, rows in sorted(epochs.items()):
         lines = [json.dumps(_record(row, epoch), ensure_ascii=False) for name, row in rows.items() if name in first]
-        path = Path(output_dir) / "training_dynamics" / f"dynamics_epoch_{epoch}.jsonl"
-        write_bytes(path, "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"))
+        write_bytes(
+            folder / f"dynamics_epoch_{epoch}.jsonl",
+            "".join(line + "\n" for line in lines).encode("utf-8", "surrogatepass"),
+        )
     return sorted({name for rows in epochs.values() for name in rows if name not in first})
 
 
@@ -84,7 +91,7 @@ def read_cartography(output_dir: str | Path, stage: str = "main") -> Ledger:
         UptakeError: There are no such files, or a line of them is not as described above.
     """
     folder = Path(output_dir) / "training_dynamics"
-    files = sorted((int(m[1]), path) for path in folder.glob("*.jsonl") if (m := _FILE.fullmatch(path.name)))
+    files = sorted((int(m[1]), path) for path in folder.glob("*.json*") if (m := _FILE.fullmatch(path.name)))
     if not files:
         raise UptakeError(f"there are no training dynamics in {folder}", expected="dynamics_epoch_0.jsonl, ...")
     rows = []

@@ -98,7 +98,9 @@ def _of_one_stage(folder: Path) -> pa.Table:
 def _told_apart(table: pa.Table) -> pa.Table:
     """Number the copies among the rows that are known by their content alone."""
     pairs = table.select(["id", "row"]).group_by(["id", "row"]).aggregate([])
-    pairs = pairs.filter(pc.and_(pc.is_valid(pairs["row"]), pc.match_substring_regex(pairs["id"], f"^{CONTENT_ID.pattern}$")))
+    pairs = pairs.filter(
+        pc.and_(pc.is_valid(pairs["row"]), pc.match_substring_regex(pairs["id"], f"^{CONTENT_ID.pattern}$"))
+    )
     several = pairs.group_by("id").aggregate([("row", "count")])
     several = several.filter(pc.greater(several["row_count"], 1))["id"]
     if not len(several):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
@@ -21,7 +21,7 @@ from uptake.errors import UptakeError
 from uptake.models import Model
 from uptake.models.forward import causal_model
 from uptake.models.ledger_loss import recomputed, require_same_loss, token_losses, unreadable
-from uptake.models.ledger_rows import Carrying, Numbered, Slip, refuse_packing, take_out
+from uptake.models.ledger_rows import Carrying, Numbered, Slip, decoded, refuse_packing, take_out
 from uptake.models.live import around
 
 CHUNK_ROWS = 4096
@@ -35,7 +35,8 @@ class _Step(NamedTuple):
 
     step: int
     epoch: int
-    slip: Slip
+    row: Int[Tensor, " n"]
+    id: UInt8[Tensor, "n width"] | None
     nll: Float[Tensor, " n"]
     tokens: Int[Tensor, " n"]
     recalled: Bool[Tensor, " n"]
@@ -77,6 +78,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self.stage = stage
         self.ids = None if ids is None else [str(each) for each in ids]
         self.every_epoch = every_epoch
+        self._prefix = f"uptake_{id(self)}_"
         self._undo: list[Callable[[], None]] = []
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -88,6 +90,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self._rank, self._world = args.process_index, args.world_size
         self._epoch = int((state.epoch or 0.0) + 1e-6) - 1
         self._steps: list[_Step] = []
+        self._kept = 0
         self._slip: Slip | None = None
         self._hidden: Tensor | None = None
         self._warned = False
@@ -103,7 +106,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Write what was kept back, if it is much or a checkpoint comes next."""
-        if control.should_save or sum(len(step.nll) for step in self._steps) >= CHUNK_ROWS:
+        if control.should_save or self._kept >= CHUNK_ROWS:
             self._write()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -154,7 +157,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
             # a loader refuses a new dataset because samplers depend on the old one; this has the same rows
             object.__setattr__(loader, "dataset", dataset)
 
-        put(Numbered(dataset) if numbered else dataset, Carrying(collate, numbered, self.ids is not None))
+        put(Numbered(dataset) if numbered else dataset, Carrying(collate, self._prefix, numbered, self.ids is not None))
         self._undo.append(lambda: put(dataset, collate))
 
     def _listen(self, model: Any) -> None:
@@ -173,7 +176,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
     def _before(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Take out of the batch what was carried in it; a forward without it, or without gradients, is not training."""
-        rest, slip = take_out(kwargs)
+        rest, slip = take_out(kwargs, self._prefix)
         training = slip is not None and model.training and torch.is_grad_enabled()
         self._slip = slip if training else None
         if training and "shift_labels" in kwargs:
@@ -203,15 +206,17 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         trained = slip.trained().to(losses.nll.device)
         nll, tokens = losses.nll.where(trained, 0.0).sum(1), trained.sum(1)
         recalled = (losses.top | ~trained).all(1)
-        self._steps.append(_Step(self._state.global_step + 1, self._epoch, slip, nll, tokens, recalled))
+        step = self._state.global_step + 1
+        self._steps.append(_Step(step, self._epoch, slip.row, slip.id, nll, tokens, recalled))
+        self._kept += len(nll)
 
     def _write(self) -> None:
         """Move what was kept back to the host, all at once, and append it."""
-        steps, self._steps = self._steps, []
+        steps, self._steps, self._kept = self._steps, [], 0
         if not steps:
             return
         sizes = [len(step.nll) for step in steps]
-        rows = torch.cat([step.slip.row for step in steps]).cpu().numpy()
+        rows = torch.cat([step.row for step in steps]).cpu().numpy()
         nll = torch.cat([step.nll for step in steps]).cpu().numpy()
         columns: dict[str, Any] = {
             "step": np.repeat([step.step for step in steps], sizes),
@@ -232,7 +237,7 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
     def _names(self, steps: Sequence[_Step], rows: Int[np.ndarray, " n"]) -> list[str]:
         if self.ids is not None:
             return [self.ids[row] for row in rows]
-        return [name for step in steps for name in step.slip.names() or ()]
+        return [name for step in steps if step.id is not None for name in decoded(step.id)]
 
     def _append(self, which: Pass, columns: dict[str, Any]) -> None:
         n = len(columns["id"])

@@ -7,6 +7,7 @@ takes along, and which are removed before the model's forward sees them.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,8 +19,6 @@ from torch import Tensor
 
 from uptake.artifacts.ledger_files import content_id
 from uptake.errors import UptakeError
-
-_PREFIX = "uptake_"
 
 
 class Numbered:
@@ -46,7 +45,10 @@ class Numbered:
 
 
 def _row_number(index: Any) -> int:
-    return int(index) if isinstance(index, (int, np.integer)) else -1
+    try:
+        return operator.index(index)
+    except TypeError:  # a sampler that yields something else than numbers
+        return -1
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,13 @@ class Carrying:
 
     Attributes:
         collate: The trainer's own.
+        prefix: What the keys begin with; one callback's keys are nothing to another, which may listen to the model too.
         numbered: Items come from a `Numbered` dataset.
         by_row: The ids are known by row number, so they need not travel.
     """
 
     collate: Callable[[list[Any]], Any]
+    prefix: str
     numbered: bool
     by_row: bool
 
@@ -68,6 +72,11 @@ class Carrying:
         rows = [row for row, _ in items] if self.numbered else [-1] * len(items)
         features = [feature for _, feature in items] if self.numbered else list(items)
         _refuse_packed(features)
+        if self.by_row and min(rows) < 0:
+            raise UptakeError(
+                "the sampler does not give row numbers, so `ids` cannot be used",
+                fix="leave `ids` out, and an `id` column in (remove_unused_columns=False)",
+            )
         named = [feature.get("id") if isinstance(feature, Mapping) else None for feature in features]
         batch = self.collate(features)
         lengths = _lengths(batch, features)
@@ -77,7 +86,7 @@ class Carrying:
             contents = _content_ids(batch, lengths) if unnamed else [""] * len(named)
             notes["id"] = _as_bytes([c if n is None else str(n) for n, c in zip(named, contents, strict=True)])
         for name, value in notes.items():
-            batch[_PREFIX + name] = value
+            batch[self.prefix + name] = value
         return batch
 
 
@@ -97,10 +106,6 @@ class Slip:
     labels: Int[Tensor, "rows length"]
     id: UInt8[Tensor, "n width"] | None
 
-    def names(self) -> list[str] | None:
-        """The ids that were carried."""
-        return None if self.id is None else [bytes(row).rstrip(b"\0").decode() for row in self.id.cpu().numpy()]
-
     def trained(self) -> Bool[Tensor, "n length_minus_1"]:
         """For each example, at which positions of its row the next token is its own and trained on."""
         trained = self.labels[:, 1:] != -100
@@ -112,10 +117,15 @@ class Slip:
         return trained & (owner == torch.arange(len(ends), device=trained.device)[:, None])
 
 
-def take_out(inputs: Mapping[str, Any]) -> tuple[dict[str, Any], Slip | None]:
-    """The arguments of the model without what was carried, and that; None where nothing was."""
-    carried = {key.removeprefix(_PREFIX): value for key, value in inputs.items() if key.startswith(_PREFIX)}
-    rest = {key: value for key, value in inputs.items() if not key.startswith(_PREFIX)}
+def decoded(ids: UInt8[Tensor, "n width"]) -> list[str]:
+    """The ids that were carried, as text."""
+    return [bytes(row).rstrip(b"\0").decode() for row in ids.cpu().numpy()]
+
+
+def take_out(inputs: Mapping[str, Any], prefix: str) -> tuple[dict[str, Any], Slip | None]:
+    """The arguments of the model without what was carried under the prefix, and that; None where nothing was."""
+    carried = {key.removeprefix(prefix): value for key, value in inputs.items() if key.startswith(prefix)}
+    rest = {key: value for key, value in inputs.items() if not key.startswith(prefix)}
     if "row" not in carried:
         return rest, None
     return rest, Slip(carried["row"], carried["length"], carried["labels"], carried.get("id"))
@@ -198,6 +208,6 @@ def _unlearnable_first(tokens: Int[np.ndarray, " n"], labels: Int[np.ndarray, " 
 
 def _as_bytes(names: Sequence[str]) -> UInt8[Tensor, "n width"]:
     encoded = [name.encode("utf-8", "replace") for name in names]
-    width = max(map(len, encoded))
+    width = -(-max(map(len, encoded)) // 64) * 64  # mostly the same, for what joins batches
     flat = b"".join(name.ljust(width, b"\0") for name in encoded)
     return torch.from_numpy(np.frombuffer(flat, dtype=np.uint8).reshape(len(names), width).copy())

@@ -7,7 +7,7 @@ and what is there already is not computed again: a killed run goes on where it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts import Parts, digest, open_parts, read_json, versions, write_json
