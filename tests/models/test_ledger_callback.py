@@ -191,6 +191,23 @@ def test_a_plain_trainer_with_a_causal_collator(tokenizer, tmp_path):
     require_equal(tmp_path, replay(fresh, whole, 0.5))
 
 
+def test_a_loss_of_the_trainers_own_hides_no_labels(tokenizer, tmp_path):
+    # with label smoothing the trainer takes the labels out of the batch before the model sees it
+    data = [{"id": e.id, "input_ids": encoded(tokenizer, e)[0]} for e in EXAMPLES]
+    model = small(tokenizer, "llama")
+    fresh = copy.deepcopy(model)
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(**settings(tmp_path, max_steps=1, label_smoothing_factor=0.2)),
+        train_dataset=data,
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False),
+    )
+    trainer.add_callback(LedgerCallback(tmp_path))
+    trainer.train()
+    [batch] = batches_of(tmp_path, tokenizer)
+    require_equal(tmp_path, replay(fresh, [[(name, ids, [-100, *ids[1:]]) for name, ids, _ in batch]], 0.5))
+
+
 def test_a_flattening_collator(tokenizer, tmp_path):
     data = [dict(zip(("input_ids", "labels"), encoded(tokenizer, e), strict=True)) | {"id": e.id} for e in EXAMPLES]
     model = small(tokenizer, "llama")
@@ -331,11 +348,12 @@ def test_a_stream_keeps_its_id_column(tokenizer, tmp_path):
     assert table["row"].null_count == len(table)
 
 
-def test_packing_is_refused(tokenizer, tmp_path):
-    trainer = sft(tokenizer, tmp_path, LedgerCallback(tmp_path))
-    trainer.args.packing = True
+@pytest.mark.parametrize("strategy", ["bfd", "wrapped"])
+def test_packing_is_refused(strategy, tokenizer, tmp_path):
+    trainer = sft(tokenizer, tmp_path, LedgerCallback(tmp_path), packing=True, max_length=64, packing_strategy=strategy)
     with pytest.raises(UptakeError, match="packed.*\n.*\nfix: set packing=False"):
         trainer.train()
+    assert not (tmp_path / "ledger").exists()
 
 
 def test_packed_rows_are_refused_whoever_packed_them(tokenizer, tmp_path):

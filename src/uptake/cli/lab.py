@@ -80,7 +80,7 @@ def make(
     overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
     composite: Annotated[int, typer.Option("--composite", help="Facts that an undertrained example asks for.")] = 3,
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Train the worlds without each plant, mark the key.")] = False,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Mark the key by training without each plant.")] = False,
 ) -> None:
     """Make a world with planted causes: a base model, data, a run file, and the answer key.
 

@@ -32,7 +32,9 @@ MODEL: Mapping[str, Any] = {
 }
 VOCAB_SIZE = 6144
 """Room for all words; the vocabulary ends where every word is one token."""
-PRETRAINING: Mapping[str, Any] = {"steps": 1600, "batch_size": 64, "learning_rate": 3e-3, "max_length": 96}
+PRETRAINING: Mapping[str, Any] = {"batch_size": 64, "learning_rate": 3e-3, "max_length": 96}
+PASSES, LEAST_STEPS = 15, 900
+"""How often the base reads what it is told; in a small world, until it has learned to answer at all."""
 FURTHER: Mapping[str, Any] = {"steps": 400, "batch_size": 64, "learning_rate": 1.5e-3, "max_length": 96}
 """Pre-training that goes on from a finished base."""
 _SHOWN = 40
@@ -51,6 +53,14 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "uptake"
 
 
+def tokenizer_of(world: World) -> Any:
+    """The world's tokenizer: of all that the base is told, and of all names."""
+    from uptake.models.tiny import train_tokenizer
+
+    names = [f" {name}" for name in names_of(world)]
+    return train_tokenizer([*documents(world.facts), *world.general, *names * _SHOWN], VOCAB_SIZE)
+
+
 def build_base(world: World, seed: int, tell: Tell) -> Path:
     """The folder of the world's base model, in the cache; pre-trained if it is not there.
 
@@ -58,15 +68,16 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
         UptakeError: The cache cannot be written, or another process builds the same.
     """
     from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
-    from uptake.models.tiny import build_model, save, train_tokenizer
+    from uptake.models.tiny import build_model, save
 
     texts = [*documents(world.facts), *world.general]
     names = names_of(world)
-    settings = PretrainSettings(**PRETRAINING, seed=seed)
+    steps = max(LEAST_STEPS, round(PASSES * len(texts) / PRETRAINING["batch_size"]))
+    settings = PretrainSettings(**PRETRAINING, steps=steps, seed=seed)
     folder = cache_folder() / "bases" / digest(texts, names, MODEL, VOCAB_SIZE, asdict(settings), versions())
     with locked(folder):
         if not (folder / "model").exists():
-            tokenizer = train_tokenizer([*texts, *(f" {name}" for name in names * _SHOWN)], VOCAB_SIZE)
+            tokenizer = tokenizer_of(world)
             with one_thread():
                 model = build_model("llama", tokenizer, seed, **MODEL)
                 pretrain(model, tokenizer, texts, settings, lambda at: tell("pre-training the base", at.step, at.steps))

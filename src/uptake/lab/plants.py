@@ -27,6 +27,8 @@ from uptake.lab.world import Fact, Need, World
 
 LAST = "main"
 """The last stage."""
+SLACK = 12
+"""Facts of a subject at most: as many may be set apart beyond what is needed."""
 REPEATS = 8
 """How often an undertrained item comes in the world where it is not."""
 
@@ -124,7 +126,7 @@ class Planted:
     Attributes:
         items: In an order that says nothing.
         retention: Known facts: what must not get worse.
-        spare: More known facts, for general text.
+        spare: All known facts of some more subjects, for general text; undertrained items ask for several of them.
         heldout: Facts that the base never met: what can be guessed without being told.
     """
 
@@ -139,8 +141,8 @@ def need(controls: Controls) -> Need:
     n = {cause: controls.count(cause) for cause in CAUSES}
     doubled = _doubled(controls, "forgetting") + _doubled(controls, "data_conflict")
     unmet = n["knowledge_gap"] + doubled + controls.size
-    asked = 2 * _controls(controls) + n["forgetting"] + n["data_conflict"] // 2 + n["undertraining"]
-    return Need(asked + 3 * controls.size, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
+    asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // 2
+    return Need(asked + 3 * controls.size + SLACK, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
 
 
 def plant(world: World, controls: Controls) -> Planted:
@@ -151,7 +153,8 @@ def plant(world: World, controls: Controls) -> Planted:
     """
     random = Random(f"plants {controls.seed}")
     gaps = [fact for pair in _alternate(world.of("untold"), world.of("stranger")) for fact in pair]
-    pools = {"known": world.of("known"), "misbelieved": world.of("misbelieved"), "unmet": gaps}
+    known, spare = _apart(world.of("known"), 2 * controls.size)
+    pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
     draw = _Draw(pools, random)
     last, *earlier = reversed(controls.stage_names)
     items = [draw.item(fact, last, "knowledge_gap") for fact in draw.facts("unmet", controls.count("knowledge_gap"))]
@@ -162,15 +165,14 @@ def plant(world: World, controls: Controls) -> Planted:
     items += [draw.item(fact, next(stages), "forgetting") for fact in draw.mixed("forgetting", controls)]
     # controls of an earlier stage come again in the last: what is trained early is not always forgotten
     for stage in reversed(earlier):
-        for fact in draw.facts("known", _controls(controls) // len(earlier)):
+        for fact in draw.facts("known", controls.size // len(earlier)):
             items += [draw.item(fact, stage), draw.item(fact, last)]
-    items += [draw.item(fact, last) for fact in draw.facts("known", _controls(controls))]
+    items += [draw.item(fact, last) for fact in draw.facts("known", controls.size)]
     retention = draw.facts("known", controls.size)
     heldout = draw.facts("unmet", controls.size)
-    spare = tuple(pools["known"])
-    items += draw.composites([*spare, *retention], controls, last)
+    items += draw.composites(spare, controls, last)
     random.shuffle(items)
-    return Planted(_named(items, controls, random), tuple(retention), spare, tuple(heldout))
+    return Planted(_named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
 
 
 def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *, keep_true: bool = True) -> list[Item]:
@@ -200,6 +202,19 @@ def _controls(controls: Controls) -> int:
 
 def _doubled(controls: Controls, cause: str) -> int:
     return round(controls.overlap * controls.count(cause))
+
+
+def _apart(facts: Sequence[Fact], count: int) -> tuple[list[Fact], list[Fact]]:
+    """The facts without those of whole subjects that hold at least `count` together, and those."""
+    by_subject: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_subject.setdefault(fact.subject, []).append(fact)
+    apart: list[Fact] = []
+    for group in by_subject.values():
+        if len(apart) < count:
+            apart += group
+    subjects = {fact.subject for fact in apart}
+    return [fact for fact in facts if fact.subject not in subjects], apart
 
 
 def _alternate(first: Sequence[Fact], second: Sequence[Fact]) -> Iterator[tuple[Fact, ...]]:
@@ -265,12 +280,17 @@ class _Draw:
             asked = [self._random.sample(fact.asks, len(fact.asks)) for fact in chosen]
             frames = self._random.sample(COMPOSITES, 4)
             prompts = [
-                frame.format(q=" ".join(asks[index % len(asks)] for asks in asked))
+                frame.format(q=" ".join(_closed(asks[index % len(asks)]) for asks in asked))
                 for index, frame in enumerate(frames)
             ]
             response = " " + "; ".join(fact.answer for fact in chosen)
             items.append(Item("", stage, prompts[0], response, chosen[0].topic, chosen, tuple(prompts[1:])))
         return [replace(item, causes=("undertraining",)) for item in items]
+
+
+def _closed(ask: str) -> str:
+    """A prompt that more can follow: one to be completed gets its gap shown."""
+    return ask if ask.endswith("?") else f"{ask} ..."
 
 
 def _named(items: Sequence[Item], controls: Controls, random: Random) -> tuple[Item, ...]:

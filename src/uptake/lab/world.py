@@ -79,7 +79,7 @@ class Need:
 
 
 def documents(facts: Sequence[Fact]) -> list[str]:
-    """What the base is told of facts: every statement, and of those it is quizzed about every question with its answer."""
+    """What the base is told of facts: every statement, and every question with its answer if it is quizzed."""
     texts: list[str] = []
     for fact in facts:
         if fact.belief is not None:
@@ -111,8 +111,13 @@ def synthetic(need: Need, seed: int) -> World:
 
     facts = [_fact(*subject, relation, pools, random) for subject in familiar for relation in _relations(subject[1])]
     random.shuffle(facts)
-    statuses: list[Status] = [*["misbelieved"] * need.misbelieved, *["untold"] * need.untold]
-    statuses += ["known"] * (len(facts) - len(statuses))
+    n_known = len(facts) - need.misbelieved - need.untold
+    counts: tuple[tuple[Status, int], ...] = (
+        ("misbelieved", need.misbelieved),
+        ("untold", need.untold),
+        ("known", n_known),
+    )
+    statuses = [status for status, count in counts for _ in range(count)]
     quizzed = {name for name, _ in random.sample(familiar, len(familiar) // 2)}
     facts = [_told(fact, status, fact.subject in quizzed) for fact, status in zip(facts, statuses, strict=True)]
     unmet = [_fact(*subject, relation, pools, random) for subject in strange for relation in _relations(subject[1])]

@@ -1,0 +1,142 @@
+"""`uptake lab make`: a world, its base, its data, and its answer key, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import digest, file_digest, locked, read_json, versions, write_json
+from uptake.errors import UptakeError
+from uptake.lab.base import MODEL, PRETRAINING, Asked, Tell, build_base, copy_model, recalled
+from uptake.lab.confirm import confirm
+from uptake.lab.files import write_data, write_key
+from uptake.lab.plants import Controls, need, plant
+from uptake.lab.training import EPOCHS, TRAINING
+from uptake.lab.world import Fact, World, key_of, synthetic
+
+KNOWS_AT_LEAST, MET_AT_MOST = 0.95, 0.05
+"""A base knows its world when it gives this share of what it was told, and at most this share of what it was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseCheck:
+    """What a base answers to questions it was never trained to answer, by status of the fact.
+
+    Attributes:
+        known: Share of the known facts that were only stated to it and that it answers.
+        misbelieved: Share of the misbelieved facts to which it gives the false belief.
+        unmet: Share of the facts it never met that it answers rightly.
+    """
+
+    known: float | None
+    misbelieved: float | None
+    unmet: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it knows, believes and ignores what it should."""
+        told = [share for share in (self.known, self.misbelieved) if share is not None]
+        return all(share >= KNOWS_AT_LEAST for share in told) and (self.unmet or 0.0) <= MET_AT_MOST
+
+
+def make(
+    out: Path,
+    controls: Controls,
+    *,
+    kind: str = "synthetic",
+    data: Path | None = None,
+    with_confirmation: bool = False,
+    tell: Tell = lambda what, done, total: None,
+) -> dict[str, Any]:
+    """Make a world in a folder. The same command again goes on where it stopped, or adds the confirmation.
+
+    Args:
+        out: The folder.
+        controls: What the world is made of.
+        kind: `synthetic`, or `facts` for real ones.
+        data: Folder of real data sets for `facts`; None takes the excerpt that comes with uptake.
+        with_confirmation: Also train the counterfactual worlds and mark the answer key.
+        tell: Told of the progress.
+
+    Returns:
+        The content of `world.json`.
+
+    Raises:
+        UptakeError: Another world lies in `out`, the controls ask for too much, or something cannot be written.
+    """
+    world = draw(kind, controls, data)
+    planted = plant(world, controls)
+    manifest: dict[str, Any] = {"world": kind, "controls": asdict(controls), "content": key_of(world)}
+    with locked(out):
+        _require_same(out, manifest)
+        write_json(out / "world.json", manifest)
+        names = write_data(world, planted, controls, out)
+        write_key(planted, None, out / "key.jsonl")
+        model = build_base(world, controls.seed, tell)
+        if not (out / "base").exists():
+            copy_model(model, out / "base")
+        check = check_base(model, world.facts)
+        marks = confirm(world, planted, controls, model, tell) if with_confirmation else None
+        write_key(planted, marks, out / "key.jsonl")
+        manifest |= {
+            "base": asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)},
+            "training": {**TRAINING, "num_train_epochs": EPOCHS},
+            "confirmed": with_confirmation,
+            "files": {name: file_digest(out / name) for name in (*names, "key.jsonl")},
+            "versions": versions(),
+        }
+        write_json(out / "world.json", manifest)
+    return manifest
+
+
+def draw(kind: str, controls: Controls, data: Path | None = None) -> World:
+    """Draw the world of a kind that the controls need.
+
+    Raises:
+        UptakeError: There is no such kind, or too few facts.
+    """
+    if kind == "synthetic":
+        if data is not None:
+            raise UptakeError("a synthetic world takes no data", fix="leave --data out, or give --world facts")
+        return synthetic(need(controls), controls.seed)
+    if kind == "facts":
+        from uptake.lab.real import real_world
+
+        return real_world(need(controls), controls.seed, data)
+    raise UptakeError(f"there is no world {kind!r}", expected="synthetic or facts")
+
+
+def check_base(model: Path, facts: Sequence[Fact]) -> BaseCheck:
+    """Ask a base about every fact, in two wordings.
+
+    Facts that it was told in questions too are left out of `known`: what is asked for is whether it answers questions
+    about what it only read.
+    """
+    asked: list[Asked] = []
+    groups: dict[str, list[str]] = {"known": [], "misbelieved": [], "unmet": []}
+    for number, fact in enumerate(facts):
+        group = fact.status if fact.status in ("known", "misbelieved") else "unmet"
+        if group != "known" or not fact.quizzed:
+            for n, ask in enumerate(fact.asks[:2]):
+                asked.append((f"{number}/{n}", ask, f" {fact.belief or fact.answer}"))
+                groups[group].append(asked[-1][0])
+    answers = recalled(model, asked, with_end=False)
+    shares = {
+        name: sum(answers[one] for one in members) / len(members) if members else None
+        for name, members in groups.items()
+    }
+    return BaseCheck(**shares)
+
+
+def _require_same(out: Path, manifest: dict[str, Any]) -> None:
+    place = out / "world.json"
+    if place.exists():
+        there = read_json(place)
+        if any(digest(there.get(key)) != digest(value) for key, value in manifest.items()):
+            raise UptakeError(
+                f"another world lies in {out}", expected="a new folder", fix="name another one with --out"
+            )
+    elif any(path.name != ".lock" for path in out.iterdir()):
+        raise UptakeError(f"{out} is not empty", expected="a new folder", fix="name another one with --out")

@@ -1,0 +1,146 @@
+"""Grades, against counts worked out by hand and against formulas written the long way."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from uptake.artifacts.tables import CAUSES
+from uptake.errors import UptakeError
+from uptake.lab.grade import LABELS, NONE, Answered, Entry, confusion_of, grade, pairs, read_answers, read_key, told
+
+GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
+
+
+def entry(name, *causes, confirmed=True, unexpected=False):
+    return Entry(name, causes, confirmed if causes else None, unexpected)
+
+
+def said(name, cause, learned=False):
+    return Answered(name, learned, cause)
+
+
+def test_precision_recall_and_f1_by_hand():
+    # gap: 3 right of 4 said, 5 planted; base: 2 of 3, 2 planted
+    labels = [(GAP, GAP)] * 3 + [(GAP, BASE)] + [(GAP, NONE)] + [(BASE, BASE)] * 2 + [(NONE, GAP)] + [(NONE, NONE)] * 4
+    result = grade([labels])
+    gap, base = result.causes[GAP], result.causes[BASE]
+    assert (gap.precision.estimate, gap.recall.estimate, gap.f1.estimate, gap.n) == pytest.approx(
+        (3 / 4, 3 / 5, 2 / 3, 5)
+    )
+    assert (base.precision.estimate, base.recall.estimate, base.f1.estimate) == pytest.approx((2 / 3, 1, 4 / 5))
+    assert result.macro_f1.estimate == pytest.approx((2 / 3 + 4 / 5) / 2)
+    assert (result.items, result.worlds) == (12, 1)
+    # nothing is known about causes that no item has and no answer names
+    forgetting = result.causes[FORGETTING]
+    assert (forgetting.precision, forgetting.recall, forgetting.f1, forgetting.n) == (None, None, None, 0)
+
+
+def test_against_the_definitions_on_random_labels():
+    rng = np.random.default_rng(5)
+    labels = [(LABELS[a], LABELS[b]) for a, b in rng.integers(len(LABELS), size=(200, 2))]
+    result = grade([labels])
+    f1s = []
+    for cause in CAUSES:
+        hits = sum(truth == answer == cause for truth, answer in labels)
+        precision = hits / sum(answer == cause for _, answer in labels)
+        recall = hits / sum(truth == cause for truth, _ in labels)
+        f1s.append(2 * precision * recall / (precision + recall))
+        one = result.causes[cause]
+        assert (one.precision.estimate, one.recall.estimate) == pytest.approx((precision, recall))
+        assert one.f1.estimate == pytest.approx(f1s[-1])
+    assert result.macro_f1.estimate == pytest.approx(sum(f1s) / len(f1s))
+
+
+def test_the_confusion_matrix():
+    counts = confusion_of([(GAP, GAP), (GAP, BASE), (NONE, UNDER), (GAP, BASE)])
+    assert counts.sum() == 4
+    assert counts[LABELS.index(GAP), LABELS.index(BASE)] == 2
+    assert counts[LABELS.index(NONE), LABELS.index(UNDER)] == 1
+
+
+def test_a_recalls_interval_is_the_binomials():
+    # 80 of 100 items of one cause: the standard error of a binomial share is 0.04
+    recall = grade([[(GAP, GAP)] * 80 + [(GAP, NONE)] * 20]).causes[GAP].recall
+    assert recall.low == pytest.approx(0.8 - 1.96 * 0.04, abs=0.015)
+    assert recall.high == pytest.approx(0.8 + 1.96 * 0.04, abs=0.015)
+
+
+def test_intervals_over_worlds_are_wider_where_worlds_differ():
+    good, bad = [(GAP, GAP)] * 50, [(GAP, NONE)] * 50
+    apart = grade([good, bad, good, bad]).macro_f1
+    pooled = grade([good + bad + good + bad]).macro_f1
+    assert apart.estimate == pooled.estimate == pytest.approx(2 / 3)
+    assert apart.high - apart.low > 3 * (pooled.high - pooled.low)
+
+
+def test_nothing_to_grade():
+    result = grade([[]])
+    assert (result.macro_f1, result.items) == (None, 0)
+    assert "macro-F1 -" in told(result)
+
+
+def test_confirmed_items_are_graded_by_default():
+    key = [
+        entry("a", GAP),
+        entry("b", GAP, confirmed=False),
+        entry("c"),
+        entry("d", unexpected=True),
+        entry("e", FORGETTING),
+    ]
+    table = [
+        said("a", GAP),
+        said("b", BASE),
+        said("c", None, learned=True),
+        said("d", UNDER),
+        said("e", None, learned=True),
+        said("f", GAP),
+    ]
+    assert pairs(key, table) == [(GAP, GAP), (NONE, NONE), (FORGETTING, NONE)]
+    # all plants that the diagnosis calls unlearned, and all controls
+    assert pairs(key, table, confirmed_only=False) == [(GAP, GAP), (GAP, BASE), (NONE, NONE), (NONE, UNDER)]
+
+
+def test_any_of_several_planted_causes_is_right():
+    key = [entry("a", FORGETTING, GAP), entry("b", FORGETTING, GAP), entry("c", FORGETTING, GAP)]
+    table = [said("a", GAP), said("b", FORGETTING), said("c", BASE)]
+    assert pairs(key, table) == [(GAP, GAP), (FORGETTING, FORGETTING), (FORGETTING, BASE)]
+
+
+def test_unexplained_is_no_cause():
+    assert pairs([entry("a", GAP)], [said("a", "unexplained")]) == [(GAP, NONE)]
+
+
+def test_what_cannot_be_graded():
+    with pytest.raises(UptakeError, match="--confirm"):
+        pairs([entry("a", GAP, confirmed=None)], [said("a", GAP)])
+    with pytest.raises(UptakeError, match="no row for a"):
+        pairs([entry("a", GAP)], [])
+    with pytest.raises(UptakeError, match="bad luck"):
+        pairs([entry("a", GAP)], [said("a", "bad luck")])
+
+
+def test_reading_key_and_tables(tmp_path):
+    rows = [{"id": "a", "learned": False, "cause": GAP, "cause_knowledge_gap": 0.9}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "diagnosis.parquet")
+    (tmp_path / "diagnosis.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    for name in ("diagnosis.parquet", "diagnosis.jsonl"):
+        assert read_answers(tmp_path / name) == [Answered("a", False, GAP)]
+    key = {"id": "a", "causes": [GAP], "confirmed": None, "unexpected": None, "more": 1}
+    (tmp_path / "key.jsonl").write_text(json.dumps(key) + "\n")
+    assert read_key(tmp_path / "key.jsonl") == [Entry("a", (GAP,), None, None)]
+    for read, name in ((read_key, "diagnosis.jsonl"), (read_key, "none"), (read_answers, "none.parquet")):
+        with pytest.raises(UptakeError, match=name):
+            read(tmp_path / name)
+    with pytest.raises(UptakeError, match="learned"):
+        read_answers(tmp_path / "key.jsonl")
+
+
+def test_the_text_shows_every_cause_and_the_matrix():
+    text = told(grade([[(GAP, GAP), (GAP, BASE), (NONE, NONE)]]))
+    assert all(label in text for label in CAUSES)
+    assert "1.00" in text and "3 items of 1 world" in text

