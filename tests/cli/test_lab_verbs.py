@@ -37,7 +37,7 @@ def test_grade_of_two_worlds(tmp_path):
     two = world(tmp_path / "two", ["forgetting", "forgetting", None])
     result = RUN.invoke(app, ["lab", "grade", one, two, "--diagnosis", "run/mine.jsonl"])
     assert result.exit_code == 0
-    lines = {line.split()[0]: line.split() for line in result.output.splitlines() if line.strip()}
+    lines = {line.split()[0]: line.split() for line in result.output.split("macro-F1")[0].splitlines()}
     # forgetting: 2 right of 3 said, 2 planted; knowledge_gap: 1 right of 1 said, 2 planted
     assert lines["forgetting"][1:3] == ["2", "0.67"]
     assert lines["knowledge_gap"][1:3] == ["2", "1.00"]
