@@ -41,10 +41,10 @@ def prepare(work: Path, n: int) -> Path:
 
 def measure(work: Path, n: int) -> None:
     """Diagnose in this process, and print the peak before the data were touched and at the end."""
-    from uptake.models.load import load_model
+    from uptake.models.load import resolve
     from uptake.pipeline import diagnose
 
-    load_model(work / "model").score([])
+    resolve(work / "model").score([])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     diagnosis = diagnose(

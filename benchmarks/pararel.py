@@ -98,14 +98,14 @@ def main() -> None:
     work = args.work or Path(tempfile.mkdtemp(prefix="uptake-pararel-"))
     took = {}
     world(args.pararel, work, args.seed)
-    start = time.perf_counter()
     if not (work / "base").exists():
+        start = time.perf_counter()
         settings = PretrainSettings(steps=args.steps, batch_size=64, learning_rate=3e-3, seed=args.seed)
         config = {"hidden_size": 128, "num_hidden_layers": 2, "max_position_embeddings": 256}
         pretrain_file(work / "pretrain.txt", work / "base", vocab_size=4096, settings=settings, config=config)
-    took["pre-training"] = time.perf_counter() - start
-    start = time.perf_counter()
+        took["pre-training"] = time.perf_counter() - start
     if not (work / "tuned").exists():
+        start = time.perf_counter()
         settings = {
             "num_train_epochs": args.num_train_epochs,
             "per_device_train_batch_size": 16,
@@ -114,7 +114,7 @@ def main() -> None:
             "disable_tqdm": True,
         }
         fine_tune(work / "base", load(work / "train.jsonl").examples, work / "tuned", settings)
-    took["fine-tuning"] = time.perf_counter() - start
+        took["fine-tuning"] = time.perf_counter() - start
     start = time.perf_counter()
     diagnosis = diagnose(
         base=work / "base",

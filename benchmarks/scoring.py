@@ -42,7 +42,7 @@ from uptake.artifacts import versions
 from uptake.data import Turn, encode
 from uptake.models.forward import padded, probe_abilities
 from uptake.models.hf import LanguageModel
-from uptake.models.load import BATCH_TOKENS
+from uptake.models.live import BATCH_TOKENS
 from uptake.models.rows import Row, Scored, plan_row
 from uptake.models.tiny import build_model, train_tokenizer
 from uptake.score import score
@@ -84,7 +84,9 @@ def make(size: str, vocabulary: int, device: str, dtype: str) -> LanguageModel:
     tokenizer = train_tokenizer(text, 4096)
     config = {**SIZES[size], "num_key_value_heads": SIZES[size]["num_attention_heads"], "max_position_embeddings": 2048}
     model = build_model("llama", tokenizer, 0, initializer_range=0.05, **config)
-    model.resize_token_embeddings(vocabulary)  # rows of the vocabulary beyond the tokenizer's cost the same
+    model.resize_token_embeddings(
+        vocabulary, mean_resizing=False
+    )  # rows of the vocabulary beyond the tokenizer's cost the same
     model = model.to(device=device, dtype=getattr(torch, dtype)).eval()
     abilities = probe_abilities(model, len(tokenizer), None)
     return LanguageModel(size, model, tokenizer, abilities, None, BATCH_TOKENS[device])

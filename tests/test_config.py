@@ -172,7 +172,6 @@ chat_template: template.jinja
         ("seed: yes\n", "seed: true: expected a number, not true or false"),
         ("revision: 1.10\n", "Put it in quotes"),
         ("training: 3\n", "training: 3: expected a valid mapping"),
-        ("trust_remote_code: true\n", "uptake runs no code that comes with a model"),
         ("judge: {base_url: 'http://h/v1', model: m, timeout: .nan}\n", "judge.timeout"),
         ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
         ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
@@ -204,12 +203,34 @@ def test_an_index_beyond_the_stages(folder: Path) -> None:
         (b"seed: \xff\n", "byte 6 is not UTF-8"),
         (b"seed: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
         (b"seed: 2024-13-45\n", "not YAML"),
+        (b"training: &a {b: *a}\n", "line 1, column 11: an anchor holds itself"),
+        (b"training: &a [[1, *a]]\n", "an anchor holds itself"),
     ],
 )
 def test_what_is_no_run_file(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_bytes(content)
     assert told in problems(path)
+
+
+def test_an_anchor_may_be_used_twice(tmp_path: Path) -> None:
+    shared = "stages: [{name: a, dataset: d, training: &t {k: [1]}}, {name: b, dataset: d, training: *t}]\n"
+    config = load_run(write(tmp_path, "model_name_or_path: org/base\n" + shared))
+    assert [stage.training for stage in config.stages] == [{"k": [1]}] * 2
+
+
+def test_data_are_no_run_file(tmp_path: Path) -> None:
+    for name, content in (("train.jsonl", '{"id": 1}\n'), ("train.json", "[1]")):
+        (tmp_path / name).write_text(content)
+        told = problems(tmp_path / name)
+        assert f"--dataset {tmp_path / name}" in told
+    (tmp_path / "run.json").write_text('{"model_name_or_path": "b", "stages": [{"name": "a", "dataset": "d"}]}')
+    assert load_run(tmp_path / "run.json").model_name_or_path == "b"
+
+
+@pytest.mark.parametrize(("key", "told"), [("base", "model_name_or_path"), ("tuned", "--tuned FOLDER")])
+def test_what_the_command_line_names_otherwise(tmp_path: Path, key: str, told: str) -> None:
+    assert told in problems(minimal(tmp_path, f"{key}: x\n"))
 
 
 def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:

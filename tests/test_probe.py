@@ -53,7 +53,7 @@ def test_what_does_not(one: str, other: str) -> None:
 
 
 def test_candidates_come_in_order_with_their_origin() -> None:
-    drawn = [("Rome", "base"), ("Oslo", "neighbour"), ("Lima", "neighbour"), ("Bern", "llm"), ("Riga", "llm")]
+    drawn = [(" Rome ", "base"), ("Oslo", "neighbour"), ("Lima", "neighbour"), ("Bern", "llm"), ("Riga", "llm")]
     found = with_distractors(PARIS, drawn, 3)
     assert texts(found) == [
         (" Paris", "response"),
@@ -63,6 +63,14 @@ def test_candidates_come_in_order_with_their_origin() -> None:
         (" Bern", "llm"),
     ]
     assert texts(with_distractors(PARIS, drawn, 0)) == [(" Paris", "response"), (" Rome", "base")]
+
+
+def test_the_bases_answer_stays_as_it_is_said() -> None:
+    owner = Example("a", "The book is Ann", " Brook", "s")
+    assert texts(with_distractors(owner, [("'s", "base"), ("Cole", "neighbour")], 3))[1:] == [
+        ("'s", "base"),
+        (" Cole", "neighbour"),
+    ]
 
 
 def test_the_users_options_stand_alone_and_in_their_order() -> None:
@@ -86,7 +94,7 @@ def test_probes_are_the_training_wording_and_then_the_others() -> None:
     own = Wording("France's capital:", " Paris")
     other = Wording("Paris is the capital of", " France")
     example = Example("a", "The capital of France is", " Paris", "s", paraphrases=(own, other), template={"k": 1})
-    candidates = with_distractors(example, [("Rome", "base")], 3)
+    candidates = with_distractors(example, [(" Rome", "base")], 3)
     training, same, different = probes(example, candidates)
     assert (training.wording, training.prompt, training.right) == ("training", "The capital of France is", 0)
     assert training.template == {"k": 1}
@@ -138,6 +146,10 @@ def test_more_options_than_letters() -> None:
         ("Yes; it is", "No.", "Yes"),
         ("", " Paris", ""),
         (" \n ", " Paris", ""),
+        (": French", " Greek", ": French"),
+        (" - New York City", " New York", "- New York"),
+        (" !?", " Greek", "!?"),
+        ("東京。大阪", "京都", "東京。大阪"),
     ],
 )
 def test_a_free_answer_is_cut_to_the_responses_shape(said: str, response: str, answer: str) -> None:

@@ -121,7 +121,8 @@ def with_distractors(
 ) -> tuple[Candidate, ...]:
     """The example's candidates: its options; or without any, the response and drawn wrong answers.
 
-    A base model's answer is taken beyond the number, for it is evidence of a belief. A drawn answer takes over the
+    A base model's answer is taken beyond the number, for it is evidence of a belief, and as it stands, white space
+    included: spaced otherwise it would be something that the model does not say. Any other drawn answer takes over the
     response's leading white space.
 
     Args:
@@ -135,7 +136,7 @@ def with_distractors(
     lead = example.response[: len(example.response) - len(example.response.lstrip())]
     room = n_distractors
     for text, origin in drawn:
-        fitted = lead + text.strip()
+        fitted = text.rstrip() if origin == "base" else lead + text.strip()
         if (room > 0 or origin == "base") and not _clashes(fitted, [candidate.text for candidate in chosen]):
             chosen.append(Candidate(fitted, origin))
             room -= origin != "base"
@@ -152,15 +153,18 @@ def answer_in(text: str, response: str) -> str:
     """The answer at the beginning of a model's free continuation, cut to the shape of the response.
 
     A base model does not stop after the answer. Cut at the first line break, at the end of the first sentence if the
-    response is no longer than that, and after as many words as the response has.
+    response is no longer than that, and after as many words as the response has. What has no letter or digit is no
+    word; where there is nothing else, it is the answer.
     """
     line = text.strip().split("\n", 1)[0] if "\n" not in response.strip() else text.strip()
     if not any(end in response for end in SENTENCE_ENDS):
         for end in SENTENCE_ENDS:
             head, found, _ = line.partition(end)
             line = head + found.strip(" ;")
-    words = re.match(rf"(?:\s*\S+){{1,{max(1, len(response.split()))}}}", line)
-    answer = words[0] if words else ""
+    words = re.match(rf"(?:\W*\w\S*){{1,{max(1, len(response.split()))}}}", line)
+    if words is None:
+        return line.strip()
+    answer = words[0]
     return answer if response.rstrip().endswith((".", "!", "?")) else answer.rstrip(".,;:!?")
 
 

@@ -180,3 +180,16 @@ def test_without_locks_nothing_is_kept_out(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "fcntl", None)
     with locked(tmp_path), locked(tmp_path):
         assert (tmp_path / ".lock").exists()
+
+
+def test_a_damaged_part_is_told_and_a_damaged_key_is_another_key(tmp_path: Path) -> None:
+    parts = open_parts(tmp_path / "parts", "key", NUMBERS)
+    parts.write(0, [{"n": 1}])
+    whole = parts.path(0).read_bytes()
+    parts.path(0).write_bytes(whole[: len(whole) // 2])
+    for read in (parts.read, parts.length):
+        with pytest.raises(UptakeError, match=f"part-00000.parquet is damaged.*\nfix: delete {tmp_path / 'parts'} and"):
+            read(0)
+    for content in (b"", b"{", b"\xff"):
+        (tmp_path / "parts" / "key.json").write_bytes(content)
+        assert list(open_parts(tmp_path / "parts", "key", NUMBERS).numbers()) == []

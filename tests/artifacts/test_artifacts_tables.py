@@ -42,6 +42,12 @@ EXAMPLES_OF_ALL_KINDS = [
         response_extra={"tool_calls": [], "reasoning": None},
     ),
     Example("long", "", "x" * 1_000_000, "texts"),
+    Example(
+        "tools",
+        (Message("user", "2 + 2?"), Message("assistant", "", {"content": None, "tool_calls": [{"id": "1"}]})),
+        "4",
+        "chats",
+    ),
 ]
 
 
@@ -53,6 +59,14 @@ def through_parquet(rows: list[dict[str, object]], schema: pa.Schema, path: Path
 def test_examples_come_back_as_they_were(tmp_path: Path) -> None:
     rows = through_parquet([example_row(each) for each in EXAMPLES_OF_ALL_KINDS], EXAMPLES, tmp_path / "t.parquet")
     assert [example_from_row(row) for row in rows] == EXAMPLES_OF_ALL_KINDS
+    calls = example_from_row(rows[-1]).prompt[1]
+    assert calls.as_dict() == {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
+
+
+def test_an_examples_place_comes_back(tmp_path: Path) -> None:
+    placed = Example("a", "q", " r", "s", file="data/train.jsonl", line=7)
+    (row,) = through_parquet([example_row(placed)], EXAMPLES, tmp_path / "t.parquet")
+    assert (example_from_row(row).file, example_from_row(row).line) == ("data/train.jsonl", 7)
 
 
 def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:

@@ -95,6 +95,29 @@ def test_user_text_in_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureF
     assert "no run file \\x1b[2J\\u202egnp.yaml" in err
 
 
+def test_a_name_that_the_encoding_lacks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, UnicodeEncodeError("ascii", "/tmp/müll", 6, 7, "ordinal not in range(128)"))
+    code, _, err = run(capsys, "env")
+    assert code == 1
+    assert "export LC_ALL=C.UTF-8" in err and "bug" not in err
+
+
+def test_a_closed_stdout_is_no_bug(run_file: Path) -> None:
+    code = (
+        "import os, sys; os.close(1); sys.stdout = None\nfrom uptake.cli import main\nmain(['validate', sys.argv[1]])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(run_file)], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_held_out_example_that_is_trained_on_is_told_before_the_run(
+    capsys: pytest.CaptureFixture[str], run_file: Path
+) -> None:
+    code, out, err = run(capsys, "validate", str(run_file), "--heldout", str(run_file.parent / "main.jsonl"))
+    assert code == 1
+    assert "main.jsonl:1: example a: this example is in the training data too" in out
+
+
 def test_a_bug_is_called_a_bug(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, ZeroDivisionError("by zero\x1b[2J"))
     monkeypatch.delenv("UPTAKE_DEBUG", raising=False)

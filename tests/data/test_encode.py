@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from uptake.data import Turn, encode
+from uptake.data import TemplateError, Turn, encode
 from uptake.errors import UptakeError
 from uptake.types import Message
 
@@ -159,5 +159,5 @@ def test_a_conversation_that_the_template_refuses_is_named(make_tokenizer: Calla
         "{{ m.content }}<|im_end|>{% endfor %}"
     )
     turns = [Turn(QUESTION, "Paris"), Turn((Message("tool", "42"),), "Oslo")]
-    with pytest.raises(UptakeError, match=r'"role": "tool", "content": "42".*no tools here'):
+    with pytest.raises(TemplateError, match=r'"role": "tool", "content": "42".*no tools here'):
         encode(turns, tokenizer)

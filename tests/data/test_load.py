@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -169,6 +170,85 @@ def test_every_assistant_turn_has_its_number(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ([" Paris", " Lyon", " Lyon"], "`options` holds the same text twice"),
+        (["Paris", " Lyon"], "the option 'Paris' is the response ' Paris' written otherwise; write it as the"),
+        ([" PARIS", " Lyon"], "the option ' PARIS' is the response ' Paris' written otherwise; write it as the"),
+        ([" Paris", "Paris "], "the option 'Paris ' is the response ' Paris' written otherwise; write it as the"),
+        ([" Paris", " paris", " Lyon"], None),  # which spelling is right may be the question
+        ([" -Paris", " Lyon"], None),
+    ],
+)
+def test_options_that_are_no_rivals(options: list[str], reason: str | None, tmp_path: Path):
+    found = reasons(write(tmp_path / "a.jsonl", {**PARIS, "options": options}))
+    assert [told.startswith(str(reason)) for _, told in found] == ([] if reason is None else [True])
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["chat_template", "continue_final_message", "return_assistant_tokens_mask", "return_tensors", "padding"]
+    + ["truncation", "max_length", "tokenizer_kwargs"],
+)
+def test_a_row_brings_no_template_of_its_own(key: str, tmp_path: Path):
+    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+    path = write(tmp_path / "a.jsonl", {"messages": turns, "chat_template_kwargs": {key: 1}})
+    assert reasons(path) == [(1, f"`chat_template_kwargs` may not set `{key}`")]
+
+
+def test_json_that_gives_a_key_twice(tmp_path: Path):
+    turn = '{"role": "user", "content": "x", "content": "z"}'
+    path = write(
+        tmp_path / "a.jsonl",
+        b'{"prompt": "x", "prompt": "y", "completion": "z"}',
+        f'{{"messages": [{turn}, {{"role": "assistant", "content": "y"}}]}}'.encode(),
+        {**PARIS, "notes": 1},
+    )
+    assert [reason for _, reason in reasons(path, format="messages")] == [
+        "the row is an object with the key 'prompt' twice; expected an object",
+        "`messages` turn 1 is an object with the key 'content' twice; expected an object with `role` and `content`",
+        "`messages` is missing; expected a list of turns",
+    ]
+    (tmp_path / "b.json").write_text('[{"text": "x"}, {"text": "x", "text": "y"}]', encoding="utf-8")
+    assert reasons(tmp_path / "b.json") == [(2, "the row is an object with the key 'text' twice; expected an object")]
+
+
+def test_json_nested_without_end(tmp_path: Path):
+    def nested(depth: int) -> bytes:  # the row itself is the first of its levels
+        return b'{"text": "x", "more": ' + b"[" * (depth - 1) + b"1" + b"]" * (depth - 1) + b"}"
+
+    path = write(tmp_path / "a.jsonl", nested(64), nested(65), b'{"text": ' + b"[" * 100_000)
+    deep, endless = reasons(path)
+    assert deep == (2, "nested more than 64 deep")
+    assert endless[0] == 3 and endless[1].startswith("broken JSON: maximum recursion depth")
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("[" * 100_000, "`options` is text that is not JSON; expected a list or an object"),
+        ("[" * 70 + "]" * 70, "`options`: nested more than 64 deep"),
+        (r'["\ud83d"]', "`options`: a lone surrogate (\\ud83d): half of a character, cut in two"),
+        ('[{"a": 1, "a": 2}]', "`options` holds something other than non-empty text"),
+    ],
+    ids=["without end", "deep", "half a character", "twice"],
+)
+def test_hostile_json_in_a_cell(cell: str, reason: str, tmp_path: Path):
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "completion", "options"], ["x", "y", cell]])
+    assert reasons(tmp_path / "a.csv") == [(2, reason)]
+
+
+@pytest.mark.parametrize("turn", [{"from": ["a"], "value": "x"}, {"from": "function_call", "value": "[" * 100_000}])
+def test_hostile_turns(turn: dict[str, Any], tmp_path: Path):
+    [(line, reason)] = reasons(write(tmp_path / "a.jsonl", {"conversations": [turn]}))
+    assert line == 1
+    assert reason.startswith(
+        ("`conversations` turn 1 is from ['a']; expected human", "`conversations` turn 1 is a fun")
+    )
+
+
 def test_tools_and_template_arguments(tmp_path: Path):
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
     row = {"messages": turns, "tools": '[{"name": "f"}]', "chat_template_kwargs": {"enable_thinking": False}}
@@ -251,6 +331,23 @@ def test_parquet_rows(tmp_path: Path):
     assert line is None and reason.startswith("broken Parquet after row 0")
 
 
+def test_parquet_values_that_python_does_not_know(tmp_path: Path):
+    # the largest microsecond lies in the year 294247, beyond those of `datetime`
+    days = pyarrow.array([0, 2**63 - 1], pyarrow.timestamp("us"))
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x", "y"], "day": days}), tmp_path / "a.parquet")
+    nowhere = pyarrow.array([0], pyarrow.timestamp("us", "Nowhere/Land"))
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x"], "day": nowhere}), tmp_path / "b.parquet")
+    for name, number in (("a.parquet", 2), ("b.parquet", 1)):
+        [(line, reason)] = reasons(tmp_path / name)
+        assert line == number and reason.startswith("holds a value that cannot be read (")
+
+
+def test_parquet_columns_of_the_same_name(tmp_path: Path):
+    table = pyarrow.Table.from_arrays([pyarrow.array(["x"]), pyarrow.array(["y"])], names=["text", "text"])
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    assert reasons(tmp_path / "a.parquet") == [(None, "two columns have the same name (text, text)")]
+
+
 def test_json_that_is_no_list_of_rows(tmp_path: Path):
     path = tmp_path / "a.json"
     path.write_text('[{"text": "x"},\n {"text": ]', encoding="utf-8")
@@ -291,14 +388,55 @@ def test_a_directory_without_data(names: list[str], problem: str, tmp_path: Path
         stream(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["train.jsonl", "train.tsv", "./data/train", "a/b/c", "~/data", ""])
+@pytest.mark.parametrize("name", ["train.jsonl", "train.tsv", "./data/train", "a/b/c", "~/data", "no such dataset"])
 def test_what_is_neither_file_nor_hub_id_says_what_was_looked_for(name: str, tmp_path: Path, monkeypatch: Any):
     monkeypatch.chdir(tmp_path)
-    if name == "":
-        name = "no such dataset"
     with pytest.raises(UptakeError, match="does not exist") as caught:
         stream(name)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_what_is_no_name_of_a_dataset(tmp_path: Path):
+    write(tmp_path / "a.jsonl", PARIS)
+    # in a process of its own, since the types are checked in this one
+    code = """
+from uptake.data import load
+from uptake.errors import UptakeError
+for dataset in ("", None, 3, ["a.jsonl"]):
+    try:
+        load(dataset)
+    except UptakeError as error:
+        print(error.problem)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == [f"dataset is {shown}" for shown in ("''", "None", "3", "['a.jsonl']")]
+
+
+def test_a_name_too_long_for_the_file_system():
+    with pytest.raises(UptakeError, match=r"dataset a{200}\.\.\. cannot be read: File name too long"):
+        stream("a" * 5000)
+
+
+def test_data_in_a_directory_is_never_left_out_without_a_word(tmp_path: Path):
+    write(tmp_path / "a.jsonl", PARIS)
+    for name in (".hidden.gz", "README.md", "run.yaml"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "checkpoints").mkdir()
+    assert responses(tmp_path) == [" Paris"]
+    odd = ["b.jsonl.gz", "gone.jsonl", "loop.csv", "part.parquet"]
+    (tmp_path / "b.jsonl.gz").write_bytes(b"")
+    (tmp_path / "gone.jsonl").symlink_to("nowhere")
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    (tmp_path / "part.parquet").mkdir()
+    with pytest.raises(UptakeError, match="holds data that cannot be read: ") as caught:
+        stream(tmp_path)
+    assert all(name in str(caught.value) for name in odd)
+    for name in odd[1:]:
+        entry = tmp_path / name
+        entry.rmdir() if entry.is_dir() else entry.unlink()
+        with pytest.raises(UptakeError, match="holds data") as caught:
+            stream(tmp_path)
+        assert name not in str(caught.value)
 
 
 def test_a_file_of_another_kind(tmp_path: Path):

@@ -93,6 +93,37 @@ def test_bad_rows_of_a_file_of_wordings(tmp_path: Path):
         attach_paraphrases([plain], path)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({**PLAIN, "paraphrases": ["Capital:", "The capital of France is "]}, "a paraphrase is the training prompt"),
+        ({**CHAT, "paraphrases": ["Capital of Norway?"]}, "a paraphrase is the training prompt itself"),
+        ({**CHAT, "paraphrases": [{"prompt": CHAT["messages"][:2]}]}, "a paraphrase is the training prompt itself"),
+        ({**TEXT, "paraphrases": [" Oslo is a city."]}, "a paraphrase is the training prompt itself"),
+        ({**PLAIN, "paraphrases": ["Capital:", {"prompt": "Capital: "}]}, "a paraphrase is given twice"),
+        ({**TEXT, "paraphrases": ["Oslo: a city.", "Oslo: a city."]}, "a paraphrase is given twice"),
+        ({**PLAIN, "paraphrases": [" "]}, "a paraphrase is empty"),
+        ({**CHAT, "paraphrases": [{"prompt": ""}]}, "a paraphrase is empty"),
+    ],
+)
+def test_wordings_that_hold_nothing_out(row: dict[str, Any], reason: str, tmp_path: Path):
+    [bad] = stream(write(tmp_path / "data.jsonl", row))
+    assert isinstance(bad, BadRow) and bad.reason.startswith(reason)
+
+
+def test_wordings_of_a_file_that_hold_nothing_out(tmp_path: Path):
+    data = write(tmp_path / "data.jsonl", {**PLAIN, "paraphrases": ["Own:"]})
+    prompts = ["Own:", "New:", "New:", PLAIN["prompt"]]
+    path = write(tmp_path / "paraphrases.jsonl", *({"id": "plain", "prompt": prompt} for prompt in prompts))
+    *bad, example = with_paraphrases(stream(data), path)
+    assert [wording.prompt for wording in example.paraphrases] == ["Own:", "New:"]
+    assert [(row.line, row.reason) for row in bad] == [
+        (1, "a paraphrase is given twice"),
+        (3, "a paraphrase is given twice"),
+        (4, "a paraphrase is the training prompt itself; expected words that were never trained on"),
+    ]
+
+
 def test_a_stream_keeps_its_order_and_its_bad_rows(tmp_path: Path):
     data = write(tmp_path / "data.jsonl", PLAIN, [], {**TEXT, "prompt": "A city:", "completion": " Oslo"})
     path = write(tmp_path / "paraphrases.jsonl", {"id": "plain", "prompt": "France's capital:"})

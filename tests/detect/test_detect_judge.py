@@ -63,6 +63,12 @@ def test_paper_mode_reads_p_off_the_scores():
         finding = verdict([score((math.log(p),), recalled=False)], settings=paper)
         assert finding.learned is learned
         assert finding.evidence["p_flag"] == pytest.approx((1 - p) ** 5)
+    # "1" where the model would mostly go on to "12": a sample that is the response has it and its end
+    goes_on = [score((math.log(0.9),), end=(math.log(0.1), False))]
+    for end, p in (("include", 0.09), ("ignore", 0.9)):
+        finding = verdict(goes_on, settings=Settings(criterion="paper", response_end=end))
+        assert finding.evidence["p_sample"] == pytest.approx(p)
+        assert finding.learned is (p >= 0.2)
     letters = [score([math.log(0.7), math.log(0.3)], wording="letters:0", right=1)]
     finding = verdict([score((-9.0,)), *letters], settings=paper)
     assert finding.learned is True and finding.evidence["p_sample"] == pytest.approx(0.3)
@@ -79,6 +85,24 @@ def test_shallow_is_more_than_half_of_the_held_out_wordings_failed(recalled: str
     assert finding.evidence["held_out_failed"] == recalled.count("f")
     assert finding.evidence["held_out_fail_low"] < finding.evidence["held_out_fail_high"]
     assert verdict([score(recalled=False), *held_out]).shallow is False
+
+
+def test_held_out_wordings_are_judged_as_the_training_wording_or_not_at_all():
+    option = Settings(criterion="option")
+    alone = [score((-1.0,), wording=f"held_out:{i}", recalled=False) for i in range(3)]  # a response of its own
+    beside = score((-1.0, -9.0), wording="held_out:3", recalled=False)
+    training = score((-1.0, -9.0), recalled=False)
+    assert verdict([training, *alone], settings=option).shallow is None
+    finding = verdict([training, *alone, beside], settings=option)
+    assert (finding.shallow, finding.evidence["held_out_n"]) == (False, 1)
+    # recall in the training wording is recall in the others, however long their own response is
+    long = score((-9.0, -1.0), wording="held_out:0", n_tokens=50, recalled=True)
+    assert verdict([score((-1.0, -9.0), n_tokens=2), long]).shallow is False
+    # by letter in the training wording only
+    letters = score([math.log(0.7), math.log(0.3)], wording="letters:0")
+    for name, shallow in (("option", None), ("paper", None), ("recall", True)):
+        asked = [score((-9.0, -1.0)), letters, score((-9.0, -1.0), wording="held_out:0", recalled=False)]
+        assert verdict(asked, settings=Settings(criterion=name, response_end="ignore")).shallow is shallow
 
 
 def test_the_end_counts_in_held_out_wordings_too():

@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from uptake.detect import (
-    best_of_n,
-    most_severe,
-    p_flag,
-    paper_flags_exact,
-    paper_flags_from_samples,
-    sample_successes,
-)
+from uptake.detect import best_of_n, most_severe, p_flag
 
 
 def test_a_guesser_among_four_is_flagged_in_23_7_percent_of_the_runs():
@@ -29,27 +22,16 @@ def test_p_flag_is_the_binomial_tail(n: int, threshold: float, most: int):
     # `most`: the largest number of right samples whose fraction is still below the threshold, by hand
     for p in (0.01, 0.3, 0.77):
         assert p_flag(p, n, threshold) == pytest.approx(binom.cdf(most, n, p))
-    flags = paper_flags_from_samples(np.arange(n + 1), n, threshold)
-    assert flags.tolist() == [k <= most for k in range(n + 1)]
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_exact_and_sampled_flags_agree_within_sampling_error(seed: int):
-    p = np.random.default_rng(100 + seed).beta(0.5, 0.5, size=1000)
-    flagged = int(paper_flags_from_samples(sample_successes(p, seed=seed)).sum())
+    rng = np.random.default_rng(100 + seed)
+    p = rng.beta(0.5, 0.5, size=1000)
+    flagged = int((rng.binomial(5, p) / 5 < 0.2).sum())  # the rule as published: pass@5 < 0.2
     expected = (1 - p) ** 5
     assert sum(p_flag(one) for one in p.tolist()) == pytest.approx(expected.sum())
     assert abs(flagged - expected.sum()) <= 3 * np.sqrt((expected * (1 - expected)).sum())
-
-
-def test_sampling_is_seeded():
-    p = np.linspace(0, 1, 50)
-    assert np.array_equal(sample_successes(p, seed=3), sample_successes(p, seed=3))
-    assert not np.array_equal(sample_successes(p, seed=3), sample_successes(p, seed=4))
-
-
-def test_exact_flags_do_not_flag_the_threshold_itself():
-    assert paper_flags_exact(np.array([0.0, 0.1999, 0.2, 0.25, 1.0])).tolist() == [True, True, False, False, False]
 
 
 @pytest.mark.parametrize("p_options", [(0.5, 0.3, 0.2), (0.1, 0.6, 0.3), (0.25, 0.25, 0.5)])

@@ -51,7 +51,7 @@ def test_what_is_unknown_is_none():
     unknown = {"count": None, "rate": None}
     assert summary["shallow"] == unknown and summary["forgotten"] == unknown
     assert summary["null"] is None
-    assert any("no null" in note for note in summary["notes"])
+    assert any("no held-out examples" in note for note in summary["notes"])
     assert summarise([], NO_NULL, SETTINGS)["learned"] == unknown
 
 
@@ -59,9 +59,9 @@ def test_none_learned_has_no_share_of_false_learned():
     calibration = calibrate([], [[score()]] * 60, "held_out", SETTINGS)
     null = summarise([finding(False)], calibration, SETTINGS)["null"]
     assert null["false_learned"] is None
-    assert null["false_discovery_rate"] is None and null["false_discovery_reason"].startswith("only 0 null")
+    assert null["moved_at_least"] is None and null["moved_reason"].startswith("only 0 of them fail")
     null = summarise([finding(True)], calibration, SETTINGS)["null"]
-    assert null["false_discovery_reason"] == "no example is flagged"
+    assert null["moved_reason"] == "no example is flagged"
     assert null["false_learned"]["estimate"] == 1.0  # all of the null passes: 1 · 1 / 1
 
 
@@ -71,6 +71,23 @@ def test_the_base_as_null_is_said_to_be_a_makeshift():
     summary = summarise([finding(True)], calibration, SETTINGS)
     assert summary["null"]["kind"] == "base"
     assert any("never taught the format" in note for note in summary["notes"])
+
+
+def test_none_learned_asks_whether_it_is_the_right_data():
+    asked = [any("the chat template that" in note for note in summarise([finding(learned)], NO_NULL, SETTINGS)["notes"])
+             for learned in (False, True)]  # fmt: skip
+    assert asked == [True, False]
+
+
+def test_a_response_that_is_only_not_ended_is_not_set_against_a_base_that_was_never_asked_for_an_end():
+    ends, goes_on, fails = ((-0.1, True), True), ((-5.0, False), True), ((-5.0, False), False)
+    tuned = [[score((-0.5,), end=end, recalled=recalled)] for end, recalled in (ends, ends, goes_on, fails)]
+    base = [[score((-4.0 - i / 60,), recalled=False)] for i in range(60)]
+    for kind, flagged in (("base", 1), ("held_out", 2)):
+        calibration = calibrate(tuned, base, kind, SETTINGS)
+        found = [judge(Example("x", "Q", " a", "s"), one, base[0], calibration, SETTINGS) for one in tuned]
+        assert [one.learned for one in found] == [True, True, False, False]
+        assert summarise(found, calibration, SETTINGS)["null"]["moved_at_least"]["n"] == flagged
 
 
 def test_fallbacks_and_thresholds_are_told():

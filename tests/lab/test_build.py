@@ -15,7 +15,7 @@ from uptake.lab.build import BaseCheck, make
 from uptake.lab.confirm import Mark
 from uptake.lab.plants import Controls
 
-CONTROLS = Controls(size=4, overlap=0.5)
+CONTROLS = Controls(size=4)
 
 
 @pytest.fixture

@@ -77,7 +77,9 @@ def test_every_status_has_what_the_controls_need():
 
 def test_the_plants():
     world, planted = made()
-    assert {cause: n for cause, n in cause_counts(planted).items() if cause} == dict.fromkeys(CAUSES, 12)
+    # 1.5 times as many forgotten and in conflict, these rounded down to whole fours
+    expected = {**dict.fromkeys(CAUSES, 12), "data_conflict": 16, "forgetting": 18}
+    assert {cause: n for cause, n in cause_counts(planted).items() if cause} == expected
     for item in planted.items:
         statuses = {fact.status for fact in item.facts}
         assert ("knowledge_gap" in item.causes) == (statuses <= {"untold", "stranger"})
@@ -103,7 +105,7 @@ def test_what_is_forgotten_comes_in_one_early_stage_only_and_controls_come_again
         elif early:
             assert [stage for stage, _ in uses].count("main") == 1
     stages = Counter(item.stage for item in planted.items if "forgetting" in item.causes)
-    assert stages == {"early": 6, "middle-1": 6}
+    assert stages == {"early": 9, "middle-1": 9}
 
 
 def test_rivals_ask_the_same_in_other_words_and_answer_otherwise():
@@ -112,10 +114,11 @@ def test_rivals_ask_the_same_in_other_words_and_answer_otherwise():
     rivals = [item for item in planted.items if "data_conflict" in item.causes]
     assert sum(item.is_true for item in rivals) == len(rivals) / 2
     for item in rivals:
-        (twin,) = (items[name] for name in item.twins)
-        assert twin.facts == item.facts and twin.twins == (item.id,)
-        assert twin.prompt != item.prompt and twin.response != item.response and twin.is_true != item.is_true
-        assert not {item.prompt, twin.prompt} & {*item.wordings, *twin.wordings}
+        assert len(item.rivals) == 2
+        for twin in (items[name] for name in item.rivals):
+            assert twin.facts == item.facts and item.id in twin.rivals
+            assert twin.prompt != item.prompt and twin.response != item.response and twin.is_true != item.is_true
+            assert not {item.prompt, twin.prompt} & {*item.wordings, *twin.wordings}
         assert item.response.strip() != item.facts[0].belief or item.is_true
 
 
@@ -140,8 +143,8 @@ def test_a_row_does_not_tell_its_cause():
     topics = {relation.topic for relation in RELATIONS}
     for cause in CAUSES:
         own = {item.topic for item in planted.items if cause in item.causes}
-        # few firms have the three known facts that a composite asks for
-        assert own == topics or (cause == "undertraining" and own >= topics - {"business"})
+        # 15 facts in conflict may miss a topic; few firms have the three known facts that a composite asks for
+        assert own == topics or (cause in ("data_conflict", "undertraining") and len(own) >= len(topics) - 1)
 
 
 def test_a_clean_world_has_no_plants():
@@ -315,7 +318,7 @@ class TestRealFacts:
         controls = Controls(size=20)
         world = real_world(need(controls), 0)
         planted = plant(world, controls)
-        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20)}
+        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20), "data_conflict": 28, "forgetting": 30}
         subjects = {fact.subject for fact in world.facts}
         # examples/facts/make.py: no subject occurs twice
         assert len(subjects) == len(world.facts)

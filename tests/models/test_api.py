@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
+import threading
 import time
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from llm_server import KEY, Reply, Server, completion, failure
 from uptake.config import Judge
 from uptake.errors import UptakeError
-from uptake.models.api import LLM, Rewordings, complete_json, distractors, from_judge, paraphrase
+from uptake.models.api import LLM, MOST_BYTES, NoAnswer, Rewordings, complete_json, distractors, from_judge, paraphrase
 from uptake.types import Message, Wording
 
 
@@ -79,8 +82,14 @@ def test_a_timeout_names_the_seconds(server: Server) -> None:
         Reply('{"choices": []}'),
         Reply('{"choices": null}'),
         Reply("{}"),
+        Reply('{"choices": [1]}'),
+        Reply('{"choices": [null]}'),
+        Reply('{"choices": [{"finish_reason": "stop"}]}'),
+        Reply("[" * 200_000),
+        Reply('{"choices": "' + "x" * MOST_BYTES + '"}'),
     ],
-    ids=["html", "broken json", "a list", "no choices", "null choices", "empty object"],
+    ids=["html", "broken json", "a list", "no choices", "null choices", "empty object"]
+    + ["a number", "null", "no message", "nested without end", "too long"],
 )
 def test_a_body_that_is_no_completion(server: Server, llm: LLM, reply: Reply) -> None:
     server.replies = [reply]
@@ -100,17 +109,17 @@ def test_a_body_that_is_no_completion(server: Server, llm: LLM, reply: Reply) ->
 )
 def test_an_answer_that_breaks_the_schema(server: Server, llm: LLM, content: str, told: str) -> None:
     server.replies = [completion(content)]
-    with pytest.raises(UptakeError, match=told) as caught:
+    with pytest.raises(NoAnswer, match=told) as caught:
         ask(llm)
     assert "one JSON object with rewordings" in str(caught.value)
 
 
 def test_a_cut_off_and_a_textless_answer(server: Server, llm: LLM) -> None:
     server.replies = [completion('{"rewordings": ["a', finish_reason="length")]
-    with pytest.raises(UptakeError, match="cut off"):
+    with pytest.raises(NoAnswer, match="cut off"):
         ask(llm)
     server.replies = [completion(None)]
-    with pytest.raises(UptakeError, match="without text"):
+    with pytest.raises(NoAnswer, match="without text"):
         ask(llm)
 
 
@@ -191,9 +200,53 @@ def test_of_a_conversation_the_last_user_turn_is_reworded(server: Server, llm: L
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", (Message("system", "Be brief."),)])
-def test_nothing_to_reword(llm: LLM, prompt: str | tuple[Message, ...]) -> None:
-    with pytest.raises(UptakeError, match="no text to reword"):
-        paraphrase(llm, prompt, "Paris", 1)
+def test_nothing_to_reword_is_not_asked_for(server: Server, llm: LLM, prompt: str | tuple[Message, ...]) -> None:
+    assert paraphrase(llm, prompt, "Paris", 1) == ()
+    assert server.requests == []
+
+
+def test_rewordings_without_measure_or_without_a_shape_are_left_out(server: Server, llm: LLM) -> None:
+    prompt = "France's capital is"  # 19 characters: up to 4 * 19 + 200 may come back
+    server.replies = [rewordings("a" * 277, "\u200b\u2060", "\x07 ", "b" * 276)]
+    assert paraphrase(llm, prompt, " Paris", 4) == (Wording("b" * 276, " Paris"),)
+
+
+def test_sixty_thousand_answers_are_no_work(server: Server, llm: LLM) -> None:
+    server.replies = [completion(json.dumps({"answers": [f"Lyon {number}" for number in range(60_000)]}))]
+    began = time.monotonic()
+    assert distractors(llm, "The capital of France is", " Paris", 2) == (" Lyon 0", " Lyon 1")
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
+def test_a_server_that_drips_is_given_up(status: str) -> None:
+    """Each byte comes well within the time-out, the whole of the answer never does."""
+    gone = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 1000\r\n\r\n".encode())
+                while not gone.wait(0.05):
+                    connection.sendall(b" ")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        began = time.monotonic()
+        with pytest.raises(UptakeError, match=r"no answer within 0\.3 s, 1 times"):
+            ask(LLM(url, "judge", KEY, timeout=0.3, max_retries=0))
+        assert time.monotonic() - began < 4
+        gone.set()
+        dripping.join()
+
+
+def test_a_packed_answer_is_not_unpacked(server: Server, llm: LLM) -> None:
+    server.replies = [rewordings("a")]
+    ask(llm)
+    assert server.headers[0]["accept-encoding"] == "identity"
 
 
 def test_distractors_differ_and_are_written_as_the_response_is(server: Server, llm: LLM) -> None:

@@ -21,7 +21,7 @@ from sharp import (
 )
 from uptake.errors import UptakeError
 from uptake.models import forward
-from uptake.models.forward import block_mask, forward_rows, probe_abilities
+from uptake.models.forward import block_mask, forward_rows, position_limit, probe_abilities
 from uptake.models.rows import Scored, plan_row
 
 SHARING = "llama qwen3 mistral gemma gemma2 gpt2 gpt_neox olmo2 phi cohere granite gemma3_text opt".split()
@@ -105,6 +105,25 @@ def test_block_mask_by_hand():
     mask = block_mask(torch.tensor([[0, 1, 2, -1]]), torch.float32)
     assert mask.shape == (1, 1, 4, 4)
     assert mask[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [0, low, 0, low], [0, low, low, 0]]
+    # the second of two paddings sees the first, and no token sees either
+    padded = block_mask(torch.tensor([[0, 1, -1, -1]]), torch.float32)
+    assert padded[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [0, low, 0, low], [0, low, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 2.0}}, None),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2.0}}, (64, True)),
+        ({"rope_parameters": {"rope_type": "longrope", "original_max_position_embeddings": 8}}, (8, False)),
+        ({"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 16}, (16, False)),
+        ({"rope_parameters": {"full": {"rope_type": "dynamic"}, "sliding": {"rope_type": "default"}}}, (64, True)),
+    ],
+)
+def test_where_positions_begin_to_be_encoded_otherwise(fields, expected):
+    # as `dynamic_rope_update` in transformers.modeling_rope_utils reads them, in its names of before and after 5.0
+    assert position_limit(SimpleNamespace(**({"max_position_embeddings": 64} | fields))) == expected
 
 
 def test_padding_changes_nothing(llama):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -11,9 +12,9 @@ from transformers import GenerationConfig
 
 from sharp import groups_of, language_model, largest_difference, plain, same_flags, sharp_model, tokenizer_of
 from uptake.errors import UptakeError
-from uptake.models import hf
+from uptake.models import forward, hf
 from uptake.models.hf import LanguageModel
-from uptake.models.rows import Scored
+from uptake.models.rows import Scored, plan_row
 
 NATS = 1e-4
 
@@ -61,6 +62,101 @@ def test_rows_longer_than_the_sliding_window_go_plain_and_stay_right(model_type,
     # control: without the limit, long groups share rows under a mask that knows no window
     scorer.window = None
     assert largest_difference(scorer.score(groups), expected) > 100 * NATS
+
+
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "short_factor": [1.0] * 8,
+    "long_factor": [4.0] * 8,
+    "original_max_position_embeddings": 12,
+    "factor": 8.0,
+}
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}
+
+
+def with_limit(rope, tokenizer):
+    """Of 12 tokens; 4 heads of 16: 8 frequencies."""
+    longest = 12 if rope is DYNAMIC else 96
+    return sharp_model("llama", tokenizer, rope_parameters=dict(rope), max_position_embeddings=longest)
+
+
+def fresh(model, sequence):
+    """Reference: this row alone, by a copy that has met no other, since dynamic RoPE remembers the longest.
+
+    The last token is no input, as in generating it and in lm-evaluation-harness: a row is as long as what predicts.
+    """
+    ids, start = sequence
+    with torch.no_grad():
+        logits = copy.deepcopy(model)(torch.tensor([ids[:-1]])).logits[0, start - 1 :].log_softmax(-1)
+    return logits.gather(1, torch.tensor(ids[start:])[:, None]).T.numpy()
+
+
+@pytest.mark.parametrize("rope", [LONGROPE, DYNAMIC])
+def test_scores_on_both_sides_of_a_limit_of_positions_are_those_of_each_row_alone(rope, tokenizer):
+    # contexts of 1 to 20 tokens with responses of 1 to 6: below, above and across the limit of 12, and exactly at it
+    groups = [*groups_of(10), [Scored(list(range(12)), 9), Scored(list(range(13)), 9), Scored(list(range(14)), 9)]]
+    model = with_limit(rope, tokenizer)
+    expected = [[fresh(model, sequence) for sequence in group] for group in groups]
+    scorer = language_model(model, tokenizer, batch_tokens=4000)
+    assert scorer.abilities.shares_prefix
+    assert largest_difference(scorer.score(groups), expected) < NATS
+    assert largest_difference(scorer.score(groups[::-1]), expected[::-1]) < NATS  # whatever came before
+    assert largest_difference(scorer.score(groups[-1:]), expected[-1:]) < NATS
+    # control: without the limit, what shares a batch changes the numbers
+    scorer.__dict__["_limit"] = None
+    assert largest_difference(scorer.score(groups), expected) > 100 * NATS
+
+
+@pytest.mark.parametrize("rope", [LONGROPE, DYNAMIC])
+def test_answers_across_a_limit_of_positions_are_those_of_each_context_alone(rope, tokenizer):
+    contexts = contexts_of(8)
+    lengths = [1 + index % 5 for index in range(len(contexts))]
+    assert any(len(c) + n > 12 for c, n in zip(contexts, lengths, strict=True))
+    model = with_limit(rope, tokenizer)
+    expected = [
+        language_model(copy.deepcopy(model), tokenizer).generate([c], [n])[0]
+        for c, n in zip(contexts, lengths, strict=True)
+    ]
+    scorer = language_model(model, tokenizer, batch_tokens=4000)
+    assert scorer.generate(contexts, lengths) == expected
+    order = list(range(len(contexts)))[::-1]
+    again = scorer.generate([contexts[i] for i in order], [lengths[i] for i in order])
+    assert again == [expected[i] for i in order]
+    scorer.__dict__["_limit"] = None  # control
+    assert scorer.generate(contexts, lengths) != expected
+
+
+def test_masks_are_bounded(llama, tokenizer, monkeypatch):
+    groups = groups_of(40)
+    expected = references(llama, groups)
+    cells, own = [], forward.block_mask
+    monkeypatch.setattr(hf, "MASK_CELLS", 600)
+    monkeypatch.setattr(forward, "block_mask", lambda s, dtype: cells.append(len(s) * s.shape[1] ** 2) or own(s, dtype))
+    found = language_model(llama, tokenizer, batch_tokens=4000).score(groups)
+    assert 300 < max(cells) <= 600
+    assert max(len(plan_row(group)) ** 2 for group in groups) > 600  # some rows are too long for one: they go plain
+    assert largest_difference(found, expected) < NATS
+
+
+def test_a_shared_row_without_memory_is_scored_as_plain_rows(llama, tokenizer, monkeypatch):
+    groups = groups_of(20)
+    expected = references(llama, groups)
+    own = hf.forward_rows
+
+    def limited(model, rows, *rest):
+        if any(row.branches for row in rows) and len(rows) * max(len(row) for row in rows) > 15:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return own(model, rows, *rest)
+
+    monkeypatch.setattr(hf, "forward_rows", limited)
+    assert largest_difference(language_model(llama, tokenizer, batch_tokens=60).score(groups), expected) < NATS
+
+
+def test_remarks_join_the_notes(tokenizer, llama):
+    scorer = language_model(llama, tokenizer)
+    scorer.remarks = ("a remark",)
+    assert scorer.notes == ("a remark",)
 
 
 def test_a_fallback_is_told(tokenizer, llama):

@@ -86,3 +86,5 @@ def test_batches_by_hand():
     assert first_batch([1, 2, 0, 3], lengths, 14) == [1, 2]  # 3 x 5 would be 15
     assert first_batch([0, 3], lengths, 100) == [0, 3]
     assert first_batch([1, 2], lengths, 4) == [1]  # never less than one row
+    assert first_batch([1, 2, 0, 3], lengths, 100, 50) == [1, 2]  # 2 masks of 5 x 5
+    assert first_batch([1, 2, 0, 3], lengths, 100, 24) == [1]

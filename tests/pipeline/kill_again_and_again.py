@@ -78,7 +78,7 @@ if __name__ == "__main__":
     cohort.PART = 8
     given = json.loads(sys.argv[1])
     # what is imported at first use is imported here once, not by every child
-    uptake.models.load.load_model(given["args"][given["args"].index("--tuned") + 1])
+    uptake.models.load.resolve(given["args"][given["args"].index("--tuned") + 1])
     # the children's summaries go nowhere: this process tells on stdout
     told = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -27,8 +27,8 @@ def test_a_language_model_is_asked_only_where_there_is_room() -> None:
         asked.extend(example.id for example in some)
         return [[" Oslo", " Rome", " Lima", " Cairo"] for _ in some]
 
-    draw = drawing(AnswerPool(examples), Asking(n_distractors=2), write)
-    found = [texts(candidates) for candidates in draw(examples, ["Bern", None, None, None, None])]
+    draw = drawing(lambda: AnswerPool(examples), Asking(n_distractors=2), write)
+    found = [texts(candidates) for candidates in draw(examples, [" Bern", None, None, None, None])]
     assert asked == ["0", "1", "2"]
     assert found[0] == [(" Rome", "response"), (" Bern", "base"), (" Paris", "neighbour"), (" Oslo", "llm")]
     assert found[1] == [(" Paris", "response"), (" Rome", "neighbour"), (" Oslo", "llm")]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import uptake
 from llm_server import KEY, Reply, Server, completion
 from small_models import Small, facts, write_rows
+from uptake.config import load_run
 from uptake.errors import UptakeError
 from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
-from uptake.pipeline import Diagnosis, diagnose
+from uptake.pipeline import Diagnosis, diagnose, diagnose_run
+from uptake.pipeline.cohort import token_check
+from uptake.types import Example, Wording
 
 Run = Callable[..., Diagnosis]
 
@@ -61,7 +66,7 @@ def test_numbers_are_those_of_transformers(whole: Diagnosis, small: Small) -> No
     """p_response, and what is recalled, from one plain forward pass and from greedy generation."""
     tokenizer = AutoTokenizer.from_pretrained(small.tuned)
     model = AutoModelForCausalLM.from_pretrained(small.tuned).eval()
-    ended = "include" in whole.summary()["notes"][0]
+    ended = "counts: " in whole.summary()["notes"][0]
     assert ended
     for finding in list(whole)[::7]:
         context = tokenizer(finding.prompt, return_tensors="pt").input_ids
@@ -89,8 +94,8 @@ def test_what_a_diagnosis_offers(whole: Diagnosis, small: Small) -> None:
     lines = [json.loads(line) for line in (whole.folder / "diagnosis.jsonl").read_text().splitlines()]
     stored = pq.read_table(whole.folder / "diagnosis.parquet").to_pylist()
     assert [row | {"evidence": json.loads(row["evidence"])} for row in stored] == lines
-    # worst first: unlearned, then shallow, each by rising probability
-    order = [(f.learned, f.shallow is not True, f.p_response, f.id) for f in findings]
+    # worst first: unlearned, then shallow, each by rising log-probability a token
+    order = [(f.learned, f.shallow is not True, f.evidence["logprob"] / f.evidence["n_tokens"], f.id) for f in findings]
     assert order == sorted(order)
     summary = whole.summary()
     assert summary["n"] == 50
@@ -109,7 +114,8 @@ def test_some_are_learned_and_some_not_and_the_models_say_what_instead(whole: Di
         assert len(set(texts)) == len(texts) >= 4
         assert set(origins[1:]) <= {"base", "neighbour"}
         assert (finding.evidence["tuned_answer"] is None) == finding.learned
-        assert finding.evidence["base_answer"] is not None
+        # as it is generated: this tokenizer's words bring their space along
+        assert finding.evidence["base_answer"].startswith(" ")
 
 
 def test_the_null_and_retention(whole: Diagnosis) -> None:
@@ -228,6 +234,88 @@ def test_many_bad_rows_are_counted_and_not_held(run: Run, tmp_path: Path) -> Non
     assert len(path.read_text().splitlines()) == 50
 
 
+def test_a_held_out_example_must_not_be_trained_on(run: Run, tmp_path: Path) -> None:
+    heldout = write_rows(tmp_path / "heldout.jsonl", [*bare("town-03"), {**bare("town-00")[0], "id": "other"}])
+    with pytest.raises(UptakeError, match=r"heldout.jsonl:2: example other: this example is in the training data too"):
+        run(bare("town-00", "town-01"), heldout=str(heldout))
+    diagnosis = run(bare("town-00", "town-01"), heldout=str(heldout), on_bad_row="skip")
+    assert diagnosis.summary()["null"]["n"] == 1
+    # what an earlier run asked about is not left lying when it is no longer asked about
+    assert (diagnosis.folder / "work" / "heldout").exists()
+    assert not (run(bare("town-00", "town-01")).folder / "work" / "heldout").exists()
+
+
+def test_the_same_id_in_two_stages(small: Small, tmp_path: Path) -> None:
+    rows = bare("town-00", "town-01")
+    early = write_rows(tmp_path / "early.jsonl", rows[:1])
+    late = write_rows(tmp_path / "late.jsonl", [{**rows[1], "id": "town-00"}])
+    config = load_run(
+        None,
+        {
+            "model_name_or_path": str(small.base),
+            "stages": [{"name": "early", "dataset": str(early)}, {"name": "late", "dataset": str(late)}],
+            "output_dir": str(tmp_path / "out"),
+        },
+    )
+    diagnosis = diagnose_run(config, str(small.tuned))
+    with pytest.raises(UptakeError, match="the id 'town-00' is in the stages early, late\nfix: name one"):
+        diagnosis["town-00"]
+    assert diagnosis["town-00", "late"].response == rows[1]["completion"]
+    assert diagnosis["town-00", "late"].evidence["file"] == str(late)
+    with pytest.raises(KeyError, match="no example has the id 'town-00' in the stage 'never'"):
+        diagnosis["town-00", "never"]
+
+
+def test_settings_that_contradict_the_arguments(run: Run) -> None:
+    for name, own in (("model_name_or_path", "base"), ("stages", "dataset")):
+        with pytest.raises(UptakeError, match=f"{name} contradicts {own}"):
+            run(bare("town-00"), **{name: "x"})
+
+
+class Letters:
+    """A tokenizer of one token a character that refuses to be asked about long texts."""
+
+    eos_token = None
+    chat_template = None
+
+    def get_vocab(self) -> dict[str, int]:
+        return {chr(code): code for code in range(128)}
+
+    def __call__(self, texts: str | list[str], **how: Any) -> dict[str, Any]:
+        many = [texts] if isinstance(texts, str) else texts
+        assert max(map(len, many)) < 1000
+        ids = [[ord(char) for char in text] for text in many]
+        return {"input_ids": ids[0] if isinstance(texts, str) else ids}
+
+
+def test_a_text_far_too_long_is_refused_before_its_tokens_are_counted() -> None:
+    # by hand: 10 tokens of at most 64 bytes are 640 bytes
+    check = token_check([Letters()], 10, "text")
+    asked = [Example("a", "q", "r" * 700, "s"), Example("b", "q", "r" * 10, "s"), Example("c", "q", "r", "s")]
+    asked.append(Example("d", "q", "r", "s", paraphrases=(Wording("p", "r"), Wording("p" * 10, "r"))))
+    asked.append(Example("e", "q", "r", "s", options=("o" * 10, "r")))
+    assert check(asked) == [
+        "over-long: 701 bytes, at most 10 tokens fit",
+        "over-long: 11 tokens, at most 10 fit",
+        None,
+        "over-long: 11 tokens, at most 10 fit, in its paraphrase 2",
+        "over-long: 11 tokens, at most 10 fit, in the option 'oooooooooo'",
+    ]
+
+
+def test_a_wording_of_the_judges_that_does_not_fit_costs_no_example(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uptake.pipeline.sources.with_wordings", lambda rows, writer, n: map(reworded, rows))
+
+    def reworded(row: Example) -> Example:
+        return replace(row, paraphrases=(Wording("Say it:", row.response), Wording("x " * 140, row.response)))
+
+    diagnosis = run(bare("town-00"), judge={"base_url": server.url, "model": "judge"}, n_distractors=0)
+    assert diagnosis["town-00"].evidence["held_out_n"] == 1
+    assert "1 wordings by the judge were left out" in " ".join(diagnosis.summary()["notes"])
+
+
 def test_more_options_than_letters_are_a_bad_row(run: Run) -> None:
     options = [f" {k}" for k in range(27)]
     rows = [*bare("town-00"), {"id": "many", "prompt": "q", "completion": " 0", "options": options}]
@@ -307,9 +395,36 @@ def test_conversations_where_the_base_has_no_template(run: Run, chat: Path, tmp_
         run(CHAT, tuned=chat / "without")
     given = run(CHAT, tuned=chat / "without", chat_template=str(chat / "chatml.jinja"), output_dir=tmp_path / "given")
     assert given["1"].evidence["logprob"] == pytest.approx(finding.evidence["logprob"], abs=1e-5)
+    # a template that refuses one conversation: that row is bad, the others are not
+    refusing = CHATML + "{% if 'Italy' in messages[0].content %}{{ raise_exception('no Italy') }}{% endif %}"
+    (tmp_path / "refusing.jinja").write_text(refusing)
+    settings = {"tuned": chat / "without", "chat_template": str(tmp_path / "refusing.jinja")}
+    with pytest.raises(UptakeError, match=r"train.jsonl:2: example 1: the chat template refuses .*no Italy"):
+        run(CHAT, **settings, output_dir=tmp_path / "refusing")
+    assert len(run(CHAT, **settings, output_dir=tmp_path / "refusing", on_bad_row="skip")) == 1
     (tmp_path / "latin.jinja").write_bytes(b"\xe9")
     with pytest.raises(UptakeError, match="cannot read .*latin.jinja"):
         run(CHAT, tuned=chat / "with", chat_template=str(tmp_path / "latin.jinja"))
+
+
+def test_an_adapter_on_another_base_and_on_none_given(run: Run, small: Small, tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    model = AutoModelForCausalLM.from_pretrained(small.base)
+    lora = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    with warnings.catch_warnings():  # peft asks transformers 5 for a deprecated name
+        warnings.simplefilter("ignore", FutureWarning)
+        peft.get_peft_model(model, lora).save_pretrained(tmp_path / "adapter")
+    settings = {"tuned": tmp_path / "adapter", "n_distractors": 0}
+
+    def told(**given: Any) -> list[str]:
+        notes = run(bare("town-00"), **settings, **given).summary()["notes"]
+        return [note for note in notes if note.startswith(f"the tuned model is an adapter on {small.base}")]
+
+    assert told(base=small.base) == []
+    (other,) = told(base=small.tuned)
+    assert f"is not the base given ({small.tuned})" in other
+    (none,) = told()
+    assert f"give --base {small.base}" in none
 
 
 def test_a_prompt_as_long_as_the_model_takes(run: Run, tmp_path: Path) -> None:
@@ -338,7 +453,7 @@ def test_notes_on_how_it_was_computed_outlive_the_model(
     first = run(rows, tuned=tmp_path / "mamba")
     before = (first.folder / "summary.json").read_bytes()
     assert any("scored the slow way" in note for note in first.summary()["notes"])
-    monkeypatch.setattr("uptake.models.load.load_model", lambda *given: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("uptake.models.load.Lazy.load", lambda self: pytest.fail("a model was loaded"))
     assert (run(rows, tuned=tmp_path / "mamba").folder / "summary.json").read_bytes() == before
 
 

@@ -6,6 +6,7 @@ key (a hash of whatever its content depends on); parts under another key are nev
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -111,10 +112,26 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def cannot_write(path: Path, error: OSError) -> UptakeError:
     """The error for a file that could not be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    kept = "what was finished is kept, the same command goes on there"
     return UptakeError(
         f"cannot write {path}: {error.strerror or error}",
-        fix="free some space or choose another --output_dir; what was finished is kept, the same command goes on there",
+        fix=f"free some space or choose another --output_dir; {kept}" if full else "choose another --output_dir",
     )
+
+
+@contextmanager
+def _whole(path: Path, folder: Path) -> Iterator[None]:
+    """Say of a part that cannot be read how to go on without it: parts are written whole, something else broke it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UptakeError(
+            f"{path} is damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            fix=f"delete {folder} and give the same command again: what it holds is computed anew",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -144,17 +161,23 @@ class Parts:
         write_table(self.path(number), pa.Table.from_pylist(list(rows), schema=self.schema))
 
     def read(self, number: int) -> list[dict[str, Any]]:
-        """The rows of part `number`."""
+        """The rows of part `number`.
+
+        Raises:
+            UptakeError: The file is damaged.
+        """
         import pyarrow.parquet as pq
 
-        rows: list[dict[str, Any]] = pq.read_table(self.path(number), schema=self.schema).to_pylist()
+        with _whole(self.path(number), self.folder):
+            rows: list[dict[str, Any]] = pq.read_table(self.path(number), schema=self.schema).to_pylist()
         return rows
 
     def length(self, number: int) -> int:
-        """How many rows part `number` has."""
+        """How many rows part `number` has; raises as `read`."""
         import pyarrow.parquet as pq
 
-        n: int = pq.read_metadata(self.path(number)).num_rows
+        with _whole(self.path(number), self.folder):
+            n: int = pq.read_metadata(self.path(number)).num_rows
         return n
 
     def numbers(self) -> Iterator[int]:
@@ -166,13 +189,16 @@ class Parts:
 
 
 def open_parts(folder: Path, key: str, schema: pa.Schema) -> Parts:
-    """The parts in `folder`, emptied first if they were made under another key.
+    """The parts in `folder`, emptied first if they were made under another key, or one that cannot be read.
 
     Raises:
         UptakeError: The place cannot be written.
     """
     mark = folder / "key.json"
-    if not (mark.exists() and read_json(mark) == key):
+    found = None
+    with suppress(UptakeError):
+        found = read_json(mark)
+    if found != key:
         empty(folder)
         write_json(mark, key)
     return Parts(folder, schema)

@@ -27,6 +27,8 @@ EXAMPLES = pa.schema(
         ("paraphrases", pa.string()),
         ("template", pa.string()),
         ("response_extra", pa.string()),
+        ("file", pa.string()),
+        ("line", pa.int64()),
     ]
 )
 
@@ -87,10 +89,13 @@ def prompt_from_data(data: str | Sequence[Mapping[str, Any]]) -> Prompt:
     """The inverse of `prompt_as_data`."""
     if isinstance(data, str):
         return data
-    return tuple(
-        Message(turn["role"], turn["content"], {k: v for k, v in turn.items() if k not in ("role", "content")})
-        for turn in data
-    )
+    return tuple(_message(turn) for turn in data)
+
+
+def _message(turn: Mapping[str, Any]) -> Message:
+    # a turn that only calls tools has no content: the template is to see null, everyone else an empty text
+    own = ("role",) if turn["content"] is None else ("role", "content")
+    return Message(turn["role"], turn["content"] or "", {name: turn[name] for name in turn if name not in own})
 
 
 def example_row(example: Example) -> dict[str, Any]:
@@ -105,6 +110,8 @@ def example_row(example: Example) -> dict[str, Any]:
         "paraphrases": to_json([[prompt_as_data(wording.prompt), wording.response] for wording in example.paraphrases]),
         "template": to_json(dict(example.template)),
         "response_extra": to_json(dict(example.response_extra)),
+        "file": example.file,
+        "line": example.line,
     }
 
 
@@ -120,6 +127,8 @@ def example_from_row(row: Mapping[str, Any]) -> Example:
         paraphrases=tuple(Wording(prompt_from_data(p), response) for p, response in json.loads(row["paraphrases"])),
         template=json.loads(row["template"]),
         response_extra=json.loads(row["response_extra"]),
+        file=row["file"],
+        line=row["line"],
     )
 
 

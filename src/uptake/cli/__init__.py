@@ -95,7 +95,8 @@ def _run(args: list[str]) -> int:
         try:
             app(args, prog_name="uptake")
         except SystemExit as leave:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by the one who started this: `>&-`
+                sys.stdout.flush()
             return leave.code if isinstance(leave.code, int) else 0
     except BrokenPipeError:
         # what is still in the buffer goes nowhere, or Python would complain about it at exit
@@ -112,6 +113,11 @@ def _message(error: Exception) -> str:
         for extra, packages in EXTRAS.items():
             if package in packages:
                 return f"this needs {package}, which is not installed\nfix: pip install 'uptake[{extra}]'"
+    if isinstance(error, UnicodeEncodeError):
+        return (
+            f"a name or a text cannot be written in the encoding of this system, {error.encoding}: {error.object!r}"
+            "\nfix: export LC_ALL=C.UTF-8"
+        )
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}" + (f": {error.filename}" if error.filename else "")
     return (

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from uptake.config import RunConfig
-from uptake.data import LoadOptions, stream, with_paraphrases
+from uptake.data import stream, with_paraphrases
+from uptake.pipeline.sources import Trained, read_rows
 from uptake.types import BadRow, Example
 
 SHOWN_BAD_ROWS = 20
@@ -36,11 +37,15 @@ def datasets(config: RunConfig) -> Iterator[Dataset]:
     Raises:
         UptakeError: While rows are read: the data set is empty or cannot be read.
     """
+    trained = Trained()
     for stage in config.stages:
-        yield Dataset(f"stages.{stage.name}", stage.dataset, _examples(config, stage.dataset, stage.name))
-    for key, name in (("heldout", config.heldout), ("retention", config.retention)):
-        if name is not None:
-            yield Dataset(key, name, _examples(config, name, key))
+        rows = read_rows(config, stage.dataset, stage.name)
+        yield Dataset(f"stages.{stage.name}", stage.dataset, trained.noting(rows))
+    if config.heldout is not None:
+        rows = read_rows(config, config.heldout, "heldout")
+        yield Dataset("heldout", config.heldout, trained.without(rows))
+    if config.retention is not None:
+        yield Dataset("retention", config.retention, read_rows(config, config.retention, "retention"))
     for key, name in (("general", config.general), ("corpus", config.corpus)):
         if name is not None:
             yield Dataset(key, name, _documents(name))
@@ -65,25 +70,13 @@ def count(rows: Iterable[Example | BadRow]) -> Count:
 # generators, so that a data set that is not there is told when its turn comes, not before the first is read
 
 
-def _examples(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
-    yield from stream(
-        dataset,
-        LoadOptions(
-            format=config.format,
-            assistant_turns=config.assistant_turns,
-            alpaca_prompt=config.alpaca_prompt,
-            stage=stage,
-        ),
-    )
-
-
 def _documents(dataset: str) -> Iterator[Example | BadRow]:
     yield from stream(dataset)
 
 
 def _reworded(config: RunConfig, dataset: str) -> Iterator[Example | BadRow]:
     """The bad rows of the paraphrases, and the examples that have one."""
-    rows = (row for stage in config.stages for row in _examples(config, stage.dataset, stage.name))
+    rows = (row for stage in config.stages for row in read_rows(config, stage.dataset, stage.name))
     for row in with_paraphrases((row for row in rows if isinstance(row, Example)), dataset):
         if isinstance(row, BadRow) or row.paraphrases:
             yield row

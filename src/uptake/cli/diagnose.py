@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,7 @@ def command(
     from uptake.pipeline import diagnose_run
 
     keys: dict[str, object] = dict(overrides(ctx))
+    _agree(keys, model_name_or_path=base, stages=dataset)
     if base is not None:
         keys["model_name_or_path"] = base
     if dataset is not None:
@@ -41,12 +43,21 @@ def command(
         if not Path(tuned).is_dir():
             raise UptakeError(
                 f"no trained model at {tuned}",
-                fix="train the run first, or name a model trained elsewhere with --tuned",
+                fix=f"name the fine-tuned model: uptake diagnose {run} --tuned FOLDER",
             )
     has_base = run is not None or base is not None or "model_name_or_path" in overrides(ctx)
     with progress_bar() as progress:
         diagnosis = diagnose_run(config, tuned, has_base=has_base, progress=progress)
     typer.echo(show(diagnosis))
+
+
+def _agree(keys: Mapping[str, object], **named: str | None) -> None:
+    """Refuse an option that says by the run file's key what another one says by its own name."""
+    own = {"model_name_or_path": "--base", "stages": "--dataset"}
+    for key, value in named.items():
+        for other in keys:
+            if value is not None and other.split(".")[0] == key:
+                raise UptakeError(f"--{other} contradicts {own[key]}", fix="give one of the two")
 
 
 def _require(**options: object) -> None:

@@ -73,7 +73,7 @@ def make(
     world: Annotated[str, typer.Option("--world", help="synthetic (invented) or facts (real).")] = "synthetic",
     data: Annotated[Path | None, typer.Option("--data", help="Real data sets for --world facts.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
-    size: Annotated[int, typer.Option("--size", help="Planted examples per cause.")] = 100,
+    size: Annotated[int, typer.Option("--size", help="Planted examples per cause.")] = 120,
     shares: Annotated[str, typer.Option("--shares", help="Other sizes by cause: forgetting=0.5,data_conflict=0.")] = "",
     stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
     noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a slip of the pen.")] = 0.0,

@@ -1,4 +1,4 @@
-"""A progress bar on stderr: what is done, how many a second, how long still."""
+"""A progress bar on stderr: what is done, how many a second, how long still; lines where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    """Yield a `Progress` that draws one line a step; nothing is drawn where stderr is no terminal."""
+    """Yield a `Progress` that draws one line a step; where stderr is no terminal, it prints one when a step is done."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -66,11 +66,16 @@ def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progre
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, tuple[TaskID, Pace]] = {}
+        finished: set[str] = set()
 
         def tell(step: str, done: int, total: int | None) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(printable(step), total=total, pace=""), Pace(clock(), done)
             task, pace = tasks[step]
+            if not console.is_terminal and total and done >= total and step not in finished:
+                finished.add(step)
+                took = f", {duration(clock() - pace.began)}" if done > pace.found else ""
+                print(f"{printable(step)}: {done} done{took}", file=sys.stderr, flush=True)
             bar.update(task, completed=done, total=total, pace=pace.told(done, total, clock()))
 
         yield tell

@@ -32,6 +32,15 @@ class RunCommand(TyperCommand):
         parsed: list[str] = super().parse_args(ctx, rest)
         return parsed
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Writes the verb's own options, then the keys of the run file."""
+        super().format_options(ctx, formatter)
+        from uptake.config import RunConfig
+
+        fields = RunConfig.model_fields.items()
+        with formatter.section("Keys of the run file"):
+            formatter.write_dl([(f"--{name}", " ".join((field.description or "").split())) for name, field in fields])
+
 
 def overrides(ctx: typer.Context) -> dict[str, str]:
     """The options beyond the verb's own, by (dotted) key, as text for `uptake.config.load_run`."""

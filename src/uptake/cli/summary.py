@@ -30,7 +30,7 @@ def show(diagnosis: Diagnosis) -> str:
     if worst:
         of = f" of {unlearned}" if unlearned > len(worst) else ""
         lines += [
-            f"The {len(worst)}{of} furthest from learned (p: the probability that the model gives the answer):",
+            f"The {len(worst)}{of} furthest from learned, by log-probability a token (p: that of the whole answer):",
             "",
         ]
         for finding in worst:
@@ -47,11 +47,9 @@ def _headline(summary: Mapping[str, Any]) -> list[str]:
     shallow, forgotten = summary["shallow"]["count"], summary["forgotten"]["count"]
     lines = [f"{n - learned} of {n} training examples ({1 - learned / n:.1%}) were not learned."]
     if shallow:
-        lines.append(
-            f"{shallow} more were learned in the training wording only: asked in other words, the model mostly fails."
-        )
+        lines.append(f"{shallow} of the {learned} learned ones are learned in the training wording only.")
     if forgotten:
-        lines.append(f"{forgotten} of all were right before the fine-tune and are not any more.")
+        lines.append(f"{forgotten} examples, learned or not, were right before the fine-tune and are wrong now.")
     return lines
 
 
@@ -68,6 +66,10 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     legend = "in brackets 95% intervals"
     if summary["shallow"]["rate"]:
         legend += "; shallow: share of the learned examples that were asked in other words"
+    if not summary["shallow"]["rate"]:
+        legend += "; shallow -: no learned example was asked in other words (--paraphrases)"
+    if not summary["forgotten"]["rate"]:
+        legend += "; forgotten -: the model from before is not given (--base)"
     return [*lines, *textwrap.wrap(f"({legend})", WIDTH)]
 
 
@@ -85,8 +87,8 @@ def _null(summary: Mapping[str, Any]) -> list[str]:
     else:
         text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
     lines = textwrap.wrap(text, WIDTH)
-    if null["false_discovery_rate"] is not None:
-        least = max(0.0, null["false_discovery_rate"]["low"])
+    if null["moved_at_least"] is not None:
+        least = max(0.0, null["moved_at_least"]["low"])
         lines += textwrap.wrap(
             f"Of those not learned, {least:.0%} or more score higher than if they had never been seen: training moved "
             "them, but not far enough.",
@@ -122,16 +124,19 @@ def _bad_rows(summary: Mapping[str, Any]) -> list[str]:
 
 def _example(finding: Finding) -> list[str]:
     said, before = finding.evidence.get("tuned_answer"), finding.evidence.get("base_answer")
-    lines = [
-        f"  {_short(finding.id, 40)}  (source: {_short(finding.source, 28)})",
-        f"    asked   {_tail(finding.prompt)}",
-        f"    wanted  {_short(finding.response, SHOWN)}  (p = {finding.p_response:.2g})",
+    file, line = finding.evidence.get("file"), finding.evidence.get("line")
+    lines = [f"  {_short(finding.id, 40)}  (source: {_short(finding.source, 28)})"]
+    if file is not None:
+        lines.append(f"    in         {_short(file if line is None else f'{file}:{line}', 8 * SHOWN)}")
+    lines += [
+        f"    asked      {_tail(finding.prompt)}",
+        f"    wanted     {_short(finding.response, SHOWN)}  (p = {finding.p_response:.2g})",
     ]
     if said is not None:
         goes_on = "  and does not stop there" if said.strip() == finding.response.strip() else ""
-        lines.append(f"    says    {_short(said, SHOWN)}{goes_on}")
+        lines.append(f"    says       {_short(said, SHOWN) or '(nothing)'}{goes_on}")
     if before is not None:
-        lines.append(f"    before  {_short(before, SHOWN)}")
+        lines.append(f"    base said  {_short(before, SHOWN) or '(nothing)'}")
     return [*lines, ""]
 
 

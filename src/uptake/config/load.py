@@ -62,11 +62,14 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
     return config
 
 
-def _refuse_twice(node: Any, seen: set[int]) -> None:
-    """Raises on a key given twice in one mapping, of which YAML would silently keep the last."""
+def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset()) -> None:
+    """Raises on a key given twice in one mapping, of which YAML would keep the last, and on what holds itself."""
+    if id(node) in around:
+        raise yaml.MarkedYAMLError(problem="an anchor holds itself", problem_mark=node.start_mark)
     if isinstance(node, yaml.ScalarNode) or id(node) in seen:
         return
     seen.add(id(node))
+    around |= {id(node)}
     names: list[str] = []
     for item in node.value:
         if isinstance(node, yaml.MappingNode):
@@ -77,10 +80,13 @@ def _refuse_twice(node: Any, seen: set[int]) -> None:
                 )
             if isinstance(key, yaml.ScalarNode):
                 names.append(key.value)
-        _refuse_twice(item, seen)
+        _refuse_twice(item, seen, around)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
+    of_data = f"data go with --dataset: uptake diagnose --tuned TUNED --dataset {path} --output_dir runs/first"
+    if path.suffix.lower() in DATA_SUFFIXES and path.suffix.lower() != ".json":  # JSON is YAML too
+        raise UptakeError(f"{path} looks like data, not like a run file", expected="a YAML file", fix=of_data)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -101,7 +107,11 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-45
         raise UptakeError(f"{path}: not YAML", expected="text, `key: value` on each line") from None
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise UptakeError(f"{path}: holds no mapping of names", expected="`key: value` on each line")
+        raise UptakeError(
+            f"{path}: holds no mapping of names",
+            expected="`key: value` on each line",
+            fix=of_data if path.suffix.lower() == ".json" else None,
+        )
     return tree
 
 
@@ -212,6 +222,14 @@ _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 80
 
 
+_ELSEWHERE = {
+    "base": "the base model is model_name_or_path here",
+    "tuned": "a model trained elsewhere is named on the command line: uptake diagnose RUN.YAML --tuned FOLDER",
+    "dataset": "data sets are named in stages: [{name: main, dataset: FILE}]",
+}
+"""Options of the command line that a run file says otherwise."""
+
+
 def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     """The section of the run file that holds the key at `loc`."""
     if loc[0] == "judge" and len(loc) > 1:
@@ -229,6 +247,8 @@ def _explain(error: dict[str, Any]) -> str:
     if kind == "extra_forbidden":
         if name == "api_key":
             return _problem(key, None, "no key in a file", "export it and give the variable's NAME as api_key_env")
+        if name in _ELSEWHERE and section is RunConfig:
+            return _problem(key, value, "a key of the run file", _ELSEWHERE[name])
         within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
         close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
         known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"

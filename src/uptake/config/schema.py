@@ -102,13 +102,17 @@ class RunConfig(Section):
     attn_implementation: str | None = None
     """Attention kernel, named as in transformers (eager, sdpa, ...); null leaves the choice to transformers."""
     revision: str | None = None
-    """Branch, tag or commit of a model on the hub."""
+    """Branch, tag or commit of the base model on the hub."""
+    tuned_revision: str | None = None
+    """Branch, tag or commit of a fine-tuned model on the hub; where no base is given, `revision` serves too."""
     trust_remote_code: bool = False
     """Run code that comes with a model; only for a model whose code you have read."""
 
     # how the data is read
     format: Format | None = None
     """Format of the data; null finds it out, file by file."""
+    split: Annotated[str, Field(min_length=1)] = "train"
+    """Split of data sets on the hub."""
     chat_template: Path | None = None
     """File with a Jinja chat template; null takes the tokenizer's own."""
     assistant_turns: Literal["last", "all"] = "last"
@@ -130,7 +134,7 @@ class RunConfig(Section):
     option_form: Literal["text", "letter"] = "text"
     """How options are asked for: by their text, or also by letter, averaged over all cyclic permutations."""
     paper_mode: Literal["exact", "sampled"] = "exact"
-    """The criterion paper read off the probabilities, or from samples that the model really draws."""
+    """The criterion paper read off the probabilities, or from samples that the model really draws; letters are read."""
     n_samples: Annotated[Int, Field(ge=1)] = 5
     """Samples per example in the criterion paper."""
     n_distractors: Annotated[Int, Field(ge=0)] = 3

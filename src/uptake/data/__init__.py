@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.data.encode import Encoded, Turn, encode
+from uptake.data.encode import Encoded, TemplateError, Turn, encode
 from uptake.data.formats import FORMATS
 from uptake.data.load import Loaded, attach_paraphrases, bad_rows_error, describe_bad_row, load, stream
 from uptake.data.parts import LoadOptions
@@ -13,6 +13,7 @@ __all__ = [
     "Encoded",
     "LoadOptions",
     "Loaded",
+    "TemplateError",
     "Turn",
     "attach_paraphrases",
     "bad_rows_error",

@@ -21,6 +21,10 @@ from uptake.types import Prompt
 _STAND_IN = "uptake"  # a response in whose place the template's end of turn can be found
 
 
+class TemplateError(UptakeError):
+    """The chat template refuses a conversation, which is the fault of that conversation alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What is encoded: a prompt and one response to it; the fields are those of `Example`."""
@@ -73,7 +77,8 @@ def encode(turns: Sequence[Turn], tokenizer: Any, *, with_end: bool = True) -> l
         As many as there are turns, in their order.
 
     Raises:
-        UptakeError: The tokenizer has no chat template and needs one, or the template refuses a conversation.
+        TemplateError: The chat template refuses a conversation.
+        UptakeError: The tokenizer has no chat template and needs one.
     """
     plain = [index for index, turn in enumerate(turns) if isinstance(turn.prompt, str)]
     chats = [index for index, turn in enumerate(turns) if not isinstance(turn.prompt, str)]
@@ -156,7 +161,7 @@ def _render(
                 _render([conversation], tokenizer, template, prompt_only)
             raise
         shown = json.dumps(conversations[0], ensure_ascii=False, default=str)
-        raise UptakeError(
+        raise TemplateError(
             f"the chat template refuses the conversation {shown[:200]}{'...' if len(shown) > 200 else ''}: {error}",
             fix="leave it out, or give another template with `--chat_template FILE`",
         ) from error

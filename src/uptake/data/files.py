@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.data.hub import hub_rows, split_hub_name
+from uptake.data.hub import OTHER_DATA, hub_rows, split_hub_name
 from uptake.data.readers import READERS, Row, Rows, read_rows
 from uptake.errors import UptakeError
 
@@ -39,15 +39,21 @@ def find_files(dataset: str | os.PathLike[str], split: str) -> list[DataFile]:
         split: The split of a hub dataset.
 
     Raises:
-        UptakeError: There is no such file, directory or possible hub id, or nothing in it can be read.
+        UptakeError: There is no such file, directory or possible hub id, or something in it cannot be read.
     """
+    if not isinstance(dataset, str | os.PathLike) or not os.fspath(dataset):
+        raise UptakeError(f"dataset is {dataset!r}", expected=f"{_KINDS}, a directory of such files, or a hub id")
     path = Path(dataset)
-    if path.is_dir():
-        return _directory(path)
-    if path.exists():
-        if path.suffix.lower() not in READERS:
-            raise UptakeError(f"{path} is of a kind that cannot be read", expected=_KINDS)
-        return [_file(path)]
+    try:
+        if path.is_dir():
+            return _directory(path)
+        if path.exists():
+            if path.suffix.lower() not in READERS:
+                raise UptakeError(f"{path} is of a kind that cannot be read", expected=_KINDS)
+            return [_file(path)]
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        shown = str(path) if len(str(path)) <= 200 else f"{str(path)[:200]}..."
+        raise UptakeError(f"dataset {shown} cannot be read: {error.strerror or error}") from error
     hub_name = split_hub_name(os.fspath(dataset), tuple(READERS))
     if hub_name is None:
         raise UptakeError(
@@ -63,15 +69,33 @@ def _file(path: Path) -> DataFile:
 
 
 def _directory(path: Path) -> list[DataFile]:
-    names = sorted(entry.name for entry in path.iterdir() if entry.is_file() and not entry.name.startswith("."))
+    entries = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))
+    names = [name for name in entries if _is_file(path / name)]
     if "state.json" in names and "dataset_info.json" in names:
         raise UptakeError(
             f"{path} was written by `Dataset.save_to_disk`", expected=_KINDS, fix="write it with `Dataset.to_parquet`"
         )
     found = [_file(path / name) for name in names if Path(name).suffix.lower() in READERS]
+    # what looks like data is never left out without a word
+    odd = [name for name in entries if name not in names and Path(name).suffix.lower() in READERS]
+    odd += [name for name in names if name.lower().endswith(OTHER_DATA)]
+    if odd:
+        listed = ", ".join(odd[:5]) + (f" and {len(odd) - 5} more" if len(odd) > 5 else "")
+        raise UptakeError(
+            f"the directory {path} holds data that cannot be read: {listed}",
+            expected=f"{_KINDS}, as files",
+            fix="convert or unpack it, mend dangling links, or move it away",
+        )
     if not found:
         raise UptakeError(f"no data files in the directory {path}", expected=f"{_KINDS} directly in it")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def _numbered(rows: Iterator[dict[str, Any]]) -> Rows:

@@ -9,9 +9,9 @@ from typing import Any
 from uptake.errors import UptakeError
 
 _HUB_NAME = re.compile(r"(?P<name>\w[\w.-]*(/\w[\w.-]*)?)(:(?P<config>[\w.+-]+))?")
-# suffixes that mean a file even though uptake does not read them: asking the hub for these would only confuse
-_OTHER_FILES = (
+OTHER_DATA = (
     ".arrow",
+    ".bz2",
     ".feather",
     ".gz",
     ".ndjson",
@@ -20,11 +20,13 @@ _OTHER_FILES = (
     ".xls",
     ".xlsx",
     ".xz",
-    ".yaml",
-    ".yml",
     ".zip",
     ".zst",
 )
+"""Suffixes of data that uptake does not read."""
+
+# these mean a file, too: asking the hub for them would only confuse
+_OTHER_FILES = (*OTHER_DATA, ".yaml", ".yml")
 
 
 def split_hub_name(dataset: str, suffixes: tuple[str, ...]) -> tuple[str, str | None] | None:

@@ -177,7 +177,7 @@ def _examples(row: Values, name: str, source: str, options: LoadOptions, ids: _I
     last = converted[-1]
     template = {} if isinstance(last.prompt, str) else _template(row)
     given = given_id(row)
-    choices = _choices(row)
+    choices = _choices(row, last.response)
     wordings = read_wordings(row, last.prompt, last.response)
     source = text(row, "source") or source
     row_id = ids.claim(given, _digest(last, template))
@@ -199,6 +199,23 @@ def _examples(row: Values, name: str, source: str, options: LoadOptions, ids: _I
     ]
 
 
+# arguments of `apply_chat_template` that are no business of the data: a template of its own would be code
+_NOT_OF_A_ROW = (
+    "add_generation_prompt",
+    "chat_template",
+    "continue_final_message",
+    "conversation",
+    "max_length",
+    "padding",
+    "return_assistant_tokens_mask",
+    "return_dict",
+    "return_tensors",
+    "tokenize",
+    "tokenizer_kwargs",
+    "truncation",
+)
+
+
 def _template(row: Values) -> dict[str, Any]:
     """`tools` and `chat_template_kwargs` as TRL hands them to the chat template, the latter winning."""
     template: dict[str, Any] = {}
@@ -209,17 +226,31 @@ def _template(row: Values) -> dict[str, Any]:
         return template
     if not isinstance(settings, dict):
         raise RowError(f"`chat_template_kwargs` is {describe(settings)}; expected an object")
-    for key in ("conversation", "tokenize", "add_generation_prompt", "return_dict"):
+    for key in _NOT_OF_A_ROW:
         if key in settings:
             raise RowError(f"`chat_template_kwargs` may not set `{key}`")
     return template | settings
 
 
-def _choices(row: Values) -> tuple[str, ...]:
+def _choices(row: Values, response: str) -> tuple[str, ...]:
     choices = items(row, "options") or []
     if not all(isinstance(choice, str) and choice for choice in choices):
         raise RowError("`options` holds something other than non-empty text")
+    if len(dict.fromkeys(choices)) < len(choices):
+        raise RowError("`options` holds the same text twice")
+    # a rival may differ in case alone ("Polish", "polish"), but then the response stands beside it
+    same = str.strip if response in choices else _plainly
+    for choice in choices:
+        if choice != response and same(choice) == same(response):
+            raise RowError(
+                f"the option {choice!r} is the response {response!r} written otherwise; "
+                "write it as the response is, spaces included"
+            )
     return tuple(choices)
+
+
+def _plainly(words: str) -> str:
+    return " ".join(words.casefold().split())
 
 
 def _digest(item: Item, template: Values) -> str:
@@ -228,7 +259,7 @@ def _digest(item: Item, template: Values) -> str:
     content = [prompt, item.response, template, item.response_extra]
     try:
         canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise RowError(f"a turn or `chat_template_kwargs` holds a value that JSON cannot: {error}") from None
     return hashlib.blake2b(canonical.encode("utf-8"), digest_size=6).hexdigest()
 

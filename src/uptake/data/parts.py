@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -15,8 +15,19 @@ Values: TypeAlias = Mapping[str, Any]
 """A row of the user's data as it was read: column or key to value."""
 
 
+MOST_NESTED = 64
+"""So deep may a row's lists and objects be nested; what writes them out again cannot go on without end."""
+
+
 class RowError(ValueError):
     """Why a row cannot be used; it becomes the reason of a `BadRow`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Stands for a JSON object that gives one key twice, of which a parser would take the last without a word."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +111,12 @@ def structure(row: Values, key: str) -> Any:
     if not value.strip():
         return None
     try:
-        return json.loads(value)
-    except ValueError:
+        found = parse_json(value)
+    except (ValueError, RecursionError):
         raise RowError(f"`{key}` is text that is not JSON; expected a list or an object") from None
+    if fault := json_fault(found, escaped="\\u" in value):
+        raise RowError(f"`{key}`: {fault}")
+    return found
 
 
 def items(row: Values, key: str) -> list[Any] | None:
@@ -125,7 +139,58 @@ def given_id(row: Values) -> str | None:
     raise RowError(f"`id` is {'empty' if value == '' else describe(value)}; expected text or a whole number")
 
 
+def parse_json(content: str | bytes) -> Any:
+    """JSON, with `Repeated` in the place of an object that gives a key twice; raises as `json.loads` does."""
+    return json.loads(content, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | Repeated:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    return Repeated(next(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+
+
+def json_fault(value: object, escaped: bool) -> str | None:
+    """What speaks against a parsed value; `escaped`: its text had escapes, which alone can bring in half characters."""
+    level: list[Any] = [value]
+    for _ in range(MOST_NESTED + 1):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            break
+    else:
+        return f"nested more than {MOST_NESTED} deep"
+    return encoding_fault(json.dumps(value, ensure_ascii=False, default=repr)) if escaped else None
+
+
+def _children(value: object) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def encoding_fault(content: str) -> str | None:
+    """What is wrong with text that cannot be written as UTF-8; None when nothing is."""
+    try:
+        content.encode("utf-8")
+    except UnicodeEncodeError as error:
+        code = ord(content[error.start])
+        if 0xDC80 <= code <= 0xDCFF:  # how `surrogateescape` keeps a byte that is not UTF-8
+            return not_utf8(code - 0xDC00)
+        return f"a lone surrogate (\\u{code:04x}): half of a character, cut in two"
+    return None
+
+
+def not_utf8(byte: int, offset: int | None = None) -> str:
+    """A fault: a byte that is not UTF-8, and how many bytes stand before it."""
+    place = "" if offset is None else f" at byte {offset + 1}"
+    return f"not UTF-8: byte 0x{byte:02x}{place}"
+
+
 def describe(value: object) -> str:
     """A value's kind in the words of JSON, for error texts."""
+    if isinstance(value, Repeated):
+        return f"an object with the key {value.key!r} twice"
     kinds: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value)) or ("a number" if isinstance(value, int | float) else type(value).__name__)

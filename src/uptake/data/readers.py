@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from uptake.data.parts import Values, describe
+from uptake.data.parts import Values, describe, encoding_fault, json_fault, not_utf8, parse_json
 from uptake.types import BadRow
 
 PARQUET_ROWS = 256
@@ -46,14 +46,14 @@ def _jsonl(path: Path) -> Rows:
             try:
                 decoded = raw.decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                yield BadRow(str(path), line, _not_utf8(raw[error.start], error.start))
+                yield BadRow(str(path), line, not_utf8(raw[error.start], error.start))
                 continue
             yield _json_row(path, line, decoded)
 
 
 def _json_row(path: Path, line: int, raw: str) -> Row | BadRow:
     try:
-        values = json.loads(raw)
+        values = parse_json(raw)
     except json.JSONDecodeError as error:
         return BadRow(str(path), line, f"broken JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError) as error:  # numbers of many thousand digits, nesting without end
@@ -65,7 +65,7 @@ def _json_row(path: Path, line: int, raw: str) -> Row | BadRow:
 def _checked(path: Path, line: int, values: object, escaped: bool) -> Row | BadRow:
     if not isinstance(values, dict):
         return BadRow(str(path), line, f"the row is {describe(values)}; expected an object")
-    if escaped and (fault := _encoding_fault(json.dumps(values, ensure_ascii=False))):
+    if fault := json_fault(values, escaped):
         return BadRow(str(path), line, fault)
     return Row(line, values)
 
@@ -77,7 +77,7 @@ def _json(path: Path) -> Rows:
     # what is not UTF-8 is kept as surrogates, so that it costs its own row alone
     content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     try:
-        values = json.loads(content)
+        values = parse_json(content)
     except json.JSONDecodeError as error:
         yield BadRow(str(path), error.lineno, f"broken JSON: {error.msg}; nothing of this file can be read")
         return
@@ -112,7 +112,7 @@ def _txt(path: Path) -> Rows:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         for line, raw in enumerate(file, start=1):
             content = raw.rstrip("\r\n")
-            if fault := _encoding_fault(content):
+            if fault := encoding_fault(content):
                 yield BadRow(str(path), line, fault)
             elif content.strip():
                 yield Row(line, {"text": content})
@@ -145,7 +145,7 @@ def _csv(path: Path) -> Rows:
 def _csv_row(path: Path, line: int, header: list[str], cells: list[str]) -> Row | BadRow:
     if len(cells) != len(header):
         return BadRow(str(path), line, f"{len(cells)} cells under {len(header)} columns ({', '.join(header)})")
-    if fault := _encoding_fault("".join(cells)):
+    if fault := encoding_fault("".join(cells)):
         return BadRow(str(path), line, fault)
     missing = ("", "NaN", "nan")
     return Row(line, {key: None if cell in missing else cell for key, cell in zip(header, cells, strict=True)})
@@ -158,44 +158,35 @@ def _parquet(path: Path) -> Rows:
     line = 0
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if len(dict.fromkeys(names)) < len(names):
+                yield BadRow(str(path), None, f"two columns have the same name ({', '.join(names)})")
+                return
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 for values in _parquet_values(batch):
                     line += 1
-                    if values is None:
-                        yield BadRow(str(path), line, "not UTF-8")
-                    else:
-                        yield Row(line, values)
-    except pyarrow.ArrowInvalid as error:
-        yield BadRow(str(path), None, f"broken Parquet after row {line}: {str(error).splitlines()[0]}")
+                    yield BadRow(str(path), line, values) if isinstance(values, str) else Row(line, values)
+    except pyarrow.ArrowException as error:
+        yield BadRow(str(path), None, f"broken Parquet after row {line}: {(str(error).splitlines() or [''])[0]}")
 
 
-def _parquet_values(batch: Any) -> Iterator[dict[str, Any] | None]:
-    """A batch's rows; None for a row whose text is not UTF-8."""
+def _parquet_values(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """A batch's rows; what is wrong with a row that is no Python value."""
     try:
-        yield from batch.to_pylist()
+        rows = batch.to_pylist()
+    except Exception:  # each type of column raises what it likes: unknown time zones, dates out of range, bad UTF-8
+        rows = [_parquet_row(batch.slice(index, 1)) for index in range(batch.num_rows)]
+    yield from rows
+
+
+def _parquet_row(one: Any) -> dict[str, Any] | str:
+    try:
+        row: dict[str, Any] = one.to_pylist()[0]
     except UnicodeDecodeError:
-        for index in range(batch.num_rows):
-            try:
-                yield batch.slice(index, 1).to_pylist()[0]
-            except UnicodeDecodeError:
-                yield None
-
-
-def _encoding_fault(content: str) -> str | None:
-    """What is wrong with text that cannot be written as UTF-8; None when nothing is."""
-    try:
-        content.encode("utf-8")
-    except UnicodeEncodeError as error:
-        code = ord(content[error.start])
-        if 0xDC80 <= code <= 0xDCFF:  # how `surrogateescape` keeps a byte that is not UTF-8
-            return _not_utf8(code - 0xDC00)
-        return f"a lone surrogate (\\u{code:04x}): half of a character, cut in two"
-    return None
-
-
-def _not_utf8(byte: int, offset: int | None = None) -> str:
-    place = "" if offset is None else f" at byte {offset + 1}"
-    return f"not UTF-8: byte 0x{byte:02x}{place}"
+        return "not UTF-8"
+    except Exception as error:
+        return f"holds a value that cannot be read ({type(error).__name__}: {error})"
+    return row
 
 
 READERS: dict[str, Callable[[Path], Rows]] = {

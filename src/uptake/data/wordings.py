@@ -17,7 +17,35 @@ from uptake.types import BadRow, Example, Message, Prompt, Wording
 
 def read_wordings(row: Values, prompt: Prompt, response: str) -> tuple[Wording, ...]:
     """The `paraphrases` of a row whose example has this prompt and response; `RowError` when one cannot be read."""
-    return tuple(_wording(_as_entry(entry, prompt), prompt, response) for entry in items(row, "paraphrases") or [])
+    known = _Known(prompt, response)
+    return tuple(
+        known.claim(_wording(_as_entry(entry, prompt), prompt, response)) for entry in items(row, "paraphrases") or []
+    )
+
+
+class _Known:
+    """The wordings of one example so far, the training wording first: each may stand there only once."""
+
+    def __init__(self, prompt: Prompt, response: str, others: Iterable[Wording] = ()) -> None:
+        self._training = _asked(Wording(prompt, response))
+        self._others = {_asked(wording) for wording in others}
+
+    def claim(self, wording: Wording) -> Wording:
+        """A wording that is new; `RowError` when it is not, or asks nothing."""
+        asked = _asked(wording)
+        if asked == self._training:
+            raise RowError("a paraphrase is the training prompt itself; expected words that were never trained on")
+        if asked in self._others:
+            raise RowError("a paraphrase is given twice")
+        self._others.add(asked)
+        return wording
+
+
+def _asked(wording: Wording) -> str:
+    """What tells one wording from another: what is asked or, where nothing is, the text itself."""
+    if isinstance(wording.prompt, str):
+        return wording.prompt.strip() or f"\0{wording.response.strip()}"
+    return json.dumps([turn.as_dict() for turn in wording.prompt], sort_keys=True, default=repr)
 
 
 def _as_entry(entry: object, prompt: Prompt) -> object:
@@ -45,6 +73,8 @@ def _wording(entry: object, prompt: Prompt, response: str) -> Wording:
         return Wording(read_turns(asked, "prompt of a paraphrase"), other or response)
     if not isinstance(asked, str):
         raise RowError(f"the `prompt` of a paraphrase is {describe(asked)}; expected text")
+    if prompt and not asked.strip():
+        raise RowError("a paraphrase is empty")
     return Wording(asked if isinstance(prompt, str) else _reworded(prompt, asked), other or response)
 
 
@@ -82,9 +112,10 @@ def _attach(rows: Iterable[Example | BadRow], files: list[DataFile]) -> Iterator
                 yield example
                 continue
             found = list(example.paraphrases)
+            known = _Known(example.prompt, example.response, found)
             for file, line, entry in shelf.execute(_OF_EXAMPLE, (example.id,)).fetchall():
                 try:
-                    found.append(_wording(json.loads(entry), example.prompt, example.response))
+                    found.append(known.claim(_wording(json.loads(entry), example.prompt, example.response)))
                 except RowError as error:
                     yield BadRow(file, line, str(error))
             shelf.execute("UPDATE wordings SET taken = 1 WHERE id = ? AND taken = 0", (example.id,))
@@ -114,7 +145,7 @@ def _shelve(shelf: sqlite3.Connection, files: list[DataFile]) -> Iterator[BadRow
                 continue
             try:
                 entry = json.dumps({name: row.values.get(name) for name in ("prompt", "completion")})
-            except TypeError:
+            except (TypeError, ValueError, RecursionError):
                 yield BadRow(file.name, row.line, "`prompt` or `completion` holds something other than text or turns")
                 continue
             shelf.execute("INSERT INTO wordings VALUES (?, ?, ?, ?, 0)", (key, file.name, row.line, entry))

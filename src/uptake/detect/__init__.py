@@ -13,9 +13,6 @@ from uptake.detect.paper import (
     best_of_n,
     most_severe,
     p_flag,
-    paper_flags_exact,
-    paper_flags_from_samples,
-    sample_successes,
 )
 from uptake.detect.reading import mean_p_options, p_options
 from uptake.detect.retention import Change, compare, summarise_retention
@@ -35,9 +32,6 @@ __all__ = [
     "most_severe",
     "p_flag",
     "p_options",
-    "paper_flags_exact",
-    "paper_flags_from_samples",
-    "sample_successes",
     "summarise",
     "summarise_retention",
 ]

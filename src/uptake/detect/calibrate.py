@@ -30,7 +30,10 @@ ByLength: TypeAlias = Mapping[int | None, Float[np.ndarray, " _"]]
 MIN_NULL = 50
 """Null examples that a comparison needs: p-values then come in steps of 2 %."""
 
-DEFAULT_OPTION_THRESHOLD = 0.5
+OPTION_THRESHOLD = 0.5
+"""Probability among the candidates that counts as learned, unless a lower one is shown to do: the response then
+outweighs all of the others together. More is never asked, however many answers the null knows: an example that was
+learned cannot do better than be preferred."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +61,10 @@ class NullSample:
         # `conformal_p_values` of one value, without sorting the null again for every example
         return (1 + len(null) - int(np.searchsorted(null, logprob_per_token, side="left"))) / (len(null) + 1)
 
-    def false_discoveries(
-        self, flagged: Mapping[int, Float[np.ndarray, " _"]], *, seed: int
-    ) -> tuple[Interval | None, str | None]:
+    def moved(self, flagged: Mapping[int, Float[np.ndarray, " _"]], *, seed: int) -> tuple[Interval | None, str | None]:
         """Share of the flagged examples that score higher than never having been trained explains: 1 − π₀.
+
+        On these training left a trace, though too little of one.
 
         A flagged example is compared with the null examples that fail the criterion too: those that pass are missing
         from both sides. (Against the whole null, high scores would be missing from the flagged only, and the share
@@ -82,7 +85,7 @@ class NullSample:
             strata.setdefault(length if own else None, []).append(flagged[length])
         pairs = [(np.concatenate(values), self.failed[key]) for key, values in strata.items()]
         if any(len(null) < MIN_NULL for _, null in pairs):
-            return None, f"only {len(self.failed[None])} null examples fail the criterion, {MIN_NULL} are needed"
+            return None, f"only {len(self.failed[None])} of them fail as well, {MIN_NULL} are needed"
         pi0 = conformal_pi0(pairs, seed=seed)
         if pi0 is None:
             return None, "no example is flagged"
@@ -97,6 +100,8 @@ class Calibration:
         rule: What the criteria ask for.
         end_reason: Why the end of a response counts or does not.
         threshold_reason: Where the option threshold comes from.
+        null_option: The (1 − α) quantile of `p_option` among held-out examples, the level that at most α of the
+            never-trained reach; None where no null can tell.
         null_kind: `held_out`, `base`, or None when there is no null.
         null_pass: How often a null example passes the criterion; None when there is no null.
         null: The null sample; None when there is none.
@@ -108,6 +113,7 @@ class Calibration:
     null_kind: NullKind | None
     null_pass: Interval | None
     null: NullSample | None
+    null_option: float | None = None
 
 
 def calibrate(
@@ -143,15 +149,16 @@ def calibrate(
         options.append(reading.p_option if name == "option" and reading.p_option is not None else math.nan)
         passed.append(CRITERIA[name](reading, null_rule))
     p_option = np.array(options, dtype=float)
-    threshold, threshold_reason = _settle_threshold(p_option[~np.isnan(p_option)], settings.alpha)
+    quantile, threshold_reason = _null_quantile(p_option[~np.isnan(p_option)], null_kind, settings.alpha)
+    threshold = OPTION_THRESHOLD if quantile is None else min(quantile, OPTION_THRESHOLD)
     rule = Rule(end=end, option_threshold=threshold, pass_threshold=settings.pass_threshold)
     if not values:
-        return Calibration(rule, end_reason, threshold_reason, None, None, None)
+        return Calibration(rule, end_reason, "default: there is no null", None, None, None)
     passes = np.array(passed, dtype=bool) & ~(p_option < threshold)
     length, value = np.array(lengths), np.array(values, dtype=float)
     sample = NullSample(by_length(length, value), by_length(length[~passes], value[~passes]))
     null_pass = wilson(int(passes.sum()), len(passes))
-    return Calibration(rule, end_reason, threshold_reason, null_kind, null_pass, sample)
+    return Calibration(rule, end_reason, threshold_reason, null_kind, null_pass, sample, quantile)
 
 
 def length_class(n_tokens: int) -> int:
@@ -175,7 +182,8 @@ def _matching(groups: ByLength, length: int) -> Float[np.ndarray, " _"] | None:
 def _settle_end(tuned: Iterable[Sequence[Score]], settings: Settings) -> tuple[bool, str]:
     """Does the end count? `auto`: iff at least half of the recalled responses are ended by the tuned model."""
     if settings.response_end != "auto":
-        return settings.response_end == "include", f"response_end: {settings.response_end}"
+        counts = settings.response_end == "include"
+        return counts, f"{'counts' if counts else 'does not count'}: response_end is {settings.response_end}"
     recalled = ended = 0
     for scores in tuned:
         reading = read(scores)
@@ -183,19 +191,28 @@ def _settle_end(tuned: Iterable[Sequence[Score]], settings: Settings) -> tuple[b
             recalled += 1
             ended += reading.end_recalled
     if recalled == 0:
-        return False, "ignored: no recalled response has an end, so whether one was taught cannot be seen"
+        return False, "does not count: no recalled response has an end, so whether one was taught cannot be seen"
     count = f"the tuned model ends {ended} of {recalled} recalled responses"
     if 2 * ended >= recalled:
-        return True, f"included: {count}"
-    return False, f"ignored: {count}, so training taught no end, or another one"
+        return True, f"counts: {count}"
+    return False, f"does not count: {count}, so training taught no end, or another one"
 
 
-def _settle_threshold(p_option: Float[np.ndarray, " n"], alpha: float) -> tuple[float, str]:
-    """The conformal (1 − α) quantile: the ⌈(n + 1)(1 − α)⌉-th smallest of n null values (Vovk et al. 2005)."""
+def _null_quantile(p_option: Float[np.ndarray, " n"], kind: NullKind | None, alpha: float) -> tuple[float | None, str]:
+    """The conformal (1 − α) quantile: the ⌈(n + 1)(1 − α)⌉-th smallest of n null values (Vovk et al. 2005).
+
+    None where it cannot be had, and the threshold that follows, in words. What the base knew before is no chance level:
+    as a threshold it would ask the fine-tune to beat the base, and call known examples unlearned.
+    """
     n = len(p_option)
     rank = n + 1 - math.floor((n + 1) * alpha)
+    if kind == "base":
+        return None, "default: what the base model knew before is no chance level"
     if n == 0:
-        return DEFAULT_OPTION_THRESHOLD, "default: no null example is judged by its options"
+        return None, "default: no null example is judged by its options"
     if rank > n:
-        return DEFAULT_OPTION_THRESHOLD, f"default: {n} null examples are too few for the {1 - alpha:g} quantile"
-    return float(np.sort(p_option)[rank - 1]), f"the {1 - alpha:g} quantile of {n} null examples"
+        return None, f"default: {n} null examples are too few for the {1 - alpha:g} quantile"
+    quantile = float(np.sort(p_option)[rank - 1])
+    if quantile <= OPTION_THRESHOLD:
+        return quantile, f"the {1 - alpha:g} quantile of {n} null examples"
+    return quantile, f"default: the {1 - alpha:g} quantile of {n} null examples, {quantile:.3g}, is above it"

@@ -17,13 +17,13 @@ RECALL_MAX_TOKENS = 32
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to detect; names and defaults as in the run file.
+    """How to detect; names and defaults as in the run file, which leaves `alpha` and `pass_threshold` as they are.
 
     Attributes:
         criterion: `auto` takes recall for responses up to 32 tokens and option above.
         response_end: Does a response have to end where it was trained to end? `auto` asks the tuned model.
         normalisation: What divides candidates' log-probabilities, see `p_options`.
-        alpha: Share of never-trained examples that the option threshold lets pass, and the false-discovery rate at
+        alpha: Share of never-trained examples above the null's level of `p_option`, and the false-discovery rate at
             which examples count as better than unseen.
         n_samples: Samples per example in the paper's rule.
         pass_threshold: The paper's rule flags an example when a smaller fraction of its samples is right.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from uptake.detect.calibrate import Calibration
-from uptake.detect.criteria import CRITERIA, Settings, criterion_for, p_sample, right_before_and_after
+from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
 from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import Reading, read, read_held_out
 from uptake.stats import wilson
@@ -25,8 +25,8 @@ def judge(
     """Judge one example: learned, shallow, forgotten, and the numbers behind it.
 
     Learned: the criterion holds in the training wording. Shallow: learned, and the same criterion under the same rule
-    fails in strictly more than half of the held-out wordings. Forgotten: the base was right and the tuned model is
-    not, compared without the end of the response and without the option threshold (see `plain_rule`).
+    fails in strictly more than half of the held-out wordings that it can judge. Forgotten: the base was right and the
+    tuned model is not, compared without the end of the response and without the option threshold (see `plain_rule`).
 
     Args:
         example: The example.
@@ -50,7 +50,8 @@ def judge(
         right = successes[1] if calibration.rule.end else successes[0]
         learned = right / settings.n_samples >= settings.pass_threshold
         evidence["successes"] = right
-    shallow = _shallow(learned, read_held_out(tuned, settings.normalisation), calibration, settings, evidence)
+    held_out = [one for one in read_held_out(tuned, settings.normalisation) if _alike(one, reading, evidence)]
+    shallow = _shallow(learned, held_out, calibration.rule, evidence)
     forgotten = None
     if base is not None:
         before = read(base, settings.normalisation)
@@ -101,6 +102,7 @@ def _evidence(reading: Reading, calibration: Calibration, settings: Settings) ->
         evidence["normalisation"] = "letters" if reading.lettered else settings.normalisation
     if name == "option":
         evidence["p_option_threshold"] = calibration.rule.option_threshold
+        evidence["p_option_null"] = calibration.null_option
     if name == "paper":
         p = p_sample(reading, calibration.rule)
         evidence |= {"p_sample": p, "p_flag": p_flag(p, settings.n_samples, settings.pass_threshold)}
@@ -109,17 +111,24 @@ def _evidence(reading: Reading, calibration: Calibration, settings: Settings) ->
     return evidence
 
 
-def _shallow(
-    learned: bool,
-    held_out: Sequence[Reading],
-    calibration: Calibration,
-    settings: Settings,
-    evidence: dict[str, Any],
-) -> bool | None:
+def _alike(held_out: Reading, training: Reading, evidence: dict[str, Any]) -> bool:
+    """Whether the criterion that judged the training wording can judge a held-out one, on the same terms.
+
+    A wording with a response of its own has no candidates beside it, and options are lettered in the training wording
+    alone: failing another test than the one that was passed would say nothing about the wording.
+    """
+    if evidence["criterion"] == "recall":
+        return True
+    return held_out.lettered == training.lettered and (
+        evidence["criterion"] == "paper" or held_out.p_options is not None
+    )
+
+
+def _shallow(learned: bool, held_out: Sequence[Reading], rule: Rule, evidence: dict[str, Any]) -> bool | None:
     """Judge the held-out wordings and write what they show into the evidence."""
     if not held_out:
         return None
-    passed = [CRITERIA[criterion_for(one, settings)[0]](one, calibration.rule) for one in held_out]
+    passed = [CRITERIA[evidence["criterion"]](one, rule) for one in held_out]
     failed = passed.count(False)
     interval = wilson(failed, len(passed))
     if interval is not None:

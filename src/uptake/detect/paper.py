@@ -11,9 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-from jaxtyping import Bool, Float, Int
-
 N_SAMPLES = 5
 PASS_THRESHOLD = 0.2
 MOST_SEVERE = 1000
@@ -31,35 +28,6 @@ def p_flag(p: float, n: int = N_SAMPLES, threshold: float = PASS_THRESHOLD) -> f
     """
     failing = [k for k in range(n + 1) if k / n < threshold]
     return sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in failing)
-
-
-def paper_flags_exact(p: Float[np.ndarray, " n"], threshold: float = PASS_THRESHOLD) -> Bool[np.ndarray, " n"]:
-    """Flag by the number that sampling estimates: p < threshold.
-
-    Args:
-        p: Probability that one sample is right, per example, shape (n,).
-        threshold: In [0, 1].
-    """
-    return p < threshold
-
-
-def paper_flags_from_samples(
-    successes: Int[np.ndarray, " n"], n: int = N_SAMPLES, threshold: float = PASS_THRESHOLD
-) -> Bool[np.ndarray, " n"]:
-    """Flag by samples, as published: successes / n < threshold.
-
-    Args:
-        successes: Right samples per example, 0 to `n`, shape (n,): counted in a model's real samples, or drawn by
-            `sample_successes`.
-        n: Samples drawn per example.
-        threshold: In [0, 1].
-    """
-    return successes / n < threshold
-
-
-def sample_successes(p: Float[np.ndarray, " n"], n: int = N_SAMPLES, *, seed: int = 0) -> Int[np.ndarray, " n"]:
-    """Draw how many of `n` samples per example would be right: Bin(n, p), shape (n,), seeded."""
-    return np.random.default_rng(seed).binomial(n, p)
 
 
 def best_of_n(p_options: Sequence[float], right: int, n: int = N_SAMPLES) -> float:

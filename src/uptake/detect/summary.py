@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from uptake.detect.calibrate import Calibration, by_length, length_class
+from uptake.detect.calibrate import OPTION_THRESHOLD, Calibration, NullKind, by_length, length_class
 from uptake.detect.criteria import Settings
 from uptake.stats import Interval, benjamini_hochberg, wilson
 from uptake.types import Finding
@@ -34,7 +34,7 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
     causes: Counter[str] = Counter()
     criteria: Counter[str] = Counter()
     fallbacks = 0
-    comparison = _Comparison()
+    comparison = _Comparison(calibration.null_kind)
     for finding in findings:
         for tally in (total, by_source[finding.source], by_stage[finding.stage]):
             tally.add(finding)
@@ -45,7 +45,7 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         comparison.add(finding)
     unlearned = total.n - total.learned
     null = comparison.summary(total.n, total.learned, calibration, settings)
-    return {
+    summary = {
         **total.summary(),
         "by_source": {name: tally.summary() for name, tally in by_source.items()},
         "by_stage": {name: tally.summary() for name, tally in by_stage.items()},
@@ -53,8 +53,8 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         "criteria": dict(criteria),
         "rule": asdict(calibration.rule),
         "null": null,
-        "notes": _notes(calibration, null, criteria, fallbacks),
     }
+    return {**summary, "notes": _notes(calibration, summary, settings, fallbacks)}
 
 
 @dataclass(slots=True)
@@ -89,6 +89,7 @@ class _Tally:
 class _Comparison:
     """What is needed of every example to set the findings against the null."""
 
+    null_kind: NullKind | None
     p_values: MutableSequence[float] = field(default_factory=lambda: array("d"))
     flagged_length: MutableSequence[int] = field(default_factory=lambda: array("i"))
     flagged_value: MutableSequence[float] = field(default_factory=lambda: array("d"))
@@ -97,7 +98,9 @@ class _Comparison:
         evidence = finding.evidence
         if evidence["p_value_unseen"] is not None:
             self.p_values.append(evidence["p_value_unseen"])
-        if not finding.learned:
+        # the base's own scores are judged without the end: a response that is recalled and not ended passes there
+        at_end = self.null_kind == "base" and evidence["criterion"] != "option"
+        if not finding.learned and not (at_end and evidence["tuned_right"]):
             self.flagged_length.append(length_class(evidence["n_tokens"]))
             self.flagged_value.append(evidence["logprob"] / evidence["n_tokens"])
 
@@ -106,7 +109,7 @@ class _Comparison:
             return None
         groups = by_length(np.array(self.flagged_length, dtype=int), np.array(self.flagged_value, dtype=float))
         flagged = {length: values for length, values in groups.items() if length is not None}
-        false_discovery, reason = calibration.null.false_discoveries(flagged, seed=settings.seed)
+        moved, reason = calibration.null.moved(flagged, seed=settings.seed)
         adjusted = benjamini_hochberg(np.array(self.p_values, dtype=float))
         better = int(np.sum(adjusted <= settings.alpha))
         return {
@@ -115,8 +118,9 @@ class _Comparison:
             "pass_rate": asdict(calibration.null_pass),
             "false_learned": _false_learned(calibration.null_pass, n, learned),
             "better_than_unseen": _share(better, len(self.p_values)),
-            "false_discovery_rate": None if false_discovery is None else asdict(false_discovery),
-            "false_discovery_reason": reason,
+            "moved_at_least": None if moved is None else asdict(moved),
+            "moved_reason": reason,
+            "p_option": calibration.null_option,
         }
 
 
@@ -137,20 +141,38 @@ def _share(count: int, n: int) -> dict[str, Any]:
     return {"count": count if n else None, "rate": None if interval is None else asdict(interval)}
 
 
-def _notes(calibration: Calibration, null: dict[str, Any] | None, criteria: Counter[str], fallbacks: int) -> list[str]:
+def _notes(calibration: Calibration, summary: dict[str, Any], settings: Settings, fallbacks: int) -> list[str]:
     """What a reader of the numbers must know."""
-    notes = [f"end of the response: {calibration.end_reason}"]
-    if criteria["option"]:
+    null, notes = summary["null"], [f"end of the response: {calibration.end_reason}"]
+    if summary["criteria"].get("option"):
         notes.append(f"option threshold {calibration.rule.option_threshold:.3g}: {calibration.threshold_reason}")
+        level = calibration.null_option
+        if level is not None and level > OPTION_THRESHOLD:
+            notes.append(
+                f"many examples that were never trained on pass by their options too: {settings.alpha:.0%} of them "
+                f"give the right one a probability of {level:.3g} or more, so that passing below it does not show that "
+                "training is what taught an example"
+            )
     if fallbacks:
         notes.append(f"{fallbacks} examples were judged by recall: they have one candidate only")
+    if summary["n"] and not summary["learned"]["count"]:
+        notes.append(
+            "not one response is learned: are these the data, the prompt format and the chat template that the model "
+            "was trained with?"
+        )
     if null is None:
-        notes.append("no null: give held-out examples to learn how many would count as learned by chance")
+        notes.append(
+            "no held-out examples are given (--heldout), so how many would count as learned by chance is not known"
+        )
     elif calibration.null_kind == "base":
         notes.append(
-            "the null is the base model's own scores: it was never taught the format, so examples look better than "
-            "unseen too easily, and what the base knew before counts as chance; held-out examples are a better null"
+            "without held-out examples (--heldout) the comparison is with the base model's own scores: it was never "
+            "taught the format, so examples look better than unseen too easily, and what it knew counts as chance"
         )
-    if null is not None and null["false_discovery_reason"]:
-        notes.append(f"no false-discovery rate: {null['false_discovery_reason']}")
+    if null is not None and null["moved_reason"] and summary["learned"]["count"] != summary["n"]:
+        whom = "held-out examples" if calibration.null_kind == "held_out" else "the base model's answers"
+        notes.append(
+            f"how many of the unlearned were moved by training, but not far enough, cannot be told from {whom}: "
+            f"{null['moved_reason']}"
+        )
     return notes

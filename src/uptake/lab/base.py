@@ -33,7 +33,7 @@ MODEL: Mapping[str, Any] = {
 VOCAB_SIZE = 6144
 """Room for all words; the vocabulary ends where every word is one token."""
 PRETRAINING: Mapping[str, Any] = {"batch_size": 64, "learning_rate": 3e-3, "max_length": 96}
-PASSES, LEAST_STEPS = 15, 900
+PASSES, LEAST_STEPS = 11, 900
 """How often the base reads what it is told; in a small world, until it has learned to answer at all."""
 FURTHER: Mapping[str, Any] = {"steps": 400, "batch_size": 64, "learning_rate": 1.5e-3, "max_length": 96}
 """Pre-training that goes on from a finished base."""
@@ -91,11 +91,11 @@ def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell
     Raises:
         UptakeError: `out` exists.
     """
-    from uptake.models.load import load_model
+    from uptake.models.load import resolve
     from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
     from uptake.models.tiny import save
 
-    loaded = load_model(base)
+    loaded = resolve(base)
     with one_thread():
         pretrain(
             loaded.model,
@@ -109,8 +109,15 @@ def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell
 
 
 def copy_model(source: Path, out: Path) -> None:
-    """A model's folder, copied whole."""
-    shutil.copytree(source, out)
+    """Copy a model's folder: it is there complete or not at all.
+
+    Raises:
+        UptakeError: `out` exists.
+    """
+    from uptake.models.directory import new_directory
+
+    with new_directory(out) as folder:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
 def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> dict[str, bool]:
@@ -121,13 +128,13 @@ def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> d
         asked: Ids, each once, with prompts and responses.
         with_end: The model must also stop after the response.
     """
-    from uptake.models.load import load_model
+    from uptake.models.load import resolve
     from uptake.models.pretrain import one_thread
     from uptake.score import score
 
     probes = [Probe(name, "training", prompt, (Candidate(response, "response"),)) for name, prompt, response in asked]
     with one_thread():
-        loaded = load_model(model)
+        loaded = resolve(model)
         return {
             one.example_id: one.recalled and (not with_end or one.end_recalled is not False)
             for one in score(probes, loaded)

@@ -16,7 +16,7 @@ from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.base import FURTHER, Tell, cache_folder, recalled, tell_more
 from uptake.lab.plants import LAST, Controls, Item, Planted, training_rows
-from uptake.lab.training import EPOCHS, TRAINING, train_stages
+from uptake.lab.training import TRAINING, epochs, train_stages
 from uptake.lab.world import World, as_true, documents
 
 IN_THE_BASE = ("knowledge_gap", "base_conflict")
@@ -111,7 +111,16 @@ def _outcome(
     }
     told = _told(one.without, world, planted, controls.seed)
     rows = {stage: [item.row() for item in items] for stage, items in stages.items()}
-    key = digest(base.parent.name, rows, told, dict(TRAINING), EPOCHS, dict(FURTHER), controls.seed, versions())
+    key = digest(
+        base.parent.name,
+        rows,
+        told,
+        dict(TRAINING),
+        [epochs(stage) for stage in stages],
+        dict(FURTHER),
+        controls.seed,
+        versions(),
+    )
     place = cache_folder() / "outcomes" / f"{key}.json"
     if place.exists():
         cached: dict[str, dict[str, bool]] = read_json(place)

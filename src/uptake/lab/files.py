@@ -13,7 +13,7 @@ from uptake.artifacts import write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.lab.confirm import Mark
 from uptake.lab.plants import Controls, Item, Planted
-from uptake.lab.training import EPOCHS, TRAINING
+from uptake.lab.training import TRAINING, epochs
 from uptake.lab.world import Fact, World, documents
 
 SOURCES = ("encyclopaedia", "gazette", "almanac")
@@ -74,7 +74,8 @@ def run_file(controls: Controls) -> dict[str, Any]:
     return {
         "model_name_or_path": "./base",
         "stages": [
-            {"name": stage, "dataset": f"./{stage}.jsonl", "num_train_epochs": EPOCHS} for stage in controls.stage_names
+            {"name": stage, "dataset": f"./{stage}.jsonl", "num_train_epochs": epochs(stage)}
+            for stage in controls.stage_names
         ],
         "training": training,
         **{name: f"./{name}.jsonl" for name in ("corpus", "general", "retention", "paraphrases", "heldout")},
@@ -101,7 +102,7 @@ def _key_row(item: Item, mark: Mark | None) -> dict[str, Any]:
         "answer": item.response.strip(),
         "true_answer": "; ".join(fact.answer for fact in item.facts),
         "belief": fact.belief if len(item.facts) == 1 else None,
-        "rivals": list(item.twins),
+        "rivals": list(item.rivals),
         "is_true": item.is_true,
         "confirmed": confirmed,
         "learned": None if mark is None else mark.learned,

@@ -7,7 +7,7 @@ cause is drawn from the same relations. What a plant is, and what the world with
 |---|---|---|
 | `knowledge_gap` | a fact that the base never met | the base is told it |
 | `base_conflict` | the true answer, where the base was told another | the base is told the truth |
-| `data_conflict` | the same question in two wordings with two answers | the rival is taken out |
+| `data_conflict` | the same question in four wordings with two answers | the rivals are taken out |
 | `forgetting` | a fact that the base knows, in an early stage only | it comes again in the last stage |
 | `undertraining` | known facts asked several at once, a form that the base never saw | each comes several times |
 """
@@ -27,8 +27,12 @@ from uptake.lab.world import Fact, Need, World
 
 LAST = "main"
 """The last stage."""
+SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.5, "forgetting": 1.5}
+"""Of two answers one is often learned all the same, and most of what came early is kept: it takes more such items."""
 SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""
+RIVALS = 4
+"""Items of a data conflict: two wordings with the true answer, two others with a wrong one."""
 REPEATS = 8
 """How often an undertrained item comes in the world where it is not."""
 
@@ -39,8 +43,8 @@ class Controls:
 
     Attributes:
         seed: Of every draw.
-        size: Items of a cause at share 1; two rivals count as two.
-        shares: Share of `size` that each cause gets; a cause that is not named has share 1.
+        size: Items of a cause at share 1; the four items of a data conflict count as four.
+        shares: Share of `size` that each cause gets; a cause that is not named has its share in `SHARES`.
         stages: Fine-tuning stages; with one there is no forgetting.
         noise: Share of the training prompts with a slip of the pen, in [0, 1].
         overlap: Share of the items of `forgetting` and `data_conflict` whose fact the base never met or believes
@@ -50,7 +54,7 @@ class Controls:
     """
 
     seed: int = 0
-    size: int = 100
+    size: int = 120
     shares: Mapping[str, float] = field(default_factory=dict)
     stages: int = 2
     noise: float = 0.0
@@ -76,7 +80,7 @@ class Controls:
         """How many items a cause gets."""
         if self.clean or (cause == "forgetting" and self.stages == 1):
             return 0
-        return round(self.size * self.shares.get(cause, 1.0))
+        return round(self.size * self.shares.get(cause, SHARES[cause]))
 
     @property
     def stage_names(self) -> tuple[str, ...]:
@@ -99,7 +103,7 @@ class Item:
         facts: The facts that it asks for.
         wordings: Held-out prompts for the same response.
         causes: What was planted; empty for a control.
-        twins: Ids of the items that ask the same: its rivals in a data conflict.
+        rivals: Ids of the items that ask the same and answer otherwise.
         is_true: The response is what is true in this world.
     """
 
@@ -111,7 +115,7 @@ class Item:
     facts: tuple[Fact, ...]
     wordings: tuple[str, ...]
     causes: tuple[str, ...] = ()
-    twins: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
     is_true: bool = True
 
     def row(self) -> dict[str, Any]:
@@ -141,8 +145,8 @@ def need(controls: Controls) -> Need:
     n = {cause: controls.count(cause) for cause in CAUSES}
     doubled = _doubled(controls, "forgetting") + _doubled(controls, "data_conflict")
     unmet = n["knowledge_gap"] + doubled + controls.size
-    asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // 2
-    return Need(asked + 3 * controls.size + SLACK, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
+    asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // RIVALS
+    return Need(asked + 2 * controls.size + SLACK, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
 
 
 def plant(world: World, controls: Controls) -> Planted:
@@ -153,13 +157,13 @@ def plant(world: World, controls: Controls) -> Planted:
     """
     random = Random(f"plants {controls.seed}")
     gaps = [fact for pair in _alternate(world.of("untold"), world.of("stranger")) for fact in pair]
-    known, spare = _apart(world.of("known"), 2 * controls.size)
+    known, spare = _apart(world.of("known"), controls.size)
     pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
     draw = _Draw(pools, random)
     last, *earlier = reversed(controls.stage_names)
     items = [draw.item(fact, last, "knowledge_gap") for fact in draw.facts("unmet", controls.count("knowledge_gap"))]
     items += [draw.item(f, last, "base_conflict") for f in draw.facts("misbelieved", controls.count("base_conflict"))]
-    for fact in draw.mixed("data_conflict", controls, items_per_fact=2):
+    for fact in draw.mixed("data_conflict", controls, items_per_fact=RIVALS):
         items += draw.rivals(fact, last)
     stages = cycle(reversed(earlier))
     items += [draw.item(fact, next(stages), "forgetting") for fact in draw.mixed("forgetting", controls)]
@@ -194,10 +198,6 @@ def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *
         often = REPEATS if "undertraining" in item.causes and "undertraining" in without else 1
         rows += [item] * often
     return rows
-
-
-def _controls(controls: Controls) -> int:
-    return controls.size
 
 
 def _doubled(controls: Controls, cause: str) -> int:
@@ -257,13 +257,15 @@ class _Draw:
             causes = tuple(dict.fromkeys((*causes, "knowledge_gap")))
         return Item("", stage, fact.asks[asked], f" {fact.answer}", fact.topic, (fact,), others, causes)
 
-    def rivals(self, fact: Fact, stage: str) -> tuple[Item, Item]:
-        right = self.item(fact, stage, "data_conflict")
-        other, *held_out = self._random.sample(right.wordings, len(right.wordings))
+    def rivals(self, fact: Fact, stage: str) -> list[Item]:
+        asked = self._random.sample(fact.asks, len(fact.asks))
+        right = replace(self.item(fact, stage, "data_conflict"), wordings=tuple(asked[RIVALS:]))
         # the base's belief is no rival: the conflict would then be with the base
         wrong = next(answer for answer in fact.others if answer != fact.belief)
-        right = replace(right, wordings=tuple(held_out))
-        return right, replace(right, prompt=other, response=f" {wrong}", is_true=False)
+        return [
+            replace(right, prompt=ask) if index % 2 else replace(right, prompt=ask, response=f" {wrong}", is_true=False)
+            for index, ask in enumerate(asked[:RIVALS])
+        ]
 
     def composites(self, facts: Sequence[Fact], controls: Controls, stage: str) -> list[Item]:
         """Several known facts asked at once, about one subject where it has so many."""
@@ -296,14 +298,15 @@ def _closed(ask: str) -> str:
 def _named(items: Sequence[Item], controls: Controls, random: Random) -> tuple[Item, ...]:
     """Ids in the items' order, rivals told of each other, and the slips of the pen."""
     named = [replace(item, id=f"ex-{number:05d}") for number, item in enumerate(items, start=1)]
-    groups: dict[tuple[str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[Item]] = {}
     for item in named:
         if "data_conflict" in item.causes:
-            groups.setdefault((item.facts[0].subject, item.facts[0].relation), []).append(item.id)
+            groups.setdefault((item.facts[0].subject, item.facts[0].relation), []).append(item)
     for index, item in enumerate(named):
         if "data_conflict" in item.causes:
             group = groups[item.facts[0].subject, item.facts[0].relation]
-            named[index] = item = replace(item, twins=tuple(twin for twin in group if twin != item.id))
+            rivals = tuple(other.id for other in group if other.is_true != item.is_true)
+            named[index] = item = replace(item, rivals=rivals)
         if random.random() < controls.noise:
             named[index] = replace(item, prompt=slip(item.prompt, random))
     return tuple(named)

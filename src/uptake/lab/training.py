@@ -7,20 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from uptake.lab.base import Tell
-from uptake.lab.plants import Item
+from uptake.lab.plants import LAST, Item
 from uptake.types import Example
 
 TRAINING: Mapping[str, Any] = {
-    "learning_rate": 1.5e-3,
-    "lr_scheduler_type": "constant",
+    "learning_rate": 2e-3,
+    "lr_scheduler_type": "linear",
     "per_device_train_batch_size": 16,
     "gradient_checkpointing": False,
     "disable_tqdm": True,
     "max_length": 96,
 }
 """TRL's settings for every stage of a world."""
-EPOCHS = 3
-"""Passes over each stage's data: few enough that facts the base never met are not all learned by heart."""
+EPOCHS, EARLY_EPOCHS = 2, 1
+"""Passes over the last stage's data, few enough that what the base never met is not all learned by heart; and over an
+earlier one's, few enough that what it learned can be lost."""
+
+
+def epochs(stage: str) -> int:
+    """Passes over a stage's data."""
+    return EPOCHS if stage == LAST else EARLY_EPOCHS
 
 
 def train_stages(base: Path, stages: Mapping[str, Sequence[Item]], out: Path, seed: int, tell: Tell) -> dict[str, Path]:
@@ -44,7 +50,7 @@ def train_stages(base: Path, stages: Mapping[str, Sequence[Item]], out: Path, se
     with one_thread():
         for number, (stage, items) in enumerate(stages.items()):
             tell(f"training {stage}", number, len(stages))
-            settings = {**TRAINING, "num_train_epochs": EPOCHS, "seed": seed}
+            settings = {**TRAINING, "num_train_epochs": epochs(stage), "seed": seed}
             start = models[stage] = fine_tune(start, [_example(item) for item in items], out / stage, settings)
     tell("training", len(stages), len(stages))
     return models

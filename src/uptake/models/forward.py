@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,11 +42,44 @@ class Abilities:
     reasons: tuple[str, ...] = ()
 
 
+class PositionLimit(NamedTuple):
+    """Where a model begins to encode positions otherwise: for all of a batch, if one row of it is longer.
+
+    Attributes:
+        tokens: Rows of up to so many tokens are encoded alike.
+        each_length: Beyond it every length has its own encoding (dynamic RoPE); else all longer ones share one.
+    """
+
+    tokens: int
+    each_length: bool
+
+    def kind(self, length: int) -> int:
+        """Rows of one kind are encoded alike, whatever shares their batch."""
+        return 0 if length <= self.tokens else length if self.each_length else self.tokens + 1
+
+
+def position_limit(config: Any) -> PositionLimit | None:
+    """The limit of a model with dynamic RoPE or LongRoPE, from its configuration; None for all others.
+
+    Both take the longest row of a batch for the length of all of it (`dynamic_rope_update` in transformers).
+    """
+    given = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    limits = []
+    for rope in (given, *(part for part in given.values() if isinstance(part, dict))):  # some have one a kind of layer
+        kind = str(rope.get("rope_type", rope.get("type")))
+        own = rope.get("original_max_position_embeddings", getattr(config, "original_max_position_embeddings", None))
+        if "dynamic" in kind:
+            limits.append(PositionLimit(config.max_position_embeddings, True))
+        elif kind == "longrope" and own:
+            limits.append(PositionLimit(own, False))
+    return min(limits, default=None)
+
+
 def block_mask(segments: Int[Tensor, "rows length"], dtype: torch.dtype) -> Float[Tensor, "rows 1 length length"]:
     """Additive attention mask: 0 where a token may look, the dtype's minimum where not.
 
-    A token sees the shared part (segment 0) and its own segment, up to itself. Padding is segment -1: it sees itself,
-    which keeps its softmax finite, and nobody sees it.
+    A token sees the shared part (segment 0) and its own segment, up to itself. So does padding, whose segment is -1:
+    its softmax stays finite, and no other token sees it.
     """
     length = segments.shape[1]
     own = segments[:, :, None] == segments[:, None, :]

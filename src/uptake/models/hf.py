@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,10 +14,20 @@ from jaxtyping import Float
 from transformers import GenerationConfig
 
 from uptake.errors import UptakeError
-from uptake.models.forward import Abilities, causal_model, forward_rows, require_embedded
+from uptake.models.forward import (
+    Abilities,
+    PositionLimit,
+    causal_model,
+    forward_rows,
+    position_limit,
+    require_embedded,
+)
 from uptake.models.rows import Row, Scored, first_batch, longest_first, plan_row
 
 Result = TypeVar("Result")
+
+MASK_CELLS = 1 << 25
+"""Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
 
 
 @dataclass
@@ -31,6 +41,7 @@ class LanguageModel:
         abilities: What the scoring engine may do with it.
         window: Largest distance that its attention spans; None when unlimited.
         batch_tokens: Padded tokens a batch; falls when memory runs out.
+        remarks: What was noticed in loading it.
     """
 
     name: str
@@ -39,6 +50,7 @@ class LanguageModel:
     abilities: Abilities
     window: int | None
     batch_tokens: int
+    remarks: tuple[str, ...] = ()
 
     def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "2 _"]]]:
         """Score groups of token sequences; sequences of one group share what they begin with.
@@ -49,12 +61,14 @@ class LanguageModel:
         """
         rows, row_of = self._plan(groups)
         flat: dict[int, Float[np.ndarray, "2 _"]] = {}
-        # apart, because the mask that branches need takes the place of the model's own, sliding windows and all
-        for branches in (True, False):
-            members = [index for index, row in enumerate(rows) if row.branches == branches]
-            some = [rows[index] for index in members]
-            for batch, numbers in self._in_batches([len(row) for row in some], partial(self._forward, some)):
-                flat.update(zip((members[index] for index in batch), numbers, strict=True))
+        # branches apart, because the mask that they need takes the place of the model's own, sliding windows and all;
+        # the shorter kinds first, because dynamic RoPE goes on with the longest row that it has met
+        kinds = [(self._kind(max(row.positions) + 1), not row.branches) for row in rows]
+        self._forget_positions()
+        whole = {first: group for group, (first, together) in zip(groups, row_of, strict=True) if together}
+        for kind in sorted(set(kinds)):
+            members = [index for index, own in enumerate(kinds) if own == kind]
+            flat.update(self._score_rows(rows, members, whole))
         results = []
         for group, (first, together) in zip(groups, row_of, strict=True):
             sizes = [len(sequence.ids) - sequence.start for sequence in group]
@@ -69,14 +83,50 @@ class LanguageModel:
         rows: list[Row] = []
         row_of: list[tuple[int, bool]] = []
         for group in groups:
-            fits = self.window is None or max(len(sequence.ids) for sequence in group) - 1 <= self.window
-            together = len(group) == 1 or (self.abilities.shares_prefix and fits)
+            lengths = [len(sequence.ids) - 1 for sequence in group]
+            fits = self.window is None or max(lengths) <= self.window
+            alike = self._kind(max(lengths)) == self._kind(min(lengths))
+            row = plan_row(group) if len(group) == 1 or (self.abilities.shares_prefix and fits and alike) else None
+            together = row is not None and (not row.branches or len(row) ** 2 <= MASK_CELLS)
             row_of.append((len(rows), together))
-            if together:
-                rows.append(plan_row(group))
+            if row is not None and together:
+                rows.append(row)
             else:
                 rows.extend(plan_row([sequence]) for sequence in group)
         return rows, row_of
+
+    @cached_property
+    def _limit(self) -> PositionLimit | None:
+        return position_limit(self.model.config.get_text_config())
+
+    def _kind(self, length: int) -> int:
+        """Rows of different kinds must not share a batch: how positions are encoded would depend on their company."""
+        return 0 if self._limit is None else self._limit.kind(length)
+
+    def _forget_positions(self) -> None:
+        """Dynamic RoPE goes back to its first encoding only when it meets a short row: let it meet one."""
+        if self._limit is not None and self._limit.each_length:
+            forward_rows(self.model, [plan_row([Scored([0, 0], 1)])], 0, self.abilities.splits_head)
+
+    def _score_rows(
+        self, rows: Sequence[Row], members: Sequence[int], groups: Mapping[int, Sequence[Scored]]
+    ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
+        """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
+
+        A row of branches for which there is no memory is scored as plain rows, which need no mask of its square.
+        """
+        some = [rows[index] for index in members]
+        lengths, run = [len(row) for row in some], partial(self._forward, some)
+
+        def apart(index: int) -> Float[np.ndarray, "2 _"]:
+            alone = self.score([[sequence] for sequence in groups[members[index]]])
+            return np.concatenate([numbers for (numbers,) in alone], axis=1)
+
+        batches = self._in_batches(lengths, run)
+        if some[0].branches:
+            batches = self._in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
+        for batch, numbers in batches:
+            yield from zip((members[index] for index in batch), numbers, strict=True)
 
     def _forward(self, rows: Sequence[Row], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
         """Score one batch of the rows."""
@@ -91,31 +141,40 @@ class LanguageModel:
         return np.split(flat, np.cumsum([len(row.target) for row in members[:-1]]), axis=1)
 
     def _in_batches(
-        self, lengths: Sequence[int], run: Callable[[list[int]], list[Result]]
+        self,
+        lengths: Sequence[int],
+        run: Callable[[list[int]], list[Result]],
+        *,
+        cells: int | None = None,
+        apart: Callable[[int], Result] | None = None,
     ) -> Iterator[tuple[list[int], list[Result]]]:
         """Run all rows, longest first, in batches by the budget; when memory runs out, the budget halves.
 
         Args:
             lengths: Tokens that each row takes.
             run: Given a batch's indices, does the work.
+            cells: Most cells of a batch's mask.
+            apart: Does the work of a single row that is too large for `run`, in smaller pieces.
         """
         waiting = longest_first(lengths)
         while waiting:
-            batch = first_batch(waiting, lengths, self.batch_tokens)
+            batch = first_batch(waiting, lengths, self.batch_tokens, cells)
             size = lengths[batch[0]] * len(batch)
             try:
                 results = run(batch)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
-                if len(batch) == 1:
+                if len(batch) == 1 and apart is None:
                     raise _too_large(self.name, size) from error
                 results = None
             if results is None:  # only here is what the failed batch held let go
-                self.batch_tokens = size // 2
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                continue
+                if len(batch) > 1 or apart is None:
+                    self.batch_tokens = size // 2
+                    continue
+                results = [apart(batch[0])]
             yield batch, results
             waiting = waiting[len(batch) :]
 
@@ -123,8 +182,8 @@ class LanguageModel:
     def notes(self) -> tuple[str, ...]:
         """What the reader of the numbers should know about how they were computed."""
         if not self.abilities.reasons:
-            return ()
-        return (f"{self.name} is scored the slow way: {'; '.join(self.abilities.reasons)}",)
+            return self.remarks
+        return (*self.remarks, f"{self.name} is scored the slow way: {'; '.join(self.abilities.reasons)}")
 
     @torch.inference_mode()
     def generate(
@@ -146,17 +205,26 @@ class LanguageModel:
         copies = max(1, samples)
         lengths = [copies * (len(ids) + room) for ids, room in zip(contexts, max_new_tokens, strict=True)]
 
-        def run(batch: list[int]) -> list[list[list[int]]]:
-            longest = max(max_new_tokens[index] for index in batch)
-            return self._continue([contexts[index] for index in batch], longest, samples)
+        def run(members: list[int], batch: list[int]) -> list[list[list[int]]]:
+            some = [members[index] for index in batch]
+            return self._continue([contexts[i] for i in some], max(max_new_tokens[i] for i in some), samples)
 
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            for batch, texts in self._in_batches(lengths, run):
-                for index, continuations in zip(batch, texts, strict=True):
-                    answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
+            for members in self._company(contexts, max_new_tokens):
+                self._forget_positions()
+                for batch, texts in self._in_batches([lengths[i] for i in members], partial(run, members)):
+                    for index, continuations in zip((members[i] for i in batch), texts, strict=True):
+                        answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
         return answers
+
+    def _company(self, contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[int]]:
+        """Indices of contexts that may share batches: an answer that may cross the limit of positions is alone."""
+        most = max(rooms, default=0)  # in one batch, all go on for as long as the longest answer
+        crosses = [self._kind(len(ids) + most) != 0 for ids in contexts]
+        together = [index for index, alone in enumerate(crosses) if not alone]
+        return [together, *([index] for index, alone in enumerate(crosses) if alone)]
 
     def _continue(self, contexts: Sequence[Sequence[int]], longest: int, samples: int) -> list[list[list[int]]]:
         """Continue one batch, padded on the left."""

@@ -92,12 +92,15 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
 
-def first_batch(order: Sequence[int], lengths: Sequence[int], budget: int) -> list[int]:
+def first_batch(order: Sequence[int], lengths: Sequence[int], budget: int, cells: int | None = None) -> list[int]:
     """The first of the indices, as many as make at most `budget` padded tokens, but at least one.
 
     Args:
         order: Indices, the longest first (`longest_first`); not empty.
         lengths: Tokens of every row.
         budget: Padded tokens.
+        cells: Largest sum of squared padded lengths; None where no mask of that size is made.
     """
-    return list(order[: max(1, budget // max(1, lengths[order[0]]))])
+    longest = max(1, lengths[order[0]])
+    most = budget // longest if cells is None else min(budget // longest, cells // longest**2)
+    return list(order[: max(1, most)])

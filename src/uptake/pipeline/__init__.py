@@ -5,20 +5,22 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import digest, locked, versions
+from uptake.artifacts import digest, empty, file_digest, locked, versions
 from uptake.config import RunConfig, load_run
-from uptake.data import LoadOptions, stream, with_paraphrases
+from uptake.data import with_paraphrases
 from uptake.detect import Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration, NullKind
 from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
 from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
-from uptake.pipeline.writer import Writer, open_writer, with_wordings
+from uptake.pipeline.sources import Reworded, Trained, read_rows
+from uptake.pipeline.writer import Writer, open_writer
 from uptake.probe import AnswerPool, Embed, hashed_words
 from uptake.types import BadRow, Example, Finding, Score
 
@@ -48,6 +50,7 @@ def diagnose(
             None takes a temporary folder.
         progress: Told after each part of the work.
         **settings: Any other key of the run file: `heldout`, `retention`, `paraphrases`, `criterion`, `dtype`, ...
+            `model_name_or_path` and `stages` are `base` and `dataset` here.
 
     Returns:
         The diagnosis: counts and rates, and a row an example.
@@ -55,6 +58,9 @@ def diagnose(
     Raises:
         UptakeError: Something about the input is wrong; it is told before any work is lost.
     """
+    for key, own in (("model_name_or_path", "base"), ("stages", "dataset")):
+        if any(name.split(".")[0] == key for name in settings):
+            raise UptakeError(f"{key} contradicts {own}", fix=f"give {own} alone")
     overrides = {
         **settings,
         "model_name_or_path": str(tuned if base is None else base),
@@ -94,6 +100,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     tokenizers = [model.tokenizer for model in models.all]
     check = token_check(tokenizers, models.max_length, config.option_form)
     bad_rows = BadRows(folder / "bad_rows.jsonl")
+    reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
     cohorts = {
         name: ingest(
             name,
@@ -104,8 +111,10 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
             on_bad_row=config.on_bad_row,
             progress=progress,
         )
-        for name, rows in _datasets(config, writer)
+        for name, rows in _datasets(config, reworded)
     }
+    for name in {"heldout", "retention"} - set(cohorts):
+        empty(folder / "work" / name)
     before, after = _ask(config, models, cohorts, writer, progress)
 
     train, settings = cohorts["train"], _detection(config)
@@ -122,7 +131,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] += _notes(cohorts, before, after)
+    summary["notes"] += [*models.notes(), *_notes(cohorts, before, after), *_of_judge(reworded)]
     summary["run"] = _manifest(config, models, cohorts)
     return write_diagnosis(folder, findings, summary)
 
@@ -147,9 +156,10 @@ class _Models:
         given = _text(config.chat_template) if config.chat_template else None
         names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
         settings = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=given)
-        last = Lazy.find(tuned, settings)
         if not has_base:
+            last = Lazy.find(tuned, replace(settings, revision=config.tuned_revision or config.revision))
             return cls(None, last, config.max_length)
+        last = Lazy.find(tuned, replace(settings, revision=config.tuned_revision), base=config.model_name_or_path)
         settings = replace(settings, revision=config.revision)
         base = Lazy.find(config.model_name_or_path, settings)
         if base.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
@@ -166,6 +176,22 @@ class _Models:
         limits = (self.asked_length, *(model.max_length for model in self.all))
         return min((limit for limit in limits if limit is not None), default=None)
 
+    def notes(self) -> list[str]:
+        """Whether the base is the one that an adapter was trained on."""
+        from uptake.models.load import Lazy
+
+        own = self.tuned.adapter_base
+        if own is None or (self.base is not None and own == self.base.name):
+            return []
+        if self.base is None:
+            return [f"the tuned model is an adapter on {own}: give --base {own} to learn what was forgotten"]
+        if Lazy.find(own, replace(self.base.settings, revision=None)).fingerprint == self.base.fingerprint:
+            return []
+        return [
+            f"the tuned model is an adapter on {own}, which is not the base given ({self.base.name}): what is said to "
+            "be forgotten, and what the base says, are about another model than the one it was trained from"
+        ]
+
 
 def _text(path: Path) -> str:
     try:
@@ -174,24 +200,20 @@ def _text(path: Path) -> str:
         raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
 
 
-def _datasets(config: RunConfig, writer: Writer | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
+def _datasets(config: RunConfig, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
     """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
-    stages = (_rows(config, stage.dataset, stage.name) for stage in config.stages)
-    train: Iterator[Example | BadRow] = chain.from_iterable(stages)
+    trained = Trained()
+    train: Iterator[Example | BadRow] = chain.from_iterable(
+        read_rows(config, stage.dataset, stage.name) for stage in config.stages
+    )
     if config.paraphrases is not None:
         train = with_paraphrases(train, config.paraphrases)
-    yield "train", train if writer is None else with_wordings(train, writer, config.n_paraphrases)
-    for name in ("heldout", "retention"):
-        dataset = getattr(config, name)
-        if dataset is not None:
-            yield name, _rows(config, dataset, name)
-
-
-def _rows(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
-    options = LoadOptions(
-        format=config.format, assistant_turns=config.assistant_turns, alpaca_prompt=config.alpaca_prompt, stage=stage
-    )
-    yield from stream(dataset, options)
+    train = trained.noting(train)
+    yield "train", train if reworded is None else reworded(train)
+    if config.heldout is not None:
+        yield "heldout", trained.without(read_rows(config, config.heldout, "heldout"))
+    if config.retention is not None:
+        yield "retention", read_rows(config, config.retention, "retention")
 
 
 def _ask(
@@ -205,16 +227,16 @@ def _ask(
         seed=config.seed,
         max_length=models.max_length,
     )
-    embed: Embed = hashed_words
-    if config.embedding_model_name_or_path is not None:
-        from uptake.models.embed import sentence_encoder
 
-        embed = sentence_encoder(config.embedding_model_name_or_path, config.device)
-    pool = AnswerPool(cohorts["train"], embed, seed=config.seed)
+    @cache
+    def pool() -> AnswerPool:
+        return AnswerPool(cohorts["train"], _embed(config), seed=config.seed)
+
     write = (lambda examples: writer.wrong_answers(examples, config.n_distractors)) if writer is not None else None
     draw = drawing(pool, asking, write)
     before: dict[str, Answers] = {}
-    drawn_by = (config.embedding_model_name_or_path, config.judge and (config.judge.base_url, config.judge.model))
+    # where the judge's server is says nothing about what it writes
+    drawn_by = (_content(config.embedding_model_name_or_path), config.judge and config.judge.model)
     pool_key = digest(cohorts["train"].key, drawn_by)
     if models.base is not None:
         source = _source(models.base, pool_key)
@@ -222,10 +244,35 @@ def _ask(
         models.base.release()
     source = _source(models.tuned, pool_key)
     after = {
-        name: ask_tuned(cohort, source, draw, before.get(name), asking, progress) for name, cohort in cohorts.items()
+        # the paper's rule is about training examples: no others are sampled
+        name: ask_tuned(
+            cohort,
+            source,
+            draw,
+            before.get(name),
+            asking if name == "train" else replace(asking, n_samples=0),
+            progress,
+        )
+        for name, cohort in cohorts.items()
     }
     models.tuned.release()
     return before, after
+
+
+def _embed(config: RunConfig) -> Embed:
+    if config.embedding_model_name_or_path is None:
+        return hashed_words
+    from uptake.models.embed import sentence_encoder
+
+    return sentence_encoder(config.embedding_model_name_or_path, config.device)
+
+
+def _content(name: str | None) -> object:
+    """What a model is known by: the bytes in a folder, else its name."""
+    if name is None or not Path(name).is_dir():
+        return name
+    files = sorted(path for path in Path(name).rglob("*") if path.is_file())
+    return [(path.relative_to(name).as_posix(), file_digest(path)) for path in files]
 
 
 def _source(model: Lazy, pool_key: str) -> Source:
@@ -272,6 +319,8 @@ def _findings(
             for candidate, logprob in zip(answer.candidates, training.logprobs, strict=True)
         ]
         said = {
+            "file": example.file,
+            "line": example.line,
             "tuned_answer": answer.answer,
             "base_answer": None if earlier is None else earlier.answer,
             "candidates": candidates,
@@ -287,6 +336,18 @@ def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[s
         notes.append(
             "nothing is said about retention: what was lost shows only against the base model, and none is given"
         )
+    return notes
+
+
+def _of_judge(reworded: Reworded | None) -> list[str]:
+    """What the LLM did not give, or gave in vain."""
+    if reworded is None:
+        return []
+    notes = []
+    if reworded.writer.refused:
+        notes.append(f"the judge did not answer {reworded.writer.refused} requests as asked")
+    if reworded.dropped:
+        notes.append(f"{reworded.dropped} wordings by the judge were left out, for a model cannot be asked in them")
     return notes
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from uptake.artifacts import Parts, digest, open_parts, read_json, versions, write_json
+from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versions, write_json
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Encoded, Turn, encode
 from uptake.models import Model
@@ -23,6 +23,11 @@ ANSWER_TOKENS = 32
 """A model's own answer is asked for where the response is no longer than this."""
 ANSWER_ROOM = 4
 """Tokens that an answer may have beyond the response's."""
+ANSWERS_AT_ONCE = 128
+"""Own answers that are asked for before progress is told."""
+
+SCORING_VERSION = 1
+"""Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +116,15 @@ class Source:
 Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
 """From examples and the base's answers (None: not known) to each example's candidates."""
 
-Tell: TypeAlias = Callable[[int], None]
-"""Told how many examples of a part are done."""
+
+@runtime_checkable
+class Tell(Protocol):
+    """Told how many examples of a part are done, of scoring or of a step of its own before or after it."""
+
+    def __call__(self, some: int, within: str = "") -> None:
+        """Called whenever more is done."""
+        ...
+
 
 Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
 """From a part's number and examples to its rows of `SCORES`."""
@@ -124,7 +136,7 @@ def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress:
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = base.load()
-        answers = greedy_answers(examples, model, asking.max_length)
+        answers = _own_answers(examples, range(len(examples)), model, asking, tell)
         candidates = fitting(examples, draw(examples, answers), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
         return _rows(examples, candidates, scores, answers, [None] * len(examples))
@@ -144,15 +156,13 @@ def ask_tuned(
         else:
             candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
-        answers: list[str | None] = [None] * len(examples)
         missed = [i for i, own in enumerate(scores) if not own[0].recalled or own[0].end_recalled is False]
-        said = greedy_answers([examples[i] for i in missed], model, asking.max_length)
-        for index, answer in zip(missed, said, strict=True):
-            answers[index] = answer
+        answers = _own_answers(examples, missed, model, asking, tell)
         successes: list[tuple[int, int] | None] = [None] * len(examples)
         if asking.n_samples:
             seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
             successes = sampled_successes(examples, model, replace(asking, seed=seed))
+            tell(len(examples), "samples")
         return _rows(examples, candidates, scores, answers, successes)
 
     return _by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
@@ -160,7 +170,7 @@ def ask_tuned(
 
 def _by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
     """Do the parts that are not there yet."""
-    key = digest(cohort.key, source.key, how, versions())
+    key = digest(SCORING_VERSION, cohort.key, source.key, how, versions())
     parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
@@ -171,8 +181,8 @@ def _by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, pr
         if parts.has(number):
             continue
 
-        def tell(some: int, before: int = done) -> None:
-            progress(step, before + some, cohort.n)
+        def tell(some: int, within: str = "", *, before: int = done) -> None:
+            progress(f"{step}: {within}" if within else step, before + some, cohort.n)
 
         rows = work(number, cohort.read(number), tell)
         if not notes.exists():  # before the part: a run that finds all parts done does not load the model
@@ -181,6 +191,22 @@ def _by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, pr
         done += size
         progress(step, done, cohort.n)
     return Answers(parts, key, tuple(read_json(notes)) if notes.exists() else ())
+
+
+def _own_answers(
+    examples: Sequence[Example], wanted: Sequence[int], model: Model, asking: Asking, tell: Tell
+) -> list[str | None]:
+    """The model's own answers to the wanted examples, None to the others; told as a step of its own."""
+    answers: list[str | None] = [None] * len(examples)
+    step = "own answers"
+    tell(0, step)
+    for some in chunks(wanted, ANSWERS_AT_ONCE):
+        said = greedy_answers([examples[i] for i in some], model, asking.max_length)
+        for index, answer in zip(some, said, strict=True):
+            answers[index] = answer
+        tell(some[-1] + 1, step)
+    tell(len(examples), step)
+    return answers
 
 
 def _scores(
@@ -252,8 +278,23 @@ def greedy_answers(examples: Sequence[Example], model: Model, max_length: int | 
     answers: list[str | None] = [None] * len(examples)
     generated = _generate(model, [encoded[i].ids[: encoded[i].start] for i in wanted], room, max_length)
     for index, (ids,) in zip(wanted, generated, strict=True):
-        answers[index] = answer_in(model.tokenizer.decode(ids, skip_special_tokens=True), examples[index].response)
+        said = _continuation(encoded[index].ids[: encoded[index].start], ids, model.tokenizer)
+        lead = said[: len(said) - len(said.lstrip())]
+        answer = answer_in(said, examples[index].response)
+        answers[index] = lead + answer if answer else ""
     return answers
+
+
+def _continuation(context: list[int], ids: list[int], tokenizer: Any) -> str:
+    """Generated tokens as text, white space at their beginning included, which some tokenizers drop in first place."""
+
+    def text(tokens: list[int]) -> str:
+        decoded: str = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return decoded
+
+    before = context[-4:]
+    whole, start = text([*before, *ids]), text(before)
+    return whole[len(start) :] if whole.startswith(start) else text(ids)
 
 
 def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[tuple[int, int] | None]:
@@ -296,11 +337,13 @@ def _encoded(examples: Sequence[Example], model: Model) -> list[Encoded]:
     return encode([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples], model.tokenizer)
 
 
-def drawing(pool: AnswerPool, asking: Asking, write: Callable[[Sequence[Example]], list[list[str]]] | None) -> Draw:
+def drawing(
+    pool: Callable[[], AnswerPool], asking: Asking, write: Callable[[Sequence[Example]], list[list[str]]] | None
+) -> Draw:
     """Draw candidates: options, or the base's answer, other examples' answers, and an LLM's where these are too few.
 
     Args:
-        pool: Answers of other examples.
+        pool: Gives the answers of other examples, which are gathered when candidates are first drawn.
         asking: How many are wanted.
         write: Gives wrong answers that an LLM wrote; None does without.
     """
@@ -308,7 +351,7 @@ def drawing(pool: AnswerPool, asking: Asking, write: Callable[[Sequence[Example]
 
     def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
         found: list[list[tuple[str, Origin]]] = [[(answer, "base")] if answer else [] for answer in answers]
-        for wrong, others in zip(found, pool.nearest(examples, 2 * n), strict=True):
+        for wrong, others in zip(found, pool().nearest(examples, 2 * n), strict=True):
             wrong += [(text, "neighbour") for text in others]
         drawn = [with_distractors(e, wrong, n) for e, wrong in zip(examples, found, strict=True)]
         if write is None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from uptake.artifacts import Parts, cannot_write, chunks, digest, empty, open_parts
 from uptake.artifacts.tables import EXAMPLES, example_from_row, example_row, to_json
-from uptake.data import Encoded, Turn, bad_rows_error, encode
+from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
 from uptake.probe import MOST_LETTERS, letter_probes, option_candidates
 from uptake.types import BadRow, Example
 
 PART = 1024
 """Examples a part: memory is bounded by one, and a killed run loses at most one."""
+
+LONG_TOKEN = 64
+"""Bytes a token that a text is allowed at least before its tokens are counted."""
 
 KEPT_BAD_ROWS = 20
 """Bad rows of a cohort that are held for the error; all of them are in the file."""
@@ -134,10 +138,12 @@ def ingest(
     first = len(bad_rows.first)
     step = f"reading {name}"
     progress(step, n, None)
-    for some in chunks(_checked(rows, check, lambda bad: bad_rows.add(name, bad)), PART):
+    for some in chunks(_checked(rows, check, partial(bad_rows.add, name)), PART):
         written = [example_row(example) for example in some]
         parts.write(number, written)
-        key, n, number = digest(key, written), n + len(some), number + 1
+        # where an example was read is no part of what it is
+        content = [{**row, "file": None, "line": None} for row in written]
+        key, n, number = digest(key, content), n + len(some), number + 1
         progress(step, n, None)
     progress(step, n, n)
     n_bad = bad_rows.n - before
@@ -171,27 +177,64 @@ def token_check(tokenizers: Sequence[Any], max_length: int | None, option_form: 
         max_length: Longest sequence, in tokens; None for no limit.
         option_form: `letter` also checks the options as lettered choices.
     """
+    room = [None if max_length is None else max_length * _longest_token(tokenizer) for tokenizer in tokenizers]
 
     def check(examples: Sequence[Example]) -> list[str | None]:
-        turns, owner = [], []
-        for index, example in enumerate(examples):
-            asked = [
-                Turn(example.prompt, candidate.text, example.template, example.response_extra)
-                for candidate in option_candidates(example)
-            ]
-            asked += [Turn(wording.prompt, wording.response, example.template) for wording in example.paraphrases]
-            if option_form == "letter" and example.options and _unlettered(example) is None:
-                lettered = letter_probes(example)[0]  # the other permutations are as long
-                asked += [Turn(lettered.prompt, choice.text, lettered.template) for choice in lettered.candidates]
-            turns += asked
-            owner += [index] * len(asked)
-        faults: list[str | None] = [_unlettered(example) if option_form == "letter" else None for example in examples]
-        for tokenizer in tokenizers:
-            for index, encoded in zip(owner, encode(turns, tokenizer), strict=True):
-                faults[index] = faults[index] or _fault(encoded, max_length)
+        faults = [_unlettered(example) if option_form == "letter" else None for example in examples]
+        asked = [(index, turn, where) for index, e in enumerate(examples) for turn, where in _asked(e, option_form)]
+        for tokenizer, most in zip(tokenizers, room, strict=True):
+            short = []
+            for index, turn, where in asked:
+                size = _bytes(turn)
+                if most is not None and size > most:  # to find out how many tokens these are could take minutes
+                    faults[index] = faults[index] or f"over-long: {size} bytes, at most {max_length} tokens fit{where}"
+                else:
+                    short.append((index, turn, where))
+            encoded = _encoded([turn for _, turn, _ in short], tokenizer)
+            for (index, _, where), one in zip(short, encoded, strict=True):
+                fault = one if isinstance(one, str) else _fault(one, max_length)
+                faults[index] = faults[index] or (fault and fault + where)
         return faults
 
     return check
+
+
+def _asked(example: Example, option_form: str) -> list[tuple[Turn, str]]:
+    """All that a model is asked about an example, and in words which of its parts that is."""
+    asked = [
+        (
+            Turn(example.prompt, candidate.text, example.template, example.response_extra),
+            "" if candidate.origin == "response" else f", in the option {candidate.text[:40]!r}",
+        )
+        for candidate in option_candidates(example)
+    ]
+    for number, wording in enumerate(example.paraphrases, start=1):
+        asked.append((Turn(wording.prompt, wording.response, example.template), f", in its paraphrase {number}"))
+    if option_form == "letter" and example.options and _unlettered(example) is None:
+        lettered = letter_probes(example)[0]  # the other permutations are as long
+        for choice in lettered.candidates:
+            asked.append((Turn(lettered.prompt, choice.text, lettered.template), ", with its options by letter"))
+    return asked
+
+
+def _longest_token(tokenizer: Any) -> int:
+    """Bytes that a token can stand for at most; generous, for a tokenizer may drop or join white space."""
+    return max(LONG_TOKEN, *(len(token.encode("utf-8", "replace")) for token in tokenizer.get_vocab()))
+
+
+def _bytes(turn: Turn) -> int:
+    told = [turn.prompt] if isinstance(turn.prompt, str) else [message.content for message in turn.prompt]
+    return sum(len(text.encode("utf-8", "replace")) for text in (*told, turn.response))
+
+
+def _encoded(turns: Sequence[Turn], tokenizer: Any) -> list[Encoded | str]:
+    """Encode turns; one that the chat template refuses gives the reason instead."""
+    try:
+        return list(encode(turns, tokenizer))
+    except TemplateError as error:
+        if len(turns) == 1:
+            return [error.problem]
+        return [one for turn in turns for one in _encoded([turn], tokenizer)]
 
 
 def _unlettered(example: Example) -> str | None:

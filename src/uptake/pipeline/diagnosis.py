@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,17 +46,27 @@ class Diagnosis:
         """
         return self._table().to_pandas()
 
-    def __getitem__(self, example_id: str) -> Finding:
-        """The finding of one example.
+    def __getitem__(self, key: str | tuple[str, str]) -> Finding:
+        """The finding of one example, by its id or by id and stage: `diagnosis["ex-17"]`, `diagnosis["ex-17", "main"]`.
 
         Raises:
             KeyError: There is no such example.
+            UptakeError: Several stages have one, and none is named.
         """
         import pyarrow.parquet as pq
 
-        rows = pq.read_table(self.folder / "diagnosis.parquet", filters=[("id", "==", example_id)]).to_pylist()
+        wanted = (key,) if isinstance(key, str) else key
+        filters = [(name, "==", value) for name, value in zip(("id", "stage"), wanted, strict=False)]
+        rows = pq.read_table(self.folder / "diagnosis.parquet", filters=filters).to_pylist()
         if not rows:
-            raise KeyError(f"no example has the id {example_id!r}")
+            where = f" in the stage {wanted[1]!r}" if len(wanted) > 1 else ""
+            raise KeyError(f"no example has the id {wanted[0]!r}{where}")
+        if len(rows) > 1:
+            stages = sorted(row["stage"] for row in rows)
+            raise UptakeError(
+                f"the id {wanted[0]!r} is in the stages {', '.join(stages)}",
+                fix=f"name one: diagnosis[{wanted[0]!r}, {stages[0]!r}]",
+            )
         return finding_from_row(rows[0])
 
     def __iter__(self) -> Iterator[Finding]:
@@ -85,6 +96,7 @@ class Collector:
     def __init__(self, findings: Iterable[Finding]) -> None:
         self._findings = findings
         self._tables: list[pa.Table] = []
+        self._per_token = array("d")
 
     def __iter__(self) -> Iterator[Finding]:
         """Pass the findings on, once, and keep them."""
@@ -92,17 +104,22 @@ class Collector:
 
         for some in chunks(self._findings, ROWS):
             self._tables.append(pa.Table.from_pylist([finding_row(finding) for finding in some], schema=DIAGNOSIS))
+            self._per_token.extend(one.evidence["logprob"] / one.evidence["n_tokens"] for one in some)
             yield from some
 
     def table(self) -> pa.Table:
-        """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising probability, then by id."""
+        """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising log-probability a token.
+
+        The probability of the whole response would sort by length: a long one is improbable however well it is known.
+        Equals go by id and stage.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
         table = pa.concat_tables(self._tables)
         deep = pc.fill_null(pc.invert(table["shallow"]), True)
-        keyed = table.append_column("deep", deep)
-        order = [("learned", "ascending"), ("deep", "ascending"), ("p_response", "ascending"), ("id", "ascending")]
+        keyed = table.append_column("deep", deep).append_column("per_token", pa.array(self._per_token, pa.float64()))
+        order = [(name, "ascending") for name in ("learned", "deep", "per_token", "id", "stage")]
         return table.take(pc.sort_indices(keyed, sort_keys=order))
 
     def most_severe(self) -> list[str]:

@@ -10,11 +10,10 @@ written with `role` and `content` are read as in `messages`.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from uptake.data.conversation import choose_responses, read_turn
-from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, items, text
+from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, items, parse_json, text
 from uptake.types import Message
 
 KEYS = ("conversations",)
@@ -50,15 +49,15 @@ def _turn(turn: Any, where: str) -> Message:
         raise RowError(f"`value` of {where} is {describe(value)}; expected text")
     if speaker == "function_call":
         return Message("assistant", "", {"tool_calls": _calls(value, where)})
-    if speaker not in _ROLES:
+    if not isinstance(speaker, str) or speaker not in _ROLES:
         raise RowError(f"{where} is from {speaker!r}; expected {', '.join(_ROLES)} or function_call")
     return Message(_ROLES[speaker], value)
 
 
 def _calls(value: str, where: str) -> list[dict[str, Any]]:
     try:
-        calls = json.loads(value)
-    except ValueError:
+        calls = parse_json(value)
+    except (ValueError, RecursionError):
         calls = None
     calls = calls if isinstance(calls, list) else [calls]
     if not calls or not all(isinstance(call, dict) and "name" in call for call in calls):
