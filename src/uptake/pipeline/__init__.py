@@ -113,8 +113,9 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
         )
         for name, rows in _datasets(config, reworded)
     }
-    for name in {"heldout", "retention"} - set(cohorts):
-        empty(folder / "work" / name)
+    for name in ("heldout", "retention"):
+        if name not in cohorts:
+            empty(folder / "work" / name)
     before, after = _ask(config, models, cohorts, writer, progress)
 
     train, settings = cohorts["train"], _detection(config)
