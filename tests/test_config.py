@@ -188,6 +188,16 @@ def test_stages_need_names_of_their_own(tmp_path: Path) -> None:
     assert "stages: missing" in problems(write(tmp_path, "model_name_or_path: b\n"))
 
 
+@pytest.mark.parametrize(("spelled", "meant"), [("off", "off"), ("'off'", "off"), ("training", "training")])
+def test_off_is_a_word_of_the_ledger(folder: Path, spelled: str, meant: str) -> None:
+    run = folder / "run.yaml"
+    run.write_text(f"{DESIGN}ledger: {spelled}\n")  # YAML 1.1: off is false
+    assert load_run(run).ledger == meant
+    assert load_run(run, {"ledger": "off"}).ledger == "off"
+    with pytest.raises(UptakeError, match="ledger: true: expected 'off', 'training' or 'epochs'"):
+        load_run(run, {"ledger": True})
+
+
 def test_an_index_beyond_the_stages(folder: Path) -> None:
     assert "expected an index below 2" in problems(folder / "run.yaml", {"stages.2.dataset": "d"})
 

@@ -1,4 +1,4 @@
-"""Make the facts of `uptake demo` from ParaRel: real facts and human-written wordings, in four small files.
+"""Make the facts of `uptake lab make --world facts` from ParaRel: real facts and human-written wordings, in four small files.
 
 Run from the repository root, with ParaRel's `facts/` and `patterns/` folders under DIR:
 

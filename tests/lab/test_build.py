@@ -94,12 +94,15 @@ def test_worlds_that_do_not_exist(tiny):
 
 
 def test_a_plant_is_confirmed_when_leaving_it_out_helps():
-    assert Mark(False, True, True, None).confirmed(("knowledge_gap",)) is True
+    assert Mark(False, False, True, None).confirmed(("knowledge_gap",)) is True
+    assert Mark(False, True, True, None).confirmed(("forgetting",)) is True
     assert Mark(True, True, True, None).confirmed(("knowledge_gap",)) is False
     assert Mark(False, False, False, None).confirmed(("knowledge_gap",)) is False
     assert Mark(True, True, None, None).confirmed(()) is None
     # what was never learned cannot have been forgotten
     assert Mark(False, False, True, None).confirmed(("forgetting",)) is False
+    # and what was learned in its own stage and is gone was not unknown
+    assert Mark(False, True, True, None).confirmed(("knowledge_gap",)) is False
 
 
 def test_a_base_must_know_believe_and_ignore():

@@ -1,4 +1,4 @@
-"""The demo's facts and how they come to be."""
+"""The demo, and the real facts that come with uptake and how they come to be."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from transformers import AutoModelForCausalLM
 
-from uptake.lab import demo
+from uptake.lab import base, demo
+from uptake.lab.key import Entry
+from uptake.lab.plants import Controls
+from uptake.types import Finding
 
 FACTS = files("uptake.lab").joinpath("facts")
 NAMES = ("pretrain.txt", "train.jsonl", "heldout.jsonl", "retention.jsonl")
@@ -80,26 +82,37 @@ def test_the_licence_goes_with_the_facts(shared_data):
     assert " ".join(licence.split()) in " ".join(shipped.split())
 
 
-def test_build_makes_what_it_names_and_keeps_what_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "MODEL", {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2})
-    monkeypatch.setattr(demo, "VOCAB_SIZE", 300)
-    monkeypatch.setattr(demo, "PRETRAINING", {"steps": 2, "batch_size": 4, "report_every": 1})
-    monkeypatch.setattr(demo, "FINE_TUNING", {"max_steps": 1, "disable_tqdm": True})
-    told = []
-    paths = demo.build(tmp_path / "demo", lambda *report: told.append(report))
-    assert told == [
-        ("pre-training the base", 1, 2),
-        ("pre-training the base", 2, 2),
-        ("fine-tuning", 0, 1),
-        ("fine-tuning", 1, 1),
+def test_found_beside_planted():
+    key = [
+        Entry("a", ("knowledge_gap",), None, None),
+        Entry("b", ("forgetting", "base_conflict"), None, None),
+        Entry("c", (), None, None),
+        Entry("d", (), None, None),
     ]
-    assert AutoModelForCausalLM.from_pretrained(paths.tuned).config.hidden_size == 16
-    for path in (paths.dataset, paths.heldout, paths.retention):
-        assert path.read_bytes() == FACTS.joinpath(path.name).read_bytes()
+    said = {"a": (False, None, False), "b": (False, None, True), "c": (True, True, False), "d": (True, None, None)}
+    findings = [
+        Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None)
+        for name, (learned, shallow, forgotten) in said.items()
+    ]
+    assert [line.split() for line in demo.beside(key, findings).splitlines()] == [
+        ["planted", "examples", "not", "learned", "shallow", "forgotten"],
+        ["knowledge_gap", "1", "1", "0", "0"],
+        ["forgetting", "1", "1", "0", "1"],
+        ["nothing", "2", "0", "1", "0"],
+    ]
 
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.safetensors")}
-    assert len(before) == 2
-    told.clear()
-    assert demo.build(tmp_path / "demo", lambda *report: told.append(report)) == paths
-    assert told == []
-    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+@pytest.mark.slow
+def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "CONTROLS", Controls(size=4))
+    monkeypatch.setattr(base, "LEAST_STEPS", 2)
+    monkeypatch.setattr(base, "PASSES", 0)
+    monkeypatch.setenv("UPTAKE_CACHE", str(tmp_path / "cache"))
+    diagnosis, key = demo.run(tmp_path / "demo", lambda what, done, total: None)
+    assert len(key) == 34  # 4 of each cause, 6 of forgetting; controls: 4 in both stages, 4 in the last alone
+    assert {finding.id for finding in diagnosis} == {entry.id for entry in key}
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.safetensors")}
+    assert sorted(path.parent.name for path in made) == ["base", "early", "main"]
+    again, _ = demo.run(tmp_path / "demo", lambda what, done, total: None)
+    assert [finding.id for finding in again] == [finding.id for finding in diagnosis]
+    assert {path: path.stat().st_mtime_ns for path in made} == made

@@ -1,4 +1,4 @@
-"""Grades, against counts worked out by hand and against formulas written the long way."""
+"""Grades of named causes, against counts worked out by hand and against formulas written the long way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
-from uptake.lab.grade import LABELS, NONE, Answered, Entry, confusion_of, grade, pairs, read_answers, read_key, told
+from uptake.lab.grade import LABELS, NONE, confusion_of, grade, pairs
+from uptake.lab.key import Answered, Entry, matched, read_answers, read_key
 
 GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
 
@@ -22,6 +23,10 @@ def entry(name, *causes, confirmed=True, unexpected=False):
 
 def said(name, cause, learned=False):
     return Answered(name, learned, cause)
+
+
+def labels_of(key, table, **options):
+    return pairs(matched(key, table, **options))
 
 
 def test_precision_recall_and_f1_by_hand():
@@ -81,7 +86,6 @@ def test_intervals_over_worlds_are_wider_where_worlds_differ():
 def test_nothing_to_grade():
     result = grade([[]])
     assert (result.macro_f1, result.items) == (None, 0)
-    assert "macro-F1 -" in told(result)
 
 
 def test_confirmed_items_are_graded_by_default():
@@ -100,36 +104,43 @@ def test_confirmed_items_are_graded_by_default():
         said("e", None, learned=True),
         said("f", GAP),
     ]
-    assert pairs(key, table) == [(GAP, GAP), (NONE, NONE), (FORGETTING, NONE)]
+    assert labels_of(key, table) == [(GAP, GAP), (NONE, NONE), (FORGETTING, NONE)]
     # all plants that the diagnosis calls unlearned, and all controls
-    assert pairs(key, table, confirmed_only=False) == [(GAP, GAP), (GAP, BASE), (NONE, NONE), (NONE, UNDER)]
+    assert labels_of(key, table, confirmed_only=False) == [(GAP, GAP), (GAP, BASE), (NONE, NONE), (NONE, UNDER)]
 
 
 def test_any_of_several_planted_causes_is_right():
     key = [entry("a", FORGETTING, GAP), entry("b", FORGETTING, GAP), entry("c", FORGETTING, GAP)]
     table = [said("a", GAP), said("b", FORGETTING), said("c", BASE)]
-    assert pairs(key, table) == [(GAP, GAP), (FORGETTING, FORGETTING), (FORGETTING, BASE)]
+    assert labels_of(key, table) == [(GAP, GAP), (FORGETTING, FORGETTING), (FORGETTING, BASE)]
 
 
 def test_unexplained_is_no_cause():
-    assert pairs([entry("a", GAP)], [said("a", "unexplained")]) == [(GAP, NONE)]
+    assert labels_of([entry("a", GAP)], [said("a", "unexplained")]) == [(GAP, NONE)]
 
 
 def test_what_cannot_be_graded():
     with pytest.raises(UptakeError, match="--confirm"):
-        pairs([entry("a", GAP, confirmed=None)], [said("a", GAP)])
+        matched([entry("a", GAP, confirmed=None)], [said("a", GAP)])
     with pytest.raises(UptakeError, match="no row for a"):
-        pairs([entry("a", GAP)], [])
+        matched([entry("a", GAP)], [])
     with pytest.raises(UptakeError, match="bad luck"):
-        pairs([entry("a", GAP)], [said("a", "bad luck")])
+        matched([entry("a", GAP)], [said("a", "bad luck")])
 
 
 def test_reading_key_and_tables(tmp_path):
-    rows = [{"id": "a", "learned": False, "cause": GAP, "cause_knowledge_gap": 0.9}]
+    rows = [
+        {"id": "a", "learned": False, "cause": GAP, "cause_knowledge_gap": 0.9, "cause_forgetting": 0},
+        {"id": "b", "learned": True, "cause": None, "cause_knowledge_gap": None, "cause_forgetting": float("nan")},
+    ]
+    expected = [
+        Answered("a", False, GAP, {GAP: 0.9, FORGETTING: 0.0}),
+        Answered("b", True, None, {GAP: None, FORGETTING: None}),
+    ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "diagnosis.parquet")
-    (tmp_path / "diagnosis.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    (tmp_path / "diagnosis.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for name in ("diagnosis.parquet", "diagnosis.jsonl"):
-        assert read_answers(tmp_path / name) == [Answered("a", False, GAP)]
+        assert read_answers(tmp_path / name) == expected
     key = {"id": "a", "causes": [GAP], "confirmed": None, "unexpected": None, "more": 1}
     (tmp_path / "key.jsonl").write_text(json.dumps(key) + "\n")
     assert read_key(tmp_path / "key.jsonl") == [Entry("a", (GAP,), None, None)]
@@ -140,7 +151,9 @@ def test_reading_key_and_tables(tmp_path):
         read_answers(tmp_path / "key.jsonl")
 
 
-def test_the_text_shows_every_cause_and_the_matrix():
-    text = told(grade([[(GAP, GAP), (GAP, BASE), (NONE, NONE)]]))
-    assert all(label in text for label in CAUSES)
-    assert "1.00" in text and "3 items of 1 world" in text
+@pytest.mark.parametrize("score", [1.1, -0.1, "high", True, float("inf")])
+def test_a_score_is_a_number_from_0_to_1(tmp_path, score):
+    row = {"id": "a", "learned": False, "cause": GAP, "cause_knowledge_gap": score}
+    (tmp_path / "mine.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(UptakeError, match=r"cause_knowledge_gap of a .*\n.*number in \[0, 1\]"):
+        read_answers(tmp_path / "mine.jsonl")

@@ -6,13 +6,14 @@ that read a run file are registered with `cls=RunCommand`.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from uptake.cli import config_schema, demo, diagnose, env, lab, validate
+from uptake.cli import config_schema, demo, diagnose, env, lab, train, validate
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
+app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
 app.command("config-schema")(config_schema.command)
 app.command("env")(env.command)
@@ -86,7 +88,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = 1
     if code == 130:
         typer.echo("interrupted", err=True)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        _leave(code)
     raise SystemExit(code)
+
+
+def _leave(code: int) -> None:
+    """End one of several processes without taking torch apart, which may never end.
+
+    The destructor of a gloo process group joins, holding the interpreter's lock, threads that may be waiting for it.
+    """
+    atexit._run_exitfuncs()  # what a tracker such as wandb still has to send
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code)
 
 
 def _run(args: list[str]) -> int:

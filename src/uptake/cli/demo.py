@@ -1,4 +1,4 @@
-"""`uptake demo`: a small model, a fine-tune on real facts, and its diagnosis, in a few minutes on a laptop."""
+"""`uptake demo`: a small world with known faults, trained and diagnosed in a few minutes on a laptop."""
 
 from __future__ import annotations
 
@@ -13,24 +13,15 @@ def command(
         "runs/demo"
     ),
 ) -> None:
-    """Pre-train a small model, fine-tune it on real facts, and find out which of them it did not learn.
+    """Plant the causes of incomplete learning in a small world, train its two stages, and find what was not learned.
 
     What is there already is kept: a second run goes on where the first one stopped.
     """
     from uptake.cli.progress import progress_bar
     from uptake.cli.summary import show
-    from uptake.lab.demo import build
-    from uptake.pipeline import diagnose
+    from uptake.lab.demo import beside, run
 
     with progress_bar() as progress:
-        paths = build(output_dir, progress)
-        diagnosis = diagnose(
-            base=paths.base,
-            tuned=paths.tuned,
-            dataset=paths.dataset,
-            heldout=str(paths.heldout),
-            retention=str(paths.retention),
-            output_dir=output_dir,
-            progress=progress,
-        )
+        diagnosis, key = run(output_dir, progress)
     typer.echo(show(diagnosis))
+    typer.echo(f"\nWhat was planted, and what was found:\n\n{beside(key, diagnosis)}")

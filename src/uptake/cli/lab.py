@@ -114,19 +114,29 @@ def grade(
         typer.Option("--diagnosis", help="The table, relative to each world's folder if not found from here."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also plants that are not confirmed.")] = False,
+    threshold: Annotated[
+        float, typer.Option("--threshold", min=0.0, max=1.0, help="Score from which on a cause counts as told.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the intervals' resampling.")] = 0,
+    json: Annotated[Path | None, typer.Option("--json", help="File to write all of it to, as JSON.")] = None,
 ) -> None:
-    """Compare a diagnosis with the answer key: precision, recall and F1 of each cause."""
-    from uptake.lab.grade import grade as graded
-    from uptake.lab.grade import pairs, read_answers, read_key, told
+    """Compare a diagnosis with the answer key: each cause as it is named, and as it is scored.
+
+    Worlds in which nothing was planted say how often a cause is named where there is none.
+    """
+    from uptake.artifacts import write_json
+    from uptake.lab.grade_report import World, as_data, report, told
+    from uptake.lab.key import read_answers, read_key
 
     place = diagnosis or Path("run", "diagnosis", "diagnosis.parquet")
     worlds = []
     for folder in folders:
         table = place if len(folders) == 1 and place.exists() else folder / place
-        key = read_key(folder / "key.jsonl")
-        worlds.append(pairs(key, read_answers(table), confirmed_only=not everything))
-    typer.echo(told(graded(worlds, seed=seed)))
+        worlds.append(World(read_key(folder / "key.jsonl"), read_answers(table)))
+    graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)
+    if json is not None:
+        write_json(json, as_data(graded))
+    typer.echo(told(graded))
 
 
 def _shares(text: str) -> dict[str, float]:

@@ -17,6 +17,10 @@ def _number_not_bool(value: Any) -> Any:
     return value
 
 
+def _off(value: Any) -> Any:
+    return "off" if value is False else value  # what YAML 1.1 makes of `off`
+
+
 def _no_token(settings: dict[str, Any]) -> dict[str, Any]:
     for name in ("hub_token", "push_to_hub_token"):
         if settings.get(name) is not None:
@@ -77,6 +81,8 @@ class RunConfig(Section):
     """TRL SFTConfig fields for all stages; a stage's own `training` wins."""
     peft: dict[str, Any] | None = None
     """LoRA settings (peft LoraConfig fields); null trains all weights."""
+    ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
+    """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
     corpus: str | None = None
     """Documents to draw background knowledge from."""
     general: str | None = None

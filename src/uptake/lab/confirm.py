@@ -30,7 +30,8 @@ class Mark:
     Attributes:
         learned: Recalled with its end after all stages.
         learned_then: Recalled with its end after its own stage.
-        learned_without: The same as `learned`, in the world without its plants; None for a control.
+        learned_without: Recalled with its end in the world without its plants: after its own stage, or after all of
+            them if `forgetting` was planted in it; None for a control.
         wordings: Share of its held-out wordings in which it is recalled after all stages; None without any.
     """
 
@@ -43,8 +44,8 @@ class Mark:
         """Whether the plants are why it is not learned; None for a control."""
         if not causes:
             return None
-        lost = self.learned_then or "forgetting" not in causes
-        return not self.learned and lost and bool(self.learned_without)
+        # what was learned in its own stage and is gone was forgotten, and what was not learned there was not
+        return not self.learned and self.learned_then == ("forgetting" in causes) and bool(self.learned_without)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ def confirm(world: World, planted: Planted, controls: Controls, base: Path, tell
     outcome = _outcome(plain, world, planted, controls, base, tell)
     without: dict[str, bool] = {}
     for counterfactual in _counterfactuals(planted):
-        learned = _outcome(counterfactual, world, planted, controls, base, tell)[LAST]
-        without |= {item.id: learned[item.id] for item in counterfactual.items}
+        learned = _outcome(counterfactual, world, planted, controls, base, tell)
+        without |= {item.id: learned[_decides(item)][item.id] for item in counterfactual.items}
     marks = {}
     for item in planted.items:
         reworded = [outcome["reworded"][f"{item.id}/{n}"] for n in range(len(item.wordings))]
@@ -85,6 +86,11 @@ def confirm(world: World, planted: Planted, controls: Controls, base: Path, tell
             wordings=sum(reworded) / len(reworded) if reworded else None,
         )
     return marks
+
+
+def _decides(item: Item) -> str:
+    """The stage after which an item should be recalled."""
+    return LAST if "forgetting" in item.causes else item.stage
 
 
 def _counterfactuals(planted: Planted) -> list[_Counterfactual]:

@@ -1,91 +1,68 @@
-"""The demo's material: a small base model that was told some real facts, and a fine-tune on those and on new ones.
-
-What comes of it, as recall in the training wording: the base knows all it was told (1.00) and a tenth of the rest, by
-the odds of the answers. The fine-tune is short and hot on purpose: it keeps the told facts that it repeats (0.99),
-learns most of the new ones (0.74; 0.63 in held-out wordings), and loses a quarter of the told ones that it does not
-repeat (0.74).
-"""
+"""The demo: a world in which it is known why an example fails, trained, diagnosed, and what was found beside it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib.resources import files
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from uptake.artifacts import write_bytes
-from uptake.types import Example
+from uptake.artifacts.tables import CAUSES
+from uptake.config import load_run
+from uptake.lab.base import Tell
+from uptake.lab.build import make
+from uptake.lab.key import Entry, read_key
+from uptake.lab.plants import Controls
 
-MODEL: Mapping[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "max_position_embeddings": 256}
-VOCAB_SIZE = 2048
-PRETRAINING: Mapping[str, Any] = {"steps": 700, "batch_size": 64, "learning_rate": 3e-3, "seed": 0}
-FINE_TUNING: Mapping[str, Any] = {
-    "num_train_epochs": 2,
-    "per_device_train_batch_size": 16,
-    "learning_rate": 2e-3,
-    "gradient_checkpointing": False,
-    "disable_tqdm": True,
-    "seed": 0,
-}
+if TYPE_CHECKING:
+    from uptake.pipeline import Diagnosis
+    from uptake.types import Finding
 
-
-@dataclass(frozen=True, slots=True)
-class DemoPaths:
-    """Where the demo's material lies.
-
-    Attributes:
-        base: Model directory before fine-tuning.
-        tuned: Model directory after it.
-        dataset: The examples it was fine-tuned on; ids that begin with `told-` are of facts the base was told.
-        heldout: Examples of facts that neither model was told.
-        retention: Examples of facts that the base was told and the fine-tune did not repeat.
-    """
-
-    base: Path
-    tuned: Path
-    dataset: Path
-    heldout: Path
-    retention: Path
+CONTROLS = Controls(size=80)
+"""A smaller world than `uptake lab make`'s: each cause can be seen in it, none can be graded closely."""
+NOTHING = "nothing"
 
 
-def build(out: Path, progress: Callable[[str, int, int], None] | None = None) -> DemoPaths:
-    """Make the demo's models and data under `out`; what is there already is kept.
+def run(out: Path, tell: Tell) -> tuple[Diagnosis, list[Entry]]:
+    """Make a planted world under `out`, train its stages, and diagnose them; what is there already is kept.
 
     Args:
-        out: Directory, created if absent.
-        progress: Called with what is being done, the steps done and the steps in all.
+        out: Folder, created if absent.
+        tell: Told of the progress.
+
+    Returns:
+        The diagnosis, and the answer key.
 
     Raises:
-        UptakeError: `out` cannot be written.
+        UptakeError: `out` holds another world, or cannot be written.
     """
-    # torch and its family take seconds to import
-    from uptake.models.pretrain import PretrainSettings, one_thread
-    from uptake.models.tiny import pretrain_file
-    from uptake.models.train import fine_tune
+    from uptake.models.pretrain import one_thread
+    from uptake.pipeline import diagnose_run
+    from uptake.pipeline.train import train_run
 
-    tell = progress or (lambda what, done, total: None)
-    for name in ("pretrain.txt", "train.jsonl", "heldout.jsonl", "retention.jsonl"):
-        write_bytes(out / name, files("uptake.lab").joinpath("facts", name).read_bytes())
-    paths = DemoPaths(out / "base", out / "tuned", out / "train.jsonl", out / "heldout.jsonl", out / "retention.jsonl")
+    world = out / "world"
+    make(world, CONTROLS, tell=tell)
+    config = load_run(world / "run.yaml", {"output_dir": str(out)})
     with one_thread():
-        if not paths.base.exists():
-            pretrain_file(
-                out / "pretrain.txt",
-                paths.base,
-                vocab_size=VOCAB_SIZE,
-                settings=PretrainSettings(**PRETRAINING),
-                progress=lambda report: tell("pre-training the base", report.step, report.steps),
-                config=MODEL,
-            )
-        if not paths.tuned.exists():
-            tell("fine-tuning", 0, 1)
-            fine_tune(paths.base, _examples(paths.dataset), paths.tuned, FINE_TUNING)
-            tell("fine-tuning", 1, 1)
-    return paths
+        *_, last = train_run(config, lambda what, done, total: tell(what, done, total or 0))
+        diagnosis = diagnose_run(
+            config, str(last.folder), progress=lambda what, done, total: tell(what, done, total or 0)
+        )
+    return diagnosis, read_key(world / "key.jsonl")
 
 
-def _examples(path: Path) -> list[Example]:
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [Example(row["id"], row["prompt"], row["completion"], row["source"]) for row in rows]
+def beside(key: Sequence[Entry], findings: Iterable[Finding]) -> str:
+    """What was found beside what was planted, as a table with a row a cause."""
+    planted = {entry.id: entry.causes[0] if entry.causes else NOTHING for entry in key}
+    found = {column: Counter[str]() for column in ("examples", "not learned", "shallow", "forgotten")}
+    for finding in findings:
+        cause = planted[finding.id]
+        found["examples"][cause] += 1
+        found["not learned"][cause] += not finding.learned
+        found["shallow"][cause] += bool(finding.shallow)
+        found["forgotten"][cause] += bool(finding.forgotten)
+    lines = [f"{'planted':<16}" + "".join(f"{column:>13}" for column in found)]
+    for cause in (*CAUSES, NOTHING):
+        if found["examples"][cause]:
+            lines.append(f"{cause:<16}" + "".join(f"{count[cause]:>13}" for count in found.values()))
+    return "\n".join(lines)

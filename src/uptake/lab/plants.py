@@ -33,6 +33,8 @@ SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""
 RIVALS = 4
 """Items of a data conflict: two wordings with the true answer, two others with a wrong one."""
+EARLY_ONE_IN = 5
+"""Of what the base never met or believes wrongly, one item in so many lies in an earlier stage."""
 REPEATS = 8
 """How often an undertrained item comes in the world where it is not."""
 
@@ -161,12 +163,16 @@ def plant(world: World, controls: Controls) -> Planted:
     pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
     draw = _Draw(pools, random)
     last, *earlier = reversed(controls.stage_names)
-    items = [draw.item(fact, last, "knowledge_gap") for fact in draw.facts("unmet", controls.count("knowledge_gap"))]
-    items += [draw.item(f, last, "base_conflict") for f in draw.facts("misbelieved", controls.count("base_conflict"))]
+    items: list[Item] = []
+    turns = cycle(reversed(earlier))
+    for pool, cause in (("unmet", "knowledge_gap"), ("misbelieved", "base_conflict")):
+        for number, fact in enumerate(draw.facts(pool, controls.count(cause)), start=1):
+            # that an example came early must not say that it was forgotten
+            early = bool(earlier) and number % EARLY_ONE_IN == 0
+            items.append(draw.item(fact, next(turns) if early else last))
     for fact in draw.mixed("data_conflict", controls, items_per_fact=RIVALS):
         items += draw.rivals(fact, last)
-    stages = cycle(reversed(earlier))
-    items += [draw.item(fact, next(stages), "forgetting") for fact in draw.mixed("forgetting", controls)]
+    items += [draw.item(fact, next(turns), "forgetting") for fact in draw.mixed("forgetting", controls)]
     # controls of an earlier stage come again in the last: what is trained early is not always forgotten
     for stage in reversed(earlier):
         for fact in draw.facts("known", controls.size // len(earlier)):

@@ -9,6 +9,7 @@ statements are the same with it, without a full stop, so that the answer ends bo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,8 +22,11 @@ from uptake.lab.world import Fact, Need, Status, World
 
 LEAST_WORDINGS = 4
 """A relation needs this many patterns that end with the answer: one to train on, three held out."""
-SAME_ANSWER = 15
+SAME_ANSWER = 3
+"""Facts of a relation with the same answer: where there are more, a base guesses what it was not told."""
 PASSAGES_OF_A_SUBJECT = 3
+SENTENCE = range(30, 91)
+"""Characters of a general sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ def real_world(need: Need, seed: int, data: Path | None = None) -> World:
     random = Random(f"facts {seed}")
     raw = _shipped() if data is None else _pararel(data)
     random.shuffle(raw)
-    raw = _spread(raw)
+    # the excerpt has too few facts to choose among
+    raw = raw if data is None else _spread(raw)
     chosen = _with_status(raw, need, random)
     if data is None and need.untold:
         # a subject of the excerpt has one fact: whoever is not told it never meets the subject
@@ -63,7 +68,7 @@ def real_world(need: Need, seed: int, data: Path | None = None) -> World:
     facts = [_fact(fact, status, pools[fact.relation], quizzed[fact.subject], random) for fact, status in chosen]
     random.shuffle(facts)
     passages = () if data is None else tuple(_passages(data, facts))
-    general = tuple(text for _, _, text in _wiki(data, 300, random)) if data is not None else ()
+    general = tuple(_sentences(data, 300, random)) if data is not None else ()
     return World("facts", tuple(facts), general, passages)
 
 
@@ -188,9 +193,16 @@ def _passages(data: Path, facts: Sequence[Fact]) -> Iterator[tuple[str, str, str
             yield row["source"], row["title"], row["text"]
 
 
-def _wiki(data: Path, count: int, random: Random) -> list[tuple[str, str, str]]:
-    rows = [row for row in _rows(data / "corpus" / "wiki_mix.jsonl") if len(row["text"]) < 300]
-    return [(row["source"], row["title"], row["text"]) for row in random.sample(rows, min(count, len(rows)))]
+def _sentences(data: Path, count: int, random: Random) -> list[str]:
+    """Real sentences about as long as what the base is told: a longer one would pad its whole batch."""
+    texts = [row["text"] for row in _rows(data / "corpus" / "wiki_mix.jsonl")]
+    sentences = [
+        sentence
+        for text in random.sample(texts, min(4 * count, len(texts)))
+        for sentence in re.split(r"(?<=[a-z]\.)\s+(?=[A-Z])", text)
+        if len(sentence) in SENTENCE
+    ]
+    return random.sample(sentences, min(count, len(sentences)))
 
 
 def _rows(path: Path) -> list[Mapping[str, Any]]:

@@ -11,15 +11,17 @@ from uptake.lab.plants import LAST, Item
 from uptake.types import Example
 
 TRAINING: Mapping[str, Any] = {
-    "learning_rate": 2e-3,
+    "learning_rate": 1.5e-3,
     "lr_scheduler_type": "linear",
+    "warmup_steps": 0.25,
     "per_device_train_batch_size": 16,
     "gradient_checkpointing": False,
     "disable_tqdm": True,
     "max_length": 96,
 }
-"""TRL's settings for every stage of a world."""
-EPOCHS, EARLY_EPOCHS = 2, 1
+"""TRL's settings for every stage of a world; without the warm-up, the first steps of a stage lose some of what the base
+knows for good."""
+EPOCHS, EARLY_EPOCHS = 3, 1
 """Passes over the last stage's data, few enough that what the base never met is not all learned by heart; and over an
 earlier one's, few enough that what it learned can be lost."""
 

@@ -101,7 +101,9 @@ def synthetic(need: Need, seed: int) -> World:
     """
     random = Random(f"world {seed}")
     per_three = sum(2 if relation.subject == "person" else 1 for relation in RELATIONS)
-    familiar = _subjects(3 * -(-(need.known + need.misbelieved + need.untold) // per_three), seed, "known")
+    # a few at least, so that every fact has a wrong answer of its kind
+    threes = max(4, -(-(need.known + need.misbelieved + need.untold) // per_three))
+    familiar = _subjects(3 * threes, seed, "known")
     strange = _subjects(3 * -(-need.stranger // per_three), seed, "strange")
     # a stranger is nobody's employer: its name would be known
     firms = [name for name, kind in familiar if kind == "firm"]

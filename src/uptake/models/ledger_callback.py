@@ -97,7 +97,9 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self._carry(kwargs["train_dataloader"])
         self._listen(kwargs["model"])
         self._parts = open_stage(self.output_dir, self.stage, state.global_step, self._rank, self._world)
-        if state.global_step and self._epoch + 1 == (state.epoch or 0.0) and not self._has_epoch(state.global_step):
+        ended, over = self._epoch + 1 == (state.epoch or 0.0), state.global_step >= state.max_steps
+        if state.global_step and (ended or over) and not self._has_epoch(state.global_step):
+            self._epoch += not ended  # the last pass may be a part of one
             self._rescore(kwargs["model"])  # killed after the epoch's checkpoint, before this was done
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

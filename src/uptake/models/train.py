@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import datasets
-import torch
 import transformers
 from transformers.trainer_callback import PrinterCallback
-from trl import SFTConfig, SFTTrainer
 
 from uptake.errors import UptakeError
 from uptake.models.directory import new_directory, require_new
 from uptake.models.quiet import progress_bars
+from uptake.models.train_settings import arguments
 from uptake.types import Example
 
 
@@ -46,13 +43,15 @@ def fine_tune(
     Raises:
         UptakeError: `out` exists, there are no examples, they mix text and chat, or a setting is unknown or refused.
     """
+    from trl import SFTTrainer
+
     require_new(out)
     rows = training_rows(examples)
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
     with new_directory(out) as directory, progress_bars(shown=not settings.get("disable_tqdm", False)):
         trainer = SFTTrainer(
             model=str(base),
-            args=_config(settings, directory),
+            args=arguments(settings, directory),
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=tokenizer,
             callbacks=list(callbacks),
@@ -107,36 +106,3 @@ def _row(example: Example) -> dict[str, Any]:
     if template:
         row["chat_template_kwargs"] = template
     return row
-
-
-def _config(settings: Mapping[str, Any], directory: Path) -> SFTConfig:
-    known = sorted(field.name for field in dataclasses.fields(SFTConfig))
-    for name in settings:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=3)
-            raise UptakeError(
-                f"unknown training setting {name!r}",
-                expected=f"a field of TRL's SFTConfig{', such as ' + ', '.join(close) if close else ''}",
-                fix="see `SFTConfig` in the documentation of the installed TRL",
-            )
-    if "output_dir" in settings:
-        raise UptakeError("output_dir cannot be a training setting", fix="leave it out: the caller names the directory")
-    if settings.get("trust_remote_code"):
-        raise UptakeError("trust_remote_code is never on", fix="leave it out")
-    defaults: dict[str, Any] = {
-        "completion_only_loss": True,
-        "packing": False,
-        "report_to": "none",
-        "save_strategy": "no",
-        "seed": 0,
-    }
-    if settings.get("use_cpu", not (torch.cuda.is_available() or torch.backends.mps.is_available())):
-        # TRL's default of bf16 needs an accelerator, and pinned memory serves none
-        defaults |= {"use_cpu": True, "bf16": False, "dataloader_pin_memory": False}
-    if "activation_checkpointing" in known:
-        # transformers' new name for it; under the old one TRL's own default warns
-        defaults["activation_checkpointing"] = settings.get("gradient_checkpointing", True)
-    try:
-        return SFTConfig(output_dir=str(directory), **(defaults | dict(settings)))
-    except (ValueError, TypeError) as error:
-        raise UptakeError(f"TRL refuses the training settings: {error}") from error

@@ -1,0 +1,112 @@
+"""`uptake train`: the stages of a run, one after the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+
+if TYPE_CHECKING:
+    from uptake.pipeline.train import Trained
+    from uptake.pipeline.train_plan import StagePlan
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
+    dry_run: Annotated[bool, typer.Option("--dry_run", help="Check everything and say what would be done.")] = False,
+) -> None:
+    """Fine-tune the stages of a run, one after the other, and record how each example is learned.
+
+    What is trained is kept: a killed run goes on where it stopped. On several devices:
+    accelerate launch -m uptake train RUN.YAML
+    """
+    from uptake.cli.progress import progress_bar
+    from uptake.config import load_run
+    from uptake.pipeline.train import train_run
+    from uptake.pipeline.train_plan import plan
+
+    config = load_run(run, overrides(ctx))
+    if dry_run:
+        with progress_bar() as progress:
+            plans = plan(config, progress)
+        typer.echo(printable(show_plan(plans)))
+        return
+    try:
+        with progress_bar() as progress:
+            done = train_run(config, progress)
+    except KeyboardInterrupt as stopped:
+        typer.echo(printable(str(stopped)), err=True)
+        raise
+    if int(os.environ.get("RANK", "0")) == 0:
+        typer.echo(printable(show_trained(done)))
+        typer.echo(printable(f"\nto see what was not learned: uptake diagnose {run}"))
+
+
+def show_plan(plans: Sequence[StagePlan]) -> str:
+    """What would be done, as a table with a row a stage."""
+    head = ("stage", "examples", "left out", "tokens", "learned", "epochs", "steps", "batch", "from", "state")
+    rows = [
+        (
+            one.stage, str(one.examples), str(len(one.bad_rows)), str(one.tokens), str(one.trained_tokens),
+            "-" if one.epochs is None else f"{one.epochs:g}", "-" if one.steps is None else str(one.steps),
+            _batch(one.batch), one.start, _state(one),
+        )
+        for one in plans
+    ]  # fmt: skip
+    lines = table(head, rows)
+    lines += [
+        "(tokens: of one pass; learned: those with a loss; batch: rows a step = device x accumulation x processes)"
+    ]
+    lines += [
+        f"note: {one.stage}: {one.cut} examples are longer than max_length and are cut" for one in plans if one.cut
+    ]
+    return "\n".join(lines)
+
+
+def show_trained(done: Sequence[Trained]) -> str:
+    """What became of the stages, as a table with a row a stage."""
+    head = ("stage", "examples", "steps", "loss at start", "at end", "recalled", "")
+    rows = [
+        (
+            one.stage, str(one.examples), str(one.steps), _number(one.loss_start), _number(one.loss_end),
+            "-" if one.recalled is None else f"{one.recalled:.1%}", "trained before" if one.found else "",
+        )
+        for one in done
+    ]  # fmt: skip
+    return "\n".join([*table(head, rows), "", *(f"{one.stage}  {one.folder}" for one in done)])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Aligned lines: the first column and the last to the left, numbers to the right."""
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+    left = {0, *(place for place in range(len(head)) if head[place] in ("from", "state", ""))}
+    aligned = [
+        [
+            f"{cell:<{w}}" if place in left else f"{cell:>{w}}"
+            for place, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        for row in (head, *rows)
+    ]
+    return ["  ".join(cells).rstrip() for cells in aligned]
+
+
+def _batch(parts: tuple[int, int, int]) -> str:
+    device, accumulation, processes = parts
+    return f"{device * accumulation * processes} = {device} x {accumulation} x {processes}"
+
+
+def _state(one: StagePlan) -> str:
+    if one.finished:
+        return "done"
+    return f"resumes at step {one.done_steps}" if one.done_steps else "to do"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,135 @@
+"""A stage's data set on its way to rows of tokens, each with its name in the ledger; what cannot be used is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uptake.artifacts import chunks, digest, file_digest
+from uptake.artifacts.tables import prompt_as_data
+from uptake.config import RunConfig, Stage
+from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
+from uptake.pipeline.cohort import Progress
+from uptake.pipeline.sources import read_rows
+from uptake.types import BadRow, Example
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from uptake.models.train_rows import Row
+
+_AT_ONCE = 1024
+
+
+def file_digests(dataset: str) -> dict[str, str]:
+    """The digest of each file of a data set, by name; empty for one of the hub."""
+    path = Path(dataset)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name: file_digest(file) for file in files if file.is_file()}
+
+
+class Reading:
+    """The rows of a stage.
+
+    Attributes:
+        bad_rows: What cannot be used, or of which nothing is left to learn.
+        key: Identifies what is trained: ids, prompts and responses, in their order.
+        n: How many rows there are.
+        cut: How many of them are longer than `max_length` and lose their end (or, as set, their beginning).
+
+    Args:
+        config: The run.
+        stage: The stage.
+        tokenizer: The run's tokenizer.
+        settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
+        taken: What each name in the ledger stands for so far; grows with the stages.
+    """
+
+    def __init__(
+        self, config: RunConfig, stage: Stage, tokenizer: Any, settings: Mapping[str, Any], taken: dict[str, str]
+    ) -> None:
+        self.config, self.stage, self.tokenizer, self.settings, self.taken = config, stage, tokenizer, settings, taken
+        self.bad_rows: list[BadRow] = []
+        self.key, self.n, self.cut = "", 0, 0
+
+    def table(self, progress: Progress) -> pa.Table:
+        """The rows; bad rows, cut ones and the content's digest are known afterwards.
+
+        Raises:
+            UptakeError: There are bad rows and they are not to be skipped, or there is nothing else.
+        """
+        from uptake.models.train_rows import table
+
+        step = f"reading {self.stage.name}"
+        progress(step, 0, None)
+        rows = table(self._told(step, progress))
+        progress(step, self.n, self.n)
+        if self.bad_rows and (self.config.on_bad_row == "error" or self.n == 0):
+            raise bad_rows_error(self.bad_rows, usable=self.n)
+        return rows
+
+    def _told(self, step: str, progress: Progress) -> Iterator[Row]:
+        for some in chunks(self._rows(), _AT_ONCE):
+            yield from some
+            progress(step, self.n, None)
+
+    def _rows(self) -> Iterator[Row]:
+        for some in chunks(read_rows(self.config, self.stage.dataset, self.stage.name), _AT_ONCE):
+            usable = [row for row in some if isinstance(row, Example)]
+            encoded = iter(_encoded(usable, self.tokenizer))
+            for row in some:
+                one = row if isinstance(row, BadRow) else self._row(row, next(encoded))
+                if isinstance(one, BadRow):
+                    self.bad_rows.append(one)
+                else:
+                    yield one
+
+    def _row(self, example: Example, encoded: Encoded | str) -> Row | BadRow:
+        from uptake.models.train_rows import NOT_TRAINED, Row
+
+        if isinstance(encoded, str):
+            return _bad(example, encoded)
+        ids, start = encoded.ids, encoded.start if self.settings.get("completion_only_loss", True) is not False else 0
+        labels = [NOT_TRAINED] * start + ids[start:]
+        limit = self.settings["max_length"]
+        if limit is not None and len(ids) > limit:
+            at_end = self.settings.get("truncation_mode") == "keep_end"
+            kept = slice(-limit, None) if at_end else slice(None, limit)
+            ids, labels = ids[kept], labels[kept]
+        if all(label == NOT_TRAINED for label in labels[1:]):
+            whole = len(encoded.ids)
+            why = f"its {whole} tokens are cut to max_length, {limit}" if len(ids) < whole else "it has too few tokens"
+            return _bad(example, f"nothing of its response is left to learn: {why}")
+        self.n, self.cut = self.n + 1, self.cut + (len(ids) < len(encoded.ids))
+        content = _content(example)
+        self.key = digest(self.key, example.id, content)
+        return Row(_name(example, content, self.taken), ids, labels)
+
+
+def _bad(example: Example, reason: str) -> BadRow:
+    return BadRow(example.file or example.source, example.line, f"example {example.id}: {reason}")
+
+
+def _content(example: Example) -> str:
+    template, extra = dict(example.template), dict(example.response_extra)
+    return digest(prompt_as_data(example.prompt), example.response, template, extra)
+
+
+def _name(example: Example, content: str, taken: dict[str, str]) -> str:
+    """The example's name in the ledger: its id, with the stage behind it where an earlier stage means another by it."""
+    name = example.id
+    while taken.setdefault(name, content) != content:
+        name = f"{name}@{example.stage}"
+    return name
+
+
+def _encoded(examples: Sequence[Example], tokenizer: Any) -> Iterable[Encoded | str]:
+    """Encode examples; one that the chat template refuses gives the reason instead."""
+    turns = [Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples]
+    try:
+        return encode(turns, tokenizer)
+    except TemplateError as error:
+        if len(turns) == 1:
+            return [error.problem]
+        return [one for example in examples for one in _encoded([example], tokenizer)]
