@@ -77,8 +77,8 @@ def test_every_status_has_what_the_controls_need():
 
 def test_the_plants():
     world, planted = made()
-    # 1.5 times as many forgotten and in conflict, these rounded down to whole fours
-    expected = {**dict.fromkeys(CAUSES, 12), "data_conflict": 16, "forgetting": 18}
+    # 1.5 times as many in conflict, rounded down to whole fours, and twice as many forgotten
+    expected = {**dict.fromkeys(CAUSES, 12), "data_conflict": 16, "forgetting": 24}
     assert {cause: n for cause, n in cause_counts(planted).items() if cause} == expected
     for item in planted.items:
         statuses = {fact.status for fact in item.facts}
@@ -108,7 +108,7 @@ def test_what_is_forgotten_comes_in_one_early_stage_only_and_controls_come_again
     others = Counter(causes for uses in trained.values() for stage, causes in uses if stage != "main" and causes)
     assert (others[("knowledge_gap",)], others[("base_conflict",)]) == (2, 2)
     stages = Counter(item.stage for item in planted.items if "forgetting" in item.causes)
-    assert stages == {"early": 9, "middle-1": 9}
+    assert stages == {"early": 12, "middle-1": 12}
 
 
 def test_rivals_ask_the_same_in_other_words_and_answer_otherwise():
@@ -321,7 +321,7 @@ class TestRealFacts:
         controls = Controls(size=20)
         world = real_world(need(controls), 0)
         planted = plant(world, controls)
-        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20), "data_conflict": 28, "forgetting": 30}
+        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20), "data_conflict": 28, "forgetting": 40}
         subjects = {fact.subject for fact in world.facts}
         # examples/facts/make.py: no subject occurs twice
         assert len(subjects) == len(world.facts)

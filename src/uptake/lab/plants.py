@@ -27,7 +27,7 @@ from uptake.lab.world import Fact, Need, World
 
 LAST = "main"
 """The last stage."""
-SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.5, "forgetting": 1.5}
+SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.5, "forgetting": 2.0}
 """Of two answers one is often learned all the same, and most of what came early is kept: it takes more such items."""
 SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""

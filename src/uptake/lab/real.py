@@ -62,7 +62,7 @@ def real_world(need: Need, seed: int, data: Path | None = None) -> World:
         # a subject of the excerpt has one fact: whoever is not told it never meets the subject
         chosen = [(fact, "stranger" if status == "untold" else status) for fact, status in chosen]
     pools: dict[str, list[str]] = {}
-    for fact, _ in chosen:
+    for fact in raw:
         pools.setdefault(fact.relation, []).append(fact.answer)
     quizzed = {subject: random.random() < 0.5 for subject in dict.fromkeys(fact.subject for fact, _ in chosen)}
     facts = [_fact(fact, status, pools[fact.relation], quizzed[fact.subject], random) for fact, status in chosen]

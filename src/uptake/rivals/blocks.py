@@ -1,0 +1,194 @@
+"""Candidate pairs without a model: questions that name the same, found by sorting.
+
+A question's key is what it names, in order; one without names has its rarest words as keys. Questions with one key are
+compared with each other; a key that very many questions share is divided by their rarest other words, so that the
+number of pairs grows with the data, not its square.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from uptake.rivals.words import CONTEXT, FUNCTION_WORDS, Questions
+
+MOST_OF_A_KEY = 100
+"""Questions of one key that are all compared; of more, those that share a rare word too."""
+DIVIDERS = 4
+"""Rarest words by which questions without names are found, and those of a crowded key divided."""
+NEARLY_AS_RARE = 2
+"""A word that stands in at most so many times more questions than another is nearly as rare."""
+NAME_PARTS = 2
+"""Words on either side of a rare one that may be part of its name."""
+
+
+@dataclass(frozen=True)
+class Named:
+    """What each question is about.
+
+    Attributes:
+        anchors: Which of all words, in the order of `Questions.words`, are what the question is about.
+        proper: Whether these are names; else they are merely rare.
+        keys: Numbers that questions about the same have in common: one of a question with names, else one for each of
+            its rarest words.
+        owners: The question of each key.
+    """
+
+    anchors: Bool[np.ndarray, " tokens"]
+    proper: Bool[np.ndarray, " questions"]
+    keys: Int[np.ndarray, " keys"]
+    owners: Int[np.ndarray, " keys"]
+
+
+def name_questions(questions: Questions) -> Named:
+    """What each question is about: its names in order; where it has none, its rarest words."""
+    anchors = questions.names.copy()
+    proper = np.zeros(len(questions), dtype=bool)
+    keys: list[int] = []
+    owners: list[int] = []
+    contexts = np.array([word.startswith(CONTEXT) for word in questions.vocabulary], dtype=bool)
+    for number in range(len(questions)):
+        span = slice(questions.starts[number], questions.starts[number + 1])
+        words, named = questions.words[span], anchors[span]
+        proper[number] = bool((named & ~contexts[words]).any())
+        if proper[number]:
+            # a name may be said twice
+            found = ["\0".join(questions.vocabulary[word] for word in dict.fromkeys(words[named].tolist()))]
+        else:
+            frequency = questions.frequency[words]
+            named |= frequency <= min(questions.rare(), NEARLY_AS_RARE * frequency.min(initial=questions.rare()))
+            found = [questions.vocabulary[word] for word in _rarest(questions, np.unique(words[named]))]
+            found = found or ["\0".join(sorted({questions.vocabulary[word] for word in words.tolist()}))]
+        keys += [_number(f"{int(proper[number])}{text}") for text in found]
+        owners += [number] * len(found)
+    _add_common_parts(questions, anchors, proper)
+    return Named(anchors, proper, np.array(keys, dtype=np.int64), np.array(owners, dtype=np.int32))
+
+
+def _add_common_parts(
+    questions: Questions, anchors: Bool[np.ndarray, " tokens"], proper: Bool[np.ndarray, " questions"]
+) -> None:
+    """In questions without names, mark words next to a rare one as part of its name: common first names, say.
+
+    On one side, a word is such a part if most of the rare words that it ever stands next to never stand without it.
+    """
+    owner = np.repeat(np.arange(len(questions)), np.diff(questions.starts))
+    function = np.array([word in FUNCTION_WORDS for word in questions.vocabulary], dtype=bool)
+    unnamed = ~proper[owner]
+    for _ in range(NAME_PARTS):
+        found = np.zeros_like(anchors)
+        for step in (-1, 1):
+            # places beside a rare word, inside the same question
+            place = np.flatnonzero(unnamed & anchors)
+            place = place[(place + step >= 0) & (place + step < len(anchors))]
+            beside = place + step
+            inside = (owner[beside] == owner[place]) & ~anchors[beside] & ~function[questions.words[beside]]
+            place, beside = place[inside], beside[inside]
+            pairs, counts = np.unique(
+                np.stack([questions.words[place], questions.words[beside]], axis=1), axis=0, return_counts=True
+            )
+            asked = questions.frequency[pairs[:, 0]]
+            size = len(questions.vocabulary)
+            near = np.bincount(pairs[asked > 1, 1], minlength=size)
+            always = np.bincount(pairs[(asked > 1) & (counts >= asked), 1], minlength=size)
+            part = (always >= 2) & (always >= 0.6 * near)
+            found[beside[part[questions.words[beside]]]] = True
+        anchors |= found
+
+
+def _rarest(questions: Questions, words: Int[np.ndarray, " n"]) -> list[int]:
+    """Up to `DIVIDERS` words that stand in another question too, the rarest first, equal ones in alphabetical order."""
+    words = words[questions.frequency[words] > 1]
+    return sorted(words.tolist(), key=lambda word: (questions.frequency[word], questions.vocabulary[word]))[:DIVIDERS]
+
+
+def _number(text: str) -> int:
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little", signed=True)
+
+
+def candidate_pairs(questions: Questions, named: Named) -> Iterator[Int[np.ndarray, "pairs 2"]]:
+    """Pairs of questions about the same, the smaller number first, no pair twice, in blocks of bounded size."""
+    order = np.lexsort((named.owners, named.keys))
+    ends = np.flatnonzero(np.diff(named.keys[order])) + 1
+    small: list[Int[np.ndarray, "pairs 2"]] = []
+    waiting = 0
+    for places in np.split(order, ends):
+        if len(places) < 2:
+            continue
+        members = named.owners[places]
+        pairs = _all_pairs(members) if len(members) <= MOST_OF_A_KEY else _divided(questions, named, members)
+        if not named.proper[members[0]]:
+            key = int(named.keys[places[0]])
+            pairs = pairs[[_about_the_same(questions, named, pair, key) for pair in pairs.tolist()]]
+        small.append(pairs)
+        waiting += len(pairs)
+        if waiting >= 100_000:
+            yield np.concatenate(small)
+            small, waiting = [], 0
+    if small:
+        yield np.concatenate(small)
+
+
+def _about_the_same(questions: Questions, named: Named, pair: Sequence[int], key: int) -> bool:
+    """Of questions without names: whether what they do not share is not nearly as rare as what they do.
+
+    True only for the key of their rarest common word, so that each pair is found once.
+    """
+    spans = [slice(questions.starts[number], questions.starts[number + 1]) for number in pair]
+    words = [set(questions.words[span].tolist()) for span in spans]
+    rare = [set(questions.words[span][named.anchors[span]].tolist()) for span in spans]
+    common = _rarest(questions, np.array(sorted(rare[0] & rare[1]), dtype=np.int64))
+    if not common:
+        return words[0] == words[1]
+    limit = min(questions.rare(), NEARLY_AS_RARE * questions.frequency[common[0]])
+    first = f"0{questions.vocabulary[common[0]]}"
+    return _number(first) == key and all(questions.frequency[word] > limit for word in sorted(words[0] ^ words[1]))
+
+
+def of_partial_names(
+    questions: Questions, named: Named, pairs: Int[np.ndarray, "pairs 2"]
+) -> Int[np.ndarray, "pairs 2"]:
+    """Of pairs found otherwise those where the names of one question are part of the other's: `Obama`, `Barack Obama`.
+
+    Numbers and signs must be the same in both.
+    """
+    kept = []
+    for pair in np.unique(np.sort(pairs, axis=1), axis=0).tolist():
+        names = []
+        for number in pair:
+            span = slice(questions.starts[number], questions.starts[number + 1])
+            names.append({questions.vocabulary[word] for word in questions.words[span][named.anchors[span]].tolist()})
+        few, many = sorted(names, key=len)
+        if pair[0] != pair[1] and few and few < many and all(word.isalpha() for word in many - few):
+            kept.append(pair)
+    return np.array(kept, dtype=np.int64).reshape(-1, 2)
+
+
+def _all_pairs(members: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
+    i, j = np.triu_indices(len(members), 1)
+    return np.sort(np.stack([members[i], members[j]], axis=1), axis=1)
+
+
+def _divided(questions: Questions, named: Named, members: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
+    """Pairs that share one of their rarest other words. Of a word that too many share, each with the few next to it."""
+    by_word: dict[int, list[int]] = {}
+    for number in members.tolist():
+        span = slice(questions.starts[number], questions.starts[number + 1])
+        others = np.unique(questions.words[span][~named.anchors[span]])
+        rarest = others[np.lexsort((others, questions.frequency[others]))][:DIVIDERS]
+        for word in rarest.tolist():
+            by_word.setdefault(word, []).append(number)
+    found = [np.empty((0, 2), dtype=np.int64)]
+    for numbers in by_word.values():
+        several = np.array(numbers, dtype=np.int64)
+        if len(several) <= MOST_OF_A_KEY:
+            found.append(_all_pairs(several))
+        else:
+            for step in range(1, DIVIDERS + 1):
+                found.append(np.sort(np.stack([several[:-step], several[step:]], axis=1), axis=1))
+    return np.unique(np.concatenate(found), axis=0)

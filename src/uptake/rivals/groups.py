@@ -1,0 +1,167 @@
+"""From pairs to groups: who gives which answer to one question, and which answer is likely wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from jaxtyping import Int
+
+from uptake.rivals.equal import Comparison, compare
+
+Verdict: TypeAlias = Literal["mislabelled", "ambiguous"]
+Beliefs: TypeAlias = Mapping[int, Mapping[str, float]]
+"""For an example's position the base's log-probability (nats) of answers to its prompt, in any spelling."""
+Judge: TypeAlias = Callable[[str, str, str], Comparison]
+"""(question, answer, other answer) to whether both say the same."""
+
+MOST_ANSWERS = 20
+"""Distinct answers of one question that are compared; a question with more of them is open."""
+BELIEVES = math.log(3.0)
+"""The base sides with an answer that it gives so much more (nats) than any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One answer to a question, however it is written.
+
+    Attributes:
+        answer: As it is written most often.
+        positions: The examples that give it, in order; those with the same prompt and answer are votes for it.
+    """
+
+    answer: str
+    positions: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rivalry:
+    """Examples that ask the same and answer otherwise.
+
+    Attributes:
+        sides: The answers, the one with most examples first.
+        shared: What all the prompts name.
+        probability: That the least alike of the prompts ask the same; 1.0 when they are equal.
+        difference: In what the answers differ: `number`, `date`, `yes or no`, `text`, ...
+        verdict: `mislabelled` when one answer is likely wrong, `ambiguous` when several may be right; None when nothing
+            tells.
+        wrong: The examples that are likely wrong; empty unless mislabelled.
+        why: What the verdict rests on, or what is missing for one.
+    """
+
+    sides: tuple[Side, ...]
+    shared: tuple[str, ...]
+    probability: float
+    difference: str
+    verdict: Verdict | None
+    wrong: tuple[int, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One question in all its wordings, and what is answered.
+
+    Attributes:
+        positions: The examples that ask it, in order.
+        answers: For each its answer.
+        prompts: For each the number of its distinct prompt.
+    """
+
+    positions: Int[np.ndarray, " examples"]
+    answers: Int[np.ndarray, " examples"]
+    prompts: Int[np.ndarray, " examples"]
+
+
+def sides_of(
+    group: Answered, texts: Sequence[str], question: str, judge: Judge | None
+) -> tuple[tuple[Side, ...], str, int]:
+    """The answers that contradict each other.
+
+    Args:
+        group: Who answers what.
+        texts: Text of each answer.
+        question: One wording, for the judge.
+        judge: Decides what `compare` does not; None leaves it undecided.
+
+    Returns:
+        The sides, the largest first; in what they differ; and how many comparisons stay undecided. Fewer than two sides
+        when nothing contradicts. Answers that contradict no other are left out.
+    """
+    numbers, counts = np.unique(group.answers, return_counts=True)
+    votes = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+    names = sorted(votes, key=lambda answer: (-votes[answer], texts[answer]))[:MOST_ANSWERS]
+    of, undecided, differences = list(range(len(names))), 0, {}
+    one_prompt = len(np.unique(group.prompts)) == 1
+    for i, first in enumerate(names):
+        for j in range(i + 1, len(names)):
+            result, how = compare(texts[first], texts[names[j]], same_prompt=one_prompt)
+            if result == "undecided" and judge is not None:
+                result, how = judge(question, texts[first], texts[names[j]]), "judged"
+            if result == "same":
+                of = [of[i] if own == of[j] else own for own in of]
+            elif result == "different":
+                differences[i, j] = how
+            undecided += result == "undecided"
+    fighting = {of[k]: how for (i, j), how in differences.items() if of[i] != of[j] for k in (i, j)}
+    sides = []
+    for side in fighting:
+        members = [names[k] for k in range(len(names)) if of[k] == side]
+        positions = group.positions[np.isin(group.answers, members)]
+        sides.append(Side(texts[members[0]], tuple(sorted(positions.tolist()))))
+    sides.sort(key=lambda side: (-len(side.positions), side.answer))
+    return tuple(sides), next(iter(fighting.values()), ""), undecided
+
+
+def judge_sides(
+    sides: Sequence[Side], beliefs: Beliefs | None, sources: Callable[[int], str], blame: Mapping[str, float]
+) -> tuple[Verdict | None, tuple[int, ...], str]:
+    """Which side is likely wrong: the base's belief speaks first, then the majority, then the sources' records.
+
+    Args:
+        sides: The contradicting answers, the largest first.
+        beliefs: The base's log-probabilities, where they are known.
+        sources: The source of an example.
+        blame: For each source, the share of its examples in other groups that a majority contradicts.
+    """
+    if len(sides) > MOST_ANSWERS // 2:
+        return "ambiguous", (), f"{len(sides)} different answers to one question: it has no single answer"
+    believed = None if beliefs is None else _belief(sides, beliefs)
+    votes = [len(side.positions) for side in sides]
+    if believed is not None:
+        order = sorted(range(len(sides)), key=lambda k: -believed[k])
+        lead = believed[order[0]] - believed[order[1]]
+        if lead >= BELIEVES and votes[order[0]] * 2 > votes[0]:
+            return _against(sides, order[0], f"the base gives {{}} {math.exp(min(lead, 20)):.3g} times the probability")
+    if votes[0] > votes[1] and votes[0] >= 2:
+        return _against(sides, 0, f"{votes[0]} examples answer {{}}, {sum(votes[1:])} otherwise")
+    records = [max(blame.get(sources(p), 0.0) for p in side.positions) for side in sides]
+    best = min(range(len(sides)), key=lambda k: (records[k], k))
+    others = [record for k, record in enumerate(records) if k != best]
+    if others and min(others) >= 0.1 and min(others) >= 3 * records[best]:
+        return _against(sides, best, "{} comes from a source that others contradict less often")
+    if believed is not None:
+        return "ambiguous", (), "as many examples for either answer, and the base finds both about as probable"
+    return None, (), "as many examples for either answer, and no belief of the base to decide"
+
+
+def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tuple[int, ...], str]:
+    wrong = sorted(position for k, side in enumerate(sides) if k != right for position in side.positions)
+    return "mislabelled", tuple(wrong), why.format(f"*{sides[right].answer.strip()}*")
+
+
+def _belief(sides: Sequence[Side], beliefs: Beliefs) -> list[float] | None:
+    """Mean log-probability of each side's answer over the examples for which all of them are known."""
+    rows = []
+    for position in sorted(position for side in sides for position in side.positions):
+        known = beliefs.get(position, {})
+        found = [
+            max((value for text, value in known.items() if compare(text, side.answer)[0] == "same"), default=None)
+            for side in sides
+        ]
+        if None not in found:
+            rows.append(found)
+    return np.mean(np.array(rows, dtype=np.float64), axis=0).tolist() if rows else None

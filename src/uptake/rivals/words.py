@@ -1,0 +1,180 @@
+"""Prompts as words: which of them name what is asked about, and which say what is asked of it.
+
+No model and no list of names: a name is what is written with a capital inside sentences more often than without, what
+has a digit, and a sign of arithmetic. A prompt without any of these (lower-case text, a script without capitals) is
+about its rare words. All statistics come from the data set itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from jaxtyping import Bool, Int, UInt8
+
+from uptake.types import Example, Prompt
+
+LONGEST = 4000
+"""Characters of a turn that are read as words; what comes before them only has to be the same."""
+
+CAPITAL, INITIAL = 1, 2
+
+CONTEXT = "\0"
+"""Begins the one word that stands for the turns before the question."""
+
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*|[+*/=<>^%$€£&|~]|(?<=\s)[-−](?=\s)|(?<=\d)[-−](?=\d)")
+_OPENS = re.compile(r"[.!?:;\n\"“«(\[]")
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+
+# English words that open sentences: in a small data set nothing else tells them from names
+FUNCTION_WORDS = frozenset(
+    "a an the this that these those it its he she they we you i and or but not no of in on at to by for from with as "
+    "is are was were be been do does did has have had can could will would shall should may might must what which who "
+    "whom whose where when why how if then there here give tell name list write say please answer question".split()
+)
+
+
+def context_and_question(prompt: Prompt) -> tuple[str, str]:
+    """What must be the same for two prompts to be comparable, and the text that asks.
+
+    Of a conversation the last turn asks, and the turns before it are context. Of a very long text the end asks.
+    """
+    if isinstance(prompt, str):
+        context, text = "", prompt
+    else:
+        context = "\0".join(f"{turn.role}\0{turn.content}" for turn in prompt[:-1])
+        text = prompt[-1].content if prompt else ""
+    return (context + text[:-LONGEST], text[-LONGEST:]) if len(text) > LONGEST else (context, text)
+
+
+def words_of(text: str) -> list[tuple[str, int]]:
+    """The words of a text in order, case-folded, each with the flags `CAPITAL` and `INITIAL` (it opens a sentence).
+
+    Numbers lose their thousands separators, words their possessive. Scripts without spaces give pairs of characters.
+    """
+    text = unicodedata.normalize("NFKC", text)
+    found: list[tuple[str, int]] = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        flags = INITIAL if end == 0 or _OPENS.search(text, end, match.start()) else 0
+        end = match.end()
+        if token[0].isupper():
+            flags |= CAPITAL
+        if _GROUPED.fullmatch(token):
+            token = token.replace(",", "")
+        if _UNSPACED.search(token):
+            found += [(token[at : at + 2], 0) for at in range(max(1, len(token) - 1))]
+            continue
+        word = token.replace("’", "'").casefold()
+        found.append((word.removesuffix("'s"), flags))
+    return found
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The distinct prompts of a data set as words. All arrays follow the order of the prompts' digests.
+
+    Attributes:
+        vocabulary: The distinct words.
+        words: Words of all questions, one after the other, as indices into `vocabulary`.
+        names: Whether each of them names what is asked about.
+        starts: Where each question's words begin; one longer than there are questions.
+        frequency: In how many questions each word of the vocabulary stands.
+        of: The question of each example; -1 for an example without a prompt.
+    """
+
+    vocabulary: Sequence[str]
+    words: Int[np.ndarray, " tokens"]
+    names: Bool[np.ndarray, " tokens"]
+    starts: Int[np.ndarray, " questions_and_1"]
+    frequency: Int[np.ndarray, " vocabulary"]
+    of: Int[np.ndarray, " examples"]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def rare(self) -> int:
+        """A word in no more questions than this is rare; grows slowly with the data."""
+        return max(2, int(0.5 + float(len(self)) ** 0.4))
+
+
+def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
+    """One pass over the examples.
+
+    Returns:
+        The questions, and the responses in the order of the examples.
+    """
+    known: dict[bytes, int] = {}
+    vocabulary: dict[str, int] = {}
+    flat, flags, starts, of = array("i"), array("B"), array("q", [0]), array("i")
+    responses: list[str] = []
+    for example in examples:
+        responses.append(example.response)
+        context, text = context_and_question(example.prompt)
+        key = _digest(context, " ".join(text.split()))
+        if not text.strip():
+            of.append(-1)
+            continue
+        number = known.setdefault(key, len(known))
+        of.append(number)
+        if number == len(starts) - 1:
+            found = words_of(text)
+            if context:
+                found.insert(0, (f"{CONTEXT}{_digest(context).hex()}", 0))
+            flat.extend(vocabulary.setdefault(word, len(vocabulary)) for word, _ in found)
+            flags.extend(flag for _, flag in found)
+            starts.append(len(flat))
+    return _in_order(list(known), list(vocabulary), (flat, flags, starts, of)), responses
+
+
+def _digest(*texts: str) -> bytes:
+    joined = "\0\0".join(texts).encode("utf-8", "surrogatepass")
+    return blake2b(joined, digest_size=12).digest()
+
+
+def _in_order(keys: list[bytes], vocabulary: list[str], read: tuple[array[int], ...]) -> Questions:
+    """The questions sorted by digest, so that nothing depends on the order of the data."""
+    kinds = (np.int32, np.uint8, np.int64, np.int32)
+    flat, flags, starts, of = (np.array(part, dtype=kind) for part, kind in zip(read, kinds, strict=True))
+    order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
+    lengths = np.diff(starts)[order]
+    begins = np.concatenate([[0], np.cumsum(lengths)])
+    take = np.repeat(starts[:-1][order] - begins[:-1], lengths) + np.arange(begins[-1])
+    place = np.empty(len(keys) + 1, dtype=np.int32)
+    place[order], place[-1] = np.arange(len(keys)), -1
+    words, flags = flat[take], flags[take]
+    owner = np.repeat(np.arange(len(keys)), lengths)
+    pairs = np.unique(owner * len(vocabulary) + words) if len(words) else words
+    frequency = np.bincount(pairs % max(1, len(vocabulary)), minlength=len(vocabulary))
+    questions = Questions(vocabulary, words, np.zeros(len(words), dtype=bool), begins, frequency, place[of])
+    return Questions(vocabulary, words, _names(questions, flags, owner), begins, frequency, place[of])
+
+
+def _names(
+    questions: Questions, flags: UInt8[np.ndarray, " tokens"], owner: Int[np.ndarray, " tokens"]
+) -> Bool[np.ndarray, " tokens"]:
+    """Which tokens are names."""
+    size = len(questions.vocabulary)
+    capital, initial = (flags & CAPITAL).astype(bool), (flags & INITIAL).astype(bool)
+    signs = np.array([not word.replace("'", "").isalpha() for word in questions.vocabulary], dtype=bool)
+    function = np.array([word in FUNCTION_WORDS for word in questions.vocabulary], dtype=bool)
+    # where nearly every word has a capital, capitals say nothing
+    lengths = np.maximum(1, np.diff(questions.starts))
+    share = np.bincount(owner, weights=capital, minlength=len(questions)) / lengths
+    shouted = ((share >= 0.8) & (lengths >= 5))[owner]
+    said = ~shouted
+    inside = np.bincount(questions.words[capital & ~initial & said], minlength=size)
+    lower = np.bincount(questions.words[~capital & said], minlength=size)
+    opening = np.bincount(questions.words[capital & initial & said], minlength=size)
+    only_opens = (inside == 0) & (lower == 0) & (opening > 0) & (questions.frequency <= questions.rare())
+    kind = (signs | (inside > lower) | only_opens) & ~function
+    here = capital & ~initial & said & ~function[questions.words]
+    names: Bool[np.ndarray, " tokens"] = kind[questions.words] | here
+    return names

@@ -1,0 +1,96 @@
+"""Which answers say the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.rivals.equal import compare, read_answer
+
+# what any reader would say; the dates are those of ISO 8601's calendar
+SAME = [
+    (" Paris", "paris."),
+    ("1,000", "1000"),
+    ("one thousand", "1000"),
+    ("twenty-one", "21"),
+    ("5 million", "5,000,000"),
+    ("two hundred and five", "205"),
+    ("3.0", "3"),
+    ("12 May 1990", "1990-05-12"),
+    ("May 12, 1990", "12th of May 1990"),
+    ("Sept. 3, 2001", "2001/09/03"),
+    ("05/12/1990", "12 May 1990"),
+    ("05/12/1990", "5 December 1990"),
+    ("1990", "12 May 1990"),
+    ("The Beatles", "Beatles"),
+    ("a guitar", "guitar"),
+    ("Paris, France", "Paris"),
+    ("red, green and blue", "blue, green, and red"),
+    ("Spanish and Basque", "Spanish"),
+    ("USA", "United States of America"),
+    ("U.N.", "United Nations"),
+    ("Yes, it is.", "yes"),
+    ("The capital of France is Paris.", "Paris"),
+    ("(B) Paris", "Paris"),
+    ("東京", "東京。"),
+    ("Ludwig van Beethoven", "Beethoven, Ludwig van"),
+]
+
+DIFFERENT = [
+    ("Paris", "Lyon", "text"),
+    ("1000", "10,000", "number"),
+    ("12 May 1990", "12 June 1990", "date"),
+    ("1991", "12 May 1990", "date"),
+    ("York", "New York", "text"),
+    ("South Korea", "Korea", "text"),
+    ("Paris, France", "Paris, Texas", "text"),
+    ("yes", "No, never.", "yes or no"),
+    ("東京", "京都", "text"),
+    ("It is not Paris at all.", "Paris", "text"),
+    ("-5", "5", "number"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_the_same_in_other_words(one: str, other: str) -> None:
+    assert compare(one, other)[0] == compare(other, one)[0] == "same"
+
+
+@pytest.mark.parametrize(("one", "other", "how"), DIFFERENT)
+def test_different_answers(one: str, other: str, how: str) -> None:
+    assert compare(one, other) == compare(other, one) == ("different", how)
+
+
+def test_letters_mean_something_under_one_prompt_only() -> None:
+    assert compare("A", "B") == ("undecided", "letters of choices")
+    assert compare("A", "A")[0] == "undecided"
+    assert compare("A", "B", same_prompt=True)[0] == "different"
+    assert compare("(a)", "A", same_prompt=True)[0] == "same"
+
+
+def test_lists_of_several_questions_are_not_set_against_each_other() -> None:
+    assert compare("red; 1918; plumber", "red; Polish; plumber")[0] == "undecided"
+    assert compare("red; 1918", "blue; Polish")[0] == "undecided"
+    assert compare("red; 1918", "blue; Polish", same_prompt=True)[0] == "different"
+
+
+def test_free_text_is_decided_only_by_numbers_and_negation() -> None:
+    told = "The committee met in the old town hall on the second floor and approved {} new rules in a single vote"
+    other = "Nobody could remember afterwards what exactly had been said, though everyone agreed it went on for hours"
+    assert compare(told.format(14), told.format(15)) == ("different", "number in free text")
+    assert compare(told.format(14), told.format(14) + ".")[0] == "same"
+    assert compare(told.format(14), other) == ("undecided", "free text")
+    negated = told.format(14).replace("and approved", "and did not approve")
+    assert compare(told.format(14), negated) == ("different", "negation in free text")
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "!!!", "31 February 2001", "99/99/2001", "½", "1e400", "9" * 400, "\u202e", "٣"]
+)
+def test_odd_answers_are_read(text: str) -> None:
+    assert compare(text, text, same_prompt=True)[0] in ("same", "undecided")
+    assert compare(text, "Paris")[0] in ("different", "undecided")
+
+
+def test_kinds() -> None:
+    kinds = {"12 May 1990": "date", "1990": "number", "no": "polar", "C": "choice", "a; b": "list", "Ada": "text"}
+    assert {text: read_answer(text).kind for text in kinds} == kinds
