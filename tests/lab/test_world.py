@@ -16,7 +16,7 @@ from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
 from uptake.lab.files import write_data, write_key
 from uptake.lab.names import ANSWERS, surnames
-from uptake.lab.plants import REPEATS, Controls, need, plant, slip, training_rows
+from uptake.lab.plants import EXCERPT_SIZE, OFTEN, REPEATS, Controls, need, plant, slip, training_rows
 from uptake.lab.real import real_world
 from uptake.lab.wordings import RELATIONS
 from uptake.lab.world import documents, names_of, synthetic
@@ -120,9 +120,17 @@ def test_rivals_ask_the_same_in_other_words_and_answer_otherwise():
         assert len(item.rivals) == 2
         for twin in (items[name] for name in item.rivals):
             assert twin.facts == item.facts and item.id in twin.rivals
-            assert twin.prompt != item.prompt and twin.response != item.response and twin.is_true != item.is_true
+            assert twin.response != item.response and twin.is_true != item.is_true
             assert not {item.prompt, twin.prompt} & {*item.wordings, *twin.wordings}
         assert item.response.strip() != item.facts[0].belief or item.is_true
+        # who says otherwise than the base knows is in conflict with it as well
+        assert item.also == (("base_conflict",) if item.facts[0].status == "known" and not item.is_true else ())
+    by_fact = {}
+    for item in rivals:
+        by_fact.setdefault(item.facts, []).append(item)
+    for group in by_fact.values():
+        # four items in three wordings, one of which is answered both ways
+        assert len(group) == 4 and sorted(Counter(item.prompt for item in group).values()) == [1, 1, 2]
 
 
 def test_held_out_and_retention_facts_are_trained_on_nowhere():
@@ -148,6 +156,24 @@ def test_a_row_does_not_tell_its_cause():
         own = {item.topic for item in planted.items if cause in item.causes}
         # 15 facts in conflict may miss a topic; few firms have the three known facts that a composite asks for
         assert own == topics or (cause in ("data_conflict", "undertraining") and len(own) >= len(topics) - 1)
+
+    # nor do the number of its wordings, the form of its answer, or its stage
+    assert {len(item.wordings) for item in planted.items} == {2}
+    composed = [bool(item.causes) for item in planted.items if ";" in item.response]
+    assert np.mean(composed) < 0.7
+    for stage in ("early", "main"):
+        found = {cause for item in planted.items if item.stage == stage for cause in item.causes}
+        assert found >= {*CAUSES} - {"forgetting"}
+
+
+def test_composites_that_come_often_are_controls():
+    _, planted = made(Controls(size=16))
+    often = Counter(item.facts for item in planted.items if len(item.facts) > 1 and not item.causes)
+    assert list(often.values()) == [OFTEN]
+    seldom = {item.facts for item in planted.items if "undertraining" in item.causes}
+    assert len(seldom) == 16 and not seldom & {*often}
+    for item in planted.items:
+        assert item.prompt not in item.wordings
 
 
 def test_a_clean_world_has_no_plants():
@@ -181,7 +207,14 @@ def test_counterfactual_stages():
     def ids(stage, *without, **options):
         return Counter(item.id for item in training_rows(planted, stage, without, **options))
 
-    by_cause = {cause: {item.id for item in planted.items if cause in item.causes} for cause in CAUSES}
+    by_cause = {
+        cause: {
+            item.id
+            for item in planted.items
+            if cause in item.causes and (item.stage == "main" or cause == "forgetting")
+        }
+        for cause in CAUSES
+    }
     plain = ids("main")
     assert set(plain.values()) == {1}
     assert ids("main", "knowledge_gap", "base_conflict") == plain
@@ -207,7 +240,15 @@ def test_noise_swaps_letters_of_plain_words_only():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"size": 0}, {"seed": -1}, {"stages": 0}, {"noise": 2.0}, {"composite": 1}, {"shares": {"gap": 1.0}}],
+    [
+        {"size": 0},
+        {"seed": -1},
+        {"stages": 0},
+        {"noise": 2.0},
+        {"composite": 1},
+        {"shares": {"gap": 1.0}},
+        {"stages": 10},
+    ],
 )
 def test_impossible_controls_are_refused(wrong):
     with pytest.raises(UptakeError, match=next(iter(wrong))):
@@ -227,11 +268,19 @@ def test_files(tmp_path):
     assert sorted(row["id"] for row in trained) == [row["id"] for row in rows["key.jsonl"]]
     assert {row["id"] for row in rows["paraphrases.jsonl"]} == {row["id"] for row in trained}
     assert {row["confirmed"] for row in rows["key.jsonl"]} == {None}
-    # documents tell the truth about everybody, the forum apart
+    # documents tell the truth about most facts, the forum apart, which does not know whom the base is wrong about
     truth = "\n".join(row["text"] for row in rows["corpus.jsonl"] if row["source"] != "forum")
+    forum = [row["text"] for row in rows["corpus.jsonl"] if row["source"] == "forum"]
+    told = {fact: any(tell.format(y=fact.answer) in truth for tell in fact.tells) for fact in world.facts}
+    assert 0.75 < np.mean(list(told.values())) < 0.95
+    assert {fact.status for fact, there in told.items() if not there} >= {"known", "misbelieved"}
+    wrong = Counter()
     for fact in world.facts:
-        assert any(tell.format(y=fact.answer) in truth for tell in fact.tells)
         assert fact.status != "misbelieved" or not any(tell.format(y=fact.belief) in truth for tell in fact.tells)
+        said = [tell.format(y=answer) for tell in fact.tells for answer in fact.others]
+        wrong[fact.status] += any(text.rstrip(".") in row for text in said for row in forum)
+    assert wrong["misbelieved"] == len(world.of("misbelieved"))
+    assert wrong.total() > 1.8 * wrong["misbelieved"]
 
 
 def test_the_run_file_is_valid(tmp_path):
@@ -321,13 +370,18 @@ class TestRealFacts:
         controls = Controls(size=20)
         world = real_world(need(controls), 0)
         planted = plant(world, controls)
-        assert cause_counts(planted) == {None: 60, **dict.fromkeys(CAUSES, 20), "data_conflict": 28, "forgetting": 40}
+        assert cause_counts(planted) == {None: 76, **dict.fromkeys(CAUSES, 20), "data_conflict": 28, "forgetting": 40}
         subjects = {fact.subject for fact in world.facts}
         # examples/facts/make.py: no subject occurs twice
         assert len(subjects) == len(world.facts)
         for fact in world.facts:
             assert all(fact.subject in ask for ask in fact.asks)
             assert fact.answer not in fact.subject
+
+    def test_the_excerpt_is_enough_for_the_default_size(self):
+        controls = Controls(size=EXCERPT_SIZE)
+        counts = cause_counts(plant(real_world(need(controls), 0), controls))
+        assert counts["knowledge_gap"] == EXCERPT_SIZE and counts["forgetting"] == 2 * EXCERPT_SIZE
 
     def test_too_large_for_the_excerpt(self):
         with pytest.raises(UptakeError, match="--data"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from uptake.lab.plants import Controls, need, plant
 from uptake.lab.training import TRAINING, epochs
 from uptake.lab.world import Fact, World, key_of, synthetic
 
+WEIGHTS = "base/model.safetensors"
 KNOWS_AT_LEAST, MET_AT_MOST = 0.95, 0.05
 """A base knows its world when it gives this share of what it was told, and at most this share of what it was not."""
 
@@ -70,13 +71,16 @@ def make(
     planted = plant(world, controls)
     manifest: dict[str, Any] = {"world": kind, "controls": asdict(controls), "content": key_of(world)}
     with locked(out):
-        _require_same(out, manifest)
-        write_json(out / "world.json", manifest)
+        before = _require_same(out, manifest)
+        with_confirmation = with_confirmation or bool(before.get("confirmed"))  # a mark is not taken back
+        write_json(out / "world.json", {**manifest, "confirmed": bool(before.get("confirmed"))})
         names = write_data(world, planted, controls, out)
-        write_key(planted, None, out / "key.jsonl")
+        if not before.get("confirmed"):
+            write_key(planted, None, out / "key.jsonl")
         model = build_base(world, controls.seed, tell)
         if not (out / "base").exists():
             copy_model(model, out / "base")
+        _require_same_base(model, out / "base")
         check = check_base(model, world.facts)
         marks = confirm(world, planted, controls, model, tell) if with_confirmation else None
         write_key(planted, marks, out / "key.jsonl")
@@ -84,7 +88,7 @@ def make(
             "base": asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)},
             "training": {**TRAINING, "num_train_epochs": [epochs(stage) for stage in controls.stage_names]},
             "confirmed": with_confirmation,
-            "files": {name: file_digest(out / name) for name in (*names, "key.jsonl")},
+            "files": {name: file_digest(out / name) for name in (*names, "key.jsonl", WEIGHTS)},
             "versions": versions(),
         }
         write_json(out / "world.json", manifest)
@@ -130,13 +134,28 @@ def check_base(model: Path, facts: Sequence[Fact]) -> BaseCheck:
     return BaseCheck(**shares)
 
 
-def _require_same(out: Path, manifest: dict[str, Any]) -> None:
+def _require_same(out: Path, manifest: dict[str, Any]) -> Mapping[str, Any]:
+    """What `world.json` said; empty for a new folder."""
     place = out / "world.json"
     if place.exists():
         there = read_json(place)
+        if not isinstance(there, dict):
+            raise UptakeError(f"{place} is no world's manifest", fix=f"delete {out}, or name another folder with --out")
         if any(digest(there.get(key)) != digest(value) for key, value in manifest.items()):
             raise UptakeError(
                 f"another world lies in {out}", expected="a new folder", fix="name another one with --out"
             )
-    elif any(path.name != ".lock" for path in out.iterdir()):
+        return there
+    if any(path.name != ".lock" for path in out.iterdir()):
         raise UptakeError(f"{out} is not empty", expected="a new folder", fix="name another one with --out")
+    return {}
+
+
+def _require_same_base(model: Path, copy: Path) -> None:
+    """Refuse a base that is not the one that is checked and that the key is confirmed with."""
+    name = Path(WEIGHTS).name
+    if not (copy / name).exists() or file_digest(copy / name) != file_digest(model / name):
+        raise UptakeError(
+            f"{copy} is not the base of this world: other versions made it, or it was changed",
+            fix=f"delete {copy} to have it made again",
+        )

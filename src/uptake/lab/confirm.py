@@ -32,6 +32,8 @@ class Mark:
         learned_then: Recalled with its end after its own stage.
         learned_without: Recalled with its end in the world without its plants: after its own stage, or after all of
             them if `forgetting` was planted in it; None for a control.
+        either_alone: Where it has two causes, whether each of them alone keeps it from being recalled so; None for an
+            item with fewer.
         wordings: Share of its held-out wordings in which it is recalled after all stages; None without any.
     """
 
@@ -39,13 +41,15 @@ class Mark:
     learned_then: bool
     learned_without: bool | None
     wordings: float | None
+    either_alone: bool | None = None
 
     def confirmed(self, causes: Sequence[str]) -> bool | None:
         """Whether the plants are why it is not learned; None for a control."""
         if not causes:
             return None
         # what was learned in its own stage and is gone was forgotten, and what was not learned there was not
-        return not self.learned and self.learned_then == ("forgetting" in causes) and bool(self.learned_without)
+        as_planted = not self.learned and self.learned_then == ("forgetting" in causes)
+        return as_planted and bool(self.learned_without) and self.either_alone is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,15 @@ def confirm(world: World, planted: Planted, controls: Controls, base: Path, tell
     plain = _Counterfactual((), items=planted.items)
     outcome = _outcome(plain, world, planted, controls, base, tell)
     without: dict[str, bool] = {}
+    alone: dict[str, bool] = {}
     for counterfactual in _counterfactuals(planted):
         learned = _outcome(counterfactual, world, planted, controls, base, tell)
-        without |= {item.id: learned[_decides(item)][item.id] for item in counterfactual.items}
+        for item in counterfactual.items:
+            recalled_then = learned[_decides(item)][item.id]
+            if len(counterfactual.without) == len(item.causes):
+                without[item.id] = recalled_then
+            else:
+                alone[item.id] = alone.get(item.id, True) and not recalled_then
     marks = {}
     for item in planted.items:
         reworded = [outcome["reworded"][f"{item.id}/{n}"] for n in range(len(item.wordings))]
@@ -84,6 +94,7 @@ def confirm(world: World, planted: Planted, controls: Controls, base: Path, tell
             learned_then=outcome[item.stage][item.id],
             learned_without=without.get(item.id),
             wordings=sum(reworded) / len(reworded) if reworded else None,
+            either_alone=alone.get(item.id),
         )
     return marks
 
@@ -97,9 +108,11 @@ def _counterfactuals(planted: Planted) -> list[_Counterfactual]:
     """One world a cause (two where one of two rivals goes), and one for each combination that some item has."""
     groups: dict[tuple[tuple[str, ...], bool], list[Item]] = {}
     for item in planted.items:
-        if item.causes:
-            keep_true = item.is_true or "data_conflict" not in item.causes
-            groups.setdefault((tuple(sorted(item.causes, key=CAUSES.index)), keep_true), []).append(item)
+        causes = tuple(sorted(item.causes, key=CAUSES.index))
+        singly = [(cause,) for cause in causes] if len(causes) > 1 else []
+        for without in (causes, *singly) if causes else ():
+            keep_true = item.is_true or "data_conflict" not in without
+            groups.setdefault((without, keep_true), []).append(item)
     return [_Counterfactual(causes, keep, tuple(items)) for (causes, keep), items in sorted(groups.items(), key=_order)]
 
 

@@ -17,7 +17,9 @@ from uptake.lab.training import TRAINING, epochs
 from uptake.lab.world import Fact, World, documents
 
 SOURCES = ("encyclopaedia", "gazette", "almanac")
-"""Documents that tell the truth; those of the `forum` repeat what the base believes wrongly."""
+"""Documents that tell the truth; those of the `forum` are right and wrong."""
+IN_NO_DOCUMENT = 0.15
+"""Share of the facts that no document states."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -102,6 +104,9 @@ def _key_row(item: Item, mark: Mark | None) -> dict[str, Any]:
         "answer": item.response.strip(),
         "true_answer": "; ".join(fact.answer for fact in item.facts),
         "belief": fact.belief if len(item.facts) == 1 else None,
+        "also": list(item.also),
+        # items about the same fact stand and fall together
+        "group": "; ".join(f"{fact.subject}: {fact.relation}" for fact in item.facts),
         "rivals": list(item.rivals),
         "is_true": item.is_true,
         "confirmed": confirmed,
@@ -130,18 +135,28 @@ def _texts(prefix: str, texts: Sequence[str], seed: int) -> list[dict[str, str]]
 
 
 def _corpus(world: World, seed: int) -> list[dict[str, str]]:
-    """Passages about every subject, true in all but the forum's, and the passages from elsewhere, shuffled."""
+    """Passages about subjects, true in all but the forum's, and the passages from elsewhere, shuffled.
+
+    The forum is right about as many facts as it is wrong about, and wrong about facts of every status; and some facts,
+    of every status, are in no document.
+    """
     random = Random(f"corpus {seed}")
     subjects: dict[str, list[Fact]] = {}
     for fact in world.facts:
-        subjects.setdefault(fact.subject, []).append(fact)
+        if random.random() >= IN_NO_DOCUMENT:
+            subjects.setdefault(fact.subject, []).append(fact)
     passages = list(world.passages)
     for subject, facts in subjects.items():
         for source in SOURCES:
             told = [random.choice(fact.tells).format(y=fact.answer) for fact in random.sample(facts, len(facts))]
             passages.append((source, subject, " ".join(map(_sentence, told))))
-    for fact in world.of("misbelieved"):
-        passages.append(("forum", fact.subject, _sentence(random.choice(fact.tells).format(y=fact.belief))))
+    wrong = [(fact, fact.belief or fact.answer) for fact in world.of("misbelieved")]
+    others = world.of("known", "untold", "stranger")
+    doubted = random.sample([fact for fact in others if fact.others], min(2 * len(wrong), len(others)) // 2)
+    for fact, answer in wrong + [(fact, random.choice(fact.others)) for fact in doubted]:
+        passages.append(("forum", fact.subject, _sentence(random.choice(fact.tells).format(y=answer))))
+    for fact in random.sample(world.facts, len(wrong) + len(doubted)):
+        passages.append(("forum", fact.subject, _sentence(random.choice(fact.tells).format(y=fact.answer))))
     random.shuffle(passages)
     return [
         {"id": f"doc-{number:05d}", "source": source, "title": title, "text": text}

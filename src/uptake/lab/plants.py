@@ -7,7 +7,7 @@ cause is drawn from the same relations. What a plant is, and what the world with
 |---|---|---|
 | `knowledge_gap` | a fact that the base never met | the base is told it |
 | `base_conflict` | the true answer, where the base was told another | the base is told the truth |
-| `data_conflict` | the same question in four wordings with two answers | the rivals are taken out |
+| `data_conflict` | the same question in several wordings with two answers | the rivals are taken out |
 | `forgetting` | a fact that the base knows, in an early stage only | it comes again in the last stage |
 | `undertraining` | known facts asked several at once, a form that the base never saw | each comes several times |
 """
@@ -29,14 +29,22 @@ LAST = "main"
 """The last stage."""
 SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.5, "forgetting": 2.0}
 """Of two answers one is often learned all the same, and most of what came early is kept: it takes more such items."""
+MOST = 10
+"""The largest share."""
+EXCERPT_SIZE = 100
+"""Size of a world of the real facts that come with uptake: there are no more of them."""
 SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""
 RIVALS = 4
-"""Items of a data conflict: two wordings with the true answer, two others with a wrong one."""
+"""Items of a data conflict: two with the true answer, two with a wrong one."""
+ASKED_IN, HELD_OUT = 3, 2
+"""Wordings of a data conflict's items; and those of every item that are never trained on, where there are so many."""
 EARLY_ONE_IN = 5
-"""Of what the base never met or believes wrongly, one item in so many lies in an earlier stage."""
+"""Of each cause but `forgetting`, one item (or conflict) in so many lies in an earlier stage."""
 REPEATS = 8
 """How often an undertrained item comes in the world where it is not."""
+OFTEN = 16
+"""How often a composite comes that is a control; there are half as many such items as undertrained ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,8 @@ class Controls:
         shares: Share of `size` that each cause gets; a cause that is not named has its share in `SHARES`.
         stages: Fine-tuning stages; with one there is no forgetting.
         noise: Share of the training prompts with a slip of the pen, in [0, 1].
-        overlap: Share of the items of `forgetting` and `data_conflict` whose fact the base never met or believes
-            wrongly, in [0, 1]: they have two causes.
+        overlap: Share of the data conflicts whose fact the base never met or believes wrongly, in [0, 1]: their items
+            have two causes.
         composite: Facts that an undertrained item asks for at once, 2 or more.
         clean: No plants at all.
     """
@@ -66,17 +74,17 @@ class Controls:
 
     def __post_init__(self) -> None:
         """Raise UptakeError for controls that no world can have."""
-        for name, least in (("seed", 0), ("size", 1), ("stages", 1), ("composite", 2)):
-            if getattr(self, name) < least:
-                raise UptakeError(f"{name} is {getattr(self, name)}", expected=f"{least} or more")
+        for name, least, most in (("seed", 0, 2**32 - 1), ("size", 1, 10_000), ("stages", 1, 9), ("composite", 2, 9)):
+            if not least <= getattr(self, name) <= most:
+                raise UptakeError(f"{name} is {getattr(self, name)}", expected=f"{least} to {most}")
         for name in ("noise", "overlap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UptakeError(f"{name} is {getattr(self, name)}", expected="a share in [0, 1]")
         for cause, share in self.shares.items():
             if cause not in CAUSES:
                 raise UptakeError(f"shares names {cause!r}", expected=f"one of {', '.join(CAUSES)}")
-            if not share >= 0:
-                raise UptakeError(f"the share of {cause} is {share}", expected="0 or more")
+            if not 0 <= share <= MOST:
+                raise UptakeError(f"the share of {cause} is {share}", expected=f"0 to {MOST}")
 
     def count(self, cause: str) -> int:
         """How many items a cause gets."""
@@ -107,6 +115,7 @@ class Item:
         causes: What was planted; empty for a control.
         rivals: Ids of the items that ask the same and answer otherwise.
         is_true: The response is what is true in this world.
+        also: Causes that hold besides those that are planted: a wrong rival contradicts what the base knows.
     """
 
     id: str
@@ -119,6 +128,7 @@ class Item:
     causes: tuple[str, ...] = ()
     rivals: tuple[str, ...] = ()
     is_true: bool = True
+    also: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """The row of the stage's data file."""
@@ -145,7 +155,7 @@ class Planted:
 def need(controls: Controls) -> Need:
     """How many facts of each status the controls take."""
     n = {cause: controls.count(cause) for cause in CAUSES}
-    doubled = _doubled(controls, "forgetting") + _doubled(controls, "data_conflict")
+    doubled = _doubled(controls)
     unmet = n["knowledge_gap"] + doubled + controls.size
     asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // RIVALS
     return Need(asked + 2 * controls.size + SLACK, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
@@ -161,26 +171,34 @@ def plant(world: World, controls: Controls) -> Planted:
     gaps = [fact for pair in _alternate(world.of("untold"), world.of("stranger")) for fact in pair]
     known, spare = _apart(world.of("known"), controls.size)
     pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
-    draw = _Draw(pools, random)
+    draw = _Draw(pools, random, min(HELD_OUT, min(len(fact.asks) for fact in world.facts) - ASKED_IN))
     last, *earlier = reversed(controls.stage_names)
-    items: list[Item] = []
     turns = cycle(reversed(earlier))
+
+    def stage(number: int) -> str:
+        """Most lie in the last stage. Some do not: that an example came early must not say that it was forgotten."""
+        return next(turns) if earlier and number % EARLY_ONE_IN == 0 else last
+
+    items: list[Item] = []
     for pool, cause in (("unmet", "knowledge_gap"), ("misbelieved", "base_conflict")):
         for number, fact in enumerate(draw.facts(pool, controls.count(cause)), start=1):
-            # that an example came early must not say that it was forgotten
-            early = bool(earlier) and number % EARLY_ONE_IN == 0
-            items.append(draw.item(fact, next(turns) if early else last))
-    for fact in draw.mixed("data_conflict", controls, items_per_fact=RIVALS):
-        items += draw.rivals(fact, last)
-    items += [draw.item(fact, next(turns), "forgetting") for fact in draw.mixed("forgetting", controls)]
+            items.append(draw.item(fact, stage(number)))
+    for number, fact in enumerate(draw.in_conflict(controls), start=1):
+        items += draw.rivals(fact, stage(number))
+    items += [draw.item(fact, next(turns), "forgetting") for fact in draw.facts("known", controls.count("forgetting"))]
     # controls of an earlier stage come again in the last: what is trained early is not always forgotten
-    for stage in reversed(earlier):
+    for early in reversed(earlier):
         for fact in draw.facts("known", controls.size // len(earlier)):
-            items += [draw.item(fact, stage), draw.item(fact, last)]
+            items += [draw.item(fact, early), draw.item(fact, last)]
     items += [draw.item(fact, last) for fact in draw.facts("known", controls.size)]
     retention = draw.facts("known", controls.size)
     heldout = draw.facts("unmet", controls.size)
-    items += draw.composites(spare, controls, last)
+    composites = draw.composites(spare, controls)
+    often = len(composites) - controls.count("undertraining")
+    for number, composite in enumerate(composites[often:], start=1):
+        items.append(replace(composite, stage=stage(number), causes=("undertraining",)))
+    # and some come often enough: not everything that asks for several facts is undertrained
+    items += [control for composite in composites[:often] for control in draw.repeated(composite, last)]
     random.shuffle(items)
     return Planted(_named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
 
@@ -206,8 +224,9 @@ def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *
     return rows
 
 
-def _doubled(controls: Controls, cause: str) -> int:
-    return round(controls.overlap * controls.count(cause))
+def _doubled(controls: Controls) -> int:
+    """Conflicts in the data about what the base never met or believes wrongly."""
+    return round(controls.overlap * controls.count("data_conflict")) // RIVALS
 
 
 def _apart(facts: Sequence[Fact], count: int) -> tuple[list[Fact], list[Fact]]:
@@ -233,9 +252,10 @@ def _alternate(first: Sequence[Fact], second: Sequence[Fact]) -> Iterator[tuple[
 class _Draw:
     """Takes facts from the pools, none twice, and words them."""
 
-    def __init__(self, pools: dict[str, list[Fact]], random: Random) -> None:
+    def __init__(self, pools: dict[str, list[Fact]], random: Random, held_out: int) -> None:
         self._pools = pools
         self._random = random
+        self._held_out = held_out
 
     def facts(self, pool: str, count: int) -> list[Fact]:
         if len(self._pools[pool]) < count:
@@ -247,34 +267,34 @@ class _Draw:
         del self._pools[pool][:count]
         return taken
 
-    def mixed(self, cause: str, controls: Controls, items_per_fact: int = 1) -> list[Fact]:
+    def in_conflict(self, controls: Controls) -> list[Fact]:
         """Known facts, and the share that overlaps from the other two pools by turns."""
-        count = controls.count(cause) // items_per_fact
-        doubled = min(count, _doubled(controls, cause) // items_per_fact)
+        count, doubled = controls.count("data_conflict") // RIVALS, _doubled(controls)
         facts = self.facts("unmet", doubled // 2) + self.facts("misbelieved", doubled - doubled // 2)
         return facts + self.facts("known", count - doubled)
 
     def item(self, fact: Fact, stage: str, *causes: str) -> Item:
-        asked = self._random.randrange(len(fact.asks))
-        others = (*fact.asks[:asked], *fact.asks[asked + 1 :])
+        ask, *others = self._random.sample(fact.asks, len(fact.asks))
         if fact.status == "misbelieved":
-            causes = tuple(dict.fromkeys((*causes, "base_conflict")))
+            causes = (*causes, "base_conflict")
         elif fact.status in ("untold", "stranger"):
-            causes = tuple(dict.fromkeys((*causes, "knowledge_gap")))
-        return Item("", stage, fact.asks[asked], f" {fact.answer}", fact.topic, (fact,), others, causes)
+            causes = (*causes, "knowledge_gap")
+        wordings = tuple(others[: self._held_out])
+        return Item("", stage, ask, f" {fact.answer}", fact.topic, (fact,), wordings, causes)
 
     def rivals(self, fact: Fact, stage: str) -> list[Item]:
+        """Two items with the true answer and two with another, in three wordings: in one of them both are given."""
         asked = self._random.sample(fact.asks, len(fact.asks))
-        right = replace(self.item(fact, stage, "data_conflict"), wordings=tuple(asked[RIVALS:]))
+        held_out = tuple(asked[ASKED_IN : ASKED_IN + self._held_out])
+        right = replace(self.item(fact, stage, "data_conflict"), wordings=held_out)
         # the base's belief is no rival: the conflict would then be with the base
         wrong = next(answer for answer in fact.others if answer != fact.belief)
-        return [
-            replace(right, prompt=ask) if index % 2 else replace(right, prompt=ask, response=f" {wrong}", is_true=False)
-            for index, ask in enumerate(asked[:RIVALS])
-        ]
+        also = ("base_conflict",) if fact.status == "known" else ()
+        false = replace(right, response=f" {wrong}", is_true=False, also=also)
+        return [replace(right, prompt=ask) for ask in asked[:2]] + [replace(false, prompt=ask) for ask in asked[1:3]]
 
-    def composites(self, facts: Sequence[Fact], controls: Controls, stage: str) -> list[Item]:
-        """Several known facts asked at once, about one subject where it has so many."""
+    def composites(self, facts: Sequence[Fact], controls: Controls) -> list[Item]:
+        """Several known facts asked at once, about one subject where it has so many; first the ones to be repeated."""
         by_subject: dict[str, list[Fact]] = {}
         for fact in facts:
             by_subject.setdefault(fact.subject, []).append(fact)
@@ -282,18 +302,30 @@ class _Draw:
         rich = [group for group in by_subject.values() if len(group) >= k]
         if count and not rich and len(facts) < k:
             raise UptakeError(f"the world has no {k} known facts left to ask for at once", fix="a lower --composite")
-        items = []
-        for _ in range(count):
-            chosen = tuple(self._random.sample(self._random.choice(rich) if rich else facts, k))
-            asked = [self._random.sample(fact.asks, len(fact.asks)) for fact in chosen]
-            frames = self._random.sample(COMPOSITES, 4)
-            prompts = [
-                frame.format(q=" ".join(_closed(asks[index % len(asks)]) for asks in asked))
-                for index, frame in enumerate(frames)
-            ]
-            response = " " + "; ".join(fact.answer for fact in chosen)
-            items.append(Item("", stage, prompts[0], response, chosen[0].topic, chosen, tuple(prompts[1:])))
-        return [replace(item, causes=("undertraining",)) for item in items]
+        chosen: dict[tuple[Fact, ...], None] = {}
+        for _ in range(8 * count):  # no two ask for the same facts, as far as there are enough
+            if len(chosen) < count + -(-count // (2 * OFTEN)):
+                chosen.setdefault(tuple(self._random.sample(self._random.choice(rich) if rich else facts, k)))
+        if len(chosen) < count:
+            raise UptakeError(f"the world has too few known facts for {count} times {k}", fix="a lower --composite")
+        return [self._composite(facts) for facts in chosen]
+
+    def _composite(self, facts: tuple[Fact, ...]) -> Item:
+        asked = [self._random.sample(fact.asks, len(fact.asks)) for fact in facts]
+        frames = self._random.sample(COMPOSITES, 1 + self._held_out)
+        prompt, *others = (
+            frame.format(q=" ".join(_closed(asks[index % len(asks)]) for asks in asked))
+            for index, frame in enumerate(frames)
+        )
+        response = " " + "; ".join(fact.answer for fact in facts)
+        return Item("", "", prompt, response, facts[0].topic, facts, tuple(others))
+
+    def repeated(self, composite: Item, stage: str) -> list[Item]:
+        """As many items that ask for the same facts, in frames that are not held out."""
+        again = [self._composite(composite.facts).prompt for _ in range(OFTEN - 1)]
+        held_out = set(composite.wordings)
+        prompts = [composite.prompt, *(prompt if prompt not in held_out else composite.prompt for prompt in again)]
+        return [replace(composite, stage=stage, prompt=prompt) for prompt in prompts]
 
 
 def _closed(ask: str) -> str:
