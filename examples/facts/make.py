@@ -1,4 +1,6 @@
-"""Make the facts of `uptake lab make --world facts` from ParaRel: real facts and human-written wordings, in four small files.
+"""Make the facts of `uptake lab make --world facts` from ParaRel: real facts and human-written wordings.
+
+Four small files are written.
 
 Run from the repository root, with ParaRel's `facts/` and `patterns/` folders under DIR:
 

@@ -11,8 +11,8 @@ import pytest
 
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
-from uptake.lab.grade import LABELS, NONE, confusion_of, grade, pairs
-from uptake.lab.key import Answered, Entry, matched, read_answers, read_key
+from uptake.lab.grade import BESIDE, LABELS, NONE, TOLD, grade, pairs
+from uptake.lab.key import Answered, Entry, Matched, matched, read_answers, read_key
 
 GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
 
@@ -25,6 +25,15 @@ def said(name, cause, learned=False):
     return Answered(name, learned, cause)
 
 
+def world(labels, groups=None):
+    """Items with one planted cause or none, and what is said of them; each about a fact of its own."""
+    groups = [str(number) for number in range(len(labels))] if groups is None else groups
+    return [
+        Matched(() if planted == NONE else (planted,), (), group, said(group, None if told == NONE else told))
+        for (planted, told), group in zip(labels, groups, strict=True)
+    ]
+
+
 def labels_of(key, table, **options):
     return pairs(matched(key, table, **options))
 
@@ -32,7 +41,7 @@ def labels_of(key, table, **options):
 def test_precision_recall_and_f1_by_hand():
     # gap: 3 right of 4 said, 5 planted; base: 2 of 3, 2 planted
     labels = [(GAP, GAP)] * 3 + [(GAP, BASE)] + [(GAP, NONE)] + [(BASE, BASE)] * 2 + [(NONE, GAP)] + [(NONE, NONE)] * 4
-    result = grade([labels])
+    result = grade([world(labels)])
     gap, base = result.causes[GAP], result.causes[BASE]
     assert (gap.precision.estimate, gap.recall.estimate, gap.f1.estimate, gap.n) == pytest.approx(
         (3 / 4, 3 / 5, 2 / 3, 5)
@@ -48,7 +57,7 @@ def test_precision_recall_and_f1_by_hand():
 def test_against_the_definitions_on_random_labels():
     rng = np.random.default_rng(5)
     labels = [(LABELS[a], LABELS[b]) for a, b in rng.integers(len(LABELS), size=(200, 2))]
-    result = grade([labels])
+    result = grade([world(labels)])
     f1s = []
     for cause in CAUSES:
         hits = sum(truth == answer == cause for truth, answer in labels)
@@ -62,23 +71,44 @@ def test_against_the_definitions_on_random_labels():
 
 
 def test_the_confusion_matrix():
-    counts = confusion_of([(GAP, GAP), (GAP, BASE), (NONE, UNDER), (GAP, BASE)])
-    assert counts.sum() == 4
-    assert counts[LABELS.index(GAP), LABELS.index(BASE)] == 2
-    assert counts[LABELS.index(NONE), LABELS.index(UNDER)] == 1
+    counts = grade([world([(GAP, GAP), (GAP, BASE), (NONE, UNDER), (GAP, BASE)])]).confusion
+    assert counts.shape == (len(LABELS), len(TOLD)) and counts.sum() == 4
+    assert counts[LABELS.index(GAP), TOLD.index(BASE)] == 2
+    assert counts[LABELS.index(NONE), TOLD.index(UNDER)] == 1
+
+
+def test_a_cause_that_holds_beside_the_planted_one_is_no_false_alarm():
+    items = [Matched((DATA,), (BASE,), "one", said("a", BASE)), *world([(DATA, DATA), (BASE, BASE)])]
+    assert pairs(items)[0] == (DATA, BESIDE)
+    result = grade([items])
+    assert result.causes[DATA].recall.estimate == pytest.approx(1 / 2)
+    assert (result.causes[BASE].precision.estimate, result.causes[BASE].n) == (1, 1)
+    # planted and beside: planted
+    assert pairs([Matched((BASE,), (BASE,), "one", said("a", BASE))]) == [(BASE, BASE)]
+
+
+def test_items_about_one_fact_are_drawn_together():
+    labels = [(GAP, GAP)] * 8 + [(GAP, NONE)] * 2
+    four_each = grade([world(labels * 4, [str(number) for number in range(10)] * 4)])
+    once = grade([world(labels)])
+    assert (four_each.groups, four_each.items, once.groups) == (10, 40, 10)
+    alone, same = once.causes[GAP].recall, four_each.causes[GAP].recall
+    assert (same.low, same.high) == (alone.low, alone.high)
+    # a name in two worlds is two facts
+    assert grade([world(labels), world(labels)]).groups == 20
 
 
 def test_a_recalls_interval_is_the_binomials():
     # 80 of 100 items of one cause: the standard error of a binomial share is 0.04
-    recall = grade([[(GAP, GAP)] * 80 + [(GAP, NONE)] * 20]).causes[GAP].recall
+    recall = grade([world([(GAP, GAP)] * 80 + [(GAP, NONE)] * 20)]).causes[GAP].recall
     assert recall.low == pytest.approx(0.8 - 1.96 * 0.04, abs=0.015)
     assert recall.high == pytest.approx(0.8 + 1.96 * 0.04, abs=0.015)
 
 
 def test_intervals_over_worlds_are_wider_where_worlds_differ():
     good, bad = [(GAP, GAP)] * 50, [(GAP, NONE)] * 50
-    apart = grade([good, bad, good, bad]).macro_f1
-    pooled = grade([good + bad + good + bad]).macro_f1
+    apart = grade([world(labels) for labels in (good, bad, good, bad)]).macro_f1
+    pooled = grade([world(good + bad + good + bad)]).macro_f1
     assert apart.estimate == pooled.estimate == pytest.approx(2 / 3)
     assert apart.high - apart.low > 3 * (pooled.high - pooled.low)
 
@@ -123,7 +153,9 @@ def test_what_cannot_be_graded():
     with pytest.raises(UptakeError, match="--confirm"):
         matched([entry("a", GAP, confirmed=None)], [said("a", GAP)])
     with pytest.raises(UptakeError, match="no row for a"):
-        matched([entry("a", GAP)], [])
+        matched([entry("a", GAP)], [said("b", GAP)])
+    with pytest.raises(UptakeError, match="the diagnosis is empty"):
+        matched([entry("a", GAP, confirmed=None)], [])
     with pytest.raises(UptakeError, match="bad luck"):
         matched([entry("a", GAP)], [said("a", "bad luck")])
 
@@ -149,6 +181,48 @@ def test_reading_key_and_tables(tmp_path):
             read(tmp_path / name)
     with pytest.raises(UptakeError, match="learned"):
         read_answers(tmp_path / "key.jsonl")
+
+
+def test_groups_and_causes_beside_are_read(tmp_path):
+    row = {"id": "a", "causes": [DATA], "also": [BASE], "group": "g", "confirmed": True, "unexpected": False}
+    (tmp_path / "key.jsonl").write_text(json.dumps(row) + "\n")
+    key = read_key(tmp_path / "key.jsonl")
+    assert key == [Entry("a", (DATA,), True, False, "g", (BASE,))]
+    assert [(one.group, one.also) for one in matched(key, [said("a", BASE)])] == [("g", (BASE,))]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ({"also": ["bad luck"]}, "also is"),
+        ({"group": 3}, "group is 3"),
+        ({"confirmed": "yes"}, "confirmed is 'yes'"),
+        ({"causes": GAP}, "causes is"),
+    ],
+)
+def test_a_damaged_key(tmp_path, row, problem):
+    whole = {"id": "a", "causes": [GAP], "confirmed": True, "unexpected": False}
+    (tmp_path / "key.jsonl").write_text(json.dumps(whole | row) + "\n")
+    with pytest.raises(UptakeError, match=problem):
+        read_key(tmp_path / "key.jsonl")
+
+
+@pytest.mark.parametrize("learned", ["false", None, 0])
+def test_learned_is_true_or_false(tmp_path, learned):
+    (tmp_path / "mine.jsonl").write_text(json.dumps({"id": "a", "learned": learned, "cause": GAP}) + "\n")
+    with pytest.raises(UptakeError, match="learned of a is"):
+        read_answers(tmp_path / "mine.jsonl")
+
+
+def test_an_id_has_one_row(tmp_path):
+    row = json.dumps({"id": "a", "learned": False, "cause": GAP}) + "\n"
+    (tmp_path / "mine.jsonl").write_text(row * 2)
+    with pytest.raises(UptakeError, match="2 rows for a"):
+        read_answers(tmp_path / "mine.jsonl")
+    key = json.dumps({"id": "a", "causes": [GAP], "confirmed": True, "unexpected": False}) + "\n"
+    (tmp_path / "key.jsonl").write_text(key * 3)
+    with pytest.raises(UptakeError, match="3 rows for a"):
+        read_key(tmp_path / "key.jsonl")
 
 
 @pytest.mark.parametrize("score", [1.1, -0.1, "high", True, float("inf")])

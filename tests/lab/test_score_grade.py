@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 from typer.testing import CliRunner
 
 from uptake.artifacts.tables import CAUSES
 from uptake.cli import app
+from uptake.errors import UptakeError
 from uptake.lab.grade_report import World, as_data, report, told
 from uptake.lab.key import Answered, Entry, Matched
 from uptake.lab.score_grade import METRICS, grade_scores
 
 GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
+_numbers = itertools.count()
 
 
-def item(planted, scores, cause="from scores", learned=False):
-    """An item with planted causes, and a row with scores of which the highest is named."""
+def item(planted, scores, cause="from scores", learned=False, also=(), group=None):
+    """An item with planted causes, and a row with scores of which the highest is named; by default a new fact."""
     if cause == "from scores":
         cause = max(scores, key=lambda name: scores[name] or 0.0)
-    return Matched(tuple(planted), Answered("x", learned, cause, {**dict.fromkeys(CAUSES), **scores}))
+    answer = Answered("x", learned, cause, {**dict.fromkeys(CAUSES), **scores})
+    return Matched(tuple(planted), tuple(also), f"fact {next(_numbers)}" if group is None else group, answer)
 
 
 def values(one, *names):
@@ -93,13 +99,31 @@ def test_metrics_of_random_scores_are_scikit_learns():
 
 def test_intervals_hold_over_items_and_over_worlds():
     # 80 of 100 told: the standard error of a binomial share is 0.04
-    yes, no = item([GAP], {GAP: 0.9}), item([GAP], {GAP: 0.1})
-    recall = grade_scores([[yes] * 80 + [no] * 20]).causes[GAP].recall
+    def right(n):
+        return [item([GAP], {GAP: 0.9}) for _ in range(n)]
+
+    def wrong(n):
+        return [item([GAP], {GAP: 0.1}) for _ in range(n)]
+
+    hundred = right(80) + wrong(20)
+    recall = grade_scores([hundred]).causes[GAP].recall
     assert (recall.low, recall.high) == pytest.approx((0.8 - 1.96 * 0.04, 0.8 + 1.96 * 0.04), abs=0.015)
     # four worlds, two all right and two all wrong: the share of right worlds is Bin(4, 1/2) / 4, 0 and 1 in 1 of 16
-    recall = grade_scores([[yes] * 50, [no] * 50] * 2).causes[GAP].recall
+    recall = grade_scores([right(50), wrong(50), right(50), wrong(50)]).causes[GAP].recall
     assert (recall.low, recall.high) == (0, 1)
-    assert grade_scores([[yes] * 80 + [no] * 20], seed=1) == grade_scores([[yes] * 80 + [no] * 20], seed=1)
+    assert grade_scores([hundred], seed=1) == grade_scores([hundred], seed=1)
+    # four items about each fact are right or wrong together: as many facts, the same interval
+    facts = [item([GAP], {GAP: 0.9 if k % 5 else 0.1}, group=str(k)) for k in range(100) for _ in range(4)]
+    four = grade_scores([facts]).causes[GAP].recall
+    assert (four.low, four.high) == pytest.approx((0.8 - 1.96 * 0.04, 0.8 + 1.96 * 0.04), abs=0.015)
+
+
+def test_of_a_cause_that_holds_beside_the_planted_one_nothing_is_asked():
+    beside = item([DATA], {DATA: 0.9, BASE: 0.8}, also=[BASE])
+    graded = grade_scores([[beside, item([BASE], {DATA: 0.1, BASE: 0.7})]])
+    assert values(graded.causes[BASE], "precision", "recall", "f1") == (1, 1, 1)
+    assert (graded.causes[BASE].scored, graded.causes[BASE].missing) == (1, 0)
+    assert (graded.causes[DATA].scored, graded.causes[DATA].recall.estimate) == (2, 1)
 
 
 def test_auroc_interval_is_as_wide_as_hanley_and_mcneil_say():
@@ -167,8 +191,8 @@ def test_the_report_as_data_is_json_with_null_for_what_is_not_known():
     assert data["scores"]["causes"][GAP]["recall"]["estimate"] == 1
     assert data["scores"]["causes"][BASE]["recall"] is None and data["clean"] is None
     confusion = data["named"]["confusion"]
-    row = confusion["planted_by_told"][confusion["labels"].index(BASE)]
-    assert row[confusion["labels"].index("none")] == 1 and sum(row) == 1
+    row = confusion["planted_by_told"][confusion["planted"].index(BASE)]
+    assert row[confusion["told"].index("none")] == 1 and sum(row) == 1
     assert as_data(report([world(([GAP], GAP, {}))]))["scores"] is None
 
 
@@ -183,3 +207,43 @@ def test_grade_writes_its_json(tmp_path):
     data = json.loads((tmp_path / "grade.json").read_text())
     assert data["named"]["macro_f1"]["estimate"] == 1
     assert data["scores"]["threshold"] == 0.7 and data["scores"]["causes"][GAP]["recall"]["estimate"] == 0
+
+
+def a_world(folder, name="one"):
+    """A world's folder with a key and a diagnosis in its place."""
+    (place := folder / name / "run" / "diagnosis").mkdir(parents=True)
+    key = {"id": "a", "causes": [GAP], "confirmed": True, "unexpected": False}
+    (folder / name / "key.jsonl").write_text(json.dumps(key) + "\n")
+    rows = [Answered("a", False, GAP, {}), Answered("stranger", False, GAP, {})]
+    table = [{"id": row.id, "learned": row.learned, "cause": row.cause} for row in rows]
+    pq.write_table(pa.Table.from_pylist(table), place / "diagnosis.parquet")
+    return folder / name
+
+
+def graded(*arguments):
+    return CliRunner().invoke(app, ["lab", "grade", *map(str, arguments)])
+
+
+def test_what_the_intervals_are_about_is_said(tmp_path):
+    worlds = [a_world(tmp_path, name) for name in ("one", "two")]
+    alone, both = graded(worlds[0]), graded(*worlds)
+    assert alone.exit_code == both.exit_code == 0, alone.output + both.output
+    assert "of 1 world; of other worlds they say nothing" in alone.output
+    assert "over 2 worlds and their facts; of so few worlds they are too narrow" in both.output
+    assert "1 row of the diagnosis left out: the answer key has no such id" in alone.output
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["{0}", "{0}/../one"], "are the same world"),
+        (["{0}", "--seed", "-1"], "--seed"),
+        (["{0}", "--json", "{0}/key.jsonl/grade.json"], "choose another file for --json"),
+        (["{0}", "{1}", "--diagnosis", "{0}/run/diagnosis/diagnosis.parquet"], "one table for 2 worlds"),
+    ],
+)
+def test_what_grade_refuses(tmp_path, options, problem):
+    worlds = [a_world(tmp_path, name) for name in ("one", "two")]
+    result = graded(*(option.format(*worlds) for option in options))
+    assert isinstance(result.exception, UptakeError | SystemExit) and result.exit_code != 0
+    assert problem in " ".join(f"{result.output} {result.exception}".split())

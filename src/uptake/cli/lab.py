@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,9 @@ def make(
     world: Annotated[str, typer.Option("--world", help="synthetic (invented) or facts (real).")] = "synthetic",
     data: Annotated[Path | None, typer.Option("--data", help="Real data sets for --world facts.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
-    size: Annotated[int, typer.Option("--size", help="Planted examples per cause.")] = 120,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Planted examples per cause; 120, of the facts that come along 100.")
+    ] = None,
     shares: Annotated[str, typer.Option("--shares", help="Other sizes by cause: forgetting=0.5,data_conflict=0.")] = "",
     stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
     noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a slip of the pen.")] = 0.0,
@@ -88,8 +91,10 @@ def make(
     """
     from uptake.cli.progress import progress_bar
     from uptake.lab.build import make as build
-    from uptake.lab.plants import Controls
+    from uptake.lab.plants import EXCERPT_SIZE, Controls
 
+    if size is None:
+        size = EXCERPT_SIZE if world == "facts" and data is None else Controls().size
     controls = Controls(seed, size, _shares(shares), stages, noise, overlap, composite, clean)
     with progress_bar() as progress:
         manifest = build(out, controls, kind=world, data=data, with_confirmation=confirm, tell=progress)
@@ -117,7 +122,7 @@ def grade(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0.0, max=1.0, help="Score from which on a cause counts as told.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the intervals' resampling.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' resampling.")] = 0,
     json: Annotated[Path | None, typer.Option("--json", help="File to write all of it to, as JSON.")] = None,
 ) -> None:
     """Compare a diagnosis with the answer key: each cause as it is named, and as it is scored.
@@ -125,18 +130,39 @@ def grade(
     Worlds in which nothing was planted say how often a cause is named where there is none.
     """
     from uptake.artifacts import write_json
+    from uptake.errors import UptakeError
     from uptake.lab.grade_report import World, as_data, report, told
     from uptake.lab.key import read_answers, read_key
 
-    place = diagnosis or Path("run", "diagnosis", "diagnosis.parquet")
-    worlds = []
-    for folder in folders:
-        table = place if len(folders) == 1 and place.exists() else folder / place
-        worlds.append(World(read_key(folder / "key.jsonl"), read_answers(table)))
+    worlds = [
+        World(read_key(folder / "key.jsonl"), read_answers(table))
+        for folder, table in zip(folders, _tables(folders, diagnosis), strict=True)
+    ]
     graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)
     if json is not None:
-        write_json(json, as_data(graded))
+        try:
+            write_json(json, as_data(graded))
+        except UptakeError as error:
+            raise UptakeError(error.problem, fix="choose another file for --json") from None
     typer.echo(told(graded))
+
+
+def _tables(folders: Sequence[Path], diagnosis: Path | None) -> list[Path]:
+    """Where the diagnosis of each world lies."""
+    from uptake.errors import UptakeError
+
+    found: dict[Path, Path] = {}
+    for folder in folders:
+        if (same := found.setdefault(folder.resolve(), folder)) is not folder:
+            raise UptakeError(f"{folder} and {same} are the same world", fix="name each world once")
+    if diagnosis is None:
+        return [folder / "run" / "diagnosis" / "diagnosis.parquet" for folder in folders]
+    if len(folders) > 1 and diagnosis.is_absolute():
+        raise UptakeError(
+            f"--diagnosis {diagnosis} is one table for {len(folders)} worlds",
+            expected="a path relative to each world's folder",
+        )
+    return [diagnosis if len(folders) == 1 and diagnosis.exists() else folder / diagnosis for folder in folders]
 
 
 def _shares(text: str) -> dict[str, float]:

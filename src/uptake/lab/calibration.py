@@ -87,7 +87,7 @@ def expected_calibration_error(counts: Counts) -> Values:
     Guo et al. 2017 (arXiv 1706.04599, equation 3), who take the confidence of the predicted class; here a score is the
     probability of a yes and `share` that of the items which are one, as in the class-wise form of Nixon et al. 2019
     (arXiv 1904.01685, "static calibration error"). A score of 0 belongs to the first bin. Biased upward where bins hold
-    few items.
+    few items, and once more in a bootstrap resample, which repeats them.
 
     Returns:
         A value in [0, 1] a draw; NaN where there are no items.

@@ -10,14 +10,18 @@ from jaxtyping import Float, Int
 
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.key import Matched
-from uptake.stats import RESAMPLES, Interval
+from uptake.lab.resampling import percentile_interval, resampled
+from uptake.stats import Interval
 
 NONE = "none"
 """The label of an item without a planted cause, and of an answer that names none (`unexplained` among them)."""
 LABELS = (*CAUSES, NONE)
+BESIDE = "beside"
+"""The label of an answer that names a cause which holds, but was not planted."""
+TOLD = (*LABELS, BESIDE)
 
-Confusion = Int[np.ndarray, "truth answer"]
-"""Counts; rows are planted causes, columns attributed ones, both in the order of `LABELS`."""
+Confusion = Int[np.ndarray, "planted told"]
+"""Counts; rows are planted causes in the order of `LABELS`, columns attributed ones in that of `TOLD`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,9 @@ class Grade:
     Attributes:
         causes: By cause.
         macro_f1: Mean F1 over the causes that some item has; None when none has any.
-        confusion: Counts by planted cause (rows) and attributed cause (columns), in the order of `LABELS`.
+        confusion: Counts by planted cause (rows, as `LABELS`) and attributed cause (columns, as `TOLD`).
         worlds: How many worlds went in.
+        groups: How many groups of items about the same fact.
         items: How many items.
     """
 
@@ -53,52 +58,57 @@ class Grade:
     macro_f1: Interval | None
     confusion: Confusion
     worlds: int
+    groups: int
     items: int
 
 
 Pair = tuple[str, str]
-"""The label in the key and the label in the diagnosis."""
+"""The label in the key (of `LABELS`) and the label in the diagnosis (of `TOLD`)."""
 
 
 def pairs(items: Iterable[Matched]) -> list[Pair]:
     """The labels of items: one with several planted causes is right if any of them is named.
 
     `unexplained` names no cause, nor does an item that the diagnosis takes for learned: a miss where one was planted.
+    A cause that holds besides the planted ones is `BESIDE`: it misses the planted one, and is no false alarm.
     """
     return [_labels(item) for item in items]
 
 
 def _labels(item: Matched) -> Pair:
     answer = item.answer
-    said = NONE if answer.silent or answer.cause is None else answer.cause
+    if answer.silent or answer.cause is None:
+        said = NONE
+    elif answer.cause in item.also and answer.cause not in item.causes:
+        said = BESIDE
+    else:
+        said = answer.cause
     return (said if said in item.causes else item.causes[0] if item.causes else NONE), said
 
 
-def confusion_of(labels: Iterable[Pair]) -> Confusion:
-    """Count pairs: rows are the key's labels, columns the diagnosis's."""
-    counts = np.zeros((len(LABELS), len(LABELS)), dtype=np.int64)
-    for truth, said in labels:
-        counts[LABELS.index(truth), LABELS.index(said)] += 1
-    return counts
+def grade(worlds: Sequence[Sequence[Matched]], *, level: float = 0.95, seed: int = 0) -> Grade:
+    """Grade the items of one or several worlds, pooled.
 
-
-def grade(worlds: Sequence[Sequence[Pair]], *, level: float = 0.95, seed: int = 0) -> Grade:
-    """Grade the pairs of one or several worlds, pooled.
-
-    Intervals are percentile bootstrap (Efron 1979). Items are drawn anew; with several worlds, worlds are drawn first
-    and then their items (Davison and Hinkley 1997, section 3.8), so that the interval holds for worlds not yet seen.
-    A resample in which a ratio has no denominator says nothing about it and is left out.
+    Intervals are percentile bootstrap over groups, and over worlds first when there are several: see
+    `uptake.lab.resampling.resampled`, also for how far they are too narrow with few worlds. Those of one world say
+    nothing about others. A resample in which a ratio has no denominator says nothing about it and is left out.
 
     Args:
-        worlds: For each world its pairs of labels.
+        worlds: For each world the items to be graded.
         level: Confidence level, in (0, 1).
         seed: Of the resampling.
     """
-    counted = [confusion_of(labels) for labels in worlds]
-    total = sum(counted, start=confusion_of(()))
-    drawn = _resampled(counted, seed) if total.sum() else total[None]
-    point, draws = _ratios(total[None])[0], _ratios(drawn)
-    support = total.sum(axis=1)
+    labels = [pair for world in worlds for pair in pairs(world)]
+    cells = np.zeros((len(labels), len(LABELS), len(TOLD)))
+    for cell, (planted_label, told_label) in zip(cells, labels, strict=True):
+        cell[LABELS.index(planted_label), TOLD.index(told_label)] = 1
+    groups = [[item.group for item in world] for world in worlds]
+    total = cells.sum(axis=0)
+    point = _ratios(total[None])[0]
+    draws = np.concatenate(
+        [_ratios(total[None][:0]), *(_ratios(np.tensordot(times, cells, 1)) for times in resampled(groups, seed))]
+    )
+    support = total.sum(axis=1).astype(np.int64)
 
     causes = {}
     for index, cause in enumerate(CAUSES):
@@ -109,37 +119,17 @@ def grade(worlds: Sequence[Sequence[Pair]], *, level: float = 0.95, seed: int = 
     macro = None
     if planted.any():
         known = draws[:, 2][:, planted]
-        sample = np.nansum(known, axis=1) / np.maximum(1, (~np.isnan(known)).sum(axis=1))
-        macro = percentile_interval(point[2][planted].mean(), sample, int(support.sum()), level)
-    return Grade(causes, macro, total, len(worlds), int(total.sum()))
+        with np.errstate(invalid="ignore"):  # a draw with none of them is left out
+            sample = np.nansum(known, axis=1) / (~np.isnan(known)).sum(axis=1)
+        macro = percentile_interval(point[2][planted].mean(), sample, len(labels), level)
+    return Grade(causes, macro, total.astype(np.int64), len(worlds), sum(len(set(one)) for one in groups), len(labels))
 
 
-def percentile_interval(value: float, draws: Float[np.ndarray, " draws"], n: int, level: float) -> Interval | None:
-    """The interval of a value from resampled ones, those that are NaN left out; None where the value or all are NaN."""
-    known = draws[~np.isnan(draws)]
-    if np.isnan(value) or not len(known):
-        return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(value), float(low), float(high), n)
-
-
-def _ratios(counts: np.ndarray) -> np.ndarray:
-    """Precision, recall and F1 of the causes from counts (draws, truth, answer): (draws, 3, causes), NaN for none."""
-    hits = np.diagonal(counts, axis1=1, axis2=2)[:, : len(CAUSES)].astype(float)
-    said = counts.sum(axis=1)[:, : len(CAUSES)].astype(float)
-    had = counts.sum(axis=2)[:, : len(CAUSES)].astype(float)
+def _ratios(counts: Float[np.ndarray, "draws planted told"]) -> Float[np.ndarray, "draws 3 causes"]:
+    """Precision, recall and F1 of the causes, NaN for none."""
+    hits = np.diagonal(counts, axis1=1, axis2=2)[:, : len(CAUSES)]
+    said = counts.sum(axis=1)[:, : len(CAUSES)]
+    had = counts.sum(axis=2)[:, : len(CAUSES)]
     with np.errstate(divide="ignore", invalid="ignore"):
         f1 = np.where(had > 0, 2 * hits / (said + had), np.nan)
         return np.stack([hits / said, hits / had, f1], axis=1)
-
-
-def _resampled(counted: Sequence[Confusion], seed: int) -> np.ndarray:
-    """Confusions of resampled worlds and items, (RESAMPLES, truth, answer)."""
-    rng = np.random.default_rng(seed)
-    counted = [one for one in counted if one.sum()]
-    drawn = np.zeros((RESAMPLES, *counted[0].shape), dtype=np.int64)
-    for sample in drawn:
-        for index in rng.integers(len(counted), size=len(counted)):
-            n = int(counted[index].sum())
-            sample += rng.multinomial(n, counted[index].ravel() / n).reshape(sample.shape)
-    return drawn

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from uptake.artifacts.tables import CAUSES
-from uptake.lab.grade import LABELS, Grade, grade, pairs
+from uptake.lab.grade import BESIDE, LABELS, TOLD, Grade, grade, pairs
 from uptake.lab.key import UNEXPLAINED, Answered, Entry, matched
-from uptake.lab.score_grade import ScoreGrades, grade_scores
+from uptake.lab.score_grade import Point, ScoreGrades, grade_scores
 from uptake.stats import Interval, wilson
 
 CLEAN_AT_MOST = 0.01
 """Where nothing was planted, at most this share of the examples may get a cause."""
+ENOUGH_WORLDS = 10
+"""Intervals over fewer worlds are said to be too narrow: see `uptake.lab.resampling.resampled`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,12 @@ class World:
     def clean(self) -> bool:
         """Nothing was planted in it."""
         return not any(entry.causes for entry in self.key)
+
+    @property
+    def unknown(self) -> int:
+        """Rows of the diagnosis about examples that the key does not know."""
+        ids = {entry.id for entry in self.key}
+        return sum(row.id not in ids for row in self.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +61,16 @@ class Report:
         scores: Of its scores, over the same; None where it has none.
         clean: Over the worlds without plants; None where there are none.
         confirmed_only: Only plants that are confirmed were graded.
+        level: Confidence level of the intervals.
+        unknown: Rows of the diagnoses about examples that no key knows: left out.
     """
 
     named: Grade
     scores: ScoreGrades | None
     clean: Clean | None
     confirmed_only: bool
+    level: float
+    unknown: int
 
 
 def report(
@@ -67,7 +79,7 @@ def report(
     """Grade an attribution on worlds.
 
     Args:
-        worlds: With plants or without; those without say how often a cause is seen where none is.
+        worlds: With plants or without, none twice; those without say how often a cause is seen where none is.
         confirmed_only: As in `uptake.lab.key.matched`.
         threshold: From which score on an item is said to have a cause, in [0, 1].
         level: Confidence level, in (0, 1).
@@ -78,29 +90,33 @@ def report(
     """
     worlds = list(worlds)
     items = [matched(one.key, one.table, confirmed_only=confirmed_only) for one in worlds if not one.clean]
-    named = grade([pairs(world) for world in items], level=level, seed=seed)
+    named = grade(items, level=level, seed=seed)
     scores = None
     if any(item.answer.scores for world in items for item in world):
         scores = grade_scores(items, threshold=threshold, level=level, seed=seed)
-    return Report(named, scores, _clean([one for one in worlds if one.clean], level), confirmed_only)
+    clean = _clean([one for one in worlds if one.clean], level)
+    return Report(named, scores, clean, confirmed_only, level, sum(one.unknown for one in worlds))
 
 
 def _clean(worlds: Sequence[World], level: float) -> Clean | None:
-    answers = [
-        item.answer for world in worlds for item in matched(world.key, world.table, confirmed_only=False)
+    items = [
+        item for world in worlds for item in matched(world.key, world.table, confirmed_only=False)
     ]  # every example: nothing was planted that could be unconfirmed
-    causes = [None if answer.learned else answer.cause for answer in answers]
-    named = wilson(sum(cause in CAUSES for cause in causes), len(causes), level)
-    unexplained = wilson(causes.count(UNEXPLAINED), len(causes), level)
+    answers = [item.answer for item in items]
+    named = wilson(sum(said in CAUSES for _, said in pairs(items)), len(items), level)
+    unexplained = wilson(sum(not one.learned and one.cause == UNEXPLAINED for one in answers), len(items), level)
     return Clean(named, unexplained, len(worlds)) if named and unexplained else None
 
 
 def as_data(report: Report) -> dict[str, Any]:
     """The report as JSON data; what could not be measured is null."""
     named = asdict(report.named)
-    named["confusion"] = {"labels": list(LABELS), "planted_by_told": report.named.confusion.tolist()}
+    counts = report.named.confusion.tolist()
+    named["confusion"] = {"planted": list(LABELS), "told": list(TOLD), "planted_by_told": counts}
     return {
         "confirmed_only": report.confirmed_only,
+        "level": report.level,
+        "unknown": report.unknown,
         "named": named,
         "scores": None if report.scores is None else asdict(report.scores),
         "clean": None if report.clean is None else asdict(report.clean) | {"bar": CLEAN_AT_MOST},
@@ -114,18 +130,31 @@ def told(report: Report) -> str:
         parts += [_named(report.named), "the table has no scores (cause_*)" if report.scores is None else ""]
         if report.scores is not None:
             parts[1:] = [_detection(report.scores), _ranking(report.scores), _missing(report.scores)]
+        parts.append(_intervals(report.named.worlds, report.level))
     if report.clean is not None:
         parts.append(_told_clean(report.clean))
+    if report.unknown:
+        parts.append(f"{_counted(report.unknown, 'row')} of the diagnosis left out: the answer key has no such id")
     return "\n\n".join(filter(None, parts))
 
 
 def _named(grade: Grade) -> str:
     lines = _table("cause", grade.causes, ("n", "precision", "recall", "f1"))
-    lines.append(f"macro-F1 {_shown(grade.macro_f1)}, {grade.items} items of {_counted(grade.worlds, 'world')}")
-    lines += ["", "planted (rows), told (columns)", " " * 16 + "".join(f"{label[:13]:>15}" for label in LABELS)]
+    items = f"{_counted(grade.items, 'item')} of {_counted(grade.worlds, 'world')}"
+    lines.append(f"macro-F1 {_shown(grade.macro_f1)}, {items}, about {_counted(grade.groups, 'fact')}")
+    lines += ["", "planted (rows), told (columns)", " " * 16 + "".join(f"{label[:13]:>15}" for label in TOLD)]
     for label, row in zip(LABELS, grade.confusion.tolist(), strict=True):
         lines.append(f"{label:<16}" + "".join(f"{count:>15}" for count in row))
+    if grade.confusion[:, TOLD.index(BESIDE)].any():
+        lines.append(f"{BESIDE}: a cause that holds, but was not planted; no hit, and no false alarm")
     return "\n".join(lines)
+
+
+def _intervals(worlds: int, level: float) -> str:
+    if worlds == 1:
+        return f"[{level:.0%} intervals]: bootstrap over the facts of 1 world; of other worlds they say nothing"
+    few = "; of so few worlds they are too narrow" if worlds < ENOUGH_WORLDS else ""
+    return f"[{level:.0%} intervals]: bootstrap over {worlds} worlds and their facts{few}"
 
 
 def _detection(scores: ScoreGrades) -> str:
@@ -173,8 +202,10 @@ def _table(title: str, causes: Any, names: Sequence[str]) -> list[str]:
     return lines
 
 
-def _shown(value: Interval | None) -> str:
-    return "-" if value is None else f"{value.estimate:.2f} [{value.low:.2f}, {value.high:.2f}]"
+def _shown(value: Interval | Point | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value.estimate:.2f}" + (f" [{value.low:.2f}, {value.high:.2f}]" if isinstance(value, Interval) else "")
 
 
 def _counted(n: int, what: str) -> str:

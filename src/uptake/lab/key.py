@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,16 @@ class Entry:
         causes: What was planted in it, the primary cause first; empty for a control.
         confirmed: The plants are why it is not learned; None when nobody has tried, and for a control.
         unexpected: Learned although planted, or not learned although nothing was planted; None when nobody has tried.
+        group: The same for examples about the same fact; None where it is the only one.
+        also: Causes that hold of it besides the planted ones.
     """
 
     id: str
     causes: tuple[str, ...]
     confirmed: bool | None
     unexpected: bool | None
+    group: str | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +66,23 @@ class Matched:
 
     Attributes:
         causes: What was planted, the primary cause first; empty for a control.
+        also: Causes that hold besides: to name one is neither right nor a false alarm.
+        group: The same for items about the same fact.
         answer: What the diagnosis says.
     """
 
     causes: tuple[str, ...]
+    also: tuple[str, ...]
+    group: str
     answer: Answered
 
 
-def matched(key: Iterable[Entry], table: Iterable[Answered], *, confirmed_only: bool = True) -> list[Matched]:
+def matched(key: Sequence[Entry], table: Iterable[Answered], *, confirmed_only: bool = True) -> list[Matched]:
     """Match a diagnosis with the key.
 
     Args:
-        key: The answer key.
-        table: The diagnosis; rows that the key does not know are left out.
+        key: The answer key, an id at most once.
+        table: The diagnosis, an id at most once; rows that the key does not know are left out.
         confirmed_only: Take planted items whose plants are confirmed, and controls that were learned as expected; else
             every planted item that the diagnosis calls unlearned, and every control.
 
@@ -81,23 +90,26 @@ def matched(key: Iterable[Entry], table: Iterable[Answered], *, confirmed_only: 
         The items to be graded, in the key's order.
 
     Raises:
-        UptakeError: The diagnosis lacks an item of the key, has an unknown cause, or the key is not confirmed.
+        UptakeError: The diagnosis is empty, lacks an item of the key or has an unknown cause, or the key is not
+            confirmed.
     """
     answers = {row.id: row for row in table}
-    entries = list(key)
-    if confirmed_only and any(entry.causes for entry in entries) and all(e.confirmed is None for e in entries):
+    if key and not answers:
+        raise UptakeError("the diagnosis is empty", expected="every example of the world", fix="diagnose it all")
+    pairs = [(entry, _answer(entry, answers)) for entry in key]
+    if confirmed_only and any(entry.causes and entry.confirmed is None for entry in key):
         raise UptakeError(
             "the answer key is not confirmed", fix="make the world with --confirm, or grade all plants with --all"
         )
     found = []
-    for entry in entries:
-        answer = _answer(entry, answers)
+    for entry, answer in pairs:
         if confirmed_only:
             counts = entry.confirmed if entry.causes else not entry.unexpected
         else:
             counts = not (entry.causes and answer.learned)
         if counts:
-            found.append(Matched(entry.causes, answer))
+            group = entry.id if entry.group is None else entry.group
+            found.append(Matched(entry.causes, entry.also, group, answer))
     return found
 
 
@@ -115,19 +127,41 @@ def _answer(entry: Entry, answers: Mapping[str, Answered]) -> Answered:
 
 
 def read_key(path: Path) -> list[Entry]:
-    """Read an answer key.
+    """Read an answer key; a row without `group` is a group of its own, one without `also` has no other causes.
 
     Raises:
-        UptakeError: It is missing or broken.
+        UptakeError: It is missing, broken or empty, or has two rows for an id.
     """
     try:
-        return [
-            Entry(str(row["id"]), tuple(row["causes"]), row["confirmed"], row["unexpected"]) for row in _jsonl(path)
-        ]
+        entries = [_entry(row) for row in _jsonl(path)]
     except (KeyError, TypeError) as error:
         raise UptakeError(
             f"{path} is no answer key: {error}", expected="rows as `uptake lab make` writes them"
         ) from None
+    if not entries:
+        raise UptakeError(f"{path} is empty", expected="rows as `uptake lab make` writes them")
+    _once(entries, path)
+    return entries
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    causes, also = row["causes"], row.get("also", [])
+    for name, found in (("causes", causes), ("also", also)):
+        if not isinstance(found, list) or any(cause not in CAUSES for cause in found):
+            raise TypeError(f"{name} is {found!r}")
+    group = row.get("group")
+    if not isinstance(group, str | None):
+        raise TypeError(f"group is {group!r}")
+    confirmed, unexpected = (_known(row, name, bool | None) for name in ("confirmed", "unexpected"))
+    return Entry(_known(row, "id", str), tuple(causes), confirmed, unexpected, group, tuple(also))
+
+
+def _known(row: Mapping[str, Any], name: str, kind: Any) -> Any:
+    """A field of a row, or TypeError."""
+    value = row[name]
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}")
+    return value
 
 
 def read_answers(path: Path) -> list[Answered]:
@@ -137,13 +171,31 @@ def read_answers(path: Path) -> list[Answered]:
     null or NaN where the cause was not judged.
 
     Raises:
-        UptakeError: It is missing, broken, lacks a column, or a score is no number in [0, 1].
+        UptakeError: It is missing, broken, lacks a column or has two rows for an id; `learned` is no bool, or a score
+            no number in [0, 1].
     """
     rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
     try:
-        return [Answered(str(row["id"]), bool(row["learned"]), row["cause"], _scores(row, path)) for row in rows]
+        answers = [
+            Answered(_known(row, "id", str), _learned(row, path), row["cause"], _scores(row, path)) for row in rows
+        ]
     except (KeyError, TypeError) as error:
         raise UptakeError(f"{path} is no diagnosis: {error}", expected="columns id, learned and cause") from None
+    _once(answers, path)
+    return answers
+
+
+def _once(rows: Sequence[Entry] | Sequence[Answered], path: Path) -> None:
+    for name, times in Counter(row.id for row in rows).items():
+        if times > 1:
+            raise UptakeError(f"{path} has {times} rows for {name}", expected="a row an example")
+
+
+def _learned(row: Mapping[str, Any], path: Path) -> bool:
+    value = row["learned"]
+    if not isinstance(value, bool):  # "false" is truthy, and a null is no false
+        raise UptakeError(f"{path}: learned of {row['id']} is {value!r}", expected="true or false")
+    return value
 
 
 def _scores(row: Mapping[str, Any], path: Path) -> dict[str, float | None]:
@@ -166,13 +218,15 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
     try:
         there = pq.read_schema(path).names
         rows: list[dict[str, Any]] = pq.read_table(path, columns=[name for name in wanted if name in there]).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, pa.ArrowException) as error:
         raise UptakeError(f"cannot read {path}: {error}", fix="run `uptake diagnose` first") from None
     return rows
 
 
 def _jsonl(path: Path) -> list[dict[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # not splitlines: JSON strings may hold U+2028 and other separators as they are
+        lines = path.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines if line.strip()]
     except (OSError, ValueError) as error:
         raise UptakeError(f"cannot read {path}: {error}", expected="JSON Lines in UTF-8") from None

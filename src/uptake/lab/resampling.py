@@ -33,7 +33,9 @@ def resampled(worlds: Sequence[Sequence[str]], seed: int) -> Iterator[Float[np.n
         Rows of the `RESAMPLES`, items in the order given, world after world; nothing where there are no items.
     """
     rng = np.random.default_rng(seed)
-    codes, sizes, starts = [], [], []
+    codes: list[int] = []
+    sizes: list[int] = []
+    starts: list[int] = []
     for groups in filter(len, worlds):
         code = {group: sum(sizes) + number for number, group in enumerate(dict.fromkeys(groups))}
         codes += [code[group] for group in groups]

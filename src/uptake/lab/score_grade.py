@@ -5,11 +5,11 @@ An example may have several causes, and each counts: every cause is a question o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.calibration import (
@@ -19,15 +19,24 @@ from uptake.lab.calibration import (
     counted,
     expected_calibration_error,
 )
-from uptake.lab.grade import percentile_interval
 from uptake.lab.key import Matched
-from uptake.stats import RESAMPLES, Interval
+from uptake.lab.resampling import percentile_interval, resampled
+from uptake.stats import Interval
 
-METRICS = ("precision", "recall", "f1", "average_precision", "auroc", "ece", "adaptive_ece")
-"""What is measured of each cause, in the order in which it is computed."""
-_RANKED = (average_precision, auroc, expected_calibration_error, adaptive_calibration_error)
-_DRAWS_AT_ONCE = 100
-"""Resamples computed together: bounds the memory to this many numbers an item."""
+METRICS = ("precision", "recall", "f1", "average_precision", "auroc")
+"""What is measured of each cause with an interval, in the order in which it is computed."""
+ERRORS = ("ece", "adaptive_ece")
+"""What is measured without one."""
+_RANKED = (average_precision, auroc)
+_ERRORS = (expected_calibration_error, adaptive_calibration_error)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An estimate without an interval, and the number of items that it rests on."""
+
+    estimate: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class ScoreGrade:
         auroc: See `uptake.lab.calibration.auroc`.
         ece: See `uptake.lab.calibration.expected_calibration_error`.
         adaptive_ece: See `uptake.lab.calibration.adaptive_calibration_error`.
-        planted: Items that have the cause, scored or not.
+        planted: Items in which the cause was planted, scored or not.
         scored: Items with a score for it.
         scored_planted: Those of them that have it.
         missing: Items that the diagnosis calls unlearned, not unexplained, and gives no score for it: they are left
@@ -54,8 +63,8 @@ class ScoreGrade:
     f1: Interval | None
     average_precision: Interval | None
     auroc: Interval | None
-    ece: Interval | None
-    adaptive_ece: Interval | None
+    ece: Point | None
+    adaptive_ece: Point | None
     planted: int
     scored: int
     scored_planted: int
@@ -69,21 +78,36 @@ class ScoreGrades:
     Attributes:
         threshold: From which score on an item is said to have a cause.
         causes: By cause.
-        macro: By name in `METRICS`: its mean over the causes that some item has; None where one of them lacks it.
+        macro: By name in `METRICS` and `ERRORS`: its mean over the causes that some item has; None where one of them
+            lacks it.
     """
 
     threshold: float
     causes: Mapping[str, ScoreGrade]
-    macro: Mapping[str, Interval | None]
+    macro: Mapping[str, Interval | Point | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """One cause asked of all items: who has it, the scores (NaN for none), and who is said to have none at all."""
+    """One cause asked of all items.
+
+    Attributes:
+        has: It was planted.
+        scores: NaN where there is none, and where the cause holds besides the planted ones: nothing is asked there.
+        silent: Asked, and said to have no cause at all.
+        missing: Asked, and without an answer.
+    """
 
     has: Bool[np.ndarray, " items"]
     scores: Float[np.ndarray, " items"]
     silent: Bool[np.ndarray, " items"]
+    missing: Bool[np.ndarray, " items"]
+
+    @property
+    def known(self) -> Bool[np.ndarray, " items"]:
+        """It has a score."""
+        known: Bool[np.ndarray, " items"] = ~np.isnan(self.scores)
+        return known
 
 
 def grade_scores(
@@ -93,10 +117,11 @@ def grade_scores(
 
     A null is no 0: an item without a score for a cause is left out of that cause, and counted as `missing`. That an
     item is learned or unexplained is an answer without scores: to detection a miss, where the cause was planted.
-    Ranking and calibration rest on the scores that are there.
+    Ranking and calibration rest on the scores that are there. Where a cause holds besides the planted ones, a high
+    score is no error and a low one is none that the key could show: the item is left out of that cause.
 
-    Intervals are those of `uptake.lab.grade.grade`: worlds are drawn anew, then their items. Resampling repeats items,
-    which makes a calibration error larger: its interval lies too high rather than too low.
+    Intervals are those of `uptake.lab.grade.grade`. Calibration errors have none: a resample repeats items, which makes
+    them larger, so that a percentile interval can lie wholly above the estimate.
 
     Args:
         worlds: For each world the items to be graded.
@@ -106,80 +131,81 @@ def grade_scores(
     """
     items = [item for world in worlds for item in world]
     asked = [_ask(cause, items) for cause in CAUSES]
-    sizes = [len(world) for world in worlds if world]
-    points = _measured(asked, np.ones((1, len(items))), threshold)
-    draws = np.concatenate([points[:0], *(_measured(asked, drawn, threshold) for drawn in _resampled(sizes, seed))])
+    groups = [[item.group for item in world] for world in worlds]
+    once = np.ones((1, len(items)))
+    points, errors = _measured(asked, once, threshold)[0], _errors(asked, once)
+    draws = np.concatenate(
+        [points[None][:0], *(_measured(asked, times, threshold) for times in resampled(groups, seed))]
+    )
     causes = {}
     for index, (cause, one) in enumerate(zip(CAUSES, asked, strict=True)):
-        known = ~np.isnan(one.scores)
-        judged, scored = int((known | one.silent).sum()), int(known.sum())
-        metrics = {
-            name: percentile_interval(points[0, index, k], draws[:, index, k], judged if k < 3 else scored, level)
-            for k, name in enumerate(METRICS)
-        }
+        judged, scored = int((one.known | one.silent).sum()), int(one.known.sum())
+        precision, recall, f1, average, area = (
+            percentile_interval(points[index, k], draws[:, index, k], judged if k < 3 else scored, level)
+            for k in range(len(METRICS))
+        )
+        ece, adaptive = (_point(value, scored) for value in errors[index])
         causes[cause] = ScoreGrade(
-            **metrics,
+            precision,
+            recall,
+            f1,
+            average,
+            area,
+            ece,
+            adaptive,
             planted=int(one.has.sum()),
             scored=scored,
-            scored_planted=int((known & one.has).sum()),
-            missing=int((~known & ~one.silent).sum()),
+            scored_planted=int((one.known & one.has).sum()),
+            missing=int(one.missing.sum()),
         )
     planted = np.array([one.has.any() for one in asked])
-    macro: dict[str, Interval | None] = dict.fromkeys(METRICS)
+    macro: dict[str, Interval | Point | None] = dict.fromkeys((*METRICS, *ERRORS))
     if planted.any():
         for k, name in enumerate(METRICS):
-            point, sample = points[0, planted, k].mean(), draws[:, planted, k].mean(axis=1)
-            macro[name] = percentile_interval(point, sample, len(items), level)
+            sample = draws[:, planted, k].mean(axis=1)
+            macro[name] = percentile_interval(points[planted, k].mean(), sample, len(items), level)
+        macro |= {name: _point(errors[planted, k].mean(), len(items)) for k, name in enumerate(ERRORS)}
     return ScoreGrades(threshold, causes, macro)
 
 
+def _point(value: float, n: int) -> Point | None:
+    return None if np.isnan(value) else Point(float(value), n)
+
+
 def _ask(cause: str, items: Sequence[Matched]) -> _Asked:
-    scores = [item.answer.scores.get(cause) for item in items]
-    return _Asked(
-        np.array([cause in item.causes for item in items], dtype=bool),
-        np.array([np.nan if score is None else score for score in scores], dtype=float),
-        np.array([item.answer.silent for item in items], dtype=bool),
-    )
+    asked = np.array([cause in item.causes or cause not in item.also for item in items], dtype=bool)
+    given = [item.answer.scores.get(cause) for item in items]
+    scores = np.where(asked, np.array([np.nan if score is None else score for score in given], dtype=float), np.nan)
+    silent = asked & np.array([item.answer.silent for item in items], dtype=bool)
+    has = np.array([cause in item.causes for item in items], dtype=bool)
+    return _Asked(has, scores, silent, asked & np.isnan(scores) & ~silent)
 
 
 def _measured(
     asked: Sequence[_Asked], weights: Float[np.ndarray, "draws items"], threshold: float
 ) -> Float[np.ndarray, "draws causes metrics"]:
-    """The metrics of every cause in every draw, NaN where there are none."""
+    """The `METRICS` of every cause in every draw, NaN where there are none."""
     found = np.empty((len(weights), len(asked), len(METRICS)))
     for index, one in enumerate(asked):
-        known = ~np.isnan(one.scores)
-        counts = counted(weights[:, known], one.has[known], one.scores[known])
+        counts = counted(weights[:, one.known], one.has[one.known], one.scores[one.known])
         ranked = [metric(counts) for metric in _RANKED]
         found[:, index] = np.stack([*_detected(one, weights, threshold), *ranked], axis=1)
     return found
+
+
+def _errors(asked: Sequence[_Asked], once: Float[np.ndarray, "1 items"]) -> Float[np.ndarray, "causes errors"]:
+    """The `ERRORS` of every cause, NaN where there are none."""
+    counts = [counted(once[:, one.known], one.has[one.known], one.scores[one.known]) for one in asked]
+    return np.array([[float(error(one)[0]) for error in _ERRORS] for one in counts])
 
 
 def _detected(
     one: _Asked, weights: Float[np.ndarray, "draws items"], threshold: float
 ) -> list[Float[np.ndarray, " draws"]]:
     """Precision, recall and F1 at the threshold."""
-    known = ~np.isnan(one.scores)
-    said = known & (np.where(known, one.scores, 0.0) >= threshold)
-    judged = known.any() & (known | one.silent)
+    said = one.known & (np.where(one.known, one.scores, 0.0) >= threshold)
+    judged = one.known.any() & (one.known | one.silent)
     hits = weights @ (said & one.has)
     told, had = weights @ said, weights @ (judged & one.has)
     with np.errstate(invalid="ignore", divide="ignore"):
         return [hits / told, hits / had, np.where(had > 0, 2 * hits / (told + had), np.nan)]
-
-
-def _resampled(sizes: Sequence[int], seed: int) -> Iterator[Float[np.ndarray, "draws items"]]:
-    """How often each item comes in resamples of worlds and then of their items; `RESAMPLES` rows in all."""
-    rng = np.random.default_rng(seed)
-    starts = np.cumsum([0, *sizes])
-    for first in range(0, RESAMPLES if sizes else 0, _DRAWS_AT_ONCE):
-        weights = np.zeros((min(_DRAWS_AT_ONCE, RESAMPLES - first), starts[-1]))
-        for row in weights:
-            for world in rng.integers(len(sizes), size=len(sizes)):
-                row += _drawn(int(starts[world]), sizes[world], len(row), rng)
-        yield weights
-
-
-def _drawn(start: int, size: int, items: int, rng: np.random.Generator) -> Int[np.ndarray, " items"]:
-    counts: Int[np.ndarray, " items"] = np.bincount(start + rng.integers(size, size=size), minlength=items)
-    return counts
