@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from uptake.errors import UptakeError
-from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
+from uptake.models.pretrain import PretrainSettings, _skips_padding, one_thread, pretrain
 from uptake.models.tiny import build_model, train_tokenizer
 
 TEXTS = [f"Person {i} was born in {('Paris', 'London', 'Rome')[i % 3]}" for i in range(60)]
@@ -98,3 +98,26 @@ def test_one_thread_is_given_back():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2", "cohere"])
+def test_padding_that_never_meets_the_vocabulary_changes_nothing(architecture, tokenizer, monkeypatch):
+    # gemma2 caps its logits and cohere scales them: the head is the model's own code
+    losses = {}
+    for skips in (True, False):
+        model = build_model(architecture, tokenizer, 0, hidden_size=32, num_attention_heads=2)
+        if not skips:
+            monkeypatch.setattr("uptake.models.pretrain._skips_padding", lambda *_: False)
+        else:
+            assert _skips_padding(model.eval(), [[3, 4, 5], [6, 7]], tokenizer.pad_token_id)
+        history = pretrain(model, tokenizer, TEXTS + ["Rome"], PretrainSettings(steps=4, batch_size=8, report_every=1))
+        losses[skips] = [one.loss for one in history]
+    assert losses[True] == pytest.approx(losses[False], rel=1e-4)
+    assert losses[True][-1] < losses[True][0]
+
+
+def test_a_model_whose_head_cannot_be_run_apart_trains_whole(tokenizer, monkeypatch):
+    model = build_model("llama", tokenizer, 0, hidden_size=32, num_attention_heads=2)
+    monkeypatch.setattr(type(model), "get_decoder", lambda self: self)
+    assert not _skips_padding(model.eval(), [[3, 4, 5], [6, 7]], tokenizer.pad_token_id)
+    assert len(pretrain(model, tokenizer, TEXTS, PretrainSettings(steps=1))) == 1

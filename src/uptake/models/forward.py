@@ -140,6 +140,25 @@ def _returning(backbone: Any, output: Any) -> Iterator[None]:
         raise RuntimeError("the model does not call its backbone")
 
 
+def head_logits(causal: Any, output: Any, hidden: Float[Tensor, "n width"]) -> Float[Tensor, "n vocabulary"]:
+    """The logits of some hidden states, by the model's own code: soft caps, scales and biases are in them.
+
+    Gradients flow through it.
+
+    Args:
+        causal: The model; it must be able to split its head (see `Abilities`).
+        output: What its backbone gave.
+        hidden: Some of the last hidden states.
+
+    Raises:
+        RuntimeError: The model does not call its backbone.
+    """
+    output.last_hidden_state = hidden[None]
+    with _returning(causal.get_decoder(), output):
+        logits: Tensor = causal(inputs_embeds=hidden[None], use_cache=False).logits[0]
+    return logits
+
+
 def _logit_chunks(
     model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool
 ) -> Iterator[tuple[int, Float[Tensor, "chunk vocabulary"]]]:
@@ -163,11 +182,7 @@ def _logit_chunks(
     vocabulary = causal.get_output_embeddings().weight.shape[0]
     size = max(1, LOGIT_BYTES.get(model.device.type, 128 << 20) // (4 * vocabulary))
     for start in range(0, len(at), size):
-        chunk = hidden[start : start + size][None]
-        output.last_hidden_state = chunk
-        with _returning(backbone, output):  # not across the yield: an error in the caller could leave it active
-            logits = causal(inputs_embeds=chunk, use_cache=False).logits[0]
-        yield start, logits
+        yield start, head_logits(causal, output, hidden[start : start + size])
 
 
 def require_embedded(model: Any, sequences: Iterable[Sequence[int]]) -> None:

@@ -11,6 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from uptake.errors import UptakeError
+from uptake.models.forward import head_logits
 
 _IGNORED_LABEL = -100
 
@@ -116,13 +117,15 @@ def pretrain(
     losses: list[float] = []
     tokens = 0
     was_training = model.training
+    model.eval()  # for the comparison: dropout would differ
+    skips = _skips_padding(model, next(_batches(rows, settings)), tokenizer.pad_token_id)
     model.train()
     with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         for step, batch in enumerate(_batches(rows, settings), start=1):
             for group in optimizer.param_groups:
                 group["lr"] = settings.learning_rate * _schedule(step, settings)
-            losses.append(_train_step(model, batch, tokenizer.pad_token_id, optimizer))
+            losses.append(_train_step(model, batch, tokenizer.pad_token_id, optimizer, skips))
             tokens += sum(map(len, batch))
             if step % settings.report_every == 0 or step == settings.steps:
                 history.append(Progress(step, settings.steps, math.fsum(losses) / len(losses), tokens))
@@ -167,12 +170,35 @@ def _schedule(step: int, settings: PretrainSettings) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup - 1) / max(1, settings.steps - warmup)))
 
 
-def _train_step(model: PreTrainedModel, batch: list[list[int]], pad: int, optimizer: torch.optim.Optimizer) -> float:
+def _loss(model: PreTrainedModel, batch: list[list[int]], pad: int, skips_padding: bool) -> torch.Tensor:
+    """Mean loss over the predicted tokens; with `skips_padding` only their hidden states meet the vocabulary."""
     length = max(map(len, batch))
-    input_ids = torch.tensor([row + [pad] * (length - len(row)) for row in batch])
-    labels = torch.tensor([row + [_IGNORED_LABEL] * (length - len(row)) for row in batch])
+    ids = torch.tensor([row + [pad] * (length - len(row)) for row in batch]).to(model.device)
+    predicted = (torch.arange(1, length) < torch.tensor([[len(row)] for row in batch])).to(model.device)
     # no attention mask: padding comes last, where no causal model sees it, and attention without one is faster
-    loss = model(input_ids=input_ids.to(model.device), labels=labels.to(model.device), use_cache=False).loss
+    if skips_padding:
+        output = model.get_decoder()(input_ids=ids, use_cache=False)
+        logits = head_logits(model, output, output.last_hidden_state[:, :-1][predicted])
+        return torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:][predicted])
+    labels = torch.cat([ids[:, :1], ids[:, 1:].masked_fill(~predicted, _IGNORED_LABEL)], dim=1)
+    loss: torch.Tensor = model(input_ids=ids, labels=labels, use_cache=False).loss
+    return loss
+
+
+@torch.no_grad()
+def _skips_padding(model: PreTrainedModel, batch: list[list[int]], pad: int) -> bool:
+    """Whether the head can be run on the predicted positions alone: found out by trying it."""
+    whole = _loss(model, batch, pad, skips_padding=False)
+    try:
+        return bool(torch.isclose(_loss(model, batch, pad, skips_padding=True), whole, rtol=1e-4))
+    except Exception:  # whatever an unknown architecture does: it then runs whole
+        return False
+
+
+def _train_step(
+    model: PreTrainedModel, batch: list[list[int]], pad: int, optimizer: torch.optim.Optimizer, skips_padding: bool
+) -> float:
+    loss = _loss(model, batch, pad, skips_padding)
     if not torch.isfinite(loss):
         raise UptakeError(
             f"the training loss became {loss.item()}", expected="a finite loss", fix="lower the learning rate"
