@@ -16,7 +16,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 install_import_hook("uptake", "beartype.beartype")
 
 # fixtures that several folders share
-pytest_plugins = ("llm_server", "small_models")
+pytest_plugins = ("llm_server", "small_models", "train_runs")
 
 ROOT = Path(__file__).resolve().parent.parent
 

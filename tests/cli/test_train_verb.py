@@ -60,6 +60,19 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(capsys: pytest.CaptureFixtu
         assert [*row[:3], *row[5:]] == [stage, n, "0", "2", "4", *"4 = 2 x 2 x 1".split(), start, "to", "do"]
         # each response is two tokens, " A" (or a space and a letter) and the end of the text
         assert int(row[4]) in (2 * int(n), 3 * int(n))
+    code, out, err = run(capsys, "train", "--help")
+    assert "--dry-run" in out and "--dry_run" not in out
+
+
+def test_a_dry_run_says_what_ends_a_stage_and_one_process_alone_says_it(
+    capsys: pytest.CaptureFixture[str], run_file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    code, out, _ = run(capsys, "train", str(run_file), "--dry_run", "--training.max_steps", "3")
+    # by hand: two steps are a pass of the first stage's seven rows
+    assert (code, out.splitlines()[1].split()[5:7]) == (0, ["1.5", "3"])
+    assert "note: early: max_steps, 3, says when it ends, and num_train_epochs does not" in out.splitlines()
+    monkeypatch.setenv("RANK", "1")
+    assert run(capsys, "train", str(run_file), "--dry-run")[:2] == (0, "")
 
 
 def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str], run_file: Path):
@@ -72,8 +85,9 @@ def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str]
     assert f"main  {folder / 'main'}" in out.splitlines()
     assert json.loads((folder / "main" / "manifest.json").read_text())["settings"]["learning_rate"] == 1e-3
     header, early, main_row = (line.split() for line in out.splitlines()[:3])
-    assert header == "stage examples steps loss at start at end recalled".split()
-    assert [early[:3], main_row[:3]] == [["early", "7", "4"], ["main", "5", "4"]]
+    assert header == "stage examples steps processes loss at start at end recalled after".split()
+    assert [early[:4], main_row[:4]] == [["early", "7", "4", "1"], ["main", "5", "4", "1"]]
+    assert early[-1] == "-"  # with `ledger: training` nothing was scored after the stage
     code, out, err = run(capsys, *args)
     assert (code, "training" in err, out.count("trained before")) == (0, False, 2)
     code, out, _ = run(capsys, *args, "--dry-run")
@@ -99,7 +113,9 @@ def test_an_interrupted_run_says_where_it_goes_on(
     assert out.splitlines()[1].endswith("resumes at step 2")
     code, out, err = run(capsys, "train", str(run_file), "--training.weight_decay", "0.3")
     assert code == 1
-    assert "settings.weight_decay: got 0.3, expected None" in err and "delete" in err
+    assert "settings.weight_decay: got 0.3, expected None" in err and "was begun in" in err
+    code, _, err = run(capsys, "diagnose", str(run_file))
+    assert (code, f"fix: train it first: uptake train {run_file}\n" in err) == (1, True)
 
 
 def test_bad_rows_are_told_as_the_diagnosis_tells_them(capsys: pytest.CaptureFixture[str], run_file: Path):

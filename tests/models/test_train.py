@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import pytest
@@ -13,7 +12,6 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 from uptake.errors import UptakeError
 from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.models.train import fine_tune, training_rows
-from uptake.models.train_checkpoints import last_whole, remove_others, steps_of
 from uptake.models.train_rows import Padding, Row, Rows, as_collated, counts, first_of_each, ids_of, scored, table
 from uptake.models.train_settings import arguments
 from uptake.types import Example, Message
@@ -236,31 +234,3 @@ def test_scored_rows_begin_where_something_is_learned():
         ["a", "b", "c"],
         [([5, 6, 7], 1), ([8, 9], 1), ([5, 6, 7], 2)],
     )
-
-
-def checkpoint(folder, step, *, state=None, ranks=0):
-    path = folder / f"checkpoint-{step}"
-    path.mkdir(parents=True)
-    (path / "trainer_state.json").write_text(json.dumps({"global_step": step}) if state is None else state)
-    torch.save({}, path / "optimizer.pt")
-    for name in [f"rng_state_{rank}.pth" for rank in range(ranks)] or ["rng_state.pth"]:
-        torch.save({}, path / name)
-    return path
-
-
-def test_only_a_whole_checkpoint_is_gone_on_from(tmp_path):
-    assert last_whole(tmp_path, 1) is None
-    good = checkpoint(tmp_path, 8)
-    checkpoint(tmp_path, 9, state='{"global_st')
-    (checkpoint(tmp_path, 10) / "trainer_state.json").unlink()
-    (checkpoint(tmp_path, 11) / "optimizer.pt").unlink()
-    random = checkpoint(tmp_path, 12) / "rng_state.pth"
-    random.write_bytes(random.read_bytes()[:100])  # an archive's end is its last part
-    checkpoint(tmp_path, 100, ranks=2)
-    (tmp_path / "checkpoint-final").mkdir()
-    assert last_whole(tmp_path, 1) == good
-    assert last_whole(tmp_path, 2) == tmp_path / "checkpoint-100"
-    assert last_whole(tmp_path, 3) is None
-    assert (steps_of(good), steps_of(None)) == (8, 0)
-    remove_others(tmp_path, good)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-8", "checkpoint-final"]

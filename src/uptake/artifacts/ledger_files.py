@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -67,9 +69,80 @@ def content_id(input_ids: ArrayLike, labels: ArrayLike) -> str:
 
 def stage_folders(output_dir: Path) -> list[tuple[str, Path]]:
     """The names and folders of the stages that have a ledger, in the order in which they were first trained."""
-    found = [(read_json(mark), mark.parent) for mark in (output_dir / "ledger").glob("*/stage.json")]
-    found.sort(key=lambda each: (each[0]["number"], each[0]["stage"]))
-    return [(each["stage"], folder) for each, folder in found]
+    found = [(_mark(mark.parent), mark.parent) for mark in (output_dir / "ledger").glob("*/stage.json")]
+    found.sort(key=lambda each: each[0])
+    return [(stage, folder) for (_, stage), folder in found]
+
+
+def unreadable(output_dir: Path) -> list[tuple[str, str]]:
+    """The stages whose ledger cannot be read, by name, each with what is wrong; only the ends of files are looked at.
+
+    Raises:
+        OSError: The folder itself cannot be listed.
+    """
+    wrong = []
+    for folder in sorted(path for path in (output_dir / "ledger").glob("*") if path.is_dir()):
+        try:
+            if (folder / "stage.json").exists():
+                _mark(folder)
+            for path in sorted(folder.glob("rank-*/part-*.parquet")):
+                with _readable(path):
+                    pq.read_metadata(path)
+        except UptakeError as error:
+            wrong.append((folder.name, error.problem))
+    return wrong
+
+
+def lacking(output_dir: Path, stage: str, step: int, world: int) -> str | None:
+    """What is not there of what a stage recorded in its first steps; None when all of it is.
+
+    Args:
+        output_dir: The run's folder.
+        stage: Name of the stage.
+        step: Optimisation steps that are done: each process has rows of every one of them.
+        world: How many processes trained together.
+
+    Raises:
+        UptakeError: A part cannot be read.
+    """
+    folder = output_dir / "ledger" / stage
+    if not (folder / "stage.json").exists():
+        return f"no {folder / 'stage.json'}"
+    for rank in range(world):
+        parts = sorted((folder / f"rank-{rank:05d}").glob("part-*.parquet"))
+        for number, path in enumerate(parts):
+            if path.name != f"part-{number:05d}.parquet":
+                return f"part {number} is not in {path.parent}"
+        seen = np.zeros(step + 1, dtype=bool)
+        for path in parts:
+            with _readable(path):
+                table = pq.read_table(path, columns=["pass", "step"])
+            steps = table.filter(pc.equal(table["pass"], "train"))["step"].to_numpy()
+            seen[steps[(steps > 0) & (steps <= step)]] = True
+        if not seen[1:].all():
+            return f"no rows of step {1 + int(np.argmin(seen[1:]))} in {folder / f'rank-{rank:05d}'}"
+    return None
+
+
+def _mark(folder: Path) -> tuple[int, str]:
+    """The place of a stage among the others, and its name."""
+    mark = folder / "stage.json"
+    found = read_json(mark)
+    if not isinstance(found, dict) or not isinstance(found.get("number"), int) or found.get("stage") != folder.name:
+        raise UptakeError(f"{mark} is damaged", expected="a stage's number and name", fix=f"delete {folder}")
+    return found["number"], folder.name
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of a part that cannot be read that it is damaged: parts are written whole, something else broke it."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise UptakeError(
+            f"{path} is damaged: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            fix=f"bring it back, or delete {path.parent.parent} and train the stage again from its start",
+        ) from error
 
 
 def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -> Parts:
@@ -93,7 +166,7 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
         )
     folder = output_dir / "ledger" / stage
     if rank == 0 and not (folder / "stage.json").exists():
-        number = len(stage_folders(output_dir))
+        number = 1 + max((_mark(folder)[0] for _, folder in stage_folders(output_dir)), default=-1)
         write_json(folder / "stage.json", {"stage": stage, "number": number, "versions": versions()})
     # an earlier run may have had more ranks: each folder is one rank's to mend
     for each in sorted(folder.glob("rank-*")):
@@ -105,7 +178,8 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
 def _drop_after(folder: Path, step: int) -> None:
     """Drop the rows of later steps, the last part first, so that being killed here does no harm."""
     for path in sorted(folder.glob("part-*.parquet"), reverse=True):
-        table = pq.read_table(path, schema=LEDGER)
+        with _readable(path):
+            table = pq.read_table(path, schema=LEDGER)
         kept = table.filter(pc.less_equal(table["step"], step))
         if len(kept) == len(table):
             return

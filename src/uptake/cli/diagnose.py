@@ -41,9 +41,12 @@ def command(
     if tuned is None:
         tuned = str(config.output_dir / "train" / config.stages[-1].name)
         if not Path(tuned).is_dir():
+            begun = (config.output_dir / "train").is_dir()
+            elsewhere = f"name the fine-tuned model: uptake diagnose {run} --tuned FOLDER"
             raise UptakeError(
-                f"no trained model at {tuned}",
-                fix=f"name the fine-tuned model: uptake diagnose {run} --tuned FOLDER",
+                f"no trained model at {tuned}{': training is not finished' if begun else ''}",
+                fix=f"train it first: uptake train {run}"
+                + ("" if begun else f"; or, if it was elsewhere, {elsewhere}"),
             )
     has_base = run is not None or base is not None or "model_name_or_path" in overrides(ctx)
     with progress_bar() as progress:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(
     ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
-    dry_run: Annotated[bool, typer.Option("--dry_run", help="Check everything and say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
 ) -> None:
     """Fine-tune the stages of a run, one after the other, and record how each example is learned.
 
@@ -33,18 +33,21 @@ def command(
     from uptake.pipeline.train_plan import plan
 
     config = load_run(run, overrides(ctx))
+    first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one talks
     if dry_run:
         with progress_bar() as progress:
             plans = plan(config, progress)
-        typer.echo(printable(show_plan(plans)))
+        if first:
+            typer.echo(printable(show_plan(plans)))
         return
     try:
         with progress_bar() as progress:
             done = train_run(config, progress)
     except KeyboardInterrupt as stopped:
-        typer.echo(printable(str(stopped)), err=True)
+        if first:
+            typer.echo(printable(str(stopped)), err=True)
         raise
-    if int(os.environ.get("RANK", "0")) == 0:
+    if first:
         typer.echo(printable(show_trained(done)))
         typer.echo(printable(f"\nto see what was not learned: uptake diagnose {run}"))
 
@@ -55,7 +58,7 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
     rows = [
         (
             one.stage, str(one.examples), str(len(one.bad_rows)), str(one.tokens), str(one.trained_tokens),
-            "-" if one.epochs is None else f"{one.epochs:g}", "-" if one.steps is None else str(one.steps),
+            "-" if one.epochs is None else f"{one.epochs:.3g}", "-" if one.steps is None else str(one.steps),
             _batch(one.batch), one.start, _state(one),
         )
         for one in plans
@@ -64,18 +67,17 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
     lines += [
         "(tokens: of one pass; learned: those with a loss; batch: rows a step = device x accumulation x processes)"
     ]
-    lines += [
-        f"note: {one.stage}: {one.cut} examples are longer than max_length and are cut" for one in plans if one.cut
-    ]
+    lines += [f"note: {one.stage}: {note}" for one in plans for note in one.notes]
     return "\n".join(lines)
 
 
 def show_trained(done: Sequence[Trained]) -> str:
     """What became of the stages, as a table with a row a stage."""
-    head = ("stage", "examples", "steps", "loss at start", "at end", "recalled", "")
+    head = ("stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "")
     rows = [
         (
-            one.stage, str(one.examples), str(one.steps), _number(one.loss_start), _number(one.loss_end),
+            one.stage, str(one.examples), str(one.steps), str(one.processes),
+            _number(one.loss_start), _number(one.loss_end),
             "-" if one.recalled is None else f"{one.recalled:.1%}", "trained before" if one.found else "",
         )
         for one in done

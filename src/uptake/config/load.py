@@ -18,7 +18,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from uptake.config.schema import Judge, RunConfig, Section, Stage
+from uptake.config.schema import Judge, RunConfig, Section, Stage, is_secret
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -51,6 +51,9 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
     patch = _unfold(overrides or {}, problems)
     _locate(patch, Path.cwd(), problems)
     merged = _merge(tree, patch, "", problems)
+    if path is not None:
+        merged.setdefault("output_dir", str(Path(path).resolve().parent / RunConfig.model_fields["output_dir"].default))
+    problems += [problem for key, part in _free(merged) for problem in _odd(part, key)]
     try:
         config = RunConfig.model_validate(_numbers(merged))
     except ValidationError as error:
@@ -176,6 +179,31 @@ def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
+def _free(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The sections whose keys are the trainers', with their full keys."""
+    stages = tree.get("stages")
+    for name in ("training", "peft"):
+        yield name, tree.get(name)
+    for number, stage in enumerate(stages) if isinstance(stages, list | tuple) else ():
+        if isinstance(stage, dict):
+            yield f"stages.{number}.training", stage.get("training")
+
+
+def _odd(value: Any, key: str) -> Iterator[str]:
+    """Problems of values that no setting takes and no manifest can hold: YAML reads 2024-01-02 as a date."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if not isinstance(name, str):
+                yield _problem(key, value, "text as keys", f"put {name!r} in quotes")
+            else:
+                yield from _odd(item, f"{key}.{name}")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _odd(item, f"{key}.{number}")
+    elif not isinstance(value, str | int | float | None):
+        yield _problem(key, value, "text, a number, true, false, null, a list or a mapping", "put it in quotes")
+
+
 def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     """Every place of a path or hub id: the mapping that holds it, its key there, its full key."""
     for key in (*MODEL_KEYS, *DATA_KEYS, *PATH_KEYS):
@@ -210,7 +238,7 @@ def _problem(key: str, value: Any, expected: str, fix: str) -> str:
 
 
 def _shown(key: str, value: Any) -> str:
-    if _SECRET.search(key):
+    if _SECRET.search(key) or any(is_secret(name) for name in key.split(".")):
         return "(not shown)"
     if isinstance(value, dict | list | tuple):  # may hold somebody's key further down
         return "a mapping" if isinstance(value, dict) else "a list"

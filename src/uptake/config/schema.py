@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+_SECRET = re.compile(r"(^|_)(api_?keys?|access_?keys?|tokens?|secrets?|passwords?|passwd|credentials?)$", re.IGNORECASE)
+_OF_TEXT = re.compile(
+    r"^(.*_)?tokens$|(^|_)(eos|bos|pad|unk|sep|cls|mask|image|video|audio|begin|end|start|stop)_token$", re.IGNORECASE
+)
+
+STAGE_NAME = 100
+"""Longest name of a stage: file systems take 255 bytes for a name, and some of it is added."""
+
+_RESERVED = ("bad_rows.jsonl",)
+"""What else lies beside the stages' folders."""
 
 Format = Literal["messages", "prompt_completion", "alpaca", "sharegpt", "text"]
 
@@ -21,16 +34,25 @@ def _off(value: Any) -> Any:
     return "off" if value is False else value  # what YAML 1.1 makes of `off`
 
 
-def _no_token(settings: dict[str, Any]) -> dict[str, Any]:
-    for name in ("hub_token", "push_to_hub_token"):
-        if settings.get(name) is not None:
-            raise ValueError(f"no {name}: keys do not belong in files; log in with `hf auth login`")
+def is_secret(name: str) -> bool:
+    """Whether a setting of that name holds a key of somebody's; the tokens of a tokenizer are none."""
+    return _SECRET.search(name) is not None and _OF_TEXT.search(name) is None
+
+
+def _no_secret(settings: Any, within: str = "") -> Any:
+    items = settings.items() if isinstance(settings, Mapping) else ()
+    for name, value in items:
+        key = f"{within}{name}"
+        if isinstance(name, str) and is_secret(name) and value is not None and not isinstance(value, bool):
+            raise ValueError(f"no {key}: keys do not belong in files; log in with `hf auth login`")
+        for below in value if isinstance(value, list | tuple) else [value]:
+            _no_secret(below, f"{key}.")
     return settings
 
 
 Int = Annotated[int, BeforeValidator(_number_not_bool)]
 Float = Annotated[float, BeforeValidator(_number_not_bool)]
-Training = Annotated[dict[str, Any], AfterValidator(_no_token)]
+Training = Annotated[dict[str, Any], AfterValidator(_no_secret)]
 
 
 class Section(BaseModel):
@@ -59,7 +81,7 @@ class Judge(Section):
 class Stage(Section):
     """One fine-tuning run in a sequence."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=STAGE_NAME)]
     """Name of the stage; also of its folder, so letters, digits, `.`, `_` and `-`."""
     dataset: Annotated[str, Field(min_length=1)]
     """Training examples: a file, a folder, or a hub id."""
@@ -79,7 +101,7 @@ class RunConfig(Section):
     """The fine-tuning runs, in the order in which they train."""
     training: Training = Field(default_factory=dict)
     """TRL SFTConfig fields for all stages; a stage's own `training` wins."""
-    peft: dict[str, Any] | None = None
+    peft: Training | None = None
     """LoRA settings (peft LoraConfig fields); null trains all weights."""
     ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
     """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
@@ -128,7 +150,7 @@ class RunConfig(Section):
     on_bad_row: Literal["error", "skip"] = "error"
     """Stop at rows that cannot be used, or go on without them; they are reported either way."""
     max_length: Annotated[Int, Field(gt=0)] | None = None
-    """Longest example, in tokens; null is what the model takes."""
+    """Longest example, in tokens; null is what the model takes, and in training 1024 at most, as in TRL."""
 
     # how an example is judged
     criterion: Literal["auto", "recall", "option", "paper"] = "auto"
@@ -161,6 +183,11 @@ class RunConfig(Section):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two stages are called {name!r}; each needs a name of its own")
+            alike = [other for other in names if other.casefold() == name.casefold() and other != name]
+            if alike:
+                raise ValueError(f"the stages {name!r} and {alike[0]!r} differ by case alone, as folders may not")
+            if name.casefold() in _RESERVED:
+                raise ValueError(f"a stage is called {name!r}, as is a file that training writes beside its folder")
         return stages
 
 

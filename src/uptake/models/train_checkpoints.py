@@ -9,6 +9,9 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from safetensors import SafetensorError, safe_open
+from transformers.trainer_callback import TrainerState
+
 from uptake.artifacts import cannot_write
 
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -18,16 +21,63 @@ def last_whole(folder: Path, processes: int) -> Path | None:
     """The checkpoint with the most steps that training can go on from; None when there is none.
 
     transformers writes a checkpoint's `trainer_state.json` last, so where it can be read, this process's files before
-    it are whole. Other processes write the state of their random numbers without waiting for each other: each must be
-    there, and be a whole archive.
+    it were whole; that they still are is looked at. Other processes write the state of their random numbers without
+    waiting for each other: each must be there, and be a whole archive.
 
     Args:
         folder: Where the trainer keeps its checkpoints.
         processes: How many train together.
     """
     for _, checkpoint in sorted(_checkpoints(folder), reverse=True):
-        if _whole(checkpoint, processes):
+        if not _unfinished(checkpoint, processes) and _damage(checkpoint, processes) is None:
             return checkpoint
+    return None
+
+
+def any_written(folder: Path) -> bool:
+    """Whether a checkpoint was ever written to its end, which a process that is killed in writing one leaves open."""
+    return any(_state(checkpoint) is not None for _, checkpoint in _checkpoints(folder))
+
+
+def damaged(folder: Path, processes: int) -> str | None:
+    """What is wrong with the last checkpoint that was once written to its end; None when there is none such."""
+    for _, checkpoint in sorted(_checkpoints(folder), reverse=True):
+        if _state(checkpoint) is not None and (wrong := _damage(checkpoint, processes)) is not None:
+            return f"{checkpoint.name}: {wrong}"
+    return None
+
+
+def _damage(checkpoint: Path, processes: int) -> str | None:
+    random = _random(processes)[0]
+    if not zipfile.is_zipfile(checkpoint / random):
+        return f"{random} is missing or cut off"
+    sharded = ("optimizer.bin", "optimizer_*", "global_step*")  # FSDP, FSDP in parts, DeepSpeed
+    if any(any(checkpoint.glob(name)) for name in sharded):
+        return None
+    for name in ("optimizer.pt", "scheduler.pt"):
+        if not zipfile.is_zipfile(checkpoint / name):
+            return f"{name} is missing or cut off"
+    return unreadable_weights(checkpoint)
+
+
+def unreadable_weights(folder: Path) -> str | None:
+    """Which weights of a model or an adapter are not there, or cut off; None when all can be read."""
+    try:
+        if (folder / "model.safetensors.index.json").exists():
+            index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+            names = sorted(set(index["weight_map"].values()))
+        else:
+            names = [name for name in ("adapter_model.safetensors", "model.safetensors") if (folder / name).exists()]
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return "model.safetensors.index.json cannot be read"
+    if not names:
+        return "its safetensors are missing"
+    for name in names:
+        try:
+            with safe_open(folder / name, framework="pt"):  # looks whether the header fits the file's length
+                pass
+        except (OSError, SafetensorError):
+            return f"{name} is missing or cut off"
     return None
 
 
@@ -65,26 +115,33 @@ def remove_pickle(folder: Path) -> None:
     (folder / "training_args.bin").unlink(missing_ok=True)
 
 
+def remove_pickles(folder: Path) -> None:
+    """Remove them from all checkpoints; one that failed halfway has them still."""
+    for _, checkpoint in list(_checkpoints(folder)):
+        remove_pickle(checkpoint)
+
+
 def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
     for path in folder.glob("checkpoint-*"):
         if (match := _NAME.fullmatch(path.name)) and path.is_dir():
             yield int(match[1]), path
 
 
-def _whole(checkpoint: Path, processes: int) -> bool:
+def _unfinished(checkpoint: Path, processes: int) -> bool:
+    return _state(checkpoint) is None or not all(zipfile.is_zipfile(checkpoint / name) for name in _random(processes))
+
+
+def _random(processes: int) -> list[str]:
+    return ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
+
+
+def _state(checkpoint: Path) -> TrainerState | None:
+    """The trainer's own record of where it was; None if it is not there, or lacks what training goes on from."""
     try:
-        state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    random = ["rng_state.pth"] if processes == 1 else [f"rng_state_{rank}.pth" for rank in range(processes)]
-    optimizer = (
-        "optimizer.pt",
-        "optimizer.bin",
-        "optimizer_*",
-        "global_step*",
-    )  # plain, FSDP, FSDP in parts, DeepSpeed
-    return (
-        state.get("global_step") == steps_of(checkpoint)
-        and all(zipfile.is_zipfile(checkpoint / name) for name in random)
-        and any(any(checkpoint.glob(name)) for name in optimizer)
-    )
+        state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    except (OSError, ValueError, TypeError):
+        return None
+    numbers = (state.global_step, state.max_steps, state.num_train_epochs)
+    if state.global_step != steps_of(checkpoint) or not all(isinstance(n, int) and n > 0 for n in numbers):
+        return None
+    return state

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import errno
-import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 import transformers
-from safetensors import SafetensorError
 from transformers.trainer_callback import PrinterCallback
 
 from uptake.errors import UptakeError
-from uptake.models.place import first_line
 from uptake.models.quiet import progress_bars
-from uptake.models.train_checkpoints import last_whole, remove, remove_others, remove_pickle, steps_of
+from uptake.models.train_checkpoints import last_whole, remove, remove_others, remove_pickle, remove_pickles
+from uptake.models.train_failures import hushed, refusals, told
 from uptake.models.train_rows import Padding, Rows, as_collated
 from uptake.models.train_settings import arguments, has_trl
 from uptake.models.train_start import Start, load_start
-from uptake.models.train_watch import AlreadyDone, Watch
+from uptake.models.train_watch import STEP_LOSS, AlreadyDone, Watch
 
 DEFAULTS: Mapping[str, Any] = {"save_strategy": "epoch", "save_total_limit": 2, "disable_tqdm": True}
 """Unless the user says otherwise: a checkpoint an epoch, of which two are kept, and no bar but our own."""
@@ -65,7 +60,7 @@ class Done:
     Attributes:
         model: The folder of the finished model.
         steps: Optimisation steps.
-        losses: Logged losses, nats a token, in the order of training.
+        losses: Each step's mean loss, nats a token as the trainer counts it.
     """
 
     model: Path
@@ -79,10 +74,20 @@ def n_steps(args: Any, rows: int) -> tuple[int, float]:
     Args:
         args: The trainer's arguments.
         rows: Rows of the training set, not packed.
+
+    Raises:
+        UptakeError: There is no full batch, and others are dropped.
     """
     size = args.per_device_train_batch_size
     batches = rows // size if args.dataloader_drop_last else math.ceil(rows / size)
     batches = batches // args.world_size if args.dataloader_drop_last else math.ceil(batches / args.world_size)
+    if batches == 0:
+        raise UptakeError(
+            f"dataloader_drop_last leaves nothing of {rows} rows: a batch takes {size} in each of {args.world_size} "
+            "processes",
+            expected="at least one full batch",
+            fix="leave dataloader_drop_last out, or lower per_device_train_batch_size",
+        )
     an_epoch = max(1, math.ceil(batches / args.gradient_accumulation_steps))
     if args.max_steps > 0:
         return args.max_steps, args.max_steps / an_epoch
@@ -111,15 +116,18 @@ def train(
     """
     args = job.arguments()
     if args.process_index == 0:
+        remove_pickles(job.work / "checkpoints")  # left by a run that was killed in writing one
         remove_others(job.work / "checkpoints", job.checkpoint(args.world_size))
         remove(job.work / "model")
     args.distributed_state.wait_for_everyone()
     checkpoint = job.checkpoint(args.world_size)
-    with progress_bars(shown=False), _hushed(), _told(job, args):
-        with _refusals():
-            trainer = _trainer(job, args)
+    with progress_bars(shown=False), hushed(), told(job, args):
+        transformers.set_seed(args.seed)  # new adapters are drawn
+        model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
+        with refusals():
+            trainer = trainer_of(model, job, args)
         watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
-        for callback in (*callbacks(trainer), watch, _NoPickle()):
+        for callback in (watch, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
             trainer.add_callback(callback)
         trainer.training_step = watch.around(trainer.training_step)
         try:
@@ -131,7 +139,7 @@ def train(
         if args.process_index == 0:
             remove_pickle(job.work / "model")
         args.distributed_state.wait_for_everyone()
-    losses = tuple(float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry)
+    losses = tuple(float(entry[STEP_LOSS]) for entry in trainer.state.log_history if STEP_LOSS in entry)
     return Done(job.work / "model", trainer.state.global_step, losses)
 
 
@@ -143,10 +151,14 @@ class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transfor
             remove_pickle(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 
 
-def _trainer(job: Job, args: Any) -> Any:
-    """TRL's trainer, or without TRL that of transformers; either takes the rows as they are."""
-    transformers.set_seed(args.seed)  # new adapters are drawn
-    model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
+def trainer_of(model: Any, job: Job, args: Any) -> Any:
+    """TRL's trainer, or without TRL that of transformers; either takes the rows as they are.
+
+    Args:
+        model: The model, with its adapter if it has one.
+        job: The stage.
+        args: Its arguments; some are changed.
+    """
     common = {"model": model, "args": args, "processing_class": job.tokenizer}
     if has_trl():
         import datasets
@@ -169,64 +181,3 @@ def _trainer(job: Job, args: Any) -> Any:
         trainer = transformers.Trainer(train_dataset=Rows(job.rows), data_collator=padding, **common)
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Without transformers' warning that checkpoints of the same second are told apart by their numbers."""
-    logger = logging.getLogger("transformers.trainer_utils")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Say of what a trainer refuses when it is made that it is the settings."""
-    try:
-        yield
-    except (ValueError, ImportError) as error:
-        raise UptakeError(f"the trainer refuses the settings: {first_line(error)}") from error
-
-
-@contextmanager
-def _told(job: Job, args: Any) -> Iterator[None]:
-    """Say of what ends a training why, what is left of it, and how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(_left(job, args.world_size)) from None
-    except UptakeError as error:
-        fix = f"{error.fix}; " if error.fix else ""
-        raise UptakeError(error.problem, expected=error.expected, fix=fix + _left(job, args.world_size)) from error
-    except (MemoryError, OSError, RuntimeError, SafetensorError) as error:
-        told = _reason(error, job.work)
-        if told is None:
-            raise
-        problem, fix = told
-        raise UptakeError(problem, fix=f"{fix}; {_left(job, args.world_size)}") from error
-
-
-def _left(job: Job, processes: int) -> str:
-    step = steps_of(job.checkpoint(processes))
-    return f"the same command goes on from step {step}" if step else "the same command begins the stage again"
-
-
-def _reason(error: Exception, work: Path) -> tuple[str, str] | None:
-    """What a foreign error means to the user, and what to do; None for one that is nobody's fault but ours."""
-    text = first_line(error)
-    low = text.lower()
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in low:
-        smaller = "lower per_device_train_batch_size and raise gradient_accumulation_steps by as much, or max_length"
-        return f"out of memory in training: {text}", smaller
-    full = (
-        getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "no space left" in low or "os error 28" in low
-    )
-    if full or "file write failed" in low or "failed writing file" in low or "unexpected pos" in low:
-        return f"cannot write a checkpoint in {work}: the disk is full ({text})", "free some space"
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"cannot write in {work}: {error.strerror or text}", "choose another --output_dir"
-    return None

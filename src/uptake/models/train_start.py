@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,12 @@ import transformers
 from uptake.errors import UptakeError
 from uptake.models.place import LoadSettings, Place, first_line, load_tokenizer, locate
 from uptake.models.quiet import progress_bars
+
+_ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
+"""Settings of `LoraConfig` with which nothing else is what is trained here."""
+
+_FROM_NUMBERS = ("corda", "eva", "loftq", "lora_ga", "mica", "olora", "orthogonal", "pissa")
+"""How peft initialises adapters from the weights themselves, which are not there when only the shape is built."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,56 @@ class Start:
         return place
 
 
+def model_config(place: Place, settings: LoadSettings) -> Any:
+    """The configuration of the text model, in which each setting has one name for all architectures.
+
+    Raises:
+        UptakeError: It cannot be read.
+    """
+    return _config(place, settings).get_text_config()
+
+
+def _config(place: Place, settings: LoadSettings) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(place.weights, trust_remote_code=settings.trust_remote_code)
+    except Exception as error:  # transformers raises almost anything for a file that does not fit
+        raise UptakeError(
+            f"cannot read {place.weights / 'config.json'}: {first_line(error)}",
+            expected="the configuration of a causal language model of transformers",
+            fix="check config.json; pass --trust_remote_code true if you trust the code that ships with it",
+        ) from error
+
+
+def skeleton(start: Start) -> None:
+    """Build the model and its new adapter without any numbers, to see whether they can be.
+
+    Args:
+        start: What the run starts from; later stages train the same model.
+
+    Raises:
+        UptakeError: There is no such model, its attention is not to be had here, or the adapter does not fit.
+    """
+    place = start.place()
+    config = _config(place, start.settings)
+    attention = start.settings.attn_implementation
+    given = {"attn_implementation": attention} if attention else {}
+    try:
+        with torch.device("meta"):
+            model = transformers.AutoModelForCausalLM.from_config(
+                config, trust_remote_code=start.settings.trust_remote_code, **given
+            )
+    except Exception as error:  # as in `_config`
+        raise UptakeError(
+            f"cannot build {start.name}: {type(error).__name__}: {first_line(error)}",
+            expected="a causal language model of transformers",
+            fix="check config.json, and --attn_implementation if you give it",
+        ) from error
+    if start.peft is not None:
+        initial = str(start.peft.get("init_lora_weights")).lower()
+        like = {"init_lora_weights": True} if initial.startswith(_FROM_NUMBERS) else {}
+        _adapted(model, dataclasses.replace(start, peft={**start.peft, **like}, adapter=None))
+
+
 def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = None) -> Any:
     """The tokenizer that training encodes with and saves: the base's, with the run's chat template.
 
@@ -62,6 +119,12 @@ def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = N
         UptakeError: It cannot be read, or does not have the token.
     """
     tokenizer = load_tokenizer(place, settings)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # what transformers makes of a folder without its files
+        raise UptakeError(
+            f"{place.name} has no tokenizer: the one that transformers makes of its folder knows no text",
+            expected="tokenizer.json (or tokenizer.model) and tokenizer_config.json",
+            fix="save the tokenizer beside the model: tokenizer.save_pretrained(FOLDER)",
+        )
     if eos_token is not None:
         if eos_token not in tokenizer.get_vocab():
             raise UptakeError(f"the training setting eos_token is {eos_token!r}", expected="a token of the tokenizer")
@@ -90,6 +153,10 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
     model = _full(start, init)
     if start.adapter is None and start.peft is None:
         return model
+    return _adapted(model, start)
+
+
+def _adapted(model: Any, start: Start) -> Any:
     import peft
 
     try:
@@ -98,7 +165,9 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
             if start.adapter is not None:
                 return peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)
             return peft.get_peft_model(model, lora(start.peft or {}))
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # each way of adapting has its own way to fail
         raise UptakeError(f"peft cannot put an adapter on {start.name}: {first_line(error)}") from error
 
 
@@ -119,9 +188,14 @@ def lora(settings: Mapping[str, Any]) -> Any:
                 expected=f"a field of peft's LoraConfig{', such as ' + ', '.join(close) if close else ''}",
                 fix="see `LoraConfig` in the documentation of the installed peft",
             )
+    for name, only in _ONLY.items():
+        if settings.get(name, only) != only:
+            raise UptakeError(
+                f"the peft setting {name} is {settings[name]!r}", expected=f"{only}, which it is", fix="leave it out"
+            )
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **settings})
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # each setting is looked at in its own way
         raise UptakeError(f"peft refuses the settings: {first_line(error)}") from error
 
 
@@ -131,11 +205,11 @@ def _full(start: Start, init: Mapping[str, Any]) -> Any:
     given: dict[str, Any] = {"dtype": dtype, "trust_remote_code": settings.trust_remote_code}
     if settings.attn_implementation:
         given["attn_implementation"] = settings.attn_implementation
-    given |= {name: value for name, value in init.items() if name != "trust_remote_code"}
+    given |= {**init, "use_safetensors": True}
     try:
         with progress_bars(shown=False):
             model, told = transformers.AutoModelForCausalLM.from_pretrained(
-                place.weights, use_safetensors=True, output_loading_info=True, **given
+                place.weights, output_loading_info=True, **given
             )
     except torch.OutOfMemoryError:
         raise
@@ -151,5 +225,6 @@ def _full(start: Start, init: Mapping[str, Any]) -> Any:
             expected="every weight of the model; what is missing would be random numbers",
             fix="check that config.json belongs to these weights and that the folder is complete",
         )
-    model.name_or_path = start.name  # what an adapter names as its base: not a folder in the hub's cache
+    # what an adapter names as its base: not a folder in the hub's cache
+    model.name_or_path = os.path.abspath(start.name) if Path(start.name).is_dir() else start.name
     return model

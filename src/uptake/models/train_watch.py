@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,8 +13,16 @@ from transformers import TrainerCallback
 from uptake.errors import UptakeError
 from uptake.models.train_rows import ids_of
 
-NAMED = 8
-"""So many examples are named in an error."""
+NAMED, NAME = 8, 80
+"""So many examples are named in an error, with so many characters of each name."""
+
+
+STEP_LOSS = "loss_of_the_step"
+"""Name of a step's mean loss in the trainer's log, which each checkpoint keeps."""
+
+
+class AnotherEnded(Exception):
+    """The loss of another process is no number; that one says so, and this one ends with it."""
 
 
 class AlreadyDone(Exception):
@@ -21,7 +30,7 @@ class AlreadyDone(Exception):
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Tells the progress, and stops training before anything is saved that holds a NaN.
+    """Tells the progress, notes each step's loss, and stops training before anything is saved that holds a NaN.
 
     Args:
         rows: The training set.
@@ -32,18 +41,24 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self.rows, self.tell = rows, tell
         self._batch: Mapping[str, Any] | None = None
         self._step = 0
+        self._loss = 0.0
 
     def around(self, training_step: Callable[..., Any]) -> Callable[..., Any]:
         """The trainer's step, which raises for a loss that is no finite number, before the weights are changed.
 
-        The loss comes to the host, as it does in the trainer itself a moment later (`logging_nan_inf_filter`).
+        The loss comes to the host, as it does in the trainer itself a moment later (`logging_nan_inf_filter`). All
+        processes see the mean of theirs, so that they end together.
         """
 
         def watched(model: Any, inputs: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
             self._batch = inputs
             loss = training_step(model, inputs, *args, **kwargs)
-            if not bool(torch.isfinite(loss).all()):
-                raise self._not_finite(f"the loss of step {self._step + 1} is {float(loss.float().mean())}")
+            mean = _over_processes(loss)
+            if not math.isfinite(mean):
+                if math.isfinite(own := float(loss.float().mean())):
+                    raise AnotherEnded
+                raise self._not_finite(f"the loss of step {self._step + 1} is {own}")
+            self._loss += mean  # the batches of a step each have their part of its mean
             return loss
 
         return watched
@@ -63,8 +78,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
             raise AlreadyDone
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Tell the step, and look at the weights if a checkpoint comes next."""
-        self._step = state.global_step
+        """Note the step's loss, tell the step, and look at the weights if a checkpoint comes next."""
+        state.log_history.append({"step": state.global_step, STEP_LOSS: self._loss})
+        self._step, self._loss = state.global_step, 0.0
         self.tell(state.global_step, state.max_steps)
         if control.should_save:
             self.require_finite(model)
@@ -87,8 +103,18 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def _not_finite(self, problem: str) -> UptakeError:
         names = [] if self._batch is None else ids_of(self.rows, self._batch)
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        shown = ", ".join(name if len(name) <= NAME else f"{name[: NAME - 3]}..." for name in names[:NAMED])
         return UptakeError(
-            f"{problem}; its last batch held {', '.join(names[:NAMED])}{more}",
+            f"{problem}; its last batch held {shown}{more}",
             expected="finite numbers",
-            fix="look at these examples; lower the learning rate; train in float32 or bf16 instead of fp16",
+            fix="look at these examples, or train with a lower learning rate, or in float32 or bf16 instead of fp16",
         )
+
+
+def _over_processes(loss: torch.Tensor) -> float:
+    """The mean of a loss over the processes that train together."""
+    mean = loss.detach().float().mean()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(mean)
+        mean /= torch.distributed.get_world_size()
+    return float(mean)

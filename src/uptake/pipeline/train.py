@@ -12,10 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import (
     cannot_write,
     chunks,
-    digest,
-    file_digest,
     locked,
-    read_json,
     versions,
     write_bytes,
     write_json,
@@ -24,12 +21,13 @@ from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import BadRows, Progress
 from uptake.pipeline.train_card import model_card
-from uptake.pipeline.train_data import file_digests
 from uptake.pipeline.train_plan import StagePlan, plan
+from uptake.pipeline.train_state import finished_manifest, model_digest
 
 if TYPE_CHECKING:
     from uptake.artifacts.ledger_files import Reading
     from uptake.models import Model
+    from uptake.models.train_stage import Done
 
 _WINDOW = 1024
 
@@ -43,9 +41,11 @@ class Trained:
         folder: Its model, with `manifest.json` and a model card.
         examples: How many examples it trained.
         steps: Optimisation steps.
-        loss_start: Mean loss of the first tenth of the steps, in nats a token; None when nothing recorded it.
+        processes: How many trained it together.
+        loss_start: Mean loss of the first tenth of the steps, in nats a token as the trainer counts it; None when
+            training noted none.
         loss_end: The same of the last tenth.
-        recalled: Share of its examples that are recalled at the last reading; None without a ledger.
+        recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
         found: It was trained by a former run.
     """
 
@@ -53,6 +53,7 @@ class Trained:
     folder: Path
     examples: int
     steps: int
+    processes: int
     loss_start: float | None
     loss_end: float | None
     recalled: float | None
@@ -115,7 +116,7 @@ def _train(config: RunConfig, plans: Sequence[StagePlan], number: int, progress:
 
     found, former = plans[number], plans[number - 1] if number else None
     first = found.job.arguments().process_index == 0
-    start = None if former is None else read_json(former.folder / "manifest.json")["model"]
+    start = None if former is None else finished_manifest(former.folder)["model"]
     if first and not found.done_steps:
         remove(found.job.work)
         for later in plans[number:]:  # what was recorded of them was of another model
@@ -175,7 +176,7 @@ def _manifest(config: RunConfig, found: StagePlan, steps: int, start: str | None
         "stage": found.stage,
         **found.identity,
         "start_model": start,
-        "files": file_digests(found.dataset),
+        "files": dict(found.files),
         "seed": config.seed,
         "examples": found.examples,
         "left_out": len(found.bad_rows),
@@ -188,47 +189,38 @@ def _manifest(config: RunConfig, found: StagePlan, steps: int, start: str | None
     }
 
 
-def model_digest(folder: Path) -> str:
-    """Identifies a trained model: the bytes of its weights, configuration and tokenizer."""
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    own = ("README.md", "manifest.json")
-    return digest([[path.name, file_digest(path)] for path in files if path.name not in own])
+def _outcome(config: RunConfig, found: StagePlan, done: Done) -> dict[str, float | None]:
+    """Losses at the start and the end, as training had them, and what the finished model recalls."""
+    tenth = -(-len(done.losses) // 10)
+    return {
+        "loss_start": sum(done.losses[:tenth]) / tenth if tenth else None,
+        "loss_end": sum(done.losses[-tenth:]) / tenth if tenth else None,
+        "recalled": _recalled(config, found, done.steps) if config.ledger == "epochs" else None,
+    }
 
 
-def _outcome(config: RunConfig, found: StagePlan, done: Any) -> dict[str, float | None]:
-    """Losses at the start and the end, and what is recalled: from the ledger, or without it from the trainer's log."""
-    if config.ledger == "off":
-        first, last = (done.losses[0], done.losses[-1]) if done.losses else (None, None)
-        return {"loss_start": first, "loss_end": last, "recalled": None}
+def _recalled(config: RunConfig, found: StagePlan, steps: int) -> float | None:
+    """The share of a stage's examples that is recalled after its last step; None if they were not scored then."""
     import pyarrow.compute as pc
 
     from uptake.ledger import read_ledger
 
     table = read_ledger(config.output_dir).table
-    table = table.filter(pc.equal(table["stage"], found.stage))
-    trained = table.filter(pc.and_(pc.equal(table["pass"], "train"), pc.is_valid(table["nll"])))
-    tenth = -(-done.steps // 10)
-
-    def mean(part: Any) -> float | None:
-        tokens = pc.sum(part["tokens"]).as_py()
-        return pc.sum(part["nll"].cast("float64")).as_py() / tokens if tokens else None
-
-    last_readings = dict(zip(table["id"].to_pylist(), table["recalled"].to_pylist(), strict=True))
+    for column, value in (("stage", found.stage), ("pass", "epoch"), ("step", steps)):
+        table = table.filter(pc.equal(table[column], value))
+    recalled = dict(zip(table["id"].to_pylist(), table["recalled"].to_pylist(), strict=True))
     ids = found.ids
-    return {
-        "loss_start": mean(trained.filter(pc.less_equal(trained["step"], tenth))),
-        "loss_end": mean(trained.filter(pc.greater(trained["step"], done.steps - tenth))),
-        "recalled": sum(bool(last_readings.get(name)) for name in ids) / len(ids),
-    }
+    return sum(bool(recalled[name]) for name in ids) / len(ids) if all(name in recalled for name in ids) else None
 
 
 def _trained(found: StagePlan) -> Trained:
-    there = read_json(found.folder / "manifest.json")
+    there = finished_manifest(found.folder)
     return Trained(
         stage=found.stage,
         folder=found.folder,
         examples=there["examples"],
         steps=there["steps"],
+        processes=there["processes"],
         loss_start=there["loss_start"],
         loss_end=there["loss_end"],
         recalled=there["recalled"],

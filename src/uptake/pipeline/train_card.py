@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,15 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
         manifest: Its manifest.
     """
     base = _shown(config.model_name_or_path)
+    local = Path(config.model_name_or_path).exists()
     adapter = config.peft is not None
     metadata = {
-        "base_model": base,
+        **({} if local else {"base_model": base}),  # the hub would look for a folder's name among its models
         "library_name": "peft" if adapter else "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["uptake", "sft", *(["lora"] if adapter else [])],
     }
-    start = base if found.start == base else f"the stage `{found.start}`, which starts from {base}"
+    start = _code(base) if found.start == base else f"the stage `{found.start}`, which starts from {_code(base)}"
     what = "A LoRA adapter" if adapter else "All weights"
     lines = [
         "---",
@@ -41,11 +43,11 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
         "",
         f"# {found.stage}",
         "",
-        f"{what} of `{base}`, fine-tuned with `uptake train`: the stage `{found.stage}`, from {start}.",
+        f"{what} of {_code(base)}, fine-tuned with `uptake train`: the stage `{found.stage}`, from {start}.",
         "",
         "## Data",
         "",
-        f"`{_shown(found.dataset)}`: {manifest['examples']} examples, {manifest['tokens']} tokens, of which "
+        f"{_code(_shown(found.dataset))}: {manifest['examples']} examples, {manifest['tokens']} tokens, of which "
         f"{manifest['trained_tokens']} are learned. {manifest['left_out']} rows were left out.",
         "",
         *_table(("file", "BLAKE2b"), manifest["files"]),
@@ -64,7 +66,7 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
         "## Use",
         "",
         "```python",
-        *_use(base, adapter),
+        *_use("THE BASE MODEL'S FOLDER" if local else base, adapter),
         "```",
         "",
     ]
@@ -78,10 +80,12 @@ def _shown(name: str) -> str:
 
 def _losses(manifest: Mapping[str, Any]) -> str:
     if manifest["loss_start"] is None or manifest["loss_end"] is None:
-        return "No loss was recorded."
+        return "No loss was noted."
     text = f"Loss: {manifest['loss_start']:.3f} nats a token at the start, {manifest['loss_end']:.3f} at the end."
     if manifest["recalled"] is not None:
-        text += f" {manifest['recalled']:.1%} of the examples are recalled at the end (greedy decoding gives them)."
+        text += (
+            f" {manifest['recalled']:.1%} of the examples are recalled after the stage (greedy decoding gives them)."
+        )
     return text
 
 
@@ -89,9 +93,19 @@ def _table(head: tuple[str, str], values: Mapping[str, Any]) -> list[str]:
     if not values:
         return []
     rows = [
-        f"| {name} | `{value if isinstance(value, str) else json.dumps(value)}` |" for name, value in values.items()
+        f"| {name if name.isidentifier() else _code(name)} | "
+        f"{_code(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))} |"
+        for name, value in values.items()
     ]
     return [f"| {head[0]} | {head[1]} |", "|---|---|", *rows, ""]
+
+
+def _code(text: str) -> str:
+    """Text as a code span, in which nothing is Markdown or HTML and no cell of a table ends (GFM, 6.3)."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
+    return f"{fence}{space}{line}{space}{fence}"
 
 
 def _use(base: str, adapter: bool) -> list[str]:
@@ -105,5 +119,5 @@ def _use(base: str, adapter: bool) -> list[str]:
     return [
         "from peft import PeftModel",
         *load,
-        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "THIS FOLDER")',
+        f'model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained({json.dumps(base)}), "THIS FOLDER")',
     ]

@@ -10,6 +10,7 @@ from uptake.artifacts import chunks, digest, file_digest
 from uptake.artifacts.tables import prompt_as_data
 from uptake.config import RunConfig, Stage
 from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
+from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.sources import read_rows
 from uptake.types import BadRow, Example
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from uptake.models.train_rows import Row
 
 _AT_ONCE = 1024
+
+_NAME = 80
+"""So many characters of an example's name are shown in a message."""
 
 
 def file_digests(dataset: str) -> dict[str, str]:
@@ -108,7 +112,8 @@ class Reading:
 
 
 def _bad(example: Example, reason: str) -> BadRow:
-    return BadRow(example.file or example.source, example.line, f"example {example.id}: {reason}")
+    name = example.id if len(example.id) <= _NAME else f"{example.id[: _NAME - 3]}..."
+    return BadRow(example.file or example.source, example.line, f"example {name}: {reason}")
 
 
 def _content(example: Example) -> str:
@@ -126,10 +131,18 @@ def _name(example: Example, content: str, taken: dict[str, str]) -> str:
 
 def _encoded(examples: Sequence[Example], tokenizer: Any) -> Iterable[Encoded | str]:
     """Encode examples; one that the chat template refuses gives the reason instead."""
+    from jinja2 import TemplateSyntaxError
+
     turns = [Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples]
     try:
         return encode(turns, tokenizer)
     except TemplateError as error:
+        if isinstance(error.__cause__, TemplateSyntaxError):  # no row is to blame for it
+            raise UptakeError(
+                f"the chat template is no Jinja template: line {error.__cause__.lineno}: {error.__cause__.message}",
+                expected="a template that can be read",
+                fix="mend it, or give another one with `--chat_template FILE`",
+            ) from error
         if len(turns) == 1:
             return [error.problem]
         return [one for example in examples for one in _encoded([example], tokenizer)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import digest, read_json
+from uptake.artifacts import digest
 from uptake.config import RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
-from uptake.pipeline.train_data import Reading
+from uptake.pipeline.train_data import Reading, file_digests
+from uptake.pipeline.train_state import require_ledgers, with_effect, with_state
 from uptake.types import BadRow
 
 if TYPE_CHECKING:
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 
     from uptake.models.place import LoadSettings, Place
     from uptake.models.train_stage import Job
-
-WITHOUT_EFFECT = (
-    "dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
-    "ddp_timeout", "debug", "disable_tqdm", "hub_", "log_", "logging_", "project", "push_to_hub", "report_to",
-    "run_name", "save_", "skip_memory_metrics", "trackio_",
-)  # fmt: skip
-"""What the names of settings begin with that may change between a killed run and the one that goes on."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +30,12 @@ class StagePlan:
     Attributes:
         stage: Its name.
         dataset: Its data set, as named in the run.
+        files: The digest of each of its files.
         folder: Where the trained model will lie.
         examples: How many are trained.
         bad_rows: Rows that are left out.
         job: What the trainer gets; its tokenizer and rows are those of the plan.
-        identity: What the weights depend on; a finished or a killed stage must have the same.
+        identity: What the weights depend on, as it turned out here; a finished or a killed stage must have the same.
         cut: How many examples are longer than `max_length` and lose their end (or, as set, their beginning).
         tokens: Tokens of one pass.
         trained_tokens: How many of them are learned.
@@ -50,10 +45,12 @@ class StagePlan:
         start: What it starts from, in words.
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
+        notes: What the reader should know about it.
     """
 
     stage: str
     dataset: str
+    files: Mapping[str, str]
     folder: Path
     examples: int
     bad_rows: Sequence[BadRow]
@@ -68,6 +65,7 @@ class StagePlan:
     start: str
     done_steps: int
     finished: bool
+    notes: tuple[str, ...] = ()
 
     @property
     def ids(self) -> list[str]:
@@ -83,8 +81,22 @@ class _Shared:
     config: RunConfig
     place: Place
     load: LoadSettings
+    model: Any
     base: str
     progress: Progress
+    rehearsed: set[str] = field(default_factory=set)
+
+    def rehearse(self, found: StagePlan) -> None:
+        """Let a stage's trainer be made once, unless that of another stage was made with the same settings."""
+        from uptake.models.train_rehearsal import rehearse
+        from uptake.models.train_start import Start, skeleton
+
+        if not self.rehearsed:  # all stages train the same model
+            skeleton(Start(self.config.model_name_or_path, self.load, self.config.peft))
+        key = digest({name: value for name, value in found.job.settings.items() if name != "num_train_epochs"})
+        if key not in self.rehearsed:
+            self.rehearsed.add(key)
+            rehearse(found.job)
 
 
 def plan(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[StagePlan]:
@@ -98,7 +110,9 @@ def plan(config: RunConfig, progress: Progress = lambda step, done, total: None)
         UptakeError: Data, model or settings cannot be used, or what a former run left was made from something else.
     """
     from uptake.models.place import LoadSettings, fingerprint
-    from uptake.models.train_start import Start, lora
+    from uptake.models.train_settings import arguments
+    from uptake.models.train_stage import DEFAULTS
+    from uptake.models.train_start import Start, lora, model_config
 
     load = LoadSettings(
         dtype=config.dtype,
@@ -108,14 +122,18 @@ def plan(config: RunConfig, progress: Progress = lambda step, done, total: None)
         chat_template=_text(config.chat_template),
     )
     settings = {stage.name: settings_of(config, stage) for stage in config.stages}
+    for stage in config.stages:  # before any data are read
+        _require_device(config, arguments({**DEFAULTS, **settings[stage.name]}, config.output_dir))
     if config.peft is not None:
         lora(config.peft)
     place = Start(config.model_name_or_path, load).place()
-    shared = _Shared(config, place, load, fingerprint(place, replace(load, device="cpu")), progress)
+    model = model_config(place, load)
+    shared = _Shared(config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress)
     plans: list[StagePlan] = []
     taken: dict[str, str] = {}
     for stage in config.stages:
         plans.append(_stage(shared, stage, settings[stage.name], plans[-1] if plans else None, taken))
+    require_ledgers(config, plans)
     return plans
 
 
@@ -134,15 +152,7 @@ def settings_of(config: RunConfig, stage: Stage) -> dict[str, Any]:
     _agree("seed", config.seed, "training.seed", settings.get("seed"))
     settings["seed"] = config.seed
     settings.setdefault("max_length", config.max_length or 1024)
-    if config.device == "cpu":
-        settings.setdefault("use_cpu", True)
-    elif ":" in config.device and not config.device.endswith(":0"):
-        name, _, number = config.device.partition(":")
-        raise UptakeError(
-            f"the trainer cannot be put on device {config.device!r}",
-            expected="auto, cpu or cuda",
-            fix=f"show it one device alone: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
-        )
+    _place(config, settings)
     _refuse_sharded_scoring(config, settings)
     if settings.get("packing") and config.ledger != "off":
         raise UptakeError(
@@ -153,16 +163,40 @@ def settings_of(config: RunConfig, stage: Stage) -> dict[str, Any]:
     return settings
 
 
+def _place(config: RunConfig, settings: dict[str, Any]) -> None:
+    """Put the trainer on the run's device, as far as it lets itself be put there."""
+    from uptake.models.place import device_of
+
+    name, _, number = config.device.partition(":")
+    if name == "cpu":
+        _agree("device", "cpu", "training.use_cpu", None if settings.get("use_cpu", True) else False)
+        settings["use_cpu"] = True
+    elif number not in ("", "0"):
+        raise UptakeError(
+            f"the trainer cannot be put on device {config.device!r}",
+            expected="auto, cpu or cuda",
+            fix=f"show it one device alone: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
+        )
+    elif name != "auto":
+        device_of(config.device)
+        _agree("device", config.device, "training.use_cpu", True if settings.get("use_cpu") else None)
+
+
+def _require_device(config: RunConfig, args: Any) -> None:
+    if config.device != "auto" and args.device.type != config.device.partition(":")[0]:
+        raise UptakeError(
+            f"the trainer would run on {args.device.type}, and device is {config.device!r}",
+            expected="a device that the trainer takes: auto, cpu, cuda or mps",
+            fix="--device auto",
+        )
+
+
 def _refuse_sharded_scoring(config: RunConfig, settings: Mapping[str, Any]) -> None:
     """A model that is sharded over processes cannot be scored by one of them."""
-    launched = [
-        name for name in ("FSDP", "DEEPSPEED") if os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true"
-    ]
-    given = [name for name in ("fsdp", "deepspeed") if settings.get(name)]
-    if config.ledger == "epochs" and (launched or given) and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    sharded = _sharded(settings.get("fsdp"), settings.get("deepspeed"))
+    if config.ledger == "epochs" and sharded and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UptakeError(
-            f"the model is sharded over processes ({', '.join(given or launched).lower()}), so it cannot be scored at "
-            "each epoch's end",
+            f"the model is sharded over processes ({', '.join(sharded)}), so it cannot be scored at each epoch's end",
             expected="ledger: training, or ledger: off",
             fix="give --ledger training",
         )
@@ -197,34 +231,34 @@ def _stage(
     else:
         start = Start(name, shared.load, config.peft, None if former is None else former.folder)
     tokenizer = tokenizer_of(shared.place, shared.load, settings.get("eos_token"))
-    limit = _longest(settings, shared.place)
+    limit = _longest(settings, shared.model)
+    files = file_digests(stage.dataset)  # before the rows are read: of what comes later, their own digest tells
     reading = Reading(config, stage, tokenizer, {**settings, "max_length": limit}, taken)
     rows = reading.table(shared.progress)
-    _require_known_tokens(rows, shared.place)
+    _require_known_tokens(rows, shared.model)
     if packed := bool(settings.get("packing")):
         settings = {**settings, "max_length": limit}
     job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
     args = job.arguments()
-    identity = {
-        "start": {"base": shared.base} if former is None else {"stage": former.stage},
-        "data": {"content": reading.key, "examples": len(rows)},
-        "settings": {**settings, "max_length": limit},
-        "peft": None if config.peft is None else dict(config.peft),
-        "dtype": config.dtype,
-        "attn_implementation": config.attn_implementation,
-        "chat_template": None if shared.load.chat_template is None else digest(shared.load.chat_template),
-        "processes": args.world_size,
-        "ledger": config.ledger,
-    }
     steps, epochs = (None, None) if packed else n_steps(args, len(rows))
     found = StagePlan(
         stage=stage.name,
         dataset=stage.dataset,
+        files=files,
         folder=folder,
         examples=len(rows),
         bad_rows=reading.bad_rows,
         job=job,
-        identity=identity,
+        identity={
+            "start": {"base": shared.base} if former is None else {"stage": former.stage},
+            "data": {"content": reading.key, "examples": len(rows)},
+            "settings": with_effect({**settings, "max_length": limit}),
+            "peft": None if config.peft is None else dict(config.peft),
+            **_precision(config, args),
+            "chat_template": None if shared.load.chat_template is None else digest(shared.load.chat_template),
+            "processes": args.world_size,
+            "ledger": config.ledger,
+        },
         cut=reading.cut,
         tokens=counts(rows)[0],
         trained_tokens=counts(rows)[1],
@@ -234,8 +268,39 @@ def _stage(
         start=_shown(name) if former is None else former.stage,
         done_steps=0,
         finished=False,
+        notes=_notes(args, reading.cut),
     )
-    return _with_state(found, former)
+    found = with_state(found, former)
+    if not found.finished:
+        shared.rehearse(found)
+    return found
+
+
+def _notes(args: Any, cut: int) -> tuple[str, ...]:
+    notes = [f"{cut} examples are longer than max_length and are cut"] if cut else []
+    if args.max_steps > 0:
+        notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
+    return tuple(notes)
+
+
+def _precision(config: RunConfig, args: Any) -> dict[str, Any]:
+    """What the numbers are computed with, some of which the environment says (`accelerate launch`)."""
+    return {
+        "dtype": "float32" if config.dtype == "auto" else config.dtype,
+        "mixed_precision": getattr(args, "mixed_precision", None) or os.environ.get("ACCELERATE_MIXED_PRECISION", "no"),
+        "attn_implementation": config.attn_implementation,
+        "device": args.device.type,
+        "sharded": _sharded(args.fsdp, args.deepspeed),
+    }
+
+
+def _sharded(fsdp: Any, deepspeed: Any) -> list[str]:
+    """What shards the model over processes, by the settings or by the launcher."""
+    return [
+        name
+        for name, given in (("fsdp", fsdp), ("deepspeed", deepspeed))
+        if given or os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() == "true"
+    ]
 
 
 def _shown(name: str) -> str:
@@ -243,20 +308,17 @@ def _shown(name: str) -> str:
     return Path(name).name if Path(name).exists() else name
 
 
-def _longest(settings: Mapping[str, Any], place: Place) -> int | None:
+def _longest(settings: Mapping[str, Any], model: Any) -> int | None:
     """Tokens that a row may have: what is set, and no more than the model has positions for."""
-    config = read_json(place.weights / "config.json")
-    room = config.get("max_position_embeddings", (config.get("text_config") or {}).get("max_position_embeddings"))
-    limits = [limit for limit in (settings["max_length"], room) if limit is not None]
-    return min(limits) if limits else None
+    limits = [settings["max_length"], getattr(model, "max_position_embeddings", None)]
+    return min((limit for limit in limits if limit is not None and limit > 0), default=None)
 
 
-def _require_known_tokens(rows: pa.Table, place: Place) -> None:
+def _require_known_tokens(rows: pa.Table, model: Any) -> None:
     """Refuse token ids that the model has no embedding for: it would fail in the middle of a step."""
     import pyarrow.compute as pc
 
-    config = read_json(place.weights / "config.json")
-    known = config.get("vocab_size", (config.get("text_config") or {}).get("vocab_size"))
+    known = getattr(model, "vocab_size", None)
     most = pc.max(pc.list_flatten(rows["input_ids"])).as_py()
     if known is not None and most is not None and most >= known:
         raise UptakeError(
@@ -264,70 +326,3 @@ def _require_known_tokens(rows: pa.Table, place: Place) -> None:
             expected="a model and a tokenizer that belong together",
             fix="resize the model's embeddings to the tokenizer and save it: model.resize_token_embeddings(N)",
         )
-
-
-def _with_state(found: StagePlan, former: StagePlan | None) -> StagePlan:
-    """The plan, and what of it a former run has done.
-
-    Raises:
-        UptakeError: That was made from something else.
-    """
-    work = found.job.work
-    if found.folder.exists():
-        if former is not None and not former.finished:
-            raise UptakeError(
-                f"{found.folder} is there, but the stage {former.stage!r}, from which it was trained, is not finished",
-                expected="the stages one after the other",
-                fix=f"delete {found.folder} as well, or choose another --output_dir",
-            )
-        there = read_json(found.folder / "manifest.json")
-        _require_same(found, there, found.folder)
-        _require_start(found, former, there, found.folder)
-        return replace(found, finished=True, done_steps=there["steps"])
-    if (work / "manifest.json").exists():
-        from uptake.models.train_checkpoints import steps_of
-
-        there = read_json(work / "manifest.json")
-        if checkpoint := found.job.checkpoint(found.identity["processes"]):
-            _require_same(found, there, work)
-            _require_start(found, former, there, work)
-            return replace(found, done_steps=steps_of(checkpoint))
-    return found
-
-
-def _require_same(found: StagePlan, there: Mapping[str, Any], folder: Path) -> None:
-    new, old = ({name: side.get(name) for name in found.identity} for side in (found.identity, there))
-    for side in (new, old):
-        settings = side["settings"] or {}
-        side["settings"] = {name: value for name, value in settings.items() if not name.startswith(WITHOUT_EFFECT)}
-    differing = list(_differences(new, old, ""))
-    if differing:
-        _refuse(found.stage, differing, folder)
-
-
-def _require_start(found: StagePlan, former: StagePlan | None, there: Mapping[str, Any], folder: Path) -> None:
-    """A stage that starts from another must have started from just the model that lies there now."""
-    if former is not None:
-        model = read_json(former.folder / "manifest.json")["model"]
-        if there.get("start_model") != model:
-            _refuse(
-                found.stage, [f"the model of {former.stage}: got {model}, expected {there.get('start_model')}"], folder
-            )
-
-
-def _refuse(stage: str, differing: list[str], folder: Path) -> None:
-    raise UptakeError(
-        f"the stage {stage!r} was trained in {folder} from something else:\n"
-        + "\n".join(f"  {one}" for one in differing),
-        expected="what it was trained from, so that the result stays what it says it is",
-        fix=f"choose another --output_dir, or delete {folder} and the folders of the stages after it",
-    )
-
-
-def _differences(new: Mapping[str, Any], old: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for name in sorted(new.keys() | old.keys()):
-        one, other = new.get(name), old.get(name)
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from _differences(one, other, f"{prefix}{name}.")
-        elif one != other and digest(one) != digest(other):
-            yield f"{prefix}{name}: got {one}, expected {other}"
