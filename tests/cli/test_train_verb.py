@@ -72,7 +72,9 @@ def test_a_dry_run_says_what_ends_a_stage_and_one_process_alone_says_it(
     assert (code, out.splitlines()[1].split()[5:7]) == (0, ["1.5", "3"])
     assert "note: early: max_steps, 3, says when it ends, and num_train_epochs does not" in out.splitlines()
     monkeypatch.setenv("RANK", "1")
-    assert run(capsys, "train", str(run_file), "--dry-run")[:2] == (0, "")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert run(capsys, "train", str(run_file), "--dry-run") == (0, "", "")
+    assert run(capsys, "train", str(run_file), "--dry-run", "--training.seed", "5") == (0, "", "")
 
 
 def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str], run_file: Path):

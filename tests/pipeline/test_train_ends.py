@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.ledger import read_ledger
+from uptake.models.train_failures import hushed
 from uptake.models.train_watch import Watch
 from uptake.pipeline.train import train_run
 
@@ -119,6 +121,20 @@ def test_an_interrupt_says_what_is_left(run_config: Callable[..., RunConfig], mo
     monkeypatch.setattr(Watch, "on_step_begin", interrupt, raising=False)
     with pytest.raises(KeyboardInterrupt, match="the same command goes on from step 3"):
         train_run(run_config(stages=one(num_train_epochs=2)))
+
+
+def test_only_weights_that_are_tied_may_be_missing_without_a_word():
+    logger, heard = logging.getLogger("transformers.trainer"), []
+    handler = logging.Handler()
+    handler.emit = lambda record: heard.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        with hushed():
+            for names in (["lm_head.weight"], ["model.norm.weight"]):  # transformers' words for each
+                logger.warning(f"There were missing keys in the checkpoint model loaded: {names}.")
+    finally:
+        logger.removeHandler(handler)
+    assert heard == ["There were missing keys in the checkpoint model loaded: ['model.norm.weight']."]
 
 
 MOMENTS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {

@@ -29,14 +29,13 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.train import train_run
-    from uptake.pipeline.train_plan import plan
+    from uptake.pipeline.train import planned, train_run
 
     config = load_run(run, overrides(ctx))
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one talks
     if dry_run:
         with progress_bar() as progress:
-            plans = plan(config, progress)
+            plans = planned(config, progress)
         if first:
             typer.echo(printable(show_plan(plans)))
         return

@@ -80,7 +80,7 @@ def train_run(config: RunConfig, progress: Progress = lambda step, done, total: 
     folder = config.output_dir / "train"
     first = int(os.environ.get("RANK", "0")) == 0
     with locked(folder) if first else nullcontext():
-        plans = _planned(config, progress if first else lambda step, done, total: None)
+        plans = planned(config, progress)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
@@ -94,10 +94,20 @@ def train_run(config: RunConfig, progress: Progress = lambda step, done, total: 
         return done
 
 
-def _planned(config: RunConfig, progress: Progress) -> list[StagePlan]:
-    """The plan; what is wrong with it is told by one process of each machine alone."""
+def planned(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[StagePlan]:
+    """The plan of one of several processes, of which the first one talks.
+
+    Args:
+        config: The run.
+        progress: Told of the rows that are read, by the first process alone.
+
+    Raises:
+        UptakeError: As `plan`; one process of each machine raises it.
+        SystemExit: The others leave without a word.
+    """
+    first = int(os.environ.get("RANK", "0")) == 0
     try:
-        return plan(config, progress)
+        return plan(config, progress if first else lambda step, done, total: None)
     except UptakeError:
         if int(os.environ.get("LOCAL_RANK", "0")) > 0:
             raise SystemExit(0) from None
