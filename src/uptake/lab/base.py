@@ -33,7 +33,7 @@ MODEL: Mapping[str, Any] = {
 VOCAB_SIZE = 6144
 """Room for all words; the vocabulary ends where every word is one token."""
 PRETRAINING: Mapping[str, Any] = {"batch_size": 64, "learning_rate": 3e-3, "max_length": 96}
-PASSES, LEAST_STEPS = 13, 900
+PASSES, LEAST_STEPS = 13, 1100
 """How often the base reads what it is told; in a small world, until it has learned to answer at all."""
 FURTHER: Mapping[str, Any] = {"steps": 400, "batch_size": 64, "learning_rate": 1.5e-3, "max_length": 96}
 """Pre-training that goes on from a finished base."""
