@@ -109,7 +109,8 @@ def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr(base, "PASSES", 0)
     monkeypatch.setenv("UPTAKE_CACHE", str(tmp_path / "cache"))
     diagnosis, key = demo.run(tmp_path / "demo", lambda what, done, total: None)
-    assert len(key) == 36  # 4 of each cause, 8 of forgetting; controls: 4 in both stages, 4 in the last alone
+    # 4 of each cause, 8 of forgetting; controls: 4 in both stages, 4 in the last alone, 16 times one composite
+    assert len(key) == 52
     assert {finding.id for finding in diagnosis} == {entry.id for entry in key}
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.safetensors")}
     assert sorted(path.parent.name for path in made) == ["base", "early", "main"]
