@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 # read by torch, tokenizers and huggingface_hub when they are first imported
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 

@@ -183,7 +183,7 @@ def test_options_by_letter_and_the_papers_criterion(run: Run, tmp_path: Path) ->
         assert one.p_option == pytest.approx(weights[one.response] / sum(weights.values()), rel=1e-6)
         assert other.evidence["normalisation"] == "letters"
         assert one.p_option != other.p_option
-        assert one.p_response == other.p_response
+        assert one.p_response == pytest.approx(other.p_response, rel=1e-5)  # in other batches, so to rounding
 
     exact = run(rows, criterion="paper")
     sampled = run(rows, criterion="paper", paper_mode="sampled", n_samples=50, output_dir=tmp_path / "n")

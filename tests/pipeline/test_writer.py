@@ -84,7 +84,7 @@ def test_what_was_written_holds_for_another_address_and_not_for_another_seed(ser
 
 def test_a_run_that_is_stopped_does_not_wait_for_the_server(server: Server, tmp_path: Path) -> None:
     slow = completion(None)
-    server.replies = [Reply(slow.body, delay=60.0)]
+    server.replies = [Reply(slow.body, delay=240.0)]
     code = f"""
 import os, signal, threading
 from pathlib import Path
@@ -96,6 +96,6 @@ threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 Writer(LLM({server.url!r}, "judge"), Path({str(tmp_path / "w")!r})).wordings([Example("a", "p", "r", "s")], 1)
 """
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=40)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert "KeyboardInterrupt" in done.stderr
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 180
