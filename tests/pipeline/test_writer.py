@@ -92,6 +92,7 @@ from uptake.models.api import LLM
 from uptake.pipeline.writer import Writer
 from uptake.types import Example
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins with it ignored
 threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 Writer(LLM({server.url!r}, "judge"), Path({str(tmp_path / "w")!r})).wordings([Example("a", "p", "r", "s")], 1)
 """
