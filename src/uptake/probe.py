@@ -213,7 +213,7 @@ class AnswerPool:
         size: int = 20_000,
         of_shape: int = 2_000,
     ) -> None:
-        kept = _reservoir(examples, size, Random(seed))
+        kept = reservoir(examples, size, Random(seed))
         self._embed = embed
         self._by_shape: dict[str, list[Example]] = {}
         for example in kept:
@@ -243,7 +243,7 @@ def question(example: Example) -> str:
     return example.prompt if isinstance(example.prompt, str) else example.prompt[-1].content
 
 
-def _reservoir(examples: Iterable[Example], size: int, random: Random) -> list[Example]:
+def reservoir(examples: Iterable[Example], size: int, random: Random) -> list[Example]:
     """A uniform sample of a stream (Vitter's algorithm R)."""
     kept: list[Example] = []
     for number, example in enumerate(examples):

@@ -464,7 +464,8 @@ def test_progress_begins_at_what_was_found(small: Small, tmp_path: Path) -> None
     diagnose(**given, progress=lambda *report: told.append(report))
     assert next(report for report in told if report[0] == "tuned model, train") == ("tuned model, train", 0, 2)
     assert told[0] == ("reading train", 0, None)
-    assert told[-1] == ("tuned model, train", 2, 2)
+    assert told[-1] == ("tuned model, elsewhere, train", 2, 2)
+    assert ("tuned model, train", 2, 2) in told
     told.clear()
     diagnose(**given, progress=lambda *report: told.append(report))
     assert [report for report in told if report[0] == "tuned model, train"] == [("tuned model, train", 2, 2)]

@@ -147,6 +147,24 @@ def grade(
     typer.echo(told(graded))
 
 
+@app.command()
+def calibrate(
+    folders: Annotated[list[Path], typer.Argument(help="Worlds: confirmed, trained, and diagnosed under run/.")],
+    out: Annotated[Path, typer.Option("--out", help="File of the coefficients (JSON).")],
+) -> None:
+    """Fit the coefficients of the causes' scores on worlds whose answer key is known.
+
+    Written to uptake/causes/weights.json they are the ones that `uptake diagnose` takes.
+    """
+    from uptake.artifacts import write_json
+    from uptake.lab.calibrate import calibrated
+
+    fitted = calibrated(folders)
+    write_json(out, fitted.as_data())
+    told = ", ".join(f"{name} {count}" for name, count in fitted.fitted_on["of_cause"].items())
+    typer.echo(f"{printable(str(out))}: {len(fitted.rows)} logistics on {fitted.fitted_on['items']} items ({told})")
+
+
 def _tables(folders: Sequence[Path], diagnosis: Path | None) -> list[Path]:
     """Where the diagnosis of each world lies."""
     from uptake.errors import UptakeError

@@ -1,4 +1,4 @@
-"""A diagnosis at a glance: rates with intervals by source, and the worst examples with what the model says instead."""
+"""A diagnosis at a glance: rates with intervals by source, the causes, and the worst examples."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
     lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
+    lines += _causes(summary)
     unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
@@ -114,6 +115,28 @@ def _retention(summary: Mapping[str, Any]) -> list[str]:
         before, after = text["nll_before"]["estimate"], text["nll_after"]["estimate"]
         lines.append(f"Retention: on {text['n']} texts the loss went from {before:.3f} to {after:.3f} nats a token.")
     return [*lines, ""]
+
+
+def _causes(summary: Mapping[str, Any]) -> list[str]:
+    """Shares of the causes among what was not learned, and the most telling examples of each."""
+    told = summary.get("attribution")
+    if told is None or not told["n"]:
+        return []
+    parts = {**told["causes"], "unexplained": told["unexplained"]}
+    found = [(name, part) for name, part in parts.items() if part["count"]]
+    found.sort(key=lambda item: -item[1]["count"])
+    lines = [f"Why {told['n']} of them were not learned:", ""]
+    for name, part in found:
+        lines.append(f"  {name:<16}{part['count']:>6}  {_percent(part['rate']):>21}")
+    lines.append("")
+    for name, part in found:
+        telling = part.get("telling", ())
+        lines += [f"The most telling of {name}:", ""] if telling else []
+        for one in telling:
+            said = printable(f"{_short(one['id'], 40)}: {one['sentence']}")
+            lines += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="      ")
+        lines += [""] if telling else []
+    return lines
 
 
 def _bad_rows(summary: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from uptake.detect import Settings, calibrate, compare, judge, summarise, summar
 from uptake.detect.calibrate import Calibration, NullKind
 from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
+from uptake.pipeline.attributing import Asked, Attributing
 from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
 from uptake.pipeline.sources import Reworded, Trained, read_rows
@@ -121,8 +122,19 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     train, settings = cohorts["train"], _detection(config)
     null_kind, null = _null(before, after)
     calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings)
-    findings = Collector(_findings(train, before.get("train"), after["train"], calibration, settings))
+
+    def judged() -> Iterator[Finding]:
+        return _findings(train, before.get("train"), after["train"], calibration, settings)
+
+    why = None
+    if config.attribution != "off":
+        asked = Asked(train, before.get("train"), after["train"], models.base, models.tuned, models.max_length)
+        why = Attributing(config, folder / "work", asked, partial(_embed, config), progress)
+    findings = Collector(judged() if why is None else why(judged))
     summary = summarise(findings, calibration, settings)
+    if why is not None:
+        summary["attribution"] = why.telling.summary()
+        summary["notes"] += why.notes()
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:
@@ -256,7 +268,6 @@ def _ask(
         )
         for name, cohort in cohorts.items()
     }
-    models.tuned.release()
     return before, after
 
 

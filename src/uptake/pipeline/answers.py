@@ -139,9 +139,9 @@ def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress:
         answers = _own_answers(examples, range(len(examples)), model, asking, tell)
         candidates = fitting(examples, draw(examples, answers), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
-        return _rows(examples, candidates, scores, answers, [None] * len(examples))
+        return rows_of(examples, candidates, scores, answers, [None] * len(examples))
 
-    return _by_part(cohort, "base", base, digest(asdict(asking)), work, progress)
+    return by_part(cohort, "base", base, digest(asdict(asking)), work, progress)
 
 
 def ask_tuned(
@@ -163,19 +163,29 @@ def ask_tuned(
             seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
             successes = sampled_successes(examples, model, replace(asking, seed=seed))
             tell(len(examples), "samples")
-        return _rows(examples, candidates, scores, answers, successes)
+        return rows_of(examples, candidates, scores, answers, successes)
 
-    return _by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
+    return by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
 
 
-def _by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
-    """Do the parts that are not there yet."""
+def by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
+    """One model's answers to a cohort; the parts that are there already are not done again.
+
+    Args:
+        cohort: The examples.
+        role: Name of the folder, and what is told: `base`, `tuned`, `tuned_elsewhere`, ...
+        source: The model.
+        how: Identifies what the rows depend on beyond the cohort, the model and the versions of the libraries.
+        work: Gives a part's rows.
+        progress: Told after each part.
+    """
     key = digest(SCORING_VERSION, cohort.key, source.key, how, versions())
     parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
     done = sum(size for number, size in sizes.items() if parts.has(number))
-    step = f"{role} model, {cohort.name}"
+    who, _, where = role.partition("_")
+    step = ", ".join(filter(None, (f"{who} model", where, cohort.name)))
     progress(step, done, cohort.n)
     for number, size in sizes.items():
         if parts.has(number):
@@ -224,13 +234,14 @@ def _scores(
     return found
 
 
-def _rows(
+def rows_of(
     examples: Sequence[Example],
     candidates: Sequence[tuple[Candidate, ...]],
     scores: Sequence[Sequence[Score]],
     answers: Sequence[str | None],
     successes: Sequence[tuple[int, int] | None],
 ) -> list[dict[str, Any]]:
+    """Rows of `SCORES`, one an example; all arguments are parallel to `examples`."""
     return [
         {
             "id": example.id,
@@ -250,7 +261,7 @@ def fitting(
     kept = list(candidates)
     for index, (example, members) in enumerate(zip(examples, candidates, strict=True)):
         prompts = [example.prompt, *(w.prompt for w in example.paraphrases if w.response == example.response)]
-        if max_length is None or max(map(_room_taken, prompts)) + _longest(members) <= max_length:
+        if max_length is None or max(map(room_taken, prompts)) + _longest(members) <= max_length:
             continue  # a token is a byte at least, so it fits without a look at the tokens
         turns = [Turn(prompt, one.text, example.template) for one in members for prompt in prompts]
         lengths = [len(each.ids) for each in encode(turns, model.tokenizer)]
@@ -260,7 +271,7 @@ def fitting(
     return kept
 
 
-def _room_taken(prompt: Prompt) -> int:
+def room_taken(prompt: Prompt) -> int:
     """Bytes of a prompt, with ample room for what a chat template or a tokenizer adds."""
     text = prompt if isinstance(prompt, str) else "".join(message.content for message in prompt)
     return len(text.encode()) + (16 if isinstance(prompt, str) else 1024)

@@ -1,0 +1,101 @@
+"""One case to its causes: each is judged by itself, several may hold, the strongest is the primary one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from uptake.attribute.cascade import cascade
+from uptake.causes import CAUSES, SIGNALS, Case, Evidence, Weights, judge, value
+from uptake.types import Finding
+
+HOLDS = 0.5
+"""From this score on a cause holds; from this probability that any of them does, the strongest is named."""
+UNEXPLAINED = "unexplained"
+"""The cause of an example for which it is likelier that none holds."""
+Method: TypeAlias = Literal["evidence", "ilp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Why one example was not learned.
+
+    Attributes:
+        cause: The strongest; `unexplained` where it is likelier than not that none holds.
+        evidence: By cause.
+    """
+
+    cause: str
+    evidence: Mapping[str, Evidence]
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the causes that could be judged, in [0, 1]."""
+        return {name: one.score for name, one in self.evidence.items() if one.score is not None}
+
+
+def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
+    """Judge a case by every cause.
+
+    Args:
+        case: The case.
+        fitted: Coefficients; None takes those that come with uptake.
+    """
+    found = {name: judge(cause, case, fitted) for name, cause in CAUSES.items()}
+    scores = together({name: one.score for name, one in found.items()})
+    return Attribution(strongest(scores), {name: replace(one, score=scores[name]) for name, one in found.items()})
+
+
+def together(scores: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The scores of all causes, given each by itself.
+
+    A cause that holds only where no other does has its score multiplied by the probability that none of the others
+    holds, Π (1 − score).
+    """
+    left = math.prod(1 - (score or 0.0) for name, score in scores.items() if not CAUSES[name].residual)
+    return {
+        name: score * left if score is not None and CAUSES[name].residual else score for name, score in scores.items()
+    }
+
+
+def strongest(scores: Mapping[str, float | None]) -> str:
+    """The first of the largest scores, if one cause or another is likely enough: 1 − Π (1 − score).
+
+    Where two causes share the probability, as a gap and a wrong belief do of which the base is half sure, one of the
+    two is named instead of none.
+
+    Args:
+        scores: By cause, in [0, 1]; None where one cannot be told.
+    """
+    best = max(scores, key=lambda name: scores[name] or 0.0)
+    none = math.prod(1 - (score or 0.0) for score in scores.values())
+    return best if 1 - none >= HOLDS else UNEXPLAINED
+
+
+def attributed(finding: Finding, case: Case, method: Method) -> Finding:
+    """The finding with its causes, their evidence and the signals.
+
+    Args:
+        finding: An example that was not learned.
+        case: What is known about it.
+        method: `evidence`, or `ilp`, which names one cause and gives it the score 1 and the others 0.
+    """
+    signals = {name: value(name, case) for name in SIGNALS}
+    if method == "ilp":
+        step = cascade(case)
+        scores = {name: float(name == step.cause) for name in CAUSES}
+        told: dict[str, Any] = {step.cause: {"score": 1.0, "sentence": step.sentence, "numbers": dict(step.numbers)}}
+        return _with(finding, step.cause, scores, told, signals)
+    result = attribute(case)
+    return _with(
+        finding, result.cause, result.scores, {name: asdict(one) for name, one in result.evidence.items()}, signals
+    )
+
+
+def _with(
+    finding: Finding, cause: str, scores: Mapping[str, float], told: Mapping[str, Any], signals: Mapping[str, Any]
+) -> Finding:
+    evidence = {**finding.evidence, "causes": told, "signals": signals}
+    return replace(finding, cause=cause, causes=scores, evidence=evidence)

@@ -1,0 +1,90 @@
+"""What is told of all attributed examples: shares with intervals, and the most telling examples of each cause."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from uptake.attribute.evidence import HOLDS, UNEXPLAINED
+from uptake.causes import CAUSES
+from uptake.stats import wilson
+from uptake.types import Finding
+
+SHOWN = 3
+"""Examples that are told of each cause."""
+
+
+@dataclass
+class Telling:
+    """Counts attributed findings while they pass, and keeps the most telling ones.
+
+    Attributes:
+        method: How they were attributed.
+        n: Examples that were not learned.
+        primary: By cause, how many have it as their primary one.
+        holding: By cause, for how many it holds.
+        untold: By cause and reason, for how many it cannot be told.
+        best: By cause the most telling findings, as (score, id, stage, sentence).
+    """
+
+    method: str
+    n: int = 0
+    primary: Counter[str] = field(default_factory=Counter)
+    holding: Counter[str] = field(default_factory=Counter)
+    untold: Counter[tuple[str, str]] = field(default_factory=Counter)
+    best: dict[str, list[tuple[float, str, str, str]]] = field(default_factory=dict)
+
+    def noting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Pass findings on."""
+        for finding in findings:
+            if finding.cause is not None:
+                self._note(finding, finding.cause)
+            yield finding
+
+    def _note(self, finding: Finding, cause: str) -> None:
+        self.n += 1
+        self.primary[cause] += 1
+        for name in CAUSES:
+            score = finding.causes.get(name)
+            if score is None:
+                self.untold[name, finding.evidence["causes"][name]["sentence"]] += 1
+            elif score >= HOLDS:
+                self.holding[name] += 1
+        if cause != UNEXPLAINED:
+            told = (finding.causes[cause], finding.id, finding.stage, finding.evidence["causes"][cause]["sentence"])
+            kept = [*self.best.get(cause, []), told]
+            self.best[cause] = sorted(kept, key=lambda one: (-one[0], one[1], one[2]))[:SHOWN]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON data: by cause a count, its share of the unlearned with a 95 % interval, the most telling examples."""
+        return {
+            "method": self.method,
+            "threshold": HOLDS,
+            "n": self.n,
+            "causes": {
+                name: {
+                    **self._share(self.primary[name]),
+                    "holds": self.holding[name],
+                    "untold": sum(count for (cause, _), count in self.untold.items() if cause == name),
+                    "telling": [
+                        {"id": id_, "stage": stage, "score": score, "sentence": sentence}
+                        for score, id_, stage, sentence in self.best.get(name, [])
+                    ],
+                }
+                for name in CAUSES
+            },
+            UNEXPLAINED: self._share(self.primary[UNEXPLAINED]),
+        }
+
+    def notes(self) -> list[str]:
+        """Which causes cannot be told of how many examples, and what would help."""
+        return [
+            f"{cause} of {count} of the {self.n} unlearned examples {reason}"
+            for (cause, reason), count in sorted(self.untold.items(), key=lambda item: (-item[1], item[0]))
+        ]
+
+    def _share(self, count: int) -> dict[str, Any]:
+        interval = wilson(count, self.n)
+        return {"count": count if self.n else None, "rate": None if interval is None else asdict(interval)}

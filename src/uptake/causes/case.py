@@ -1,0 +1,160 @@
+"""Everything that is known about one example that was not learned.
+
+Log-probabilities are sums over the tokens of a continuation, in nats. What is not known is None, and `Case.missing`
+says why and what would supply it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Literal, TypeAlias
+
+Source: TypeAlias = Literal["base", "belief", "held_out", "elsewhere", "ledger"]
+"""What a signal may rest on, beyond the tuned model's scores, which are always there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one model makes of one continuation: its log-probability (nats) in several places.
+
+    Attributes:
+        own: After the example's prompt.
+        held_out: After each held-out wording that has the example's response.
+        elsewhere: After other examples' prompts that ask alike and get other answers.
+    """
+
+    own: float
+    held_out: tuple[float, ...] = ()
+    elsewhere: tuple[float, ...] = ()
+
+    @property
+    def pmi(self) -> float | None:
+        """How much more the model says it here than elsewhere: the mean over wordings less the mean elsewhere, in nats.
+
+        Pointwise mutual information of question and answer within their domain (Holtzman et al. 2021, arXiv 2104.08315,
+        who take a domain's prompt in place of other questions): what a model says to everybody it does not know of
+        anybody. None without other prompts.
+        """
+        if not self.elsewhere:
+            return None
+        return fmean((self.own, *self.held_out)) - fmean(self.elsewhere)
+
+    @property
+    def p_held_out(self) -> float | None:
+        """Mean probability over the held-out wordings; None without any."""
+        return fmean(map(math.exp, self.held_out)) if self.held_out else None
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """A wrong answer that the base gives: its greedy one, or the one that it prefers among the example's options.
+
+    Attributes:
+        text: The answer.
+        base: What the base makes of it.
+        tuned: What the tuned model makes of it.
+    """
+
+    text: str
+    base: Said
+    tuned: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What the ledger tells of the example's learning; see `uptake.ledger.CURVES`.
+
+    Attributes:
+        exposures: Optimisation steps that trained on it.
+        recalled_at: Stage of the first reading at which it was recalled; None: at none.
+        lost_at: Stage of the last reading at which it was no longer recalled; None: it never was lost.
+        lost_unseen: It was recalled at its last exposure, just before that update, or later, and is lost since.
+        stood: It was recalled at a reading after its last exposure; None where there is no such reading.
+        idle: Share of the run's optimisation steps that came after its last exposure, in [0, 1]; None: it had none.
+        forgetting_events: How often it was lost.
+        end_slope: Change of its loss per epoch over the last epochs, in nats; None with fewer than two.
+        earlier: Probability of the response at the last reading but K steps (see `uptake.attribute.cascade`); None when
+            no reading is that old.
+        latest: The same at the last reading; None without readings.
+    """
+
+    exposures: int
+    recalled_at: str | None
+    lost_at: str | None
+    lost_unseen: bool
+    stood: bool | None
+    idle: float | None
+    forgetting_events: int
+    end_slope: float | None
+    earlier: float | None = None
+    latest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Other examples that ask the same and answer otherwise; see `uptake.rivals.Rivalry`.
+
+    Attributes:
+        ids: Examples that give another answer, some of them where they are many.
+        n: How many there are.
+        answers: Their different answers.
+        probability: That they ask the same.
+        verdict: `mislabelled`, `ambiguous`, or None when nothing tells.
+        wrong: The example itself is the one that is likely wrong.
+        why: What the verdict rests on.
+        tuned: Log-probability of each of `answers` under the tuned model after the example's prompt, in nats.
+        similarity: Largest cosine of the example's question and one of theirs.
+    """
+
+    ids: tuple[str, ...]
+    n: int
+    answers: tuple[str, ...]
+    probability: float
+    verdict: str | None
+    wrong: bool
+    why: str
+    tuned: tuple[float, ...] = ()
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One example that was not learned, and all that is known about why.
+
+    Attributes:
+        id: The example's id.
+        stage: The stage that trained it.
+        response: The response to learn.
+        n_tokens: Length of the response in tokens.
+        tuned: What the tuned model makes of the response.
+        base: What the base makes of it.
+        base_recalled: Share of all wordings, the training wording among them, in which the base gives the response.
+        belief: The base's wrong answer; None where it gives the response, or is not known (then it is in `missing`).
+        sure: Log-probability that the base gives to its own answer, right or wrong, in the training wording and in each
+            held-out one; () when it is not known.
+        curve: What the ledger tells.
+        rival: Examples that contradict it; None when there are none.
+        base_options: Probability of each candidate among the candidates, under the base; () when not known.
+        tuned_options: The same under the tuned model.
+        right: Index of the response in both.
+        missing: For each source that is not there, why, and what would supply it.
+    """
+
+    id: str
+    stage: str
+    response: str
+    n_tokens: int
+    tuned: Said
+    base: Said | None = None
+    base_recalled: float | None = None
+    belief: Belief | None = None
+    sure: tuple[float, ...] = ()
+    curve: Curve | None = None
+    rival: Rival | None = None
+    base_options: tuple[float, ...] = ()
+    tuned_options: tuple[float, ...] = ()
+    right: int = 0
+    missing: Mapping[Source, str] = field(default_factory=dict)

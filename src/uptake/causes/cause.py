@@ -1,0 +1,125 @@
+"""What a cause is, and how a case is judged by one: a logistic over the best set of signals that is there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from uptake.causes.case import Case
+from uptake.causes.signals import SIGNALS, value
+from uptake.causes.weights import Weights, weights
+
+Number: TypeAlias = float | int | str | bool | list[str] | list[float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a cause says of a case in words and numbers.
+
+    Attributes:
+        sentence: One sentence with its numbers.
+        numbers: JSON data.
+    """
+
+    sentence: str
+    numbers: Mapping[str, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an example may not have been learned.
+
+    Attributes:
+        name: As in the tables.
+        finds: What it finds.
+        bad: Why that is bad.
+        example: How it looks.
+        remedy: What mends it.
+        safety: How safe the remedy is.
+        references: Where it comes from.
+        patterns: Sets of signals, the best first. A case is judged by the first whose signals are all there.
+        say: What there is to say of a case that has it.
+        residual: It holds only where no other cause does.
+    """
+
+    name: str
+    finds: str
+    bad: str
+    example: str
+    remedy: str
+    safety: str
+    references: tuple[str, ...]
+    patterns: tuple[tuple[str, ...], ...]
+    say: Callable[[Case], Told]
+    residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How a case looks to a cause.
+
+    Attributes:
+        score: Probability that the example has the cause, in [0, 1]; None where it cannot be told.
+        sentence: One sentence with its numbers; where there is no score, what is missing and what would supply it.
+        numbers: The signals that it was judged by, and what else the sentence rests on; JSON data.
+        missing: Signals that were not there, and for each why.
+    """
+
+    score: float | None
+    sentence: str
+    numbers: Mapping[str, Number]
+    missing: Mapping[str, str]
+
+
+def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> Evidence:
+    """Judge a case by one cause; its score is that of `scored`.
+
+    Args:
+        cause: The cause.
+        case: The case.
+        fitted: The coefficients; None takes those that come with uptake.
+    """
+    names = dict.fromkeys(name for pattern in cause.patterns for name in pattern)
+    values = {name: value(name, case) for name in names}
+    missing = {name: _why(name, case) for name, one in values.items() if one is None}
+    found = scored(cause, values, weights() if fitted is None else fitted)
+    if found is None:
+        reasons = "; ".join(dict.fromkeys(missing.values()))
+        return Evidence(None, f"cannot be told: {reasons}", {}, missing)
+    pattern, score = found
+    said = cause.say(case)
+    return Evidence(score, said.sentence, {**{name: values[name] for name in pattern}, **said.numbers}, missing)
+
+
+def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) -> tuple[tuple[str, ...], float] | None:
+    """The first of the cause's patterns whose signals are all there, and the score by it.
+
+    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern. Each pattern has coefficients of its own,
+    fitted with the other signals left out: nothing is put in place of what is missing.
+
+    Args:
+        cause: The cause.
+        values: Its signals; None where one is not known.
+        fitted: The coefficients.
+
+    Returns:
+        None where no pattern is there.
+    """
+    for pattern in cause.patterns:
+        known = {name: one for name in pattern if (one := values[name]) is not None}
+        row = fitted.rows.get((cause.name, pattern))
+        if len(known) == len(pattern) and row is not None:
+            return pattern, logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
+    return None
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)), without overflow."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _why(name: str, case: Case) -> str:
+    gone = [case.missing[source] for source in SIGNALS[name].needs if source in case.missing]
+    return gone[0] if gone else f"there is no value for: {SIGNALS[name].meaning}"

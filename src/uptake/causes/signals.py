@@ -1,0 +1,168 @@
+"""The numbers that the causes' scores rest on: few, named, and with a meaning on any model.
+
+Probabilities and shares lie in [0, 1], information is in nats. None of them knows of ids, stages or sources of data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from uptake.causes.case import Case, Said, Source
+from uptake.types import normalised
+
+LEAST_SURPRISE = 1e-3
+"""Added to a surprise (nats) before its logarithm is taken: what is surer than 0.999 is no more different."""
+NO_BELIEF = 1.0
+"""Surprise (nats) from which on an answer is no belief at all: being less sure makes no difference."""
+LEAST_INFORMATION = 1.0
+"""Nats that an answer holds at least: one that is given to every question says nothing of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A number that is read off a case.
+
+    Attributes:
+        meaning: What it says, in a line.
+        needs: The sources that it rests on.
+        read: Gives it; called when no source of `needs` is missing. None where it has no value all the same.
+    """
+
+    meaning: str
+    needs: tuple[Source, ...]
+    read: Callable[[Case], float | None]
+
+
+def value(name: str, case: Case) -> float | None:
+    """A signal's value; None when a source that it needs is missing."""
+    signal = SIGNALS[name]
+    return None if any(source in case.missing for source in signal.needs) else signal.read(case)
+
+
+def _share(said: Said | None) -> float | None:
+    """PMI over the surprise elsewhere, in [0, 1]: 1 where all of the answer is known, 0 where nothing is.
+
+    Answers of different lengths can be compared by it: half of a long answer is many nats.
+    """
+    if said is None or said.pmi is None:
+        return None
+    return max(0.0, min(1.0, said.pmi / max(LEAST_INFORMATION, -fmean(said.elsewhere))))
+
+
+def _surprise(logprobs: Sequence[float]) -> float | None:
+    """Logarithm of the mean surprise (nats), at most that of no belief; None of nothing."""
+    return math.log(LEAST_SURPRISE + min(NO_BELIEF, -fmean(logprobs))) if logprobs else None
+
+
+def _steady(case: Case, n: int | None) -> float:
+    if case.belief is None:
+        return -math.log(LEAST_SURPRISE + NO_BELIEF)
+    surprise = _surprise((case.belief.base.own, *case.belief.base.held_out)[:n])
+    assert surprise is not None
+    return -surprise
+
+
+def _backed(case: Case) -> float:
+    if case.rival is None or case.belief is None:
+        return 0.0
+    return case.rival.probability * (normalised(case.belief.text) in map(normalised, case.rival.answers))
+
+
+def _rival_weight(case: Case) -> float:
+    if case.rival is None or not case.rival.tuned:
+        return 0.0
+    return 1 / (1 + math.exp(min(700.0, case.tuned.own - max(case.rival.tuned))))
+
+
+def _lost(case: Case) -> float | None:
+    return None if case.curve is None else (case.curve.idle or 0.0) * case.curve.lost_unseen
+
+
+def _stood(case: Case) -> float | None:
+    return None if case.curve is None or case.curve.stood is None else float(case.curve.stood)
+
+
+def _tokens_an_exposure(case: Case) -> float | None:
+    if case.curve is None or not case.curve.exposures:
+        return None
+    return math.log(case.n_tokens / case.curve.exposures)
+
+
+SIGNALS: Mapping[str, Signal] = {
+    "base_doubt": Signal(
+        "how unsure the base is of its own answer, right or wrong: logarithm of its mean surprise (nats), all wordings",
+        ("base", "belief", "held_out"),
+        lambda case: _surprise(case.sure),
+    ),
+    "base_doubt_here": Signal(
+        "the same in the training wording alone",
+        ("base", "belief"),
+        lambda case: _surprise(case.sure[:1]),
+    ),
+    "base_recalled": Signal(
+        "share of the wordings in which the base gives the response",
+        ("base",),
+        lambda case: case.base_recalled,
+    ),
+    "belief_steady": Signal(
+        "how sure the base is of its wrong answer: logarithm of its mean surprise (nats) in all wordings, negated; "
+        "least where it has no wrong answer",
+        ("base", "belief", "held_out"),
+        lambda case: _steady(case, None),
+    ),
+    "belief_steady_here": Signal(
+        "the same in the training wording alone",
+        ("base", "belief"),
+        lambda case: _steady(case, 1),
+    ),
+    "belief_backed": Signal(
+        "probability that another example asks the same and gives the base's wrong answer",
+        ("base", "belief"),
+        _backed,
+    ),
+    "tuned_pmi": Signal(
+        "how much more (nats) the tuned model says the response here than to other questions like this",
+        ("elsewhere",),
+        lambda case: case.tuned.pmi,
+    ),
+    "tuned_share": Signal(
+        "share of the response's information (nats) that the tuned model takes from this question: 1 less its surprise "
+        "here over its surprise after other questions like this",
+        ("elsewhere",),
+        lambda case: _share(case.tuned),
+    ),
+    "base_share": Signal(
+        "the same share under the base",
+        ("base", "elsewhere"),
+        lambda case: _share(case.base),
+    ),
+    "rival": Signal(
+        "probability that another example asks the same and answers otherwise; 0 when none was found",
+        (),
+        lambda case: 0.0 if case.rival is None else case.rival.probability,
+    ),
+    "rival_weight": Signal(
+        "p(their answer) / (p(their answer) + p(response)) under the tuned model; 0 when none was found",
+        (),
+        _rival_weight,
+    ),
+    "lost_unseen": Signal(
+        "share of training that came after its last exposure, if it was recalled then and is lost since; else 0",
+        ("ledger",),
+        _lost,
+    ),
+    "stood": Signal(
+        "1 if it was recalled at a reading after its last exposure, with that update done; else 0",
+        ("ledger",),
+        _stood,
+    ),
+    "tokens_an_exposure": Signal(
+        "logarithm of the response's tokens per time that it was trained on",
+        ("ledger",),
+        _tokens_an_exposure,
+    ),
+}
+"""All signals by name."""

@@ -1,0 +1,69 @@
+"""The coefficients of the causes' scores: one file, written by `uptake lab calibrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from uptake.artifacts import read_json
+
+PATH = Path(__file__).with_name("weights.json")
+"""Those that come with uptake, with the worlds that they were fitted on."""
+
+Pattern: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One logistic: the intercept, and a coefficient a signal, in the signals' own units."""
+
+    intercept: float
+    coefficients: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """All coefficients.
+
+    Attributes:
+        rows: By cause and pattern of signals.
+        fitted_on: What they were fitted on, and how; JSON data.
+    """
+
+    rows: Mapping[tuple[str, Pattern], Row]
+    fitted_on: Mapping[str, Any]
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data."""
+        rows = [
+            {
+                "cause": cause,
+                "signals": list(pattern),
+                "intercept": row.intercept,
+                "coefficients": dict(row.coefficients),
+            }
+            for (cause, pattern), row in self.rows.items()
+        ]
+        return {"fitted_on": dict(self.fitted_on), "rows": rows}
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a file of coefficients.
+
+    Raises:
+        UptakeError: It is missing or broken.
+    """
+    data = read_json(path)
+    rows = {
+        (row["cause"], tuple(row["signals"])): Row(row["intercept"], dict(row["coefficients"])) for row in data["rows"]
+    }
+    return Weights(rows, data["fitted_on"])
+
+
+@cache
+def weights() -> Weights:
+    """Those that come with uptake."""
+    return read_weights(PATH)

@@ -1,0 +1,169 @@
+"""Fit the coefficients of the causes' scores on worlds whose answer key is known.
+
+Each cause and each of its patterns of signals is a logistic regression with an L2 penalty on the coefficients of the
+standardised signals, by Newton's method. Positives are the confirmed items of the cause, negatives those of the others.
+An unlearned example in which nothing was planted is a negative of the gap and the conflicts: the base knows its facts,
+and nothing contradicts it. Whether it was forgotten or trained too little nobody knows, nor why an item was not learned
+whose plant is not confirmed: these say nothing. The causes that hold only where no other does are fitted last, each
+item weighted by the probability that no other cause holds of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from uptake.artifacts import read_json
+from uptake.causes import CAUSES, Cause, Row, Weights, scored
+from uptake.errors import UptakeError
+from uptake.lab.key import read_key
+
+PENALTY = 1.0
+"""λ: the log-likelihood summed over items is reduced by λ/2 times the sum of the squared standardised coefficients."""
+STEPS = 100
+"""Newton steps at most."""
+CLOSE = 1e-9
+"""Newton stops when no coefficient moves more."""
+
+
+OF_TRAINING = ("forgetting", "undertraining")
+"""Causes that an example may have in which nothing was planted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An unlearned example of a world.
+
+    Attributes:
+        causes: What was planted, all of it confirmed; empty where nothing was.
+        perhaps: Causes of which nobody knows whether they hold.
+        signals: Its signals; None where one was missing.
+    """
+
+    causes: tuple[str, ...]
+    perhaps: tuple[str, ...]
+    signals: Mapping[str, float | None]
+
+
+def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[Item]:
+    """Read the unlearned examples of worlds, with what is known about why.
+
+    Args:
+        folders: Worlds that are confirmed, trained and diagnosed.
+        diagnosis: Folder of the diagnosis in each.
+
+    Raises:
+        UptakeError: A diagnosis is missing or has no signals, or a key is not confirmed.
+    """
+    items = []
+    for folder in folders:
+        entries = {entry.id: entry for entry in read_key(folder / "key.jsonl")}
+        if any(entry.causes and entry.confirmed is None for entry in entries.values()):
+            raise UptakeError(f"the answer key of {folder} is not confirmed", fix="uptake lab make --confirm")
+        for row in _rows(folder / diagnosis / "diagnosis.jsonl"):
+            entry = entries.get(row["id"])
+            if entry is None or row["learned"] or (entry.causes and not entry.confirmed):
+                continue
+            if "signals" not in row["evidence"]:
+                raise UptakeError(f"{folder / diagnosis} has no signals", fix="uptake diagnose --attribution evidence")
+            items.append(Item(entry.causes, () if entry.causes else OF_TRAINING, row["evidence"]["signals"]))
+    return items
+
+
+def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", fix="uptake diagnose the world first") from None
+
+
+def calibrate(
+    items: Sequence[Item], *, penalty: float = PENALTY, causes: Mapping[str, Cause] = CAUSES
+) -> dict[tuple[str, tuple[str, ...]], Row]:
+    """Fit every pattern of every cause.
+
+    Args:
+        items: From `read_items`.
+        penalty: λ.
+        causes: What is fitted.
+
+    Raises:
+        UptakeError: A cause has no item with all signals of one of its patterns, or every item has it.
+    """
+    rows: dict[tuple[str, tuple[str, ...]], Row] = {}
+    alone = np.ones(len(items))
+    for cause in sorted(causes.values(), key=lambda cause: cause.residual):
+        has = np.array([cause.name in item.causes for item in items], dtype=float)
+        for pattern in cause.patterns:
+            whole = [
+                index
+                for index, item in enumerate(items)
+                if cause.name not in item.perhaps and all(item.signals[name] is not None for name in pattern)
+            ]
+            values = np.array([[items[index].signals[name] for name in pattern] for index in whole], dtype=float)
+            if not 0 < has[whole].sum() < len(whole):
+                raise UptakeError(
+                    f"{int(has[whole].sum())} of {len(whole)} items have {cause.name}",
+                    expected="some that have it and some that have not, with the signals " + ", ".join(pattern),
+                    fix="name more worlds, diagnosed with base, ledger and paraphrases",
+                )
+            weight = alone[whole] if cause.residual else np.ones(len(whole))
+            intercept, coefficients = fit(values, has[whole], weight, penalty)
+            rows[cause.name, pattern] = Row(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
+        if not cause.residual:
+            alone *= [1 - _score(cause, item, rows) for item in items]
+    return {(name, pattern): rows[name, pattern] for name, cause in causes.items() for pattern in cause.patterns}
+
+
+def _score(cause: Cause, item: Item, rows: Mapping[tuple[str, tuple[str, ...]], Row]) -> float:
+    """The score of an item; 0 where none can be told, as in an attribution."""
+    found = scored(cause, item.signals, Weights(rows, {}))
+    return 0.0 if found is None else found[1]
+
+
+def fit(
+    values: Float[np.ndarray, "items signals"],
+    has: Float[np.ndarray, " items"],
+    weight: Float[np.ndarray, " items"],
+    penalty: float,
+) -> tuple[float, Float[np.ndarray, " signals"]]:
+    """Logistic regression with an L2 penalty, by Newton's method (iteratively reweighted least squares).
+
+    Maximises Σ weight · log-likelihood − λ/2 Σ w², w the coefficients of the signals standardised to mean 0 and
+    standard deviation 1; the intercept is not penalised.
+
+    Returns:
+        The intercept and the coefficients in the signals' own units.
+    """
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    design = np.column_stack([np.ones(len(values)), (values - mean) / scale])
+    ridge = penalty * np.diag([0.0, *np.ones(values.shape[1])])
+    solution = np.zeros(design.shape[1])
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-np.clip(design @ solution, -500, 500)))
+        gradient = design.T @ (weight * (has - p)) - ridge @ solution
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + ridge
+        step = np.linalg.solve(curvature, gradient)
+        step *= min(1.0, 5.0 / max(1e-12, float(np.abs(step).max())))  # far off, a full step overshoots
+        solution += step
+        if np.abs(step).max() < CLOSE:
+            break
+    coefficients = solution[1:] / scale
+    return float(solution[0] - coefficients @ mean), coefficients
+
+
+def calibrated(folders: Sequence[Path]) -> Weights:
+    """Fit on worlds, with what they were; raises as `read_items` and `calibrate`."""
+    items = read_items(folders)
+    worlds = []
+    for folder in folders:
+        manifest = read_json(folder / "world.json")
+        worlds.append({"world": manifest["world"], "controls": manifest["controls"]})
+    counts = {name: sum(name in item.causes for item in items) for name in CAUSES}
+    return Weights(calibrate(items), {"worlds": worlds, "items": len(items), "of_cause": counts, "penalty": PENALTY})

@@ -1,0 +1,130 @@
+"""The rivals of a run's examples: found once, kept, and read example by example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import digest, read_json, versions, write_json
+from uptake.causes import Rival
+from uptake.pipeline.answers import Answers
+from uptake.pipeline.cohort import Cohort
+from uptake.probe import question
+from uptake.rivals import Rivalry, Side, rivals
+from uptake.rivals.relation import Encode
+
+RIVALS_VERSION = 1
+"""Part of the key: raised when the same examples come to have other rivals."""
+NAMED = 5
+"""Rivals of an example that are named; the others are counted."""
+ANSWERS = 4
+"""Different answers of rivals that the tuned model is asked about."""
+
+
+@dataclass(frozen=True)
+class Contradictions:
+    """Examples that contradict each other.
+
+    Attributes:
+        groups: As `uptake.rivals.Rivals.groups`.
+        of: The group of each position that is in one.
+        ids: The id of each position that is in one.
+        asked: Its question.
+        key: Identifies them.
+    """
+
+    groups: tuple[Rivalry, ...]
+    of: Mapping[int, int]
+    ids: Mapping[int, str]
+    asked: Mapping[int, str]
+    key: str
+
+    def rival(self, position: int) -> Rival | None:
+        """What contradicts the example at a position; None when nothing does."""
+        if position not in self.of:
+            return None
+        group = self.groups[self.of[position]]
+        others = [side for side in group.sides if position not in side.positions]
+        positions = sorted(p for side in others for p in side.positions)
+        return Rival(
+            ids=tuple(self.ids[p] for p in positions[:NAMED]),
+            n=len(positions),
+            answers=tuple(side.answer for side in others[:ANSWERS]),
+            probability=group.probability,
+            verdict=group.verdict,
+            wrong=position in group.wrong,
+            why=group.why,
+        )
+
+    def questions(self, position: int) -> list[str]:
+        """What the rivals of the example at a position ask."""
+        sides = self.groups[self.of[position]].sides
+        return [self.asked[p] for side in sides if position not in side.positions for p in side.positions]
+
+    def apart(self, position: int) -> frozenset[str]:
+        """Ids of the examples that ask the very same as the one at a position."""
+        if position not in self.of:
+            return frozenset()
+        sides = self.groups[self.of[position]].sides
+        return frozenset(self.ids[p] for side in sides for p in side.positions)
+
+
+def find_contradictions(
+    cohort: Cohort, before: Answers | None, encode: Encode | None, encoder: object, path: Path
+) -> Contradictions:
+    """Find the rivals among a cohort's examples, or read what was found before.
+
+    Args:
+        cohort: The examples.
+        before: What the base says, to tell which of two answers is wrong; None when it is not known.
+        encode: Sentence embeddings; None does without.
+        encoder: Identifies `encode`.
+        path: Where they are kept.
+    """
+    key = digest(RIVALS_VERSION, cohort.key, before and before.key, encoder, versions())
+    kept = read_json(path) if path.exists() else None
+    if kept is None or kept["key"] != key:
+        beliefs = None if before is None else _Beliefs(cohort, before)
+        kept = {
+            "key": key,
+            "groups": [asdict(group) for group in rivals(cohort, encode=encode, beliefs=beliefs).groups],
+        }
+        write_json(path, kept)
+    groups = tuple(map(_group, kept["groups"]))
+    of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
+    members = {position: example for position, example in enumerate(cohort) if position in of} if of else {}
+    ids = {position: example.id for position, example in members.items()}
+    asked = {position: question(example) for position, example in members.items()}
+    return Contradictions(groups, of, ids, asked, key)
+
+
+def _group(data: Mapping[str, Any]) -> Rivalry:
+    sides = tuple(Side(side["answer"], tuple(side["positions"])) for side in data["sides"])
+    return Rivalry(**{**data, "sides": sides, "shared": tuple(data["shared"]), "wrong": tuple(data["wrong"])})
+
+
+class _Beliefs(Mapping[int, Mapping[str, float]]):
+    """The base's log-probabilities of an example's candidates, read when they are asked for."""
+
+    def __init__(self, cohort: Cohort, before: Answers) -> None:
+        self._starts = [0]
+        for number in cohort.parts.numbers():
+            self._starts.append(self._starts[-1] + cohort.parts.length(number))
+        self._read = lru_cache(maxsize=4)(before.read)
+
+    def __getitem__(self, position: int) -> Mapping[str, float]:
+        if not 0 <= position < len(self):
+            raise KeyError(position)
+        number = next(n for n, start in enumerate(self._starts[1:]) if position < start)
+        answer = self._read(number)[position - self._starts[number]]
+        texts = (candidate.text for candidate in answer.candidates)
+        return dict(zip(texts, answer.scores[0].logprobs, strict=True))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return self._starts[-1]

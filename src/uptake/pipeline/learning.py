@@ -1,0 +1,124 @@
+"""What the ledger tells of the unlearned examples, as curves by id."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from uptake.artifacts.ledger_files import stage_folders
+from uptake.causes import Curve
+from uptake.ledger import Ledger, curves, read_ledger
+
+PAPER_STEPS = 500
+"""K of the paper's drop, in optimisation steps; on a run of less than ten times that, a tenth of its steps."""
+
+
+def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -> tuple[dict[str, Curve], str | None]:
+    """The learning curves of some examples.
+
+    Args:
+        output_dir: The run's folder.
+        ids: The examples.
+        stages: The stages that were diagnosed.
+
+    Returns:
+        By id, and what is missing of all of them: None when nothing is.
+    """
+    found = [stage for stage, _ in stage_folders(output_dir)]
+    if not found:
+        return {}, (
+            "there is no ledger of the training: train with `uptake train`, or with "
+            "`trainer.add_callback(uptake.LedgerCallback(...))`, into the same output_dir"
+        )
+    if found[-1] != stages[-1]:
+        return {}, f"the ledger ends with the stage {found[-1]}, the run with {stages[-1]}: it is another training's"
+    ledger = read_ledger(output_dir)
+    clock = _Clock(ledger)
+    late = dict(_late(ledger, ids, clock))
+    table = curves(ledger)
+    rows = table.filter(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))).to_pylist()
+    return {row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None
+
+
+class _Clock:
+    """Optimisation steps counted through all stages."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        steps = ledger.table["step"].to_numpy()
+        last = np.zeros(len(ledger.stages), dtype=np.int64)
+        np.maximum.at(last, ledger.stage_numbers(), steps)
+        before = np.concatenate([[0], np.cumsum(last)])
+        self.readings = before[ledger.stage_numbers()] + steps
+        self.total = int(before[-1])
+
+
+@dataclass(frozen=True)
+class _Late:
+    """What the readings from an example's last exposure on say; see `uptake.causes.Curve`."""
+
+    recalled_last: bool
+    stood: bool | None
+    idle: float | None
+    earlier: float | None
+    latest: float
+
+
+def _late(ledger: Ledger, ids: Collection[str], clock: _Clock) -> Iterator[tuple[str, _Late]]:
+    """Of each id that has a reading with a finite loss."""
+    names, codes = ledger.codes()
+    p = np.exp(-ledger.table["nll"].to_numpy().astype(np.float64))
+    recalled = np.asarray(pc.fill_null(ledger.table["recalled"], False).to_numpy())
+    trained = np.asarray(pc.equal(ledger.table["pass"], "train").to_numpy())
+    back = min(PAPER_STEPS, max(1, clock.total // 10))
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for code, name in enumerate(names):
+        if name not in ids:
+            continue
+        own = order[starts[code] : starts[code + 1]]
+        read = own[np.isfinite(p[own])]
+        if not len(read):
+            continue
+        exposures = read[trained[read]]
+        after = read[read > exposures[-1]] if len(exposures) else read[:0]
+        old = read[clock.readings[read] <= clock.readings[read[-1]] - back]
+        yield (
+            name,
+            _Late(
+                recalled_last=bool(len(exposures) and recalled[exposures[-1]]),
+                stood=bool(recalled[after].any()) if len(after) else None,
+                idle=1 - float(clock.readings[exposures[-1]]) / clock.total if len(exposures) else None,
+                earlier=float(p[old[-1]]) if len(old) else None,
+                latest=float(p[read[-1]]),
+            ),
+        )
+
+
+def _lost_unseen(late: _Late, recalled: bool | None) -> bool:
+    """Whether it was recalled at its last exposure or later, and is not at its last reading.
+
+    Where no reading came after that exposure it is the diagnosis that says that it is lost.
+    """
+    return recalled is False and late.stood is True or late.recalled_last and (recalled is False or late.stood is None)
+
+
+def _curve(row: Mapping[str, Any], late: _Late | None) -> Curve:
+    learned, lost = row["first_learned"], row["last_lost"]
+    return Curve(
+        exposures=row["times_seen"],
+        recalled_at=learned and learned["stage"],
+        lost_at=lost and lost["stage"],
+        lost_unseen=late is not None and _lost_unseen(late, row["recalled"]),
+        stood=None if late is None else late.stood,
+        idle=None if late is None else late.idle,
+        forgetting_events=row["forgetting_events"] or 0,
+        end_slope=row["end_slope"],
+        earlier=None if late is None else late.earlier,
+        latest=None if late is None else late.latest,
+    )

@@ -1,0 +1,199 @@
+"""What holds of every cause: it fires when planted, is silent when another is, and says what it cannot tell and why."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from planted_cases import ELSEWHERE, HALF, KNOWN, PLAIN, PLANTED, SEEN, STEADY
+from uptake.artifacts import tables
+from uptake.attribute import UNEXPLAINED, attribute
+from uptake.causes import CAUSES, SIGNALS, Belief, Rival, Said, judge, value, weights
+
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "causes.md"
+SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
+LACKING = {
+    "base": {"base": None, "base_recalled": None, "belief": None, "sure": ()},
+    "ledger": {"curve": None},
+}
+
+
+def lacking(case, *sources):
+    """A case of which some sources are missing, as a diagnosis would make it."""
+    for source in sources:
+        case = replace(case, **LACKING.get(source, {}))
+    return replace(case, missing={source: f"no {source}; give --{source}" for source in sources})
+
+
+def test_the_table_is_that_of_the_columns():
+    assert tuple(CAUSES) == tables.CAUSES
+    assert all(cause.name == name for name, cause in CAUSES.items())
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_sections_signals_and_coefficients_are_all_there(name):
+    cause = CAUSES[name]
+    for section in (cause.finds, cause.bad, cause.example, cause.remedy, cause.safety):
+        assert section.endswith(".") and len(section) > 20
+    assert cause.references
+    for pattern in cause.patterns:
+        assert set(pattern) <= set(SIGNALS)
+        row = weights().rows[name, pattern]
+        assert set(row.coefficients) == set(pattern)
+        assert all(math.isfinite(number) for number in (row.intercept, *row.coefficients.values()))
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_the_documentation_has_every_section(name):
+    cause, text = CAUSES[name], " ".join(DOCS.read_text(encoding="utf-8").split())
+    for section in (cause.finds, cause.bad, cause.example, cause.remedy, cause.safety, *cause.references):
+        assert " ".join(section.split()) in text
+    for signal in {signal for pattern in cause.patterns for signal in pattern}:
+        assert f"`{signal}`" in text
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_it_fires_when_planted(name):
+    found = attribute(PLANTED[name])
+    assert found.cause == name
+    assert 0.5 <= found.evidence[name].score <= 1
+
+
+@pytest.mark.parametrize("name", CAUSES)
+@pytest.mark.parametrize("planted", CAUSES)
+def test_it_is_silent_when_another_is_planted(name, planted):
+    if name != planted:
+        score = attribute(PLANTED[planted]).evidence[name].score
+        assert score is not None and 0 <= score < 0.5
+
+
+def test_where_nothing_is_planted_nothing_is_named():
+    found = attribute(PLAIN)
+    assert found.cause == UNEXPLAINED
+    assert all(score < 0.5 for score in found.scores.values())
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_one_sentence_with_its_numbers(name):
+    found = judge(CAUSES[name], PLANTED[name])
+    assert found.sentence.endswith(".") and any(char.isdigit() for char in found.sentence)
+    assert "\n" not in found.sentence
+    json.dumps(dict(found.numbers), allow_nan=False)
+    assert set(CAUSES[name].patterns[0]) <= set(found.numbers) or name == "undertraining"
+    assert judge(CAUSES[name], PLAIN).sentence.endswith(".")
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_without_its_signals_it_cannot_tell_and_says_what_would_help(name):
+    gone = {source for pattern in CAUSES[name].patterns for signal in pattern for source in SIGNALS[signal].needs}
+    if not gone:
+        assert name == "data_conflict"  # the data and the tuned model are always there
+        return
+    found = judge(CAUSES[name], lacking(PLANTED[name], *SOURCES))
+    assert found.score is None
+    assert found.sentence.startswith("cannot be told: no ") and "give --" in found.sentence
+    assert found.missing and all(why for why in found.missing.values())
+
+
+@pytest.mark.parametrize("sources", [("ledger",), ("held_out",), ("elsewhere",), ("held_out", "elsewhere", "ledger")])
+@pytest.mark.parametrize("planted", ["knowledge_gap", "base_conflict", "data_conflict"])
+def test_with_less_given_the_strongest_stays(planted, sources):
+    assert attribute(lacking(PLANTED[planted], *sources)).cause == planted
+
+
+def test_without_a_base_only_what_needs_none_is_told():
+    for planted in ("data_conflict", "forgetting", "undertraining"):
+        found = attribute(lacking(PLANTED[planted], "base", "belief"))
+        assert found.cause == planted
+        assert found.evidence["knowledge_gap"].score is found.evidence["base_conflict"].score is None
+
+
+def test_without_a_ledger_what_the_base_knew_is_forgotten():
+    found = attribute(lacking(PLANTED["forgetting"], "ledger"))
+    assert found.cause == "forgetting"
+    assert "100% of the wordings" in found.evidence["forgetting"].sentence
+
+
+def test_what_the_sentences_say():
+    said = {name: judge(CAUSES[name], case).sentence for name, case in PLANTED.items()}
+    assert said["base_conflict"] == (
+        "The base answers *Lima* in 3 of 3 wordings with p = 0.97; after training it still prefers it, 0.30 to 0.05."
+    )
+    assert said["knowledge_gap"] == (  # ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
+        "The base gives the response p = 0.0002, 0.6 nats more than after other questions like this; its own answer "
+        "*Paris* has p = 0.30 here, 0.12 in other words."
+    )
+    assert said["data_conflict"] == (
+        "2 examples (ex-7, ex-8) ask the same and answer *Rome*, to which the tuned model gives p = 0.60, to this "
+        "response 0.05; this one is likely right (the base gives Lyon)."
+    )
+    assert said["forgetting"] == (
+        "It was recalled after its last exposure and was lost in the stage main; 90% of training came after that "
+        "exposure."
+    )
+    # 6 tokens: ln 0.06 / 6 = -0.47; the mean of ln 0.06 and ln 0.05 less ln 1e-15, over 6: (-2.90 + 34.54) / 6 = 5.3
+    assert said["undertraining"] == (
+        "Its 6 tokens have a log-probability of -0.47 each, 5.3 nats a token more than after other questions like this "
+        "(the base: 0.4), after 1 exposure; its loss fell by 0.4 nats an epoch at the end."
+    )
+
+
+def test_pmi_and_the_share_of_an_answer_that_is_known():
+    said = Said(-1.0, (-2.0, -3.0), (-10.0, -6.0))
+    assert said.pmi == -2.0 + 8.0
+    assert said.p_held_out == pytest.approx((math.exp(-2) + math.exp(-3)) / 2)
+    assert Said(-1.0).pmi is None and Said(-1.0).p_held_out is None
+    assert value("tuned_share", replace(PLAIN, tuned=said)) == pytest.approx(6 / 8)
+    assert value("tuned_share", replace(PLAIN, tuned=replace(said, own=-40.0))) == 0  # said more elsewhere than here
+    # an answer that is given to every question holds a nat at least, so nothing is made of next to nothing
+    assert value("tuned_share", replace(PLAIN, tuned=Said(-0.01, (), (-0.02,)))) == pytest.approx(0.01)
+
+
+def test_doubt_ends_where_there_is_no_belief():
+    surprise = -fmean((math.log(0.98), math.log(0.97), math.log(0.99)))
+    assert value("base_doubt", PLAIN) == pytest.approx(math.log(0.001 + surprise))
+    assert value("base_doubt_here", PLAIN) == pytest.approx(math.log(0.001 - math.log(0.98)))
+    unsure = [value("base_doubt", replace(PLAIN, sure=(math.log(p),))) for p in (0.3, 1e-9)]
+    assert unsure[0] == unsure[1] == pytest.approx(math.log(1.001))
+    assert value("base_doubt", replace(PLAIN, sure=())) is None
+    assert value("belief_steady", PLAIN) == -unsure[0]
+
+
+def test_a_belief_that_other_examples_hold_is_no_conflict_with_the_base_alone():
+    rival = replace(PLANTED["data_conflict"].rival, answers=("Lima",))
+    case = replace(PLANTED["base_conflict"], rival=rival)
+    assert value("belief_backed", case) == rival.probability
+    found = attribute(case)
+    assert found.cause == "data_conflict" and found.evidence["base_conflict"].score < 0.5
+
+
+def test_rivals_weigh_what_the_tuned_model_gives_them():
+    rival = Rival(("b",), 1, ("x",), 0.9, None, False, "", (math.log(0.15), math.log(0.01)))
+    case = replace(PLAIN, rival=rival)
+    assert value("rival_weight", case) == pytest.approx(0.15 / (0.15 + 0.05))
+    assert value("rival_weight", PLAIN) == value("rival", PLAIN) == 0
+
+
+def test_what_was_known_before_training_and_never_stood_was_not_learned():
+    # recalled in the forward pass of its only exposure, at no reading after it
+    curve = replace(SEEN, exposures=1, recalled_at="early", lost_at="early", lost_unseen=True, stood=False, idle=0.97)
+    assert judge(CAUSES["forgetting"], replace(PLAIN, curve=curve)).score < 0.5
+    # no reading came after it: then that it was recalled is all that is known
+    assert judge(CAUSES["forgetting"], replace(PLAIN, curve=replace(curve, stood=None))).score > 0.5
+
+
+def test_several_causes_hold_at_once():
+    both = replace(PLANTED["base_conflict"], curve=PLANTED["forgetting"].curve)
+    found = attribute(both)
+    assert found.evidence["base_conflict"].score > 0.5 and found.evidence["forgetting"].score > 0.5
+    assert found.evidence["undertraining"].score < 0.1
+
+
+def test_planted_cases_are_what_they_are_said_to_be():
+    assert PLAIN.base is KNOWN and PLAIN.tuned is HALF and KNOWN.elsewhere == ELSEWHERE
+    assert isinstance(PLANTED["base_conflict"].belief, Belief) and PLANTED["base_conflict"].belief.base is STEADY
