@@ -89,16 +89,21 @@ def test_found_beside_planted():
         Entry("c", (), None, None),
         Entry("d", (), None, None),
     ]
-    said = {"a": (False, None, False), "b": (False, None, True), "c": (True, True, False), "d": (True, None, None)}
+    said = {
+        "a": (False, None, False, "knowledge_gap"),
+        "b": (False, None, True, "base_conflict"),
+        "c": (True, True, False, None),
+        "d": (False, None, None, "unexplained"),
+    }
     findings = [
-        Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None)
-        for name, (learned, shallow, forgotten) in said.items()
+        Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None, cause=cause)
+        for name, (learned, shallow, forgotten, cause) in said.items()
     ]
     assert [line.split() for line in demo.beside(key, findings).splitlines()] == [
-        ["planted", "examples", "not", "learned", "shallow", "forgotten"],
-        ["knowledge_gap", "1", "1", "0", "0"],
-        ["forgetting", "1", "1", "0", "1"],
-        ["nothing", "2", "0", "1", "0"],
+        ["planted", "examples", "not", "learned", "so", "told", "shallow", "forgotten"],
+        ["knowledge_gap", "1", "1", "1", "0", "0"],
+        ["forgetting", "1", "1", "0", "0", "1"],
+        ["nothing", "2", "1", "2", "1", "0"],
     ]
 
 

@@ -52,13 +52,18 @@ def run(out: Path, tell: Tell) -> tuple[Diagnosis, list[Entry]]:
 
 
 def beside(key: Sequence[Entry], findings: Iterable[Finding]) -> str:
-    """What was found beside what was planted, as a table with a row a cause."""
+    """What was found beside what was planted, as a table with a row a cause.
+
+    `so told` counts the examples whose planted cause is the one that the diagnosis names; of those in which nothing was
+    planted, the ones that it names none for.
+    """
     planted = {entry.id: entry.causes[0] if entry.causes else NOTHING for entry in key}
-    found = {column: Counter[str]() for column in ("examples", "not learned", "shallow", "forgotten")}
+    found = {column: Counter[str]() for column in ("examples", "not learned", "so told", "shallow", "forgotten")}
     for finding in findings:
         cause = planted[finding.id]
         found["examples"][cause] += 1
         found["not learned"][cause] += not finding.learned
+        found["so told"][cause] += (finding.cause if finding.cause in CAUSES else NOTHING) == cause
         found["shallow"][cause] += bool(finding.shallow)
         found["forgotten"][cause] += bool(finding.forgotten)
     lines = [f"{'planted':<16}" + "".join(f"{column:>13}" for column in found)]
