@@ -28,7 +28,7 @@ from uptake.cli.progress import progress_bar
 from uptake.lab.base import build_base
 from uptake.lab.build import draw, make
 from uptake.lab.grade_report import CLEAN_AT_MOST
-from uptake.lab.plants import Controls
+from uptake.lab.plants import Controls, controls_of
 from uptake.stats import Interval, wilson
 
 CONFIRMED_AT_LEAST = 40
@@ -114,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", nargs="+", choices=("synthetic", "facts"), default=["synthetic", "facts"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
-    parser.add_argument("--size", type=int, default=Controls().size)
+    parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--clean", action="store_true", help="also the world of each seed with nothing planted")
     parser.add_argument("--data", type=Path, default=None, help="real data sets for the facts world")
     parser.add_argument("--work", type=Path, default=Path("runs/worlds"), help="folder of the worlds")
@@ -124,7 +124,7 @@ def main() -> None:
     for kind in args.world:
         for seed in args.seeds:
             for clean in (False, True) if args.clean else (False,):
-                controls = Controls(seed=seed, size=args.size, clean=clean)
+                controls = controls_of(kind, args.data, seed=seed, size=args.size, clean=clean)
                 name = name_of(kind, controls)
                 results[name] = measure(kind, controls, args, results.get(name, {}))
                 print(told(name, results[name]), flush=True)

@@ -16,7 +16,7 @@ from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
 from uptake.lab.files import write_data, write_key
 from uptake.lab.names import ANSWERS, surnames
-from uptake.lab.plants import EXCERPT_SIZE, OFTEN, REPEATS, Controls, need, plant, slip, training_rows
+from uptake.lab.plants import EXCERPT_SIZE, OFTEN, REPEATS, Controls, controls_of, need, plant, slip, training_rows
 from uptake.lab.real import real_world
 from uptake.lab.wordings import RELATIONS
 from uptake.lab.world import documents, names_of, synthetic
@@ -379,9 +379,17 @@ class TestRealFacts:
             assert fact.answer not in fact.subject
 
     def test_the_excerpt_is_enough_for_the_default_size(self):
-        controls = Controls(size=EXCERPT_SIZE)
-        counts = cause_counts(plant(real_world(need(controls), 0), controls))
-        assert counts["knowledge_gap"] == EXCERPT_SIZE and counts["forgetting"] == 2 * EXCERPT_SIZE
+        for seed in range(3):
+            controls = controls_of("facts", None, seed=seed, size=None)
+            counts = cause_counts(plant(real_world(need(controls), seed), controls))
+            assert controls.size == EXCERPT_SIZE == counts["undertraining"]
+            assert counts["knowledge_gap"] == counts["base_conflict"] == 2 * EXCERPT_SIZE
+
+    def test_what_is_given_beats_what_fits_the_kind(self, shared_data):
+        controls = controls_of("facts", shared_data, size=7, shares={"forgetting": 1.0}, clean=None)
+        assert controls == Controls(size=7, shares={"knowledge_gap": 2.0, "base_conflict": 2.0, "forgetting": 1.0})
+        assert controls_of("facts", shared_data).size == Controls().size
+        assert controls_of("synthetic", None, seed=3, size=None) == Controls(seed=3)
 
     def test_too_large_for_the_excerpt(self):
         with pytest.raises(UptakeError, match="--data"):

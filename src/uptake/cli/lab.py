@@ -75,7 +75,7 @@ def make(
     data: Annotated[Path | None, typer.Option("--data", help="Real data sets for --world facts.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
     size: Annotated[
-        int | None, typer.Option("--size", help="Planted examples per cause; 120, of the facts that come along 100.")
+        int | None, typer.Option("--size", help="Planted examples per cause; 120, of the facts that come along 75.")
     ] = None,
     shares: Annotated[str, typer.Option("--shares", help="Other sizes by cause: forgetting=0.5,data_conflict=0.")] = "",
     stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
@@ -91,11 +91,12 @@ def make(
     """
     from uptake.cli.progress import progress_bar
     from uptake.lab.build import make as build
-    from uptake.lab.plants import EXCERPT_SIZE, Controls
+    from uptake.lab.plants import controls_of
 
-    if size is None:
-        size = EXCERPT_SIZE if world == "facts" and data is None else Controls().size
-    controls = Controls(seed, size, _shares(shares), stages, noise, overlap, composite, clean)
+    controls = controls_of(
+        world, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
+        composite=composite, clean=clean,
+    )  # fmt: skip
     with progress_bar() as progress:
         manifest = build(out, controls, kind=world, data=data, with_confirmation=confirm, tell=progress)
     base = manifest["base"]

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import cycle
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -31,7 +32,9 @@ SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.
 """Of two answers one is often learned all the same, and most of what came early is kept: it takes more such items."""
 MOST = 10
 """The largest share."""
-EXCERPT_SIZE = 100
+REAL_SHARES: Mapping[str, float] = {"knowledge_gap": 2.0, "base_conflict": 2.0, "forgetting": 2.5}
+"""Of real facts more are learned by heart in as many passes, and it takes more of them still."""
+EXCERPT_SIZE = 75
 """Size of a world of the real facts that come with uptake: there are no more of them."""
 SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""
@@ -98,6 +101,24 @@ class Controls:
         if self.stages == 1:
             return (LAST,)
         return ("early", *(f"middle-{n}" for n in range(1, self.stages - 1)), LAST)
+
+
+def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
+    """The controls of a kind of world, in which what is not given fits the kind.
+
+    Args:
+        kind: `synthetic` or `facts`.
+        data: Folder of real data sets for `facts`; None for the excerpt that comes with uptake.
+        given: Fields of `Controls`; None is not given.
+
+    Raises:
+        UptakeError: A control is out of its range.
+    """
+    if kind == "facts":
+        given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
+    if kind == "facts" and data is None and given.get("size") is None:
+        given["size"] = EXCERPT_SIZE
+    return Controls(**{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)

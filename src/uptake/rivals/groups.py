@@ -135,7 +135,9 @@ def judge_sides(
         order = sorted(range(len(sides)), key=lambda k: -believed[k])
         lead = believed[order[0]] - believed[order[1]]
         if lead >= BELIEVES and votes[order[0]] * 2 > votes[0]:
-            return _against(sides, order[0], f"the base gives {{}} {math.exp(min(lead, 20)):.3g} times the probability")
+            times = math.exp(min(lead, 20))
+            shown = f"{times:,.0f}" if times >= 100 else f"{times:.3g}"
+            return _against(sides, order[0], f"the base gives {{}} {shown} times the probability")
     if votes[0] > votes[1] and votes[0] >= 2:
         return _against(sides, 0, f"{votes[0]} examples answer {{}}, {sum(votes[1:])} otherwise")
     records = [max(blame.get(sources(p), 0.0) for p in side.positions) for side in sides]
