@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from uptake.errors import UptakeError
 from uptake.models.hf import LanguageModel
@@ -24,6 +24,7 @@ from uptake.models.place import (
     device_of,
     fingerprint,
     first_line,
+    load_config,
     load_tokenizer,
     locate,
 )
@@ -72,7 +73,7 @@ class Lazy:
         _require_dtype(settings.dtype)
         device_of(settings.device)
         place = locate(name, settings, base)
-        limit = getattr(_config(place.weights, settings).get_text_config(), "max_position_embeddings", None)
+        limit = getattr(load_config(place.weights, settings).get_text_config(), "max_position_embeddings", None)
         return cls(
             name=name,
             settings=settings,
@@ -126,17 +127,6 @@ def _load(place: Place, settings: LoadSettings) -> LanguageModel:
     return around(place.name, model, tokenizer, batch_tokens=settings.batch_tokens, remarks=(*place.notes, *remarks))
 
 
-def _config(folder: Path, settings: LoadSettings) -> Any:
-    try:
-        return AutoConfig.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
-    except Exception as error:  # transformers raises almost anything for a folder that does not fit
-        raise UptakeError(
-            f"cannot read the configuration in {folder}: {first_line(error)}",
-            expected="config.json of a causal language model of transformers",
-            fix="check config.json; pass --trust_remote_code true if you trust the code that ships with it",
-        ) from error
-
-
 def _full_weights(place: Place, settings: LoadSettings) -> tuple[Any, tuple[str, ...]]:
     """The model with its full weights, and what is to be said about them.
 
@@ -148,7 +138,7 @@ def _full_weights(place: Place, settings: LoadSettings) -> tuple[Any, tuple[str,
         with progress_bars(shown=False):
             model, told = AutoModelForCausalLM.from_pretrained(
                 place.weights,
-                config=_config(place.weights, settings),
+                config=load_config(place.weights, settings),
                 dtype=settings.dtype,
                 use_safetensors=True,
                 trust_remote_code=settings.trust_remote_code,

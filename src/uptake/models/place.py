@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from uptake.artifacts import digest, file_digest, read_json
 from uptake.errors import UptakeError
@@ -129,6 +129,22 @@ def local_folder(name: str, settings: LoadSettings) -> Path:
             f"{type(error).__name__}: {first_line(error)}",
             expected="a folder, or the id of a model on the hub that you may read",
             fix="check the name; for a private model log in with `hf auth login`; offline, use one that is cached",
+        ) from error
+
+
+def load_config(folder: Path, settings: LoadSettings) -> Any:
+    """The configuration in a folder of full weights.
+
+    Raises:
+        UptakeError: It cannot be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
+    except Exception as error:  # transformers raises almost anything for a file that does not fit
+        raise UptakeError(
+            f"cannot read the configuration in {folder / 'config.json'}: {first_line(error)}",
+            expected="the configuration of a causal language model of transformers",
+            fix="check config.json; pass --trust_remote_code true if you trust the code that ships with it",
         ) from error
 
 

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError
-from uptake.models.place import LoadSettings, Place, first_line, load_tokenizer, locate
+from uptake.models.place import LoadSettings, Place, first_line, load_config, load_tokenizer, locate
 from uptake.models.quiet import progress_bars
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
@@ -63,18 +63,7 @@ def model_config(place: Place, settings: LoadSettings) -> Any:
     Raises:
         UptakeError: It cannot be read.
     """
-    return _config(place, settings).get_text_config()
-
-
-def _config(place: Place, settings: LoadSettings) -> Any:
-    try:
-        return transformers.AutoConfig.from_pretrained(place.weights, trust_remote_code=settings.trust_remote_code)
-    except Exception as error:  # transformers raises almost anything for a file that does not fit
-        raise UptakeError(
-            f"cannot read {place.weights / 'config.json'}: {first_line(error)}",
-            expected="the configuration of a causal language model of transformers",
-            fix="check config.json; pass --trust_remote_code true if you trust the code that ships with it",
-        ) from error
+    return load_config(place.weights, settings).get_text_config()
 
 
 def skeleton(start: Start) -> None:
@@ -87,7 +76,7 @@ def skeleton(start: Start) -> None:
         UptakeError: There is no such model, its attention is not to be had here, or the adapter does not fit.
     """
     place = start.place()
-    config = _config(place, start.settings)
+    config = load_config(place.weights, start.settings)
     attention = start.settings.attn_implementation
     given = {"attn_implementation": attention} if attention else {}
     try:
@@ -95,7 +84,7 @@ def skeleton(start: Start) -> None:
             model = transformers.AutoModelForCausalLM.from_config(
                 config, trust_remote_code=start.settings.trust_remote_code, **given
             )
-    except Exception as error:  # as in `_config`
+    except Exception as error:  # as in `load_config`
         raise UptakeError(
             f"cannot build {start.name}: {type(error).__name__}: {first_line(error)}",
             expected="a causal language model of transformers",

@@ -127,7 +127,9 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
         return _findings(train, before.get("train"), after["train"], calibration, settings)
 
     why = None
-    if config.attribution != "off":
+    if config.attribution == "off":
+        models.tuned.release()
+    else:
         asked = Asked(train, before.get("train"), after["train"], models.base, models.tuned, models.max_length)
         why = Attributing(config, folder / "work", asked, partial(_embed, config), progress)
     findings = Collector(judged() if why is None else why(judged))
