@@ -26,7 +26,7 @@ test: $(STAMP)  ## lint, types, layers, tests with coverage; stops at the first 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov --numprocesses 2 --dist worksteal
 
 demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it
 	$(BIN)/uptake demo --output_dir runs/demo

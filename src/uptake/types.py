@@ -90,6 +90,27 @@ class BadRow:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text that may hold background knowledge.
+
+    Attributes:
+        id: Told apart by it within its source.
+        text: What it says.
+        title: What it is about; "" when not known.
+        source: Who says it: the row's own `source`, else the name of the provider or of the file.
+        where: Where it was found: a file and its row, or a URL.
+        license: SPDX identifier or URL of its licence; None when not known.
+    """
+
+    id: str
+    text: str
+    title: str = ""
+    source: str = ""
+    where: str = ""
+    license: str | None = None
+
+
 Origin: TypeAlias = Literal["response", "option", "base", "neighbour", "llm"]
 
 
