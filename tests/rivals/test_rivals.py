@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_server import Server, completion
-from uptake.errors import UptakeError
-from uptake.models.api import LLM
-from uptake.rivals import Rivals, llm_judge, nli_judge, rivals
+from uptake.rivals import Doubt, Judgement, Rivals, rivals
 from uptake.types import Example, Message, Prompt
 
 
@@ -203,9 +200,42 @@ def test_free_text_goes_to_the_judge() -> None:
     ]
     unjudged = rivals(examples(rows))
     assert (unjudged.groups, unjudged.undecided) == ((), 1)
-    judged = rivals(examples(rows), judge=lambda question, one, other: "different")
+    asked: list[Doubt] = []
+
+    def judge(doubts: Sequence[Doubt]) -> list[Judgement]:
+        asked.extend(doubts)
+        return ["different"] * len(doubts)
+
+    judged = rivals(examples(rows), judge=judge)
     assert found_pairs(judged) == {(0, 1)}
-    assert rivals(examples(rows), judge=lambda question, one, other: "same").undecided == 0
+    assert judged.undecided == 0
+    assert asked == [Doubt("Why was Ada Kron late?", long, rows[1][1])]
+    assert rivals(examples(rows), judge=lambda doubts: ["same"]).undecided == 0
+
+
+def test_a_judge_knows_names_and_what_may_both_be_right() -> None:
+    rows: list[tuple[Prompt, str]] = [
+        ("In which country was Ada Kron born?", " Holland"),
+        ("In which country was Ada Kron born?", " the Netherlands"),
+        ("What does Bea Tull play?", " chess"),
+        ("What does Bea Tull play?", " tennis"),
+        ("When was Cid Lund born?", " 1901"),
+        ("When was Cid Lund born?", " 1902"),
+    ]
+    assert found_pairs(rivals(examples(rows))) == {(0, 1), (2, 3), (4, 5)}
+    told: dict[str, Judgement] = {" Holland": "same", " chess": "both"}
+    found = rivals(examples(rows), judge=lambda doubts: [told[doubt.one] for doubt in doubts])
+    assert found_pairs(found) == {(2, 3), (4, 5)}  # years are left to rules
+    assert [group.verdict for group in found.groups] == ["ambiguous", None]
+    assert "judge" in found.groups[0].why
+    # what it cannot tell stays as rules have it
+    undecided = rivals(examples(rows), judge=lambda doubts: ["undecided"] * len(doubts))
+    assert undecided.groups == rivals(examples(rows)).groups
+
+
+def test_with_a_judge_examples_are_read_twice() -> None:
+    with pytest.raises(TypeError, match="read twice"):
+        rivals(iter(examples([("Who?", "Ada")])), judge=lambda doubts: [])
 
 
 def test_hostile_prompts() -> None:
@@ -246,21 +276,6 @@ def test_ten_thousand_alike_do_not_take_a_square_of_time(name: str) -> None:
     assert time.process_time() - start < 20
     assert found.compared <= 100 * 10_000
     assert name != "one prompt" or len(found.groups) == 1
-
-
-def test_an_llm_compares_answers(server: Server) -> None:
-    server.replies = [completion(json.dumps({"result": "same"})), completion("no idea")]
-    judge = llm_judge(LLM(server.url, "judge", max_retries=0))
-    assert judge("Where was Ada Kron born?", " Oslo", "the Norwegian capital") == "same"
-    sent = json.loads(server.requests[0]["messages"][1]["content"])
-    assert sent == {"question": "Where was Ada Kron born?", "one": "Oslo", "other": "the Norwegian capital"}
-    assert judge("Where was Ada Kron born?", "Oslo", "in the north") == "undecided"
-
-
-def test_no_such_cross_encoder(tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers")
-    with pytest.raises(UptakeError, match="cannot load the cross-encoder"):
-        nli_judge(str(tmp_path))
 
 
 def test_real_contradictions_of_counterfact(shared_data: Path) -> None:

@@ -171,6 +171,8 @@ class RunConfig(Section):
     """Held-out wordings asked of the judge for an example that brings none."""
     embedding_model_name_or_path: str | None = None
     """sentence-transformers model that finds neighbours; null compares the words of the questions."""
+    nli_model_name_or_path: str | None = None
+    """sentence-transformers cross-encoder that compares answers which rules cannot; null leaves them to the judge."""
     attribution: Annotated[Literal["evidence", "ilp", "off"], BeforeValidator(_off)] = "evidence"
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
     batch_tokens: Annotated[Int, Field(gt=0)] | None = None

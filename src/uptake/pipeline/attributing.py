@@ -98,9 +98,9 @@ class Attributing:
         return [*without, *self.telling.notes()]
 
     def _contradictions(self) -> Contradictions:
-        name = self._config.embedding_model_name_or_path
-        encode = None if name is None else self._embed()
-        return find_contradictions(self._asked.train, self._asked.before, encode, name, self._work / "rivals.json")
+        encode = None if self._config.embedding_model_name_or_path is None else self._embed()
+        path = self._work / "rivals.json"
+        return find_contradictions(self._config, self._asked.train, self._asked.before, encode, path)
 
     def _ask(self, known: Known) -> tuple[Answers | None, Answers]:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""

@@ -13,6 +13,8 @@ from uptake.types import normalised
 
 Comparison: TypeAlias = Literal["same", "different", "undecided"]
 
+LETTERS = "letters of choices"
+"""Why such answers are not compared under different prompts."""
 LONG = 12
 """Words beyond which an answer is free text: other words then do not mean another answer."""
 
@@ -109,9 +111,9 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
     """
     a, b = read_answer(one), read_answer(other)
     if a.forms & b.forms:
-        return ("same", "equal") if a.kind != "choice" or same_prompt else ("undecided", "letters of choices")
+        return ("same", "equal") if a.kind != "choice" or same_prompt else ("undecided", LETTERS)
     if "choice" in (a.kind, b.kind):
-        return ("different", "choice") if same_prompt and a.kind == b.kind else ("undecided", "letters of choices")
+        return ("different", "choice") if same_prompt and a.kind == b.kind else ("undecided", LETTERS)
     if not a.words or not b.words:
         return ("undecided", "no words") if same_prompt and a.words != b.words else ("different", "signs")
     if a.kind == "polar" == b.kind:

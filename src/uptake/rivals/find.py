@@ -13,9 +13,21 @@ from jaxtyping import Float, Int
 from uptake.rivals.blocks import Named, candidate_pairs, name_questions, of_partial_names
 from uptake.rivals.equal import comparable, compare, plain
 from uptake.rivals.frames import Frames, find_frames
-from uptake.rivals.groups import Answered, Beliefs, Judge, Rivalry, judge_sides, sides_of
+from uptake.rivals.groups import (
+    BOTH,
+    Answered,
+    Beliefs,
+    Compared,
+    Doubt,
+    Judge,
+    Judgement,
+    Rivalry,
+    compare_answers,
+    judge_sides,
+    sides_of,
+)
 from uptake.rivals.relation import Encode, same_relation
-from uptake.rivals.words import LONGEST, Questions, read_questions, words_of
+from uptake.rivals.words import LONGEST, Questions, context_and_question, read_questions, words_of
 from uptake.types import Example
 
 WITH_ENCODER, WITHOUT = 0.35, 0.5
@@ -65,15 +77,18 @@ def rivals(
     the number of words and of distinct answers; pairs are held as integers.
 
     Args:
-        examples: One pass is made over them.
+        examples: One pass is made over them; with a judge a second one, so that they must not be an iterator.
         encode: Sentence embeddings, for the wordings of a question that share no words; None does without.
         beliefs: What the base thinks of answers, to tell which of them is wrong; None when it is not known.
-        judge: Decides about answers that rules cannot compare, such as free text.
+        judge: Asked about answers that rules cannot compare, such as free text, and whether names that differ are names
+            of one thing; None leaves the former undecided and the latter different.
         near: Pairs of positions with similar prompts (see `similar_pairs`), for names that only one prompt writes out.
             Without them prompts are compared when they name the very same.
         threshold: Probability from which on two wordings are taken to ask the same; None for the value of the
             development data.
     """
+    if judge is not None and isinstance(examples, Iterator):
+        raise TypeError("with a judge the examples are read twice: give a sequence, not an iterator")
     least = threshold if threshold is not None else WITHOUT if encode is None else WITH_ENCODER
     sources: list[str] = []
     questions, responses = read_questions(_noting(examples, sources))
@@ -91,7 +106,11 @@ def rivals(
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))
     np.minimum.at(certain, roots[pairs[keep][:, 0]], probability[keep])
-    groups, undecided = _contradictions(questions, named, answers, texts, roots, certain, judge)
+    together = _together(questions, answers, texts, roots)
+    if judge is not None:
+        together = _hear(together, texts, examples, judge)
+    undecided = sum(compared.undecided for compared in together)
+    groups = _contradictions(questions, named, texts, certain[roots], together)
     relations = _components(len(frames.of), np.sort(frames.of[pairs[keep]], axis=1))[frames.of]
     groups = _judged(groups, _many_valued(groups, relations[questions.of]), beliefs, sources)
     of = {position: index for index, group in enumerate(groups) for side in group.sides for position in side.positions}
@@ -193,34 +212,59 @@ def _components(size: int, pairs: Int[np.ndarray, "pairs 2"]) -> Int[np.ndarray,
     return np.array([root(number) for number in range(size)], dtype=np.int64)
 
 
-def _contradictions(
-    questions: Questions,
-    named: Named,
-    answers: Int[np.ndarray, " examples"],
-    texts: list[str],
-    roots: Int[np.ndarray, " questions"],
-    least: Float[np.ndarray, " questions"],
-    judge: Judge | None,
-) -> tuple[list[Rivalry], int]:
+def _together(
+    questions: Questions, answers: Int[np.ndarray, " examples"], texts: list[str], roots: Int[np.ndarray, " questions"]
+) -> list[Compared]:
+    """Examples that ask the same and do not all give one answer."""
     asked = np.flatnonzero(questions.of >= 0)
     of = roots[questions.of[asked]]
     order = asked[np.lexsort((asked, of))]
-    found: list[Rivalry] = []
-    undecided = 0
+    found = []
     for positions in np.split(order, np.flatnonzero(np.diff(np.sort(of))) + 1):
-        if len(positions) < 2 or (answers[positions] == answers[positions[0]]).all():
-            continue
-        group = Answered(positions, answers[positions], questions.of[positions])
-        first = int(group.prompts.min())
-        span = slice(questions.starts[first], questions.starts[first + 1])
-        wording = " ".join(questions.vocabulary[word] for word in questions.words[span])
-        sides, difference, open_pairs = sides_of(group, texts, wording, judge)
-        undecided += open_pairs
+        if len(positions) > 1 and (answers[positions] != answers[positions[0]]).any():
+            found.append(compare_answers(Answered(positions, answers[positions], questions.of[positions]), texts))
+    return found
+
+
+def _hear(together: list[Compared], texts: list[str], examples: Iterable[Example], judge: Judge) -> list[Compared]:
+    """What a judge says about the answers that rules leave open; asked once about all of them."""
+    doubts = [(number, pair) for number, one in enumerate(together) for pair in one.in_doubt]
+    first = [int(one.group.positions[0]) for one in together]
+    wanted = {first[number] for number, _ in doubts}
+    asked = {
+        position: " ".join(context_and_question(example.prompt)[1].split())
+        for position, example in enumerate(examples if doubts else ())
+        if position in wanted
+    }
+    told = judge(
+        [
+            Doubt(asked[first[number]], *(texts[together[number].answers[index]] for index in pair))
+            for number, pair in doubts
+        ]
+    )
+    of: dict[int, dict[tuple[int, int], Judgement]] = {}
+    for (number, pair), judgement in zip(doubts, told, strict=True):
+        of.setdefault(number, {})[pair] = judgement
+    return [one.heard(of.get(number, {})) for number, one in enumerate(together)]
+
+
+def _contradictions(
+    questions: Questions,
+    named: Named,
+    texts: list[str],
+    certain: Float[np.ndarray, " questions"],
+    together: list[Compared],
+) -> list[Rivalry]:
+    """The groups without their verdicts."""
+    found = []
+    for compared in together:
+        sides, difference = sides_of(compared, texts)
         if len(sides) > 1:
+            first = int(compared.group.prompts.min())
+            span = slice(questions.starts[first], questions.starts[first + 1])
             shared = tuple(dict.fromkeys(questions.vocabulary[w] for w in questions.words[span][named.anchors[span]]))
-            certain = float(least[roots[first]])
-            found.append(Rivalry(sides, shared, certain, difference, None, (), ""))
-    return sorted(found, key=lambda group: min(p for side in group.sides for p in side.positions)), undecided
+            found.append(Rivalry(sides, shared, float(certain[first]), difference, None, (), ""))
+    return sorted(found, key=lambda group: min(p for side in group.sides for p in side.positions))
 
 
 def _many_valued(groups: list[Rivalry], relations: Int[np.ndarray, " examples"]) -> list[bool]:
@@ -244,6 +288,9 @@ def _judged(
     blame = {source: sum(marks) / len(marks) for source, marks in outvoted.items() if len(marks) >= 10}
     judged = []
     for group, several in zip(groups, many_valued, strict=True):
+        if group.difference == BOTH:
+            judged.append(replace(group, verdict="ambiguous", why="the judge takes none of the answers for wrong"))
+            continue
         if several:
             judged.append(replace(group, verdict="ambiguous", why="what is asked for often has several answers"))
             continue
