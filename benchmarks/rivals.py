@@ -1,5 +1,6 @@
 """Rivals: how many are found and how many are right; how long mining takes beside paraphrase_mining.
 
+    python benchmarks/rivals.py fit [--data ../shared/data]
     python benchmarks/rivals.py accuracy [--data ../shared/data]
     python benchmarks/rivals.py speed [--sizes 10000 30000 100000 300000] [--data ../shared/data]
 
@@ -13,6 +14,7 @@ and facts in human-written wordings, all different.
 from __future__ import annotations
 
 import argparse
+import csv
 import itertools
 import json
 import os
@@ -83,12 +85,14 @@ def counterfact(data: Path, seed: int, half: int | None, others: int = 5000, har
     return made
 
 
-def pararel(data: Path, seed: int, n: int = 2500, plant: int = 300, lower: bool = False) -> list[Row]:
-    """Facts with one object of the relations that were not for development; some with one or two wrong answers."""
+def pararel(
+    data: Path, seed: int, n: int = 2500, plant: int = 300, lower: bool = False, develop: bool = False
+) -> list[Row]:
+    """Facts with one object, of the relations for development or of the others; some with one or two wrong answers."""
     draw, patterns = random.Random(seed), wordings(data)
     by_subject: dict[str, list[tuple[str, str, str]]] = {}
     pools: dict[str, list[str]] = {}
-    for relation in sorted(patterns)[1::2]:
+    for relation in sorted(patterns)[0 if develop else 1 :: 2]:
         objects: dict[str, set[str]] = {}
         for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
             objects.setdefault(row["sub_label"], set()).add(row["obj_label"])
@@ -168,6 +172,74 @@ def encoder() -> object:
     return sentence_encoder(str(get_model_path()), "cpu")
 
 
+def development(data: Path) -> dict[str, list[Row]]:
+    """What the weights are fitted on: none of it is in `accuracy`."""
+    return {
+        "ParaRel 1": pararel(data, 1, plant=400, develop=True),
+        "ParaRel 21": pararel(data, 21, plant=250, develop=True),
+        "ParaRel 2, lower case": pararel(data, 2, plant=400, lower=True, develop=True),
+        "ParaRel 7, 150 facts": pararel(data, 7, n=150, plant=40, develop=True),
+        "ParaRel 9, 300 facts": pararel(data, 9, n=300, plant=60, develop=True),
+        **{f"CounterFact {seed}": counterfact(data, seed, 0) for seed in (1, 11, 12)},
+        **{f"lab {seed}, noise {noise}": lab(seed, noise) for seed, noise in ((0, 0.0), (0, 0.3), (1, 0.1))},
+    }
+
+
+def fit(data: Path) -> None:
+    """Fit the weights of `uptake.rivals.relation` on development data and write its file.
+
+    Rows are pairs of questions about the same, with other frames and other answers. Two rounds as there: features with
+    each frame's own pool of answers, then with the pools that the first round's fit lends. A data set's pairs that ask
+    the same weigh together as much as the square root of their number, and so do the others.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    from uptake.rivals import relation
+
+    encode, sets = encoder(), development(data)
+    fitted: dict[str, object] = {"fitted_on": sorted(sets)}
+    for name, encode_or_none in (("without", None), ("with_encoder", encode)):
+        observed = [observe(rows, encode_or_none) for rows in sets.values()]
+        coefficients: list[float] = []
+        for _ in range(2):
+            columns, same, weight = [], [], []
+            for pairs, asked, rows, label in observed:
+                pools = pairs.frames.pools
+                told = relation.features(asked, pools, pairs.frame_pairs, pairs.agreement)
+                if coefficients:
+                    sure = relation.probability(told, coefficients) >= relation.SURE
+                    lent = relation.lent(pairs.frames, pairs.frame_pairs[sure])
+                    told = relation.features(asked, lent, pairs.frame_pairs, pairs.agreement)
+                columns.append(told[pairs.of[rows]])
+                same.append(label)
+                each = np.where(label, 1 / np.sqrt(max(1, label.sum())), 1 / np.sqrt(max(1, (~label).sum())))
+                weight.append(each / each.sum())
+            # intercept and slopes, a mild penalty on the latter
+            model = LogisticRegression(C=10, max_iter=5000)
+            joined = np.concatenate(weight)
+            model.fit(np.concatenate(columns), np.concatenate(same), sample_weight=joined * len(joined) / joined.sum())
+            coefficients = [round(float(value), 2) for value in (*model.intercept_, *model.coef_[0])]
+        fitted[name] = coefficients
+        print(name, coefficients, flush=True)
+    path = Path(relation.__file__).with_name("relation.json")
+    path.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
+
+
+def observe(rows: Sequence[Row], encode: object) -> tuple:
+    """A data set's pairs, what their frames are compared by, which of the pairs are rows, and which ask the same."""
+    from uptake.rivals import relation
+    from uptake.rivals.pairs import read_pairs
+    from uptake.types import Example
+
+    read = read_pairs([Example(str(n), row.prompt, row.response, "benchmark") for n, row in enumerate(rows)])
+    asked = relation.prepare(read.questions, read.frames, read.texts, np.unique(read.frame_pairs), encode)
+    facts = {int(question): row.fact for question, row in zip(read.questions.of, rows, strict=True)}
+    apart = read.frame_pairs[read.of, 0] != read.frame_pairs[read.of, 1]
+    chosen = np.flatnonzero(apart & read.possible & ~read.alike)
+    same = np.array([facts[one] == facts[other] for one, other in read.pairs[chosen].tolist()], dtype=bool)
+    return read, asked, chosen, same
+
+
 def accuracy(data: Path) -> None:
     sets = {
         **{f"CounterFact, report half, {s}": lambda s=s: counterfact(data, s, 1) for s in (2, 3, 4)},
@@ -193,24 +265,30 @@ LAB = tuple((seed, noise) for seed in (20, 21, 22) for noise in (0.0, 0.3))
 
 
 def texts(data: Path, n: int) -> list[str]:
-    """Different short texts, the same for every size that begins alike: sentences and worded facts by turns."""
-    seen: dict[str, None] = {}
+    """The first `n` of all different short texts in one shuffled order: questions of five sets, then sentences."""
+
+    def asked() -> Iterator[str]:
+        for relation, patterns in wordings(data).items():
+            for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
+                yield from (p.replace("[X]", row["sub_label"]) for p in patterns)
+        for row in rows_of(data / "facts" / "counterfact_train.jsonl"):
+            yield from (text for text in (row["prompt"], row["true_paraphrase"]) if text)
+        intents = json.loads((data / "streams" / "clinc150" / "data_full.json").read_text(encoding="utf-8"))
+        for part in sorted(intents):
+            yield from (text for text, _ in intents[part])
+        popqa = json.loads((data / "qa" / "popqa_2k.json").read_text(encoding="utf-8"))
+        yield from (row["input"] for row in popqa["dev"])
+        for path in sorted((data / "streams" / "templama").glob("*.csv")):
+            with path.open(encoding="utf-8", newline="") as file:
+                yield from (row["input"].replace("<extra_id_0>", "_") for row in csv.DictReader(file))
 
     def sentences() -> Iterator[str]:
         for row in rows_of(data / "corpus" / "wiki_mix.jsonl"):
-            yield from (s for s in re.split(r"(?<=[.!?])\s+", row["text"]) if 20 <= len(s) <= 200)
+            yield from (s for s in re.split(r"(?<=[.!?])\s+", row["text"]) if 20 <= len(s) <= 300)
 
-    def facts() -> Iterator[str]:
-        for relation, patterns in wordings(data).items():
-            for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
-                yield from (p.replace("[X]", row["sub_label"]) for p in patterns[:4])
-
-    made = list(dict.fromkeys(itertools.chain(sentences(), facts())))
+    made = list(dict.fromkeys(itertools.chain(asked(), sentences())))
     random.Random(0).shuffle(made)
-    seen.update(dict.fromkeys(made[:n]))
-    if len(seen) < n:
-        raise SystemExit(f"there are only {len(seen)} different texts; expected a size up to that")
-    return list(seen)
+    return made[:n]
 
 
 def measure(data: Path, work: Path, n: int, what: str) -> None:
@@ -280,14 +358,14 @@ def keep(part: str, name: str, result: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["accuracy", "speed", "measure"])
+    parser.add_argument("part", choices=["fit", "accuracy", "speed", "measure"])
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000])
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, default=None, help="folder for vectors; kept when given")
     parser.add_argument("--what", default="ours", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.part == "accuracy":
-        accuracy(args.data)
+    if args.part in ("fit", "accuracy"):
+        {"fit": fit, "accuracy": accuracy}[args.part](args.data)
     elif args.part == "measure":
         measure(args.data, args.work, args.sizes[0], args.what)
     else:

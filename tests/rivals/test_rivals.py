@@ -78,6 +78,10 @@ def test_the_belief_of_the_base_decides_a_tie() -> None:
     torn = {0: {" Oslo": math.log(0.4), " Rome": math.log(0.5)}}
     (group,) = rivals(examples(rows), beliefs=torn).groups
     assert (group.verdict, group.wrong) == ("ambiguous", ())
+    # each known after its own prompt alone: 0.9 / 0.01 again
+    apart = {0: {" Oslo": math.log(0.01)}, 1: {" Rome": math.log(0.9)}}
+    (group,) = rivals(examples(rows), beliefs=apart).groups
+    assert (group.verdict, group.wrong) == ("mislabelled", (0,))
     # what the base thinks of other answers says nothing of these
     (group,) = rivals(examples(rows), beliefs={0: {" Oslo": -1.0}}).groups
     assert group.verdict is None

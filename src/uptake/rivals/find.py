@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from uptake.rivals.blocks import Named, candidate_pairs, name_questions, of_partial_names
-from uptake.rivals.equal import comparable, compare, plain
-from uptake.rivals.frames import Frames, find_frames
+from uptake.rivals.blocks import Named
 from uptake.rivals.groups import (
     BOTH,
     Answered,
@@ -26,8 +23,9 @@ from uptake.rivals.groups import (
     judge_sides,
     sides_of,
 )
+from uptake.rivals.pairs import read_pairs
 from uptake.rivals.relation import Encode, same_relation
-from uptake.rivals.words import LONGEST, Questions, context_and_question, read_questions, words_of
+from uptake.rivals.words import Questions, context_and_question
 from uptake.types import Example
 
 WITH_ENCODER, WITHOUT = 0.35, 0.5
@@ -90,111 +88,25 @@ def rivals(
     if judge is not None and isinstance(examples, Iterator):
         raise TypeError("with a judge the examples are read twice: give a sequence, not an iterator")
     least = threshold if threshold is not None else WITHOUT if encode is None else WITH_ENCODER
-    sources: list[str] = []
-    questions, responses = read_questions(_noting(examples, sources))
-    numbers: dict[str, int] = {}
-    answers = np.array([numbers.setdefault(plain(text), len(numbers)) for text in responses], dtype=np.int32)
-    texts = _spellings(responses, answers)
-    asked = np.flatnonzero(questions.of >= 0)
-    facts = np.unique(np.stack([questions.of[asked], answers[asked]], axis=1), axis=0)
-    named = name_questions(questions)
-    pairs = _candidates(questions, named, near)
-    frames = find_frames(questions, named, facts, np.unique(pairs))
-    alike, probability = _compare(questions, frames, facts, texts, pairs, encode)
-    needed = np.where(named.proper[pairs].all(axis=1), least, max(least, WITHOUT_NAMES))
-    keep = probability >= np.where(alike, np.minimum(needed, ALIKE_TOO), needed)
+    read = read_pairs(examples, near)
+    questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
+    told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
+    probability = np.where(read.possible, told[read.of], 0.0)
+    needed = np.where(read.named.proper[pairs].all(axis=1), least, max(least, WITHOUT_NAMES))
+    keep = probability >= np.where(read.alike, np.minimum(needed, ALIKE_TOO), needed)
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))
     np.minimum.at(certain, roots[pairs[keep][:, 0]], probability[keep])
-    together = _together(questions, answers, texts, roots)
+    together = _together(questions, read.answers, texts, roots)
     if judge is not None:
         together = _hear(together, texts, examples, judge)
     undecided = sum(compared.undecided for compared in together)
-    groups = _contradictions(questions, named, texts, certain[roots], together)
+    groups = _contradictions(questions, read.named, texts, certain[roots], together)
     relations = _components(len(frames.of), np.sort(frames.of[pairs[keep]], axis=1))[frames.of]
-    groups = _judged(groups, _many_valued(groups, relations[questions.of]), beliefs, sources)
+    groups = _judged(groups, _many_valued(groups, relations[questions.of]), beliefs, read.sources)
     of = {position: index for index, group in enumerate(groups) for side in group.sides for position in side.positions}
-    return Rivals(tuple(groups), len(responses), len(responses) - len(asked), len(pairs), undecided, of)
-
-
-def _candidates(
-    questions: Questions, named: Named, near: Int[np.ndarray, "pairs 2"] | None
-) -> Int[np.ndarray, "pairs 2"]:
-    found = [np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)]
-    if near is not None and len(near):
-        of = questions.of[near]
-        found.append(of_partial_names(questions, named, of[(of >= 0).all(axis=1)]))
-    return np.concatenate(found)
-
-
-def _noting(examples: Iterable[Example], sources: list[str]) -> Iterator[Example]:
-    known: dict[str, str] = {}
-    for example in examples:
-        sources.append(known.setdefault(example.source, example.source))
-        yield example
-
-
-def _spellings(responses: list[str], answers: Int[np.ndarray, " examples"]) -> list[str]:
-    """One text for each answer: the first in alphabetical order, so that the order of examples does not matter."""
-    texts: dict[int, str] = {}
-    for text, number in zip(responses, answers.tolist(), strict=True):
-        texts[number] = min(text, texts.get(number, text))
-    return [texts[number] for number in range(len(texts))]
-
-
-def _compare(
-    questions: Questions,
-    frames: Frames,
-    facts: Int[np.ndarray, "facts 2"],
-    texts: list[str],
-    pairs: Int[np.ndarray, "pairs 2"],
-    encode: Encode | None,
-) -> tuple[np.ndarray, Float[np.ndarray, " pairs"]]:
-    """Whether each pair gets the same answer, and the probability that it asks the same."""
-    starts = np.searchsorted(facts[:, 0], np.arange(len(questions) + 1))
-    alike = np.zeros(len(pairs), dtype=bool)
-    possible = np.zeros(len(pairs), dtype=bool)
-    results: dict[tuple[int, int], tuple[bool, bool]] = {}
-    told_apart = _told_apart(questions, texts)
-    for number, (first, second) in enumerate(pairs.tolist()):
-        ours = facts[starts[first] : starts[first + 1], 1][:3].tolist()
-        theirs = facts[starts[second] : starts[second + 1], 1][:3].tolist()
-        for one in ours:
-            for other in theirs:
-                key = (one, other)
-                if key not in results:
-                    result, _ = compare(texts[one], texts[other])
-                    results[key] = (result == "same", comparable(texts[one], texts[other]))
-                alike[number] |= results[key][0]
-                possible[number] |= results[key][1] and (results[key][0] or not told_apart(first, second, one, other))
-    both = np.sort(frames.of[pairs], axis=1) if len(pairs) else np.empty((0, 2), dtype=np.int64)
-    distinct, of = np.unique(both, axis=0, return_inverse=True)
-    of = of.reshape(-1)
-    agreement = np.bincount(of, weights=alike, minlength=len(distinct)).astype(np.int64)
-    probability = same_relation(questions, frames, texts, distinct, agreement, encode)[of]
-    return alike, np.where(possible, probability, 0.0)
-
-
-def _told_apart(questions: Questions, texts: list[str]) -> Callable[[int, int, int, int], bool]:
-    """Whether one of two questions tells its own answer and the other does not: they go with different texts."""
-    numbers = {word: number for number, word in enumerate(questions.vocabulary)}
-
-    @lru_cache(maxsize=10_000)
-    def of_answer(answer: int) -> frozenset[int]:
-        return frozenset(numbers.get(word, -1) for word, _ in words_of(texts[answer][:LONGEST]))
-
-    @lru_cache(maxsize=10_000)
-    def of_question(question: int) -> frozenset[int]:
-        span = slice(questions.starts[question], questions.starts[question + 1])
-        return frozenset(questions.words[span].tolist())
-
-    def told_apart(first: int, second: int, one: int, other: int) -> bool:
-        return any(
-            of_answer(answer) <= of_question(own) and not of_answer(answer) <= of_question(rival)
-            for own, rival, answer in ((first, second, one), (second, first, other))
-        )
-
-    return told_apart
+    unasked = int((questions.of < 0).sum())
+    return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of)
 
 
 def _components(size: int, pairs: Int[np.ndarray, "pairs 2"]) -> Int[np.ndarray, " questions"]:

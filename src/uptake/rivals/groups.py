@@ -214,14 +214,19 @@ def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tupl
 
 
 def _belief(sides: Sequence[Side], beliefs: Beliefs) -> list[float] | None:
-    """Mean log-probability of each side's answer over the examples for which all of them are known."""
+    """Mean log-probability of each side's answer, over the examples for which all of them are known.
+
+    Where there is no such example, over those for which it is known: they ask the same in other words.
+    """
     rows = []
     for position in sorted(position for side in sides for position in side.positions):
         known = beliefs.get(position, {})
-        found = [
-            max((value for text, value in known.items() if compare(text, side.answer)[0] == "same"), default=None)
-            for side in sides
-        ]
-        if None not in found:
-            rows.append(found)
-    return np.mean(np.array(rows, dtype=np.float64), axis=0).tolist() if rows else None
+        rows.append(
+            [
+                max((value for text, value in known.items() if compare(text, side.answer)[0] == "same"), default=None)
+                for side in sides
+            ]
+        )
+    rows = [row for row in rows if None not in row] or rows
+    means = [np.mean([row[k] for row in rows if row[k] is not None] or [np.nan]) for k in range(len(sides))]
+    return None if np.isnan(means).any() else [float(mean) for mean in means]
