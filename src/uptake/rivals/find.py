@@ -67,7 +67,6 @@ def rivals(
     beliefs: Beliefs | None = None,
     judge: Judge | None = None,
     near: Int[np.ndarray, "pairs 2"] | None = None,
-    threshold: float | None = None,
 ) -> Rivals:
     """Find examples that ask the same and answer otherwise.
 
@@ -82,12 +81,10 @@ def rivals(
             of one thing; None leaves the former undecided and the latter different.
         near: Pairs of positions with similar prompts (see `similar_pairs`), for names that only one prompt writes out.
             Without them prompts are compared when they name the very same.
-        threshold: Probability from which on two wordings are taken to ask the same; None for the value of the
-            development data.
     """
     if judge is not None and isinstance(examples, Iterator):
         raise TypeError("with a judge the examples are read twice: give a sequence, not an iterator")
-    least = threshold if threshold is not None else WITHOUT if encode is None else WITH_ENCODER
+    least = WITHOUT if encode is None else WITH_ENCODER
     read = read_pairs(examples, near)
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
     told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
