@@ -1,31 +1,23 @@
-"""Rivals: how many are found and how many are right; how long mining takes beside paraphrase_mining.
+"""Rivals: how many are found and how many are right; and the fit of what tells them.
 
     python benchmarks/rivals.py fit [--data ../shared/data]
     python benchmarks/rivals.py accuracy [--data ../shared/data]
-    python benchmarks/rivals.py speed [--sizes 10000 30000 100000 300000] [--data ../shared/data]
 
 Accuracy: contradictions hidden among other rows, each prompt in another wording than its rival's: CounterFact's 121
 published ones, ParaRel's facts with planted wrong answers, and the lab's worlds. Half of ParaRel's relations, every
 other one of CounterFact's contradictions and the seeds 0 to 9 of the lab were development data: here only the others
-are used, save in `all`. Speed: each method and size in a process of its own; texts are sentences of Wikipedia passages
-and facts in human-written wordings, all different.
+are used, save in `all`. How long the search takes: rivals_speed.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import json
 import os
 import random
-import re
-import resource
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,91 +256,6 @@ def accuracy(data: Path) -> None:
 LAB = tuple((seed, noise) for seed in (20, 21, 22) for noise in (0.0, 0.3))
 
 
-def texts(data: Path, n: int) -> list[str]:
-    """The first `n` of all different short texts in one shuffled order: questions of five sets, then sentences."""
-
-    def asked() -> Iterator[str]:
-        for relation, patterns in wordings(data).items():
-            for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
-                yield from (p.replace("[X]", row["sub_label"]) for p in patterns)
-        for row in rows_of(data / "facts" / "counterfact_train.jsonl"):
-            yield from (text for text in (row["prompt"], row["true_paraphrase"]) if text)
-        intents = json.loads((data / "streams" / "clinc150" / "data_full.json").read_text(encoding="utf-8"))
-        for part in sorted(intents):
-            yield from (text for text, _ in intents[part])
-        popqa = json.loads((data / "qa" / "popqa_2k.json").read_text(encoding="utf-8"))
-        yield from (row["input"] for row in popqa["dev"])
-        for path in sorted((data / "streams" / "templama").glob("*.csv")):
-            with path.open(encoding="utf-8", newline="") as file:
-                yield from (row["input"].replace("<extra_id_0>", "_") for row in csv.DictReader(file))
-
-    def sentences() -> Iterator[str]:
-        for row in rows_of(data / "corpus" / "wiki_mix.jsonl"):
-            yield from (s for s in re.split(r"(?<=[.!?])\s+", row["text"]) if 20 <= len(s) <= 300)
-
-    made = list(dict.fromkeys(itertools.chain(asked(), sentences())))
-    random.Random(0).shuffle(made)
-    return made[:n]
-
-
-def measure(data: Path, work: Path, n: int, what: str) -> None:
-    """One step in this process: time, peak memory and, for a search, its pairs in a file."""
-    source = texts(data, n)
-    vectors_file, start = work / f"{n}.npy", 0.0
-    extra = {}
-    if what == "encode":
-        encode = encoder()
-        start = time.perf_counter()
-        np.save(vectors_file, encode(source))
-    elif what == "ours":
-        from uptake.rivals import similar_pairs
-
-        vectors = np.load(vectors_file)
-        start = time.perf_counter()
-        np.save(work / f"{n}-ours.npy", similar_pairs(vectors)[0])
-    elif what == "theirs":
-        import torch
-        from sentence_transformers.util import paraphrase_mining_embeddings
-
-        vectors = torch.from_numpy(np.load(vectors_file))
-        start = time.perf_counter()
-        pairs = np.array([pair[1:] for pair in paraphrase_mining_embeddings(vectors)], dtype=np.int64)
-        np.save(work / f"{n}-theirs.npy", pairs)
-    else:
-        from uptake.rivals import rivals
-        from uptake.types import Example
-
-        rows = [Example(str(k), text, f" answer {k % 3}", "benchmark") for k, text in enumerate(source)]
-        start = time.perf_counter()
-        extra["compared"] = rivals(rows).compared
-    took = time.perf_counter() - start
-    if what == "theirs":
-        ours = np.load(work / f"{n}-ours.npy")
-        extra["recall_of_theirs"] = float(np.isin(pairs @ [n, 1], ours @ [n, 1]).mean())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"texts": n, "seconds": round(took, 2), "peak_mib": round(peak), **extra}))
-
-
-def speed(data: Path, sizes: Sequence[int], work: Path) -> None:
-    seconds: dict[str, list[tuple[int, float]]] = {}
-    for n in sizes:
-        for what in ("rivals", "encode", "ours", "theirs"):
-            command = [sys.executable, __file__, "measure", "--work", str(work), "--data", str(data)]
-            done = subprocess.run(
-                [*command, "--sizes", str(n), "--what", what], check=True, capture_output=True, text=True
-            )
-            result = json.loads(done.stdout.splitlines()[-1])
-            seconds.setdefault(what, []).append((n, result["seconds"]))
-            keep("speed", f"{what} {n}", result)
-            print(f"{what:8} {result}", flush=True)
-    for what, points in seconds.items():
-        if len(points) > 1:
-            x, y = np.log(np.array(points)).T
-            exponent = float(np.polyfit(x, y, 1)[0])
-            keep("exponent", what, {"exponent": round(exponent, 2), "sizes": list(sizes)})
-            print(f"{what:8} grows with the power {exponent:.2f}")
-
-
 def keep(part: str, name: str, result: dict) -> None:
     results = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
     results.setdefault(part, {})[name] = result
@@ -358,20 +265,10 @@ def keep(part: str, name: str, result: dict) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["fit", "accuracy", "speed", "measure"])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 30_000, 100_000])
+    parser.add_argument("part", choices=["fit", "accuracy"])
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--work", type=Path, default=None, help="folder for vectors; kept when given")
-    parser.add_argument("--what", default="ours", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.part in ("fit", "accuracy"):
-        {"fit": fit, "accuracy": accuracy}[args.part](args.data)
-    elif args.part == "measure":
-        measure(args.data, args.work, args.sizes[0], args.what)
-    else:
-        work = args.work or Path(tempfile.mkdtemp(prefix="uptake-rivals-"))
-        work.mkdir(parents=True, exist_ok=True)
-        speed(args.data, args.sizes, work)
+    {"fit": fit, "accuracy": accuracy}[args.part](args.data)
 
 
 if __name__ == "__main__":
