@@ -12,16 +12,21 @@ are used, save in `all`. How long the search takes: rivals_speed.py.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import itertools
 import json
 import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from uptake.rivals.relation import Fitted
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 OUT = Path(__file__).parent / "results" / "rivals.json"
@@ -178,43 +183,68 @@ def development(data: Path) -> dict[str, list[Row]]:
 
 
 def fit(data: Path) -> None:
-    """Fit the weights of `uptake.rivals.relation` on development data and write its file.
+    """Fit what `uptake.rivals.relation` goes by on development data and write its file."""
+    from uptake.rivals import relation
 
-    Rows are pairs of questions about the same, with other frames and other answers. Two rounds as there: features with
-    each frame's own pool of answers, then with the pools that the first round's fit lends. A data set's pairs that ask
-    the same weigh together as much as the square root of their number, and so do the others.
+    sets = development(data)
+    found: dict[str, object] = {"fitted_on": sorted(sets)}
+    for name, encode in (("without", None), ("with_encoder", encoder())):
+        rule = thresholds(coefficients(sets, encode), sets, encode)
+        found[name] = dataclasses.asdict(rule)
+        print(name, rule, flush=True)
+    path = Path(relation.__file__).with_name("relation.json")
+    path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def coefficients(sets: Mapping[str, list[Row]], encode: object) -> tuple[float, ...]:
+    """A logistic regression of whether two frames ask the same.
+
+    Rows are pairs of questions about the same, with other frames and other answers. Two rounds, as in use: features
+    with each frame's own pool of answers, then with the pools that the first round's fit lends. A data set's pairs that
+    ask the same weigh together as much as the square root of their number, and so do the others.
     """
     from sklearn.linear_model import LogisticRegression
 
     from uptake.rivals import relation
 
-    encode, sets = encoder(), development(data)
-    fitted: dict[str, object] = {"fitted_on": sorted(sets)}
-    for name, encode_or_none in (("without", None), ("with_encoder", encode)):
-        observed = [observe(rows, encode_or_none) for rows in sets.values()]
-        coefficients: list[float] = []
-        for _ in range(2):
-            columns, same, weight = [], [], []
-            for pairs, asked, rows, label in observed:
-                pools = pairs.frames.pools
-                told = relation.features(asked, pools, pairs.frame_pairs, pairs.agreement)
-                if coefficients:
-                    sure = relation.probability(told, coefficients) >= relation.SURE
-                    lent = relation.lent(pairs.frames, pairs.frame_pairs[sure])
-                    told = relation.features(asked, lent, pairs.frame_pairs, pairs.agreement)
-                columns.append(told[pairs.of[rows]])
-                same.append(label)
-                each = np.where(label, 1 / np.sqrt(max(1, label.sum())), 1 / np.sqrt(max(1, (~label).sum())))
-                weight.append(each / each.sum())
-            # intercept and slopes, a mild penalty on the latter
-            model = LogisticRegression(C=10, max_iter=5000)
-            joined = np.concatenate(weight)
-            model.fit(np.concatenate(columns), np.concatenate(same), sample_weight=joined * len(joined) / joined.sum())
-            coefficients = [round(float(value), 2) for value in (*model.intercept_, *model.coef_[0])]
-        fitted[name] = coefficients
-        print(name, coefficients, flush=True)
-    path = Path(relation.__file__).with_name("relation.json")
-    path.write_text(json.dumps(fitted, indent=2) + "\n", encoding="utf-8")
+    observed = [observe(rows, encode) for rows in sets.values()]
+    fitted: tuple[float, ...] = ()
+    for _ in range(2):
+        columns, same, weight = [], [], []
+        for pairs, asked, rows, label in observed:
+            told = relation.features(asked, pairs.frames.pools, pairs.frame_pairs, pairs.agreement)
+            if fitted:
+                sure = relation.probability(told, fitted) >= relation.SURE
+                lent = relation.lent(pairs.frames, pairs.frame_pairs[sure])
+                told = relation.features(asked, lent, pairs.frame_pairs, pairs.agreement)
+            columns.append(told[pairs.of[rows]])
+            same.append(label)
+            each = np.where(label, 1 / np.sqrt(max(1, label.sum())), 1 / np.sqrt(max(1, (~label).sum())))
+            weight.append(each / each.sum())
+        joined = np.concatenate(weight)
+        model = LogisticRegression(C=10, max_iter=5000)  # a mild penalty
+        model.fit(np.concatenate(columns), np.concatenate(same), sample_weight=joined * len(joined) / joined.sum())
+        fitted = tuple(round(float(value), 2) for value in (*model.intercept_, *model.coef_[0]))
+    return fitted
+
+
+def thresholds(fitted: tuple[float, ...], sets: Mapping[str, list[Row]], encode: object) -> Fitted:
+    """The probabilities from which on frames are taken to ask the same: best mean F1 of pairs over the data sets."""
+    from uptake.rivals import find, relation
+    from uptake.rivals.relation import Fitted
+
+    grid = [round(0.05 * step, 2) for step in range(2, 19)]
+    best = Fitted(fitted, 0.4, 0.85)
+    for field in ("least", "least_unnamed"):
+        graded = []
+        for value in grid:
+            rule = dataclasses.replace(best, **{field: value})
+            find.fitted = relation.fitted = lambda encoder, rule=rule: rule
+            results = [grade(rows, encode) for rows in sets.values()]
+            f1 = [2 * r["precision"] * r["recall"] / max(1e-9, r["precision"] + r["recall"]) for r in results]
+            graded.append((sum(f1) / len(f1), -value))
+        best = dataclasses.replace(best, **{field: -max(graded)[1]})
+    return best
 
 
 def observe(rows: Sequence[Row], encode: object) -> tuple:
@@ -251,6 +281,58 @@ def accuracy(data: Path) -> None:
             keep("accuracy", f"{name}, {how}", result)
             show = " ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in result.items())
             print(f"{name:28} {how:9} {show}", flush=True)
+    verdicts(data)
+
+
+def several(data: Path, seed: int = 5) -> list[tuple[str, str, str]]:
+    """ParaRel's facts as (prompt, answer, kind), each answer in another wording, wrong ones drawn from the relation's.
+
+    `both`: every subject with several objects, all true. `outvoted`: two right answers and a wrong one. `tie`: a
+    right and a wrong one. `one`: a single answer.
+    """
+    draw, patterns = random.Random(seed), wordings(data)
+    true: dict[tuple[str, str], list[str]] = {}
+    for relation in sorted(relation for relation in patterns if len(patterns[relation]) >= 3):
+        for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
+            true.setdefault((row["sub_label"], relation), []).append(row["obj_label"])
+    pools: dict[str, list[str]] = {}
+    for (_, relation), objects in true.items():
+        pools.setdefault(relation, []).extend(objects)
+    facts = [(*key, list(dict.fromkeys(objects))) for key, objects in true.items()]
+    single = draw.sample([fact for fact in facts if len(fact[2]) == 1], 3000)
+    made = []
+    for kind, chosen in (
+        ("both", [fact for fact in facts if len(fact[2]) > 1]),
+        ("outvoted", single[:300]),
+        ("tie", single[300:600]),
+        ("one", single[600:]),
+    ):
+        for subject, relation, objects in chosen:
+            wrong = draw.choice([other for other in pools[relation] if other not in objects])
+            answers = {"outvoted": [*objects * 2, wrong], "tie": [*objects, wrong]}.get(kind, objects)
+            asks = itertools.cycle(draw.sample(patterns[relation], len(patterns[relation])))
+            made += [
+                (ask.replace("[X]", subject), f" {answer}", kind) for answer, ask in zip(answers, asks, strict=False)
+            ]
+    draw.shuffle(made)
+    return made
+
+
+def verdicts(data: Path) -> None:
+    """How the groups of each kind of fact are judged, by the data alone."""
+    from uptake.rivals import rivals
+    from uptake.types import Example
+
+    rows = several(data)
+    found = rivals([Example(str(n), prompt, answer, "benchmark") for n, (prompt, answer, _) in enumerate(rows)])
+    told: dict[str, dict[str, int]] = {}
+    for group in found.groups:
+        kinds = [rows[position][2] for side in group.sides for position in side.positions]
+        counts = told.setdefault(max(sorted(kinds), key=kinds.count), {})
+        counts[str(group.verdict)] = counts.get(str(group.verdict), 0) + 1
+    for kind in sorted(told):
+        keep("verdicts", kind, dict(sorted(told[kind].items())))
+        print(kind, told[kind], flush=True)
 
 
 LAB = tuple((seed, noise) for seed in (20, 21, 22) for noise in (0.0, 0.3))

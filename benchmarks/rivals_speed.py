@@ -31,8 +31,8 @@ from rivals import DATA, encoder, keep, rows_of, wordings
 
 T = TypeVar("T")
 STEPS = ("encode", "paraphrase_mining", "exact", "cells", "usearch", "faiss", "rivals")
-NEIGHBOURS = 20
-"""Neighbours of each text asked of an index: 500,000 pairs of 100,000 texts are five a text."""
+NEIGHBOURS = 100
+"""Neighbours of each text asked of an index, as paraphrase_mining does."""
 
 
 def texts(data: Path, n: int) -> list[str]:

@@ -64,7 +64,7 @@ class Section(BaseModel):
 
 
 class Judge(Section):
-    """An OpenAI-compatible server (OpenAI, vLLM, Ollama, ...) that writes wordings and wrong answers."""
+    """An OpenAI-compatible server (vLLM, Ollama, ...) that writes wordings and wrong answers, and compares answers."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
     """Where the server answers, such as http://localhost:8000/v1; without user name and password."""

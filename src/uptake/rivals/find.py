@@ -24,19 +24,15 @@ from uptake.rivals.groups import (
     sides_of,
 )
 from uptake.rivals.pairs import read_pairs
-from uptake.rivals.relation import Encode, same_relation
+from uptake.rivals.relation import Encode, fitted, same_relation
 from uptake.rivals.words import Questions, context_and_question
 from uptake.types import Example
 
-WITH_ENCODER, WITHOUT = 0.35, 0.5
-"""Two frames with at least this probability are taken to ask the same, when there is an encoder and when not."""
 SEVERAL, MANY_VALUED = 3, 0.2
 """A relation may have several right answers if at least so many of its contradictions have so many answers, and if they
 are at least this share of them."""
-WITHOUT_NAMES = 0.85
-"""The same, where prompts hold no names: what they are about is then a guess, and part of it stays in the frames."""
 ALIKE_TOO = 0.3
-"""The same, where the answers are the same too."""
+"""Probability that is enough for two frames to ask the same, where the answers are the same too."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +80,12 @@ def rivals(
     """
     if judge is not None and isinstance(examples, Iterator):
         raise TypeError("with a judge the examples are read twice: give a sequence, not an iterator")
-    least = WITHOUT if encode is None else WITH_ENCODER
+    rule = fitted(encode is not None)
     read = read_pairs(examples, near)
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
     told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
     probability = np.where(read.possible, told[read.of], 0.0)
-    needed = np.where(read.named.proper[pairs].all(axis=1), least, max(least, WITHOUT_NAMES))
+    needed = np.where(read.named.proper[pairs].all(axis=1), rule.least, rule.least_unnamed)
     keep = probability >= np.where(read.alike, np.minimum(needed, ALIKE_TOO), needed)
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))

@@ -22,14 +22,26 @@ Encode: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dims"]]
 FEATURES = ("words", "pool", "disjoint", "agreement", "frame_cosine", "pool_cosine")
 
 
-@cache
-def weights(encoder: bool) -> tuple[float, ...]:
-    """Intercept and coefficients of the logistic regression with or without an encoder.
+@dataclass(frozen=True)
+class Fitted:
+    """What `python benchmarks/rivals.py fit` found on development data.
 
-    Written by `python benchmarks/rivals.py fit`, which also tells on what they were fitted.
+    Attributes:
+        coefficients: Intercept and coefficients of the logistic regression, in the order of `FEATURES`.
+        least: Two frames of at least this probability are taken to ask the same.
+        least_unnamed: The same, where prompts hold no names: what they are about is then a guess.
     """
-    kept = read_json(Path(__file__).with_name("relation.json"))
-    return tuple(kept["with_encoder" if encoder else "without"])
+
+    coefficients: tuple[float, ...]
+    least: float
+    least_unnamed: float
+
+
+@cache
+def fitted(encoder: bool) -> Fitted:
+    """What was fitted with or without an encoder; the file beside this one also tells on what."""
+    kept = read_json(Path(__file__).with_name("relation.json"))["with_encoder" if encoder else "without"]
+    return Fitted(tuple(kept["coefficients"]), kept["least"], kept["least_unnamed"])
 
 
 SURE = 0.95
@@ -83,7 +95,7 @@ def same_relation(
         encode: Sentence embeddings of frames and answers; None does without.
     """
     asked = prepare(questions, frames, answers, np.unique(pairs), encode)
-    coefficients = weights(encode is not None)
+    coefficients = fitted(encode is not None).coefficients
     first = probability(features(asked, frames.pools, pairs, agreement), coefficients)
     second = probability(features(asked, lent(frames, pairs[first >= SURE]), pairs, agreement), coefficients)
     return np.where(pairs[:, 0] == pairs[:, 1], 1.0, np.maximum(first, second))
