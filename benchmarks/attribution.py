@@ -56,7 +56,7 @@ SETS: Mapping[str, Sequence[str]] = {
     "development": [f"synthetic-{seed}" for seed in range(6)],
     "unseen": [f"synthetic-{seed}" for seed in range(10, 20)],
     "settings": ["small-20", "lora-21", "shares-22"],
-    "more settings": ["noise-23", "overlap-24"],
+    "more settings": ["noise-21", "overlap-22"],
     "facts": ["facts-4", "facts-5"],
 }
 """The worlds, setting and seed; facts-3 was looked at."""
@@ -125,7 +125,7 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
 
 
 def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterator[Answered]:
-    for line in (out / "evidence.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in _lines(out / "evidence.jsonl"):
         row = json.loads(line)
         if row["learned"]:
             yield Answered(row["id"], True, None, dict.fromkeys(CAUSES))
@@ -133,6 +133,11 @@ def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterato
         found = {name: scored(cause, row["evidence"]["signals"], fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
         yield Answered(row["id"], False, strongest(scores), scores)
+
+
+def _lines(path: Path) -> list[str]:
+    """The rows of a JSONL file; not by splitlines, as JSON holds U+2028."""
+    return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def graded(worlds: Sequence[World]) -> dict[str, Any]:
@@ -161,7 +166,7 @@ def short(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def answers(out: Path, way: str) -> tuple[World, dict[str, dict[str, Any]]]:
     """A world's grades to be, and its rows by id."""
-    rows = [json.loads(line) for line in (out / f"{way}.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in _lines(out / f"{way}.jsonl")]
     return World(read_key(out / "key.jsonl"), read_answers(out / f"{way}.jsonl")), {row["id"]: row for row in rows}
 
 

@@ -82,7 +82,7 @@ def test_the_signals_are_those_of_transformers(whole: Diagnosis, small: Small) -
         ]
         there = [logprob(model, tokenizer, str(other.prompt), own.response) for other in near]
         expected = math.fsum(here) / len(here) - math.fsum(there) / len(there)
-        assert finding.evidence["signals"]["tuned_pmi"] == pytest.approx(expected, abs=2e-3)
+        assert finding.evidence["signals"]["tuned_pmi"] == pytest.approx(max(0.0, expected), abs=2e-3)
 
 
 def test_a_contradiction_is_found_and_told(whole: Diagnosis) -> None:
@@ -137,7 +137,8 @@ def test_off_and_the_published_cascade(small: Small, tmp_path: Path) -> None:
     ilp = diagnose(**given, attribution="ilp")
     named = [finding for finding in ilp if not finding.learned]
     assert named
-    assert all(sorted(finding.causes.values()) == [0, 0, 0, 0, 1] for finding in named)
+    assert all(sorted(finding.causes.values()) == [0, 0, 0, 1] for finding in named)  # IV needs a ledger
+    assert all("forgetting" not in finding.causes for finding in named)
     assert ilp.summary()["attribution"]["method"] == "ilp"
 
 

@@ -24,11 +24,13 @@ class Said:
         own: After the example's prompt.
         held_out: After each held-out wording that has the example's response.
         elsewhere: After other examples' prompts that ask alike and get other answers.
+        n_tokens: Length of the continuation in tokens, 1 or more.
     """
 
     own: float
     held_out: tuple[float, ...] = ()
     elsewhere: tuple[float, ...] = ()
+    n_tokens: int = 1
 
     @property
     def pmi(self) -> float | None:
@@ -133,8 +135,8 @@ class Case:
         base: What the base makes of it.
         base_recalled: Share of all wordings, the training wording among them, in which the base gives the response.
         belief: The base's wrong answer; None where it gives the response, or is not known (then it is in `missing`).
-        sure: Log-probability that the base gives to its own answer, right or wrong, in the training wording and in each
-            held-out one; () when it is not known.
+        sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
+            wording and in each held-out one; () when it is not known.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         base_options: Probability of each candidate among the candidates, under the base; () when not known.

@@ -151,13 +151,14 @@ def _with_scores(
 
 
 def _sure(before: Answer, more: Answer | None, belief: Belief | None) -> tuple[float, ...]:
-    """Log-probability of the base's own answer in each wording in which it can be asked; () when it is not known."""
+    """Log-probability a token of the base's own answer in each wording that can be asked; () when it is not known."""
     if belief is not None:
-        return (belief.base.own, *belief.base.held_out)
+        return tuple(one / belief.base.n_tokens for one in (belief.base.own, *belief.base.held_out))
     if before.scores[0].recalled:
-        return tuple(score.logprob for score in (before.scores[0], *_held_out(before)))
-    asked = more.scores if more is not None else ()
-    return tuple(score.logprob for score in asked if score.wording.split(":")[0] == OWN)
+        asked = [before.scores[0], *_held_out(before)]
+    else:
+        asked = [score for score in (more.scores if more is not None else ()) if score.wording.split(":")[0] == OWN]
+    return tuple(score.logprob / max(1, score.n_tokens[score.right]) for score in asked)
 
 
 def _said(example: Example, answer: Answer, more: Answer | None, index: int, elsewhere: int) -> Said:
@@ -173,6 +174,7 @@ def _said(example: Example, answer: Answer, more: Answer | None, index: int, els
         answer.scores[0].logprobs[index],
         tuple(score.logprobs[index] for score in same),
         tuple(score.logprobs[elsewhere] for score in others),
+        max(1, answer.scores[0].n_tokens[index]),
     )
 
 
