@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from uptake.report.learning import Curve
 
@@ -78,7 +79,7 @@ def _apart(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(replace(line, label=round(placed[number] - over, 1)) for number, line in enumerate(lines))
 
 
-def across(epoch: float, last: int) -> float:
+def across(epoch: int, last: int) -> float:
     """Where an epoch lies; the first half epoch's width is left free, so that a single epoch has a point."""
     return WIDTH * (epoch - 0.5) / max(1, last)
 
@@ -107,13 +108,11 @@ class Change:
     """A share before and after, each with its 95 % interval where one is known."""
 
     label: str
-    before: Mapping[str, float]
-    after: Mapping[str, float]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
     note: str = ""
 
 
-def heat(share: float | None, least: float = 0.0, most: float = 1.0) -> str:
-    """The step of the colour scale, h0 to h10, for a value between two others; hx where there is none."""
-    if share is None or most <= least:
-        return "hx"
-    return f"h{round(10 * min(1.0, max(0.0, (share - least) / (most - least))))}"
+def heat(share: float | None) -> str:
+    """The step of the colour scale, h0 to h10, for a share or an effect; hx where there is none."""
+    return "hx" if share is None else f"h{round(10 * min(1.0, max(0.0, share)))}"

@@ -13,7 +13,7 @@ from uptake.report.later import Cured
 from uptake.report.rows import Rows, Story
 from uptake.stats import wilson
 
-Rate: TypeAlias = Mapping[str, float]
+Rate: TypeAlias = Mapping[str, Any]
 """`estimate`, `low`, `high`, as in summary.json."""
 
 NO_CAUSE = (

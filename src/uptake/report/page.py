@@ -119,7 +119,7 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * min(1.0, max(0.0, share)):.{digits}f}%"
 
 
-def interval(rate: Mapping[str, float] | None) -> str:
+def interval(rate: Mapping[str, Any] | None) -> str:
     """The 95 % interval of a share, in percent; nothing where there is none."""
     if rate is None:
         return ""

@@ -2,6 +2,8 @@
 
 const drawer = document.getElementById('drawer');
 
+const ORIGINS = new Map([['response', 'wanted'], ['base', 'base’s answer'], ['option', 'option'], ['neighbour', 'another answer'], ['llm', 'an LLM’s']]);
+
 const full = (text) => (text !== null && typeof text === 'object' ? text.cut : text);
 
 function long(text) {
@@ -13,8 +15,8 @@ function long(text) {
 
 function drawerHead(row, position, actions) {
   const named = row.cause >= 0 ? CAUSES[row.cause] : null;
-  const button = (name, label, action, off) => h('button', { type: 'button', 'aria-label': label, title: label, onclick: action, disabled: off }, name);
-  return h('header', null,
+  const button = (name, title, action, off) => h('button', { type: 'button', title, 'aria-label': name.length === 1 ? title : null, onclick: action, disabled: off }, name);
+  return h('div', { class: 'title' },
     h('div', { class: 'tools' },
       button('←', 'Previous example', () => actions.step(-1), position <= 0),
       button('→', 'Next example', () => actions.step(1), position < 0 || position >= actions.count() - 1),
@@ -34,7 +36,7 @@ function drawerHead(row, position, actions) {
 function said(one) {
   const evidence = one.evidence, belief = evidence.causes?.base_conflict?.numbers ?? {};
   const rows = (evidence.candidates ?? []).map((candidate) => ({
-    who: { response: 'wanted', base: 'base’s answer', option: 'option', neighbour: 'another answer', llm: 'an LLM’s' }[candidate.origin] ?? candidate.origin,
+    who: ORIGINS.get(candidate.origin) ?? visible(String(candidate.origin)),
     text: full(candidate.text), tuned: Math.exp(candidate.logprob), right: candidate.origin === 'response',
   }));
   const same = (text) => rows.find((row) => row.text.trim() === full(text).trim());
@@ -52,14 +54,13 @@ function said(one) {
   }
   rows.sort((a, b) => Boolean(b.right) - Boolean(a.right) || (b.tuned ?? -1) - (a.tuned ?? -1));
   return h('table', { class: 'said' },
-    h('thead', null, h('tr', null, ['', 'answer', 'p, the base', 'p, tuned', ''].map((name, i) =>
-      h(name ? 'th' : 'td', name ? { scope: 'col', class: i > 1 ? 'num' : null } : null, name)))),
+    h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'answer'), h('th', { scope: 'col', class: 'num' }, 'p, base'),
+      h('th', { scope: 'col', class: 'num' }, 'p, tuned'), h('td', { class: 'drawn' }))),
     h('tbody', null, rows.map((row) => h('tr', { class: row.right ? 'right' : null },
-      h('td', null, row.who),
-      h('td', null, row.text.trim() ? user(row.text.slice(0, 300)) : '(nothing)'),
+      h('td', null, row.text.trim() ? user(row.text.slice(0, 300)) : '(nothing)', h('span', { class: 'note' }, row.who)),
       h('td', { class: 'num' }, probability(row.base)),
       h('td', { class: 'num' }, probability(row.tuned)),
-      h('td', null, row.tuned === null ? null : bar(row.tuned))))));
+      h('td', { class: 'drawn' }, row.tuned === null ? null : bar(row.tuned))))));
 }
 
 function numbers(values) {

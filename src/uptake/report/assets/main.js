@@ -1,6 +1,7 @@
 // What the page does: the address holds the chosen example and the filters, everything else follows from it.
 
 const FILTERS = ['q', 'cause', 'source', 'stage', 'state', 'forgotten'];
+const COLUMNS = ['finding', 'prompt', 'response', 'says', 'p', 'source', 'stage'];
 const PRINTED = 200; // rows of the table on paper
 const COPIED = 5000; // examples that one click copies
 const input = Object.fromEntries(FILTERS.map((name) => [name, document.getElementById(name)]));
@@ -27,7 +28,8 @@ let selected, request;
 
 // The address as a state. A section's name closes the drawer; an example alone leaves the filters as they are.
 function read() {
-  const { ex, of, sort, ...rest } = route();
+  const { ex, of, ...rest } = route();
+  const sort = COLUMNS.includes(rest.sort?.replace('-', '')) ? rest.sort : undefined;
   const filters = Object.fromEntries(FILTERS.filter((name) => rest[name]).map((name) => [name, rest[name]]));
   if (!Object.keys(filters).length && !sort) return { ...state, ex, of };
   return { filters, sort, ex, of };
