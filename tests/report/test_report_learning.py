@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from report_runs import finding, write_run
+
 from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
 from uptake.report.learning import Curve, curves_by_source, read_learning, stage_matrix
 
@@ -64,7 +64,10 @@ def test_panels_fit_their_box_and_labels_keep_apart() -> None:
     ]
     a, b = panels(curves, ("early", "main"), ["a", "b", "c"])
     assert (a.title, a.n, b.title) == ("a", 20, "b")
-    assert a.lines[0].points == f"{WIDTH / 6:.1f},{HEIGHT / 2:g} {WIDTH / 2:g},{HEIGHT / 2:g} {WIDTH * 5 / 6:.1f},{HEIGHT / 2:g}"
+    assert (
+        a.lines[0].points
+        == f"{WIDTH / 6:.1f},{HEIGHT / 2:g} {WIDTH / 2:g},{HEIGHT / 2:g} {WIDTH * 5 / 6:.1f},{HEIGHT / 2:g}"
+    )
     assert abs(a.lines[0].label - a.lines[1].label) == LABEL
     assert a.lines[0].told == "early: epoch 1: 50%, epoch 2: 50%, epoch 3: 50%"
     assert [(one.start, one.end) for one in spans(("early", "main"), (2, 3))] == [(0.0, 146.7), (146.7, 220.0)]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from report_runs import finding, write_run
+
 from uptake.pipeline import read_diagnosis
 from uptake.report.rows import BLOCK, LONGEST, pack, read_rows
 
@@ -31,7 +31,7 @@ def test_packing_keeps_every_value_and_is_the_same_on_every_run() -> None:
 def test_the_index_and_the_blocks_hold_the_diagnosis(tmp_path: Path) -> None:
     findings = [finding(number) for number in range(BLOCK + 44)]
     diagnosis = read_diagnosis(write_run(tmp_path, findings, ledger=False))
-    rows = read_rows(diagnosis, None, {}, [("ex-002", "early")])
+    rows = read_rows(diagnosis, None, None, [("ex-002", "early")])
     index = unpacked(rows.index)
     blocks = [unpacked(block) for block in rows.blocks]
     assert [len(block) for block in blocks] == [BLOCK, 44]
@@ -62,7 +62,7 @@ def test_numbers_have_six_digits_and_texts_a_longest_length(tmp_path: Path) -> N
     plain = finding(0)
     evidence = {**plain.evidence, "logprob": -1.23456789012345, "tuned_answer": "y" * (LONGEST + 5), "tiny": 1.5e-300}
     long = replace(plain, prompt="p" * (LONGEST + 7), response="r" * LONGEST, evidence=evidence)
-    rows = read_rows(read_diagnosis(write_run(tmp_path, [long], ledger=False)), None, {}, [])
+    rows = read_rows(read_diagnosis(write_run(tmp_path, [long], ledger=False)), None, None, [])
     (row,) = unpacked(rows.blocks[0])
     assert row["prompt"] == {"cut": "p" * LONGEST, "length": LONGEST + 7}
     assert row["response"] == "r" * LONGEST
@@ -76,7 +76,7 @@ def test_numbers_have_six_digits_and_texts_a_longest_length(tmp_path: Path) -> N
 def test_what_is_missing_is_null_and_not_zero(tmp_path: Path) -> None:
     bare = replace(finding(6), shallow=None, forgotten=None, p_option=None)
     bare = replace(bare, evidence={"criterion": "recall", "logprob": -0.1, "n_tokens": 1})
-    rows = read_rows(read_diagnosis(write_run(tmp_path, [bare], ledger=False)), None, {}, [])
+    rows = read_rows(read_diagnosis(write_run(tmp_path, [bare], ledger=False)), None, None, [])
     index, (row,) = unpacked(rows.index), unpacked(rows.blocks[0])
     assert (index["forgotten"], index["says"], index["cause"], index["state"]) == ([None], [None], [-1], [2])
     assert row["p_option"] is None and row["causes"] == {} and "curve" not in row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -14,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from report_runs import finding, hostile, write_run
+
 from uptake.artifacts import write_json
 from uptake.causes import CAUSES
 from uptake.errors import UptakeError
@@ -87,29 +88,83 @@ def test_what_has_not_run_yet_is_said_with_its_command(tmp_path: Path) -> None:
 
 
 def later_steps(run: Path) -> None:
-    edits = [{"remedy": "replay", "why": "it was *lost*", "examples": ["ex-003"], "tokens": 12, "safe": True}]
-    write_json(run / "plan" / "plan.json", {"edits": edits})
+    shared = {"safe": True, "copies": 0, "others": [], "stage": None}
+    edits = [
+        {
+            **shared,
+            "remedy": "replay",
+            "action": "mix",
+            "why": "it was lost",
+            "examples": ["ex-003"],
+            "documents": [],
+            "tokens": 12,
+        },
+        {
+            **shared,
+            "remedy": "knowledge",
+            "action": "read",
+            "why": "2 documents",
+            "examples": ["ex-000"],
+            "documents": ["a:1", "b:2"],
+            "tokens": None,
+        },
+    ]
+    told = {"edits": edits, "unmended": [{"id": "ex-001", "cause": "x", "reason": "no documents"}], "notes": ["a note"]}
+    write_json(run / "plan" / "plan.json", {**told, "cost": {"total": 3000, "plain": 2000}})
+    (run / "plan" / "cpt.jsonl").write_text(
+        '{"id": "a:1", "text": "TEXT", "title": "T", "source": "a", "where": null}\n{"id": "g"}\n'
+    )
     summary = json.loads((run / "diagnosis" / "summary.json").read_text())
     summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
     write_json(run / "cured" / "diagnosis" / "summary.json", summary)
-    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points more than a placebo did."})
-    cells = [{"cause": "forgetting", "remedy": "replay", "estimate": 0.12, "low": 0.02, "high": 0.2, "n": 30}]
-    pq.write_table(pa.Table.from_pylist(cells), run / "verdict" / "matrix.parquet")
+    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "outcome": "heldout"})
+    cell = {
+        "cause": "forgetting",
+        "remedy": "replay",
+        "kind": "treated",
+        "outcome": "heldout",
+        "effect": 0.12,
+        "low": 0.02,
+        "high": 0.2,
+    }
+    others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
+    once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
+    rows = [cell, {**cell, **once}, *({**cell, "effect": 0.99, **other} for other in others)]
+    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
 
 
 def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
     text = words(Page(write_report(run).page).text)
-    assert "it was *lost*" in text and "12 yes" in text
-    before, after = wilson(9, 60), wilson(5, 60)
-    assert before is not None and after is not None
+    assert "2 examples are treated, 1 are not. It trains 3,000 tokens, 1.5 times those of the fine-tune." in text
+    assert "replay 1 1 12 – knowledge 1 1 – –" in text
+    after = wilson(5, 60)
+    assert after is not None
     assert f"8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}]" in text  # 5 of 60 are not learned after the cure
-    assert "Replay mended 12 points more than a placebo did." in text
-    assert "+12 [+2, +20]" in text
+    assert "Replay mended 12 points." in text
+    assert "forgetting +12 [+2, +20] knowledge gap +31" in text and "+99" not in text
 
 
-@pytest.mark.parametrize("broken", ["[]", "{}", '{"edits": 3}', '{"edits": [3]}', "no json", '{"edits": [{"examples": 3}]}'])
+def test_an_example_has_its_documents_and_its_reason(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS[:4], ledger=False)
+    later_steps(run)
+    packed = re.findall(r'id="block-0">([^<]+)<', write_report(run).page.read_text())
+    rows = {row["evidence"]["line"] - 1: row for row in json.loads(gzip.decompress(base64.b64decode(packed[0])))}
+    assert rows[0]["edits"] == [
+        {
+            "remedy": "knowledge",
+            "why": "2 documents",
+            "documents": [{"id": "a:1", "title": "T", "text": "TEXT", "source": "a"}, {"id": "b:2"}],
+        }
+    ]
+    assert rows[1]["edits"] == [] and rows[1]["unmended"] == "no documents"
+    assert [edit["remedy"] for edit in rows[3]["edits"]] == ["replay"]
+
+
+@pytest.mark.parametrize(
+    "broken", ["[]", "{}", '{"edits": 3}', '{"edits": [3]}', "no json", '{"edits": [{"examples": 3}]}']
+)
 def test_files_of_another_kind_do_not_stop_the_report(tmp_path: Path, broken: str) -> None:
     run = write_run(tmp_path, FINDINGS[:5], ledger=False)
     for path in ("plan/plan.json", "cured/diagnosis/summary.json", "verdict/verdict.json"):
@@ -137,10 +192,15 @@ def test_nothing_but_the_page_s_own_script_may_run(tmp_path: Path) -> None:
 def test_hostile_text_makes_no_element_and_no_attribute(tmp_path: Path) -> None:
     texts = hostile()
     plain = Page(write_report(write_run(tmp_path / "plain", FINDINGS)).page)
-    bad = [replace(one, id=texts[i], prompt=texts[i + 60], response=texts[i + 120], source=texts[i % 2]) for i, one in enumerate(FINDINGS)]
+    bad = [
+        replace(one, id=texts[i], prompt=texts[i + 60], response=texts[i + 120], source=texts[i % 2])
+        for i, one in enumerate(FINDINGS)
+    ]
     found = Page(write_report(write_run(tmp_path / "bad", bad, ledger=False, notes=texts)).page)
     assert set(found.tags) <= set(plain.tags) | {"ul", "li"}
-    assert {(tag, name) for tag, name, _ in found.attributes} <= {(tag, name) for tag, name, _ in plain.attributes} | {("li", "dir")}
+    assert {(tag, name) for tag, name, _ in found.attributes} <= {(tag, name) for tag, name, _ in plain.attributes} | {
+        ("li", "dir")
+    }
     shown = found.text
     assert not re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202e\u2066]", shown)
     assert "<script>window.pwned=1</script>" in shown and "{{ 7*7 }}" in shown
@@ -196,7 +256,9 @@ def test_the_model_card_gets_one_section(tmp_path: Path) -> None:
     card.write_text("---\ntags: [x]\n---\n\n# main\n\n## Use\n\ncode\n", encoding="utf-8")
     assert write_card(run) == card
     once = card.read_text(encoding="utf-8")
-    assert once.index("# main") < once.index(START) < once.index("## Diagnosis") < once.index(END) < once.index("## Use")
+    assert (
+        once.index("# main") < once.index(START) < once.index("## Diagnosis") < once.index(END) < once.index("## Use")
+    )
     assert "training examples" in once and once.endswith("## Use\n\ncode\n")
     write_card(run)
     assert card.read_text(encoding="utf-8") == once

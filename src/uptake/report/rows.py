@@ -16,6 +16,7 @@ from typing import Any
 from uptake.artifacts.tables import CAUSES, DIAGNOSIS
 from uptake.attribute import UNEXPLAINED
 from uptake.pipeline import Diagnosis
+from uptake.report.later import Plan
 from uptake.report.learning import Learning
 from uptake.text import one_line
 
@@ -75,7 +76,7 @@ def pack(value: object) -> str:
 def read_rows(
     diagnosis: Diagnosis,
     learning: Learning | None,
-    edits: Mapping[str, Sequence[Mapping[str, Any]]],
+    plan: Plan | None,
     wanted: Sequence[tuple[str, str]],
 ) -> Rows:
     """Pack the rows of a diagnosis, in one pass and a few thousand in memory at a time.
@@ -83,7 +84,7 @@ def read_rows(
     Args:
         diagnosis: The diagnosis.
         learning: The ledger; None without one.
-        edits: What a plan does, by example.
+        plan: What is planned; None when nothing is.
         wanted: Id and stage of the examples whose stories are told.
     """
     rows, index = Rows(), _Index()
@@ -95,7 +96,7 @@ def read_rows(
     for row in _raw(diagnosis):
         evidence = json.loads(row["evidence"], parse_float=_six_digits)
         index.add(row, evidence)
-        block.append(_detail(row, evidence, learning, edits))
+        block.append(_detail(row, evidence, learning, plan))
         if len(block) == BLOCK:
             rows.blocks.append(pack(block))
             block = []
@@ -138,7 +139,7 @@ def _detail(
     row: Mapping[str, Any],
     evidence: dict[str, Any],
     learning: Learning | None,
-    edits: Mapping[str, Sequence[Mapping[str, Any]]],
+    plan: Plan | None,
 ) -> dict[str, Any]:
     """What the drawer shows beyond the index."""
     for name in ("tuned_answer", "base_answer"):
@@ -155,8 +156,14 @@ def _detail(
         "causes": scores,
         "evidence": evidence,
         **({} if learning is None else {"curve": learning.of(row["id"])}),
-        **({"edits": list(found)} if (found := edits.get(row["id"])) else {}),
+        **({} if plan is None or plan.unread else _planned(row["id"], plan)),
     }
+
+
+def _planned(example_id: str, plan: Plan) -> dict[str, Any]:
+    """What the plan does for an example, or why it does nothing."""
+    reason = plan.unmended.get(example_id)
+    return {"edits": plan.of.get(example_id, []), **({} if reason is None else {"unmended": reason})}
 
 
 def _short(value: float | None) -> float | None:

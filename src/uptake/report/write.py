@@ -48,7 +48,7 @@ def write_report(output_dir: Path) -> Report:
     summary = diagnosis.summary()
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
-    rows = read_rows(diagnosis, learning, plan.of if plan else {}, overview.telling(summary))
+    rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
     page = render(
         {
             "name": output_dir.resolve().name,
@@ -95,7 +95,7 @@ def write_card(output_dir: Path) -> Path:
             expected=f"a model that `uptake train` wrote to {path.parent}",
             fix="leave --card out; summary.md holds the same text",
         )
-    rows = read_rows(diagnosis, None, {}, overview.telling(summary))
+    rows = read_rows(diagnosis, None, None, overview.telling(summary))
     try:
         card = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

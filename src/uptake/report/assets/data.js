@@ -35,6 +35,7 @@ async function detail(place) {
 function visible(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (char) => {
     if ('\n\t\u200c\u200d'.includes(char)) return char;
+    if (char === '\r') return '\\r';
     const code = char.codePointAt(0);
     if (code < 256) return `\\x${code.toString(16).padStart(2, '0')}`;
     return code < 65536 ? `\\u${code.toString(16).padStart(4, '0')}` : `\\U${code.toString(16).padStart(8, '0')}`;

@@ -111,19 +111,24 @@ async function rivals(row, one, find) {
     ids.length > 5 ? h('p', { class: 'legend' }, `and ${counted(ids.length - 5)} more`) : null];
 }
 
+function found(one) {
+  return h('details', null,
+    h('summary', null, user(one.title || one.id), one.source ? [', ', user(one.source)] : null),
+    one.text ? h('div', { class: 'text', dir: 'auto' }, visible(one.text)) : h('p', { class: 'legend' }, 'The plan does not read it.'),
+    one.where ? h('p', { class: 'legend' }, user(one.where)) : null);
+}
+
 function remedy(row, one) {
   const cause = row.cause >= 0 ? CAUSES[row.cause] : null;
-  const planned = (one.edits ?? []).map((edit) => [
-    h('p', null, h('b', null, visible(String(edit.remedy ?? 'planned'))), edit.why ? [': ', ...sentence(String(edit.why))] : null),
-    (edit.documents ?? []).map((found) => h('details', null,
-      h('summary', null, user(String(found.title || found.id || 'document')), found.source ? [', ', user(String(found.source))] : null),
-      h('div', { class: 'text', dir: 'auto' }, visible(String(found.text ?? ''))),
-      found.where ? h('p', { class: 'legend' }, user(String(found.where))) : null))]);
   if (!cause) return null;
+  const planned = (one.edits ?? []).map((edit) => [
+    h('p', null, h('b', null, 'Planned, ', visible(edit.remedy)), ': ', user(edit.why)),
+    edit.documents.length ? [h('p', { class: 'label' }, 'Documents found'), edit.documents.map(found)] : null]);
   return [h('h3', null, 'What to do'), h('p', null, sentence(cause.remedy)),
     cause.safety ? h('p', { class: 'legend' }, 'How safe: ', sentence(cause.safety)) : null,
-    planned.length ? planned
-      : h('p', { class: 'legend' }, 'No document was searched for and no edit is planned for it: ', h('code', null, 'uptake prescribe'), ' does both.')];
+    one.unmended ? h('p', null, h('b', null, 'Not planned'), ': ', user(one.unmended)) : null,
+    planned,
+    one.edits ? null : h('p', { class: 'legend' }, 'Nothing is planned yet, and no documents were looked for: ', h('code', null, 'uptake prescribe'), ' does both.')];
 }
 
 // Everything there is to show of an example; `find` gives the place of an id.

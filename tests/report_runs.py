@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,19 @@ def finding(number: int, **changed: Any) -> Finding:
         evidence=evidence,
     )
     if cause is not None:
-        case = PLANTED[cause]
-        if case.rival is not None:
-            case = replace(case, rival=replace(case.rival, ids=("ex-001", "ex-003")))
-        one = attributed(one, replace(case, id=one.id), "evidence")
+        told = _told(cause)
+        one = replace(one, cause=told.cause, causes=told.causes, evidence={**told.evidence, **evidence})
     return replace(one, **changed)
+
+
+@cache
+def _told(cause: str) -> Finding:
+    """What is told of a case that has a cause; its rivals are examples of the run."""
+    case = PLANTED[cause]
+    if case.rival is not None:
+        case = replace(case, rival=replace(case.rival, ids=("ex-001", "ex-003")))
+    bare = Finding("x", "x", "main", "", "", False, None, None, 0.0, None)
+    return attributed(bare, case, "evidence")
 
 
 def write_run(folder: Path, findings: Sequence[Finding], *, ledger: bool = True, **summary: Any) -> Path:
@@ -73,7 +82,10 @@ def write_run(folder: Path, findings: Sequence[Finding], *, ledger: bool = True,
         "notes": ["end of the response: counts"],
         "attribution": telling.summary(),
         "run": {
-            "models": {"base": {"name": "org/base", "fingerprint": "00"}, "tuned": {"name": "/a/b/c", "fingerprint": "11"}},
+            "models": {
+                "base": {"name": "org/base", "fingerprint": "00"},
+                "tuned": {"name": "/a/b/c", "fingerprint": "11"},
+            },
             "data": {"train": {"n": len(rows), "content": "22", "bad_rows": 0}},
             "settings": {
                 "stages": [{"name": name, "dataset": f"{name}.jsonl"} for name in STAGES],
@@ -139,22 +151,24 @@ _PAYLOADS = (
     "<script>window.pwned=1</script>", "</script><script>window.pwned=1</script>", "<img src=x onerror=pwned=1>",
     "<svg onload=pwned=1>", "<svg><script>pwned=1</script></svg>", "\"><img src=x onerror=pwned=1>",
     "' onmouseover='pwned=1", "\" autofocus onfocus=\"pwned=1", "<iframe srcdoc='<script>parent.pwned=1</script>'>",
-    "<a href=javascript:pwned=1>x</a>", "javascript:pwned=1", "<body onload=pwned=1>", "<details open ontoggle=pwned=1>",
-    "<style>*{display:none}</style>", "<link rel=stylesheet href=http://evil.test/x.css>", "<base href=http://evil.test/>",
-    "<meta http-equiv=refresh content='0;url=http://evil.test'>", "<form action=http://evil.test><button>", "<!--", "-->",
-    "]]>", "<![CDATA[", "&lt;script&gt;pwned=1&lt;/script&gt;", "&#60;script>pwned=1", "{{ 7*7 }}", "{% raw %}",
-    "{{ ''.__class__.__mro__ }}", "${7*7}", "#{7*7}", "<%= 7*7 %>", "{{constructor.constructor('pwned=1')()}}",
-    "</textarea><script>pwned=1</script>", "</title><script>pwned=1</script>", "</style><script>pwned=1</script>",
-    "</template><script>pwned=1</script>", "<math><mtext><script>pwned=1</script>", "<x onclick=pwned=1 tabindex=0>",
-    "\u0000<script>pwned=1</script>", "<scr\u0000ipt>pwned=1</scr\u0000ipt>", "\ufeff<script>pwned=1</script>",
-    "\x1b]0;owned\x07", "\x1b[2J\x1b[H", "\x1b[31mred\x1b[0m", "\x9b2J", "\x1bP+q544e\x1b\\", "\x1b]8;;http://evil.test\x07x\x1b]8;;\x07",
-    "\x1b]52;c;cHduZWQ=\x07", "\r\rerror: owned", "\x08\x08\x08", "\x7f", "\u202eevil\u202c", "\u2066x\u2069", "\u200b",
-    "\u2028", "\u2029", "\u200f", "\U000e0041", "\u00ad", "[red]x[/red]", "[bold]", "[/]", "[link=file:///]s", ":smile:",
-    "| a | b |\n|---|---|", "```\n</code>", "`<b>`", "![x](http://evil.test/x.png)", "[x](javascript:pwned)", "<http://evil.test>",
-    "# title", "\\", "'", '"', "%s%n", "%00", "../../etc/passwd", "\n\n\n", "\t", " ", "ex=&of=", "#ex=1&q=x", "?a=b", "+", "%41",
-    "__proto__", "constructor", "toString", "hasOwnProperty", "null", "undefined", "NaN", "-1", "0", "1e999", "true",
-    "𝕳𝖊𝖑𝖑𝖔", "👩\u200d🔬", "مرحبا", "שלום", "東京", "e\u0301\u0301\u0301\u0301", "Z̷̢͇͎a̶̡l̵g̷o̸", "ﷺ" * 20, "a" * 500, "W" * 200,
-    "<a" * 50, "&" * 50, "<" * 50,
+    "<a href=javascript:pwned=1>x</a>", "javascript:pwned=1", "<body onload=pwned=1>",
+    "<details open ontoggle=pwned=1>", "<style>*{display:none}</style>",
+    "<link rel=stylesheet href=http://evil.test/x.css>", "<base href=http://evil.test/>",
+    "<meta http-equiv=refresh content='0;url=http://evil.test'>", "<form action=http://evil.test><button>", "<!--",
+    "-->", "]]>", "<![CDATA[", "&lt;script&gt;pwned=1&lt;/script&gt;", "&#60;script>pwned=1", "{{ 7*7 }}",
+    "{% raw %}", "{{ ''.__class__.__mro__ }}", "${7*7}", "#{7*7}", "<%= 7*7 %>",
+    "{{constructor.constructor('pwned=1')()}}", "</textarea><script>pwned=1</script>",
+    "</title><script>pwned=1</script>", "</style><script>pwned=1</script>", "</template><script>pwned=1</script>",
+    "<math><mtext><script>pwned=1</script>", "<x onclick=pwned=1 tabindex=0>", "\x00<script>pwned=1</script>",
+    "<scr\x00ipt>pwned=1</scr\x00ipt>", "\ufeff<script>pwned=1</script>", "\x1b]0;owned\x07", "\x1b[2J\x1b[H",
+    "\x1b[31mred\x1b[0m", "\x9b2J", "\x1bP+q544e\x1b\\", "\x1b]8;;http://evil.test\x07x\x1b]8;;\x07",
+    "\x1b]52;c;cHduZWQ=\x07", "\r\rerror: owned", "\x08\x08\x08", "\x7f", "\u202eevil\u202c", "\u2066x\u2069",
+    "\u200b", "\u2028", "\u2029", "\u200f", "\U000e0041", "\xad", "[red]x[/red]", "[bold]", "[/]", "[link=file:///]s",
+    ":smile:", "| a | b |\n|---|---|", "```\n</code>", "`<b>`", "![x](http://evil.test/x.png)",
+    "[x](javascript:pwned)", "<http://evil.test>", "# title", "\\", "'", "\"", "%s%n", "%00", "../../etc/passwd",
+    "\n\n\n", "\t", " ", "ex=&of=", "#ex=1&q=x", "?a=b", "+", "%41", "__proto__", "constructor", "toString",
+    "hasOwnProperty", "null", "undefined", "NaN", "-1", "0", "1e999", "true", "𝕳𝖊𝖑𝖑𝖔", "👩\u200d🔬", "مرحبا", "שלום",
+    "東京", "é́́́", "Z̷̢͇͎a̶̡l̵g̷o̸", "ﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺﷺ", "a" * 500, "W" * 200, "<a" * 50, "&" * 50, "<" * 50,
 )  # fmt: skip
 
 
