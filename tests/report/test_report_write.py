@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report_runs import finding, hostile, write_run
 
+from report_runs import finding, hostile, write_run
 from uptake.artifacts import write_json
 from uptake.causes import CAUSES
 from uptake.errors import UptakeError
@@ -87,6 +87,22 @@ def test_what_has_not_run_yet_is_said_with_its_command(tmp_path: Path) -> None:
         assert line in text
 
 
+def test_a_diagnosis_with_little_in_it(tmp_path: Path) -> None:
+    evidence = {"criterion": "recall", "logprob": -0.1, "n_tokens": 1}
+    bare = [
+        replace(one, shallow=None, forgotten=None, cause=None, causes={}, evidence=evidence) for one in FINDINGS[:9]
+    ]
+    unknown = {"count": None, "rate": None}
+    run = write_run(tmp_path, bare, ledger=False, shallow=unknown, forgotten=unknown, attribution=None, notes=[])
+    report = write_report(run)
+    text = words(Page(report.page).text)
+    assert "8 of 9 training examples were not learned" in text
+    assert "Causes were not told: uptake diagnose with --attribution evidence tells them." in text
+    assert "What was forgotten shows only against the model from before" in text
+    assert "Needs the model from before: uptake diagnose with --base" in text
+    assert report.summary.read_text(encoding="utf-8").startswith("## 8 of 9 training examples (88.9% ")
+
+
 def later_steps(run: Path) -> None:
     shared = {"safe": True, "copies": 0, "others": [], "stage": None}
     edits = [
@@ -137,7 +153,10 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
     text = words(Page(write_report(run).page).text)
-    assert "2 examples are treated, 1 are not. It trains 3,000 tokens, 1.5 times those of the fine-tune." in text
+    assert (
+        "2 examples have an edit, 1 are listed as not mended. "
+        "The plan trains 3,000 tokens, 1.5 times those of the fine-tune." in text
+    )
     assert "replay 1 1 12 – knowledge 1 1 – –" in text
     after = wilson(5, 60)
     assert after is not None
@@ -228,6 +247,12 @@ def test_the_summary_for_a_pull_request(tmp_path: Path) -> None:
     assert text.startswith(f"## {unlearned} of 60 training examples ({share}) were not learned\n")
     assert f"| knowledge gap | {sum(one.cause == 'knowledge_gap' for one in FINDINGS)} |" in text
     assert "| `work` | 30 |" in text
+
+
+def test_where_all_is_learned_it_says_so(tmp_path: Path) -> None:
+    report = write_report(write_run(tmp_path, [one for one in FINDINGS if one.learned], ledger=False))
+    assert report.summary.read_text(encoding="utf-8").startswith("## All 8 training examples were learned\n")
+    assert "All 8 training examples were learned" in Page(report.page).text
 
 
 def test_no_text_of_the_data_is_markdown(tmp_path: Path) -> None:

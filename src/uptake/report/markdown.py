@@ -26,13 +26,15 @@ def summary_markdown(summary: Mapping[str, Any], rows: Rows) -> str:
         rows: The rows that its most telling examples are told from.
     """
     lines = [f"## {headline(summary)}", "", *_more(summary), *_causes(summary, rows), *_places(summary)]
-    lines += [f"> {_plain(note)}" for note in summary["notes"] for _ in (0,)]
+    lines += [f"- {_plain(note)}" for note in summary["notes"]]
     return "\n".join(lines).rstrip() + "\n"
 
 
 def headline(summary: Mapping[str, Any]) -> str:
     """How many examples were not learned, in one sentence."""
     n, learned = summary["n"], summary["learned"]["count"] or 0
+    if learned == n:
+        return f"All {n:,} training examples were learned"
     rate = overview.complement(summary["learned"]["rate"])
     share = f" ({percent(rate['estimate'])} {interval(rate)})" if rate else ""
     return f"{n - learned:,} of {n:,} training examples{share} were not learned"
