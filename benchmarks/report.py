@@ -14,7 +14,6 @@ import argparse
 import json
 import random
 import re
-import resource
 import string
 import subprocess
 import sys
@@ -234,9 +233,7 @@ def main() -> None:
             row |= browse(out / "report.html", args.browser, args.axe if n == min(args.sizes) else None)
         results.append(row)
         print(json.dumps(row, indent=1))
-    write_json(
-        args.out, {"results": results, "peak_mib_of_this": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
-    )
+    write_json(args.out, {"results": results})
 
 
 if __name__ == "__main__":
