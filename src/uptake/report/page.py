@@ -53,7 +53,7 @@ def _hash(text: str) -> str:
 
 
 def render(values: Mapping[str, Any]) -> str:
-    """The page without its blocks of examples, which go before the mark `</main-data>`.
+    """The page without its blocks of examples, which go where the comment "the examples" stands.
 
     Args:
         values: What the template names; all text in it is escaped.
