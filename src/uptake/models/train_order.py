@@ -58,10 +58,30 @@ def layout_of(trainer: Any) -> Layout:
     args, accelerator = trainer.args, trainer.accelerator
     size, accumulation = args.train_batch_size, args.gradient_accumulation_steps
     total = getattr(trainer, "get_total_train_batch_size", None)  # knows of processes that share rows
-    processes = args.world_size if total is None else total(args) // (size * accumulation)
+    processes: int = args.world_size if total is None else total(args) // (size * accumulation)
     even = processes > 1 and getattr(accelerator, "even_batches", True) and not args.dataloader_drop_last
     batch = size if getattr(accelerator, "split_batches", False) else size * processes
     return Layout(batch, accumulation, args.dataloader_drop_last, even)
+
+
+def require_steps_of_one_size(args: Any) -> None:
+    """Refuse settings with which an optimiser step is not made of just the rows that a sampler gives for it.
+
+    Args:
+        args: The trainer's arguments.
+
+    Raises:
+        UptakeError: Rows are packed, grouped by length, or as many as turn out to fit.
+    """
+    refuse_packing(args)
+    if getattr(args, "auto_find_batch_size", False):
+        raise UptakeError(
+            "auto_find_batch_size changes how many rows a step has, and a schedule is made for steps of one size",
+            fix="leave it out, and lower per_device_train_batch_size if memory is short",
+        )
+    strategy = getattr(args, "train_sampling_strategy", "random")
+    if strategy not in ("random", "sequential") or getattr(args, "group_by_length", False):
+        raise UptakeError("rows cannot be grouped by length and follow a schedule", fix="leave the grouping out")
 
 
 def steps_ahead(args: Any) -> int:
@@ -212,21 +232,13 @@ def _install(trainer: Any, sampler: OrderSampler) -> None:
 
 def _refuse(trainer: Any, schedule: Schedule, ids: Sequence[str], read: Read | None, validate: Read | None) -> None:
     args = trainer.args
-    refuse_packing(args)
+    require_steps_of_one_size(args)
     if len(ids) != len(trainer.train_dataset):
         raise UptakeError(
             f"there are {len(ids)} ids, and the training set has {len(trainer.train_dataset)} rows",
             expected="an id for each row, in its order",
             fix='give ids=trainer.train_dataset["id"], taken after the trainer was made',
         )
-    if getattr(args, "auto_find_batch_size", False):
-        raise UptakeError(
-            "auto_find_batch_size changes how many rows a step has, and a schedule is made for steps of one size",
-            fix="leave it out, and lower per_device_train_batch_size if memory is short",
-        )
-    strategy = getattr(args, "train_sampling_strategy", "random")
-    if strategy not in ("random", "sequential") or getattr(args, "group_by_length", False):
-        raise UptakeError("rows cannot be grouped by length and follow a schedule", fix="leave the grouping out")
     for given, wanted, what in (
         (schedule.resampling, read, "resampling, and no `read` that measures the sources"),
         (schedule.stop, validate, "a rule when to stop, and no `validate` that measures the loss"),

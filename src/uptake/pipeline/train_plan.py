@@ -13,6 +13,7 @@ from uptake.config import RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.train_data import Reading, file_digests
+from uptake.pipeline.train_schedule import Scheduled, require_fit
 from uptake.pipeline.train_state import require_ledgers, with_effect, with_state
 from uptake.types import BadRow
 
@@ -46,6 +47,7 @@ class StagePlan:
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
         notes: What the reader should know about it.
+        scheduled: Its schedule; None takes the rows as the settings say.
     """
 
     stage: str
@@ -66,6 +68,7 @@ class StagePlan:
     done_steps: int
     finished: bool
     notes: tuple[str, ...] = ()
+    scheduled: Scheduled | None = None
 
     @property
     def ids(self) -> list[str]:
@@ -84,6 +87,7 @@ class _Shared:
     model: Any
     base: str
     progress: Progress
+    schedules: Mapping[str, Scheduled]
     rehearsed: set[str] = field(default_factory=set)
 
     def rehearse(self, found: StagePlan) -> None:
@@ -99,12 +103,17 @@ class _Shared:
             rehearse(found.job)
 
 
-def plan(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[StagePlan]:
+def plan(
+    config: RunConfig,
+    progress: Progress = lambda step, done, total: None,
+    schedules: Mapping[str, Scheduled] | None = None,
+) -> list[StagePlan]:
     """Read and check everything that training needs, and write nothing.
 
     Args:
         config: The run.
         progress: Told of the rows that are read.
+        schedules: The schedules of stages, by name.
 
     Raises:
         UptakeError: Data, model or settings cannot be used, or what a former run left was made from something else.
@@ -128,7 +137,9 @@ def plan(config: RunConfig, progress: Progress = lambda step, done, total: None)
         lora(config.peft)
     place = Start(config.model_name_or_path, load).place()
     model = model_config(place, load)
-    shared = _Shared(config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress)
+    shared = _Shared(
+        config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress, schedules or {}
+    )
     plans: list[StagePlan] = []
     taken: dict[str, str] = {}
     for stage in config.stages:
@@ -240,7 +251,11 @@ def _stage(
         settings = {**settings, "max_length": limit}
     job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
     args = job.arguments()
-    steps, epochs = (None, None) if packed else n_steps(args, len(rows))
+    scheduled = shared.schedules.get(stage.name)
+    if scheduled is not None:
+        require_fit(scheduled, rows["id"].to_pylist(), args)
+    copies = 0 if scheduled is None else sum(scheduled.schedule.extra.values())
+    steps, epochs = (None, None) if packed else n_steps(args, len(rows) + copies)
     found = StagePlan(
         stage=stage.name,
         dataset=stage.dataset,
@@ -258,6 +273,7 @@ def _stage(
             "chat_template": None if shared.load.chat_template is None else digest(shared.load.chat_template),
             "processes": args.world_size,
             "ledger": config.ledger,
+            "schedule": None if scheduled is None else scheduled.identity(),
         },
         cut=reading.cut,
         tokens=counts(rows)[0],
@@ -269,6 +285,7 @@ def _stage(
         done_steps=0,
         finished=False,
         notes=_notes(args, reading.cut),
+        scheduled=scheduled,
     )
     found = with_state(found, former)
     if not found.finished:

@@ -121,12 +121,14 @@ class Order:
         stretches = self._drawn if self.schedule.resampling is not None else self._planned
         last: list[int] = []
         all_rows: list[int] = []
+        latest = Decision()
         for rows, decision in stretches(number, every, decided):
             yield from rows
+            latest = decision
             last = rows[len(rows) - len(rows) % self.layout.step :]
             all_rows.extend(rows)
         if self.length > self.rows:
-            yield from fill(last, all_rows, self.pairs(decision), self.length - self.rows)
+            yield from fill(last, all_rows, self.pairs(latest), self.length - self.rows)
 
     def _planned(
         self, epoch: int, every: int | None, decided: Callable[[int], Decision]
