@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +15,9 @@ from uptake.errors import UptakeError
 from uptake.models.ledger_rows import refuse_packing
 from uptake.models.train_readings import Read, recalled
 from uptake.models.train_stop import ProgressiveStop
-from uptake.schedule import Decision, Layout, Order, Schedule, Standing, arranged, interval, reweighted
+from uptake.schedule import Decision, Layout, Order, Schedule, Standing, arranged, interval, reweighted, violations
+
+log = logging.getLogger(__name__)
 
 NOTED = "train_order"
 """What the schedule's readings are called in the trainer's log, which each checkpoint keeps."""
@@ -156,6 +159,7 @@ class FollowOrder(TrainerCallback):  # type: ignore[misc]  # transformers is unt
         if not noted or noted[0]["rows_of_a_step"] != step or noted[0]["ahead"] < ahead:
             _refuse_other(noted, step, ahead)
         self.sampler.every, self._ahead = noted[0]["every"], noted[0]["ahead"]
+        self._warn()
         for entry in noted[1:]:
             self._standing = self._after(entry["accuracy"])
             self._decide(entry["reading"], _rows(entry["recalled"], self._troubled))
@@ -178,6 +182,14 @@ class FollowOrder(TrainerCallback):  # type: ignore[misc]  # transformers is unt
         note = {"reading": next_ // every, "accuracy": accuracy, "weights": weights}
         note["recalled"] = _bits(rows, self._troubled)
         state.log_history.append({"step": state.global_step, NOTED: note})
+
+    def _warn(self) -> None:
+        """Say what cannot be kept apart, as far as it is known before anything is read."""
+        order = self.sampler.order
+        if order.schedule.resampling is None and (pairs := order.pairs(Decision())):
+            left = violations(list(order.epoch(0, None, lambda number: Decision())), pairs, order.layout.step)
+            if left:
+                log.warning("%d pairs of conflicting rows share one of %d optimiser steps", left, order.steps)
 
     def _accuracy(self, known: dict[str, bool | None]) -> dict[str, float | None]:
         """The share of each source's examples that is recalled, of those that were read."""

@@ -149,7 +149,10 @@ class Order:
     def _drawn(
         self, epoch: int, every: int | None, decided: Callable[[int], Decision]
     ) -> Iterator[tuple[list[int], Decision]]:
-        """As many rows as there are, source by source; shuffled within a stretch."""
+        """As many rows as there are, source by source; shuffled within a stretch.
+
+        What is drawn for a stretch of a step or two, as epochs' ends cut off, may conflict with no room to part it.
+        """
         assert self.schedule.resampling is not None
         step = self.layout.step
         drawing = Drawing(self.source, self.schedule.resampling.floor, self.schedule.seed)
