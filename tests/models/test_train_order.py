@@ -211,9 +211,7 @@ def test_training_that_had_ended_ends_again(tokenizer: Any, tmp_path: Path) -> N
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_what_cannot_be_kept_apart_is_told(
-    tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_cannot_be_kept_apart_is_told(tokenizer: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trainer = sft(tokenizer, tmp_path, per_device_train_batch_size=8, max_steps=1)
     follow(trainer, Schedule(conflicts=tuple(combinations(IDS[:4], 2))), ids=IDS)  # four, and three steps
     with caplog.at_level(logging.WARNING, "uptake"):

@@ -8,18 +8,12 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from clashing import clashes
 
 from uptake.errors import UptakeError
 from uptake.schedule import conflict_free, exposures, fill, standing, violations
 
 SEEDS = range(25)
-
-
-def clashes(order: list[int], pairs: list[tuple[int, int]], step: int) -> int:
-    """Counted the plain way: all pairs of places of each step."""
-    known = {frozenset(pair) for pair in pairs}
-    steps = [order[start : start + step] for start in range(0, len(order), step)]
-    return sum(a == b or frozenset((a, b)) in known for rows in steps for a, b in combinations(rows, 2))
 
 
 def cliques(rng: np.random.Generator, n: int, size: int) -> list[tuple[int, int]]:

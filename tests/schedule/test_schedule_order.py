@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from clashing import clashes
 
-from test_schedule_batches import clashes
 from uptake.errors import UptakeError
 from uptake.schedule import Decision, Layout, Order, Resampling, Schedule, Stopping, arranged, interval
 
@@ -99,7 +99,10 @@ def test_a_conflict_that_is_gone_lets_rows_meet_and_one_that_is_back_does_not() 
     assert clashes(rows(order, 0, 2), numbers, 3) == 1  # impossible: one is left
     epoch_1 = rows(order, 1, 2, r1=Decision(frozenset({0, 1})))
     assert clashes(epoch_1, numbers[1:], 3) == 0  # 0 and 1 may meet, and 2 meets neither
-    assert {frozenset(epoch_1[:3]) & {0, 1, 2}, frozenset(epoch_1[3:]) & {0, 1, 2}} == {frozenset({0, 1}), frozenset({2})}
+    assert {frozenset(epoch_1[:3]) & {0, 1, 2}, frozenset(epoch_1[3:]) & {0, 1, 2}} == {
+        frozenset({0, 1}),
+        frozenset({2}),
+    }
 
 
 def test_resampling_draws_by_weights_from_the_reading_on() -> None:

@@ -89,9 +89,7 @@ def test_what_was_skipped_was_drawn() -> None:
     assert one.draw(7, [1.0, 1.0], 4) == other.draw(7, [1.0, 1.0], 4)
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("fall", 1.0), ("boost", 0.5), ("ceiling", 0.5), ("floor", 1.1)]
-)
+@pytest.mark.parametrize(("setting", "value"), [("fall", 1.0), ("boost", 0.5), ("ceiling", 0.5), ("floor", 1.1)])
 def test_settings_that_make_no_sense(setting: str, value: object) -> None:
     with pytest.raises(UptakeError, match=f"resampling setting {setting} is {value!r}"):
         Resampling(**{setting: value})  # type: ignore[arg-type]

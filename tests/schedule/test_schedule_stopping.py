@@ -62,9 +62,7 @@ def test_the_first_of_the_lowest_is_kept() -> None:
     assert best([1.0, 0.5, 0.7, 0.5]) == 1
 
 
-@pytest.mark.parametrize(
-    ("setting", "value"), [("delta", -1.0), ("alpha", -1.0), ("successive", 0), ("strip", 0)]
-)
+@pytest.mark.parametrize(("setting", "value"), [("delta", -1.0), ("alpha", -1.0), ("successive", 0), ("strip", 0)])
 def test_settings_that_make_no_sense(setting: str, value: object) -> None:
     with pytest.raises(UptakeError, match=f"stopping setting {setting} is {value!r}"):
         Stopping(**{setting: value})  # type: ignore[arg-type]

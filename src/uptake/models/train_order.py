@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -89,8 +88,8 @@ def require_steps_of_one_size(args: Any) -> None:
 
 def steps_ahead(args: Any) -> int:
     """Optimiser steps that the loader asks for rows before they are trained: one batch, and what workers prefetch."""
-    prefetched = (args.dataloader_prefetch_factor or 2) * args.dataloader_num_workers
-    return math.ceil((1 + prefetched) / args.gradient_accumulation_steps)
+    batches: int = 1 + (args.dataloader_prefetch_factor or 2) * args.dataloader_num_workers
+    return -(-batches // int(args.gradient_accumulation_steps))
 
 
 class OrderSampler(torch.utils.data.Sampler[int]):

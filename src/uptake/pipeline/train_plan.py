@@ -13,7 +13,7 @@ from uptake.config import RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.train_data import Reading, file_digests
-from uptake.pipeline.train_schedule import Scheduled, require_fit
+from uptake.pipeline.train_schedule import Scheduled
 from uptake.pipeline.train_state import require_ledgers, with_effect, with_state
 from uptake.types import BadRow
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from uptake.models.place import LoadSettings, Place
     from uptake.models.train_stage import Job
+    from uptake.models.train_start import Start
 
 
 @dataclass(frozen=True)
@@ -232,15 +233,11 @@ def _stage(
 ) -> StagePlan:
     from uptake.models.train_rows import counts
     from uptake.models.train_stage import Job, n_steps
-    from uptake.models.train_start import Start, tokenizer_of
+    from uptake.models.train_start import tokenizer_of
 
     config = shared.config
     folder = config.output_dir / "train" / stage.name
-    name = config.model_name_or_path
-    if former is not None and config.peft is None:
-        start = Start(str(former.folder), replace(shared.load, revision=None))
-    else:
-        start = Start(name, shared.load, config.peft, None if former is None else former.folder)
+    start = _start(shared, former)
     tokenizer = tokenizer_of(shared.place, shared.load, settings.get("eos_token"))
     limit = _longest(settings, shared.model)
     files = file_digests(stage.dataset)  # before the rows are read: of what comes later, their own digest tells
@@ -252,10 +249,8 @@ def _stage(
     job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
     args = job.arguments()
     scheduled = shared.schedules.get(stage.name)
-    if scheduled is not None:
-        require_fit(scheduled, rows["id"].to_pylist(), args)
-    copies = 0 if scheduled is None else sum(scheduled.schedule.extra.values())
-    steps, epochs = (None, None) if packed else n_steps(args, len(rows) + copies)
+    an_epoch = len(rows) if scheduled is None else scheduled.rows_of_an_epoch(rows["id"].to_pylist(), args)
+    steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
     found = StagePlan(
         stage=stage.name,
         dataset=stage.dataset,
@@ -281,7 +276,7 @@ def _stage(
         steps=steps,
         epochs=epochs,
         batch=(args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size),
-        start=_shown(name) if former is None else former.stage,
+        start=_shown(config.model_name_or_path) if former is None else former.stage,
         done_steps=0,
         finished=False,
         notes=_notes(args, reading.cut),
@@ -291,6 +286,17 @@ def _stage(
     if not found.finished:
         shared.rehearse(found)
     return found
+
+
+def _start(shared: _Shared, former: StagePlan | None) -> Start:
+    """The former stage's weights, or the base's with the adapter that goes through all stages."""
+    from uptake.models.train_start import Start
+
+    config = shared.config
+    if former is not None and config.peft is None:
+        return Start(str(former.folder), replace(shared.load, revision=None))
+    adapter = None if former is None else former.folder
+    return Start(config.model_name_or_path, shared.load, config.peft, adapter)
 
 
 def _notes(args: Any, cut: int) -> tuple[str, ...]:

@@ -44,28 +44,27 @@ class Scheduled:
         data["validation"] = {"n": len(told), "digest": digest(told)} if told else None
         return data
 
+    def rows_of_an_epoch(self, ids: Sequence[str], args: Any) -> int:
+        """How many rows an epoch trains; refuses what does not fit before anything is trained.
 
-def require_fit(scheduled: Scheduled, ids: Sequence[str], args: Any) -> None:
-    """Refuse, before anything is trained, a schedule that does not fit a stage's rows or settings.
+        Args:
+            ids: The id of each row.
+            args: The trainer's arguments.
 
-    Args:
-        scheduled: The schedule.
-        ids: The id of each row.
-        args: The trainer's arguments.
+        Raises:
+            UptakeError: The schedule does not fit the rows or the settings, or lacks what its end is judged by.
+        """
+        from uptake.models.train_order import require_steps_of_one_size
 
-    Raises:
-        UptakeError: It does not.
-    """
-    from uptake.models.train_order import require_steps_of_one_size
-
-    require_steps_of_one_size(args)
-    layout = Layout(args.train_batch_size * args.world_size, args.gradient_accumulation_steps)
-    arranged(scheduled.schedule, ids, layout)
-    if scheduled.schedule.stop is not None and not scheduled.validation:
-        raise UptakeError(
-            "the schedule has a rule when to stop, and there is no validation set",
-            fix="give examples that are not trained, such as other wordings of what is",
-        )
+        require_steps_of_one_size(args)
+        layout = Layout(args.train_batch_size * args.world_size, args.gradient_accumulation_steps)
+        order = arranged(self.schedule, ids, layout)
+        if self.schedule.stop is not None and not self.validation:
+            raise UptakeError(
+                "the schedule has a rule when to stop, and there is no validation set",
+                fix="give examples that are not trained, such as other wordings of what is",
+            )
+        return order.rows
 
 
 def rows_to_read(schedule: Schedule, rows: pa.Table) -> pa.Table | None:
