@@ -131,12 +131,15 @@ def test_resampling_after_a_restart_draws_what_it_would_have_drawn(seed: int) ->
     assert all(clashes(one, [], 4) == 0 for one in whole)
 
 
+@pytest.mark.parametrize("every", [None, 3, 2])
 @pytest.mark.parametrize("seed", range(10))
-def test_resampled_rows_are_free_of_conflicts_too(seed: int) -> None:
+def test_resampled_rows_are_free_of_conflicts_too(seed: int, every: int | None) -> None:
+    """Also where a stretch is a step long, so that nothing drawn for it can go elsewhere."""
     schedule = Schedule(sources=SOURCES, resampling=Resampling(), conflicts=PAIRS, seed=seed)
     order = arranged(schedule, IDS, Layout(4))
+    told = {"r1": Decision(weights={"small": 2.0}), "r3": Decision(weights={"large": 4.0})}
     for epoch in range(4):
-        assert clashes(rows(order, epoch), NUMBERS, 4) == 0
+        assert clashes(rows(order, epoch, every, **told), NUMBERS, 4) == 0
 
 
 def test_how_often_is_read() -> None:

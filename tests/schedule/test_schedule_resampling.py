@@ -81,12 +81,14 @@ def test_no_row_is_drawn_oftener_than_there_are_steps() -> None:
     assert [sorted(rows) for rows in found] == [[0, 1], [2, 3, 4, 5, 6, 7]]
 
 
-def test_what_was_skipped_was_drawn() -> None:
-    one, other = Drawing([0, 1, 1, 0, 1], 0.5, 3), Drawing([0, 1, 1, 0, 1], 0.5, 3)
-    for weights in ([1.0, 2.0], [4.0, 1.0], [1.0, 1.0]):
-        one.draw(7, weights, 4)
-        other.skip(7, weights, 4)
-    assert one.draw(7, [1.0, 1.0], 4) == other.draw(7, [1.0, 1.0], 4)
+def test_a_row_that_does_not_fit_gives_way_to_the_next_and_comes_after_it() -> None:
+    drawing = Drawing([0, 1, 1, 1, 1], 0.5, 3)
+    _, first = drawing.draw(3, [1.0, 1.0], 4)  # by share 0.6 and 2.4: some of the second source's four are left
+    left = [row for row in range(1, 5) if row not in first]
+    assert left
+    assert drawing.another(first[0], lambda row: row > 4) is None
+    assert drawing.another(first[0], lambda row: row == left[-1]) == left[-1]
+    assert drawing.draw(5, [1.0, 1.0], 4)[1][0] == first[0]  # it is the next to come
 
 
 @pytest.mark.parametrize(("setting", "value"), [("fall", 1.0), ("boost", 0.5), ("ceiling", 0.5), ("floor", 1.1)])

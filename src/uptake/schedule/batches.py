@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import numpy as np
@@ -74,6 +74,33 @@ def violations_near(order: Sequence[int], near: Mapping[int, Collection[int]], s
         for row, times in held.items():
             found += times * (times - 1) // 2
             found += sum(times * held[other] for other in near[row] if row < other and other in held)
+    return found
+
+
+def replaced(
+    order: Sequence[int], conflicts: Pairs, step: int, another: Callable[[int, Callable[[int], bool]], int | None]
+) -> list[int]:
+    """Take other rows in the place of those that clash, where rows are drawn and it need not be just these.
+
+    Args:
+        order: Row numbers.
+        conflicts: Pairs of rows.
+        step: Rows of an optimiser step.
+        another: Given a row and what fits in its place, another row, or None.
+    """
+    near: dict[int, set[int]] = defaultdict(set)
+    for one, other in conflicts:
+        near[one].add(other)
+        near[other].add(one)
+    found = list(order)
+    for start in range(0, len(found), step):
+        end = min(start + step, len(found))
+        for place in range(start, end):
+            others = {found[k] for k in range(start, end) if k != place}
+            barred = others.union(*(near[other] for other in others if other in near))
+            if found[place] in barred:
+                row = another(found[place], lambda row, barred=barred: row not in barred)  # type: ignore[misc]
+                found[place] = found[place] if row is None else row
     return found
 
 

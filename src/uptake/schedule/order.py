@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from uptake.errors import UptakeError
-from uptake.schedule.batches import conflict_free, fill, standing
+from uptake.schedule.batches import conflict_free, fill, replaced, standing, violations
 from uptake.schedule.exposures import exposures
 from uptake.schedule.record import Schedule
 from uptake.schedule.resampling import Drawing
@@ -151,20 +151,25 @@ class Order:
     ) -> Iterator[tuple[list[int], Decision]]:
         """As many rows as there are, source by source; shuffled within a stretch.
 
-        What is drawn for a stretch of a step or two, as epochs' ends cut off, may conflict with no room to part it.
+        What was drawn before is drawn again, so that sources go on where the epoch before left them. A stretch may be
+        a step or two, as the ends of epochs cut them: what still conflicts there gives way to the source's next rows.
         """
         assert self.schedule.resampling is not None
         step = self.layout.step
         drawing = Drawing(self.source, self.schedule.resampling.floor, self.schedule.seed)
-        for former in range(epoch):
-            for reading, size in self.stretches(former, every):
-                drawing.skip(size, self._weights(decided(reading)), -(-size // step))
-        for reading, size in self.stretches(epoch, every):
-            decision, seed = decided(reading), self._seed(epoch)
-            found = drawing.draw(size, self._weights(decision), -(-size // step))
-            flat = np.array([row for rows in found for row in rows])
-            mixed = np.random.default_rng([seed, reading]).permutation(flat).tolist()
-            yield conflict_free(mixed, self.pairs(decision), step, seed), decision
+        for number in range(epoch + 1):
+            seed = self._seed(number)
+            for reading, size in self.stretches(number, every):
+                decision = decided(reading)
+                pairs = self.pairs(decision)
+                found = drawing.draw(size, self._weights(decision), -(-size // step))
+                flat = np.array([row for rows in found for row in rows])
+                mixed = np.random.default_rng([seed, reading]).permutation(flat).tolist()
+                rows = conflict_free(mixed, pairs, step, seed)
+                if violations(rows, pairs, step):
+                    rows = replaced(rows, pairs, step, drawing.another)
+                if number == epoch:
+                    yield rows, decision
 
     def _weights(self, decision: Decision) -> list[float]:
         return [decision.weights.get(name, 1.0) for name in self.names]

@@ -9,7 +9,7 @@ compares with the best so far. By how much a source is up-weighted the paper doe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,10 +116,11 @@ class Drawing:
     """
 
     def __init__(self, sources: Sequence[int], floor: float, seed: int) -> None:
+        self.sources, self.floor, self.seed = sources, floor, seed
         self.rows = [np.flatnonzero(np.asarray(sources) == k) for k in range(max(sources) + 1)]
-        self.floor, self.seed = floor, seed
         self.owed = [0.0] * len(self.rows)
-        self.drawn = [0] * len(self.rows)
+        self.passes = [0] * len(self.rows)
+        self.waiting: list[list[int]] = [[] for _ in self.rows]
 
     def draw(self, n: int, weights: Sequence[float], most: int) -> list[list[int]]:
         """The next rows of each source, together n.
@@ -131,14 +132,28 @@ class Drawing:
         """
         found = []
         for source, quota in enumerate(self._quotas(n, weights, most)):
-            start, self.drawn[source] = self.drawn[source], self.drawn[source] + quota
-            found.append(self._turns(source, start, start + quota))
+            while len(self.waiting[source]) < quota:
+                self._next_pass(source)
+            found.append(self.waiting[source][:quota])
+            self.waiting[source] = self.waiting[source][quota:]
         return found
 
-    def skip(self, n: int, weights: Sequence[float], most: int) -> None:
-        """As `draw`, without the rows: what was drawn before a checkpoint."""
-        for source, quota in enumerate(self._quotas(n, weights, most)):
-            self.drawn[source] += quota
+    def another(self, row: int, fits: Callable[[int], bool]) -> int | None:
+        """The next row of the same source that fits, in exchange for one that comes next then; None if none does."""
+        source = self.sources[row]
+        for _ in range(2):  # of this pass, or else of the next
+            waiting = self.waiting[source]
+            for place, other in enumerate(waiting):
+                if other != row and fits(other):
+                    self.waiting[source] = [row, *waiting[:place], *waiting[place + 1 :]]
+                    return other
+            self._next_pass(source)
+        return None
+
+    def _next_pass(self, source: int) -> None:
+        shuffled = np.random.default_rng([self.seed, source, self.passes[source]]).permutation(self.rows[source])
+        self.waiting[source] = self.waiting[source] + shuffled.tolist()
+        self.passes[source] += 1
 
     def _quotas(self, n: int, weights: Sequence[float], most: int) -> list[int]:
         sizes = [len(rows) for rows in self.rows]
@@ -153,14 +168,3 @@ class Drawing:
                 quotas[k] += sign
         self.owed = [o - quota for o, quota in zip(owed, quotas, strict=True)]
         return quotas
-
-    def _turns(self, source: int, start: int, end: int) -> list[int]:
-        rows = self.rows[source]
-        found: list[int] = []
-        while start < end:
-            turn, place = divmod(start, len(rows))
-            shuffled = np.random.default_rng([self.seed, source, turn]).permutation(rows)
-            some = shuffled[place : place + end - start]
-            found.extend(int(row) for row in some)
-            start += len(some)
-        return found
