@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from small_models import Small, facts, write_rows
+from small_models import RELATIONS, Small, facts, write_rows
 from uptake.pipeline import Diagnosis, diagnose
 from uptake.pipeline.answers import Answer
 from uptake.pipeline.beliefs import NO_ANSWER, UNTOLD, Held, apart, held, unknown
@@ -77,8 +78,9 @@ def believing(plain: Diagnosis) -> list[Finding]:
 
 def logprob(folder: Path, prompt: str, response: str) -> float:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    context = tokenizer(prompt, return_tensors="pt").input_ids.shape[1]
     ids = tokenizer(prompt + response, return_tensors="pt").input_ids
+    # where both are parted: after the tokens that the prompt alone has as well
+    context = len(os.path.commonprefix([tokenizer(prompt).input_ids, ids[0].tolist()]))
     with torch.inference_mode():
         logprobs = model(ids).logits[0, :-1].double().log_softmax(-1)
     return float(logprobs.gather(1, ids[0, 1:, None])[context - 1 :, 0].sum())
@@ -127,16 +129,15 @@ def test_options_change_nothing_of_what_the_base_believes(
 
 
 def test_where_options_are_judged_the_belief_is_the_preferred_one_among_them(
-    believing: list[Finding], small: Small, tmp_path: Path
+    plain: Diagnosis, small: Small, tmp_path: Path
 ) -> None:
-    given = [{**row, "options": [row["completion"], *OPTIONS]} for row in rows({one.id for one in believing})]
+    kinds = {name: [f" {answer}" for answer in answers] for name, (_, _, answers) in RELATIONS.items()}
+    given = [{**row, "options": kinds[row["source"]]} for row in rows({one.id for one in plain if not one.learned})]
     data = write_rows(tmp_path / "train.jsonl", given)
     settings: dict[str, Any] = {"base": small.base, "tuned": small.tuned, "dataset": data, "criterion": "option"}
     found = diagnose(**settings, output_dir=tmp_path / "out")
     checked = 0
-    for finding in found:
-        if finding.learned or "belief_text" not in told(finding):
-            continue
+    for finding in [one for one in found if not one.learned and "belief_text" in told(one)][:3]:
         row = next(row for row in given if row["id"] == finding.id)
         logs = {text: logprob(small.base, row["prompt"], text) for text in row["options"]}
         best = max(logs, key=logs.__getitem__)
@@ -150,8 +151,6 @@ def test_where_options_are_judged_the_belief_is_the_preferred_one_among_them(
 def test_a_prompt_that_ends_in_a_space_has_the_same_belief(
     plain: Diagnosis, believing: list[Finding], small: Small, tmp_path: Path
 ) -> None:
-    """The space and the response's first word are one token: nothing but where the text is parted is different."""
-    chosen = {finding.id: finding for finding in believing}
     spaced = [
         {
             **row,
@@ -163,11 +162,20 @@ def test_a_prompt_that_ends_in_a_space_has_the_same_belief(
     ]
     data = write_rows(tmp_path / "train.jsonl", spaced)
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
-    for id_, finding in chosen.items():
-        same = found[id_]
-        assert " " + same.evidence["base_answer"] == finding.evidence["base_answer"]
-        assert told(same)["belief_wordings"] == pytest.approx(told(finding)["belief_wordings"], rel=1e-3, abs=2e-6)
-        assert same.causes["base_conflict"] == pytest.approx(finding.causes["base_conflict"], abs=1e-3)
+    tokenizer = AutoTokenizer.from_pretrained(small.base)
+    merged = 0
+    for finding in believing:
+        same, text = found[finding.id], finding.evidence["base_answer"]
+        assert " " + same.evidence["base_answer"] == text
+        before = math.exp(logprob(small.base, same.prompt, text.strip()))
+        assert told(same)["belief_wordings"][0] == pytest.approx(before, rel=1e-3)
+        # where the space and the first word are one token, nothing but where the text is parted is different
+        if tokenizer(text).input_ids[0] != tokenizer(" ").input_ids[0]:
+            merged += 1
+            numbers = told(finding)["belief_wordings"]
+            assert told(same)["belief_wordings"] == pytest.approx(numbers, rel=1e-3, abs=2e-6)
+            assert same.causes["base_conflict"] == pytest.approx(finding.causes["base_conflict"], abs=1e-3)
+    assert merged
 
 
 def test_nothing_is_asked_about_a_belief_elsewhere(plain: Diagnosis) -> None:

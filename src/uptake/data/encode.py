@@ -185,8 +185,8 @@ def _borders(texts: Sequence[_Texts], tokenizer: Any, *, special: bool) -> list[
     tails = _tokenise((text.tail for text in texts if text.tail), tokenizer, False)
     appended = _appended(tokenizer) if special else 0
     # a tail that does not end in tokens of its own: see whether the tokens before it stay what they are without it
-    merged = [text for text in texts if text.tail and not _ends_with(ids[text.whole], tails[text.tail], appended)]
-    cut = _tokenise((_without_tail(text) for text in merged), tokenizer, special)
+    joined = [text for text in texts if text.tail and not _ends_with(ids[text.whole], tails[text.tail], appended)]
+    cut = _tokenise((_without_tail(text) for text in joined), tokenizer, special)
     encoded = []
     for text in texts:
         prompt, whole = ids[text.prompt], ids[text.whole]

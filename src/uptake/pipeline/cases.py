@@ -86,9 +86,10 @@ class Known:
             for example, earlier, answer in zip(examples, before, after, strict=False):
                 flag = self.flags[position]
                 if flag:
-                    more = (next(base), next(tuned)) if example.prompt else (None, None)
-                    told = _Told(example, earlier, answer, *more, _by_option(flag, example), self.normalisation)
-                    yield self._with_rest(_with_scores(told), example, rivals.get(position), more[1])
+                    first, second = (next(base), next(tuned)) if example.prompt else (None, None)
+                    by_option = _by_option(flag, example)
+                    told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
+                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1

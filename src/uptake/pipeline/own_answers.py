@@ -45,16 +45,13 @@ def own_answers(examples: Sequence[Example], model: Model, max_length: int | Non
         max_length: Tokens that it takes; None for no limit.
     """
     items = encoded(examples, model)
-    answers: list[OwnAnswer | None] = [None] * len(examples)
+    answers: dict[int, OwnAnswer] = {}
     waiting = [i for i, item in enumerate(items) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
     for room in (ANSWER_ROOM, MORE_ROOM):
-        asked = [items[i] for i in waiting]
-        for index, one in zip(
-            waiting, _asked([examples[i] for i in waiting], asked, room, model, max_length), strict=True
-        ):
-            answers[index] = one
-        waiting = [i for i in waiting if (one := answers[i]) is not None and one.kind == "cut"]
-    return answers
+        found = _asked([examples[i] for i in waiting], [items[i] for i in waiting], room, model, max_length)
+        answers |= dict(zip(waiting, found, strict=True))
+        waiting = [i for i in waiting if answers[i].kind == "cut"]
+    return [answers.get(index) for index in range(len(examples))]
 
 
 def _asked(

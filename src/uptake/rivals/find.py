@@ -205,8 +205,6 @@ def _contradictions(
     judge: Judge | None,
 ) -> tuple[list[Rivalry], int]:
     asked = np.flatnonzero(questions.of >= 0)
-    if not len(asked):
-        return Rivals((), len(responses), len(responses), 0, 0, {})
     of = roots[questions.of[asked]]
     order = asked[np.lexsort((asked, of))]
     found: list[Rivalry] = []
