@@ -23,7 +23,7 @@ from uptake.types import Example, Score
 NO_ANSWER = "the base was not asked for an answer of its own: it has no prompt, or its response is too long"
 NO_ROOM = "the base's own answer is too long to be asked about in full (--max_length)"
 UNTOLD: Mapping[Kind, str] = {
-    "silent": "the base answers nothing: it declines, or begins without coming to an answer",
+    "silent": "the base answers nothing: it stops at once, declines, or says nothing but words like *the* or *sure*",
     "thinking": "the base thinks before it answers, and its answer without its thoughts is not what it says",
     "cut": "the base's own answer does not end within the tokens that it was given",
     "retokenised": "the base's own answer, read again as text, has other tokens than it wrote: its probability would "

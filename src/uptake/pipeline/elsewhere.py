@@ -33,7 +33,7 @@ POOL = 20_000
 COMPARED = 128
 """Of the nearest prompts so many are looked at for those about something else that get other answers."""
 AT_ONCE = 128
-"""Examples whose similarities with the pool are held at a time."""
+"""Prompts without names whose similarities with the pool are held at a time."""
 ROOM = 1024
 """Tokens, prompts and responses together, that an example is asked with after other prompts, but for the first one."""
 OWN = "own"
@@ -60,7 +60,10 @@ class Alike:
         self._known, self._naming = _naming(self._pool)
         self._about = [self._names(example) for example in self._pool]
         self._embed = embed
-        self._vectors = self._embedded(self._pool) if self._pool else None
+        frames = [self._frame(example) for example in self._pool]
+        distinct = {frame: number for number, frame in enumerate(dict.fromkeys(frames))}
+        # each is embedded once, however many examples have it
+        self._vectors = embed(list(distinct))[[distinct[frame] for frame in frames]] if frames else None
 
     def nearest(self, examples: Sequence[Example], apart: Sequence[Collection[str]]) -> list[list[Example]]:
         """For each example up to `PROMPTS` others, the nearest first.
@@ -69,13 +72,15 @@ class Alike:
             examples: The examples.
             apart: For each the ids of examples that ask the very same; they are left out.
         """
-        found: list[list[Example]] = []
-        for some in chunks(zip(examples, apart, strict=True), AT_ONCE):
-            if self._vectors is None:
-                return [[] for _ in examples]
-            near = self._ranked(self._embedded([example for example, _ in some]))
-            found += [self._chosen(example, ids, row) for (example, ids), row in zip(some, near, strict=True)]
-        return found
+        if self._vectors is None:
+            return [[] for _ in examples]
+        frames = [self._frame(example) for example in examples]
+        near: dict[str, list[int]] = {}  # what differs in its names alone has the same neighbours
+        for some in chunks(dict.fromkeys(frames), AT_ONCE):
+            near.update(zip(some, self._ranked(self._embed(some)), strict=True))
+        return [
+            self._chosen(example, ids, near[frame]) for example, ids, frame in zip(examples, apart, frames, strict=True)
+        ]
 
     def _names(self, example: Example) -> frozenset[str]:
         """The words that say what it asks about; one that the sample does not have is such a word."""
@@ -86,12 +91,6 @@ class Alike:
         """The other words."""
         names = self._names(example)
         return " ".join(word for word, _ in words_of(question(example)[-LONGEST:]) if word not in names)
-
-    def _embedded(self, examples: Sequence[Example]) -> Float[np.ndarray, "some dims"]:
-        """Vectors of the frames; each is embedded once, however many examples have it."""
-        frames = [self._frame(example) for example in examples]
-        place = {frame: number for number, frame in enumerate(dict.fromkeys(frames))}
-        return self._embed(list(place))[[place[frame] for frame in frames]]
 
     def _ranked(self, vectors: Float[np.ndarray, "some dims"]) -> list[list[int]]:
         assert self._vectors is not None

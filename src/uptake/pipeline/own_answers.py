@@ -74,8 +74,9 @@ def _asked(
     read = encode(
         [Turn(e.prompt, one.text, e.template) for e, one in zip(examples, found, strict=True)], model.tokenizer
     )
+    told = ("response", "reworded", "wrong")
     return [
-        OwnAnswer(one.text, "retokenised") if one.kind == "wrong" and not _as_written(again, [*context, *own]) else one
+        OwnAnswer(one.text, "retokenised") if one.kind in told and not _as_written(again, [*context, *own]) else one
         for one, again, context, own in zip(found, read, contexts, written, strict=True)
     ]
 
