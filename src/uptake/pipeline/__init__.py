@@ -97,8 +97,7 @@ def _silent(step: str, done: int, total: int | None) -> None:
 
 
 def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
-    if config.attribution != "off":
-        require_ledger(config)
+    no_ledger = None if config.attribution == "off" else require_ledger(config, models.tuned)
     embed, encoder = _encoder(config)
     writer = open_writer(config, folder / "work")
     tokenizers = [model.tokenizer for model in models.all]
@@ -134,7 +133,8 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     if config.attribution == "off":
         models.tuned.release()
     else:
-        asked = Asked(train, before.get("train"), after["train"], models.base, models.tuned, models.max_length, encoder)
+        said, lazy = (before.get("train"), after["train"]), (models.base, models.tuned)
+        asked = Asked(train, *said, *lazy, models.max_length, encoder, no_ledger)
         why = Attributing(config, folder / "work", asked, embed, progress)
     findings = Collector(judged() if why is None else why(judged))
     summary = summarise(findings, calibration, settings)

@@ -42,6 +42,7 @@ class Asked:
         tuned: The tuned model, which may still be loaded.
         max_length: Tokens that either may be given; None for no limit.
         encoder: What the embeddings are known by; None without an encoder.
+        no_ledger: Why the ledger is not to be used; None where it is.
     """
 
     train: Cohort
@@ -51,14 +52,26 @@ class Asked:
     tuned: Lazy
     max_length: int | None
     encoder: object
+    no_ledger: str | None
 
 
-def require_ledger(config: RunConfig) -> None:
+def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
     """See that the ledger can be read, before any model is asked.
+
+    Returns:
+        Why it is not that of the tuned model's training; None where it is, or where nothing tells.
 
     Raises:
         UptakeError: A part of it is damaged.
     """
+    trained = config.output_dir / "train" / config.stages[-1].name
+    if trained.parent.is_dir() and tuned.folder.resolve() != trained.resolve():
+        manifest = trained / "manifest.json"
+        there = read_json(manifest) if manifest.exists() else None
+        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.folder):
+            return (
+                f"the ledger under {config.output_dir} is of the training of {trained}; {tuned.name} is another model"
+            )
     try:
         wrong = unreadable(config.output_dir)
     except OSError as error:
@@ -69,6 +82,7 @@ def require_ledger(config: RunConfig) -> None:
             expected="the parts as they were written",
             fix=f"bring it back; or diagnose without it: move {config.output_dir / 'ledger' / stage} away",
         )
+    return None
 
 
 class Attributing:
@@ -119,8 +133,8 @@ class Attributing:
 
     def _curves(self, ids: Collection[str]) -> Curves:
         stages = [stage.name for stage in self._config.stages]
-        other = _another(self._config, self._asked.tuned)
-        return read_curves(self._config.output_dir, ids, stages) if other is None else Curves({}, other, {})
+        why = self._asked.no_ledger
+        return read_curves(self._config.output_dir, ids, stages) if why is None else Curves({}, why, {})
 
     def _contradictions(self) -> Contradictions:
         asked = self._asked
@@ -158,18 +172,6 @@ class Attributing:
         base = more.ask(asked.train, "base", _source(asked.base), self._progress)
         asked.base.release()
         return base, tuned
-
-
-def _another(config: RunConfig, tuned: Lazy) -> str | None:
-    """Why the ledger is not that of the tuned model's training; None where it is, or where nothing tells."""
-    trained = config.output_dir / "train" / config.stages[-1].name
-    manifest = trained / "manifest.json"
-    if tuned.folder.resolve() == trained.resolve() or not manifest.exists():
-        return None
-    there = read_json(manifest)
-    if isinstance(there, dict) and there.get("model") == model_digest(tuned.folder):
-        return None
-    return f"the ledger under {config.output_dir} is of the training of {trained}, and {tuned.name} is another model"
 
 
 def _noting(findings: Iterator[Finding], ids: set[str]) -> Iterator[Finding]:
