@@ -51,10 +51,11 @@ SCORES = pa.schema(
         ("candidates", pa.list_(pa.struct([("text", pa.string()), ("origin", pa.string())]))),
         ("scores", pa.list_(_SCORE)),
         ("answer", pa.string()),
+        ("answer_kind", pa.string()),
         ("successes", pa.list_(pa.int32())),
     ]
 )
-"""A row an example and model: its candidates, a score a wording, the model's own answer."""
+"""A row an example and model: its candidates, a score a wording, the model's own answer and what it is."""
 
 DIAGNOSIS = pa.schema(
     [

@@ -14,13 +14,21 @@ SAID = 0.1
 """An answer is one that a model says at all from this probability on."""
 
 
+def _response(case: Case) -> float:
+    """Log-probability of the response under the tuned model, to be compared with that of the belief."""
+    if case.belief is None or not case.belief.among_options:
+        return case.tuned.own
+    share = case.tuned_options[case.right]
+    return math.log(share) if share > 0 else -math.inf
+
+
 def _say(case: Case) -> Told:
     if case.belief is None:
         return Told("The base has no wrong answer that stands against the response.", {})
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     steady = sum(p >= STEADY for p in everywhere)
     mean = math.fsum(everywhere) / len(everywhere)
-    theirs, ours = case.belief.tuned.own, case.tuned.own
+    theirs, ours = case.belief.tuned.own, _response(case)
     pair = f"{shown(math.exp(theirs))} to {shown(math.exp(ours))}"
     if max(theirs, ours) < math.log(SAID):
         after = f"says neither it ({shown(math.exp(theirs))}) nor the response ({shown(math.exp(ours))})"

@@ -85,6 +85,11 @@ class Lazy:
             _place=place,
         )
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies: its own folder, not that of an adapter's base."""
+        return self._place.folder
+
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""
         if self._loaded is None:

@@ -81,6 +81,8 @@ def rivals(
     answers = np.array([numbers.setdefault(plain(text), len(numbers)) for text in responses], dtype=np.int32)
     texts = _spellings(responses, answers)
     asked = np.flatnonzero(questions.of >= 0)
+    if not len(asked):
+        return Rivals((), len(responses), len(responses), 0, 0, {})
     facts = np.unique(np.stack([questions.of[asked], answers[asked]], axis=1), axis=0)
     named = name_questions(questions)
     pairs = _candidates(questions, named, near)
