@@ -18,6 +18,9 @@ def _say(case: Case) -> Told:
         sentence += f" and its own answer, {quoted(case.belief.text)}, {probability(here)}"
         sentence += "" if reworded is None else f" ({shown(reworded)} in other words)"
         numbers |= {"belief_text": case.belief.text, "belief_here": math.exp(here), "belief_reworded": reworded}
+    elif case.reworded is not None:
+        sentence += f" and says {quoted(case.reworded)}, which is the response in other words"
+        numbers["reworded"] = case.reworded
     if case.tuned.pmi is not None:
         sentence += (
             f"; all wordings taken together, after training the response is said {nats(case.tuned.pmi)} than to other "
