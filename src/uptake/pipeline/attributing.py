@@ -51,6 +51,10 @@ class Asked:
 class Attributing:
     """Attributes the findings of one diagnosis.
 
+    Attributes:
+        telling: What is told of all findings that were passed on.
+        contradictions: Who contradicts whom; None until the findings were passed on.
+
     Args:
         config: The run.
         work: Folder of what is kept between runs.
@@ -71,6 +75,7 @@ class Attributing:
         self._embed = cache(embed)
         self._progress = progress
         self._no_curves: str | None = None
+        self.contradictions: Contradictions | None = None
 
     def __call__(self, judged: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         """The findings with their causes.
@@ -82,7 +87,7 @@ class Attributing:
         unlearned = flags(_noting(judged(), ids))
         asked = self._asked
         self._progress("rivals", 0, asked.train.n)
-        found = self._contradictions()
+        found = self.contradictions = self._contradictions()
         self._progress("rivals", asked.train.n, asked.train.n)
         stages = [stage.name for stage in self._config.stages]
         curves, self._no_curves = read_curves(self._config.output_dir, ids, stages)
