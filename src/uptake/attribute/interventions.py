@@ -94,19 +94,28 @@ class Speech:
 def speaks_for(outcome: Outcome) -> Speech:
     """Which causes an outcome speaks for; the first rule that applies.
 
-    The control comes first: what comes back whatever is trained says nothing. Being told in the context has no vote: a
-    model that reads its context answers whatever the cause, one that does not never does.
+    1. Held without its rivals and not with them, in the same number of steps: `data_conflict`.
+    2. Held without being trained on, when learned examples are (`control`) or others of its own stage (`replay`):
+       `forgetting`. What comes back so was hidden, not erased (Sun and Gao 2024, arXiv 2411.11932). An example that
+       wavers between two answers may come back, too.
+    3. Held from the first exposure on: it was there, `forgetting` or `undertraining`; relearning is quicker than
+       learning (savings; Ebbinghaus 1885).
+    4. Held after more: it had to be learned, `knowledge_gap` or `base_conflict`.
+    5. Learned in the training wording alone: by heart, `knowledge_gap` or `undertraining`.
+
+    What does not flip says nothing. Being told in the context has no vote: a model that reads its context answers
+    whatever the cause, one that does not never does.
     """
     courses = outcome.courses
     if "control" not in courses or "more_steps" not in courses:
         return Speech((), "It was not trained on.")
     more = courses["more_steps"]
-    if courses["control"].held:
-        return Speech((), "It comes back when only others are trained: what its own training does cannot be told.")
     if "without_rivals" in courses and courses["without_rivals"].held and not more.held:
         return Speech(("data_conflict",), "More steps teach it only when its rivals are left out.")
+    if courses["control"].held:
+        return Speech(("forgetting",), "It comes back when only learned examples are trained: it was not erased.")
     if "replay" in courses and courses["replay"].held:
-        return Speech(("forgetting",), "It comes back when others of its stage are trained again, and not otherwise.")
+        return Speech(("forgetting",), "It comes back when others of its stage are trained again: it was not erased.")
     return _alone(more)
 
 

@@ -147,6 +147,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
             interventions = intervening(Found(learned, causes, stages, why.contradictions))
             findings.add("interventions", interventions.evidence)
             summary["interventions"] = interventions.summary
+            summary["notes"] += interventions.notes
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:

@@ -28,15 +28,16 @@ from uptake.data import Turn, encode
 from uptake.detect import Settings, judge
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
-from uptake.pipeline.answers import Answer, Answers, room_taken, rows_of
+from uptake.pipeline.answers import Answer, Answers, rows_of
 from uptake.pipeline.attributing import Asked
 from uptake.pipeline.cohort import Cohort, Progress
+from uptake.pipeline.in_context import TOLD, TOLD_OTHER, in_context
 from uptake.pipeline.train_plan import settings_of
 from uptake.pipeline.train_state import with_effect
 from uptake.pipeline.treatments import PASSES, Found, Plan, planned
-from uptake.probe import letter_probes, probes, right_index
+from uptake.probe import letter_probes, probes
 from uptake.score import score
-from uptake.types import TRAINING_WORDING, Candidate, Example, Finding, Message, Probe, Prompt, normalised
+from uptake.types import TRAINING_WORDING, Candidate, Example, Finding, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,10 +64,12 @@ class Interventions:
     Attributes:
         evidence: By position of the sampled examples, what goes beside their causes.
         summary: JSON data; None where nothing could be sampled.
+        notes: What the reader must know.
     """
 
     evidence: Mapping[int, Mapping[str, Any]]
     summary: dict[str, Any] | None
+    notes: tuple[str, ...] = ()
 
 
 def trainer_settings(config: RunConfig) -> dict[str, Any]:
@@ -135,15 +138,13 @@ class Intervening:
                 parts.write(number, self._treated(name, plan, known, settings) if name in plan.rows else [])
         outcomes = self._outcomes(plan, found, known, parts)
         told = {
-            "settings": {
-                "passes": PASSES,
-                "rows": len(plan.rows["control"]),
-                "learning_rate": settings["learning_rate"],
-            },
+            "passes": PASSES,
+            "rows": len(plan.rows["control"]),
+            "learning_rate": settings["learning_rate"],
             **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.config.seed),
         }
         evidence = {position: evidence_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
-        return Interventions(evidence, told)
+        return Interventions(evidence, told, _notes(self.config, outcomes, settings["learning_rate"]))
 
     def _parts(self, plan: Plan, settings: Mapping[str, Any]) -> Parts:
         """Part 0 holds what they say when told, part k what the k-th treatment does."""
@@ -161,33 +162,15 @@ class Intervening:
 
     def _in_context(self, plan: Plan, known: _Known) -> list[dict[str, Any]]:
         """Scores in the training wording, after the example itself was told and after another one was."""
-        self.progress("intervening: in_context", 0, len(plan.sample))
-        model = self.asked.tuned.load()
-        examples = [known.examples[p] for p in plan.sample]
-        asked = []
-        for number, (position, example) in enumerate(zip(plan.sample, examples, strict=True)):
-            other = _another(examples, number)
-            told = [("told", _telling(example, example)), ("told_other", other and _telling(other, example))]
-            asked.append(
-                [self._probe(name, example, prompt, known.candidates[position]) for name, prompt in told if prompt]
-            )
-        fitting = [[probe for probe in some if self._fits(probe, model)] for some in asked]
-        scores = score((probe for some in fitting for probe in some), model)
-        found = [[next(scores) for _ in some] for some in fitting]
-        self.progress("intervening: in_context", len(plan.sample), len(plan.sample))
-        nothing: list[None] = [None] * len(examples)
-        return rows_of(examples, [known.candidates[p] for p in plan.sample], found, nothing, nothing)
-
-    def _probe(self, name: str, example: Example, prompt: Prompt, candidates: tuple[Candidate, ...]) -> Probe:
-        right = right_index(candidates, example.response)
-        return Probe(example.id, name, prompt, candidates, right, example.template, example.response_extra)
-
-    def _fits(self, probe: Probe, model: Model) -> bool:
-        longest = max(len(one.text.encode()) for one in probe.candidates)
-        if self.asked.max_length is None or room_taken(probe.prompt) + longest <= self.asked.max_length:
-            return True
-        turns = [Turn(probe.prompt, one.text, probe.template) for one in probe.candidates]
-        return all(len(one.ids) <= self.asked.max_length for one in encode(turns, model.tokenizer))
+        step = "intervening: in_context"
+        self.progress(step, 0, len(plan.sample))
+        model, examples = self.asked.tuned.load(), [known.examples[p] for p in plan.sample]
+        candidates = [known.candidates[p] for p in plan.sample]
+        asked = in_context(examples, candidates, model, self.asked.max_length)
+        scores = score((probe for some in asked for probe in some), model)
+        found = [[next(scores) for _ in some] for some in asked]
+        self.progress(step, len(plan.sample), len(plan.sample))
+        return _scored(examples, candidates, found)
 
     def _treated(self, name: Treatment, plan: Plan, known: _Known, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
         """A row for each pass and example whose course the treatment tells, a pass after the other."""
@@ -213,8 +196,7 @@ class Intervening:
             for example, own in zip(examples, asked, strict=True):
                 own += letter_probes(example) if example.options else []
         scores = score((probe for own in asked for probe in own), model)
-        nothing: list[None] = [None] * len(examples)
-        return rows_of(examples, candidates, [[next(scores) for _ in own] for own in asked], nothing, nothing)
+        return _scored(examples, candidates, [[next(scores) for _ in own] for own in asked])
 
     def _outcomes(self, plan: Plan, found: Found, known: _Known, parts: Parts) -> list[Outcome]:
         courses: dict[int, dict[Treatment, Course]] = {p: {} for p in plan.sample}
@@ -229,23 +211,39 @@ class Intervening:
         for position, row in zip(plan.sample, parts.read(0), strict=True):
             example, cause = known.examples[position], found.causes[position]
             told = {data["wording"]: self._judged(example, [data]).learned for data in row["scores"]}
-            outcomes.append(
-                Outcome(
-                    example.id,
-                    example.stage,
-                    cause or UNEXPLAINED,
-                    courses[position],
-                    told.get("told"),
-                    told.get("told_other"),
-                )
-            )
+            context = (told.get(TOLD), told.get(TOLD_OTHER))
+            outcomes.append(Outcome(example.id, example.stage, cause or UNEXPLAINED, courses[position], *context))
         return outcomes
 
     def _judged(self, example: Example, data: Sequence[Mapping[str, Any]]) -> Finding:
         """Judged as the diagnosis judges; a score in a context is read as one in the training wording."""
-        said = [{**one, "wording": TRAINING_WORDING} if one["wording"].startswith("told") else one for one in data]
+        told = (TOLD, TOLD_OTHER)
+        said = [{**one, "wording": TRAINING_WORDING} if one["wording"] in told else one for one in data]
         scores = [score_from_data(example.id, one) for one in said]
         return judge(example, scores, None, self.calibration, self.detection)
+
+
+def _notes(config: RunConfig, outcomes: Sequence[Outcome], rate: float) -> tuple[str, ...]:
+    """Whether the treatments were strong enough to tell anything, and where their strength comes from."""
+    notes = []
+    if not any(one.courses["more_steps"].flipped for one in outcomes):
+        notes.append(
+            f"interventions: {PASSES} exposures at a learning rate of {rate:.2g} flipped no example, so that what "
+            "flips tells nothing"
+        )
+    if "learning_rate" not in {**config.training, **config.stages[-1].training}:
+        notes.append(
+            f"interventions: the run names no learning rate, so a share of TRL's default was taken, {rate:.2g}; give "
+            "the one that the model was trained with (--training.learning_rate)"
+        )
+    return tuple(notes)
+
+
+def _scored(
+    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], scores: Sequence[Sequence[Score]]
+) -> list[dict[str, Any]]:
+    nothing: list[None] = [None] * len(examples)
+    return rows_of(examples, candidates, scores, nothing, nothing)
 
 
 def _rows(examples: Sequence[Example], tokenizer: Any, settings: Mapping[str, Any]) -> pa.Table:
@@ -288,29 +286,3 @@ class _Known:
 
 def _pairs(train: Cohort, after: Answers) -> Iterator[tuple[Example, Answer]]:
     yield from zip(train, after, strict=True)
-
-
-def _another(examples: Sequence[Example], number: int) -> Example | None:
-    """The next example of the sample that has another response; None where there is none."""
-    later = (*examples[number + 1 :], *examples[:number])
-    own = normalised(examples[number].response)
-    return next((one for one in later if normalised(one.response) != own and _telling(one, examples[number])), None)
-
-
-def _telling(told: Example, asked: Example) -> Prompt | None:
-    """The prompt of one example with another one told before it, in other words where there are any.
-
-    Text is told on a line of its own; in a conversation it is an earlier exchange, behind what the system says. None
-    where one of them is text and the other a conversation, or there is no prompt.
-    """
-    wordings = [(one.prompt, one.response) for one in told.paraphrases if one.prompt]
-    prompt, response = (wordings or [(told.prompt, told.response)])[0]
-    if not prompt or not asked.prompt:
-        return None
-    if isinstance(prompt, str) or isinstance(asked.prompt, str):
-        both = isinstance(prompt, str) and isinstance(asked.prompt, str)
-        return f"{prompt}{response}\n{asked.prompt}" if both else None
-    system = tuple(one for one in asked.prompt if one.role == "system")
-    before = tuple(one for one in prompt if one.role != "system")
-    rest = tuple(one for one in asked.prompt if one.role != "system")
-    return (*system, *before, Message("assistant", response), *rest)
