@@ -86,6 +86,7 @@ def test_agreement_and_what_chance_gives() -> None:
     assert found["chance"] == pytest.approx(4 / 9)
     assert (found["rate"]["low"], found["rate"]["high"]) == pytest.approx((0.2077, 0.9385), abs=1e-4)
     assert agreement([outcome()]) is None
+    assert agreement([outcome("unexplained", **teaches)]) is None
 
 
 def test_the_table_counts_against_the_control() -> None:
@@ -117,6 +118,7 @@ def test_evidence_says_whether_it_agrees() -> None:
     agreeing = evidence_of(outcome(more_steps=AT_THE_END))
     assert agreeing["agrees"] is True and agreeing["more_steps"]["exposures"] == 3
     assert evidence_of(outcome("forgetting", more_steps=AT_THE_END))["agrees"] is False
+    assert evidence_of(outcome("unexplained", more_steps=AT_THE_END))["agrees"] is None
     silent = evidence_of(outcome())
     assert silent["agrees"] is None and silent["speaks_for"] == []
     assert set(silent) & set(TREATMENTS) == {"control", "more_steps"}

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from uptake.attribute.evidence import UNEXPLAINED
 from uptake.stats import bootstrap_mean, wilson
 
 Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
@@ -143,7 +144,7 @@ def evidence_of(outcome: Outcome) -> dict[str, Any]:
     return {
         "speaks_for": list(speech.causes),
         "sentence": speech.sentence,
-        "agrees": outcome.cause in speech.causes if speech.causes else None,
+        "agrees": None if not speech.causes or outcome.cause == UNEXPLAINED else outcome.cause in speech.causes,
         "told_in_context": outcome.told,
         "told_another": outcome.told_other,
         **{
@@ -223,12 +224,15 @@ def _treated(outcomes: Sequence[Outcome], name: Treatment, seed: int) -> dict[st
 def agreement(outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
     """How often what an outcome speaks for includes the named cause, among the outcomes that speak for something.
 
+    Examples without a named cause (`unexplained`) are left out: there is nothing to agree with.
+
     Returns:
         `count` of `n`, `rate` with Wilson's 95 % interval, and `chance`: the rate to be expected if the same outcomes
         and the same names met at random, Σ over names of p(name) p(an outcome speaks for it), as in Cohen's kappa
         (1960) for sets. None where no outcome speaks.
     """
-    said = [(one.cause, speech.causes) for one in outcomes if (speech := speaks_for(one)).causes]
+    named = [one for one in outcomes if one.cause != UNEXPLAINED]
+    said = [(one.cause, speech.causes) for one in named if (speech := speaks_for(one)).causes]
     count = sum(cause in causes for cause, causes in said)
     rate = wilson(count, len(said))
     if rate is None:

@@ -96,7 +96,7 @@ def planned(found: Found, n: int, seed: int) -> Plan:
     sample = sampled(found, n, seed)
     of, rng = found.contradictions.of, Random(f"treatments {seed}")
     groups = {of[p] for p in sample if p in of}
-    free = [p for p in range(len(found.learned)) if of.get(p) not in groups or p not in of]
+    free = [p for p in range(len(found.learned)) if of.get(p) not in groups]
     pool = [p for p in free if found.learned[p]]
     if not sample or not pool:
         return Plan(sample)
