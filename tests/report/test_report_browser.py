@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import finding, hostile, write_run
 
+from report_runs import finding, hostile, write_run
 from uptake.report import write_report
 from uptake.text import printable
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_runs import finding, write_run
 
+from report_runs import finding, write_run
 from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
 from uptake.report.learning import Curve, curves_by_source, read_learning, stage_matrix
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_runs import finding, write_run
 
+from report_runs import finding, write_run
 from uptake.pipeline import read_diagnosis
 from uptake.report.rows import BLOCK, LONGEST, pack, read_rows
 

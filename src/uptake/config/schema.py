@@ -173,6 +173,8 @@ class RunConfig(Section):
     """sentence-transformers model that finds neighbours; null compares the words of the questions."""
     attribution: Annotated[Literal["evidence", "ilp", "off"], BeforeValidator(_off)] = "evidence"
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
+    intervene: Annotated[Int, Field(ge=0)] = 0
+    """Unlearned examples that are trained on a little, from the tuned model, to check their causes; 0 does without."""
     batch_tokens: Annotated[Int, Field(gt=0)] | None = None
     """Tokens scored at once: the bound on memory; null finds it out."""
 

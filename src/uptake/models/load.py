@@ -86,9 +86,9 @@ class Lazy:
         )
 
     @property
-    def folder(self) -> Path:
-        """Where it lies: its own folder, not that of an adapter's base."""
-        return self._place.folder
+    def place(self) -> Place:
+        """Where it lies."""
+        return self._place
 
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""

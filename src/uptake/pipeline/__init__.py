@@ -20,7 +20,9 @@ from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, a
 from uptake.pipeline.attributing import Asked, Attributing, require_ledger
 from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
+from uptake.pipeline.interventions import Intervening, trainer_settings
 from uptake.pipeline.sources import Reworded, Trained, read_rows
+from uptake.pipeline.treatments import Found
 from uptake.pipeline.writer import Writer, open_writer
 from uptake.probe import AnswerPool, Embed, hashed_words
 from uptake.types import BadRow, Example, Finding, Score
@@ -99,6 +101,8 @@ def _silent(step: str, done: int, total: int | None) -> None:
 def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
     no_ledger = None if config.attribution == "off" else require_ledger(config, models.tuned)
     embed, encoder = _encoder(config)
+    if config.intervene:
+        trainer_settings(config)  # what is wrong with them is told before any work
     writer = open_writer(config, folder / "work")
     tokenizers = [model.tokenizer for model in models.all]
     check = token_check(tokenizers, models.max_length, config.option_form)
@@ -141,6 +145,13 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     if why is not None:
         summary["attribution"] = why.telling.summary()
         summary["notes"] += why.notes()
+        if config.intervene and why.contradictions is not None:
+            intervening = Intervening(config, folder / "work", asked, calibration, settings, progress)
+            learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
+            interventions = intervening(Found(learned, causes, stages, why.contradictions))
+            findings.add("interventions", interventions.evidence)
+            summary["interventions"] = interventions.summary
+            summary["notes"] += interventions.notes
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:

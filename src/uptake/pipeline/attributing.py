@@ -65,10 +65,10 @@ def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
         UptakeError: A part of it is damaged.
     """
     trained = config.output_dir / "train" / config.stages[-1].name
-    if trained.parent.is_dir() and tuned.folder.resolve() != trained.resolve():
+    if trained.parent.is_dir() and tuned.place.folder.resolve() != trained.resolve():
         manifest = trained / "manifest.json"
         there = read_json(manifest) if manifest.exists() else None
-        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.folder):
+        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.place.folder):
             return (
                 f"the ledger under {config.output_dir} is of the training of {trained}; {tuned.name} is another model"
             )
@@ -88,6 +88,10 @@ def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
 class Attributing:
     """Attributes the findings of one diagnosis.
 
+    Attributes:
+        telling: What is told of all findings that were passed on.
+        contradictions: Who contradicts whom; None until the findings were passed on.
+
     Args:
         config: The run.
         work: Folder of what is kept between runs.
@@ -106,6 +110,7 @@ class Attributing:
         self._embed = embed
         self._progress = progress
         self._notes: list[str] = []
+        self.contradictions: Contradictions | None = None
 
     def __call__(self, judged: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
         """The findings with their causes.
@@ -117,7 +122,7 @@ class Attributing:
         flagged = flags(_noting(judged(), ids))
         asked = self._asked
         self._progress("rivals", 0, asked.train.n)
-        found = self._contradictions()
+        found = self.contradictions = self._contradictions()
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._curves(ids)
         self._notes = curves.notes() if ids else []
