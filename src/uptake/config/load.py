@@ -18,7 +18,16 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from uptake.config.schema import Judge, RunConfig, Section, Stage, is_secret
+from uptake.config.schema import (
+    Judge,
+    LLMKnowledge,
+    RunConfig,
+    SearXNGKnowledge,
+    Section,
+    Stage,
+    WikidataKnowledge,
+    is_secret,
+)
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -258,10 +267,19 @@ _ELSEWHERE = {
 """Options of the command line that a run file says otherwise."""
 
 
+_KNOWLEDGE: dict[str, type[Section]] = {
+    "wikidata": WikidataKnowledge,
+    "searxng": SearXNGKnowledge,
+    "llm": LLMKnowledge,
+}
+
+
 def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     """The section of the run file that holds the key at `loc`."""
     if loc[0] == "judge" and len(loc) > 1:
         return Judge
+    if loc[0] == "knowledge_sources" and len(loc) > 2:
+        return _KNOWLEDGE[loc[2]]
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 
