@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from uptake.corpus.leaks import SHINGLE, Guard
+from uptake.artifacts import digest
+from uptake.corpus.leaks import SHINGLE, Guard, Leak
 from uptake.corpus.sources import KnowledgeSource
 from uptake.corpus.text import shingles, words
 from uptake.errors import UptakeError
@@ -68,13 +69,13 @@ class Gathered:
     Attributes:
         found: The documents, entity by entity, best first; a document about two entities stands under both.
         missing: Where a source had nothing to keep, and why.
-        leaks: How many documents were refused because they hold a guarded wording, by the item's id.
+        leaks: The documents that were refused because they hold a guarded wording, each with the item.
         repeated: How many documents were left out because a kept one says the same.
     """
 
     found: tuple[Found, ...]
     missing: tuple[Missing, ...]
-    leaks: dict[str, int]
+    leaks: tuple[Leak, ...]
     repeated: int
 
     @property
@@ -88,7 +89,8 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
 
     Each source is asked about an entity once for each different fact that is needed about it. The sources' best
     documents come first, then their second best, and so on, so that an entity has documents of every source that knows
-    it. Out goes what the guard refuses and what adds nothing to a document that is kept (for any entity).
+    it. Out goes what the guard refuses, what says the same as a document that is kept for any entity, and what adds
+    nothing to one that is kept for this.
 
     Args:
         needs: What examples need. An entity of several examples is asked about for all of them.
@@ -100,10 +102,11 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
     for need in needs:
         for entity in dict.fromkeys(need.entities):
             wanted.setdefault(entity, []).append(need)
-    kept, missing, leaks = _Kept(), list[Missing](), Counter[str]()
+    kept, missing, leaks = _Kept(), list[Missing](), dict[Document, Leak]()
     found: list[Found] = []
     failures: Counter[str] = Counter()
     for entity, of in wanted.items():
+        kept.turn_to_next_entity()
         facts = list(dict.fromkeys(need.fact for need in of))
         answers = [_ask(source, entity, facts, n, failures) for source in sources]
         took: Counter[str] = Counter()
@@ -113,7 +116,7 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
                 break
             leak = guard.leak(document)
             if leak is not None:
-                leaks[leak.item] += 1
+                leaks[document] = leak
                 refused[provider]["hold a guarded wording"] += 1
             elif not kept.add(document):
                 refused[provider]["say nothing new"] += 1
@@ -126,7 +129,7 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
                 missing.append(Missing(entity, source.name, failure))
             elif not took[source.name] and (not documents or why):
                 missing.append(Missing(entity, source.name, why or "it knows nothing about it"))
-    return Gathered(tuple(found), tuple(missing), dict(sorted(leaks.items())), kept.repeated)
+    return Gathered(tuple(found), tuple(missing), tuple(leaks.values()), kept.repeated)
 
 
 def _ask(
@@ -158,23 +161,28 @@ def _in_turn(sources: Sequence[KnowledgeSource], answers: list[list[Document]]) 
 
 
 class _Kept:
-    """The documents so far, by their shingles."""
+    """The documents so far: all by their words, those of the entity at hand also by their shingles."""
 
     def __init__(self) -> None:
         self.repeated = 0
-        self._same: dict[Document, None] = {}
-        self._holders: defaultdict[str, list[int]] = defaultdict(list)
+        self._of: dict[str, Document] = {}
+        self._near: defaultdict[str, list[int]] = defaultdict(list)
+        self._n = 0
+
+    def turn_to_next_entity(self) -> None:
+        """Forgets the shingles: near-copies are told about one entity, and memory has an end."""
+        self._near.clear()
 
     def add(self, document: Document) -> bool:
         """Keeps a document, or has it; False when it adds nothing. A copy under another title is a copy."""
-        if document in self._same:
-            return True
-        runs = dict.fromkeys(shingles(words(document.text), SHINGLE))
-        shared = Counter(number for run in runs for number in self._holders.get(run, ()))
-        if not runs or max(shared.values(), default=0) >= NOTHING_NEW * len(runs):
+        found = words(document.text)
+        known = self._of.setdefault(digest(found), document)
+        runs = dict.fromkeys(shingles(found, SHINGLE))
+        shared = Counter(number for run in runs for number in self._near.get(run, ()))
+        if not runs or known != document or max(shared.values(), default=0) >= NOTHING_NEW * len(runs):
             self.repeated += 1
             return False
         for run in runs:
-            self._holders[run].append(len(self._same))
-        self._same[document] = None
+            self._near[run].append(self._n)
+        self._n += 1
         return True

@@ -17,11 +17,10 @@ SHINGLE = 3
 CONTAINED = 0.7
 """A document that holds the response and this share of the shingles of prompt and response is a copy.
 
-Of copies with one word dropped or replaced, or with a label between question and answer, most are above it; statements
-of the same facts in other words are below it (`benchmarks/corpus.py leaks` measures both).
+Statements of the same facts in other words are below it; `benchmarks/corpus.py` measures how many of either are not.
 """
 BETWEEN = 8
-"""After a prompt word for word, a response within so many words is its answer, whatever label stands between them."""
+"""Words that may stand between question and answer beyond their own: labels, a date, a remark."""
 FEWEST = 4
 """Items of fewer words in all are not guarded: any text would hold them."""
 
@@ -44,9 +43,10 @@ class Leak:
 @dataclass(frozen=True, slots=True)
 class _Item:
     id: str
-    prompt: tuple[str, ...]
+    prompt: frozenset[str]
+    runs: frozenset[str]
     response: str
-    shingles: int
+    reach: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Guard:
     def leak(self, document: Document) -> Leak | None:
         """The item that a document gives away most plainly; None when there is none.
 
-        A document gives an item away if it holds the response, and `CONTAINED` of the shingles of prompt and response
-        or else the whole prompt with the response within `BETWEEN` words after it. Case, accents and punctuation do not
-        count.
+        A document gives an item away if it holds the response and, around it, `CONTAINED` of the shingles of prompt
+        and response, or all of the prompt's. Around is as far as the prompt has words, and `BETWEEN` more. Case,
+        accents and punctuation do not count.
         """
         text = words(f"{document.title}\n{document.text}")
         line = f" {' '.join(text)} "
@@ -72,12 +72,25 @@ class Guard:
         worst: Leak | None = None
         for number in sorted(shared):
             item = self.items[number]
-            contained = shared[number] / item.shingles
-            if (worst is None or contained > worst.contained) and (
-                (contained >= CONTAINED and item.response in line) or _answered(item, text, line)
-            ):
+            fewest = min(CONTAINED * len(item.runs), len(item.prompt) or len(item.runs))
+            if shared[number] < fewest or item.response not in line:
+                continue
+            contained = max(_around(item, text), default=0.0)
+            if contained and (worst is None or contained > worst.contained):
                 worst = Leak(document, item.id, contained)
         return worst
+
+
+def _around(item: _Item, text: list[str]) -> Iterator[float]:
+    """The share of an item's shingles around each occurrence of its response that gives it away."""
+    response = item.response.split()
+    for at in range(len(text) - len(response) + 1):
+        if text[at : at + len(response)] != response:
+            continue
+        near = frozenset(shingles(text[max(0, at - item.reach) : at + len(response) + item.reach], SHINGLE))
+        contained = len(near & item.runs) / len(item.runs)
+        if contained >= CONTAINED or (item.prompt and item.prompt <= near):
+            yield contained
 
 
 def guard(examples: Iterable[Example]) -> Guard:
@@ -95,7 +108,9 @@ def guard(examples: Iterable[Example]) -> Guard:
             runs = dict.fromkeys(shingles([*asked, *answered], SHINGLE))
             for run in runs:
                 holders[run].append(len(items))
-            items.append(_Item(example.id, tuple(asked), f" {' '.join(answered)} ", len(runs)))
+            prompt = frozenset(shingles(asked, SHINGLE)) if len(asked) >= SHINGLE else frozenset[str]()
+            said = f" {' '.join(answered)} "
+            items.append(_Item(example.id, prompt, frozenset(runs), said, len(asked) + BETWEEN))
     return Guard(tuple(items), {run: tuple(numbers) for run, numbers in holders.items()})
 
 
@@ -107,18 +122,3 @@ def _wordings(example: Example) -> Iterator[tuple[str, str]]:
 
 def _asks(prompt: Prompt) -> str:
     return prompt if isinstance(prompt, str) else prompt[-1].content if prompt else ""
-
-
-def _answered(item: _Item, text: list[str], line: str) -> bool:
-    """Whether the prompt stands in a text word for word, and the response soon after it."""
-    asked = f" {' '.join(item.prompt)} "
-    if not item.prompt or asked not in line or item.response not in line:
-        return False
-    before = line.index(asked)
-    while before >= 0:
-        begin = line[:before].count(" ") + len(item.prompt)
-        after = text[begin : begin + BETWEEN + item.response.count(" ") - 1]
-        if item.response in f" {' '.join(after)} ":
-            return True
-        before = line.find(asked, before + 1)
-    return False

@@ -106,7 +106,8 @@ class Web:
         parts = urllib.parse.urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise UptakeError(
-                f"{self.url} is no address that can be asked", expected="http:// or https://, no password"
+                f"an address of {parts.scheme or 'no scheme'} at {parts.hostname or 'no host'} cannot be asked",
+                expected="http:// or https://, a host, no password",
             )
 
     def get(self, params: Mapping[str, str], check: Callable[[Any], None]) -> Any:
