@@ -37,7 +37,7 @@ DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
 # YAML 1.1 reads 1e-3 and 1.5e4 as text: it wants a point and a sign
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^judge[.]", re.IGNORECASE)
+_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^(judge|knowledge_sources)[.]", re.IGNORECASE)
 
 
 def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
@@ -286,8 +286,13 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
 def _explain(error: dict[str, Any]) -> str:
     """One pydantic error as key, value, what was expected, and the fix."""
     loc, kind, value = error["loc"], error["type"], error["input"]
-    key, name = ".".join(map(str, loc)), str(loc[-1])
-    section = _section_at(loc)
+    name, section = str(loc[-1]), _section_at(loc)
+    if loc[0] == "knowledge_sources":
+        loc = (*loc[:2], *loc[3:])  # without the kind, which is no key
+    key = ".".join(map(str, loc))
+    if kind.startswith("union_tag"):
+        close = difflib.get_close_matches(str(error["ctx"].get("tag")), _KNOWLEDGE, n=1)
+        return _problem(f"{key}.kind", None, " or ".join(_KNOWLEDGE), f"did you mean {close[0]}" if close else "add it")
     field = section.model_fields.get(name)
     about = (field.description or "") if field else ""
     if kind == "extra_forbidden":
