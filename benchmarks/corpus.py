@@ -204,6 +204,8 @@ def world(folder: Path, work: Path) -> None:
     needs = [
         Need(r["id"], tuple(r["subjects"]), f"{examples[r['id']].prompt}{examples[r['id']].response}") for r in key
     ]
+    lines = [f"{row['title']} {row['text']}" for row in rows_of(folder / "corpus.jsonl")]
+    there = sum(any(row["answer"] in line for line in lines for s in row["subjects"] if s in line) for row in key)
     began = time.perf_counter()
     done = gather(needs, [LocalCorpus(open_index(work))], guarded)
     took = time.perf_counter() - began
@@ -216,6 +218,7 @@ def world(folder: Path, work: Path) -> None:
     result = {
         "gaps": len(key),
         "with_documents": len({need for each in done.found for need in each.needs}),
+        "with_the_fact_in_the_corpus": there,
         "with_the_fact_stated": stated,
         "with_a_majority_of_sources": majority,
         "documents_an_entity": len(done.found) / max(1, len({each.entity for each in done.found})),

@@ -163,15 +163,15 @@ from pathlib import Path
 import uptake.corpus.index
 module = sys.modules["uptake.corpus.index"]
 module.BATCH_DOCUMENTS = 10
-rows, left = module._rows, [int(sys.argv[3])]
+rows, left = module.rows_of, [int(sys.argv[3])]
 def killed(*args):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return rows(*args)
-module._rows = killed
+module.rows_of = killed
 if left[0] == 5:
-    module._make_searchable = lambda table: os.kill(os.getpid(), signal.SIGKILL)
+    module.make_searchable = lambda table: os.kill(os.getpid(), signal.SIGKILL)
 module.index(sys.argv[1], Path(sys.argv[2]))
 """
 
@@ -226,6 +226,18 @@ def test_a_damaged_manifest_is_made_anew(tmp_path: Path) -> None:
     with pytest.raises(UptakeError, match="cannot read"):
         open_index(tmp_path / "out")
     assert index(path, tmp_path / "out").added == 7
+
+
+def test_a_damaged_table_says_what_to_do(tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", ROWS)
+    index(path, tmp_path / "out")
+    for part in (tmp_path / "out" / "documents.lance" / "_versions").iterdir():
+        part.write_bytes(b"damaged")
+    with pytest.raises(UptakeError, match="cannot be made or read.*\n.*delete"):
+        open_index(tmp_path / "out")
+    write(path, ROWS[:3])
+    with pytest.raises(UptakeError, match="cannot be made or read"):
+        index(path, tmp_path / "out")
 
 
 def test_as_much_as_a_brute_force_scan_finds(shared_data: Path, tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from uptake.corpus.gather import Found, Gathered, Missing, Need, gather
-from uptake.corpus.index import Encoder, Indexed, index
+from uptake.corpus.index import Indexed, index
 from uptake.corpus.leaks import Guard, Leak, guard
 from uptake.corpus.search import Index, open_index, search
 from uptake.corpus.sources import KnowledgeSource, LocalCorpus, SourceError, open_sources
 from uptake.corpus.support import Support, states, support
+from uptake.corpus.table import Encoder
 
 __all__ = [
     "Encoder",

@@ -8,20 +8,16 @@ of them are there says where a killed indexing goes on. The full-text index over
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from jaxtyping import Float
+from typing import Any
 
 from uptake.artifacts import digest, empty, file_digest, locked, read_json, write_json
 from uptake.corpus.rows import documents
-from uptake.corpus.text import words
+from uptake.corpus.table import TABLE, Encoder, make_searchable, making, open_or_make, rows_of
 from uptake.data import bad_rows_error
 from uptake.data.files import DataFile, find_files
 from uptake.errors import UptakeError
@@ -33,18 +29,6 @@ BATCH_DOCUMENTS, BATCH_CHARACTERS = 4096, 8_000_000
 """Documents are written in batches of at most so many, or so much text; larger ones alone."""
 KEPT_BAD_ROWS = 20
 """Bad rows of a file that the manifest names; the rest are counted."""
-TABLE = "documents"
-
-Encode: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dims"]]
-"""Texts to unit vectors, such as `uptake.models.embed.sentence_encoder` gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A model of sentence embeddings; the name tells one from another, so that vectors of two are never mixed."""
-
-    name: str
-    encode: Encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +66,15 @@ def index(
         on_bad_row: `error`: rows that cannot be used are an error, once all else is indexed. `skip`: go on without.
 
     Raises:
-        UptakeError: As `uptake.data.load`; LanceDB is not installed; another process is at work in the folder.
+        UptakeError: As `uptake.data.load`; LanceDB is not installed; another process is at work in the folder, or it
+            cannot be written, or what lies there is damaged.
     """
     if on_bad_row not in ("error", "skip"):
         raise UptakeError(f"on_bad_row is {on_bad_row!r}", expected="error or skip")
     files = {_mark(file): file for file in find_files(dataset, "train")}
-    with locked(folder):
+    with locked(folder), making(folder):
         manifest = _manifest(folder, encoder)
-        table = _table(folder, encoder)
+        table = open_or_make(folder, encoder)
         gone = [mark for mark in manifest["files"] if mark not in files]
         begun = [mark for mark in files if not manifest["files"].get(mark, {}).get("done")]
         if gone or begun:
@@ -105,7 +90,7 @@ def index(
             manifest["files"][mark] = _add(table, mark, files[mark], encoder)
             write_json(folder / "manifest.json", manifest)
         if not manifest["searchable"]:
-            _make_searchable(table)
+            make_searchable(table)
             manifest["searchable"] = True
             write_json(folder / "manifest.json", manifest)
         done = [manifest["files"][mark] for mark in files]
@@ -122,6 +107,7 @@ def index(
 def _mark(file: DataFile) -> str:
     path = Path(file.name)
     try:
+        # a hub data set has no bytes here: by its name it is what it was
         return digest(file.name, file_digest(path) if path.is_file() else None)
     except OSError as error:
         raise UptakeError(f"{file.name} cannot be read: {error.strerror or error}") from error
@@ -141,29 +127,6 @@ def _manifest(folder: Path, encoder: Encoder | None) -> dict[str, Any]:
     return found
 
 
-def connect(folder: Path) -> Any:
-    """The LanceDB database in a folder.
-
-    Raises:
-        UptakeError: LanceDB is not installed.
-    """
-    try:
-        import lancedb
-    except ImportError:
-        raise UptakeError("searching documents needs LanceDB", fix="pip install 'uptake[corpus]'") from None
-    return lancedb.connect(folder)
-
-
-def _table(folder: Path, encoder: Encoder | None) -> Any:
-    import pyarrow as pa
-
-    names = ("mark", "id", "text", "title", "source", "where", "license", "words")
-    columns = [(name, pa.string()) for name in names]
-    if encoder is not None:
-        columns.append(("vector", pa.list_(pa.float32(), int(encoder.encode([""]).shape[1]))))
-    return connect(folder).create_table(TABLE, schema=pa.schema(columns), exist_ok=True)
-
-
 def _add(table: Any, mark: str, file: DataFile, encoder: Encoder | None) -> dict[str, Any]:
     """Adds the documents of a file that are not there yet; the file's entry in the manifest."""
     bad: list[BadRow] = []
@@ -179,11 +142,8 @@ def _add(table: Any, mark: str, file: DataFile, encoder: Encoder | None) -> dict
             if len(bad) < KEPT_BAD_ROWS:
                 bad.append(row)
 
-    try:
-        for batch in _batches(islice(good(), table.count_rows(f"mark = '{mark}'"), None)):
-            table.add(_rows(batch, mark, encoder, table.schema))
-    except OSError as error:
-        raise UptakeError(f"{file.name} cannot be indexed: {error.strerror or error}") from error
+    for batch in _batches(islice(good(), table.count_rows(f"mark = '{mark}'"), None)):
+        table.add(rows_of(batch, mark, encoder, table.schema))
     rows = [{"file": row.file, "line": row.line, "reason": row.reason} for row in bad]
     return {"done": True, "name": file.name, "bad_rows": rows, "n_bad_rows": n_bad}
 
@@ -199,34 +159,3 @@ def _batches(rows: Iterable[Document]) -> Iterator[list[Document]]:
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _rows(batch: list[Document], mark: str, encoder: Encoder | None, schema: Any) -> Any:
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in batch] for name in schema.names[1:7]}
-    columns["mark"] = [mark] * len(batch)
-    columns["words"] = [" ".join(words(f"{row.title}\n{row.text}")) for row in batch]
-    if encoder is not None:
-        vectors = encoder.encode([f"{row.title}: {row.text}" if row.title else row.text for row in batch])
-        flat = pa.array(np.asarray(vectors, dtype=np.float32).reshape(-1))
-        columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
-
-
-def _make_searchable(table: Any) -> None:
-    """Makes the full-text index over all documents, from nothing: no answer depends on what was indexed before."""
-    from lancedb.index import FTS
-
-    # `words` has folded the text already: the tokenizer may only split it
-    plain = FTS(
-        with_position=True,
-        base_tokenizer="whitespace",
-        max_token_length=None,
-        lower_case=False,
-        stem=False,
-        remove_stop_words=False,
-        ascii_folding=False,
-    )
-    table.create_index("words", config=plain, replace=True)
-    table.optimize(cleanup_older_than=timedelta(milliseconds=1))

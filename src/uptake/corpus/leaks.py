@@ -108,9 +108,9 @@ def guard(examples: Iterable[Example]) -> Guard:
             runs = dict.fromkeys(shingles([*asked, *answered], SHINGLE))
             for run in runs:
                 holders[run].append(len(items))
-            prompt = frozenset(shingles(asked, SHINGLE)) if len(asked) >= SHINGLE else frozenset[str]()
+            all_of = frozenset(shingles(asked, SHINGLE)) if len(asked) >= SHINGLE else frozenset[str]()
             said = f" {' '.join(answered)} "
-            items.append(_Item(example.id, prompt, frozenset(runs), said, len(asked) + BETWEEN))
+            items.append(_Item(example.id, all_of, frozenset(runs), said, len(asked) + BETWEEN))
     return Guard(tuple(items), {run: tuple(numbers) for run, numbers in holders.items()})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import read_json
-from uptake.corpus.index import TABLE, Encoder, connect
+from uptake.corpus.table import FIELDS, TABLE, Encoder, connect, making
 from uptake.corpus.text import words
 from uptake.errors import UptakeError
 from uptake.types import Document
@@ -19,7 +19,8 @@ FUSION = 60
 """The constant of reciprocal rank fusion, as in its paper."""
 DEEPER = 5
 """Each ranking is read so many times deeper than what is wanted, so that fusion and filter have something to choose."""
-_FIELDS = ("id", "text", "title", "source", "where", "license")
+MOST_WORDS = 64
+"""Different words of a fact that are searched for: a long response would ask for half of the index."""
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 
 
@@ -48,7 +49,8 @@ def open_index(folder: Path, encoder: Encoder | None = None) -> Index:
             expected=encoder.name,
             fix="index the corpus again with this one",
         )
-    return Index(connect(folder).open_table(TABLE), encoder)
+    with making(folder):
+        return Index(connect(folder).open_table(TABLE), encoder)
 
 
 def search(found: Index, entity: str, fact: str = "", k: int = 20) -> list[Document]:
@@ -98,20 +100,20 @@ def _by_words(found: Index, names: Sequence[list[str]], fact: list[str], n: int)
     must = named[0] if len(named) == 1 else BooleanQuery([(Occur.SHOULD, each) for each in named])
     clauses = [(Occur.MUST, must)]
     if fact:
-        clauses.append((Occur.SHOULD, MatchQuery(" ".join(dict.fromkeys(fact)), "words")))
+        clauses.append((Occur.SHOULD, MatchQuery(" ".join(list(dict.fromkeys(fact))[:MOST_WORDS]), "words")))
     query = found.table.search(BooleanQuery(clauses), query_type="fts")
-    rows = query.limit(n).with_row_id(True).select([*_FIELDS, "_score"]).to_list()
+    rows = query.limit(n).with_row_id(True).select([*FIELDS, "_score"]).to_list()
     return sorted(rows, key=lambda row: (-row["_score"], row["id"], row["_rowid"]))
 
 
 def _by_vector(found: Index, names: Sequence[list[str]], text: str, n: int) -> list[dict[str, Any]]:
     assert found.encoder is not None
     query = found.table.search(found.encoder.encode([text])[0], vector_column_name="vector").distance_type("cosine")
-    rows = query.limit(n).with_row_id(True).select([*_FIELDS, "words", "_distance"]).to_list()
+    rows = query.limit(n).with_row_id(True).select([*FIELDS, "words", "_distance"]).to_list()
     wanted = [frozenset(name) for name in names]
     kept = [row for row in rows if any(name <= frozenset(row["words"].split()) for name in wanted)]
     return sorted(kept, key=lambda row: (row["_distance"], row["id"], row["_rowid"]))
 
 
 def _document(row: dict[str, Any]) -> Document:
-    return Document(**{name: row[name] for name in _FIELDS})
+    return Document(**{name: row[name] for name in FIELDS})
