@@ -60,6 +60,16 @@ def test_what_is_a_leak(guarded: Guard, text: str, item: str | None) -> None:
     assert (leak.item if leak else None) == item
 
 
+def test_every_one_word_copy_of_a_longer_item_is_refused() -> None:
+    prompt = "In which small town on the river Elbe was Karl Hinadax born".split()
+    guarded = guard([Example("born", " ".join(prompt), " Wedel", "m")])
+    assert len(prompt) == 12
+    for at in range(len(prompt)):
+        for put in ([], ["other"], [prompt[at], "other"]):
+            text = " ".join([*prompt[:at], *put, *prompt[at + 1 :], "Wedel"])
+            assert guarded.leak(Document("d", f"Once more: {text}. And so on.")) is not None, text
+
+
 def test_a_leak_across_title_and_text(guarded: Guard) -> None:
     leak = guarded.leak(Document("d", "Tunis.", title="In which town was Karl Hinadax born?"))
     assert leak is not None

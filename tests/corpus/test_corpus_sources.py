@@ -82,7 +82,7 @@ ADAMS = item(
     claim("P214", "113230702", "external-id"),
     {"mainsnak": {"snaktype": "somevalue", "property": "P20", "datatype": "wikibase-item"}, "rank": "normal"},
 )
-NAMESAKE = item("Q43", "Douglas Adams", "professor", claim("P31", "Q5"), claim("P101", "Q2539"))
+NAMESAKE = item("Q43", "Doug Adams", "professor", claim("P31", "Q5"), claim("P101", "Q2539"))
 
 
 def wikidata(query: dict[str, str]) -> Reply:
@@ -157,6 +157,9 @@ def test_statements_become_sentences_with_their_provenance(wiki: KnowledgeSource
 def test_the_fact_tells_namesakes_apart(wiki: KnowledgeSource) -> None:
     (professor,) = wiki.search("Douglas Adams", "The field of work of Douglas Adams is machine learning", 20)
     assert professor.id == "Q43#1"
+    # found under an alias: told under the name that was asked for
+    assert professor.title == "Douglas Adams"
+    assert "Douglas Adams is also known as Doug Adams. Douglas Adams: professor." in professor.text
     assert "The field of work of Douglas Adams is machine learning." in professor.text
     assert wiki.search("Douglas Adams", "", 1)[0].id == "Q42#1"  # Wikidata's own order
 

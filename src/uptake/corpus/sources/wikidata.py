@@ -56,35 +56,25 @@ class Wikidata:
         ids = [hit["id"] for hit in hits if _means(hit, name)] if isinstance(hits, list) else []
         if not ids:
             return []
-        items = self._items(ids, "labels|descriptions|aliases|claims")
+        items = self._items(ids, "labels|descriptions|claims")
         stated = {each: list(statements(items[each])) for each in ids if each in items}
         labels = self._labels(itertools.chain.from_iterable(stated.values()))
         about = frozenset(words(fact)) - frozenset(words(entity))
-        told = [(each, self._sentences(items[each], stated[each], labels, about)) for each in stated]
-        # max takes the first of equals, which is the first in Wikidata's order
-        best, sentences = max(told, key=lambda each: _shared(about, " ".join(each[1])), default=("", list[str]()))
-        if not sentences:
+        told = [
+            (each, _told(_subject(items[each], entity, self.language), stated[each], labels, about)) for each in stated
+        ]
+        if not told:
             return []
-        title = _text(items[best], "labels", self.language) or entity
+        # max takes the first of equals, which is the first in Wikidata's order
+        best, sentences = max(told, key=lambda each: _shared(about, " ".join(each[1])))
+        subject = _subject(items[best], entity, self.language)
+        # what tells who this is comes second, behind what was asked for
+        sentences[1:1] = _introduced(subject, items[best], self.language)
         where = f"{self.web.url.partition('/w/')[0]}/wiki/{best}"
         return [
-            Document(f"{best}#{number}", " ".join(some), title, self.name, where, LICENSE)
+            Document(f"{best}#{number}", " ".join(some), subject, self.name, where, LICENSE)
             for number, some in enumerate(islice(chunks(sentences, SENTENCES_EACH), k), start=1)
         ]
-
-    def _sentences(
-        self, item: dict[str, Any], stated: list[Statement], labels: dict[str, str], about: frozenset[str]
-    ) -> list[str]:
-        """What is stated about an item, those first that share most words with a fact, and its description."""
-        subject = _text(item, "labels", self.language)
-        if subject is None:
-            return []
-        told = dict.fromkeys(each for said in stated if (each := sentence(subject, said, labels)) is not None)
-        found = sorted(told, key=lambda each: -_shared(about, each))
-        description = _text(item, "descriptions", self.language)
-        if description is not None:
-            found.insert(min(1, len(found)), f"{subject}: {description}.")
-        return found
 
     def _labels(self, stated: Iterable[Statement]) -> dict[str, str]:
         ids = [each for said in stated for each in (said.property, said.item) if each is not None]
@@ -109,6 +99,25 @@ class Wikidata:
             request |= {"language": self.language, "uselang": self.language}
         answer: dict[str, Any] = self.web.get({**request, "format": "json"}, _checker(self.web.url))
         return answer
+
+
+def _subject(item: dict[str, Any], entity: str, language: str) -> str:
+    """The item's label where it is the name that was asked for; else that name, under which the item was found."""
+    label = _text(item, "labels", language)
+    return label if label is not None and spaced(label) == spaced(entity) else entity
+
+
+def _told(subject: str, stated: list[Statement], labels: dict[str, str], about: frozenset[str]) -> list[str]:
+    """What is stated, as different sentences, those first that share most words with a fact."""
+    told = dict.fromkeys(each for said in stated if (each := sentence(subject, said, labels)) is not None)
+    return sorted(told, key=lambda each: -_shared(about, each))
+
+
+def _introduced(subject: str, item: dict[str, Any], language: str) -> list[str]:
+    """An item's other name and its description."""
+    label, description = _text(item, "labels", language), _text(item, "descriptions", language)
+    said = [f"{subject} is also known as {label}."] if label is not None and label != subject else []
+    return [*said, f"{subject}: {description}."] if description is not None else said
 
 
 def _shared(about: frozenset[str], text: str) -> int:
