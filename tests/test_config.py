@@ -173,6 +173,14 @@ chat_template: template.jinja
         ("revision: 1.10\n", "Put it in quotes"),
         ("training: 3\n", "training: 3: expected a valid mapping"),
         ("judge: {base_url: 'http://h/v1', model: m, timeout: .nan}\n", "judge.timeout"),
+        (
+            "knowledge_sources: [{kind: wikidat}]\n",
+            "knowledge_sources.0.kind: (not shown): expected wikidata or searxng",
+        ),
+        ("knowledge_sources: [{kind: wikidat}]\n", "Did you mean wikidata"),
+        ("knowledge_sources: [{base_url: 'http://h'}]\n", "knowledge_sources.0.kind"),
+        ("knowledge_sources: [{kind: searxng}]\n", "knowledge_sources.0.base_url: missing"),
+        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: (not shown): expected a"),
         ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
         ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
     ],
@@ -254,6 +262,9 @@ def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
         "judge: {base_url: 'http://h/v1', model: m, api_key: sk-secret}\n",
         "judge: {base_url: 'http://h/v1', model: m, api_key_env: sk-secret}\n",
         "judge: {base_url: 'http://user:sk-secret@h/v1', model: m}\n",
+        "knowledge_sources: [{kind: searxng, base_url: 'http://user:sk-secret@h'}]\n",
+        "knowledge_sources: [{kind: llm, base_url: 'http://h/v1', model: m, api_key: sk-secret}]\n",
+        "knowledge_sources: [{kind: wikidata, api_key_env: sk-secret}]\n",
         "training: {hub_token: sk-secret}\n",
         "api_key: sk-secret\n",
         "hub_token: sk-secret\n",
@@ -264,6 +275,18 @@ def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path, more: str) -> None:
     text = "model_name_or_path: b\n" + ("" if more.startswith("stages") else "stages: [{name: a, dataset: b}]\n")
     assert "sk-secret" not in problems(write(tmp_path, text + more))
+
+
+def test_knowledge_sources_are_told_by_their_kind() -> None:
+    sources = (
+        "[{kind: wikidata}, {kind: searxng, base_url: 'http://h:8080'}, {kind: llm, base_url: 'http://h/v1', model: m}]"
+    )
+    config = load_run(None, {**MINIMAL, "knowledge_sources": sources})
+    assert [type(each).__name__ for each in config.knowledge_sources] == (
+        ["WikidataKnowledge", "SearXNGKnowledge", "LLMKnowledge"]
+    )
+    assert config.knowledge_sources[0].base_url == "https://www.wikidata.org"
+    assert load_run(None, MINIMAL).knowledge_sources == ()
 
 
 def test_a_refused_key_says_where_it_belongs() -> None:

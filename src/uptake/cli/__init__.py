@@ -44,7 +44,7 @@ app.add_typer(lab.app, name="lab")
 EXTRAS = {
     "train": ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl"),
     "llm": ("openai",),
-    "corpus": ("sentence_transformers",),
+    "corpus": ("lancedb", "sentence_transformers", "usearch"),
 }
 """The packages that each of uptake's extras installs."""
 

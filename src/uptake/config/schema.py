@@ -78,6 +78,64 @@ class Judge(Section):
     """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
 
 
+Url = Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class WikidataKnowledge(Section):
+    """Wikidata, or another server that speaks its API."""
+
+    kind: Literal["wikidata"]
+    """Which source it is."""
+    base_url: Url = "https://www.wikidata.org"
+    """Where the server answers; `/w/api.php` is asked for below it."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z]+)*$")] = "en"
+    """Language of names; the sentences around them are English."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 2.0
+    """How often the server is asked at most."""
+    timeout: Annotated[Float, Field(gt=0)] = 30.0
+    """Seconds to wait for one answer."""
+    max_retries: Annotated[Int, Field(ge=0)] = 4
+    """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
+    api_key_env: Variable | None = None
+    """NAME of the environment variable that holds the key; null for a server that asks for none."""
+    contact: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
+    """Your e-mail address or URL, for the User-Agent: Wikimedia asks for one."""
+
+
+class SearXNGKnowledge(Section):
+    """A SearXNG server: web search. What is searched for leaves this machine."""
+
+    kind: Literal["searxng"]
+    """Which source it is."""
+    base_url: Url
+    """Where the server answers, such as http://localhost:8080; its settings must allow the format json."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]+)*$")] = "en"
+    """Language of the results."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 1.0
+    """How often the server is asked at most."""
+    timeout: Annotated[Float, Field(gt=0)] = 30.0
+    """Seconds to wait for one answer."""
+    max_retries: Annotated[Int, Field(ge=0)] = 4
+    """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
+    api_key_env: Variable | None = None
+    """NAME of the environment variable that holds the key; null for a server that asks for none."""
+    contact: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
+    """Your e-mail address or URL, for the User-Agent."""
+
+
+class LLMKnowledge(Judge):
+    """A model on an OpenAI-compatible server that writes what it knows."""
+
+    kind: Literal["llm"]
+    """Which source it is."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 5.0
+    """How often the server is asked at most."""
+
+
+Knowledge = Annotated[WikidataKnowledge | SearXNGKnowledge | LLMKnowledge, Field(discriminator="kind")]
+
+
 class Stage(Section):
     """One fine-tuning run in a sequence."""
 
@@ -106,7 +164,9 @@ class RunConfig(Section):
     ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
     """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
     corpus: str | None = None
-    """Documents to draw background knowledge from."""
+    """Documents to draw background knowledge from: a file, a folder of files, or a hub id."""
+    knowledge_sources: tuple[Knowledge, ...] = ()
+    """Further sources of background knowledge, each with its `kind`: wikidata, searxng or llm."""
     general: str | None = None
     """General text, for the pre-training mix and for retention."""
     retention: str | None = None
