@@ -18,7 +18,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from uptake.config.schema import Judge, RunConfig, Section, Stage, is_secret
+from uptake.config.schema import Judge, Prescription, RunConfig, Section, Stage, is_secret
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -260,8 +260,8 @@ _ELSEWHERE = {
 
 def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     """The section of the run file that holds the key at `loc`."""
-    if loc[0] == "judge" and len(loc) > 1:
-        return Judge
+    if loc[0] in ("judge", "plan") and len(loc) > 1:
+        return Judge if loc[0] == "judge" else Prescription
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 
