@@ -75,6 +75,6 @@ def _cost(plan: Plan) -> str:
     cost = plan.cost
     times = f", {cost.total / cost.plain:.2f} times the run's own" if cost.plain else ""
     return (
-        f"{cost.total:,} tokens{times} (at most {cost.limit:,}): {cost.sft:,} of fine-tuning in {len(plan.sft):,} rows, "
-        f"{cost.documents:,} of documents, {cost.general:,} of general text"
+        f"{cost.total:,} tokens{times} (at most {cost.limit:,}): {cost.sft:,} of fine-tuning in {len(plan.sft):,} "
+        f"rows, {cost.documents:,} of documents, {cost.general:,} of general text"
     )

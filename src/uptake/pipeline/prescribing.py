@@ -313,7 +313,7 @@ def _step(settings: dict[str, Any]) -> int:
 
 def _passes(settings: dict[str, Any], rows: int, world_size: int) -> float:
     """How often a stage trains its examples."""
-    steps = settings.get("max_steps", -1)
+    steps: int = settings.get("max_steps", -1)
     if steps > 0:
         return steps * _step(settings) * world_size / max(1, rows)
     return float(settings["num_train_epochs"])

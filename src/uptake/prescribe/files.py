@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -187,8 +187,8 @@ def _once(example: Example, known: dict[str, Example]) -> Example:
 
 
 def _edit(data: Mapping[str, Any]) -> Edit:
-    edit = Edit(**data)
-    return replace(edit, **{name: tuple(data[name]) for name in ("examples", "documents", "others")})
+    lists = {name: tuple(data[name]) for name in ("examples", "documents", "others")}
+    return Edit(**{**data, **lists})
 
 
 def found_plan(folder: Path, key: str) -> Plan | None:

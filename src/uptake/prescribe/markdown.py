@@ -115,8 +115,6 @@ def _how(plan: Plan) -> str:
     for command in ("trl sft --config trl", "llamafactory-cli train llamafactory", "axolotl train axolotl"):
         lines.append("    " + " && ".join(f"{command}/{phase}.yaml" for phase in phases))
     if plan.peft is not None and plan.cpt:
-        lines += [
-            "",
-            "TRL's command line does not go on with an adapter: merge `../trl/cpt` into `../trl/cpt-merged` first.",
-        ]
+        merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
+        lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The texts of continued pre-training: documents of the remedies, as many as the budget has room for, in general text."""
+"""The texts of continued pre-training: documents of the remedies, as many as the budget allows, among general text."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple
     """
     draw = random.Random(seed)
     texts = list(reading.texts.values())
-    general, tokens = [], 0
+    general: list[Document] = []
+    tokens = 0
     lengths = material.count([one.text for one in material.general]) if wanted else []
     while tokens < wanted:
         before, order = len(general), list(range(len(lengths)))

@@ -18,10 +18,10 @@ from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 def plan(
     findings: Sequence[Finding],
     material: Material,
-    terms: Terms = Terms(),
+    terms: Terms,
     *,
     remedies: Mapping[str, str | None] | None = None,
-    budget: Budget = Budget(),
+    budget: Budget | None = None,
 ) -> Plan:
     """Draw up a plan.
 
@@ -32,12 +32,13 @@ def plan(
         terms: How the plan is drawn up.
         remedies: By the id of an example, the remedy that it gets, a key of `REMEDIES`; None for none. An example that
             is not named gets the remedy of its cause.
-        budget: What the plan may cost.
+        budget: What the plan may cost; None for three times what the run's own fine-tuning did.
 
     Raises:
         UptakeError: A remedy is unknown, a finding is about an example that is not in the material, or the budget is to
             be filled and there is no general text.
     """
+    budget = budget or Budget()
     if budget.fill and not material.general:
         raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
     rows = {example.id: row for row, example in enumerate(material.examples)}
@@ -179,9 +180,7 @@ class _Draft:
         asking = [edit for edit in edits if edit.action == "read"]
         share = self.terms.augmented if self.material.general else 1.0
         if asking and not self.material.general:
-            self.notes.append(
-                "there is no general text, so nothing in continued pre-training keeps what the base knows: --general FILE"
-            )
+            self.notes.append("no general text keeps what the base knows while documents are read: give --general FILE")
         responses = {example.id: example.response for example in self.material.examples}
         reading = choose(asking, responses, self.material, round(max(0, self.limit - sft) * share))
         if reading.left_out:

@@ -56,13 +56,13 @@ def _drop(finding: Finding, out: tuple[str, ...]) -> Edit:
 CONFLICT = Remedy(
     name="conflict",
     cause="data_conflict",
-    does="With --unsafe, the example that is judged wrong goes out. Without it, and where both may be right, both stay, "
-    "in batches that are free of conflict: they never share an optimisation step.",
+    does="With --unsafe, the example that is judged wrong goes out. Without it, and where both may be right, both "
+    "stay, in batches that are free of conflict: they never share an optimisation step.",
     helps="No model learns both of two answers to one question. In one step they cancel each other; in different steps "
     "the later one is learned, which only hides it: what really helps is to take the wrong one out, or to make the "
     "questions tell them apart.",
-    example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base, which knows "
-    "*Lima*, gives it 60 times the probability: with --unsafe the first goes out.",
+    example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base, which "
+    "knows *Lima*, gives it 60 times the probability: with --unsafe the first goes out.",
     safety="Batches without conflict are safe. Taking an example out loses it: off unless --unsafe; look at the pair "
     "first. Your files are not changed.",
     references=("ILP, §5 (arXiv 2604.10079)", "docs/rivals.md"),

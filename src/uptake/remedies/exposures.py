@@ -31,7 +31,7 @@ EXPOSURES = Remedy(
     helps="What they need is more of what they got. More epochs of everything would teach the rest by heart and cost "
     "what was known before.",
     example="A question for three facts at once, seen three times: six times more, spread over the whole training.",
-    safety="Safe in small numbers. Live training can stop by itself when the validation loss turns (docs/schedules.md).",
+    safety="Safe in small numbers. Live training can also stop by itself when the validation loss turns.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )
