@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
-from uptake.artifacts.tables import prompt_as_data, prompt_from_data
+from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
 from uptake.types import Document, Example
 
 Kind: TypeAlias = Literal["text", "plain", "chat", "mixed"]
@@ -68,7 +69,7 @@ def example_from_row(row: Mapping[str, Any]) -> Example:
     if isinstance(row["completion"], str):
         return Example(prompt=row["prompt"], response=row["completion"], **known)
     [reply] = row["completion"]
-    template = {"tools": row["tools"]} if "tools" in row else {}
+    template = {"tools": json.loads(row["tools"])} if "tools" in row else {}
     return Example(
         prompt=prompt_from_data(row["prompt"]),
         response=reply["content"],
@@ -91,5 +92,6 @@ def document_from_row(row: Mapping[str, Any]) -> Document:
 
 def _template(example: Example) -> dict[str, Any]:
     rest = {name: value for name, value in example.template.items() if name != "tools"}
-    row = {"tools": example.template["tools"]} if "tools" in example.template else {}
+    # as text: the columns of a table have one type, and tools have many shapes
+    row = {"tools": to_json(example.template["tools"])} if "tools" in example.template else {}
     return {**row, "chat_template_kwargs": rest} if rest else row

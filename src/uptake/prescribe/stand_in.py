@@ -30,7 +30,24 @@ def conflict_free(order: Sequence[int], conflicts: Iterable[tuple[int, int]], st
         found += block
         if not block:
             break
-    return found + list(waiting) + list(coming)
+    return _mended(found + list(waiting) + list(coming), near, step)
+
+
+def _mended(order: list[int], near: Mapping[int, set[int]], step: int) -> list[int]:
+    """Exchange each row that clashes with the nearest one before it, if then neither of the two does."""
+
+    def clashes(place: int, row: int) -> bool:
+        start = place - place % step
+        others = [other for k, other in enumerate(order[start : start + step], start) if k != place]
+        return row in others or not near.get(row, set()).isdisjoint(others)
+
+    for place, row in enumerate(order):
+        if clashes(place, row):
+            for other in range(place - place % step - 1, -1, -1):
+                if not clashes(other, row) and not clashes(place, order[other]):
+                    order[place], order[other] = order[other], row
+                    break
+    return order
 
 
 def exposures(order: Sequence[int], extra: Mapping[int, int], step: int, seed: int) -> list[int]:
