@@ -157,7 +157,6 @@ class _Draft:
         """The edits with the cost of further exposures, and no more of these than there is room for."""
         tokens, often = self._tokens(edits)
         spare = self.limit - tokens
-        most = max(0, int(sum(often)) // self.terms.step - math.ceil(max(often)))  # once a step at most
         if any(edit.action == "read" for edit in edits):
             spare /= 2  # the other half is for documents
         lengths = [sum(self.material.lengths[self.rows[name]] for name in edit.examples) for edit in edits]
@@ -165,15 +164,24 @@ class _Draft:
         share = max(0.0, min(1.0, spare / wanted)) if wanted else 1.0
         if share < 1:
             self.notes.append(f"further exposures are cut to {share:.0%}: the budget has no room for more")
-        cut = []
+        cut: list[Edit] = []
+        mixed = self.changes(edits).mixed
         for edit, n in zip(edits, lengths, strict=True):
             if edit.action != "expose":
                 cut.append(edit)
-            elif copies := min(most, int(edit.copies * share)):
+            elif copies := min(int(edit.copies * share), self._steps_free(edit, often, mixed)):
                 cut.append(replace(edit, copies=copies, tokens=copies * n))
             else:
                 self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
         return cut
+
+    def _steps_free(self, edit: Edit, often: Sequence[float], mixed: frozenset[str]) -> int:
+        """In how many steps more the examples of an edit, which are of one stage, can be trained once."""
+        row = self.rows[edit.examples[0]]
+        *_, last = self.material.passes
+        together = mixed | {last} if self.stages[row] in mixed | {last} else {self.stages[row]}
+        trained = sum(n for n, stage in zip(often, self.stages, strict=True) if stage in together)
+        return max(0, int(trained) // self.terms.step - math.ceil(often[row]))
 
     def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], Reading]:
         """Choose what is read; an edit of which nothing is read is none."""
