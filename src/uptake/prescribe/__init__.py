@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from uptake.prescribe.export import Export
 from uptake.prescribe.files import found_plan, read_plan, refuse_changed, write_plan
 from uptake.prescribe.material import Budget, Count, Material, Terms
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
+from uptake.prescribe.trainers import Export
 from uptake.prescribe.treat import FOR_CAUSE
 
 __all__ = [

@@ -16,7 +16,6 @@ from typing import Any
 from uptake.artifacts import cannot_write, file_digest, read_json, versions, write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.errors import UptakeError
-from uptake.prescribe.export import Export, configs
 from uptake.prescribe.markdown import plan_markdown
 from uptake.prescribe.rows import (
     cpt_row,
@@ -26,6 +25,7 @@ from uptake.prescribe.rows import (
     messages_row,
     sft_row,
 )
+from uptake.prescribe.trainers import Export, configs
 from uptake.types import Cost, Edit, Example, Plan, Unmended
 
 VERSION = 1

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from uptake.prescribe.trainers import TRAINERS, phases
 from uptake.remedies import REMEDIES
 from uptake.types import Edit, Plan, Unmended
 
@@ -110,10 +111,9 @@ def _unmended(unmended: Sequence[Unmended]) -> str:
 
 
 def _how(plan: Plan) -> str:
-    phases = ("cpt", "sft") if plan.cpt else ("sft",)
-    lines = ["## Train it", "", "`uptake cure` does; or, in this folder, one of:", ""]
-    for command in ("trl sft --config trl", "llamafactory-cli train llamafactory", "axolotl train axolotl"):
-        lines.append("    " + " && ".join(f"{command}/{phase}.yaml" for phase in phases))
+    lines = ["## Train it", "", "In this folder, one of:", ""]
+    for name, trainer in TRAINERS.items():
+        lines.append("    " + " && ".join(f"{trainer.command} {name}/{phase}.yaml" for phase in phases(plan)))
     if plan.peft is not None and plan.cpt:
         merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
         lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
