@@ -161,6 +161,19 @@ def test_documents_may_come_from_anywhere(run: Path) -> None:
     assert "the server does not answer" in reasons["m-2"]
 
 
+def test_documents_longer_than_a_row_are_read_in_passages(run: Path) -> None:
+    about = " ".join(f"In {year} there was a fair in {city}." for year, city in enumerate(CITIES, 1950))
+    write_rows(
+        run.parent / "corpus.jsonl",
+        [{"id": "d", "title": "Bo Cole", "text": f"{about} Bo Cole is of Rome.", "source": "tale"}],
+    )
+    done = prescribe_run(load_run(run, {"plan.budget": 50}))
+    passages = [one for one in done.plan.cpt if one.id.startswith("tale:d")]
+    assert len(passages) > 2  # a row has 64 tokens at most, and the document hundreds
+    assert all("Bo Cole" in one.text for one in passages)
+    assert [one.id for one in passages if "Rome." in one.text and "is of" in one.text] != []
+
+
 def test_another_diagnosis_is_refused(run: Path) -> None:
     write_rows(run.parent / "main.jsonl", MAIN[:-1])
     with pytest.raises(UptakeError, match=r"'m-10' in the stage main, which the data do not hold"):

@@ -49,7 +49,7 @@ def test_a_tight_budget_leaves_each_example_its_best_documents() -> None:
     drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 5 * 8 * 5))
     held = Counter(one.source for one in drawn.cpt if not one.id.startswith("g-"))
     assert held == {"s0": 4, "s1": 1}  # room for 40 tokens of documents: one of each example, one second one
-    assert drawn.notes == ("19 documents or pieces are left out: the budget has room for 5",)
+    assert drawn.notes == ("19 passages of documents are left out: the budget has room for 5",)
     assert drawn.cost.total <= drawn.cost.limit == PLAIN + 200
 
 

@@ -73,12 +73,8 @@ class Encoding:
         return list(self.settings.values())[-1]
 
     def lengths(self, turns: Sequence[Turn]) -> list[int]:
-        """Tokens of each as it is trained, no more than a row may have."""
-        return [
-            min(len(one.ids), self.max_length)
-            for some in chunks(turns, AT_ONCE)
-            for one in encode(some, self.tokenizer)
-        ]
+        """Tokens of each, with the end that training puts after it."""
+        return [len(one.ids) for some in chunks(turns, AT_ONCE) for one in encode(some, self.tokenizer)]
 
 
 def read_material(
@@ -105,14 +101,14 @@ def read_material(
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
     gathered = _gathered(config, findings, examples, gather, tell)
     tell("tokens", 0, len(examples))
-    lengths = encoding.lengths([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples])
+    whole = encoding.lengths([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples])
     tell("tokens", len(examples), len(examples))
     n = dict.fromkeys(encoding.settings, 0)
     for example in examples:
         n[example.stage] += 1
     material = Material(
         examples=examples,
-        lengths=lengths,
+        lengths=[min(n, encoding.max_length) for n in whole],
         passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
         general=_general(config),
         count=lambda texts: encoding.lengths([Turn("", text) for text in texts]),

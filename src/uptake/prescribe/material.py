@@ -10,7 +10,7 @@ from uptake.remedies import Options
 from uptake.types import Document, Example
 
 Count: TypeAlias = Callable[[Sequence[str]], list[int]]
-"""The tokens of each text, with what training puts after it, and no more than a row may have."""
+"""The tokens of each text, with what training puts after it."""
 
 
 @dataclass(frozen=True)

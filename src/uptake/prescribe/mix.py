@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uptake.prescribe.material import Count, Material
+from uptake.prescribe.material import Material
+from uptake.prescribe.passages import Passages, passages
 from uptake.remedies import document_key, states
 from uptake.types import Document, Edit
 
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+SHORTEST = 16
+"""Passages are not made shorter than about so many tokens: a sentence."""
 
 
 @dataclass
 class Reading:
-    """Documents that are read, while they are chosen.
+    """What is read, while it is chosen.
 
     Attributes:
-        texts: What is read, in the order of choice, by id.
+        texts: The passages, in the order of choice, by id.
         tokens: How many tokens they have.
         of: For each edit, the tokens that came in for it alone.
-        held: For each edit, how many texts of its own are read, whoever they came in for.
-        left_out: Texts that the budget has no room for.
+        held: For each edit, how many passages of its own are read, whoever they came in for.
+        left_out: Passages that the budget has no room for.
     """
 
     texts: dict[str, Document]
@@ -34,9 +35,10 @@ class Reading:
 
 
 def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Material, room: int) -> Reading:
-    """Choose what is read: the best text of each edit, then the second best of each, until the budget is spent.
+    """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
-    A text is a document, or a piece of one that is longer than a row. Texts that state a response come first.
+    Passages that state the response come first. Documents are read whole where there is room for all that state one;
+    else in passages as long as fit, for a fact is learned from several statements of it rather than from one long text.
 
     Args:
         edits: Those that read documents, the most urgent first.
@@ -44,82 +46,46 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
         material: Holds the documents.
         room: Tokens that may be read.
     """
-    documents = {key: one for found in material.documents.values() for key, one in _keyed(found)}
-    cut = _Pieces(material.count, material.limit)
-    cut.learn(documents[key] for edit in edits for key in edit.documents)
-    queues = [_in_order(edit, documents, responses[edit.examples[0]], cut) for edit in edits]
-    reading = Reading({}, 0, [0] * len(edits), [0] * len(edits))
+    documents = {document_key(one): one for found in material.documents.values() for one in found}
+    asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
+    wanted = [replace(documents[key], id=key) for key in asked]
+    longest = material.limit
+    while True:
+        cut = passages(wanted, material.count, longest, material.limit)
+        queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
+        telling = {one.id for first, _ in queues for one in first}
+        needed = sum(cut.tokens[name] for name in telling)
+        most = max((cut.tokens[name] for name in telling), default=0)
+        shorter = max(SHORTEST, min(most - 1, most * room // max(1, needed)))
+        if needed <= room or longest is not None and shorter >= longest:
+            return _fitting([first + rest for first, rest in queues], cut, room)
+        longest = shorter
+
+
+def _ranked(edit: Edit, response: str, cut: Passages) -> tuple[list[Document], list[Document]]:
+    """The passages of an edit that state the response, and the others."""
+    both: tuple[list[Document], list[Document]] = ([], [])
+    for passage in (passage for key in edit.documents for passage in cut.of[key]):
+        both[not states(passage.text, response)].append(passage)
+    return both
+
+
+def _fitting(queues: Sequence[Sequence[Document]], cut: Passages, room: int) -> Reading:
+    reading = Reading({}, 0, [0] * len(queues), [0] * len(queues))
     for rank in range(max(map(len, queues), default=0)):
         for number, queue in enumerate(queues):
             if rank >= len(queue):
                 continue
-            text = queue[rank]
-            if text.id in reading.texts:
-                reading.held[number] += 1
-            elif reading.tokens + cut.tokens[text.id] > room:
-                reading.left_out += 1
-            else:
-                reading.texts[text.id] = text
-                reading.tokens += cut.tokens[text.id]
-                reading.of[number] += cut.tokens[text.id]
-                reading.held[number] += 1
+            passage, tokens = queue[rank], cut.tokens[queue[rank].id]
+            if passage.id not in reading.texts:
+                if reading.tokens + tokens > room:
+                    reading.left_out += 1
+                    continue
+                reading.texts[passage.id] = passage
+                reading.tokens += tokens
+                reading.of[number] += tokens
+            reading.held[number] += 1
     return reading
-
-
-def _keyed(documents: Iterable[Document]) -> Iterator[tuple[str, Document]]:
-    return ((document_key(one), replace(one, id=document_key(one))) for one in documents)
-
-
-def _in_order(edit: Edit, documents: Mapping[str, Document], response: str, cut: _Pieces) -> list[Document]:
-    pieces = [piece for key in edit.documents for piece in cut(documents[key])]
-    telling = [states(piece.text, response) for piece in pieces]
-    return [one for one, yes in zip(pieces, telling, strict=True) if yes] + [
-        one for one, yes in zip(pieces, telling, strict=True) if not yes
-    ]
-
-
-class _Pieces:
-    """Documents as rows: whole, or cut between sentences where they are longer than a row."""
-
-    def __init__(self, count: Count, limit: int | None) -> None:
-        self._count, self._limit = count, limit
-        self._of: dict[str, list[Document]] = {}
-        self.tokens: dict[str, int] = {}
-
-    def learn(self, documents: Iterable[Document]) -> None:
-        """Cut and count documents, all in one call of the tokenizer for each of the two."""
-        new = list({one.id: one for one in documents if one.id not in self._of}.values())
-        texts = [_text(one) for one in new]
-        for document, text, n in zip(new, texts, self._count(texts), strict=True):
-            parts = [text] if self._limit is None or n <= self._limit else _cut(text, n, self._limit)
-            names = [document.id] if len(parts) == 1 else [f"{document.id}#{k}" for k in range(1, len(parts) + 1)]
-            self._of[document.id] = [
-                replace(document, id=name, text=part) for name, part in zip(names, parts, strict=True)
-            ]
-        pieces = [piece for one in new for piece in self._of[one.id]]
-        for piece, n in zip(pieces, self._count([piece.text for piece in pieces]), strict=True):
-            self.tokens[piece.id] = n if self._limit is None else min(n, self._limit)
-
-    def __call__(self, document: Document) -> list[Document]:
-        return self._of[document.id]
-
-
-def _text(document: Document) -> str:
-    """What is read of a document: its title too, where the text does not name what it is about."""
-    if not document.title or document.title.casefold() in document.text.casefold():
-        return document.text
-    return f"{document.title}\n\n{document.text}"
-
-
-def _cut(text: str, tokens: int, limit: int) -> list[str]:
-    """A text in pieces of whole sentences that have about as many characters each, and fit by their share of tokens."""
-    most = len(text) * limit / tokens * 0.85  # sentences differ in tokens a character
-    pieces = [""]
-    for sentence in filter(None, (part.strip() for part in _SENTENCE_END.split(text))):
-        if pieces[-1] and len(pieces[-1]) + 1 + len(sentence) > most:
-            pieces.append("")
-        pieces[-1] = f"{pieces[-1]} {sentence}".strip()
-    return pieces
 
 
 def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple[list[Document], int]:
@@ -138,7 +104,10 @@ def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple
     texts = list(reading.texts.values())
     general: list[Document] = []
     tokens = 0
-    lengths = material.count([one.text for one in material.general]) if wanted else []
+    lengths = [
+        n if material.limit is None else min(n, material.limit)
+        for n in (material.count([one.text for one in material.general]) if wanted else [])
+    ]
     while tokens < wanted:
         before, order = len(general), list(range(len(lengths)))
         draw.shuffle(order)

@@ -193,7 +193,7 @@ class _Draft:
         reading = choose(asking, responses, self.material, round(max(0, self.limit - sft) * share))
         if reading.left_out:
             self.notes.append(
-                f"{reading.left_out} documents or pieces are left out: the budget has room for {len(reading.texts)}"
+                f"{reading.left_out} passages of documents are left out: the budget has room for {len(reading.texts)}"
             )
         counted = zip(reading.held, reading.of, strict=True)
         kept: list[Edit] = []
