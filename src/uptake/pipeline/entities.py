@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from uptake.rivals.blocks import name_questions
 from uptake.rivals.words import CONTEXT, context_and_question, read_questions, words_of
 from uptake.types import Example
 
 
-def entities(examples: Sequence[Example]) -> list[tuple[str, ...]]:
-    """The names in the question of each example, as they are written there, each once; () where there is no prompt.
+def entities(examples: Sequence[Example], wanted: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The names in the questions of examples, as they are written there, each once; () where there is no prompt.
 
     A name is what `uptake.rivals` takes for one: words with a capital inside sentences, and where there are none the
     rarest words. Words of a name stand beside each other. Numbers and signs alone are none.
 
     Args:
         examples: All examples of a run: what a name is, is told from all of them.
+        wanted: Ids of those whose names are wanted.
     """
+    if not wanted:
+        return {}
     questions, _ = read_questions(examples)
     named = name_questions(questions)
-    found: list[tuple[str, ...]] = []
+    found: dict[str, tuple[str, ...]] = {}
     for example, of in zip(examples, questions.of.tolist(), strict=True):
+        if example.id not in wanted:
+            continue
         if of < 0:
-            found.append(())
+            found[example.id] = ()
             continue
         span = slice(questions.starts[of], questions.starts[of + 1])
         anchors = {questions.vocabulary[word] for word in questions.words[span][named.anchors[span]].tolist()}
-        found.append(_spans(context_and_question(example.prompt)[1], anchors))
+        found[example.id] = _spans(context_and_question(example.prompt)[1], anchors)
     return found
 
 

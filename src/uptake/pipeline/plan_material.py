@@ -76,6 +76,14 @@ class Encoding:
         """Tokens of each, with the end that training puts after it."""
         return [len(one.ids) for some in chunks(turns, AT_ONCE) for one in encode(some, self.tokenizer)]
 
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by itself, with the one that ends it."""
+        return [
+            len(ids) + 1
+            for some in chunks(texts, AT_ONCE)
+            for ids in self.tokenizer(some, return_attention_mask=False, verbose=False)["input_ids"]
+        ]
+
 
 def read_material(
     config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, gather: Gather | None, processes: int, tell: Progress
@@ -111,7 +119,7 @@ def read_material(
         lengths=[min(n, encoding.max_length) for n in whole],
         passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
         general=_general(config),
-        count=lambda texts: encoding.lengths([Turn("", text) for text in texts]),
+        count=encoding.count,
         limit=encoding.max_length,
         documents=gathered.documents,
         missing=gathered.missing,
@@ -195,11 +203,8 @@ def _gathered(
             return Gathered()
         gather = from_file(config.corpus, config.plan.documents)
     ids = {one.id for one in findings if not one.learned and FOR_CAUSE.get(one.cause or "") in READING}
-    wanted = [
-        Wanted(example.id, about, question(example), example.response)
-        for example, about in zip(examples, entities(examples) if ids else [()] * len(examples), strict=True)
-        if example.id in ids
-    ]
+    about = entities(examples, ids)
+    wanted = [Wanted(one.id, about[one.id], question(one), one.response) for one in examples if one.id in ids]
     tell("documents", 0, len(wanted))
     found = gather(wanted)
     tell("documents", len(wanted), len(wanted))

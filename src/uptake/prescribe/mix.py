@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uptake.prescribe.material import Material
+from uptake.prescribe.material import Count, Material
 from uptake.prescribe.passages import Passages, passages
 from uptake.remedies import document_key, states
 from uptake.types import Document, Edit
@@ -49,9 +49,10 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
     documents = {document_key(one): one for found in material.documents.values() for one in found}
     asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
     wanted = [replace(documents[key], id=key) for key in asked]
+    count = _once(material.count)
     longest = material.limit
     while True:
-        cut = passages(wanted, material.count, longest, material.limit)
+        cut = passages(wanted, count, longest, material.limit)
         queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
         telling = {one.id for first, _ in queues for one in first}
         needed = sum(cut.tokens[name] for name in telling)
@@ -60,6 +61,18 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
         if needed <= room or longest is not None and shorter >= longest:
             return _fitting([first + rest for first, rest in queues], cut, room)
         longest = shorter
+
+
+def _once(count: Count) -> Count:
+    """The same counts, with no text counted twice."""
+    known: dict[str, int] = {}
+
+    def counted(texts: Sequence[str]) -> list[int]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, count(new), strict=True))
+        return [known[text] for text in texts]
+
+    return counted
 
 
 def _ranked(edit: Edit, response: str, cut: Passages) -> tuple[list[Document], list[Document]]:
