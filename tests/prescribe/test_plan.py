@@ -113,6 +113,13 @@ def test_stages_stay_apart_where_the_budget_has_no_room() -> None:
     assert drawn.cost.sft == PLAIN
 
 
+def test_fine_tuning_is_never_cut() -> None:
+    drawn = plan([finding(SOME[4], "undertraining")], material(SOME), TERMS, budget=Budget(tokens=PLAIN - 10))
+    assert drawn.cost.sft == PLAIN
+    assert "10 tokens more than the budget" in drawn.notes[-1]
+    assert [one.id for one in drawn.unmended] == ["ex-4"]
+
+
 def contradicting() -> list:
     told = {"n_rivals": 1, "verdict": "mislabelled", "why": "the base says so"}
     wrong = finding(SOME[4], "data_conflict", rivals=["ex-5"], likely_wrong=True, **told)

@@ -52,6 +52,10 @@ def plan(
     changes = draft.changes(edits)
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
     sft = sum(material.lengths[row] for row in order)
+    if sft > draft.limit:
+        draft.notes.append(
+            f"fine-tuning alone has {sft - draft.limit} tokens more than the budget: nothing of it is cut"
+        )
     edits, reading = draft.read(edits, sft)
     unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
