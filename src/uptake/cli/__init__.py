@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import typer
 
-from uptake.cli import config_schema, demo, diagnose, env, lab, report, show, train, validate
+from uptake.cli import config_schema, demo, diagnose, env, lab, prescribe, report, show, train, validate
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -35,6 +35,7 @@ app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
 app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
+app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
 app.command("config-schema")(config_schema.command)

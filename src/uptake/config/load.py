@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from uptake.config.schema import (
     Judge,
     LLMKnowledge,
+    Prescription,
     RunConfig,
     SearXNGKnowledge,
     Section,
@@ -280,6 +281,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
         return Judge
     if loc[0] == "knowledge_sources" and len(loc) > 2:
         return _KNOWLEDGE[loc[2]]
+    if loc[0] == "plan" and len(loc) > 1:
+        return Prescription
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 

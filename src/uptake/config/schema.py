@@ -149,6 +149,21 @@ class Stage(Section):
     """TRL SFTConfig fields for this stage; they win over the run's `training`."""
 
 
+class Prescription(Section):
+    """What `uptake prescribe` may do."""
+
+    budget: Annotated[Float, Field(ge=1)] = 3.0
+    """What a plan may cost: so many times the tokens of the run's own fine-tuning."""
+    augmented: Annotated[Float, Field(gt=0, le=1)] = 0.2
+    """Share of documents in continued pre-training, by tokens; the rest is general text."""
+    documents: Annotated[Int, Field(ge=1)] = 20
+    """Documents of an example at most."""
+    exposures: Annotated[Int, Field(ge=2)] = 3
+    """How many times as often as the others an undertrained example is trained."""
+    protection: Annotated[Float, Field(ge=0)] = 1.0
+    """Learned examples beside each one that is repaired, with `--from tuned`."""
+
+
 class RunConfig(Section):
     """The run file (run.yaml)."""
 
@@ -237,6 +252,10 @@ class RunConfig(Section):
     """Unlearned examples that are trained on a little, from the tuned model, to check their causes; 0 does without."""
     batch_tokens: Annotated[Int, Field(gt=0)] | None = None
     """Tokens scored at once: the bound on memory; null finds it out."""
+
+    # what is done about it
+    plan: Prescription = Prescription()
+    """What `uptake prescribe` may do: budget, augmented, documents, exposures, protection."""
 
     @field_validator("stages")
     @classmethod
