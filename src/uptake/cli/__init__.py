@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import typer
 
-from uptake.cli import config_schema, demo, diagnose, env, lab, train, validate
+from uptake.cli import config_schema, demo, diagnose, diff, env, gate, lab, train, validate
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -34,6 +34,8 @@ app = typer.Typer(
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
+app.command("diff")(diff.command)
+app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
 app.command("config-schema")(config_schema.command)
 app.command("env")(env.command)

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from uptake.config.schema import Judge, RunConfig, Section, Stage, is_secret
+from uptake.config.schema import Gate, Judge, Limits, RunConfig, Section, Stage, is_secret
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -262,6 +262,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     """The section of the run file that holds the key at `loc`."""
     if loc[0] == "judge" and len(loc) > 1:
         return Judge
+    if loc[0] == "gate" and len(loc) > 1:
+        return Limits if loc[1] == "sources" and len(loc) > 3 else Gate
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 
