@@ -34,9 +34,9 @@ class Expected:
         run: Standard deviation (share of the items) of how much a whole training is better or worse than another.
     """
 
-    control: float = 0.2
-    between_runs: float = 0.5
-    between_arms: float = 0.4
+    control: float = 0.25
+    between_runs: float = 0.35
+    between_arms: float = 0.3
     run: float = 0.02
 
 
