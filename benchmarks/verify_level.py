@@ -161,7 +161,8 @@ def real(folder: Path, repetitions: int) -> dict[str, Any]:
             found += p_of(one - other)[1] <= 0.05
             resampled += runs == 3 and bootstrap_says(one - other, rng)
         told[f"{runs} trainings, {items or 'all flagged'} items"] = {
-            "significant": rate(found, repetitions), "bootstrap_significant": rate(resampled, repetitions) if runs == 3 else None,
+            "significant": rate(found, repetitions),
+            "bootstrap_significant": rate(resampled, repetitions) if runs == 3 else None,
         }  # fmt: skip
     return told
 

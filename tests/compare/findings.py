@@ -16,9 +16,7 @@ def finding(id: str, learned: bool, **given: Any) -> Finding:
         "shallow": False if learned else None, "forgotten": False, "p_response": 0.5, "p_option": None,
         "cause": None if learned else "undertraining",
     }  # fmt: skip
-    return Finding(
-        id=id, learned=learned, **{**fields, **given, "evidence": {**evidence, **given.get("evidence", {})}}
-    )
+    return Finding(id=id, learned=learned, **{**fields, **given, "evidence": {**evidence, **given.get("evidence", {})}})
 
 
 def several(states: Iterable[tuple[int, bool]], **given: Any) -> list[Finding]:

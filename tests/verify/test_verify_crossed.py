@@ -16,7 +16,9 @@ def test_the_t_tail_is_scipys():
     assert student_t_tail(t, df) == pytest.approx(scipy_stats.t.sf(t, df), rel=2e-5, abs=1e-12)
 
 
-@pytest.mark.parametrize(("level", "df"), [(0.95, 1.0), (0.95, 2.0), (0.95, 7.3), (0.99, 29.0), (0.9, 1e5), (0.999, 1.0)])
+@pytest.mark.parametrize(
+    ("level", "df"), [(0.95, 1.0), (0.95, 2.0), (0.95, 7.3), (0.99, 29.0), (0.9, 1e5), (0.999, 1.0)]
+)
 def test_the_t_quantile_is_scipys(level: float, df: float):
     assert student_t_quantile(level, df) == pytest.approx(scipy_stats.t.ppf(0.5 + level / 2, df), rel=1e-4)
 
@@ -43,13 +45,13 @@ def test_where_trainings_alone_differ_it_is_the_t_test_of_the_trainings():
 
 
 def test_mean_squares_by_hand():
-    # 4 units, 2 trainings, rows (1, 0), (1, 0), (1, 0), (0, 0): mean 3/8; means of rows less that: 1/8 three times, −3/8;
-    # of columns: 3/8, −3/8. MS_u = 2 · (3/64 + 9/64) / 3 = 1/8, MS_r = 4 · 2 · 9/64 / 1 = 9/8. What is left of a row is
-    # ±1/8 three times, and ±3/8: MS_e = (6/64 + 18/64) / 3 = 1/8. Var · 8 = 1/8 + 9/8 − 1/8 = 9/8, and
-    # df = (81/64) / ((1/64) / 3 + 81/64 + (1/64) / 3) = 243/245, of which 1 is the least. √(9/64) = 3/8 < 2/4: t = 3/4
+    # 4 units, 2 trainings, rows (1, 0) three times and (0, 0): mean 3/8; means of rows less that: 1/8 thrice, −3/8;
+    # of columns: ±3/8. MS_u = 2 · (3/64 + 9/64) / 3 = 1/8, MS_r = 4 · 2 · 9/64 / 1 = 9/8. What is left of a row is
+    # ±1/8 three times, and ±3/8: MS_e = (6/64 + 18/64) / 3 = 1/8. Parts: 1/8 + 1/8 = 1/4 and 9/8 − 1/8 = 1, so
+    # df = (5/4)² / ((1/4)² / 3 + 1² / 1) = 75/49; √(5/4 / 8) = 0.395 < 2/4, so t = (3/8) / (1/2)
     found = crossed_mean(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 0.0]]), np.ones(4))
-    assert found.df == 1.0
-    assert found.p == pytest.approx(2 * scipy_stats.t.sf(0.375 / 0.5, 1), rel=1e-4)
+    assert found.df == pytest.approx(75 / 49)
+    assert found.p == pytest.approx(2 * scipy_stats.t.sf(0.75, 75 / 49), rel=1e-3)
 
 
 def test_a_few_items_that_all_changed_are_not_certainty():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from uptake.artifacts import read_json
 from uptake.compare import Pairs, match
 from uptake.errors import UptakeError
 from uptake.pipeline import Diagnosis, read_diagnosis
@@ -17,7 +18,7 @@ def opened(path: Path) -> tuple[Diagnosis, dict[str, Any]]:
         UptakeError: There is none, or it cannot be read.
     """
     diagnosis = read_diagnosis(path)
-    summary = diagnosis.summary()
+    summary = read_json(diagnosis.folder / "summary.json")
     if not isinstance(summary, dict) or not all(key in summary for key in ("n", "learned", "by_source")):
         raise UptakeError(f"{diagnosis.folder / 'summary.json'} is no summary of a diagnosis", fix=_again(path))
     return diagnosis, summary

@@ -32,12 +32,12 @@ def command(
     """Compare two diagnoses: what is newly learned, newly lost, or has another cause, and whether that is chance."""
     from uptake.artifacts import write_json
     from uptake.cli.compared import matched, opened
-    from uptake.compare import difference, unlike
+    from uptake.compare import difference, left_out, unlike
 
     earlier, old = opened(before)
     later, new = opened(after)
-    found = difference(matched(earlier, later), seed=seed)
-    found["notes"] = unlike(old, new)
+    pairs = matched(earlier, later)
+    found = difference(pairs, seed=seed) | {"notes": [*unlike(old, new), *left_out(pairs)]}
     if out is not None:
         write_json(out, found)
     typer.echo(printable(show(found)))
@@ -45,17 +45,14 @@ def command(
 
 def show(found: Mapping[str, Any]) -> str:
     """A comparison as text for a terminal."""
-    from uptake.cli.gate import left_out
-
     lines = [f"{found['n']} examples are in both."]
     for measure, title in TITLES.items():
         lines += ["", *_table(title, found[measure])] if found[measure] else []
     lines += ["", *_causes(found["causes"])] if found["causes"] else []
     for key, title in (("newly_lost", "lost"), ("newly_learned", "learned"), ("changed_cause", "with another cause")):
         lines += _listed(title, found[key] or [])
-    notes = [*found["notes"], *left_out(found)]
-    lines += [""] if notes else []
-    for note in notes:
+    lines += [""] if found["notes"] else []
+    for note in found["notes"]:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
 

@@ -62,7 +62,7 @@ def command(
     Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
     """
     from uptake.cli.compared import matched, opened
-    from uptake.compare import check_effect, check_limits, check_regressions, difference, unlike
+    from uptake.compare import check_effect, check_limits, check_regressions, left_out, unlike
     from uptake.compare import junit as as_junit
     from uptake.compare import markdown as as_markdown
 
@@ -76,7 +76,7 @@ def command(
         baseline, earlier = opened(against)
         pairs = matched(baseline, found)
         checks += check_regressions(pairs, config.gate)
-        notes = [*unlike(earlier, measured), *left_out(difference(pairs, seed=config.seed))]
+        notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
         raise UptakeError(
             "nothing is asked of the diagnosis",
@@ -93,25 +93,18 @@ def command(
 
 
 def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
-    """The checks as lines, those that failed last, where a log ends."""
+    """The checks as lines, those that failed last, where a log ends; comparisons by source only if they failed."""
     from uptake.compare.written import told, where
 
     failed = [check for check in checks if not check.passed]
     kept = [check for check in checks if check.passed]
-    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*kept, *failed)]
+    shown = [check for check in kept if check.counts is None or check.source is None]
+    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*shown, *failed)]
+    if len(kept) > len(shown):
+        lines.insert(len(shown), f"pass  {len(kept) - len(shown)} comparisons by source")
     lines += [f"note: {note}" for note in notes]
     lines.append(f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed")
     return "\n".join(lines)
-
-
-def left_out(compared: Mapping[str, Any]) -> list[str]:
-    """What a comparison says nothing about."""
-    told = (
-        ("differing", "have another prompt or response in the other diagnosis, and are not compared"),
-        ("only_before", "are in the earlier diagnosis alone"),
-        ("only_after", "are in the later diagnosis alone"),
-    )
-    return [f"{len(compared[key])} examples {what}" for key, what in told if compared[key]]
 
 
 def _config(ctx: typer.Context, run: Path | None, diagnosis: Path | None, limits: Mapping[str, Any]) -> RunConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uptake.compare.difference import difference, unlike
 from uptake.compare.gate import Check, check_effect, check_limits, check_regressions
-from uptake.compare.pairs import Judged, Pairs, judged, match
+from uptake.compare.pairs import Judged, Pairs, judged, left_out, match
 from uptake.compare.written import junit, markdown
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "difference",
     "judged",
     "junit",
+    "left_out",
     "markdown",
     "match",
     "unlike",

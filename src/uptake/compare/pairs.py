@@ -110,6 +110,16 @@ def match(before: Iterable[Finding], after: Iterable[Finding]) -> Pairs:
     )
 
 
+def left_out(pairs: Pairs) -> list[str]:
+    """What a comparison of these says nothing about, in sentences."""
+    told = (
+        (pairs.differing, "in both with another prompt or response, and not compared"),
+        (pairs.only_before, "in the earlier diagnosis alone"),
+        (pairs.only_after, "in the later diagnosis alone"),
+    )
+    return [f"examples {what}: {len(keys)}" for keys, what in told if keys]
+
+
 def _by_key(findings: Iterable[Finding]) -> dict[Key, Judged]:
     found: dict[Key, Judged] = {}
     for finding in findings:

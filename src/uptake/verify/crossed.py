@@ -2,12 +2,11 @@
 
 An effect that was measured on n items in S trainings varies because other items would have been other items, and
 because another seed is another model. Resampling the items alone takes the S models for the only ones there are:
-Clark's "language-as-fixed-effect fallacy" (1973). Resampling items and trainings (Owen 2007, the pigeonhole bootstrap)
-allows for both, but with three trainings its percentile interval is too short where trainings differ and too long where
-they do not (`benchmarks/verify_level.py`), because three values cannot be resampled well. So the two variances are
-estimated from the mean squares of the two-way table, and the degrees of freedom from them (Satterthwaite 1946): with
-few trainings and much difference between them the interval becomes as wide as a t interval with S − 1 degrees of
-freedom.
+Clark's "language-as-fixed-effect fallacy" (1973). A bootstrap over items and trainings (Owen 2007) allows for both, but
+three trainings cannot be resampled well: its interval is too short where trainings differ much, and its p-values are
+too coarse for many comparisons. So the variances are estimated from the mean squares of the two-way table, and the
+degrees of freedom from them (Satterthwaite 1946): the more the trainings differ, the nearer it comes to a t interval
+with S − 1 degrees of freedom. `benchmarks/verify_level.py` has both side by side.
 """
 
 from __future__ import annotations
@@ -43,10 +42,12 @@ def crossed_mean(
 ) -> Crossed | None:
     """Mean of an item's value over units of items and over trainings, with an interval that allows for both.
 
-    With x the units' deviations, MS_u, MS_r and MS_e the mean squares of units, trainings and of what is left over:
-    Var = (MS_u + max(0, MS_r − MS_e)) / (units · runs), and df = Var² / Σ (MS² / df_MS) in the same unit. The standard
-    error is never taken for less than 2 / units: three items that all changed are not certainty. Items that all changed
-    one way are then significant (5 %) from six on, as in a sign test.
+    With MS_u, MS_r and MS_e the mean squares of units, trainings and of what is left over, Var = (MS_u + MS_e + max(0,
+    MS_r − MS_e)) / (units · runs), and df = Var² / Σ (part² / df of the part) of its parts MS_u + MS_e, with units − 1,
+    and the excess, with runs − 1. What is left over counts once more than it would have to, as in Owen's bootstrap: two
+    or three trainings seem too often not to differ at all. The standard error is never taken for less than 2 / units:
+    three items that all changed are not certainty. Items that all changed one way are then significant (5 %) from six
+    on, as in a sign test.
 
     Args:
         totals: Sum of the values of a unit's items in each training; items of a unit are not independent.
@@ -93,10 +94,10 @@ def standard_error(
         Both, as `crossed_mean` uses them.
     """
     units, runs = shape
-    variance = of_units + np.maximum(0.0, of_runs - of_rest)
-    spread = of_units**2 / (units - 1) + of_runs**2 / (runs - 1) + of_rest**2 / ((units - 1) * (runs - 1))
-    df = np.where(spread > 0, variance**2 / np.where(spread > 0, spread, 1.0), units - 1)
-    return np.maximum(np.sqrt(variance / (units * runs)), 2 / units), np.maximum(df, 1.0)
+    steady, excess = of_units + of_rest, np.maximum(0.0, of_runs - of_rest)
+    spread = steady**2 / (units - 1) + excess**2 / (runs - 1)
+    df = np.where(spread > 0, (steady + excess) ** 2 / np.where(spread > 0, spread, 1.0), units - 1)
+    return np.maximum(np.sqrt((steady + excess) / (units * runs)), 2 / units), np.maximum(df, 1.0)
 
 
 def student_t_tail(t: Float[np.ndarray, " n"], df: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

@@ -17,8 +17,8 @@ from jaxtyping import Float
 from uptake.verify.arms import Assigned
 from uptake.verify.crossed import standard_error, student_t_tail
 
-DRAWS = 4000
-"""The standard error of a power of 0.8 is then 0.006."""
+DRAWS = 2000
+"""The standard error of a power of 0.8 is then 0.009."""
 
 
 @dataclass(frozen=True, slots=True)
