@@ -71,7 +71,7 @@ def pairs_of(lost: int, gained: int, rest: int):
 
 
 def test_a_regression_is_significant_and_large_enough():
-    # measures learned (all, source a), not_forgotten (all, a) and not_shallow (all, a): six tests, Holm times six
+    # three measures in all, and three of source a: Holm's times three, and times two for the two families
     checks = {(one.name, one.source): one for one in check_regressions(pairs_of(14, 2, 84), Gate())}
     assert len(checks) == 6
     found = checks["learned", None]

@@ -24,7 +24,8 @@ class Treatment:
     """What an arm does with one item.
 
     Attributes:
-        remedy: Name of the remedy; None in an arm that treats with nothing.
+        remedy: Name of the remedy, also where it had nothing to offer for this item, which counts as it was drawn. None
+            in an arm that treats with nothing.
         tokens: Training tokens spent on the item, or, in the control, in its place.
     """
 
