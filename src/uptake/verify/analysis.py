@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -40,7 +41,7 @@ class Comparison:
         difference: The effect without an interval: arm less control.
         effect: The effect with its interval; None where units or trainings are too few for one.
         p: Two-sided p-value; None as `effect`.
-        p_holm: Adjusted over the cells of treated items by remedy and cause; None for other comparisons.
+        p_holm: Adjusted over the matched cells of remedy and cause, or over the others; None for other comparisons.
         gained: Items that most trainings of the arm recall and those of the control do not.
         lost: The reverse.
         mcnemar_p: McNemar's exact test of the two, which takes these trainings for the only ones.
@@ -243,12 +244,12 @@ def _tokens(table: Table, cell: Mapping[Key, str], seeds: Sequence[int], keys: S
 
 
 def _adjusted(found: list[Comparison]) -> list[Comparison]:
-    """Holm over the cells of treated items by remedy and cause, each outcome apart."""
-    for outcome in OUTCOMES:
+    """Holm over the matched cells, which are the claims, and over the others; each outcome apart."""
+    for outcome, matched in product(OUTCOMES, (True, False)):
         cells = [
             place
             for place, one in enumerate(found)
-            if one.outcome == outcome and one.remedy is not None and one.cause is not None and one.p is not None
+            if (one.outcome, one.matched) == (outcome, matched) and one.remedy and one.cause and one.p is not None
         ]
         p_values = np.array([found[place].p for place in cells], dtype=float)
         for place, p in zip(cells, holm(p_values), strict=True):
