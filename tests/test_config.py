@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from uptake.config import Judge, RunConfig, Stage, json_schema, load_run
+from uptake.config import Gate, Judge, Limits, RunConfig, Stage, json_schema, load_run
 from uptake.config.schema import Format, Section
 from uptake.errors import UptakeError
 
@@ -313,10 +313,19 @@ def test_a_config_does_not_change() -> None:
         config.seed = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("section", [RunConfig, Stage, Judge])
+@pytest.mark.parametrize("section", [RunConfig, Stage, Judge, Gate, Limits])
 def test_every_key_is_documented(section: type[Section]) -> None:
     undocumented = [name for name, field in section.model_fields.items() if not field.description]
     assert undocumented == []
+
+
+def test_the_gates_limits_are_explained_like_other_keys(tmp_path: Path) -> None:
+    text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: yes}\n"
+    told = problems(minimal(tmp_path, text))
+    assert "gate.max_unlearnd: 0.1: expected a known key. Did you mean max_unlearned" in told
+    assert "gate.level: 2: expected less than 1" in told
+    assert "gate.sources.a.max_shalow: 0.1: expected a known key. Did you mean max_shallow" in told
+    assert "gate.sources.a.max_forgotten: true: expected a number, not true or false" in told
 
 
 def test_the_schema_describes_the_file() -> None:

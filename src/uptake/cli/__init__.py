@@ -13,7 +13,20 @@ from collections.abc import Sequence
 
 import typer
 
-from uptake.cli import config_schema, demo, diagnose, env, lab, prescribe, report, show, train, validate
+from uptake.cli import (
+    config_schema,
+    demo,
+    diagnose,
+    diff,
+    env,
+    gate,
+    lab,
+    prescribe,
+    report,
+    show,
+    train,
+    validate,
+)
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -37,6 +50,8 @@ app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
+app.command("diff")(diff.command)
+app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
 app.command("config-schema")(config_schema.command)
 app.command("env")(env.command)

@@ -19,7 +19,9 @@ import yaml
 from pydantic import ValidationError
 
 from uptake.config.schema import (
+    Gate,
     Judge,
+    Limits,
     LLMKnowledge,
     Prescription,
     RunConfig,
@@ -283,6 +285,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
         return _KNOWLEDGE[loc[2]]
     if loc[0] == "plan" and len(loc) > 1:
         return Prescription
+    if loc[0] == "gate" and len(loc) > 1:
+        return Limits if loc[1] == "sources" and len(loc) > 3 else Gate
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 

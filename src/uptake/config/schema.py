@@ -164,6 +164,35 @@ class Prescription(Section):
     """Learned examples beside each one that is repaired, with `--from tuned`."""
 
 
+Share = Annotated[Float, Field(ge=0, le=1)]
+
+
+class Limits(Section):
+    """Largest shares that `uptake gate` lets pass."""
+
+    max_unlearned: Share | None = None
+    """Largest share of the examples that are not learned."""
+    max_forgotten: Share | None = None
+    """Largest share of the examples that the base was right about and the tuned model is not."""
+    max_shallow: Share | None = None
+    """Largest share of the learned examples that fail in most held-out wordings."""
+
+
+class Gate(Limits):
+    """What `uptake gate` asks of a run."""
+
+    sources: dict[str, Limits] = Field(default_factory=dict)
+    """Limits of single sources, by the source's name."""
+    min_effect: Annotated[Float, Field(ge=-1, le=1)] | None = None
+    """Smallest effect of the matched remedies against placebo, from the verdict, as a difference of shares."""
+    fail_when: Literal["sure", "estimate"] = "sure"
+    """A limit fails when the whole interval lies beyond it (sure), or when the rate itself does (estimate)."""
+    min_regression: Share = 0.02
+    """A regression against a baseline fails from this share of the examples on, if it is significant too."""
+    level: Annotated[Float, Field(gt=0.5, lt=1)] = 0.95
+    """Confidence that holds for all limits together, and for all comparisons with a baseline together."""
+
+
 class RunConfig(Section):
     """The run file (run.yaml)."""
 
@@ -192,6 +221,8 @@ class RunConfig(Section):
     """Examples of the same kind that were never trained on: the null that "learned" is measured against."""
     judge: Judge | None = None
     """An OpenAI-compatible server; null does without."""
+    gate: Gate = Gate()
+    """What `uptake gate` asks of the run."""
     output_dir: Path = Path("runs/uptake")
     """Folder of everything that is written."""
     seed: Annotated[Int, Field(ge=0, lt=2**32)] = 0

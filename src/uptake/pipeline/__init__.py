@@ -397,6 +397,6 @@ def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) ->
         "data": {
             name: {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad} for name, cohort in cohorts.items()
         },
-        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "judge": _NOT_TOLD}),
+        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": _NOT_TOLD}),
         "versions": versions(),
     }

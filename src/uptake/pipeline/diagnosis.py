@@ -181,12 +181,12 @@ def _write_jsonl(path: Path, table: pa.Table) -> None:
 
 
 def read_diagnosis(output_dir: Path) -> Diagnosis:
-    """The diagnosis under an output folder.
+    """The diagnosis under an output folder; its own folder does as well.
 
     Raises:
         UptakeError: There is none, or it is not finished.
     """
-    folder = output_dir / "diagnosis"
+    folder = output_dir if (output_dir / "diagnosis.parquet").exists() else output_dir / "diagnosis"
     if not (folder / "summary.json").exists():
         raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose` first")
     return Diagnosis(folder)
