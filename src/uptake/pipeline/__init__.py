@@ -382,12 +382,10 @@ def _of_judge(reworded: Reworded | None) -> list[str]:
     return notes
 
 
-# where a server is and how it is reached says nothing about the numbers; which model it runs does
-_NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
-
-
 def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
     """What the numbers were computed from and with: enough to compute them again."""
+    # where a server is and how it is reached says nothing about the numbers; which model it runs does
+    not_told = {"base_url", "api_key_env", "timeout", "max_retries"}
     return {
         "models": {
             role: {"name": model.name, "fingerprint": model.fingerprint}
@@ -397,6 +395,6 @@ def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) ->
         "data": {
             name: {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad} for name, cohort in cohorts.items()
         },
-        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": _NOT_TOLD}),
+        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": not_told}),
         "versions": versions(),
     }
