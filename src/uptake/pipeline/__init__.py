@@ -110,13 +110,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
     cohorts = {
         name: ingest(
-            name,
-            rows,
-            folder / "work",
-            check,
-            bad_rows=bad_rows,
-            on_bad_row=config.on_bad_row,
-            progress=progress,
+            name, rows, folder / "work", check, bad_rows=bad_rows, on_bad_row=config.on_bad_row, progress=progress
         )
         for name, rows in _datasets(config, reworded)
     }
