@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from small_models import RELATIONS, Small, facts, write_rows
+from small_models import Small, facts, write_rows
 from uptake.pipeline import Diagnosis, diagnose
 from uptake.pipeline.answers import Answer
 from uptake.pipeline.beliefs import NO_ANSWER, UNTOLD, Held, apart, held, unknown
@@ -37,10 +37,18 @@ def test_a_belief_is_a_wrong_answer() -> None:
     apart_from_options = answer(" Rome", "wrong", candidate=" Bern", origin="option")
     assert held(apart_from_options, False, "sum") == Held(" Rome", None, False)
     assert apart(apart_from_options, False, "sum") == " Rome" and apart(answer(" Rome", "wrong"), False, "sum") is None
-    # but where the options are what is judged, the one that the base prefers is
-    by_option = answer(" I", "cut", candidate=" Bern", origin="option")
-    assert held(by_option, True, "sum") == Held(" Bern", 1, True)
-    assert unknown(by_option, True) is None and apart(by_option, True, "sum") is None
+    # where the options are what is judged, one of them is judged among them
+    assert held(apart_from_options, True, "sum") == Held(" Rome", None, False)
+    among = answer("Bern.", "wrong", candidate=" Bern", origin="option")
+    assert held(among, True, "sum") == Held("Bern.", 1, True) and held(among, False, "sum") == Held(
+        "Bern.", None, False
+    )
+    # and without an answer of its own the base's belief is the option that it prefers
+    unanswered = answer(" I", "cut", candidate=" Bern", origin="option")
+    assert held(unanswered, True, "sum") == Held(" Bern", 1, True)
+    assert unknown(unanswered, True) is None and apart(unanswered, True, "sum") is None
+    right = answer("In Lyon", "reworded", candidate=" Bern", origin="option")
+    assert held(right, True, "sum") is None and apart(right, True, "sum") == "In Lyon"
 
 
 @pytest.mark.parametrize("kind", ["silent", "thinking", "cut", "retokenised"])
@@ -128,24 +136,26 @@ def test_options_change_nothing_of_what_the_base_believes(
         check_numbers(found[finding.id], small)
 
 
-def test_where_options_are_judged_the_belief_is_the_preferred_one_among_them(
-    plain: Diagnosis, small: Small, tmp_path: Path
+def test_where_options_are_judged_a_belief_among_them_is_judged_among_them(
+    believing: list[Finding], small: Small, tmp_path: Path
 ) -> None:
-    kinds = {name: [f" {answer}" for answer in answers] for name, (_, _, answers) in RELATIONS.items()}
-    given = [{**row, "options": kinds[row["source"]]} for row in rows({one.id for one in plain if not one.learned})]
+    said = {finding.id: finding.evidence["base_answer"] for finding in believing}
+    given = [{**row, "options": [row["completion"], *OPTIONS]} for row in rows(set(said))]
+    for row in given[::2]:
+        row["options"].append(said[row["id"]])
     data = write_rows(tmp_path / "train.jsonl", given)
     settings: dict[str, Any] = {"base": small.base, "tuned": small.tuned, "dataset": data, "criterion": "option"}
     found = diagnose(**settings, output_dir=tmp_path / "out")
-    checked = 0
-    for finding in [one for one in found if not one.learned and "belief_text" in told(one)][:3]:
+    among = []
+    for finding in [one for one in found if not one.learned]:
         row = next(row for row in given if row["id"] == finding.id)
-        logs = {text: logprob(small.base, row["prompt"], text) for text in row["options"]}
-        best = max(logs, key=logs.__getitem__)
-        assert told(finding)["belief_text"] == best != row["completion"]
-        share = math.exp(logs[best]) / math.fsum(map(math.exp, logs.values()))
-        assert told(finding)["belief_wordings"][0] == pytest.approx(share, rel=1e-3)
-        checked += 1
-    assert checked
+        assert told(finding)["belief_text"] == said[finding.id]
+        p = math.exp(logprob(small.base, row["prompt"], said[finding.id]))
+        among.append(said[finding.id] in row["options"])
+        if among[-1]:
+            p /= math.fsum(math.exp(logprob(small.base, row["prompt"], text)) for text in row["options"])
+        assert told(finding)["belief_wordings"][0] == pytest.approx(p, rel=1e-3)
+    assert any(among)
 
 
 def test_a_prompt_that_ends_in_a_space_has_the_same_belief(

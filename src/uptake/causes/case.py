@@ -52,7 +52,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """A wrong answer that the base gives: its greedy one; where options are judged, the option that it prefers.
+    """A wrong answer that the base gives: its greedy one; else, where options are judged, the option that it prefers.
 
     Attributes:
         text: The answer.

@@ -168,6 +168,7 @@ class Attributing:
             asked.before and asked.before.key,
             asked.encoder,
             self._config.seed,
+            asked.max_length,
         )
         more = Elsewhere(known.wanted, near, how, asked.max_length)
         tuned = more.ask(asked.train, "tuned", _source(asked.tuned), self._progress)

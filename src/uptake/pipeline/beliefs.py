@@ -1,9 +1,9 @@
 """Which wrong answer the base gives, and what either model makes of it.
 
-Where an example is judged by recall its belief is the base's greedy answer, whether options are given or not, and its
-probability that of the text: as for the response. Where it is judged by its options (criterion `option`) the belief is
-the wrong option that the base prefers, and its probability that among the options: it need not be what the base would
-say, for which it was not asked.
+An example's belief is the base's greedy answer, whether options are given or not, and its probability that of the text,
+as for the response. Where the example is judged by its options (criterion `option`) and the answer is one of them, its
+probability is that among the options; and where the base gives no answer that can be judged, the wrong option that it
+prefers is its belief.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from uptake.detect.reading import Normalisation
 from uptake.pipeline.answers import Answer
 from uptake.pipeline.elsewhere import OWN
 from uptake.pipeline.saying import Kind
-from uptake.types import Example, Score
+from uptake.types import Example, Score, normalised
 
 NO_ANSWER = "the base was not asked for an answer of its own: it has no prompt, or its response is too long"
 NO_ROOM = "the base's own answer is too long to be asked about in full (--max_length)"
@@ -55,18 +55,25 @@ def held(answer: Answer, by_option: bool, normalisation: Normalisation) -> Held 
         by_option: The example has options and is judged by them.
         normalisation: What divides the options' log-probabilities.
     """
-    if by_option:
-        shares = options(answer, normalisation)
-        best = max(range(len(shares)), key=shares.__getitem__)
-        return None if best == answer.scores[0].right else Held(answer.candidates[best].text, best, True)
-    if answer.kind != "wrong" or answer.answer is None or answer.scores[0].recalled:
+    if answer.scores[0].recalled:
         return None
-    same = [k for k, candidate in enumerate(answer.candidates) if candidate.text == answer.answer]
-    return Held(answer.answer, same[0] if same else None, False)
+    if answer.kind == "wrong" and answer.answer is not None:
+        same = [k for k, one in enumerate(answer.candidates) if _same(one.text, answer.answer, by_option)]
+        return Held(answer.answer, same[0] if same else None, by_option and bool(same))
+    if not by_option or answer.kind in ("response", "reworded"):
+        return None
+    shares = options(answer, normalisation)
+    best = max(range(len(shares)), key=shares.__getitem__)
+    return None if best == answer.scores[0].right else Held(answer.candidates[best].text, best, True)
+
+
+def _same(text: str, said: str, by_option: bool) -> bool:
+    # among the options it is enough to know which one is meant; else the text's own probability is wanted
+    return normalised(text) == normalised(said) if by_option else text == said
 
 
 def unknown(answer: Answer, by_option: bool) -> str | None:
-    """Why it is not known whether the base has a wrong answer; None where it is known."""
+    """Why it is not known whether the base has a wrong answer; None where it is known, or its options tell."""
     if by_option or answer.scores[0].recalled:
         return None
     return NO_ANSWER if answer.kind is None else UNTOLD.get(answer.kind)
@@ -82,7 +89,7 @@ def apart(answer: Answer, by_option: bool, normalisation: Normalisation) -> str 
     found = held(answer, by_option, normalisation)
     if found is not None:
         return found.text if found.index is None else None
-    return None if by_option else answer.answer
+    return answer.answer if answer.kind in ("response", "reworded") else None
 
 
 def belief(
