@@ -20,9 +20,8 @@ from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, a
 from uptake.pipeline.attributing import Asked, Attributing, require_ledger
 from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
-from uptake.pipeline.interventions import Intervening, trainer_settings
+from uptake.pipeline.interventions import Intervening, intervene, trainer_settings
 from uptake.pipeline.sources import Reworded, Trained, read_rows
-from uptake.pipeline.treatments import Found
 from uptake.pipeline.writer import Writer, open_writer
 from uptake.probe import AnswerPool, Embed, hashed_words
 from uptake.types import BadRow, Example, Finding, Score
@@ -141,11 +140,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
         summary["notes"] += why.notes()
         if config.intervene and why.contradictions is not None:
             intervening = Intervening(config, folder / "work", asked, calibration, settings, progress)
-            learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
-            interventions = intervening(Found(learned, causes, stages, why.contradictions))
-            findings.add("interventions", interventions.evidence)
-            summary["interventions"] = interventions.summary
-            summary["notes"] += interventions.notes
+            intervene(intervening, why.contradictions, findings, summary)
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:

@@ -31,6 +31,8 @@ from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, rows_of
 from uptake.pipeline.attributing import Asked
 from uptake.pipeline.cohort import Cohort, Progress
+from uptake.pipeline.contradictions import Contradictions
+from uptake.pipeline.diagnosis import Collector
 from uptake.pipeline.in_context import TOLD, TOLD_OTHER, in_context
 from uptake.pipeline.train_plan import settings_of
 from uptake.pipeline.train_state import with_effect
@@ -221,6 +223,24 @@ class Intervening:
         said = [{**one, "wording": TRAINING_WORDING} if one["wording"] in told else one for one in data]
         scores = [score_from_data(example.id, one) for one in said]
         return judge(example, scores, None, self.calibration, self.detection)
+
+
+def intervene(
+    intervening: Intervening, contradictions: Contradictions, findings: Collector, summary: dict[str, Any]
+) -> None:
+    """Intervene on a sample of a diagnosis, and add what that says to its findings and its summary.
+
+    Args:
+        intervening: How.
+        contradictions: Who contradicts whom.
+        findings: All findings, passed on and with their causes; the evidence of the sampled ones gains `interventions`.
+        summary: Gains `interventions`, and notes.
+    """
+    learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
+    done = intervening(Found(learned, causes, stages, contradictions))
+    findings.add("interventions", done.evidence)
+    summary["interventions"] = done.summary
+    summary["notes"] += done.notes
 
 
 def _notes(config: RunConfig, outcomes: Sequence[Outcome], rate: float) -> tuple[str, ...]:
