@@ -19,6 +19,9 @@ FUSION = 60
 """The constant of reciprocal rank fusion, as in its paper."""
 DEEPER = 5
 """Each ranking is read so many times deeper than what is wanted, so that fusion and filter have something to choose."""
+FACT_WEIGHT = 8.0
+"""BM25 of the fact's words counts so many times that of the name: how often a passage names somebody says little about
+whether it tells the fact. Weights of 1 to 30 are compared in `benchmarks/NOTES.md`."""
 MOST_WORDS = 64
 """Different words of a fact that are searched for: a long response would ask for half of the index."""
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
@@ -100,7 +103,8 @@ def _by_words(found: Index, names: Sequence[list[str]], fact: list[str], n: int)
     must = named[0] if len(named) == 1 else BooleanQuery([(Occur.SHOULD, each) for each in named])
     clauses = [(Occur.MUST, must)]
     if fact:
-        clauses.append((Occur.SHOULD, MatchQuery(" ".join(list(dict.fromkeys(fact))[:MOST_WORDS]), "words")))
+        asked = " ".join(list(dict.fromkeys(fact))[:MOST_WORDS])
+        clauses.append((Occur.SHOULD, MatchQuery(asked, "words", boost=FACT_WEIGHT)))
     query = found.table.search(BooleanQuery(clauses), query_type="fts")
     rows = query.limit(n).with_row_id(True).select([*FIELDS, "_score"]).to_list()
     return sorted(rows, key=lambda row: (-row["_score"], row["id"], row["_rowid"]))
