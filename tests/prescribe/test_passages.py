@@ -35,7 +35,7 @@ def test_a_row_holds_no_more_than_its_limit() -> None:
     assert cut.tokens == {"d": 8}
 
 
-def test_passages_get_shorter_until_all_that_state_a_response_fit() -> None:
+def test_documents_are_read_by_sentences_where_whole_ones_do_not_fit() -> None:
     some = examples()
     filler = " ".join(f"On day {k} it rained in the hills." for k in range(8))
     found = {

@@ -11,8 +11,8 @@ from uptake.prescribe.passages import Passages, passages
 from uptake.remedies import document_key, states
 from uptake.types import Document, Edit
 
-SHORTEST = 16
-"""Passages are not made shorter than about so many tokens: a sentence."""
+SENTENCE = 16
+"""Tokens of a passage where there is no room for whole documents: about a sentence."""
 
 
 @dataclass
@@ -38,7 +38,8 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
     Passages that state the response come first. Documents are read whole where there is room for all that state one;
-    else in passages as long as fit, for a fact is learned from several statements of it rather than from one long text.
+    else sentence by sentence, for a fact is learned from several statements of it rather than from one long text
+    (benchmarks/NOTES.md).
 
     Args:
         edits: Those that read documents, the most urgent first.
@@ -50,17 +51,12 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
     asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
     wanted = [replace(documents[key], id=key) for key in asked]
     count = _once(material.count)
-    longest = material.limit
-    while True:
-        cut = passages(wanted, count, longest, material.limit)
+    cut = passages(wanted, count, material.limit, material.limit)
+    queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
+    if sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first}) > room:
+        cut = passages(wanted, count, SENTENCE, material.limit)
         queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
-        telling = {one.id for first, _ in queues for one in first}
-        needed = sum(cut.tokens[name] for name in telling)
-        most = max((cut.tokens[name] for name in telling), default=0)
-        shorter = max(SHORTEST, min(most - 1, most * room // max(1, needed)))
-        if needed <= room or longest is not None and shorter >= longest:
-            return _fitting([first + rest for first, rest in queues], cut, room)
-        longest = shorter
+    return _fitting([first + rest for first, rest in queues], cut, room)
 
 
 def _once(count: Count) -> Count:
