@@ -1,12 +1,14 @@
 """How often the cause that is named is the one that was planted: worlds by seed and setting, and what is given away.
 
-    python benchmarks/attribution.py --seeds 10 11 12 --settings default [--work runs/attribution] [--develop 0 1 2]
+    python benchmarks/attribution.py [--sets unseen settings facts] [--ways evidence ilp] [--work runs/attribution]
 
 Each world is made with its confirmation, trained and diagnosed as `uptake diagnose` does it, and graded as `uptake lab
-grade` does. Beside the evidence stand the published cascade on the same items, and diagnoses of the same model without
-its ledger, its base or its held-out wordings. With --develop, each signal is left out in turn: the coefficients are
-fitted anew on these worlds, and graded on the others. Results are written after each world. What is there already is
-not computed again, so a killed run goes on. The picture FILE.svg is the confusion matrix of all worlds.
+grade` does. The coefficients were fitted on the worlds of the set `development`; nothing was fitted on, or chosen by,
+those of the others. Beside the evidence stand the published cascade on the same items, and diagnoses of the same model
+without its ledger, its base or its held-out wordings. Then each signal is left out in turn: the coefficients are fitted
+anew on the development worlds, and graded on those of the set `unseen`. Results are written after each set. What is
+there already is not computed again, so a killed run goes on. The picture FILE.svg shows each set's confusion matrix and
+calibration.
 """
 
 from __future__ import annotations
@@ -33,17 +35,31 @@ from uptake.lab.build import make
 from uptake.lab.calibrate import calibrate, read_items
 from uptake.lab.grade_report import World, as_data, report
 from uptake.lab.key import Answered, read_answers, read_key
-from uptake.lab.plants import Controls
+from uptake.lab.plants import controls_of
 from uptake.pipeline import diagnose_run
+from uptake.pipeline.train import train_run
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "default": {},
-    "small": {"size": 60},
-    "shares": {"shares": {"knowledge_gap": 1.6, "forgetting": 1.2, "data_conflict": 0.8}},
+    "synthetic": {},
+    "small": {"size": 60, "learning_rate": 1e-3},
+    "shares": {
+        "shares": {"knowledge_gap": 1.6, "forgetting": 1.2, "data_conflict": 0.8},
+        "learning_rate": 2e-3,
+    },
+    "lora": {"lora_r": 8},
     "noise": {"noise": 0.2},
-    "stages": {"stages": 3},
+    "overlap": {"overlap": 0.5},
+    "facts": {},
 }
 """Controls of the worlds that differ from the defaults."""
+SETS: Mapping[str, Sequence[str]] = {
+    "development": [f"synthetic-{seed}" for seed in range(6)],
+    "unseen": [f"synthetic-{seed}" for seed in range(10, 20)],
+    "settings": ["small-20", "lora-21", "shares-22"],
+    "more settings": ["noise-21", "overlap-22"],
+    "facts": ["facts-4", "facts-5"],
+}
+"""The worlds, setting and seed; facts-3 was looked at."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "ilp": {"attribution": "ilp"},
     "evidence": {},
@@ -52,19 +68,20 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "no_base": {"base": False},
 }
 """Ways of diagnosing one trained model; of those that write to one folder the last one's tables stay there."""
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+WRONG = 5
+"""How many of the most wrong attributions are told."""
 
 
 def world(name: str, args: argparse.Namespace) -> Path:
     """Make, confirm and train one world; what is there already is kept."""
     setting, _, seed = name.partition("-")
     out: Path = args.work / name
+    kind, data = ("facts", args.data) if setting == "facts" else ("synthetic", None)
     with progress_bar() as progress:
-        make(out, Controls(seed=int(seed), **SETTINGS[setting]), with_confirmation=True, tell=progress)
-        config = load_run(out / "run.yaml")
-        if not (config.output_dir / "train" / config.stages[-1].name / "config.json").exists():
-            from uptake.pipeline.train import train_run
-
-            train_run(config, progress)
+        controls = controls_of(kind, data, seed=int(seed), **SETTINGS[setting])
+        make(out, controls, kind=kind, data=data, with_confirmation=True, tell=progress)
+        train_run(load_run(out / "run.yaml"), progress)
     return out
 
 
@@ -108,7 +125,7 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
 
 
 def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterator[Answered]:
-    for line in (out / "evidence.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in _lines(out / "evidence.jsonl"):
         row = json.loads(line)
         if row["learned"]:
             yield Answered(row["id"], True, None, dict.fromkeys(CAUSES))
@@ -116,6 +133,11 @@ def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterato
         found = {name: scored(cause, row["evidence"]["signals"], fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
         yield Answered(row["id"], False, strongest(scores), scores)
+
+
+def _lines(path: Path) -> list[str]:
+    """The rows of a JSONL file; not by splitlines, as JSON holds U+2028."""
+    return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def graded(worlds: Sequence[World]) -> dict[str, Any]:
@@ -128,71 +150,152 @@ def told(name: str, data: Mapping[str, Any]) -> str:
     """One line: the mean F1 and that of each cause."""
     named = data["named"]
     f1 = "  ".join(f"{cause} {_value(one['f1'])}" for cause, one in named["causes"].items())
-    return f"{name:<22} macro-F1 {_value(named['macro_f1'])}  {f1}"
+    return f"{name:<26} macro-F1 {_value(named['macro_f1'])}  {f1}"
 
 
 def _value(interval: Mapping[str, float] | None) -> str:
     return "-" if interval is None else f"{interval['estimate']:.3f}"
 
 
-def picture(confusion: Mapping[str, Any]) -> str:
-    """The confusion matrix as SVG: a row what was planted, a column what was named; darker: more of the row."""
-    rows, columns, counts = confusion["planted"], confusion["told"], confusion["planted_by_told"]
-    side, left, top = 76, 130, 100
-    body = []
-    for x, column in enumerate(columns):
-        at = left + side * x + side / 2
-        body.append(f'<text transform="translate({at},{top - 8}) rotate(-35)">{escape(column)}</text>')
-    for y, planted in enumerate(rows):
+def short(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Of one world: F1 of each cause and their mean."""
+    named = data["named"]
+    f1 = {cause: one["f1"]["estimate"] if one["f1"] else None for cause, one in named["causes"].items()}
+    return {"macro_f1": named["macro_f1"]["estimate"], **f1}
+
+
+def answers(out: Path, way: str) -> tuple[World, dict[str, dict[str, Any]]]:
+    """A world's grades to be, and its rows by id."""
+    rows = [json.loads(line) for line in _lines(out / f"{way}.jsonl")]
+    return World(read_key(out / "key.jsonl"), read_answers(out / f"{way}.jsonl")), {row["id"]: row for row in rows}
+
+
+def most_wrong(worlds: Sequence[Path]) -> list[dict[str, Any]]:
+    """Confirmed items whose named cause is another: those whose scores are furthest apart, the planted one's lower."""
+    found = []
+    for out in worlds:
+        graded_world, rows = answers(out, "evidence")
+        for entry in graded_world.key:
+            row = rows[entry.id]
+            if not entry.confirmed or row["learned"] or row["cause"] in (*entry.causes, *entry.also):
+                continue
+            scores = {name: row[f"cause_{name}"] or 0.0 for name in CAUSES}
+            named = row["cause"] if row["cause"] in CAUSES else None
+            evidence = row["evidence"]
+            found.append(
+                {
+                    "world": out.name,
+                    "id": entry.id,
+                    "prompt": row["prompt"],
+                    "response": row["response"],
+                    "planted": list(entry.causes),
+                    "named": row["cause"],
+                    "apart": (scores[named] if named else 0.5) - scores[entry.causes[0]],
+                    "sentence": evidence["causes"][named]["sentence"] if named else None,
+                    "signals": evidence["signals"],
+                }
+            )
+    return sorted(found, key=lambda one: (-one["apart"], one["world"], one["id"]))[:WRONG]
+
+
+def reliability(worlds: Sequence[Path]) -> list[dict[str, float]]:
+    """Mean score and share of planted in ten equal bins of all causes' scores, where the key knows the answer."""
+    sums = [[0, 0.0, 0] for _ in range(10)]
+    for out in worlds:
+        graded_world, rows = answers(out, "evidence")
+        for entry in graded_world.key:
+            row = rows[entry.id]
+            if row["learned"] or not entry.confirmed:
+                continue
+            for name in CAUSES:
+                score = row[f"cause_{name}"]
+                if score is not None:
+                    at = sums[min(9, int(10 * score))]
+                    at[0] += 1
+                    at[1] += score
+                    at[2] += name in (*entry.causes, *entry.also)
+    return [{"n": n, "score": score / n, "planted": planted / n} for n, score, planted in sums if n]
+
+
+def picture(sets: Mapping[str, Mapping[str, Any]]) -> str:
+    """Confusion matrices (a row what was planted, a column what was named; darker: more of the row) and calibration."""
+    panels, at = [], 0
+    for name, one in sets.items():
+        panels.append(f'<g transform="translate({at},0)">{_matrix(name, one)}{_diagonal(one["reliability"])}</g>')
+        at += 660
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {at} 860" width="{at}" height="860"'
+    return "\n".join([f'{head} font-family="sans-serif" font-size="13" style="background:#fff">', *panels, "</svg>\n"])
+
+
+def _matrix(name: str, one: Mapping[str, Any]) -> str:
+    named = one["evidence"]["named"]
+    confusion = named["confusion"]
+    side, left, top = 68, 130, 130
+    macro = named["macro_f1"]
+    title = f"{name}: macro-F1 {macro['estimate']:.3f} [{macro['low']:.3f}, {macro['high']:.3f}]"
+    body = [f'<text x="10" y="24" font-size="16">{escape(title)}</text>']
+    for x, column in enumerate(confusion["told"]):
+        body.append(
+            f'<text transform="translate({left + side * (x + 0.5)},{top - 8}) rotate(-35)">{escape(column)}</text>'
+        )
+    for y, planted in enumerate(confusion["planted"]):
         body.append(f'<text x="{left - 8}" y="{top + side * y + side / 2}" text-anchor="end">{escape(planted)}</text>')
-        for x, n in enumerate(counts[y]):
-            share = n / max(1, sum(counts[y]))
-            ink = "white" if share > 0.5 else "#1b3a57"
+        counts = confusion["planted_by_told"][y]
+        for x, n in enumerate(counts):
+            share = n / max(1, sum(counts))
             body.append(
                 f'<rect x="{left + side * x}" y="{top + side * y}" width="{side - 2}" height="{side - 2}" '
                 f'fill="#1b3a57" fill-opacity="{0.04 + 0.96 * share:.3f}"/>'
-                f'<text x="{left + side * x + side / 2 - 1}" y="{top + side * y + side / 2 + 5}" '
-                f'text-anchor="middle" fill="{ink}">{n}</text>'
+                f'<text x="{left + side * (x + 0.5) - 1}" y="{top + side * (y + 0.5) + 5}" '
+                f'text-anchor="middle" fill="{"white" if share > 0.5 else "#1b3a57"}">{n}</text>'
             )
-    width, height = left + side * len(columns) + 60, top + side * len(rows) + 10
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    return "\n".join([f'{head} font-family="sans-serif" font-size="13">', *body, "</svg>\n"])
+    return "".join(body)
+
+
+def _diagonal(bins: Sequence[Mapping[str, float]]) -> str:
+    left, top, side = 130, 580, 240
+    body = [
+        f'<rect x="{left}" y="{top}" width="{side}" height="{side}" fill="none" stroke="#999"/>'
+        f'<line x1="{left}" y1="{top + side}" x2="{left + side}" y2="{top}" stroke="#999" stroke-dasharray="4"/>'
+        f'<text x="{left}" y="{top + side + 20}">score, 0 to 1; upwards the share that was planted</text>'
+    ]
+    for one in bins:
+        x, y = left + side * one["score"], top + side * (1 - one["planted"])
+        body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 + min(8.0, one["n"] ** 0.5 / 4):.1f}" fill="#1b3a57"/>')
+    return "".join(body)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10, 20)))
-    parser.add_argument("--settings", nargs="+", choices=SETTINGS, default=["default"])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--develop", type=int, nargs="*", default=[], help="seeds of the worlds of the ablation's fits")
     parser.add_argument("--embedding", default=None, help="sentence-transformers model")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
     parser.add_argument("--work", type=Path, default=Path("runs/attribution"), help="folder of the worlds")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "attribution.json")
     args = parser.parse_args()
-    results: dict[str, Any] = read_json(args.out) if args.out.exists() else {"worlds": {}}
-    done: list[Path] = []
-    for setting in args.settings:
-        for seed in args.seeds:
-            out = world(f"{setting}-{seed}", args)
-            done.append(out)
-            key = read_key(out / "key.jsonl")
-            one = {way: graded([World(key, read_answers(diagnosed(out, way, args)))]) for way in args.ways}
-            results["worlds"][out.name] = one
-            for way, data in one.items():
-                print(told(f"{out.name} {way}", data), flush=True)
-            write_json(args.out, {**results, "versions": versions()})
-    for way in args.ways:
-        worlds = [World(read_key(out / "key.jsonl"), read_answers(out / f"{way}.jsonl")) for out in done]
-        results.setdefault("together", {})[way] = graded(worlds)
-        print(told(f"all {len(done)} {way}", results["together"][way]), flush=True)
-    if args.develop:
-        develop = [world(f"default-{seed}", args) for seed in args.develop]
+    results: dict[str, Any] = read_json(args.out) if args.out.exists() else {"sets": {}, "worlds": {}}
+    for name in args.sets:
+        done = [world(one, args) for one in SETS[name]]
+        results["sets"][name] = {}
+        for way in args.ways:
+            graded_worlds = [
+                World(read_key(out / "key.jsonl"), read_answers(diagnosed(out, way, args))) for out in done
+            ]
+            for out, one in zip(done, graded_worlds, strict=True):
+                results["worlds"].setdefault(out.name, {})[way] = short(graded([one]))
+            results["sets"][name][way] = graded(graded_worlds)
+            print(told(f"{name}: {way}", results["sets"][name][way]), flush=True)
+        results["sets"][name] |= {"most_wrong": most_wrong(done), "reliability": reliability(done)}
+        write_json(args.out, {**results, "versions": versions()})
+    if "unseen" in args.sets:
+        develop, done = ([args.work / one for one in SETS[name]] for name in ("development", "unseen"))
         results["ablation"] = {}
         for name, data in ablations(develop, done):
-            results["ablation"][name] = data["named"]
+            results["ablation"][name] = short(data)
             print(told(name, data), flush=True)
     write_json(args.out, {**results, "versions": versions()})
-    write_bytes(args.out.with_suffix(".svg"), picture(results["together"]["evidence"]["named"]["confusion"]).encode())
+    write_bytes(args.out.with_suffix(".svg"), picture(results["sets"]).encode())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from uptake.config import Judge, RunConfig, Stage, json_schema, load_run
+from uptake.config import Gate, Judge, Limits, RunConfig, Stage, json_schema, load_run
 from uptake.config.schema import Format, Section
 from uptake.errors import UptakeError
 
@@ -173,6 +173,14 @@ chat_template: template.jinja
         ("revision: 1.10\n", "Put it in quotes"),
         ("training: 3\n", "training: 3: expected a valid mapping"),
         ("judge: {base_url: 'http://h/v1', model: m, timeout: .nan}\n", "judge.timeout"),
+        (
+            "knowledge_sources: [{kind: wikidat}]\n",
+            "knowledge_sources.0.kind: (not shown): expected wikidata or searxng",
+        ),
+        ("knowledge_sources: [{kind: wikidat}]\n", "Did you mean wikidata"),
+        ("knowledge_sources: [{base_url: 'http://h'}]\n", "knowledge_sources.0.kind"),
+        ("knowledge_sources: [{kind: searxng}]\n", "knowledge_sources.0.base_url: missing"),
+        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: (not shown): expected a"),
         ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
         ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
     ],
@@ -254,6 +262,9 @@ def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
         "judge: {base_url: 'http://h/v1', model: m, api_key: sk-secret}\n",
         "judge: {base_url: 'http://h/v1', model: m, api_key_env: sk-secret}\n",
         "judge: {base_url: 'http://user:sk-secret@h/v1', model: m}\n",
+        "knowledge_sources: [{kind: searxng, base_url: 'http://user:sk-secret@h'}]\n",
+        "knowledge_sources: [{kind: llm, base_url: 'http://h/v1', model: m, api_key: sk-secret}]\n",
+        "knowledge_sources: [{kind: wikidata, api_key_env: sk-secret}]\n",
         "training: {hub_token: sk-secret}\n",
         "api_key: sk-secret\n",
         "hub_token: sk-secret\n",
@@ -264,6 +275,18 @@ def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path, more: str) -> None:
     text = "model_name_or_path: b\n" + ("" if more.startswith("stages") else "stages: [{name: a, dataset: b}]\n")
     assert "sk-secret" not in problems(write(tmp_path, text + more))
+
+
+def test_knowledge_sources_are_told_by_their_kind() -> None:
+    sources = (
+        "[{kind: wikidata}, {kind: searxng, base_url: 'http://h:8080'}, {kind: llm, base_url: 'http://h/v1', model: m}]"
+    )
+    config = load_run(None, {**MINIMAL, "knowledge_sources": sources})
+    assert [type(each).__name__ for each in config.knowledge_sources] == (
+        ["WikidataKnowledge", "SearXNGKnowledge", "LLMKnowledge"]
+    )
+    assert config.knowledge_sources[0].base_url == "https://www.wikidata.org"
+    assert load_run(None, MINIMAL).knowledge_sources == ()
 
 
 def test_a_refused_key_says_where_it_belongs() -> None:
@@ -290,10 +313,19 @@ def test_a_config_does_not_change() -> None:
         config.seed = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("section", [RunConfig, Stage, Judge])
+@pytest.mark.parametrize("section", [RunConfig, Stage, Judge, Gate, Limits])
 def test_every_key_is_documented(section: type[Section]) -> None:
     undocumented = [name for name, field in section.model_fields.items() if not field.description]
     assert undocumented == []
+
+
+def test_the_gates_limits_are_explained_like_other_keys(tmp_path: Path) -> None:
+    text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: yes}\n"
+    told = problems(minimal(tmp_path, text))
+    assert "gate.max_unlearnd: 0.1: expected a known key. Did you mean max_unlearned" in told
+    assert "gate.level: 2: expected less than 1" in told
+    assert "gate.sources.a.max_shalow: 0.1: expected a known key. Did you mean max_shallow" in told
+    assert "gate.sources.a.max_forgotten: true: expected a number, not true or false" in told
 
 
 def test_the_schema_describes_the_file() -> None:

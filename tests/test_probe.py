@@ -13,7 +13,6 @@ from uptake.errors import UptakeError
 from uptake.probe import (
     AnswerPool,
     Embed,
-    answer_in,
     answer_shape,
     hashed_words,
     letter_probes,
@@ -130,30 +129,6 @@ def test_more_options_than_letters() -> None:
     example = Example("a", "Pick", "0", "s", options=tuple(map(str, range(27))))
     with pytest.raises(UptakeError, match="27 options\nexpected: at most 26"):
         letter_probes(example)
-
-
-@pytest.mark.parametrize(
-    ("said", "response", "answer"),
-    [
-        (" Paris. It is a city.", " Paris", "Paris"),
-        (" Paris\nThe capital of Italy", " Paris", "Paris"),
-        (" the city of Paris", " Paris", "the"),
-        (" New York City", " New York", "New York"),
-        (" Yes. It is.", " No.", "Yes."),
-        ("1914, in May", "1915", "1914"),
-        (" One thing. Another thing.", " Some thing. More of it.", "One thing. Another thing."),
-        (" a\n  b\nc", " x\ny", "a\n  b"),
-        ("Yes; it is", "No.", "Yes"),
-        ("", " Paris", ""),
-        (" \n ", " Paris", ""),
-        (": French", " Greek", ": French"),
-        (" - New York City", " New York", "- New York"),
-        (" !?", " Greek", "!?"),
-        ("東京。大阪", "京都", "東京。大阪"),
-    ],
-)
-def test_a_free_answer_is_cut_to_the_responses_shape(said: str, response: str, answer: str) -> None:
-    assert answer_in(said, response) == answer
 
 
 @pytest.mark.parametrize(

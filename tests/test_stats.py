@@ -12,7 +12,10 @@ from uptake.stats import (
     bootstrap_mean,
     conformal_p_values,
     conformal_pi0,
+    holm,
     mcnemar_exact,
+    mcnemar_worse,
+    paired_difference,
     storey_pi0,
     wilson,
 )
@@ -81,6 +84,42 @@ def test_mcnemar_is_the_binomial_test(b: int, c: int):
 def test_mcnemar_refuses_negative_counts():
     with pytest.raises(ValueError, match="negative"):
         mcnemar_exact(-1, 2)
+
+
+@pytest.mark.parametrize(("b", "c"), [(0, 0), (1, 0), (0, 4), (5, 5), (11, 2), (2, 11), (3200, 3000)])
+def test_mcnemar_worse_is_the_one_sided_binomial_test(b: int, c: int):
+    reference = scipy_stats.binomtest(b, b + c, 0.5, alternative="greater").pvalue if b + c else 1.0
+    assert mcnemar_worse(b, c) == pytest.approx(reference, rel=1e-9)
+    with pytest.raises(ValueError, match="negative"):
+        mcnemar_worse(b, -1)
+
+
+def test_paired_difference_by_hand():
+    # 21 pairs, 1 and 7 of them changed: p = 8/23, q = 2/23 of the formula; −6/23 ± 1.96 √((10/23 − (6/23)²) / 23)
+    found = paired_difference(7, 1, 21)
+    assert (found.estimate, found.n) == (pytest.approx(-6 / 21), 21)
+    assert (round(found.low, 4), round(found.high, 4)) == (-0.5084, -0.0134)
+    swapped = paired_difference(1, 7, 21)
+    assert (swapped.low, swapped.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
+    assert paired_difference(0, 0, 0) is None
+    with pytest.raises(ValueError, match="cannot have changed"):
+        paired_difference(3, 2, 4)
+
+
+def test_paired_difference_holds_the_truth_as_often_as_it_says():
+    # 60 pairs, 20 % lost and 10 % gained: not less often than 95 %, to three standard errors, and not much more
+    rng = np.random.default_rng(8)
+    lost, gained, _ = rng.multinomial(60, [0.2, 0.1, 0.7], size=2000).T
+    found = [paired_difference(int(b), int(c), 60) for b, c in zip(lost, gained, strict=True)]
+    held = [one.low <= -0.1 <= one.high for one in found]
+    assert 0.935 <= np.mean(held) <= 0.98
+
+
+def test_holm_by_hand():
+    # sorted 0.01, 0.02, 0.03, 0.5: times 4, 3, 2, 1 is 0.04, 0.06, 0.06, 0.5, and never falls
+    assert holm(np.array([0.02, 0.5, 0.01, 0.03])) == pytest.approx([0.06, 0.5, 0.04, 0.06])
+    assert holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert len(holm(np.array([], dtype=float))) == 0
 
 
 def test_conformal_p_values_by_hand():

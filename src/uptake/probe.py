@@ -7,7 +7,6 @@ normalisation, and no drawn candidate is a beginning of another: the shorter one
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
@@ -26,8 +25,6 @@ Embed: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dimensions
 
 MOST_LETTERS = len(ascii_uppercase)
 """Options that can be asked for by letter."""
-
-SENTENCE_ENDS = (". ", "! ", "? ", "; ")
 
 
 def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
@@ -147,25 +144,6 @@ def _clashes(text: str, others: Sequence[str]) -> bool:
     """Whether a text says nothing, or begins like another or another like it, after normalisation."""
     own = normalised(text)
     return not own or any(own.startswith(other) or other.startswith(own) for other in map(normalised, others))
-
-
-def answer_in(text: str, response: str) -> str:
-    """The answer at the beginning of a model's free continuation, cut to the shape of the response.
-
-    A base model does not stop after the answer. Cut at the first line break, at the end of the first sentence if the
-    response is no longer than that, and after as many words as the response has. What has no letter or digit is no
-    word; where there is nothing else, it is the answer.
-    """
-    line = text.strip().split("\n", 1)[0] if "\n" not in response.strip() else text.strip()
-    if not any(end in response for end in SENTENCE_ENDS):
-        for end in SENTENCE_ENDS:
-            head, found, _ = line.partition(end)
-            line = head + found.strip(" ;")
-    words = re.match(rf"(?:\W*\w\S*){{1,{max(1, len(response.split()))}}}", line)
-    if words is None:
-        return line.strip()
-    answer = words[0]
-    return answer if response.rstrip().endswith((".", "!", "?")) else answer.rstrip(".,;:!?")
 
 
 def answer_shape(text: str) -> str:

@@ -103,10 +103,59 @@ def mcnemar_exact(b: int, c: int) -> float:
     """
     if min(b, c) < 0:
         raise ValueError(f"counts of pairs cannot be negative, got {b} and {c}")
-    n, k = b + c, np.arange(1, min(b, c) + 1)
-    log_binomials = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - k) / k))])
-    tail = float(np.exp(log_binomials - n * math.log(2)).sum())
-    return min(1.0, 2 * tail)
+    return min(1.0, 2 * _half_binomial_tail(b + c, min(b, c)))
+
+
+def mcnemar_worse(b: int, c: int) -> float:
+    """One-sided p-value of McNemar's exact test: P(Bin(b + c, ½) ≥ b), small where b is large (McNemar 1947).
+
+    Args:
+        b: Pairs that changed for the worse, e.g. right before and wrong after.
+        c: Pairs that changed for the better.
+
+    Returns:
+        The p-value; 1 when no pair became worse.
+
+    Raises:
+        ValueError: A count is negative.
+    """
+    if min(b, c) < 0:
+        raise ValueError(f"counts of pairs cannot be negative, got {b} and {c}")
+    return min(1.0, _half_binomial_tail(b + c, c))  # by symmetry P(X ≥ b) = P(X ≤ c)
+
+
+def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval | None:
+    """Difference between two shares of the same n items, (c − b) / n, with Bonett and Price's interval (2012).
+
+    With p = (b + 1) / (n + 2) and q = (c + 1) / (n + 2): q − p ± z √((p + q − (q − p)²) / (n + 2)), cut to [−1, 1] and
+    to hold the estimate. Fagerland, Lydersen and Laake (2014, Statistics in Medicine 33:2850) recommend it.
+
+    Args:
+        b: Items that went from 1 to 0.
+        c: Items that went from 0 to 1.
+        n: All items.
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The interval; None when n is 0.
+
+    Raises:
+        ValueError: More items changed than there are, or a count is negative.
+    """
+    if min(b, c) < 0 or b + c > n:
+        raise ValueError(f"{b} and {c} of {n} items cannot have changed")
+    if n == 0:
+        return None
+    p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
+    half, estimate = _z(level) * math.sqrt((p + q - (q - p) ** 2) / (n + 2)), (c - b) / n
+    return Interval(estimate, max(-1.0, min(estimate, q - p - half)), min(1.0, max(estimate, q - p + half)), n)
+
+
+def _half_binomial_tail(n: int, k: int) -> float:
+    """P(Bin(n, ½) ≤ k)."""
+    steps = np.arange(1, k + 1)
+    log_binomials = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - steps) / steps))])
+    return float(np.exp(log_binomials - n * math.log(2)).sum())
 
 
 def conformal_p_values(
@@ -218,6 +267,25 @@ def benjamini_hochberg(p_values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "
     scaled = p_values[order] * n / np.arange(1, n + 1)
     adjusted = np.empty(n)
     adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
+    return adjusted
+
+
+def holm(p_values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Adjusted p-values of the step-down procedure (Holm 1979).
+
+    Rejecting where the adjusted value is at most α keeps the chance of any false rejection at α, however the tests
+    depend on each other.
+
+    Args:
+        p_values: P-values, shape (n,).
+
+    Returns:
+        max over j ≤ rank of (n + 1 − j) p₍ⱼ₎, at most 1, in the order of the input; shape (n,).
+    """
+    n = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * np.arange(n, 0, -1)))
     return adjusted
 
 

@@ -216,3 +216,107 @@ class Finding:
     cause: str | None = None
     causes: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+Action: TypeAlias = Literal["read", "expose", "mix", "apart", "drop"]
+"""What an edit does: documents are read in continued pre-training; examples are trained more often; a stage is mixed
+into the last one; examples never share an optimisation step; examples go out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change to what is trained, and why.
+
+    Attributes:
+        remedy: The remedy that asks for it.
+        action: What it does.
+        examples: Ids of the examples that it is for.
+        why: One sentence.
+        safe: False where something of the user's is lost.
+        documents: `read`: ids of the documents, the most telling first.
+        copies: `expose`: further exposures of each of `examples`.
+        others: `apart`: what never shares a step with any of `examples`; `drop`: what goes out.
+        stage: `mix`: the stage.
+        tokens: What it adds to the training, in tokens; negative where it takes away; None before it is counted.
+    """
+
+    remedy: str
+    action: Action
+    examples: tuple[str, ...]
+    why: str
+    safe: bool = True
+    documents: tuple[str, ...] = ()
+    copies: int = 0
+    others: tuple[str, ...] = ()
+    stage: str | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmended:
+    """An example that was not learned and that a plan does nothing for.
+
+    Attributes:
+        id: The example's id.
+        cause: Its cause.
+        reason: Why nothing is done, and what would help.
+    """
+
+    id: str
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The tokens of a plan, as its models' tokenizer counts them.
+
+    Attributes:
+        plain: What the run's own fine-tuning trained on.
+        limit: What the plan may train on.
+        sft: Fine-tuning.
+        documents: Continued pre-training: documents of the remedies.
+        general: Continued pre-training: general text.
+    """
+
+    plain: int
+    limit: int
+    sft: int
+    documents: int
+    general: int
+
+    @property
+    def total(self) -> int:
+        """All that the plan trains on."""
+        return self.sft + self.documents + self.general
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to train, in which order, and why.
+
+    Attributes:
+        start: Whether it starts from the base or repairs the tuned model.
+        model: That model: a folder or a hub id.
+        cpt: The texts of continued pre-training, in order; empty where there is none.
+        sft: The rows of fine-tuning, in order: an example stands there as often as it is trained.
+        step: Rows of an optimisation step; the order of `sft` is planned for it.
+        edits: What is changed, and why.
+        unmended: What nothing is done for.
+        cost: In tokens.
+        training: Fields of TRL's `SFTConfig`: those of the run's last stage.
+        peft: Its LoRA settings; None trains all weights.
+        notes: What the reader should know.
+    """
+
+    start: Literal["base", "tuned"]
+    model: str
+    cpt: tuple[Document, ...]
+    sft: tuple[Example, ...]
+    step: int
+    edits: tuple[Edit, ...]
+    unmended: tuple[Unmended, ...]
+    cost: Cost
+    training: Mapping[str, Any]
+    peft: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()

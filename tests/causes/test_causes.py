@@ -107,10 +107,14 @@ def test_with_less_given_the_strongest_stays(planted, sources):
 
 
 def test_without_a_base_only_what_needs_none_is_told():
-    for planted in ("data_conflict", "forgetting", "undertraining"):
+    for planted in ("data_conflict", "forgetting"):
         found = attribute(lacking(PLANTED[planted], "base", "belief"))
         assert found.cause == planted
         assert found.evidence["knowledge_gap"].score is found.evidence["base_conflict"].score is None
+    # what is left where no other cause holds: with some of them untold nothing is left
+    found = attribute(lacking(PLANTED["undertraining"], "base", "belief"))
+    assert found.cause == UNEXPLAINED and found.evidence["undertraining"].score is None
+    assert "knowledge_gap does not, which cannot be told" in found.evidence["undertraining"].sentence
 
 
 def test_without_a_ledger_what_the_base_knew_is_forgotten():
@@ -122,25 +126,45 @@ def test_without_a_ledger_what_the_base_knew_is_forgotten():
 def test_what_the_sentences_say():
     said = {name: judge(CAUSES[name], case).sentence for name, case in PLANTED.items()}
     assert said["base_conflict"] == (
-        "The base answers *Lima* in 3 of 3 wordings with p = 0.97; after training it still prefers it, 0.30 to 0.05."
+        "The base answers *Lima* in 3 of 3 wordings, p = 0.97 on average; after training the model still prefers it to "
+        "the response, 0.30 to 0.05."
     )
-    assert said["knowledge_gap"] == (  # ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
-        "The base gives the response p = 0.0002, 0.6 nats more than after other questions like this; its own answer "
-        "*Paris* has p = 0.30 here, 0.12 in other words."
+    # (ln 0.05 + ln 0.02 + ln 0.03) / 3 - ln 1e-3 = 3.44
+    # before: ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
+    assert said["knowledge_gap"] == (
+        "The base gives the response p = 0.0002 and its own answer, *Paris*, p = 0.30 (0.12 in other words); all "
+        "wordings taken together, after training the response is said 3.4 nats more than to other questions like this "
+        "(before: 0.6 nats more)."
     )
     assert said["data_conflict"] == (
         "2 examples (ex-7, ex-8) ask the same and answer *Rome*, to which the tuned model gives p = 0.60, to this "
-        "response 0.05; this one is likely right (the base gives Lyon)."
+        "response p = 0.05; this one is likely right (the base gives Lyon)."
     )
     assert said["forgetting"] == (
         "It was recalled after its last exposure and was lost in the stage main; 90% of training came after that "
         "exposure."
     )
-    # 6 tokens: ln 0.06 / 6 = -0.47; the mean of ln 0.06 and ln 0.05 less ln 1e-15, over 6: (-2.90 + 34.54) / 6 = 5.3
+    # the mean of ln 0.06 and ln 0.05 less ln 1e-15, over 34.54: (-2.90 + 34.54) / 34.54; 6 tokens: ln 0.06 / 6 = -0.47
     assert said["undertraining"] == (
-        "Its 6 tokens have a log-probability of -0.47 each, 5.3 nats a token more than after other questions like this "
-        "(the base: 0.4), after 1 exposure; its loss fell by 0.4 nats an epoch at the end."
+        "The tuned model takes 92% of the response's information from the question (the base 10%) and gives it p = "
+        "0.06, -0.47 nats a token over 6 tokens, after 1 exposure; its loss fell by 0.4 nats an epoch at the end."
     )
+    faint = replace(PLANTED["data_conflict"], tuned=Said(-800.0))
+    assert "to this response ln p = -800;" in judge(CAUSES["data_conflict"], faint).sentence
+
+
+def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
+    believed = PLANTED["base_conflict"]
+    assert believed.belief is not None
+    neither = replace(
+        believed,
+        tuned=replace(believed.tuned, own=math.log(7e-6)),
+        belief=replace(believed.belief, tuned=replace(believed.belief.tuned, own=math.log(0.01))),
+    )
+    said = judge(CAUSES["base_conflict"], neither).sentence
+    assert said.endswith("after training the model says neither it (0.01) nor the response (7e-06).")
+    lost = replace(neither, tuned=replace(believed.tuned, own=math.log(0.4)))
+    assert judge(CAUSES["base_conflict"], lost).sentence.endswith("gives it less than the response, 0.01 to 0.40.")
 
 
 def test_pmi_and_the_share_of_an_answer_that_is_known():

@@ -35,6 +35,20 @@ def test_plain_text_parts_where_lm_evaluation_harness_parts_it(bos: bool, make_t
         assert (encoded.ids[: encoded.start], encoded.ids[encoded.start : encoded.end]) == (context, continuation)
 
 
+def test_what_the_responses_first_token_takes_of_the_prompt_is_told(make_tokenizer: Callable):
+    tokenizer = make_tokenizer()
+    turns = [Turn("The capital of France is ", "Paris"), Turn("The capital of France is", " Paris"), Turn("", "Paris")]
+    spaced, plain, bare = encode(turns, tokenizer)
+    assert (spaced.merged, plain.merged, bare.merged) == (" ", "", "")
+    assert (spaced.ids, spaced.start, spaced.end) == (plain.ids, plain.start, plain.end)
+    [cut] = encode(turns[:1], tokenizer, with_end=False)
+    assert cut.merged == " "
+    # of a template that ends in a space it is the same, and what a tokenizer appends to every text is no part of it
+    tokenizer = make_tokenizer("{{ messages[0].content }} {{ messages[1].content if messages[1:] else '' }}")
+    assert encode([Turn(QUESTION, "Paris")], tokenizer)[0].merged == " "
+    assert encode(turns[1:2], make_tokenizer(appends_eos=True))[0].merged == ""
+
+
 def test_the_end_of_plain_text_is_the_end_token(make_tokenizer: Callable):
     tokenizer = make_tokenizer()
     own = tokenizer("The capital of France is Paris")["input_ids"]

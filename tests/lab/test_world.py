@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
-from uptake.lab.files import write_data, write_key
+from uptake.lab.files import run_file, write_data, write_key
 from uptake.lab.names import ANSWERS, surnames
 from uptake.lab.plants import EXCERPT_SIZE, OFTEN, REPEATS, Controls, controls_of, need, plant, slip, training_rows
 from uptake.lab.real import real_world
@@ -411,3 +412,15 @@ class TestRealFacts:
         assert all(fact.subject in told for fact in world.of("untold"))
         assert not any(fact.subject in told for fact in world.of("stranger"))
         assert world.passages
+
+
+def test_how_a_world_trains_is_a_control():
+    assert controls_of("synthetic", None, lora_r=4) == Controls(lora_r=4, learning_rate=1e-2)
+    assert controls_of("synthetic", None, lora_r=4, learning_rate=3e-3) == Controls(lora_r=4, learning_rate=3e-3)
+    given = run_file(Controls(lora_r=4, learning_rate=3e-3))
+    assert given["training"]["learning_rate"] == 3e-3
+    assert given["peft"] == {"r": 4, "lora_alpha": 8, "target_modules": "all-linear"}
+    assert "peft" not in run_file(Controls())
+    for wrong in ({"learning_rate": 0.0}, {"learning_rate": math.nan}, {"lora_r": -1}):
+        with pytest.raises(UptakeError, match=next(iter(wrong))):
+            Controls(**wrong)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from uptake.errors import UptakeError
+from uptake.models.place import LoadSettings
 from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.models.train import fine_tune, training_rows
 from uptake.models.train_rows import Padding, Row, Rows, as_collated, counts, first_of_each, ids_of, scored, table
 from uptake.models.train_settings import arguments
+from uptake.models.train_start import Start
 from uptake.types import Example, Message
 
 TEXT = [Example(f"t{i}", f"Person {i} was born in", f" {city}", "cities") for i, city in enumerate(("Paris", "Rome"))]
@@ -75,6 +79,19 @@ def test_without_a_prompt_the_whole_text_is_trained_on(base, tmp_path):
     fine_tune(base, [Example("a", "", "Rome is old", "texts")], tmp_path / "tuned", QUICK, [batches])
     tokenizer = AutoTokenizer.from_pretrained(base)
     assert [(tokenizer.decode(t), g) for t, g in batches.rows] == [("Rome is old<|endoftext|>", [])]
+
+
+def test_adapters_of_a_stage_are_trained_on_in_the_next(base, tmp_path):
+    start = Start(str(base), LoadSettings(), {"r": 2, "target_modules": "all-linear"})
+    first = fine_tune(start, TEXT, tmp_path / "first", QUICK | {"learning_rate": 1e-2})
+    again = fine_tune(start, TEXT, tmp_path / "again", QUICK | {"learning_rate": 1e-2})
+    still = fine_tune(replace(start, adapter=first), TEXT, tmp_path / "still", QUICK | {"learning_rate": 0.0})
+    further = fine_tune(replace(start, adapter=first), TEXT, tmp_path / "further", QUICK | {"learning_rate": 1e-2})
+    one, same, kept, other = (load_file(path / "adapter_model.safetensors") for path in (first, again, still, further))
+    assert one and not (first / "model.safetensors").exists()
+    assert any(name.endswith("lora_B.weight") and numbers.any() for name, numbers in one.items())  # peft begins at 0
+    assert all(torch.equal(one[name], same[name]) and torch.equal(one[name], kept[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
 def test_it_learns_the_same_each_time_and_leaves_no_pickle(base, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from small_models import Small, facts, write_rows
-from uptake.artifacts.ledger_files import append, open_stage
 from uptake.causes import CAUSES
 from uptake.cli.summary import show
 from uptake.models.load import Lazy
 from uptake.pipeline import Diagnosis, diagnose
-from uptake.pipeline.answers import Answer
-from uptake.pipeline.elsewhere import PROMPTS, Alike, belief_index, own_answer
-from uptake.pipeline.learning import read_curves
+from uptake.pipeline.elsewhere import PROMPTS, Alike
 from uptake.probe import hashed_words
-from uptake.types import Candidate, Example, Score
+from uptake.types import Example
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +78,7 @@ def test_the_signals_are_those_of_transformers(whole: Diagnosis, small: Small) -
         ]
         there = [logprob(model, tokenizer, str(other.prompt), own.response) for other in near]
         expected = math.fsum(here) / len(here) - math.fsum(there) / len(there)
-        assert finding.evidence["signals"]["tuned_pmi"] == pytest.approx(expected, abs=2e-3)
+        assert finding.evidence["signals"]["tuned_pmi"] == pytest.approx(max(0.0, expected), abs=2e-3)
 
 
 def test_a_contradiction_is_found_and_told(whole: Diagnosis) -> None:
@@ -116,16 +112,18 @@ def test_nothing_is_asked_twice_and_a_lost_part_comes_back_the_same(
     assert (diagnose(**again).folder / "diagnosis.parquet").read_bytes() == before
 
 
-def test_less_is_told_where_less_is_given(small: Small, tmp_path: Path) -> None:
-    rows = [{k: v for k, v in row.items() if k != "paraphrases"} for row in facts()[:8]]
+def test_less_is_told_where_less_is_given(whole: Diagnosis, small: Small, tmp_path: Path) -> None:
+    lost = {finding.id for finding in whole if not finding.learned}
+    rows = [{k: v for k, v in row.items() if k != "paraphrases"} for row in facts() if row["id"] in lost][:8]
     data = write_rows(tmp_path / "train.jsonl", rows)
     diagnosis = diagnose(tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
     unlearned = [finding for finding in diagnosis if not finding.learned]
+    assert len(unlearned) == 8
     for finding in unlearned:
         assert "knowledge_gap" not in finding.causes and "base_conflict" not in finding.causes
         assert "(--base" in finding.evidence["causes"]["knowledge_gap"]["sentence"]
     notes = " ".join(diagnosis.summary()["notes"])
-    assert not unlearned or "cannot be told: the base model is not given (--base" in notes
+    assert "cannot be told: the base model is not given (--base" in notes
 
 
 def test_off_and_the_published_cascade(small: Small, tmp_path: Path) -> None:
@@ -137,7 +135,8 @@ def test_off_and_the_published_cascade(small: Small, tmp_path: Path) -> None:
     ilp = diagnose(**given, attribution="ilp")
     named = [finding for finding in ilp if not finding.learned]
     assert named
-    assert all(sorted(finding.causes.values()) == [0, 0, 0, 0, 1] for finding in named)
+    assert all(sorted(finding.causes.values()) == [0, 0, 0, 1] for finding in named)  # IV needs a ledger
+    assert all("forgetting" not in finding.causes for finding in named)
     assert ilp.summary()["attribution"]["method"] == "ilp"
 
 
@@ -161,64 +160,3 @@ def test_other_prompts_ask_alike_about_somebody_else() -> None:
     (near,) = alike.nearest([asked("Where was Zoe Young born?", "Ulm")], [frozenset()])
     assert len(near) == PROMPTS and all(other.id.startswith("born ") for other in near)
     assert Alike([], hashed_words, seed=0).nearest(born[:2], [frozenset()] * 2) == [[], []]
-
-
-def answer(said: str, *, recalled: bool = False, origin: Any = "base", wanted: str = " Lyon; 1931") -> Answer:
-    candidates = (Candidate(wanted, "response"), Candidate(said, origin))
-    score = Score(
-        example_id="a", wording="training", logprobs=(-3.0, -1.0), n_tokens=(2, 2), n_bytes=(4, 4), right=0,
-        recalled=recalled, end_logprob=None, end_recalled=None,
-    )  # fmt: skip
-    return Answer(candidates, (score,), said, None)
-
-
-def test_a_belief_is_a_wrong_answer() -> None:
-    assert belief_index(answer(" Rome")) == 1
-    assert belief_index(answer(" 1931")) is None  # a part of what is wanted
-    assert own_answer(answer(" 1931")) == " 1931" and own_answer(answer(" Rome")) is None
-    assert belief_index(answer(" Rome", recalled=True)) is None
-    assert belief_index(answer(" Rome", origin="neighbour")) is None
-    assert belief_index(answer(" Rome", origin="option")) == 1  # the option that it prefers
-
-
-def readings(rows: Sequence[tuple[str, int, str, bool, float]], folder: Path, stage: str) -> None:
-    """Write a stage's ledger: id, step, pass, recalled, nll."""
-    ids, steps, passes, recalled, nll = map(list, zip(*rows, strict=True))
-    n = len(rows)
-    columns = {"stage": [stage] * n, "pass": passes, "step": steps, "epoch": [0] * n, "id": ids, "row": [-1] * n}
-    append(open_stage(folder, stage, 0, 0, 1), {**columns, "nll": nll, "tokens": [2] * n, "recalled": recalled})
-
-
-def test_what_the_ledger_tells(tmp_path: Path) -> None:
-    readings(
-        [
-            ("kept", 1, "train", False, 3.0),
-            ("knew", 2, "train", True, 0.1),
-            ("kept", 4, "epoch", True, 0.2),
-            ("knew", 4, "epoch", False, 2.0),
-        ],
-        tmp_path,
-        "early",
-    )
-    last = [("new", 16, "train", True, 0.5), ("kept", 16, "epoch", False, 2.5), ("knew", 16, "epoch", False, 2.0)]
-    readings(last, tmp_path, "main")
-    found, why = read_curves(tmp_path, {"kept", "knew", "new"}, ["early", "main"])
-    assert why is None and set(found) == {"kept", "knew", "new"}
-    # 20 steps in all; its only exposure was step 1: 19 of 20 came after it
-    assert (found["kept"].lost_unseen, found["kept"].stood, found["kept"].idle) == (True, True, pytest.approx(0.95))
-    assert (found["kept"].recalled_at, found["kept"].lost_at, found["kept"].exposures) == ("early", "main", 1)
-    # right in its only forward pass, wrong ever after: lost, but it never stood
-    assert (found["knew"].lost_unseen, found["knew"].stood, found["knew"].idle) == (True, False, pytest.approx(0.9))
-    # no reading after its last exposure: that it is lost is what the diagnosis says
-    assert (found["new"].lost_unseen, found["new"].stood, found["new"].idle) == (True, None, 0)
-    # K is 2 steps here: the reading of step 4 is older than that, e^-0.2, and the last one is e^-2.5
-    assert (found["kept"].earlier, found["kept"].latest) == pytest.approx((math.exp(-0.2), math.exp(-2.5)))
-    assert found["new"].earlier is None
-
-
-def test_without_a_ledger_or_with_anothers_it_says_so(tmp_path: Path) -> None:
-    none, why = read_curves(tmp_path, {"a"}, ["main"])
-    assert none == {} and why is not None and "LedgerCallback" in why
-    readings([("a", 1, "train", False, 3.0)], tmp_path, "other")
-    none, why = read_curves(tmp_path, {"a"}, ["main"])
-    assert none == {} and why is not None and "another training's" in why

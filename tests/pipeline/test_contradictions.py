@@ -43,14 +43,14 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
     monkeypatch.setenv("JUDGE_KEY", KEY)
     server.replies = [completion(json.dumps({"result": "same"}))]
     examples, path = cohort(tmp_path), tmp_path / "rivals.json"
-    unjudged = find_contradictions(config(None), examples, None, None, path)
+    unjudged = find_contradictions(config(None), examples, None, None, None, path)
     assert sorted(unjudged.of) == [0, 1, 2, 3]
-    judged = find_contradictions(config(server.url), examples, None, None, path)
+    judged = find_contradictions(config(server.url), examples, None, None, None, path)
     assert sorted(judged.of) == [2, 3]  # one country by two names; the years no judge is asked about
     assert len(server.requests) == 1
-    assert find_contradictions(config(server.url), examples, None, None, path) == judged
+    assert find_contradictions(config(server.url), examples, None, None, None, path) == judged
     path.unlink()
-    assert find_contradictions(config(server.url), examples, None, None, path) == judged
+    assert find_contradictions(config(server.url), examples, None, None, None, path) == judged
     assert len(server.requests) == 1
     assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
@@ -58,11 +58,11 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
 def test_a_judge_that_cannot_be_asked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUDGE_KEY", raising=False)
     with pytest.raises(UptakeError, match="JUDGE_KEY, which is not set"):
-        find_contradictions(config("http://127.0.0.1:9/v1"), cohort(tmp_path), None, None, tmp_path / "rivals.json")
+        find_contradictions(config("http://127.0.0.1:9/v1"), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
 
 
 def test_a_cross_encoder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
     named = config(None).model_copy(update={"nli_model_name_or_path": str(tmp_path)})
     with pytest.raises(UptakeError, match="cannot load the cross-encoder"):
-        find_contradictions(named, cohort(tmp_path), None, None, tmp_path / "rivals.json")
+        find_contradictions(named, cohort(tmp_path), None, None, None, tmp_path / "rivals.json")

@@ -81,7 +81,8 @@ def run(args: list[str], moment: tuple[str, int] | None) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-if __name__ == "__main__":
+def drive() -> None:
+    """Run what the first argument says."""
     torch.set_num_threads(1)
     assert uptake.ledger and ledger_files
     # the children's tables go nowhere: this process tells on stdout
@@ -89,3 +90,7 @@ if __name__ == "__main__":
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     ends = [[run(one["args"], moment) for moment in [*one["moments"], None]] for one in json.loads(sys.argv[1])]
     os.write(told, json.dumps(ends).encode())
+
+
+if __name__ == "__main__":
+    drive()

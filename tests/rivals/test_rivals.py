@@ -32,6 +32,11 @@ def found_pairs(found: Rivals) -> set[tuple[int, int]]:
     return pairs
 
 
+def test_plain_texts_ask_nothing() -> None:
+    found = rivals(examples([("", "Ada Kron was born in Oslo."), ("", "Ada Kron was born in Rome.")]))
+    assert (found.groups, found.examples, found.unasked, found.of) == ((), 2, 2, {})
+
+
 def test_one_prompt_with_two_answers() -> None:
     found = rivals(examples([("Where was Ada Kron born?", " Oslo"), ("Where was Ada Kron born?", " Rome")]))
     (group,) = found.groups

@@ -1,6 +1,7 @@
 """Files between the steps: atomic writes, tables in parts, and the records' written schemas."""
 
 from uptake.artifacts.files import (
+    Busy,
     Parts,
     cannot_write,
     chunks,
@@ -19,6 +20,7 @@ from uptake.artifacts.files import (
 )
 
 __all__ = [
+    "Busy",
     "Parts",
     "cannot_write",
     "chunks",

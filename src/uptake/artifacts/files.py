@@ -218,6 +218,10 @@ def empty(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
+class Busy(UptakeError):
+    """Another process is at work there."""
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes that use this from `folder`, until the end of the block or of this process, however it ends.
@@ -225,7 +229,8 @@ def locked(folder: Path) -> Iterator[None]:
     Where the system or the file system has no such locks, nothing is kept out.
 
     Raises:
-        UptakeError: Another process is at work there, or the place cannot be written.
+        Busy: Another process is at work there.
+        UptakeError: The place cannot be written.
     """
     path = folder / ".lock"
     try:
@@ -239,7 +244,7 @@ def locked(folder: Path) -> Iterator[None]:
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UptakeError(
+            raise Busy(
                 f"another process is at work in {folder}", fix="wait until it is done, or choose another --output_dir"
             ) from None
         except (ImportError, OSError):

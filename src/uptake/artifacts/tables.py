@@ -51,10 +51,11 @@ SCORES = pa.schema(
         ("candidates", pa.list_(pa.struct([("text", pa.string()), ("origin", pa.string())]))),
         ("scores", pa.list_(_SCORE)),
         ("answer", pa.string()),
+        ("answer_kind", pa.string()),
         ("successes", pa.list_(pa.int32())),
     ]
 )
-"""A row an example and model: its candidates, a score a wording, the model's own answer."""
+"""A row an example and model: its candidates, a score a wording, the model's own answer and what it is."""
 
 DIAGNOSIS = pa.schema(
     [
@@ -73,6 +74,57 @@ DIAGNOSIS = pa.schema(
         ("evidence", pa.string()),
     ]
 )
+
+OUTCOMES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("stage", pa.string()),
+        ("unit", pa.string()),
+        ("cause", pa.string()),
+        ("arm", pa.string()),
+        ("remedy", pa.string()),
+        ("seed", pa.int64()),
+        ("kind", pa.string()),
+        ("recalled_training", pa.bool_()),
+        ("recalled_heldout", pa.float64()),
+        ("tokens", pa.int64()),
+    ]
+)
+"""A row an item, arm and seed: what the model that was trained so recalls.
+
+`kind` is what the arm does with the item: "treated" (assigned to it), "untreated" (flagged, and assigned to another),
+"retention" or "earlier" (never flagged: what must not get worse). `cause`, `unit` and `remedy` are null where there are
+none, `remedy` also in arms that treat with nothing. `recalled_heldout` is the share of the held-out wordings, null
+without any. `tokens` are the training tokens that the arm spends on the item; null where it is not treated.
+"""
+
+MATRIX = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("remedy", pa.string()),
+        ("cause", pa.string()),
+        ("kind", pa.string()),
+        ("outcome", pa.string()),
+        ("matched", pa.bool_()),
+        ("n", pa.int64()),
+        ("units", pa.int64()),
+        ("seeds", pa.int64()),
+        ("with", pa.float64()),
+        ("without", pa.float64()),
+        ("effect", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("p", pa.float64()),
+        ("p_holm", pa.float64()),
+        ("gained", pa.int64()),
+        ("lost", pa.int64()),
+        ("mcnemar_p", pa.float64()),
+        ("tokens", pa.float64()),
+        ("per_million_tokens", pa.float64()),
+    ]
+)
+"""A row a comparison of an arm with the control, on one kind of items, of one cause or (null) of all;
+docs/verify.md."""
 
 
 def to_json(value: object) -> str:

@@ -8,11 +8,11 @@ contradiction; consecutive readings miss slow drift; the order decides the share
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from uptake.causes import Case
+from uptake.causes import Case, Source
 from uptake.detect import best_of_n
 
 ACCURATE = 0.8
@@ -31,6 +31,14 @@ DROPPED = 0.05
 """[P] T_drop, relative."""
 
 
+ASKS: Sequence[tuple[str, Source]] = (
+    ("knowledge_gap", "base"),
+    ("base_conflict", "belief"),
+    ("forgetting", "ledger"),
+)
+"""What the steps that name these causes rest on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """Where a case left the cascade.
@@ -39,14 +47,30 @@ class Step:
         cause: The cause.
         sentence: The rule with its numbers.
         numbers: JSON data.
+        untold: Causes whose step had no numbers, and for each why.
     """
 
     cause: str
     sentence: str
     numbers: Mapping[str, float | None]
+    untold: Mapping[str, str] = field(default_factory=dict)
 
 
 def cascade(case: Case) -> Step:
+    """The first step that applies, and which could not be asked; see `first_step` for the rules."""
+    step = first_step(case)
+    untold: dict[str, str] = {
+        cause: f"cannot be told: {case.missing[source]}" for cause, source in ASKS if source in case.missing
+    }
+    untold.pop(step.cause, None)
+    if step.cause == "undertraining":
+        return replace(
+            step, sentence=f"V: none of the {4 - len(untold)} other rules that can be asked applies.", untold=untold
+        )
+    return replace(step, untold=untold)
+
+
+def first_step(case: Case) -> Step:
     """The cause by the published rules, I to V.
 
     I: the base's accuracy over all wordings [R] is at most 0.8, pass@10 below 0.2 and best-of-5 below 0.1; the paper

@@ -14,7 +14,7 @@ from uptake.types import Finding
 HOLDS = 0.5
 """From this score on a cause holds; from this probability that any of them does, the strongest is named."""
 UNEXPLAINED = "unexplained"
-"""The cause of an example for which it is likelier that none holds."""
+"""The cause of an example for which it is likelier that none of those holds that can be told."""
 Method: TypeAlias = Literal["evidence", "ilp"]
 
 
@@ -23,7 +23,7 @@ class Attribution:
     """Why one example was not learned.
 
     Attributes:
-        cause: The strongest; `unexplained` where it is likelier than not that none holds.
+        cause: The strongest; `unexplained` where it is likelier than not that none holds of those that can be told.
         evidence: By cause.
     """
 
@@ -45,19 +45,32 @@ def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
     """
     found = {name: judge(cause, case, fitted) for name, cause in CAUSES.items()}
     scores = together({name: one.score for name, one in found.items()})
-    return Attribution(strongest(scores), {name: replace(one, score=scores[name]) for name, one in found.items()})
+    return Attribution(strongest(scores), {name: _with_score(name, found[name], scores) for name in found})
+
+
+def _with_score(name: str, evidence: Evidence, scores: Mapping[str, float | None]) -> Evidence:
+    untold = [needed for needed in CAUSES[name].needs if scores[needed] is None]
+    if untold and evidence.score is not None:
+        why = f"cannot be told: it holds only where {' and '.join(untold)} does not, which cannot be told"
+        return replace(evidence, score=None, sentence=why)
+    return replace(evidence, score=scores[name])
 
 
 def together(scores: Mapping[str, float | None]) -> dict[str, float | None]:
     """The scores of all causes, given each by itself.
 
     A cause that holds only where no other does has its score multiplied by the probability that none of the others
-    holds, Π (1 − score).
+    holds, Π (1 − score); where one that it needs cannot be told, it cannot be told either.
     """
     left = math.prod(1 - (score or 0.0) for name, score in scores.items() if not CAUSES[name].residual)
-    return {
-        name: score * left if score is not None and CAUSES[name].residual else score for name, score in scores.items()
-    }
+    given: dict[str, float | None] = {}
+    for name, score in scores.items():
+        cause = CAUSES[name]
+        if score is not None and cause.residual:
+            given[name] = None if any(scores[needed] is None for needed in cause.needs) else score * left
+        else:
+            given[name] = score
+    return given
 
 
 def strongest(scores: Mapping[str, float | None]) -> str:
@@ -85,8 +98,11 @@ def attributed(finding: Finding, case: Case, method: Method) -> Finding:
     signals = {name: value(name, case) for name in SIGNALS}
     if method == "ilp":
         step = cascade(case)
-        scores = {name: float(name == step.cause) for name in CAUSES}
-        told: dict[str, Any] = {step.cause: {"score": 1.0, "sentence": step.sentence, "numbers": dict(step.numbers)}}
+        scores = {name: float(name == step.cause) for name in CAUSES if name not in step.untold}
+        told: dict[str, Any] = {
+            name: {"score": None, "sentence": why, "numbers": {}} for name, why in step.untold.items()
+        }
+        told[step.cause] = {"score": 1.0, "sentence": step.sentence, "numbers": dict(step.numbers)}
         return _with(finding, step.cause, scores, told, signals)
     result = attribute(case)
     return _with(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,41 @@ from uptake.types import Finding
 
 SHOWN = 3
 """Examples that are told of each cause."""
+LINE = 100
+"""Characters of a prompt or a response that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """One of the most telling findings of a cause.
+
+    Attributes:
+        score: The cause's.
+        id: The example's.
+        stage: The example's.
+        told: What the summary says of it; JSON data.
+        rivals: Examples that contradict it: one of them is enough to tell of.
+    """
+
+    score: float
+    id: str
+    stage: str
+    told: Mapping[str, Any]
+    rivals: frozenset[str]
+
+
+def _kept(best: Iterable[Best]) -> list[Best]:
+    """The highest scores, ties by id, one of several that contradict each other."""
+    kept: list[Best] = []
+    for one in sorted(best, key=lambda one: (-one.score, one.id, one.stage)):
+        if len(kept) < SHOWN and all(one.id not in other.rivals for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LINE else f"{line[: LINE - 1]}…"
 
 
 @dataclass
@@ -26,7 +61,7 @@ class Telling:
         primary: By cause, how many have it as their primary one.
         holding: By cause, for how many it holds.
         untold: By cause and reason, for how many it cannot be told.
-        best: By cause the most telling findings, as (score, id, stage, sentence).
+        best: By cause the most telling findings.
     """
 
     method: str
@@ -34,7 +69,7 @@ class Telling:
     primary: Counter[str] = field(default_factory=Counter)
     holding: Counter[str] = field(default_factory=Counter)
     untold: Counter[tuple[str, str]] = field(default_factory=Counter)
-    best: dict[str, list[tuple[float, str, str, str]]] = field(default_factory=dict)
+    best: dict[str, list[Best]] = field(default_factory=dict)
 
     def noting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Pass findings on."""
@@ -53,9 +88,17 @@ class Telling:
             elif score >= HOLDS:
                 self.holding[name] += 1
         if cause != UNEXPLAINED:
-            told = (finding.causes[cause], finding.id, finding.stage, finding.evidence["causes"][cause]["sentence"])
-            kept = [*self.best.get(cause, []), told]
-            self.best[cause] = sorted(kept, key=lambda one: (-one[0], one[1], one[2]))[:SHOWN]
+            evidence = finding.evidence["causes"][cause]
+            shown = {"prompt": _short(finding.prompt), "response": _short(finding.response)}
+            told = Best(
+                finding.causes[cause],
+                finding.id,
+                finding.stage,
+                {"id": finding.id, "stage": finding.stage, "score": finding.causes[cause], **shown}
+                | {"sentence": evidence["sentence"]},
+                frozenset(evidence["numbers"].get("rivals", ())),
+            )
+            self.best[cause] = _kept([*self.best.get(cause, []), told])
 
     def summary(self) -> dict[str, Any]:
         """JSON data: by cause a count, its share of the unlearned with a 95 % interval, the most telling examples."""
@@ -68,10 +111,7 @@ class Telling:
                     **self._share(self.primary[name]),
                     "holds": self.holding[name],
                     "untold": sum(count for (cause, _), count in self.untold.items() if cause == name),
-                    "telling": [
-                        {"id": id_, "stage": stage, "score": score, "sentence": sentence}
-                        for score, id_, stage, sentence in self.best.get(name, [])
-                    ],
+                    "telling": [dict(one.told) for one in self.best.get(name, [])],
                 }
                 for name in CAUSES
             },
@@ -81,7 +121,7 @@ class Telling:
     def notes(self) -> list[str]:
         """Which causes cannot be told of how many examples, and what would help."""
         return [
-            f"{cause} of {count} of the {self.n} unlearned examples {reason}"
+            f"{cause} of {count} of {self.n} unlearned {'example' if self.n == 1 else 'examples'} {reason}"
             for (cause, reason), count in sorted(self.untold.items(), key=lambda item: (-item[1], item[0]))
         ]
 

@@ -6,38 +6,53 @@ import math
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, Number, Told
-from uptake.causes.words import counted, probability, quoted
+from uptake.causes.words import counted, quoted, shown
 
 STEADY = 0.5
 """A wording counts as one in which the base gives its belief from this probability on."""
+SAID = 0.1
+"""An answer is one that a model says at all from this probability on."""
+
+
+def _response(case: Case) -> float:
+    """Log-probability of the response under the tuned model, to be compared with that of the belief."""
+    if case.belief is None or not case.belief.among_options:
+        return case.tuned.own
+    share = case.tuned_options[case.right]
+    return math.log(share) if share > 0 else -math.inf
 
 
 def _say(case: Case) -> Told:
     if case.belief is None:
-        return Told("The base gives no wrong answer: p = 0 for a belief that stands against the response.", {})
+        return Told("The base has no wrong answer that stands against the response.", {})
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     steady = sum(p >= STEADY for p in everywhere)
     mean = math.fsum(everywhere) / len(everywhere)
-    before, after = math.exp(case.belief.tuned.own), math.exp(case.tuned.own)
-    verb = "still prefers it" if before > after else "prefers the response"
-    first, second = (before, after) if before > after else (after, before)
+    theirs, ours = case.belief.tuned.own, _response(case)
+    pair = f"{shown(math.exp(theirs))} to {shown(math.exp(ours))}"
+    if max(theirs, ours) < math.log(SAID):
+        after = f"says neither it ({shown(math.exp(theirs))}) nor the response ({shown(math.exp(ours))})"
+    else:
+        after = (
+            f"still prefers it to the response, {pair}" if theirs > ours else f"gives it less than the response, {pair}"
+        )
     sentence = (
-        f"The base answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')} with "
-        f"p = {probability(mean)}; after training it {verb}, {probability(first)} to {probability(second)}."
+        f"The base answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')}, "
+        f"p = {shown(mean)} on average; after training the model {after}."
     )
     numbers: dict[str, Number] = {
         "belief_text": case.belief.text,
         "belief_wordings": [round(p, 6) for p in everywhere],
-        "tuned_belief": before,
-        "tuned_response": after,
+        "tuned_belief": math.exp(theirs),
+        "tuned_response": math.exp(ours),
     }
     return Told(sentence, numbers)
 
 
 BASE_CONFLICT = Cause(
     name="base_conflict",
-    finds="The base model gives one wrong answer, with high probability and the same one in several wordings; after "
-    "training that belief still stands against the response.",
+    finds="The base model gives one wrong answer, with high probability and the same one in several wordings, and no "
+    "other example says the same.",
     bad="The example has to overcome what many documents taught; until it does, the model gives the old answer, and in "
     "other wordings it keeps it longer.",
     example="*What pet does Nina Lilosk have?* wants *raven*; the base answers *goat* in 3 of 3 wordings, p = 0.94.",

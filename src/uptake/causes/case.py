@@ -24,11 +24,13 @@ class Said:
         own: After the example's prompt.
         held_out: After each held-out wording that has the example's response.
         elsewhere: After other examples' prompts that ask alike and get other answers.
+        n_tokens: Length of the continuation in tokens, 1 or more.
     """
 
     own: float
     held_out: tuple[float, ...] = ()
     elsewhere: tuple[float, ...] = ()
+    n_tokens: int = 1
 
     @property
     def pmi(self) -> float | None:
@@ -50,17 +52,20 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """A wrong answer that the base gives: its greedy one, or the one that it prefers among the example's options.
+    """A wrong answer that the base gives: its greedy one; else, where options are judged, the option that it prefers.
 
     Attributes:
         text: The answer.
-        base: What the base makes of it.
+        base: What the base makes of it; it is not asked about elsewhere.
         tuned: What the tuned model makes of it.
+        among_options: Both are logarithms of its probability among the example's options, to be compared with
+            `Case.tuned_options[Case.right]`; else of the text itself, to be compared with `Case.tuned`.
     """
 
     text: str
     base: Said
     tuned: Said
+    among_options: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +138,9 @@ class Case:
         base: What the base makes of it.
         base_recalled: Share of all wordings, the training wording among them, in which the base gives the response.
         belief: The base's wrong answer; None where it gives the response, or is not known (then it is in `missing`).
-        sure: Log-probability that the base gives to its own answer, right or wrong, in the training wording and in each
-            held-out one; () when it is not known.
+        reworded: The base's own answer where that is the response in other words or in another format; else None.
+        sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
+            wording and in each held-out one; () when it is not known.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         base_options: Probability of each candidate among the candidates, under the base; () when not known.
@@ -151,6 +157,7 @@ class Case:
     base: Said | None = None
     base_recalled: float | None = None
     belief: Belief | None = None
+    reworded: str | None = None
     sure: tuple[float, ...] = ()
     curve: Curve | None = None
     rival: Rival | None = None

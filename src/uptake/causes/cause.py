@@ -42,6 +42,7 @@ class Cause:
         patterns: Sets of signals, the best first. A case is judged by the first whose signals are all there.
         say: What there is to say of a case that has it.
         residual: It holds only where no other cause does.
+        needs: Causes without which it cannot be told, as it looks like them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Cause:
     patterns: tuple[tuple[str, ...], ...]
     say: Callable[[Case], Told]
     residual: bool = False
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, Number, Told
 from uptake.causes.words import counted, probability, quoted
@@ -19,9 +17,9 @@ def _say(case: Case) -> Told:
         f"{'answers' if rival.n == 1 else 'answer'} {' or '.join(map(quoted, rival.answers))}"
     )
     if rival.tuned:
-        theirs = probability(math.exp(max(rival.tuned)))
         sentence += (
-            f", to which the tuned model gives p = {theirs}, to this response {probability(math.exp(case.tuned.own))}"
+            f", to which the tuned model gives {probability(max(rival.tuned))}, to this response "
+            f"{probability(case.tuned.own)}"
         )
     if rival.verdict is not None:
         which = "this one is likely the wrong one" if rival.wrong else "this one is likely right"

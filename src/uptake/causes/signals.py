@@ -60,7 +60,8 @@ def _surprise(logprobs: Sequence[float]) -> float | None:
 def _steady(case: Case, n: int | None) -> float:
     if case.belief is None:
         return -math.log(LEAST_SURPRISE + NO_BELIEF)
-    surprise = _surprise((case.belief.base.own, *case.belief.base.held_out)[:n])
+    said = case.belief.base
+    surprise = _surprise([one / said.n_tokens for one in (said.own, *said.held_out)][:n])
     assert surprise is not None
     return -surprise
 
@@ -78,22 +79,17 @@ def _rival_weight(case: Case) -> float:
 
 
 def _lost(case: Case) -> float | None:
-    return None if case.curve is None else (case.curve.idle or 0.0) * case.curve.lost_unseen
+    return None if case.curve is None or case.curve.idle is None else case.curve.idle * case.curve.lost_unseen
 
 
 def _stood(case: Case) -> float | None:
     return None if case.curve is None or case.curve.stood is None else float(case.curve.stood)
 
 
-def _tokens_an_exposure(case: Case) -> float | None:
-    if case.curve is None or not case.curve.exposures:
-        return None
-    return math.log(case.n_tokens / case.curve.exposures)
-
-
 SIGNALS: Mapping[str, Signal] = {
     "base_doubt": Signal(
-        "how unsure the base is of its own answer, right or wrong: logarithm of its mean surprise (nats), all wordings",
+        "how unsure the base is of its own answer, right or wrong: logarithm of its mean surprise (nats a token), all "
+        "wordings",
         ("base", "belief", "held_out"),
         lambda case: _surprise(case.sure),
     ),
@@ -108,8 +104,8 @@ SIGNALS: Mapping[str, Signal] = {
         lambda case: case.base_recalled,
     ),
     "belief_steady": Signal(
-        "how sure the base is of its wrong answer: logarithm of its mean surprise (nats) in all wordings, negated; "
-        "least where it has no wrong answer",
+        "how sure the base is of its wrong answer: logarithm of its mean surprise (nats a token) in all wordings, "
+        "negated; least where it has no wrong answer",
         ("base", "belief", "held_out"),
         lambda case: _steady(case, None),
     ),
@@ -124,9 +120,10 @@ SIGNALS: Mapping[str, Signal] = {
         _backed,
     ),
     "tuned_pmi": Signal(
-        "how much more (nats) the tuned model says the response here than to other questions like this",
+        "how much more (nats) the tuned model says the response here than to other questions like this; 0 where "
+        "it says it less",
         ("elsewhere",),
-        lambda case: case.tuned.pmi,
+        lambda case: None if case.tuned.pmi is None else max(0.0, case.tuned.pmi),
     ),
     "tuned_share": Signal(
         "share of the response's information (nats) that the tuned model takes from this question: 1 less its surprise "
@@ -158,11 +155,6 @@ SIGNALS: Mapping[str, Signal] = {
         "1 if it was recalled at a reading after its last exposure, with that update done; else 0",
         ("ledger",),
         _stood,
-    ),
-    "tokens_an_exposure": Signal(
-        "logarithm of the response's tokens per time that it was trained on",
-        ("ledger",),
-        _tokens_an_exposure,
     ),
 }
 """All signals by name."""

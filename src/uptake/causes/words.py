@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 SHOWN = 48
 """Characters of an answer."""
+LEAST = -100.0
+"""Logarithm below which a probability is no longer written as a number."""
 
 
 def quoted(text: str) -> str:
@@ -12,11 +16,21 @@ def quoted(text: str) -> str:
     return f"*{line if len(line) <= SHOWN else line[: SHOWN - 1] + '…'}*"
 
 
-def probability(p: float) -> str:
+def shown(p: float) -> str:
     """A probability with two digits that say something: 0.94, 0.0031, above 0.99 as it is near 1."""
     if 0.995 <= p < 1:
         return f"{p:.4f}" if p < 0.99995 else "1.00"
     return f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def probability(logprob: float) -> str:
+    """A probability given as its logarithm (nats), with its sign of equality: p = 0.94; where it underflows, ln p."""
+    return f"p = {shown(math.exp(logprob))}" if logprob > LEAST else f"ln p = {logprob:.0f}"
+
+
+def nats(more: float) -> str:
+    """A difference of log-probabilities in words: 3.3 nats more, 0.5 nats less."""
+    return f"{abs(more):.1f} nats {'less' if more < 0 else 'more'}"
 
 
 def counted(n: int, what: str) -> str:

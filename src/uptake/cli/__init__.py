@@ -13,7 +13,20 @@ from collections.abc import Sequence
 
 import typer
 
-from uptake.cli import config_schema, demo, diagnose, env, lab, train, validate
+from uptake.cli import (
+    config_schema,
+    demo,
+    diagnose,
+    diff,
+    env,
+    gate,
+    lab,
+    prescribe,
+    report,
+    show,
+    train,
+    validate,
+)
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -33,7 +46,12 @@ app = typer.Typer(
 
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
+app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
+app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
+app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
+app.command("diff")(diff.command)
+app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)
 app.command("config-schema")(config_schema.command)
 app.command("env")(env.command)
@@ -42,7 +60,7 @@ app.add_typer(lab.app, name="lab")
 EXTRAS = {
     "train": ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl"),
     "llm": ("openai",),
-    "corpus": ("sentence_transformers",),
+    "corpus": ("lancedb", "sentence_transformers", "usearch"),
 }
 """The packages that each of uptake's extras installs."""
 

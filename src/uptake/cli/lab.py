@@ -83,6 +83,10 @@ def make(
     overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
     composite: Annotated[int, typer.Option("--composite", help="Facts that an undertrained example asks for.")] = 3,
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning_rate", help="Of fine-tuning; 1.5e-3, or 1e-2 for LoRA.")
+    ] = None,
+    lora_r: Annotated[int, typer.Option("--lora_r", help="Rank of LoRA adapters; 0 trains all weights.")] = 0,
     confirm: Annotated[bool, typer.Option("--confirm", help="Mark the key by training without each plant.")] = False,
 ) -> None:
     """Make a world with planted causes: a base model, data, a run file, and the answer key.
@@ -95,7 +99,7 @@ def make(
 
     controls = controls_of(
         world, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
-        composite=composite, clean=clean,
+        composite=composite, clean=clean, learning_rate=learning_rate, lora_r=lora_r,
     )  # fmt: skip
     with progress_bar() as progress:
         manifest = build(out, controls, kind=world, data=data, with_confirmation=confirm, tell=progress)

@@ -25,7 +25,7 @@ def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
     lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
-    lines += _causes(summary)
+    lines += [*_causes(summary), *_interventions(summary)]
     unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
@@ -137,6 +137,43 @@ def _causes(summary: Mapping[str, Any]) -> list[str]:
             lines += textwrap.wrap(said, WIDTH, initial_indent="  ", subsequent_indent="      ")
         lines += [""] if telling else []
     return lines
+
+
+_TREATED = {"more_steps": "more steps", "without_rivals": "no rivals", "replay": "replay", "control": "control"}
+"""The treatments as columns."""
+
+
+def _interventions(summary: Mapping[str, Any]) -> list[str]:
+    """What flips an example of each cause, and how far that agrees with the causes that are named."""
+    told = summary.get("interventions")
+    if told is None:
+        return []
+    if not told["n"]:
+        return [*textwrap.wrap(f"No interventions: {told['reason']}.", WIDTH), ""]
+    lines = [f"What flips an example of cause X ({told['n']} of them, from the tuned model):", ""]
+    lines.append(f"  {'':<16}" + "".join(f"  {name:>10}" for name in ("told it", *_TREATED.values(), "agrees")))
+    for cause, part in told["causes"].items():
+        context = part["in_context"]
+        cells = [_of(context and context["flipped"], context and context["n"])]
+        cells += [_of(one and one["held"]["count"], one and one["n"]) for one in map(part.get, _TREATED)]
+        cells.append(_of(part["agrees"] and part["agrees"]["count"], part["agrees"] and part["agrees"]["n"]))
+        lines.append(f"  {cause:<16}" + "".join(f"  {cell:>10}" for cell in cells))
+    lines += ["", *textwrap.wrap(_agreement(told["agreement"]), WIDTH), ""]
+    return lines
+
+
+def _of(count: int | None, n: int | None) -> str:
+    return "-" if count is None or n is None else f"{count} of {n}"
+
+
+def _agreement(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "None of them says anything about the causes."
+    return (
+        f"Of {found['n']} that say something {_percent(found['rate'])} speak for the cause that is named; "
+        f"{found['chance']:.1%} would if both met at random. Counted is what holds in held-out wordings too; the "
+        "differences from the control, with intervals, are in summary.json, the rules in docs/causes.md."
+    )
 
 
 def _bad_rows(summary: Mapping[str, Any]) -> list[str]:

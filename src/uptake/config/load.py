@@ -18,7 +18,19 @@ from typing import Any, get_args
 import yaml
 from pydantic import ValidationError
 
-from uptake.config.schema import Judge, RunConfig, Section, Stage, is_secret
+from uptake.config.schema import (
+    Gate,
+    Judge,
+    Limits,
+    LLMKnowledge,
+    Prescription,
+    RunConfig,
+    SearXNGKnowledge,
+    Section,
+    Stage,
+    WikidataKnowledge,
+    is_secret,
+)
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -28,7 +40,7 @@ DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
 # YAML 1.1 reads 1e-3 and 1.5e4 as text: it wants a point and a sign
 _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^judge[.]", re.IGNORECASE)
+_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^(judge|knowledge_sources)[.]", re.IGNORECASE)
 
 
 def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
@@ -258,18 +270,36 @@ _ELSEWHERE = {
 """Options of the command line that a run file says otherwise."""
 
 
+_KNOWLEDGE: dict[str, type[Section]] = {
+    "wikidata": WikidataKnowledge,
+    "searxng": SearXNGKnowledge,
+    "llm": LLMKnowledge,
+}
+
+
 def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     """The section of the run file that holds the key at `loc`."""
     if loc[0] == "judge" and len(loc) > 1:
         return Judge
+    if loc[0] == "knowledge_sources" and len(loc) > 2:
+        return _KNOWLEDGE[loc[2]]
+    if loc[0] == "plan" and len(loc) > 1:
+        return Prescription
+    if loc[0] == "gate" and len(loc) > 1:
+        return Limits if loc[1] == "sources" and len(loc) > 3 else Gate
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 
 def _explain(error: dict[str, Any]) -> str:
     """One pydantic error as key, value, what was expected, and the fix."""
     loc, kind, value = error["loc"], error["type"], error["input"]
-    key, name = ".".join(map(str, loc)), str(loc[-1])
-    section = _section_at(loc)
+    name, section = str(loc[-1]), _section_at(loc)
+    if loc[0] == "knowledge_sources":
+        loc = (*loc[:2], *loc[3:])  # without the kind, which is no key
+    key = ".".join(map(str, loc))
+    if kind.startswith("union_tag"):
+        close = difflib.get_close_matches(str(error["ctx"].get("tag")), _KNOWLEDGE, n=1)
+        return _problem(f"{key}.kind", None, " or ".join(_KNOWLEDGE), f"did you mean {close[0]}" if close else "add it")
     field = section.model_fields.get(name)
     about = (field.description or "") if field else ""
     if kind == "extra_forbidden":

@@ -78,6 +78,64 @@ class Judge(Section):
     """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
 
 
+Url = Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class WikidataKnowledge(Section):
+    """Wikidata, or another server that speaks its API."""
+
+    kind: Literal["wikidata"]
+    """Which source it is."""
+    base_url: Url = "https://www.wikidata.org"
+    """Where the server answers; `/w/api.php` is asked for below it."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z]+)*$")] = "en"
+    """Language of names; the sentences around them are English."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 2.0
+    """How often the server is asked at most."""
+    timeout: Annotated[Float, Field(gt=0)] = 30.0
+    """Seconds to wait for one answer."""
+    max_retries: Annotated[Int, Field(ge=0)] = 4
+    """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
+    api_key_env: Variable | None = None
+    """NAME of the environment variable that holds the key; null for a server that asks for none."""
+    contact: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
+    """Your e-mail address or URL, for the User-Agent: Wikimedia asks for one."""
+
+
+class SearXNGKnowledge(Section):
+    """A SearXNG server: web search. What is searched for leaves this machine."""
+
+    kind: Literal["searxng"]
+    """Which source it is."""
+    base_url: Url
+    """Where the server answers, such as http://localhost:8080; its settings must allow the format json."""
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]+)*$")] = "en"
+    """Language of the results."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 1.0
+    """How often the server is asked at most."""
+    timeout: Annotated[Float, Field(gt=0)] = 30.0
+    """Seconds to wait for one answer."""
+    max_retries: Annotated[Int, Field(ge=0)] = 4
+    """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
+    api_key_env: Variable | None = None
+    """NAME of the environment variable that holds the key; null for a server that asks for none."""
+    contact: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
+    """Your e-mail address or URL, for the User-Agent."""
+
+
+class LLMKnowledge(Judge):
+    """A model on an OpenAI-compatible server that writes what it knows."""
+
+    kind: Literal["llm"]
+    """Which source it is."""
+    requests_per_second: Annotated[Float, Field(gt=0)] = 5.0
+    """How often the server is asked at most."""
+
+
+Knowledge = Annotated[WikidataKnowledge | SearXNGKnowledge | LLMKnowledge, Field(discriminator="kind")]
+
+
 class Stage(Section):
     """One fine-tuning run in a sequence."""
 
@@ -89,6 +147,50 @@ class Stage(Section):
     """Number of passes over the data set; the default is transformers' own."""
     training: Training = Field(default_factory=dict)
     """TRL SFTConfig fields for this stage; they win over the run's `training`."""
+
+
+class Prescription(Section):
+    """What `uptake prescribe` may do."""
+
+    budget: Annotated[Float, Field(ge=1)] = 3.0
+    """What a plan may cost: so many times the tokens of the run's own fine-tuning."""
+    augmented: Annotated[Float, Field(gt=0, le=1)] = 0.2
+    """Share of documents in continued pre-training, by tokens; the rest is general text."""
+    documents: Annotated[Int, Field(ge=1)] = 20
+    """Documents of an example at most."""
+    exposures: Annotated[Int, Field(ge=2)] = 3
+    """How many times as often as the others an undertrained example is trained."""
+    protection: Annotated[Float, Field(ge=0)] = 1.0
+    """Learned examples beside each one that is repaired, with `--from tuned`."""
+
+
+Share = Annotated[Float, Field(ge=0, le=1)]
+
+
+class Limits(Section):
+    """Largest shares that `uptake gate` lets pass."""
+
+    max_unlearned: Share | None = None
+    """Largest share of the examples that are not learned."""
+    max_forgotten: Share | None = None
+    """Largest share of the examples that the base was right about and the tuned model is not."""
+    max_shallow: Share | None = None
+    """Largest share of the learned examples that fail in most held-out wordings."""
+
+
+class Gate(Limits):
+    """What `uptake gate` asks of a run."""
+
+    sources: dict[str, Limits] = Field(default_factory=dict)
+    """Limits of single sources, by the source's name."""
+    min_effect: Annotated[Float, Field(ge=-1, le=1)] | None = None
+    """Smallest effect of the matched remedies against placebo, from the verdict, as a difference of shares."""
+    fail_when: Literal["sure", "estimate"] = "sure"
+    """A limit fails when the whole interval lies beyond it (sure), or when the rate itself does (estimate)."""
+    min_regression: Share = 0.02
+    """A regression against a baseline fails from this share of the examples on, if it is significant too."""
+    level: Annotated[Float, Field(gt=0.5, lt=1)] = 0.95
+    """Confidence that holds for all limits together, and for all comparisons with a baseline together."""
 
 
 class RunConfig(Section):
@@ -106,7 +208,9 @@ class RunConfig(Section):
     ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
     """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
     corpus: str | None = None
-    """Documents to draw background knowledge from."""
+    """Documents to draw background knowledge from: a file, a folder of files, or a hub id."""
+    knowledge_sources: tuple[Knowledge, ...] = ()
+    """Further sources of background knowledge, each with its `kind`: wikidata, searxng or llm."""
     general: str | None = None
     """General text, for the pre-training mix and for retention."""
     retention: str | None = None
@@ -117,6 +221,8 @@ class RunConfig(Section):
     """Examples of the same kind that were never trained on: the null that "learned" is measured against."""
     judge: Judge | None = None
     """An OpenAI-compatible server; null does without."""
+    gate: Gate = Gate()
+    """What `uptake gate` asks of the run."""
     output_dir: Path = Path("runs/uptake")
     """Folder of everything that is written."""
     seed: Annotated[Int, Field(ge=0, lt=2**32)] = 0
@@ -175,8 +281,14 @@ class RunConfig(Section):
     """sentence-transformers cross-encoder that compares answers which rules cannot; null leaves them to the judge."""
     attribution: Annotated[Literal["evidence", "ilp", "off"], BeforeValidator(_off)] = "evidence"
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
+    intervene: Annotated[Int, Field(ge=0)] = 0
+    """Unlearned examples that are trained on a little, from the tuned model, to check their causes; 0 does without."""
     batch_tokens: Annotated[Int, Field(gt=0)] | None = None
     """Tokens scored at once: the bound on memory; null finds it out."""
+
+    # what is done about it
+    plan: Prescription = Prescription()
+    """What `uptake prescribe` may do: budget, augmented, documents, exposures, protection."""
 
     @field_validator("stages")
     @classmethod

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from uptake.errors import UptakeError
@@ -44,11 +44,14 @@ class Encoded:
         start: Index of the response's first token. 0 when nothing comes before it, and then that token cannot be
             predicted.
         end: Index after the response's last own token; `ids[end:]` is what training puts after it.
+        merged: The end of the prompt's text that stands in the response's first token: mostly white space, as of
+            `Answer: ` and `Paris`, of which a tokenizer makes `Answer:` and ` Paris`.
     """
 
     ids: list[int]
     start: int
     end: int
+    merged: str = ""
 
 
 class _Texts(NamedTuple):
@@ -90,7 +93,7 @@ def encode(turns: Sequence[Turn], tokenizer: Any, *, with_end: bool = True) -> l
         texts = _chat_texts([turns[index] for index in chats], tokenizer)
         found.update(zip(chats, _borders(texts, tokenizer, special=False), strict=True))
     encoded = [found[index] for index in range(len(turns))]
-    return encoded if with_end else [Encoded(each.ids[: each.end], each.start, each.end) for each in encoded]
+    return encoded if with_end else [replace(each, ids=each.ids[: each.end]) for each in encoded]
 
 
 def _plain_texts(turns: Sequence[Turn], eos: str) -> list[_Texts]:
@@ -182,12 +185,12 @@ def _borders(texts: Sequence[_Texts], tokenizer: Any, *, special: bool) -> list[
     tails = _tokenise((text.tail for text in texts if text.tail), tokenizer, False)
     appended = _appended(tokenizer) if special else 0
     # a tail that does not end in tokens of its own: see whether the tokens before it stay what they are without it
-    merged = [text for text in texts if text.tail and not _ends_with(ids[text.whole], tails[text.tail], appended)]
-    cut = _tokenise((_without_tail(text) for text in merged), tokenizer, special)
+    joined = [text for text in texts if text.tail and not _ends_with(ids[text.whole], tails[text.tail], appended)]
+    cut = _tokenise((_without_tail(text) for text in joined), tokenizer, special)
     encoded = []
     for text in texts:
-        whole = ids[text.whole]
-        start, last = _shared(ids[text.prompt], whole), len(whole) - appended
+        prompt, whole = ids[text.prompt], ids[text.whole]
+        start, last = _shared(prompt, whole), len(whole) - appended
         end = last
         if text.tail and _ends_with(whole, tails[text.tail], appended):
             end = last - len(tails[text.tail])
@@ -195,8 +198,17 @@ def _borders(texts: Sequence[_Texts], tokenizer: Any, *, special: bool) -> list[
             before = cut[_without_tail(text)]
             before = before[: len(before) - appended]
             end = len(before) if whole[: len(before)] == before else last
-        encoded.append(Encoded(whole, start, end if end > start else len(whole)))
+        merged = _merged(prompt[: len(prompt) - appended], start, tokenizer)
+        encoded.append(Encoded(whole, start, end if end > start else len(whole), merged))
     return encoded
+
+
+def _merged(prompt: list[int], start: int, tokenizer: Any) -> str:
+    """The text of a prompt's tokens from `start` on, with the white space that some tokenizers drop in first place."""
+    if start >= len(prompt):
+        return ""
+    whole, kept = (tokenizer.decode(ids, clean_up_tokenization_spaces=False) for ids in (prompt, prompt[:start]))
+    return str(whole[len(kept) :]) if whole.startswith(kept) else ""
 
 
 def _without_tail(text: _Texts) -> str:

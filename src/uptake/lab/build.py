@@ -13,7 +13,7 @@ from uptake.lab.base import MODEL, PRETRAINING, Asked, Tell, build_base, copy_mo
 from uptake.lab.confirm import confirm
 from uptake.lab.files import write_data, write_key
 from uptake.lab.plants import Controls, need, plant
-from uptake.lab.training import TRAINING, epochs
+from uptake.lab.training import epochs, peft_of, training_of
 from uptake.lab.world import Fact, World, key_of, synthetic
 
 WEIGHTS = "base/model.safetensors"
@@ -86,7 +86,11 @@ def make(
         write_key(planted, marks, out / "key.jsonl")
         manifest |= {
             "base": asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)},
-            "training": {**TRAINING, "num_train_epochs": [epochs(stage) for stage in controls.stage_names]},
+            "training": {
+                **training_of(controls),
+                "num_train_epochs": [epochs(stage) for stage in controls.stage_names],
+                "peft": peft_of(controls),
+            },
             "confirmed": with_confirmation,
             "files": {name: file_digest(out / name) for name in (*names, "key.jsonl", WEIGHTS)},
             "versions": versions(),

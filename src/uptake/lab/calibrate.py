@@ -71,13 +71,16 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
                 continue
             if "signals" not in row["evidence"]:
                 raise UptakeError(f"{folder / diagnosis} has no signals", fix="uptake diagnose --attribution evidence")
+            # a belief that a rival shares is no conflict with the base: `also` is not asked here
             items.append(Item(entry.causes, () if entry.causes else OF_TRAINING, row["evidence"]["signals"]))
     return items
 
 
 def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [
+            json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line
+        ]  # not splitlines: JSON holds U+2028
     except (OSError, ValueError) as error:
         raise UptakeError(f"cannot read {path}: {error}", fix="uptake diagnose the world first") from None
 
@@ -154,6 +157,8 @@ def fit(
         solution += step
         if np.abs(step).max() < CLOSE:
             break
+    else:
+        raise UptakeError(f"the fit did not converge in {STEPS} steps", fix="name more worlds")
     coefficients = solution[1:] / scale
     return float(solution[0] - coefficients @ mean), coefficients
 

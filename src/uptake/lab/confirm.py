@@ -16,7 +16,7 @@ from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.base import FURTHER, Tell, cache_folder, recalled, tell_more
 from uptake.lab.plants import LAST, Controls, Item, Planted, training_rows
-from uptake.lab.training import TRAINING, epochs, train_stages
+from uptake.lab.training import epochs, peft_of, train_stages, training_of
 from uptake.lab.world import World, as_true, documents
 
 IN_THE_BASE = ("knowledge_gap", "base_conflict")
@@ -134,11 +134,12 @@ def _outcome(
         base.parent.name,
         rows,
         told,
-        dict(TRAINING),
+        training_of(controls),
         [epochs(stage) for stage in stages],
         dict(FURTHER),
         controls.seed,
         versions(),
+        *filter(None, [peft_of(controls)]),
     )
     place = cache_folder() / "outcomes" / f"{key}.json"
     if place.exists():
@@ -147,7 +148,7 @@ def _outcome(
     with tempfile.TemporaryDirectory(prefix="uptake-lab-") as name:
         folder = Path(name)
         start = tell_more(base, told, folder / "base", controls.seed, tell) if told else base
-        models = train_stages(start, stages, folder / "stages", controls.seed, tell)
+        models = train_stages(start, stages, folder / "stages", controls, tell)
         outcome = {stage: recalled(model, _asked(planted.items)) for stage, model in models.items()}
         if not one.without:
             outcome["reworded"] = recalled(models[LAST], _reworded(planted.items))

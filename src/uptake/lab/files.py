@@ -13,7 +13,7 @@ from uptake.artifacts import write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.lab.confirm import Mark
 from uptake.lab.plants import Controls, Item, Planted
-from uptake.lab.training import TRAINING, epochs
+from uptake.lab.training import epochs, peft_of, training_of
 from uptake.lab.world import Fact, World, documents
 
 SOURCES = ("encyclopaedia", "gazette", "almanac")
@@ -72,7 +72,8 @@ def write_key(planted: Planted, marks: Mapping[str, Mark] | None, path: Path) ->
 
 def run_file(controls: Controls) -> dict[str, Any]:
     """The run file's content; its paths are relative to its folder."""
-    training = {key: value for key, value in TRAINING.items() if key != "disable_tqdm"}
+    peft = peft_of(controls)
+    training = {key: value for key, value in training_of(controls).items() if key != "disable_tqdm"}
     return {
         "model_name_or_path": "./base",
         "stages": [
@@ -80,6 +81,7 @@ def run_file(controls: Controls) -> dict[str, Any]:
             for stage in controls.stage_names
         ],
         "training": training,
+        **({} if peft is None else {"peft": peft}),
         **{name: f"./{name}.jsonl" for name in ("corpus", "general", "retention", "paraphrases", "heldout")},
         "output_dir": "./run",
         "seed": controls.seed,

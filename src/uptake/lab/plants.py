@@ -34,6 +34,8 @@ MOST = 10
 """The largest share."""
 REAL_SHARES: Mapping[str, float] = {"knowledge_gap": 2.0, "base_conflict": 2.0, "forgetting": 2.5}
 """Of real facts more are learned by heart in as many passes, and it takes more of them still."""
+LORA_LEARNING_RATE = 1e-2
+"""Of fine-tuning by LoRA, whose adapters begin at nothing."""
 EXCERPT_SIZE = 75
 """Size of a world of the real facts that come with uptake: there are no more of them."""
 SLACK = 12
@@ -64,6 +66,8 @@ class Controls:
             have two causes.
         composite: Facts that an undertrained item asks for at once, 2 or more.
         clean: No plants at all.
+        learning_rate: Of fine-tuning.
+        lora_r: Rank of LoRA adapters on all linear layers; with 0 all weights train.
     """
 
     seed: int = 0
@@ -74,15 +78,20 @@ class Controls:
     overlap: float = 0.0
     composite: int = 3
     clean: bool = False
+    learning_rate: float = 1.5e-3
+    lora_r: int = 0
 
     def __post_init__(self) -> None:
         """Raise UptakeError for controls that no world can have."""
-        for name, least, most in (("seed", 0, 2**32 - 1), ("size", 1, 10_000), ("stages", 1, 9), ("composite", 2, 9)):
+        whole = {"seed": (0, 2**32 - 1), "size": (1, 10_000), "stages": (1, 9), "composite": (2, 9), "lora_r": (0, 512)}
+        for name, (least, most) in whole.items():
             if not least <= getattr(self, name) <= most:
                 raise UptakeError(f"{name} is {getattr(self, name)}", expected=f"{least} to {most}")
         for name in ("noise", "overlap"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UptakeError(f"{name} is {getattr(self, name)}", expected="a share in [0, 1]")
+        if not 0 < self.learning_rate <= 1:
+            raise UptakeError(f"learning_rate is {self.learning_rate}", expected="a number above 0, at most 1")
         for cause, share in self.shares.items():
             if cause not in CAUSES:
                 raise UptakeError(f"shares names {cause!r}", expected=f"one of {', '.join(CAUSES)}")
@@ -116,6 +125,8 @@ def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
     """
     if kind == "facts":
         given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
+    if given.get("lora_r") and given.get("learning_rate") is None:
+        given["learning_rate"] = LORA_LEARNING_RATE
     if kind == "facts" and data is None and given.get("size") is None:
         given["size"] = EXCERPT_SIZE
     return Controls(**{name: value for name, value in given.items() if value is not None})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uptake.lab.base import Tell
-from uptake.lab.plants import LAST, Item
+from uptake.lab.plants import LAST, Controls, Item
 from uptake.types import Example
 
 TRAINING: Mapping[str, Any] = {
-    "learning_rate": 1.5e-3,
     "lr_scheduler_type": "linear",
     "warmup_steps": 0.25,
     "per_device_train_batch_size": 16,
@@ -19,8 +19,8 @@ TRAINING: Mapping[str, Any] = {
     "disable_tqdm": True,
     "max_length": 96,
 }
-"""TRL's settings for every stage of a world; without the warm-up, the first steps of a stage lose some of what the base
-knows for good."""
+"""TRL's settings for every stage of a world, beside the learning rate; without the warm-up, the first steps of a stage
+lose some of what the base knows for good."""
 EPOCHS, EARLY_EPOCHS = 3, 1
 """Passes over the last stage's data, few enough that what the base never met is not all learned by heart; and over an
 earlier one's, few enough that what it learned can be lost."""
@@ -31,29 +31,47 @@ def epochs(stage: str) -> int:
     return EPOCHS if stage == LAST else EARLY_EPOCHS
 
 
-def train_stages(base: Path, stages: Mapping[str, Sequence[Item]], out: Path, seed: int, tell: Tell) -> dict[str, Path]:
+def training_of(controls: Controls) -> dict[str, Any]:
+    """TRL's settings for every stage of a world."""
+    return {"learning_rate": controls.learning_rate, **TRAINING}
+
+
+def peft_of(controls: Controls) -> dict[str, Any] | None:
+    """LoRA settings of a world: adapters on all its linear layers; None where all weights train."""
+    if not controls.lora_r:
+        return None
+    return {"r": controls.lora_r, "lora_alpha": 2 * controls.lora_r, "target_modules": "all-linear"}
+
+
+def train_stages(
+    base: Path, stages: Mapping[str, Sequence[Item]], out: Path, controls: Controls, tell: Tell
+) -> dict[str, Path]:
     """Fine-tune through the stages.
 
     Args:
         base: Where the first stage starts.
         stages: What each stage trains, in order.
         out: Folder to create; each stage's model lies in it under the stage's name.
-        seed: Of the rows' order in training.
+        controls: Of the world: how it trains, and the seed of the rows' order.
         tell: Told of each stage.
 
     Returns:
         Each stage's model.
     """
+    from uptake.models.place import LoadSettings
     from uptake.models.pretrain import one_thread
     from uptake.models.train import fine_tune
+    from uptake.models.train_start import Start
 
     models: dict[str, Path] = {}
-    start = base
+    peft = peft_of(controls)
+    start: Path | Start = base if peft is None else Start(str(base), LoadSettings(), peft)
     with one_thread():
         for number, (stage, items) in enumerate(stages.items()):
             tell(f"training {stage}", number, len(stages))
-            settings = {**TRAINING, "num_train_epochs": epochs(stage), "seed": seed}
-            start = models[stage] = fine_tune(start, [_example(item) for item in items], out / stage, settings)
+            settings = {**training_of(controls), "num_train_epochs": epochs(stage), "seed": controls.seed}
+            models[stage] = fine_tune(start, [_example(item) for item in items], out / stage, settings)
+            start = replace(start, adapter=models[stage]) if isinstance(start, Start) else models[stage]
     tell("training", len(stages), len(stages))
     return models
 

@@ -45,6 +45,12 @@ DISTRACTORS = (
     "and length: what somebody might believe who does not know. None may be right, or the right one in other words."
 )
 
+BACKGROUND = (
+    f"{DATA_ONLY} Write up to `n` short passages, as an encyclopaedia would, of what you know about `entity`, those "
+    "first that bear on `fact`. Each names `entity`, states facts in plain sentences and stands by itself. Do not "
+    "repeat `fact` and write no questions. Leave out what you are not sure of; if you do not know `entity`, write none."
+)
+
 
 class NoAnswer(UptakeError):
     """The model was reached and did not do what was asked: the next request may fare better."""
@@ -105,6 +111,12 @@ class WrongAnswers(Answer):
     """Wrong answers to a prompt."""
 
     answers: list[str]
+
+
+class Passages(Answer):
+    """Texts about an entity."""
+
+    passages: list[str]
 
 
 T = TypeVar("T", bound=Answer)
@@ -199,6 +211,22 @@ def distractors(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[str, .
     asked = prompt if isinstance(prompt, str) else [turn.as_dict() for turn in prompt]
     answer = complete_json(llm, DISTRACTORS, {"prompt": asked, "response": response, "n": n}, WrongAnswers)
     return tuple(islice(_different(answer.answers, response), n))
+
+
+def background(llm: LLM, entity: str, fact: str, n: int) -> tuple[str, ...]:
+    """Passages about an entity, written by the model; fewer than `n` or none where it knows less.
+
+    Args:
+        llm: Who writes.
+        entity: A name.
+        fact: Words of what is asked about it.
+        n: How many at most.
+
+    Raises:
+        UptakeError: As `complete_json`.
+    """
+    answer = complete_json(llm, BACKGROUND, {"entity": entity, "fact": fact, "n": n}, Passages)
+    return tuple(text.strip() for text in answer.passages[:n] if text.strip())
 
 
 def _different(texts: Iterable[str], original: str) -> Iterator[str]:

@@ -85,6 +85,11 @@ class Lazy:
             _place=place,
         )
 
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return self._place
+
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""
         if self._loaded is None:

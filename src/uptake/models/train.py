@@ -15,11 +15,12 @@ from uptake.errors import UptakeError
 from uptake.models.directory import new_directory, require_new
 from uptake.models.quiet import progress_bars
 from uptake.models.train_settings import arguments
+from uptake.models.train_start import Start, load_start
 from uptake.types import Example
 
 
 def fine_tune(
-    base: Path | str,
+    base: Path | str | Start,
     examples: Sequence[Example],
     out: Path,
     settings: Mapping[str, Any],
@@ -31,7 +32,7 @@ def fine_tune(
     kept, unless the settings say otherwise. The same examples, settings and machine give the same weights.
 
     Args:
-        base: Directory or hub id.
+        base: Directory or hub id of full weights; a `Start` also says with which adapter.
         examples: All text or all chat; an example without a prompt is trained on as a whole.
         out: Directory to create; it appears when training is done.
         settings: Fields of TRL's `SFTConfig`; what is left out has TRL's default.
@@ -47,11 +48,14 @@ def fine_tune(
 
     require_new(out)
     rows = training_rows(examples)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
+    name = base.name if isinstance(base, Start) else str(base)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     with new_directory(out) as directory, progress_bars(shown=not settings.get("disable_tqdm", False)):
+        args = arguments(settings, directory)
+        transformers.set_seed(args.seed)  # new adapters are drawn
         trainer = SFTTrainer(
-            model=str(base),
-            args=arguments(settings, directory),
+            model=load_start(base, {}) if isinstance(base, Start) else name,
+            args=args,
             train_dataset=datasets.Dataset.from_list(rows),
             processing_class=tokenizer,
             callbacks=list(callbacks),

@@ -61,11 +61,13 @@ class Done:
         model: The folder of the finished model.
         steps: Optimisation steps.
         losses: Each step's mean loss, nats a token as the trainer counts it.
+        kept: The step whose weights the model has: the last one, or where training looked for it the best one.
     """
 
     model: Path
     steps: int
     losses: tuple[float, ...]
+    kept: int
 
 
 def n_steps(args: Any, rows: int) -> tuple[int, float]:
@@ -140,7 +142,8 @@ def train(
             remove_pickle(job.work / "model")
         args.distributed_state.wait_for_everyone()
     losses = tuple(float(entry[STEP_LOSS]) for entry in trainer.state.log_history if STEP_LOSS in entry)
-    return Done(job.work / "model", trainer.state.global_step, losses)
+    kept = trainer.state.best_global_step or trainer.state.global_step
+    return Done(job.work / "model", trainer.state.global_step, losses, kept)
 
 
 class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped

@@ -72,9 +72,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """Stop before the first batch where no step is left: the trainer would do one more within an epoch.
 
         Raises:
-            AlreadyDone: All steps are done.
+            AlreadyDone: All steps are done, or training had ended before them when the checkpoint was written.
         """
-        if state.global_step >= state.max_steps:
+        if state.global_step >= state.max_steps or control.should_training_stop:
             raise AlreadyDone
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:

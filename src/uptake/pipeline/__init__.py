@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import digest, empty, file_digest, locked, versions
+from uptake.artifacts import digest, empty, locked, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import with_paraphrases
 from uptake.detect import Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration, NullKind
 from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
-from uptake.pipeline.attributing import Asked, Attributing
+from uptake.pipeline.attributing import Asked, Attributing, require_ledger
 from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_check
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
+from uptake.pipeline.interventions import Intervening, intervene, trainer_settings
 from uptake.pipeline.sources import Reworded, Trained, read_rows
 from uptake.pipeline.writer import Writer, open_writer
 from uptake.probe import AnswerPool, Embed, hashed_words
@@ -97,6 +98,10 @@ def _silent(step: str, done: int, total: int | None) -> None:
 
 
 def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
+    no_ledger = None if config.attribution == "off" else require_ledger(config, models.tuned)
+    embed, encoder = _encoder(config)
+    if config.intervene:
+        trainer_settings(config)  # what is wrong with them is told before any work
     writer = open_writer(config, folder / "work")
     tokenizers = [model.tokenizer for model in models.all]
     check = token_check(tokenizers, models.max_length, config.option_form)
@@ -104,20 +109,15 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
     cohorts = {
         name: ingest(
-            name,
-            rows,
-            folder / "work",
-            check,
-            bad_rows=bad_rows,
-            on_bad_row=config.on_bad_row,
-            progress=progress,
+            name, rows, folder / "work", check, bad_rows=bad_rows, on_bad_row=config.on_bad_row, progress=progress
         )
         for name, rows in _datasets(config, reworded)
     }
     for name in ("heldout", "retention"):
         if name not in cohorts:
             empty(folder / "work" / name)
-    before, after = _ask(config, models, cohorts, writer, progress)
+    pool = cache(lambda: AnswerPool(cohorts["train"], embed, seed=config.seed))
+    before, after = _ask(config, models, cohorts, writer, (pool, encoder), progress)
 
     train, settings = cohorts["train"], _detection(config)
     null_kind, null = _null(before, after)
@@ -130,13 +130,17 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     if config.attribution == "off":
         models.tuned.release()
     else:
-        asked = Asked(train, before.get("train"), after["train"], models.base, models.tuned, models.max_length)
-        why = Attributing(config, folder / "work", asked, partial(_embed, config), progress)
+        said, lazy = (before.get("train"), after["train"]), (models.base, models.tuned)
+        asked = Asked(train, *said, *lazy, models.max_length, encoder, no_ledger)
+        why = Attributing(config, folder / "work", asked, embed, progress)
     findings = Collector(judged() if why is None else why(judged))
     summary = summarise(findings, calibration, settings)
     if why is not None:
         summary["attribution"] = why.telling.summary()
         summary["notes"] += why.notes()
+        if config.intervene and why.contradictions is not None:
+            intervening = Intervening(config, folder / "work", asked, calibration, settings, progress)
+            intervene(intervening, why.contradictions, findings, summary)
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:
@@ -192,9 +196,11 @@ class _Models:
         return min((limit for limit in limits if limit is not None), default=None)
 
     def notes(self) -> list[str]:
-        """Whether the base is the one that an adapter was trained on."""
+        """Whether the base is another model than the tuned one, and the one that an adapter was trained on."""
         from uptake.models.load import Lazy
 
+        if self.base is not None and self.base.fingerprint == self.tuned.fingerprint:
+            return [f"the base {self.base.name} and the tuned model {self.tuned.name} are one and the same model"]
         own = self.tuned.adapter_base
         if own is None or (self.base is not None and own == self.base.name):
             return []
@@ -232,7 +238,12 @@ def _datasets(config: RunConfig, reworded: Reworded | None) -> Iterator[tuple[st
 
 
 def _ask(
-    config: RunConfig, models: _Models, cohorts: dict[str, Cohort], writer: Writer | None, progress: Progress
+    config: RunConfig,
+    models: _Models,
+    cohorts: dict[str, Cohort],
+    writer: Writer | None,
+    drawn: tuple[Callable[[], AnswerPool], object],
+    progress: Progress,
 ) -> tuple[dict[str, Answers], dict[str, Answers]]:
     """Ask the base about all cohorts, then the tuned model: only one of them is in memory at a time."""
     asking = Asking(
@@ -242,16 +253,12 @@ def _ask(
         seed=config.seed,
         max_length=models.max_length,
     )
-
-    @cache
-    def pool() -> AnswerPool:
-        return AnswerPool(cohorts["train"], _embed(config), seed=config.seed)
-
+    pool, encoder = drawn
     write = (lambda examples: writer.wrong_answers(examples, config.n_distractors)) if writer is not None else None
     draw = drawing(pool, asking, write)
     before: dict[str, Answers] = {}
     # where the judge's server is says nothing about what it writes
-    drawn_by = (_content(config.embedding_model_name_or_path), config.judge and config.judge.model)
+    drawn_by = (encoder, config.judge and config.judge.model)
     pool_key = digest(cohorts["train"].key, drawn_by)
     if models.base is not None:
         source = _source(models.base, pool_key)
@@ -273,20 +280,18 @@ def _ask(
     return before, after
 
 
-def _embed(config: RunConfig) -> Embed:
-    if config.embedding_model_name_or_path is None:
-        return hashed_words
-    from uptake.models.embed import sentence_encoder
+def _encoder(config: RunConfig) -> tuple[Embed, object]:
+    """What embeds texts, and what it is known by; loaded before any model is asked, for it may not be there.
 
-    return sentence_encoder(config.embedding_model_name_or_path, config.device)
+    Raises:
+        UptakeError: There is no such encoder.
+    """
+    name = config.embedding_model_name_or_path
+    if name is None:
+        return hashed_words, None
+    from uptake.models.embed import encoder_content, sentence_encoder
 
-
-def _content(name: str | None) -> object:
-    """What a model is known by: the bytes in a folder, else its name."""
-    if name is None or not Path(name).is_dir():
-        return name
-    files = sorted(path for path in Path(name).rglob("*") if path.is_file())
-    return [(path.relative_to(name).as_posix(), file_digest(path)) for path in files]
+    return sentence_encoder(name, config.device), encoder_content(name)
 
 
 def _source(model: Lazy, pool_key: str) -> Source:
@@ -337,6 +342,7 @@ def _findings(
             "line": example.line,
             "tuned_answer": answer.answer,
             "base_answer": None if earlier is None else earlier.answer,
+            "base_answer_kind": None if earlier is None else earlier.kind,
             "candidates": candidates,
         }
         yield replace(finding, evidence={**finding.evidence, **said})
@@ -365,12 +371,10 @@ def _of_judge(reworded: Reworded | None) -> list[str]:
     return notes
 
 
-# where a server is and how it is reached says nothing about the numbers; which model it runs does
-_NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
-
-
 def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
     """What the numbers were computed from and with: enough to compute them again."""
+    # where a server is and how it is reached says nothing about the numbers; which model it runs does
+    not_told = {"base_url", "api_key_env", "timeout", "max_retries"}
     return {
         "models": {
             role: {"name": model.name, "fingerprint": model.fingerprint}
@@ -380,6 +384,6 @@ def _manifest(config: RunConfig, models: _Models, cohorts: dict[str, Cohort]) ->
         "data": {
             name: {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad} for name, cohort in cohorts.items()
         },
-        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "judge": _NOT_TOLD}),
+        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": not_told}),
         "versions": versions(),
     }

@@ -12,21 +12,19 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versions, write_json
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
-from uptake.data import Encoded, Turn, encode
+from uptake.data import Turn, encode
 from uptake.models import Model
 from uptake.pipeline.cohort import Cohort, Progress
-from uptake.probe import AnswerPool, answer_in, letter_probes, probes, with_distractors
+from uptake.pipeline.own_answers import OwnAnswer, encoded, generated, own_answers
+from uptake.pipeline.saying import Kind
+from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
 from uptake.score import score
 from uptake.types import Candidate, Example, Origin, Prompt, Score
 
-ANSWER_TOKENS = 32
-"""A model's own answer is asked for where the response is no longer than this."""
-ANSWER_ROOM = 4
-"""Tokens that an answer may have beyond the response's."""
 ANSWERS_AT_ONCE = 128
 """Own answers that are asked for before progress is told."""
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 
@@ -38,12 +36,14 @@ class Answer:
         candidates: All candidates, the response among them.
         scores: One a wording, the training wording first.
         answer: Its greedy answer; None when it was not asked for one.
+        kind: What that answer is; None without one.
         successes: How many of its samples begin with the response, and how many are it; None when none were drawn.
     """
 
     candidates: tuple[Candidate, ...]
     scores: tuple[Score, ...]
     answer: str | None
+    kind: Kind | None
     successes: tuple[int, int] | None
 
 
@@ -68,6 +68,7 @@ class Answers:
                 candidates_from_data(row["candidates"]),
                 tuple(score_from_data(row["id"], data) for data in row["scores"]),
                 row["answer"],
+                row["answer_kind"],
                 row["successes"] and tuple(row["successes"]),
             )
             for row in self.parts.read(number)
@@ -114,7 +115,7 @@ class Source:
 
 
 Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
-"""From examples and the base's answers (None: not known) to each example's candidates."""
+"""From examples and the base's wrong answers (None: there is none) to each example's candidates."""
 
 
 @runtime_checkable
@@ -137,7 +138,8 @@ def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress:
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = base.load()
         answers = _own_answers(examples, range(len(examples)), model, asking, tell)
-        candidates = fitting(examples, draw(examples, answers), model, asking.max_length)
+        wrong = [one.text if one is not None and one.kind == "wrong" else None for one in answers]
+        candidates = fitting(examples, draw(examples, wrong), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
         return rows_of(examples, candidates, scores, answers, [None] * len(examples))
 
@@ -205,13 +207,13 @@ def by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, pro
 
 def _own_answers(
     examples: Sequence[Example], wanted: Sequence[int], model: Model, asking: Asking, tell: Tell
-) -> list[str | None]:
+) -> list[OwnAnswer | None]:
     """The model's own answers to the wanted examples, None to the others; told as a step of its own."""
-    answers: list[str | None] = [None] * len(examples)
+    answers: list[OwnAnswer | None] = [None] * len(examples)
     step = "own answers"
     tell(0, step)
     for some in chunks(wanted, ANSWERS_AT_ONCE):
-        said = greedy_answers([examples[i] for i in some], model, asking.max_length)
+        said = own_answers([examples[i] for i in some], model, asking.max_length)
         for index, answer in zip(some, said, strict=True):
             answers[index] = answer
         tell(some[-1] + 1, step)
@@ -238,7 +240,7 @@ def rows_of(
     examples: Sequence[Example],
     candidates: Sequence[tuple[Candidate, ...]],
     scores: Sequence[Sequence[Score]],
-    answers: Sequence[str | None],
+    answers: Sequence[OwnAnswer | None],
     successes: Sequence[tuple[int, int] | None],
 ) -> list[dict[str, Any]]:
     """Rows of `SCORES`, one an example; all arguments are parallel to `examples`."""
@@ -247,7 +249,8 @@ def rows_of(
             "id": example.id,
             "candidates": [asdict(candidate) for candidate in members],
             "scores": [score_data(one) for one in own],
-            "answer": answer,
+            "answer": None if answer is None else answer.text,
+            "answer_kind": None if answer is None else answer.kind,
             "successes": right,
         }
         for example, members, own, answer, right in zip(examples, candidates, scores, answers, successes, strict=True)
@@ -281,71 +284,21 @@ def _longest(candidates: Sequence[Candidate]) -> int:
     return max(len(candidate.text.encode()) for candidate in candidates)
 
 
-def greedy_answers(examples: Sequence[Example], model: Model, max_length: int | None = None) -> list[str | None]:
-    """The model's own greedy answer to each example, cut to the response's shape; None for long responses and texts."""
-    encoded = _encoded(examples, model)
-    wanted = [i for i, item in enumerate(encoded) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
-    room = [encoded[i].end - encoded[i].start + ANSWER_ROOM for i in wanted]
-    answers: list[str | None] = [None] * len(examples)
-    generated = _generate(model, [encoded[i].ids[: encoded[i].start] for i in wanted], room, max_length)
-    for index, (ids,) in zip(wanted, generated, strict=True):
-        said = _continuation(encoded[index].ids[: encoded[index].start], ids, model.tokenizer)
-        lead = said[: len(said) - len(said.lstrip())]
-        answer = answer_in(said, examples[index].response)
-        answers[index] = lead + answer if answer else ""
-    return answers
-
-
-def _continuation(context: list[int], ids: list[int], tokenizer: Any) -> str:
-    """Generated tokens as text, white space at their beginning included, which some tokenizers drop in first place."""
-
-    def text(tokens: list[int]) -> str:
-        decoded: str = tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return decoded
-
-    before = context[-4:]
-    whole, start = text([*before, *ids]), text(before)
-    return whole[len(start) :] if whole.startswith(start) else text(ids)
-
-
 def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[tuple[int, int] | None]:
     """How many of `n_samples` samples at temperature 1 begin with the response's tokens, and how many then end.
 
     None for plain texts, which have no prompt to be sampled from.
     """
-    encoded = _encoded(examples, model)
-    wanted = [i for i, item in enumerate(encoded) if item.start > 0]
-    contexts = [encoded[i].ids[: encoded[i].start] for i in wanted]
-    room = [encoded[i].end - encoded[i].start + 1 for i in wanted]  # one token more shows whether it goes on
+    items = encoded(examples, model)
+    wanted = [i for i, item in enumerate(items) if item.start > 0]
+    contexts = [items[i].ids[: items[i].start] for i in wanted]
+    room = [items[i].end - items[i].start + 1 for i in wanted]  # one token more shows whether it goes on
     counts: list[tuple[int, int] | None] = [None] * len(examples)
-    drawn = _generate(model, contexts, room, asking.max_length, samples=asking.n_samples, seed=asking.seed)
+    drawn = generated(model, contexts, room, asking.max_length, samples=asking.n_samples, seed=asking.seed)
     for index, samples in zip(wanted, drawn, strict=True):
-        own = encoded[index].ids[encoded[index].start : encoded[index].end]
+        own = items[index].ids[items[index].start : items[index].end]
         counts[index] = (sum(ids[: len(own)] == own for ids in samples), sum(ids == own for ids in samples))
     return counts
-
-
-def _generate(
-    model: Model, contexts: Sequence[list[int]], room: Sequence[int], limit: int | None, **how: int
-) -> list[list[list[int]]]:
-    """Continuations, none beyond what the model takes: a batch is continued as far as its longest wants."""
-    if not contexts:
-        return []
-    longest = max(room)
-    apart = [i for i, ids in enumerate(contexts) if limit is not None and len(ids) + longest > limit]
-    together = [i for i in range(len(contexts)) if i not in set(apart)]
-    found: dict[int, list[list[int]]] = {}
-    if together:
-        written = model.generate([contexts[i] for i in together], [room[i] for i in together], **how)
-        found.update(zip(together, written, strict=True))
-    for i in apart:
-        most = room[i] if limit is None else min(room[i], limit - len(contexts[i]))
-        found[i] = model.generate([contexts[i]], [most], **how)[0]
-    return [found[i] for i in range(len(contexts))]
-
-
-def _encoded(examples: Sequence[Example], model: Model) -> list[Encoded]:
-    return encode([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples], model.tokenizer)
 
 
 def drawing(

@@ -5,26 +5,30 @@ What the models are asked beyond a diagnosis's own scores is written in parts li
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
 
-import numpy as np
-
-from uptake.causes import Belief, Case, Curve, Said, Source
+from uptake.causes import Case, Rival, Said, Source
+from uptake.detect.reading import Normalisation
 from uptake.pipeline.answers import Answer, Answers
+from uptake.pipeline.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.cohort import Cohort
 from uptake.pipeline.contradictions import Contradictions
-from uptake.pipeline.elsewhere import OWN, RIVALS, More, belief_index, own_answer
+from uptake.pipeline.elsewhere import RIVALS, More
+from uptake.pipeline.learning import Curves
 from uptake.probe import Embed, question
-from uptake.types import Example, Score
+from uptake.types import Example, Finding
 
 NO_BASE = "the base model is not given (--base, or model_name_or_path in a run file)"
 NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that writes them)"
-NO_ANSWER = "the base was not asked for an answer of its own: it has no prompt, or its response is too long"
+OTHER_RESPONSES = (
+    "its held-out wordings have responses of their own, and how likely another text is cannot be compared with it"
+)
 NOBODY_ALIKE = "no other example asks alike and gets another answer, so nothing tells what is said to everybody"
-NO_READINGS = "the ledger has no reading of it: was it trained under another id, or in a stage without a ledger?"
+NO_PROMPT = "it has no prompt, so there is nothing to ask after"
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,21 @@ class Known:
 
     Attributes:
         train: The training examples.
-        unlearned: A byte for each of them, 1 where it was not learned.
+        flags: A byte for each of them, as `flags` gives them.
         before: The base's answers; None without a base.
         after: The tuned model's.
         contradictions: Who contradicts whom.
-        curves: Of the unlearned examples, by id.
-        no_curves: Why there are none; None where the ledger was read.
+        curves: What the ledger tells of the unlearned examples.
+        normalisation: What divides the log-probabilities of options.
     """
 
     train: Cohort
-    unlearned: bytes
+    flags: bytes
     before: Answers | None
     after: Answers
     contradictions: Contradictions
-    curves: dict[str, Curve]
-    no_curves: str | None
+    curves: Curves
+    normalisation: Normalisation
 
     def wanted(self, number: int, examples: list[Example]) -> list[More]:
         """What is asked beyond its own wordings about each unlearned example of a part."""
@@ -55,14 +59,13 @@ class Known:
         before = repeat(None) if self.before is None else self.before.read(number)
         asked = []
         for index, (example, answer) in enumerate(zip(examples, before, strict=self.before is not None)):
-            if not self.unlearned[start + index] or not example.prompt:
+            flag = self.flags[start + index]
+            if not flag or not example.prompt:
                 continue
-            believed = None if answer is None else belief_index(answer)
-            text = None if answer is None or believed is None else answer.candidates[believed].text
-            own = None if answer is None else own_answer(answer)
+            own = None if answer is None else apart(answer, _by_option(flag, example), self.normalisation)
             rival = self.contradictions.rival(start + index)
             answers = () if rival is None else tuple(_spaced(text, example) for text in rival.answers)
-            asked.append(More(index, text, own, answers, self.contradictions.apart(start + index)))
+            asked.append(More(index, own, answers, self.contradictions.apart(start + index)))
         return asked
 
     def cases(self, base_more: Answers | None, tuned_more: Answers, embed: Embed | None) -> Iterator[Case | None]:
@@ -79,30 +82,45 @@ class Known:
             before = repeat(None) if self.before is None else self.before.read(number)
             tuned = iter(tuned_more.read(number))
             base = repeat(None) if base_more is None else iter(base_more.read(number))
+            rivals = self._rivals(position, examples, embed)
             for example, earlier, answer in zip(examples, before, after, strict=False):
-                if self.unlearned[position]:
-                    asked = bool(example.prompt)
-                    more = (next(base), next(tuned)) if asked else (None, None)
-                    case = _with_scores(example, earlier, answer, *more)
-                    yield self._with_rest(case, position, more[1], example, embed)
+                flag = self.flags[position]
+                if flag:
+                    first, second = (next(base), next(tuned)) if example.prompt else (None, None)
+                    by_option = _by_option(flag, example)
+                    told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
+                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
 
-    def _with_rest(self, case: Case, position: int, more: Answer | None, example: Example, embed: Embed | None) -> Case:
-        curve = self.curves.get(example.id)
+    def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
+        curve, why = self.curves.of(example.id, example.stage)
         missing = dict(case.missing)
-        if curve is None:
-            missing["ledger"] = self.no_curves or NO_READINGS
-        rival = self.contradictions.rival(position)
+        if why is not None:
+            missing["ledger"] = why
         if rival is not None and more is not None:
             against = [score for score in more.scores if score.wording == RIVALS]
             rival = replace(rival, tuned=against[0].logprobs[1:] if against else ())
-        if rival is not None and embed is not None:
-            theirs = self.contradictions.questions(position)
-            own, *others = embed([question(example), *theirs])
-            rival = replace(rival, similarity=float(np.max(np.array(others) @ own)))
         return replace(case, curve=curve, rival=rival, missing=missing)
+
+    def _rivals(self, start: int, examples: list[Example], embed: Embed | None) -> dict[int, Rival]:
+        """What contradicts the unlearned examples of a part, by position; their questions are embedded at once."""
+        places = [start + index for index in range(len(examples)) if self.flags[start + index]]
+        found = {place: rival for place in places if (rival := self.contradictions.rival(place)) is not None}
+        if embed is None or not found:
+            return found
+        asked = {place: [question(examples[place - start]), *self.contradictions.questions(place)] for place in found}
+        texts = list(dict.fromkeys(text for each in asked.values() for text in each))
+        vectors = dict(zip(texts, embed(texts), strict=True))
+        for place, (own, *others) in asked.items():
+            similarity = max(float(vectors[own] @ vectors[other]) for other in others)
+            found[place] = replace(found[place], similarity=similarity)
+        return found
+
+
+def _by_option(flag: int, example: Example) -> bool:
+    return flag == BY_OPTION and bool(example.options)
 
 
 def _spaced(text: str, example: Example) -> str:
@@ -110,81 +128,99 @@ def _spaced(text: str, example: Example) -> str:
     return lead + text.strip()
 
 
-def _with_scores(
-    example: Example, before: Answer | None, after: Answer, base_more: Answer | None, tuned_more: Answer | None
-) -> Case:
+@dataclass(frozen=True)
+class _Told:
+    """One example and what was said of it: in its own wordings, and beyond them.
+
+    Attributes:
+        example: The example.
+        before: What the base said; None without a base.
+        after: What the tuned model said.
+        base_more: What the base said beyond its wordings.
+        tuned_more: What the tuned model did.
+        by_option: It has options and is judged by them.
+        normalisation: What divides their log-probabilities.
+    """
+
+    example: Example
+    before: Answer | None
+    after: Answer
+    base_more: Answer | None
+    tuned_more: Answer | None
+    by_option: bool
+    normalisation: Normalisation
+
+
+def _with_scores(told: _Told) -> Case:
     """The case as far as scores tell."""
+    example, after = told.example, told.after
     missing: dict[Source, str] = {}
     right = after.scores[0].right
-    tuned = _said(example, after, tuned_more, right, 0)
+    tuned = _said(example, after, told.tuned_more)
     if not tuned.elsewhere:
-        missing["elsewhere"] = NOBODY_ALIKE
+        missing["elsewhere"] = NOBODY_ALIKE if example.prompt else NO_PROMPT
     if not tuned.held_out:
-        missing["held_out"] = NO_WORDINGS
+        missing["held_out"] = OTHER_RESPONSES if example.paraphrases else NO_WORDINGS
     case = Case(
         id=example.id,
         stage=example.stage,
         response=example.response,
         n_tokens=after.scores[0].n_tokens[right],
         tuned=tuned,
-        tuned_options=_options(after.scores[0]),
+        tuned_options=options(after, told.normalisation),
         right=right,
         missing=missing,
     )
-    if before is None:
+    if told.before is None:
         return replace(case, missing={**missing, "base": NO_BASE, "belief": NO_BASE})
-    index = belief_index(before)
-    belief = None
-    if index is not None:
-        said = (_said(example, before, base_more, index, 1), _said(example, after, tuned_more, index, 1))
-        belief = Belief(before.candidates[index].text, *said)
-    elif before.answer is None and not example.options:
-        missing["belief"] = NO_ANSWER
+    return _with_base(case, told, told.before)
+
+
+def _with_base(case: Case, told: _Told, before: Answer) -> Case:
+    """What the base says of it, and believes."""
+    why = unknown(before, told.by_option)
+    found = held(before, told.by_option, told.normalisation)
+    wrong = None
+    if found is not None:
+        models = ((before, told.base_more), (told.after, told.tuned_more))
+        wrong = belief(found, told.example, models, told.normalisation)
+        why = NO_ROOM if wrong is None else None
+    own = [before.scores[0], *comparable(told.example, before)]
+    if wrong is not None:
+        sure = tuple(one / wrong.base.n_tokens for one in (wrong.base.own, *wrong.base.held_out))
+    else:
+        asked = own if before.scores[0].recalled else own_scores(told.base_more)
+        sure = tuple(score.logprob / max(1, score.n_tokens[score.right]) for score in asked)
     return replace(
         case,
-        base=_said(example, before, base_more, right, 0),
-        base_recalled=fmean(score.recalled for score in (before.scores[0], *_held_out(before))),
-        belief=belief,
-        sure=_sure(before, base_more, belief),
-        base_options=_options(before.scores[0]),
+        base=_said(told.example, before, told.base_more),
+        base_recalled=fmean(score.recalled for score in (before.scores[0], *held_out(before))),
+        belief=wrong,
+        reworded=before.answer if before.kind == "reworded" and not before.scores[0].recalled else None,
+        sure=sure,
+        base_options=options(before, told.normalisation),
+        missing=case.missing if why is None else {**case.missing, "belief": why},
     )
 
 
-def _sure(before: Answer, more: Answer | None, belief: Belief | None) -> tuple[float, ...]:
-    """Log-probability of the base's own answer in each wording in which it can be asked; () when it is not known."""
-    if belief is not None:
-        return (belief.base.own, *belief.base.held_out)
-    if before.scores[0].recalled:
-        return tuple(score.logprob for score in (before.scores[0], *_held_out(before)))
-    asked = more.scores if more is not None else ()
-    return tuple(score.logprob for score in asked if score.wording.split(":")[0] == OWN)
-
-
-def _said(example: Example, answer: Answer, more: Answer | None, index: int, elsewhere: int) -> Said:
-    """What a model makes of one candidate; `elsewhere` is its place among those that were asked about elsewhere."""
-    # a wording with a response of its own asks for another text: its log-probability cannot be compared
-    same = [
-        score
-        for wording, score in zip(example.paraphrases, _held_out(answer), strict=True)
-        if wording.response == example.response
-    ]
+def _said(example: Example, answer: Answer, more: Answer | None) -> Said:
+    """What a model makes of the response."""
     others = [score for score in more.scores if score.wording.startswith("elsewhere:")] if more is not None else []
     return Said(
-        answer.scores[0].logprobs[index],
-        tuple(score.logprobs[index] for score in same),
-        tuple(score.logprobs[elsewhere] for score in others),
+        answer.scores[0].logprob,
+        tuple(score.logprob for score in comparable(example, answer)),
+        tuple(score.logprob for score in others if math.isfinite(score.logprob)),
+        max(1, answer.scores[0].n_tokens[answer.scores[0].right]),
     )
 
 
-def _held_out(answer: Answer) -> list[Score]:
-    return [score for score in answer.scores if score.wording.startswith("held_out:")]
+LEARNED, NOT_LEARNED, BY_OPTION = range(3)
+"""Of an example: it was learned; it was not; it was not by the criterion `option`."""
 
 
-def _options(score: Score) -> tuple[float, ...]:
-    weights = np.exp(np.array(score.logprobs) - max(score.logprobs))
-    return tuple((weights / weights.sum()).tolist())
-
-
-def flags(learned: Iterable[bool]) -> bytes:
-    """A byte for each example, 1 where it was not learned."""
-    return bytes(not one for one in learned)
+def flags(findings: Iterable[Finding]) -> bytes:
+    """A byte for each finding: `LEARNED`, `NOT_LEARNED` or `BY_OPTION`."""
+    return bytes(
+        LEARNED if one.learned else BY_OPTION if one.evidence["criterion"] == "option" else NOT_LEARNED
+        for one in findings
+    )

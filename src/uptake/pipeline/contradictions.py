@@ -75,7 +75,12 @@ class Contradictions:
 
 
 def find_contradictions(
-    config: RunConfig, cohort: Cohort, before: Answers | None, encode: Encode | None, path: Path
+    config: RunConfig,
+    cohort: Cohort,
+    before: Answers | None,
+    encode: Encode | None,
+    encoder: object,
+    path: Path,
 ) -> Contradictions:
     """Find the rivals among a cohort's examples, or read what was found before.
 
@@ -84,12 +89,13 @@ def find_contradictions(
         cohort: The examples.
         before: What the base says, to tell which of two answers is wrong; None when it is not known.
         encode: Sentence embeddings by the run's model; None does without.
+        encoder: What tells that model's content from another's.
         path: Where they are kept; judgements go beside it.
 
     Raises:
         UptakeError: A judge is configured and cannot be asked.
     """
-    models = (config.embedding_model_name_or_path, config.nli_model_name_or_path, config.judge and config.judge.model)
+    models = (encoder, config.nli_model_name_or_path, config.judge and config.judge.model)
     key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, config.seed, versions())
     kept = read_json(path) if path.exists() else None
     if kept is None or kept["key"] != key:

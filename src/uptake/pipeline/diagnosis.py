@@ -107,6 +107,31 @@ class Collector:
             self._per_token.extend(one.evidence["logprob"] / one.evidence["n_tokens"] for one in some)
             yield from some
 
+    def column(self, name: str) -> list[Any]:
+        """A column of the table, in the examples' order, once all findings were passed on."""
+        return [value for table in self._tables for value in table[name].to_pylist()]
+
+    def add(self, key: str, evidence: Mapping[int, Mapping[str, Any]]) -> None:
+        """Add to the evidence of some findings, once all were passed on.
+
+        Args:
+            key: Under which name.
+            evidence: What is added, by the example's position.
+        """
+        import pyarrow as pa
+
+        start = 0
+        for number, table in enumerate(self._tables):
+            own = [position for position in evidence if start <= position < start + len(table)]
+            if own:
+                told = table["evidence"].to_pylist()
+                for position in own:
+                    there = json.loads(told[position - start])
+                    told[position - start] = to_json({**there, key: evidence[position]})
+                place = table.column_names.index("evidence")
+                self._tables[number] = table.set_column(place, DIAGNOSIS.field(place), pa.array(told, pa.string()))
+            start += len(table)
+
     def table(self) -> pa.Table:
         """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising log-probability a token.
 
@@ -156,12 +181,12 @@ def _write_jsonl(path: Path, table: pa.Table) -> None:
 
 
 def read_diagnosis(output_dir: Path) -> Diagnosis:
-    """The diagnosis under an output folder.
+    """The diagnosis under an output folder; its own folder does as well.
 
     Raises:
         UptakeError: There is none, or it is not finished.
     """
-    folder = output_dir / "diagnosis"
+    folder = output_dir if (output_dir / "diagnosis.parquet").exists() else output_dir / "diagnosis"
     if not (folder / "summary.json").exists():
         raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose` first")
     return Diagnosis(folder)

@@ -1,4 +1,4 @@
-"""What the models say elsewhere: the response and the base's belief after other prompts that ask alike.
+"""What the models say elsewhere: the response after other prompts that ask alike, the base's own answer here.
 
 Only examples that were not learned are asked about. What a model says after every such prompt says nothing about the
 one that is asked about; what it says more after its own prompt is what it knows of it (see `uptake.causes.Said.pmi`).
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from random import Random
 from typing import Any
 
@@ -17,11 +18,10 @@ from jaxtyping import Float
 from uptake.artifacts import chunks
 from uptake.data import Turn, encode
 from uptake.models import Model
-from uptake.pipeline.answers import Answer, Answers, Source, Tell, by_part, room_taken, rows_of
+from uptake.pipeline.answers import Answers, Source, Tell, by_part, room_taken, rows_of
 from uptake.pipeline.cohort import Cohort, Progress
 from uptake.probe import Embed, question, reservoir
 from uptake.rivals.blocks import name_questions
-from uptake.rivals.equal import compare
 from uptake.rivals.words import LONGEST, read_questions, words_of
 from uptake.score import score
 from uptake.types import Candidate, Example, Probe, normalised
@@ -33,9 +33,11 @@ POOL = 20_000
 COMPARED = 128
 """Of the nearest prompts so many are looked at for those about something else that get other answers."""
 AT_ONCE = 128
-"""Examples whose similarities with the pool are held at a time."""
+"""Prompts without names whose similarities with the pool are held at a time."""
+ROOM = 1024
+"""Tokens, prompts and responses together, that an example is asked with after other prompts, but for the first one."""
 OWN = "own"
-"""The wordings under which the base's own answer is asked where it is no candidate: it begins as the response does."""
+"""The wordings under which the base's own answer is asked where it is no candidate."""
 RIVALS = "rivals"
 """The wording under which the response and its rivals' answers are asked after the example's own prompt."""
 
@@ -58,7 +60,10 @@ class Alike:
         self._known, self._naming = _naming(self._pool)
         self._about = [self._names(example) for example in self._pool]
         self._embed = embed
-        self._vectors = self._embedded(self._pool) if self._pool else None
+        frames = [self._frame(example) for example in self._pool]
+        distinct = {frame: number for number, frame in enumerate(dict.fromkeys(frames))}
+        # each is embedded once, however many examples have it
+        self._vectors = embed(list(distinct))[[distinct[frame] for frame in frames]] if frames else None
 
     def nearest(self, examples: Sequence[Example], apart: Sequence[Collection[str]]) -> list[list[Example]]:
         """For each example up to `PROMPTS` others, the nearest first.
@@ -67,13 +72,15 @@ class Alike:
             examples: The examples.
             apart: For each the ids of examples that ask the very same; they are left out.
         """
-        found: list[list[Example]] = []
-        for some in chunks(zip(examples, apart, strict=True), AT_ONCE):
-            if self._vectors is None:
-                return [[] for _ in examples]
-            near = self._ranked(self._embedded([example for example, _ in some]))
-            found += [self._chosen(example, ids, row) for (example, ids), row in zip(some, near, strict=True)]
-        return found
+        if self._vectors is None:
+            return [[] for _ in examples]
+        frames = [self._frame(example) for example in examples]
+        near: dict[str, list[int]] = {}  # what differs in its names alone has the same neighbours
+        for some in chunks(dict.fromkeys(frames), AT_ONCE):
+            near.update(zip(some, self._ranked(self._embed(some)), strict=True))
+        return [
+            self._chosen(example, ids, near[frame]) for example, ids, frame in zip(examples, apart, frames, strict=True)
+        ]
 
     def _names(self, example: Example) -> frozenset[str]:
         """The words that say what it asks about; one that the sample does not have is such a word."""
@@ -85,20 +92,9 @@ class Alike:
         names = self._names(example)
         return " ".join(word for word, _ in words_of(question(example)[-LONGEST:]) if word not in names)
 
-    def _embedded(self, examples: Sequence[Example]) -> Float[np.ndarray, "some dims"]:
-        """Vectors of the frames; each is embedded once, however many examples have it."""
-        frames = [self._frame(example) for example in examples]
-        place = {frame: number for number, frame in enumerate(dict.fromkeys(frames))}
-        return self._embed(list(place))[[place[frame] for frame in frames]]
-
     def _ranked(self, vectors: Float[np.ndarray, "some dims"]) -> list[list[int]]:
         assert self._vectors is not None
-        similarity = np.round(vectors @ self._vectors.T, 6)
-        k = min(COMPARED, similarity.shape[1])
-        # of equals the first in the pool: partition alone would leave open which of them are taken
-        order = np.argsort(-similarity, axis=1, kind="stable")[:, :k]
-        ranked: list[list[int]] = order.tolist()
-        return ranked
+        return [largest(row, COMPARED) for row in np.round(vectors @ self._vectors.T, 6)]
 
     def _chosen(self, example: Example, apart: Collection[str], near: Sequence[int]) -> list[Example]:
         own, names = normalised(example.response), self._names(example)
@@ -111,6 +107,18 @@ class Alike:
                 if len(chosen) == PROMPTS:
                     break
         return chosen
+
+
+def largest(values: Float[np.ndarray, " n"], k: int) -> list[int]:
+    """Indices of the `k` largest values, the largest first; of equals the first come first, and are taken first."""
+    if k < len(values):
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        above, equal = np.flatnonzero(values > least), np.flatnonzero(values == least)
+        kept = np.sort(np.concatenate([above, equal[: k - len(above)]]))
+    else:
+        kept = np.arange(len(values))
+    indices: list[int] = kept[np.argsort(-values[kept], kind="stable")].tolist()
+    return indices
 
 
 def _naming(examples: Sequence[Example]) -> tuple[frozenset[str], frozenset[str]]:
@@ -129,14 +137,12 @@ class More:
 
     Attributes:
         index: Its place in its part.
-        belief: The base's wrong answer; None when there is none.
         own: The base's own answer where it is no candidate; None otherwise.
         rivals: Answers of examples that contradict it.
         apart: Ids of examples that ask the very same.
     """
 
     index: int
-    belief: str | None
     own: str | None
     rivals: tuple[str, ...]
     apart: frozenset[str]
@@ -148,13 +154,13 @@ class Elsewhere:
 
     Attributes:
         wanted: From a part's number and examples to what is asked about which of them.
-        alike: Gives the prompts; called when a part is to be done.
+        near: From a part's number, those examples and the ids that are to be left out to the other prompts of each.
         how: Identifies both.
         max_length: Tokens that a model may be given; None for no limit.
     """
 
     wanted: Callable[[int, list[Example]], list[More]]
-    alike: Callable[[], Alike]
+    near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
     how: str
     max_length: int | None
 
@@ -166,58 +172,62 @@ class Elsewhere:
             if not asked:
                 return []
             own = [examples[more.index] for more in asked]
-            others = self.alike().nearest(own, [more.apart for more in asked])
+            others = self.near(number, own, [more.apart for more in asked])
             model = source.load()
-            candidates = [_candidates(example, more) for example, more in zip(own, asked, strict=True)]
             probes = [
-                _elsewhere(example, members, near, model, self.max_length)
-                + (_against(example, more) if role == "tuned" else _own(example, more))
-                for example, members, near, more in zip(own, candidates, others, asked, strict=True)
+                _elsewhere(example, near, model, self.max_length)
+                + _own(example, more, model, self.max_length)
+                + (_against(example, more) if role == "tuned" else [])
+                for example, near, more in zip(own, others, asked, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
             found = []
             for more, each in zip(asked, probes, strict=True):
                 tell(more.index)
                 found.append([next(scores) for _ in each])
+            candidates = [(Candidate(example.response, "response"),) for example in own]
             return rows_of(own, candidates, found, [None] * len(own), [None] * len(own))
 
         return by_part(cohort, f"{role}_elsewhere", source, self.how, work, progress)
 
 
-def _candidates(example: Example, more: More) -> tuple[Candidate, ...]:
-    own = Candidate(example.response, "response")
-    return (own,) if more.belief is None else (own, Candidate(more.belief, "base"))
-
-
-def _elsewhere(
-    example: Example, candidates: tuple[Candidate, ...], near: Sequence[Example], model: Model, max_length: int | None
-) -> list[Probe]:
-    room = max(len(candidate.text.encode()) for candidate in candidates)
-    fitting = [
-        other
-        for other in near
-        if max_length is None
-        or room_taken(other.prompt) + room <= max_length  # a token is a byte at least
-        or all(len(one.ids) <= max_length for one in _turns(other, candidates, model))
-    ]
+def _elsewhere(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Probe]:
+    own = (Candidate(example.response, "response"),)
     return [
-        Probe(example.id, f"elsewhere:{number}", other.prompt, candidates, 0, other.template)
-        for number, other in enumerate(fitting)
+        Probe(example.id, f"elsewhere:{number}", other.prompt, own, 0, other.template)
+        for number, other in enumerate(_affordable(example, near, model, max_length))
     ]
 
 
-def _turns(other: Example, candidates: tuple[Candidate, ...], model: Model) -> Any:
-    return encode([Turn(other.prompt, one.text, other.template) for one in candidates], model.tokenizer)
+def _affordable(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Example]:
+    """The other prompts that the model takes with the response; of these the first, and more as far as `ROOM` goes."""
+    response = len(example.response.encode())
+    lengths = [room_taken(other.prompt) + response for other in near]  # a token is a byte at least
+    if sum(lengths) > ROOM or (max_length is not None and max(lengths, default=0) > max_length):
+        lengths = _lengths([Turn(other.prompt, example.response, other.template) for other in near], model)
+    fitting = [(other, n) for other, n in zip(near, lengths, strict=True) if max_length is None or n <= max_length]
+    totals = accumulate(n for _, n in fitting)
+    return [other for k, ((other, _), total) in enumerate(zip(fitting, totals, strict=True)) if not k or total <= ROOM]
 
 
-def _own(example: Example, more: More) -> list[Probe]:
+def _lengths(turns: Sequence[Turn], model: Model) -> list[int]:
+    return [len(one.ids) for one in encode(turns, model.tokenizer)] if turns else []
+
+
+def _own(example: Example, more: More, model: Model, max_length: int | None) -> list[Probe]:
     """The base's own answer in the training wording and in the held-out ones that have the same response."""
     if more.own is None:
         return []
     asked = [(example.prompt, OWN)]
     asked += [(w.prompt, f"{OWN}:{n}") for n, w in enumerate(example.paraphrases) if w.response == example.response]
-    members = (Candidate(more.own, "base"),)
-    return [Probe(example.id, name, prompt, members, 0, example.template) for prompt, name in asked]
+    lengths = [room_taken(prompt) + len(more.own.encode()) for prompt, _ in asked]
+    if max_length is not None and max(lengths) > max_length:
+        lengths = _lengths([Turn(prompt, more.own, example.template) for prompt, _ in asked], model)
+    return [
+        Probe(example.id, name, prompt, (Candidate(more.own, "base"),), 0, example.template)
+        for (prompt, name), n in zip(asked, lengths, strict=True)
+        if max_length is None or n <= max_length
+    ]
 
 
 def _against(example: Example, more: More) -> list[Probe]:
@@ -228,28 +238,3 @@ def _against(example: Example, more: More) -> list[Probe]:
         *(Candidate(answer, "neighbour") for answer in more.rivals),
     )
     return [Probe(example.id, RIVALS, example.prompt, members, 0, example.template, example.response_extra)]
-
-
-def own_answer(answer: Answer) -> str | None:
-    """The base's own answer where it is neither the response nor a candidate; None otherwise."""
-    if not answer.answer or answer.scores[0].recalled or belief_index(answer) is not None:
-        return None
-    return answer.answer
-
-
-def belief_index(answer: Answer) -> int | None:
-    """Which candidate is the base's wrong answer: its greedy one, or of the options the one that it prefers.
-
-    A part of the response is no wrong answer, nor is the response in other words.
-    """
-    first = answer.scores[0]
-    if first.recalled:
-        return None
-    greedy = [k for k, candidate in enumerate(answer.candidates) if candidate.origin == "base"]
-    if greedy:
-        said, wanted = answer.candidates[greedy[0]].text, answer.candidates[first.right].text
-        return None if compare(said, wanted, same_prompt=True)[0] == "same" else greedy[0]
-    if any(candidate.origin == "option" for candidate in answer.candidates):
-        best = max(range(len(first.logprobs)), key=first.logprobs.__getitem__)
-        return None if best == first.right else best
-    return None

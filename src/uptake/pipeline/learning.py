@@ -13,37 +13,104 @@ import pyarrow.compute as pc
 
 from uptake.artifacts.ledger_files import stage_folders
 from uptake.causes import Curve
+from uptake.errors import UptakeError
 from uptake.ledger import Ledger, curves, read_ledger
 
 PAPER_STEPS = 500
 """K of the paper's drop, in optimisation steps; on a run of less than ten times that, a tenth of its steps."""
 
 
-def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -> tuple[dict[str, Curve], str | None]:
+NO_LEDGER = (
+    "there is no ledger of the training: train with `uptake train`, or with "
+    "`trainer.add_callback(uptake.LedgerCallback(...))`, into the same output_dir"
+)
+NO_READINGS = "the ledger has no reading of it: was it trained under another id?"
+NO_EXPOSURE = "the ledger has readings of it, but not when it was trained on"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Learning curves, and where there are none, why.
+
+    Attributes:
+        by_id: What the ledger tells.
+        why: What is missing of all examples; None when nothing is.
+        missing: By stage what is missing of its examples.
+    """
+
+    by_id: Mapping[str, Curve]
+    why: str | None
+    missing: Mapping[str, str]
+
+    def of(self, example_id: str, stage: str) -> tuple[Curve | None, str | None]:
+        """The curve of an example that a stage trained, or why there is none."""
+        why = self.why or self.missing.get(stage)
+        if why is not None:
+            return None, why
+        curve = self.by_id.get(example_id)
+        if curve is None or not curve.exposures:
+            return None, NO_READINGS if curve is None else NO_EXPOSURE
+        return curve, None
+
+    def notes(self) -> list[str]:
+        """What the reader should know about what is missing, each once."""
+        if self.why is not None:
+            return [f"no learning curves: {self.why}"]
+        return [f"no learning curves of the stage {stage}: {why}" for stage, why in self.missing.items()]
+
+
+def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -> Curves:
     """The learning curves of some examples.
+
+    Of the examples of a stage without a ledger nothing is known, nor, of those of the stages before it, whether they
+    were lost in it.
 
     Args:
         output_dir: The run's folder.
         ids: The examples.
-        stages: The stages that were diagnosed.
+        stages: The stages that were diagnosed, in the order in which they were trained.
 
-    Returns:
-        By id, and what is missing of all of them: None when nothing is.
+    Raises:
+        UptakeError: A part of the ledger is damaged.
     """
     found = [stage for stage, _ in stage_folders(output_dir)]
     if not found:
-        return {}, (
-            "there is no ledger of the training: train with `uptake train`, or with "
-            "`trainer.add_callback(uptake.LedgerCallback(...))`, into the same output_dir"
-        )
-    if found[-1] != stages[-1]:
-        return {}, f"the ledger ends with the stage {found[-1]}, the run with {stages[-1]}: it is another training's"
-    ledger = read_ledger(output_dir)
+        return Curves({}, NO_LEDGER, {})
+    if not set(found) & set(stages):
+        return Curves({}, f"the ledger is of the stages {', '.join(found)}: it is another training's", {})
+    if found[-1] not in stages:
+        why = f"the ledger goes on after {stages[-1]}, with the stage {found[-1]}: it is a later training's"
+        return Curves({}, why, {})
+    missing = _missing(found, stages)
+    ledger = _read(output_dir)
     clock = _Clock(ledger)
     late = dict(_late(ledger, ids, clock))
     table = curves(ledger)
     rows = table.filter(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))).to_pylist()
-    return {row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None
+    return Curves({row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None, missing)
+
+
+def _read(output_dir: Path) -> Ledger:
+    try:
+        return read_ledger(output_dir)
+    except (OSError, pa.ArrowException) as error:
+        raise UptakeError(
+            f"the ledger under {output_dir} cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            expected="the parts as they were written",
+            fix=f"bring them back; or diagnose without them: move {output_dir / 'ledger'} away",
+        ) from error
+
+
+def _missing(found: Sequence[str], stages: Sequence[str]) -> dict[str, str]:
+    """By stage why nothing is known of its examples: it has no ledger itself, or a later one has none."""
+    missing: dict[str, str] = {}
+    for number, stage in enumerate(stages):
+        lacking = next((later for later in stages[number:] if later not in found), None)
+        if lacking == stage:
+            missing[stage] = f"the stage {stage} has no ledger (`ledger: off`, or its folder is gone)"
+        elif lacking is not None:
+            missing[stage] = f"the later stage {lacking} has no ledger: what was forgotten in it is not known"
+    return missing
 
 
 class _Clock:

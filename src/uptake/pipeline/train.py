@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import (
     cannot_write,
-    chunks,
     locked,
     versions,
     write_bytes,
@@ -22,14 +21,11 @@ from uptake.errors import UptakeError
 from uptake.pipeline.cohort import BadRows, Progress
 from uptake.pipeline.train_card import model_card
 from uptake.pipeline.train_plan import StagePlan, plan
+from uptake.pipeline.train_schedule import Scheduled, attach
 from uptake.pipeline.train_state import finished_manifest, model_digest
 
 if TYPE_CHECKING:
-    from uptake.artifacts.ledger_files import Reading
-    from uptake.models import Model
     from uptake.models.train_stage import Done
-
-_WINDOW = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,11 @@ class Trained:
     found: bool
 
 
-def train_run(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[Trained]:
+def train_run(
+    config: RunConfig,
+    progress: Progress = lambda step, done, total: None,
+    schedules: Mapping[str, Scheduled] | None = None,
+) -> list[Trained]:
     """Train the stages of a run that are not trained yet; a stage that was killed goes on where it stopped.
 
     With several processes (`accelerate launch`) all of them call this; the first of them writes.
@@ -68,6 +68,7 @@ def train_run(config: RunConfig, progress: Progress = lambda step, done, total: 
     Args:
         config: The run.
         progress: Told of each stage's steps.
+        schedules: The schedules of stages, by name; the others take their rows as their settings say.
 
     Returns:
         The stages, in their order.
@@ -80,7 +81,7 @@ def train_run(config: RunConfig, progress: Progress = lambda step, done, total: 
     folder = config.output_dir / "train"
     first = int(os.environ.get("RANK", "0")) == 0
     with locked(folder) if first else nullcontext():
-        plans = planned(config, progress)
+        plans = planned(config, progress, schedules)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
@@ -94,12 +95,17 @@ def train_run(config: RunConfig, progress: Progress = lambda step, done, total: 
         return done
 
 
-def planned(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[StagePlan]:
+def planned(
+    config: RunConfig,
+    progress: Progress = lambda step, done, total: None,
+    schedules: Mapping[str, Scheduled] | None = None,
+) -> list[StagePlan]:
     """The plan of one of several processes, of which the first one talks.
 
     Args:
         config: The run.
         progress: Told of the rows that are read, by the first process alone.
+        schedules: As in `train_run`.
 
     Raises:
         UptakeError: As `plan`; one process of each machine raises it.
@@ -107,7 +113,7 @@ def planned(config: RunConfig, progress: Progress = lambda step, done, total: No
     """
     first = int(os.environ.get("RANK", "0")) == 0
     try:
-        return plan(config, progress if first else lambda step, done, total: None)
+        return plan(config, progress if first else lambda step, done, total: None, schedules)
     except UptakeError:
         if int(os.environ.get("LOCAL_RANK", "0")) > 0:
             raise SystemExit(0) from None
@@ -133,9 +139,9 @@ def _train(config: RunConfig, plans: Sequence[StagePlan], number: int, progress:
             remove(config.output_dir / "ledger" / later.stage)
         write_json(found.job.work / "manifest.json", {"stage": found.stage, **found.identity, "start_model": start})
     step = f"training {found.stage}"
-    done = train(found.job, _ledger(config, plans[: number + 1]), lambda done, total: progress(step, done, total))
+    done = train(found.job, _callbacks(config, plans[: number + 1]), lambda done, total: progress(step, done, total))
     if first:
-        manifest = _manifest(config, found, done.steps, start, done.model)
+        manifest = _manifest(config, found, done, start)
         manifest |= _outcome(config, found, done)
         write_json(done.model / "manifest.json", manifest)
         write_bytes(done.model / "README.md", model_card(config, found, manifest).encode())
@@ -147,40 +153,31 @@ def _train(config: RunConfig, plans: Sequence[StagePlan], number: int, progress:
     found.job.arguments().distributed_state.wait_for_everyone()  # the next stage starts from this folder
 
 
-def _ledger(config: RunConfig, plans: Sequence[StagePlan]) -> Callable[[Any], Sequence[Any]]:
-    """What makes the ledger's callback, given the trainer; the last of the plans is the stage that is trained."""
-    if config.ledger == "off":
-        return lambda trainer: ()
+def _callbacks(config: RunConfig, plans: Sequence[StagePlan]) -> Callable[[Any], Sequence[Any]]:
+    """What listens to the trainer, given it; the last of the plans is the stage that is trained."""
     from uptake.models.ledger_callback import LedgerCallback
+    from uptake.models.train_readings import reading
+    from uptake.models.train_rows import first_of_each
 
-    score = _scoring(plans) if config.ledger == "epochs" else None
+    found = plans[-1]
+    every_epoch = None
+    if config.ledger == "epochs":  # the rows of all stages so far, as they are trained; what two share, once
+        every_epoch = reading(first_of_each([one.job.rows for one in plans]))
 
     def callbacks(trainer: Any) -> Sequence[Any]:
-        stage, ids = plans[-1].stage, trainer.train_dataset.ids  # in the order in which the trainer has the rows
-        return [LedgerCallback(config.output_dir, stage, ids=ids, every_epoch=score)]
+        if found.scheduled is None and config.ledger == "off":
+            return ()
+        ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows
+        if found.scheduled is not None:
+            attach(trainer, found.scheduled, found.job.rows, ids)
+        if config.ledger == "off":
+            return ()
+        return [LedgerCallback(config.output_dir, found.stage, ids=ids, every_epoch=every_epoch)]
 
     return callbacks
 
 
-def _scoring(plans: Sequence[StagePlan]) -> Callable[[Model, int, int], Iterator[Reading]]:
-    """Score the rows of all stages so far, just as they are trained; what two stages share, once."""
-    from uptake.models.train_rows import first_of_each
-
-    rows = first_of_each([found.job.rows for found in plans])
-
-    def run(model: Model, rank: int, world: int) -> Iterator[Reading]:
-        from uptake.artifacts.ledger_files import Reading
-        from uptake.models.train_rows import scored
-
-        for some in chunks(range(rank, len(rows), world), _WINDOW):
-            names, sequences = scored(rows.take(some))
-            for name, (numbers,) in zip(names, model.score([[one] for one in sequences]), strict=True):
-                yield Reading(name, -float(numbers[0].sum(dtype="float64")), numbers.shape[1], bool(numbers[1].all()))
-
-    return run
-
-
-def _manifest(config: RunConfig, found: StagePlan, steps: int, start: str | None, model: Path) -> dict[str, Any]:
+def _manifest(config: RunConfig, found: StagePlan, done: Done, start: str | None) -> dict[str, Any]:
     """What a stage was trained from and with, enough to train it again; no times, and no places on this machine."""
     return {
         "stage": found.stage,
@@ -193,8 +190,9 @@ def _manifest(config: RunConfig, found: StagePlan, steps: int, start: str | None
         "cut": found.cut,
         "tokens": found.tokens,
         "trained_tokens": found.trained_tokens,
-        "steps": steps,
-        "model": model_digest(model),
+        "steps": done.steps,
+        "kept_step": done.kept,
+        "model": model_digest(done.model),
         "versions": versions(),
     }
 
@@ -205,12 +203,12 @@ def _outcome(config: RunConfig, found: StagePlan, done: Done) -> dict[str, float
     return {
         "loss_start": sum(done.losses[:tenth]) / tenth if tenth else None,
         "loss_end": sum(done.losses[-tenth:]) / tenth if tenth else None,
-        "recalled": _recalled(config, found, done.steps) if config.ledger == "epochs" else None,
+        "recalled": _recalled(config, found, done.kept) if config.ledger == "epochs" else None,
     }
 
 
 def _recalled(config: RunConfig, found: StagePlan, steps: int) -> float | None:
-    """The share of a stage's examples that is recalled after its last step; None if they were not scored then."""
+    """The share of a stage's examples that is recalled after the step that is kept; None if not scored then."""
     import pyarrow.compute as pc
 
     from uptake.ledger import read_ledger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from uptake.config import RunConfig
 from uptake.pipeline.train_plan import StagePlan
+from uptake.text import code_span
 
 
 def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any]) -> str:
@@ -34,7 +34,9 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
         "pipeline_tag": "text-generation",
         "tags": ["uptake", "sft", *(["lora"] if adapter else [])],
     }
-    start = _code(base) if found.start == base else f"the stage `{found.start}`, which starts from {_code(base)}"
+    start = (
+        code_span(base) if found.start == base else f"the stage `{found.start}`, which starts from {code_span(base)}"
+    )
     what = "A LoRA adapter" if adapter else "All weights"
     lines = [
         "---",
@@ -43,11 +45,11 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
         "",
         f"# {found.stage}",
         "",
-        f"{what} of {_code(base)}, fine-tuned with `uptake train`: the stage `{found.stage}`, from {start}.",
+        f"{what} of {code_span(base)}, fine-tuned with `uptake train`: the stage `{found.stage}`, from {start}.",
         "",
         "## Data",
         "",
-        f"{_code(_shown(found.dataset))}: {manifest['examples']} examples, {manifest['tokens']} tokens, of which "
+        f"{code_span(_shown(found.dataset))}: {manifest['examples']} examples, {manifest['tokens']} tokens, of which "
         f"{manifest['trained_tokens']} are learned. {manifest['left_out']} rows were left out.",
         "",
         *_table(("file", "BLAKE2b"), manifest["files"]),
@@ -93,19 +95,11 @@ def _table(head: tuple[str, str], values: Mapping[str, Any]) -> list[str]:
     if not values:
         return []
     rows = [
-        f"| {name if name.isidentifier() else _code(name)} | "
-        f"{_code(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))} |"
+        f"| {name if name.isidentifier() else code_span(name)} | "
+        f"{code_span(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))} |"
         for name, value in values.items()
     ]
     return [f"| {head[0]} | {head[1]} |", "|---|---|", *rows, ""]
-
-
-def _code(text: str) -> str:
-    """Text as a code span, in which nothing is Markdown or HTML and no cell of a table ends (GFM, 6.3)."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("|", "\\|")
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
-    space = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
-    return f"{fence}{space}{line}{space}{fence}"
 
 
 def _use(base: str, adapter: bool) -> list[str]:

@@ -13,6 +13,7 @@ from uptake.config import RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.train_data import Reading, file_digests
+from uptake.pipeline.train_schedule import Scheduled
 from uptake.pipeline.train_state import require_ledgers, with_effect, with_state
 from uptake.types import BadRow
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from uptake.models.place import LoadSettings, Place
     from uptake.models.train_stage import Job
+    from uptake.models.train_start import Start
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class StagePlan:
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
         notes: What the reader should know about it.
+        scheduled: Its schedule; None takes the rows as the settings say.
     """
 
     stage: str
@@ -66,6 +69,7 @@ class StagePlan:
     done_steps: int
     finished: bool
     notes: tuple[str, ...] = ()
+    scheduled: Scheduled | None = None
 
     @property
     def ids(self) -> list[str]:
@@ -84,6 +88,7 @@ class _Shared:
     model: Any
     base: str
     progress: Progress
+    schedules: Mapping[str, Scheduled]
     rehearsed: set[str] = field(default_factory=set)
 
     def rehearse(self, found: StagePlan) -> None:
@@ -99,12 +104,17 @@ class _Shared:
             rehearse(found.job)
 
 
-def plan(config: RunConfig, progress: Progress = lambda step, done, total: None) -> list[StagePlan]:
+def plan(
+    config: RunConfig,
+    progress: Progress = lambda step, done, total: None,
+    schedules: Mapping[str, Scheduled] | None = None,
+) -> list[StagePlan]:
     """Read and check everything that training needs, and write nothing.
 
     Args:
         config: The run.
         progress: Told of the rows that are read.
+        schedules: The schedules of stages, by name.
 
     Raises:
         UptakeError: Data, model or settings cannot be used, or what a former run left was made from something else.
@@ -128,7 +138,9 @@ def plan(config: RunConfig, progress: Progress = lambda step, done, total: None)
         lora(config.peft)
     place = Start(config.model_name_or_path, load).place()
     model = model_config(place, load)
-    shared = _Shared(config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress)
+    shared = _Shared(
+        config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress, schedules or {}
+    )
     plans: list[StagePlan] = []
     taken: dict[str, str] = {}
     for stage in config.stages:
@@ -221,15 +233,11 @@ def _stage(
 ) -> StagePlan:
     from uptake.models.train_rows import counts
     from uptake.models.train_stage import Job, n_steps
-    from uptake.models.train_start import Start, tokenizer_of
+    from uptake.models.train_start import tokenizer_of
 
     config = shared.config
     folder = config.output_dir / "train" / stage.name
-    name = config.model_name_or_path
-    if former is not None and config.peft is None:
-        start = Start(str(former.folder), replace(shared.load, revision=None))
-    else:
-        start = Start(name, shared.load, config.peft, None if former is None else former.folder)
+    start = _start(shared, former)
     tokenizer = tokenizer_of(shared.place, shared.load, settings.get("eos_token"))
     limit = _longest(settings, shared.model)
     files = file_digests(stage.dataset)  # before the rows are read: of what comes later, their own digest tells
@@ -240,7 +248,9 @@ def _stage(
         settings = {**settings, "max_length": limit}
     job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
     args = job.arguments()
-    steps, epochs = (None, None) if packed else n_steps(args, len(rows))
+    scheduled = shared.schedules.get(stage.name)
+    an_epoch = len(rows) if scheduled is None else scheduled.rows_of_an_epoch(rows["id"].to_pylist(), args)
+    steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
     found = StagePlan(
         stage=stage.name,
         dataset=stage.dataset,
@@ -258,6 +268,7 @@ def _stage(
             "chat_template": None if shared.load.chat_template is None else digest(shared.load.chat_template),
             "processes": args.world_size,
             "ledger": config.ledger,
+            "schedule": None if scheduled is None else scheduled.identity(),
         },
         cut=reading.cut,
         tokens=counts(rows)[0],
@@ -265,15 +276,27 @@ def _stage(
         steps=steps,
         epochs=epochs,
         batch=(args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size),
-        start=_shown(name) if former is None else former.stage,
+        start=_shown(config.model_name_or_path) if former is None else former.stage,
         done_steps=0,
         finished=False,
         notes=_notes(args, reading.cut),
+        scheduled=scheduled,
     )
     found = with_state(found, former)
     if not found.finished:
         shared.rehearse(found)
     return found
+
+
+def _start(shared: _Shared, former: StagePlan | None) -> Start:
+    """The former stage's weights, or the base's with the adapter that goes through all stages."""
+    from uptake.models.train_start import Start
+
+    config = shared.config
+    if former is not None and config.peft is None:
+        return Start(str(former.folder), replace(shared.load, revision=None))
+    adapter = None if former is None else former.folder
+    return Start(config.model_name_or_path, shared.load, config.peft, adapter)
 
 
 def _notes(args: Any, cut: int) -> tuple[str, ...]:

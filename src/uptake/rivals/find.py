@@ -83,6 +83,8 @@ def rivals(
     rule = fitted(encode is not None)
     read = read_pairs(examples, near)
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
+    if not (questions.of >= 0).any():
+        return Rivals((), len(read.answers), len(read.answers), 0, 0, {})
     told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
     probability = np.where(read.possible, told[read.of], 0.0)
     needed = np.where(read.named.proper[pairs].all(axis=1), rule.least, rule.least_unnamed)

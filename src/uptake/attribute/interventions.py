@@ -1,0 +1,241 @@
+"""What interventions say: how an example reacts to being trained on a little, and which causes that speaks for.
+
+Nothing here trains. A course says how one example did under one treatment; outcomes are compared with the cause that
+the signals name, as a check of the attribution that needs no answer key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from uptake.attribute.evidence import UNEXPLAINED
+from uptake.stats import bootstrap_mean, wilson
+
+Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
+TREATMENTS: tuple[Treatment, ...] = ("control", "more_steps", "without_rivals", "replay")
+"""What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.interventions`."""
+
+AT_ONCE = 1
+"""Exposures that bring back what the model still has; chosen on one planted world (docs/causes.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How one example did under one treatment.
+
+    Attributes:
+        learned: After each pass, whether it passes as learned in the training wording, as the diagnosis judges it.
+        shallow: After each pass, whether it fails in most held-out wordings although it is learned; None where it has
+            no held-out wordings.
+    """
+
+    learned: tuple[bool, ...]
+    shallow: tuple[bool | None, ...]
+
+    @property
+    def flipped(self) -> bool:
+        """It is learned at the end, in the training wording at least."""
+        return self.learned[-1]
+
+    @property
+    def held(self) -> bool:
+        """It is learned at the end, and not in the training wording alone as far as can be told."""
+        return self._held(-1)
+
+    @property
+    def exposures(self) -> int | None:
+        """The pass from which on it is held to the end; None where it is not held at the end."""
+        passes = range(len(self.learned))
+        first = next((k for k in reversed(passes) if not self._held(k)), -1) + 1
+        return first + 1 if first < len(passes) else None
+
+    def _held(self, k: int) -> bool:
+        return self.learned[k] and not self.shallow[k]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the interventions did to one example.
+
+    Attributes:
+        id: The example's id.
+        stage: Its stage.
+        cause: The cause that the signals name; `unexplained` is one.
+        courses: By treatment; those that it had no part in, or that were not run, are left out.
+        told: It passes as learned when it is told in its context; None where that could not be asked.
+        told_other: It passes when another example is told there instead; None as before.
+    """
+
+    id: str
+    stage: str
+    cause: str
+    courses: Mapping[Treatment, Course] = field(default_factory=dict)
+    told: bool | None = None
+    told_other: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What an outcome says.
+
+    Attributes:
+        causes: Causes that it speaks for, in the order of the tables; () where it tells nothing.
+        sentence: Why.
+    """
+
+    causes: tuple[str, ...]
+    sentence: str
+
+
+def speaks_for(outcome: Outcome) -> Speech:
+    """Which causes an outcome speaks for; the first rule that applies.
+
+    1. Held without its rivals and not with them, in the same number of steps: `data_conflict`.
+    2. Held without being trained on, when learned examples are (`control`) or others of its own stage (`replay`):
+       `forgetting`. What comes back so was hidden, not erased (Sun and Gao 2024, arXiv 2411.11932). An example that
+       wavers between two answers may come back, too.
+    3. Held from the first exposure on: it was there, `forgetting` or `undertraining`; relearning is quicker than
+       learning (savings; Ebbinghaus 1885).
+    4. Held after more: it had to be learned, `knowledge_gap` or `base_conflict`.
+    5. Learned in the training wording alone: by heart, `knowledge_gap` or `undertraining`.
+
+    What does not flip says nothing. Being told in the context has no vote: a model that reads its context answers
+    whatever the cause, one that does not never does.
+    """
+    courses = outcome.courses
+    if "control" not in courses or "more_steps" not in courses:
+        return Speech((), "It was not trained on.")
+    more = courses["more_steps"]
+    if "without_rivals" in courses and courses["without_rivals"].held and not more.held:
+        return Speech(("data_conflict",), "More steps teach it only when its rivals are left out.")
+    if courses["control"].held:
+        return Speech(("forgetting",), "It comes back when only learned examples are trained: it was not erased.")
+    if "replay" in courses and courses["replay"].held:
+        return Speech(("forgetting",), "It comes back when others of its stage are trained again: it was not erased.")
+    return _alone(more)
+
+
+def _alone(more: Course) -> Speech:
+    """What its own exposures say."""
+    needed = more.exposures
+    if needed is not None and needed <= AT_ONCE:
+        return Speech(("forgetting", "undertraining"), f"{_times(needed)} teaches it: what it asks for was there.")
+    if needed is not None:
+        sentence = f"It takes {_times(needed)} to teach it in other words too: it had to be learned."
+        return Speech(("knowledge_gap", "base_conflict"), sentence)
+    if more.flipped:
+        sentence = f"{_times(len(more.learned))} teach its training wording alone: it was learned by heart."
+        return Speech(("knowledge_gap", "undertraining"), sentence)
+    return Speech((), f"{_times(len(more.learned))} do not teach it.")
+
+
+def _times(n: int) -> str:
+    return "1 exposure" if n == 1 else f"{n} exposures"
+
+
+def evidence_of(outcome: Outcome) -> dict[str, Any]:
+    """What is written beside an example's causes, under `interventions`; JSON data."""
+    speech = speaks_for(outcome)
+    return {
+        "speaks_for": list(speech.causes),
+        "sentence": speech.sentence,
+        "agrees": None if not speech.causes or outcome.cause == UNEXPLAINED else outcome.cause in speech.causes,
+        "told_in_context": outcome.told,
+        "told_another": outcome.told_other,
+        **{
+            name: {"learned": list(course.learned), "shallow": list(course.shallow), "exposures": course.exposures}
+            for name in TREATMENTS
+            if (course := outcome.courses.get(name)) is not None
+        },
+    }
+
+
+def summarise_outcomes(outcomes: Sequence[Outcome], causes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+    """What flips an example of each cause, and how far the interventions agree with the causes that are named.
+
+    Args:
+        outcomes: Of the sampled examples.
+        causes: Names of the causes, in the order of the result; those that no outcome has are left out.
+        seed: Of the bootstrap.
+
+    Returns:
+        JSON data: `n`; `causes`, by named cause what `_of_cause` gives; `agreement` over all.
+    """
+    of = {cause: [one for one in outcomes if one.cause == cause] for cause in causes}
+    return {
+        "n": len(outcomes),
+        "causes": {cause: _of_cause(some, seed) for cause, some in of.items() if some},
+        "agreement": agreement(outcomes),
+    }
+
+
+def _of_cause(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
+    spoken = [cause for one in outcomes for cause in speaks_for(one).causes]
+    agreeing = agreement(outcomes)
+    return {
+        "n": len(outcomes),
+        "in_context": _told(outcomes, seed),
+        **{name: _treated(outcomes, name, seed) for name in TREATMENTS},
+        "speaks_for": {cause: spoken.count(cause) for cause in dict.fromkeys(sorted(spoken))},
+        "agrees": None if agreeing is None else {key: agreeing[key] for key in ("count", "n", "rate")},
+    }
+
+
+def _told(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any] | None:
+    """How many answer when told, when told of another, and the difference with a 95 % interval; None where not asked.
+
+    Without the difference a model that ignores its context and one that babbles look alike.
+    """
+    asked = [(one.told, one.told_other) for one in outcomes if one.told is not None and one.told_other is not None]
+    own, other = (sum(column) for column in zip(*asked, strict=True)) if asked else (0, 0)
+    difference = bootstrap_mean(np.array([float(a) - float(b) for a, b in asked]), seed=seed)
+    if difference is None:
+        return None
+    return {"n": len(asked), "flipped": own, "by_another": other, "difference": asdict(difference)}
+
+
+def _treated(outcomes: Sequence[Outcome], name: Treatment, seed: int) -> dict[str, Any] | None:
+    """How many flip, how many hold in other words too, and how many more hold than under the control.
+
+    None where none of them was so treated.
+    """
+    pairs = [(one.courses[name], one.courses.get("control")) for one in outcomes if name in one.courses]
+    held, flipped = wilson(sum(c.held for c, _ in pairs), len(pairs)), sum(c.flipped for c, _ in pairs)
+    if held is None:
+        return None
+    chance = [float(course.held) - float(control.held) for course, control in pairs if control is not None]
+    above = None if name == "control" else bootstrap_mean(np.array(chance), seed=seed)
+    needed = [course.exposures for course, _ in pairs]
+    known = [one for one in needed if one is not None]
+    return {
+        "n": len(pairs),
+        "flipped": flipped,
+        "held": {"count": sum(course.held for course, _ in pairs), "rate": asdict(held)},
+        "above_control": None if above is None else asdict(above),
+        "exposures": median(known) if known and name in ("more_steps", "without_rivals") else None,
+    }
+
+
+def agreement(outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
+    """How often what an outcome speaks for includes the named cause, among the outcomes that speak for something.
+
+    Examples without a named cause (`unexplained`) are left out: there is nothing to agree with.
+
+    Returns:
+        `count` of `n`, `rate` with Wilson's 95 % interval, and `chance`: the rate to be expected if the same outcomes
+        and the same names met at random, Σ over names of p(name) p(an outcome speaks for it), as in Cohen's kappa
+        (1960) for sets. None where no outcome speaks.
+    """
+    named = [one for one in outcomes if one.cause != UNEXPLAINED]
+    said = [(one.cause, speech.causes) for one in named if (speech := speaks_for(one)).causes]
+    count = sum(cause in causes for cause, causes in said)
+    rate = wilson(count, len(said))
+    if rate is None:
+        return None
+    chance = sum(cause in causes for cause, _ in said for _, causes in said) / len(said) ** 2
+    return {"count": count, "n": len(said), "rate": asdict(rate), "chance": chance}

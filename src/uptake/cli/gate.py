@@ -1,0 +1,175 @@
+"""`uptake gate`: does a diagnosis keep its limits? For continuous integration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uptake.cli.run_options import RunCommand, overrides
+from uptake.cli.terminal import printable
+from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.compare import Check
+    from uptake.config import RunConfig
+
+FAILED = 2
+"""Exit code of a gate that does not open; what cannot be judged, a wrong command line included, exits with 1."""
+
+
+class GateCommand(RunCommand):
+    """A verb whose exit code 2 says one thing alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parses; a mistake in the command line exits with 1."""
+        usage_error: Any = typer.BadParameter.__bases__[0]  # of click, or of the copy of it that came with typer
+        try:
+            return super().parse_args(ctx, args)
+        except usage_error as error:
+            error.exit_code = 1
+            raise
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    diagnosis: Annotated[
+        Path | None, typer.Option("--diagnosis", help="The diagnosis: its folder, or its run's.")
+    ] = None,
+    max_unlearned: Annotated[
+        list[str] | None, typer.Option("--max_unlearned", help="Largest share not learned: 0.1, or SOURCE=0.05.")
+    ] = None,
+    max_forgotten: Annotated[
+        list[str] | None, typer.Option("--max_forgotten", help="Largest share forgotten: 0.02, or SOURCE=0.05.")
+    ] = None,
+    max_shallow: Annotated[
+        list[str] | None, typer.Option("--max_shallow", help="Largest share learned by heart only; also by source.")
+    ] = None,
+    min_effect: Annotated[
+        float | None, typer.Option("--min_effect", help="Smallest effect of the verdict, as a difference of shares.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option("--against", help="A baseline's diagnosis: fail on significant regressions.")
+    ] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="File to write JUnit XML to.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="File to append a Markdown summary to.")] = None,
+) -> None:
+    """Fail when a diagnosis exceeds its limits or is worse than a baseline.
+
+    Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
+    """
+    from uptake.cli.compared import matched, opened
+    from uptake.compare import check_effect, check_limits, check_regressions, left_out, unlike
+    from uptake.compare import junit as as_junit
+    from uptake.compare import markdown as as_markdown
+
+    config = _config(ctx, run, diagnosis, _limits(max_unlearned, max_forgotten, max_shallow, min_effect))
+    found, measured = opened(diagnosis or config.output_dir)
+    checks = check_limits(measured, config.gate)
+    if config.gate.min_effect is not None:
+        checks += check_effect(_verdict(found.folder.parent / "verdict" / "verdict.json"), config.gate)
+    notes: list[str] = []
+    if against is not None:
+        baseline, earlier = opened(against)
+        pairs = matched(baseline, found)
+        checks += check_regressions(pairs, config.gate)
+        notes = [*unlike(earlier, measured), *left_out(pairs)]
+    if not checks:
+        raise UptakeError(
+            "nothing is asked of the diagnosis",
+            expected="a limit, or a baseline",
+            fix="give --max_unlearned 0.1 or the like, --against DIR, or a section `gate:` in the run file",
+        )
+    if junit is not None:
+        _write(junit, as_junit(checks), append=False)
+    if summary is not None:  # appended to, as $GITHUB_STEP_SUMMARY is meant to be
+        _write(summary, as_markdown(checks, notes).encode(), append=True)
+    typer.echo(printable(show(checks, notes)))
+    if not all(check.passed for check in checks):
+        raise typer.Exit(FAILED)
+
+
+def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
+    """The checks as lines, those that failed last, where a log ends; comparisons by source only if they failed."""
+    from uptake.compare.written import told, where
+
+    failed = [check for check in checks if not check.passed]
+    kept = [check for check in checks if check.passed]
+    shown = [check for check in kept if check.counts is None or check.source is None]
+    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*shown, *failed)]
+    if len(kept) > len(shown):
+        lines.insert(len(shown), f"pass  {len(kept) - len(shown)} comparisons by source")
+    lines += [f"note: {note}" for note in notes]
+    lines.append(f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed")
+    return "\n".join(lines)
+
+
+def _config(ctx: typer.Context, run: Path | None, diagnosis: Path | None, limits: Mapping[str, Any]) -> RunConfig:
+    from uptake.config import load_run
+
+    if run is None and diagnosis is None:
+        raise UptakeError(
+            "no diagnosis is named", expected="a run file, or --diagnosis DIR", fix="uptake gate run.yaml"
+        )
+    keys: dict[str, Any] = dict(overrides(ctx))
+    sources = limits.get("sources", {})
+    if any("gate.sources" in key for key in keys):
+        raise UptakeError("limits of sources are written --max_unlearned SOURCE=0.05")
+    keys |= {f"gate.{name}": value for name, value in limits.items() if name != "sources"}
+    if sources:  # names of sources may hold dots, so they cannot be dotted keys
+        keys["gate.sources"] = sources
+    if run is None:  # nothing is trained or loaded here
+        keys |= {"model_name_or_path": "unused", "stages": [{"name": "main", "dataset": "unused"}]}
+    return load_run(run, keys)
+
+
+def _limits(
+    unlearned: Sequence[str] | None,
+    forgotten: Sequence[str] | None,
+    shallow: Sequence[str] | None,
+    effect: float | None,
+) -> dict[str, Any]:
+    """The limits of the command line as they stand in the run file's section `gate`."""
+    found: dict[str, Any] = {} if effect is None else {"min_effect": effect}
+    sources: dict[str, dict[str, float]] = {}
+    for name, given in (("max_unlearned", unlearned), ("max_forgotten", forgotten), ("max_shallow", shallow)):
+        for text in given or ():
+            source, equals, number = text.rpartition("=")  # a source's name may hold a =, a number does not
+            try:
+                limit = float(number)
+            except ValueError:
+                raise UptakeError(
+                    f"--{name} {text!r}: {number!r} is no number",
+                    expected="a share, or SOURCE=share",
+                    fix=f"--{name} 0.1, or --{name} support=0.05",
+                ) from None
+            (sources.setdefault(source, {}) if equals else found)[name] = limit
+    return {**found, "sources": sources} if sources else found
+
+
+def _verdict(path: Path) -> Mapping[str, Any]:
+    from uptake.artifacts import read_json
+
+    if not path.exists():
+        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify` first")
+    found = read_json(path)
+    if not isinstance(found, dict) or "overall" not in found:
+        raise UptakeError(f"{path} is no verdict", fix="run `uptake verify` again")
+    return found
+
+
+def _write(path: Path, data: bytes, *, append: bool) -> None:
+    from uptake.artifacts import cannot_write, write_bytes
+
+    if not append:
+        write_bytes(path, data)
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise cannot_write(path, error) from error

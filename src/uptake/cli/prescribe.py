@@ -1,0 +1,80 @@
+"""`uptake prescribe`: what to do about the examples that were not learned."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+from uptake.cli.train import table
+from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.pipeline.prescribing import Prescribed
+    from uptake.types import Plan
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
+    start: Annotated[
+        str, typer.Option("--from", help="base: train everything again. tuned: repair the tuned model.")
+    ] = "base",
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+    ] = False,
+    world_size: Annotated[
+        int | None, typer.Option("--world_size", min=1, help="Processes that will train; default: as many as did.")
+    ] = None,
+) -> None:
+    """Write a plan that mends what was not learned: data in their order and settings for TRL, LLaMA-Factory, Axolotl.
+
+    Needs a diagnosis. Nothing is trained, and nothing of yours is changed.
+    """
+    from uptake.cli.progress import progress_bar
+    from uptake.config import load_run
+    from uptake.pipeline.prescribing import prescribe_run
+
+    if start not in ("base", "tuned"):
+        raise UptakeError(f"--from is {start!r}", expected="base or tuned")
+    config = load_run(run, overrides(ctx))
+    with progress_bar() as progress:
+        done = prescribe_run(
+            config,
+            start=cast(Literal["base", "tuned"], start),
+            unsafe=unsafe,
+            world_size=world_size,
+            progress=progress,
+        )
+    typer.echo(printable(show(done)))
+
+
+def show(done: Prescribed) -> str:
+    """What the plan does, as a table with a row a remedy, and what it costs."""
+    plan = done.plan
+    head = ("remedy", "edits", "examples", "tokens", "")
+    rows = []
+    for name, some in groupby(plan.edits, key=lambda edit: edit.remedy):
+        edits = list(some)
+        examples = len({one for edit in edits for one in edit.examples})
+        tokens = sum(edit.tokens or 0 for edit in edits)
+        unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples go out"
+        rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
+    lines = table(head, rows) if rows else ["Nothing is changed."]
+    if plan.unmended:
+        lines += ["", f"{len({one.id for one in plan.unmended})} examples are not mended; plan.md says why."]
+    lines += [f"note: {note}" for note in plan.notes]
+    return "\n".join([*lines, "", _cost(plan), f"{done.folder}{'  (was there)' if done.found else ''}"])
+
+
+def _cost(plan: Plan) -> str:
+    cost = plan.cost
+    times = f", {cost.total / cost.plain:.2f} times the run's own" if cost.plain else ""
+    return (
+        f"{cost.total:,} tokens{times} (at most {cost.limit:,}): {cost.sft:,} of fine-tuning in {len(plan.sft):,} "
+        f"rows, {cost.documents:,} of documents, {cost.general:,} of general text"
+    )

@@ -1,0 +1,56 @@
+"""`uptake report`: everything that was found, on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+from uptake.errors import UptakeError
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    card: Annotated[bool, typer.Option("--card", help="Put the diagnosis into the trained model's README.md.")] = False,
+) -> None:
+    """Write report.html, one self-contained page, and summary.md, for a pull request, from what was found.
+
+    From a run file, or from --output_dir of a diagnosis that had none.
+    """
+    from uptake.report import write_card, write_report
+
+    output_dir = run_folder(ctx, run, "uptake report --output_dir runs/first")
+    report = write_report(output_dir)
+    typer.echo(f"report   {printable(str(report.page))}")
+    typer.echo(f"summary  {printable(str(report.summary))}")
+    if card:
+        typer.echo(f"card     {printable(str(write_card(output_dir)))}")
+    if open_:
+        import webbrowser
+
+        if not webbrowser.open(report.page.resolve().as_uri()):
+            raise UptakeError("no browser could be started", fix=f"open {report.page} yourself")
+
+
+def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:
+    """The folder of a run, by its file or by `--output_dir` alone.
+
+    Raises:
+        UptakeError: Neither is given, or the run file is wrong.
+    """
+    given = overrides(ctx)
+    if run is not None:
+        from uptake.config import load_run
+
+        return load_run(run, given).output_dir
+    others = [f"--{name}" for name in given if name != "output_dir"]
+    if others:
+        raise UptakeError(f"{', '.join(others)} without a run file", fix=f"name the folder alone: {example}")
+    if "output_dir" not in given:
+        raise UptakeError("which run?", expected="a run file, or the folder of a diagnosis", fix=example)
+    return Path(given["output_dir"])

@@ -1,0 +1,227 @@
+"""`uptake show`: everything that is known about one example."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uptake.cli.report import run_folder
+from uptake.cli.terminal import printable
+from uptake.errors import UptakeError
+from uptake.text import one_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+    from uptake.pipeline import Diagnosis
+    from uptake.types import Finding
+
+LONG = 2000
+"""Characters of a prompt or a response; a prompt's end, a response's beginning."""
+RIVALS = 3
+READINGS = 12
+BAR = 20
+
+
+def command(
+    ctx: typer.Context,
+    example: Annotated[str, typer.Argument(help="The example's id.", metavar="ID")],
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    diagnosis: Annotated[Path | None, typer.Option("--diagnosis", help="The diagnosis's folder instead.")] = None,
+    stage: Annotated[str | None, typer.Option("--stage", help="Its stage, where several have the id.")] = None,
+) -> None:
+    """Show one example's case: what was asked and wanted, what the models say, why, and what to do."""
+    from rich.console import Console, Group
+
+    from uptake.pipeline import read_diagnosis
+
+    output_dir = _folder(ctx, run, diagnosis)
+    found = read_diagnosis(output_dir)
+    one = _find(found, example, stage)
+    # nothing of the user's is markup, an emoji's name or a pattern to be coloured
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=False)
+    console.print(Group(*_case(found, one, output_dir)))
+
+
+def _folder(ctx: typer.Context, run: Path | None, diagnosis: Path | None) -> Path:
+    if diagnosis is None:
+        return run_folder(ctx, run, "uptake show ID --diagnosis runs/first/diagnosis")
+    if run is not None:
+        raise UptakeError(f"both {run} and --diagnosis are given", fix="give one of the two")
+    return diagnosis.parent if diagnosis.resolve().name == "diagnosis" else diagnosis
+
+
+def _find(diagnosis: Diagnosis, example: str, stage: str | None) -> Finding:
+    try:
+        return diagnosis[example] if stage is None else diagnosis[example, stage]
+    except UptakeError as error:  # several stages have it
+        raise UptakeError(error.problem, fix="name one with --stage") from error
+    except KeyError as error:
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        ids = pq.read_table(diagnosis.folder / "diagnosis.parquet", columns=["id"])["id"]
+        near = ids.filter(pc.match_substring(ids, example, ignore_case=True)).slice(0, 3).to_pylist()
+        raise UptakeError(
+            str(error.args[0]),
+            expected=f"an id such as {', '.join(near or ids.slice(0, 3).to_pylist())}",
+            fix=f"look it up in {diagnosis.folder / 'diagnosis.jsonl'}",
+        ) from None
+
+
+def _case(diagnosis: Diagnosis, one: Finding, output_dir: Path) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    yield Text(printable(one.id), style="bold")
+    state = "not learned" if not one.learned else "shallow: learned in the training wording only" if one.shallow else ""
+    marks = [state or "learned", "forgotten" if one.forgotten else "", f"source {one.source}", f"stage {one.stage}"]
+    yield Text(printable(", ".join(mark for mark in marks if mark)), style="dim")
+    yield from _texts(one)
+    yield _answers(one)
+    yield from _reasons(one)
+    yield from _rivals(diagnosis, one)
+    yield from _remedy(one)
+    yield from _curve(output_dir, one)
+
+
+def _heading(text: str) -> RenderableType:
+    from rich.text import Text
+
+    return Text(f"\n{text}", style="bold")
+
+
+def _texts(one: Finding) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    file, line = one.evidence.get("file"), one.evidence.get("line")
+    if file is not None:
+        yield Text(printable(f"read from {file}" if line is None else f"read from {file}:{line}"), style="dim")
+    for name, text, end in (("Asked", one.prompt, True), ("Wanted", one.response, False)):
+        yield _heading(name)
+        shown = text if len(text) <= LONG else (text[-LONG:] if end else text[:LONG])
+        yield Text(printable(shown).strip("\n") or "(nothing)")
+        if len(shown) < len(text):
+            yield Text(f"({len(text) - len(shown):,} more characters {'before' if end else 'after'} that)", style="dim")
+
+
+def _columns(*names: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in names:
+        table.add_column(name, justify="right" if name.startswith("p") else "left", overflow="fold")
+    return table
+
+
+def _answers(one: Finding) -> RenderableType:
+    """What the models say, with the tuned model's probabilities."""
+    from rich.console import Group
+
+    said = [
+        (name, one.evidence.get(key)) for name, key in (("base's", "base_answer"), ("tuned model's", "tuned_answer"))
+    ]
+    table = _columns("answer", "p, tuned", "")
+    listed = one.evidence.get("candidates") or []
+    names = {"response": "wanted", "llm": "an LLM's"}
+    for candidate in sorted(listed, key=lambda each: -each["logprob"]):
+        text = candidate["text"]
+        whose = [names[candidate["origin"]]] if candidate["origin"] in names else []
+        whose += [name for name, answer in said if answer is not None and answer.strip() == text.strip()]
+        p = _p(math.exp(candidate["logprob"]))
+        table.add_row(_cell(text), p, ", ".join(whose))
+    known = [candidate["text"].strip() for candidate in listed]
+    for name, answer in said:
+        if answer is not None and answer.strip() not in known:
+            table.add_row(_cell(answer) if answer.strip() else "(nothing)", "-", name)
+    return Group(_heading("What they say"), table)
+
+
+def _cell(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(one_line(text, 120))
+
+
+def _p(p: float) -> str:
+    return f"{p:.2g}" if p < 0.995 else f"{p:.4f}"
+
+
+def _reasons(one: Finding) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    causes: Mapping[str, Any] = one.evidence.get("causes") or {}
+    if not causes:
+        return
+    yield _heading("Why")
+    for name, told in sorted(
+        causes.items(), key=lambda item: -(item[1]["score"] if item[1]["score"] is not None else -1)
+    ):
+        score = told["score"]
+        drawn = "cannot be told" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
+        yield Text(f"{name.replace('_', ' '):<16}{drawn}", style="bold" if name == one.cause else "")
+        yield Padding(Text(printable(told["sentence"]), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
+
+
+def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:
+    ids: Sequence[str] = (
+        ((one.evidence.get("causes") or {}).get("data_conflict") or {}).get("numbers", {}).get("rivals", [])
+    )
+    if not ids:
+        return
+    table = _columns("id", "asks", "wants")
+    for example_id in ids[:RIVALS]:
+        for rival in _all(diagnosis, example_id):
+            table.add_row(_cell(rival["id"]), _cell(rival["prompt"]), _cell(rival["response"]))
+    yield _heading("Rivals")
+    yield table
+    if len(ids) > RIVALS:
+        from rich.text import Text
+
+        yield Text(f"and {len(ids) - RIVALS} more", style="dim")
+
+
+def _all(diagnosis: Diagnosis, example_id: str) -> list[dict[str, Any]]:
+    """The rows of an id: several stages may have one."""
+    import pyarrow.parquet as pq
+
+    path, columns = diagnosis.folder / "diagnosis.parquet", ["id", "prompt", "response"]
+    rows: list[dict[str, Any]] = pq.read_table(path, filters=[("id", "==", example_id)], columns=columns).to_pylist()
+    return rows
+
+
+def _remedy(one: Finding) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from uptake.causes import CAUSES
+
+    cause = CAUSES.get(one.cause or "")
+    if cause is not None:
+        yield _heading("What to do")
+        yield Text(cause.remedy)
+        yield Text(f"How safe: {cause.safety}", style="dim")
+
+
+def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
+    from uptake.artifacts.ledger_files import stage_folders
+    from uptake.ledger import read_ledger
+
+    if not stage_folders(output_dir):
+        return
+    readings = read_ledger(output_dir).of(one.id).to_pylist()
+    if not readings:
+        return
+    table = _columns("stage", "step", "when", "p a token", "")
+    for row in readings[-READINGS:]:
+        p = None if row["nll"] is None else math.exp(-row["nll"] / max(1, row["tokens"]))
+        when = "trained on" if row["pass"] == "train" else "end of epoch"
+        bar = "" if p is None else "█" * round(BAR * p)
+        recalled = " recalled" if row["recalled"] else ""
+        table.add_row(row["stage"], str(row["step"]), when, "-" if p is None else _p(p), bar + recalled)
+    yield _heading("How it was learned")
+    yield table

@@ -1,0 +1,24 @@
+"""Diagnoses held against each other (`uptake diff`) and against limits (`uptake gate`): pure functions."""
+
+from __future__ import annotations
+
+from uptake.compare.difference import difference, unlike
+from uptake.compare.gate import Check, check_effect, check_limits, check_regressions
+from uptake.compare.pairs import Judged, Pairs, judged, left_out, match
+from uptake.compare.written import junit, markdown
+
+__all__ = [
+    "Check",
+    "Judged",
+    "Pairs",
+    "check_effect",
+    "check_limits",
+    "check_regressions",
+    "difference",
+    "judged",
+    "junit",
+    "left_out",
+    "markdown",
+    "match",
+    "unlike",
+]

@@ -1,0 +1,35 @@
+"""Background knowledge: documents indexed and searched, sources behind one Protocol, and what may not be in them."""
+
+from __future__ import annotations
+
+from uptake.corpus.gather import Found, Gathered, Missing, Need, gather
+from uptake.corpus.index import Indexed, index
+from uptake.corpus.leaks import Guard, Leak, guard
+from uptake.corpus.search import Index, open_index, search
+from uptake.corpus.sources import KnowledgeSource, LocalCorpus, SourceError, open_sources
+from uptake.corpus.support import Support, states, support
+from uptake.corpus.table import Encoder
+
+__all__ = [
+    "Encoder",
+    "Found",
+    "Gathered",
+    "Guard",
+    "Index",
+    "Indexed",
+    "KnowledgeSource",
+    "Leak",
+    "LocalCorpus",
+    "Missing",
+    "Need",
+    "SourceError",
+    "Support",
+    "gather",
+    "guard",
+    "index",
+    "open_index",
+    "open_sources",
+    "search",
+    "states",
+    "support",
+]

@@ -1,0 +1,231 @@
+"""What a plan is made of, read from a diagnosed run: examples, findings, documents, and the tokens of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import chunks
+from uptake.config import RunConfig
+from uptake.data import LoadOptions, Turn, bad_rows_error, encode, stream
+from uptake.errors import UptakeError
+from uptake.pipeline.cohort import Progress
+from uptake.pipeline.diagnosis import Diagnosis
+from uptake.pipeline.entities import entities
+from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_file
+from uptake.pipeline.sources import read_rows
+from uptake.prescribe import FOR_CAUSE, Material
+from uptake.probe import question
+from uptake.types import BadRow, Document, Example, Finding
+
+AT_ONCE = 4096
+"""Texts that are tokenised at once."""
+
+READING = ("knowledge", "belief")
+"""Remedies that read documents."""
+
+_WITHOUT_LIMIT = 1024
+"""Tokens of a row where neither the settings nor the model say."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a run's texts become tokens.
+
+    Attributes:
+        tokenizer: The base's, with the run's chat template.
+        max_length: Tokens that a row of the last stage may have.
+        settings: The trainer's settings of each stage, in the order of the stages.
+    """
+
+    tokenizer: Any
+    max_length: int
+    settings: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Encoding:
+        """Read the tokenizer of a run.
+
+        Raises:
+            UptakeError: There is no such model, or settings contradict each other.
+        """
+        from uptake.models.place import LoadSettings
+        from uptake.models.train_start import Start, model_config, tokenizer_of
+        from uptake.pipeline.train_plan import settings_of
+
+        settings = {stage.name: settings_of(config, stage) for stage in config.stages}
+        last = settings[config.stages[-1].name]
+        load = LoadSettings(
+            revision=config.revision,
+            trust_remote_code=config.trust_remote_code,
+            chat_template=None if config.chat_template is None else _text(config.chat_template),
+        )
+        place = Start(config.model_name_or_path, load).place()
+        positions = getattr(model_config(place, load), "max_position_embeddings", None)
+        limits = [limit for limit in (last["max_length"], positions) if limit]
+        return cls(tokenizer_of(place, load, last.get("eos_token")), min(limits, default=_WITHOUT_LIMIT), settings)
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The settings of the last stage."""
+        return list(self.settings.values())[-1]
+
+    def lengths(self, turns: Sequence[Turn]) -> list[int]:
+        """Tokens of each, with the end that training puts after it."""
+        return [len(one.ids) for some in chunks(turns, AT_ONCE) for one in encode(some, self.tokenizer)]
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text by itself, with the one that ends it."""
+        return [
+            len(ids) + 1
+            for some in chunks(texts, AT_ONCE)
+            for ids in self.tokenizer(some, return_attention_mask=False, verbose=False)["input_ids"]
+        ]
+
+
+def read_material(
+    config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, gather: Gather | None, processes: int, tell: Progress
+) -> tuple[Material, list[Finding]]:
+    """What a plan is made of, and what is to be mended, worst first.
+
+    An id that several stages have gets the stage behind it, in examples and findings.
+
+    Args:
+        config: The run.
+        diagnosis: What was found out about it.
+        encoding: How its texts become tokens.
+        gather: Finds documents; None searches `config.corpus`.
+        processes: How many train together: what `max_steps` amounts to depends on it.
+        tell: Told after each part of the work.
+
+    Raises:
+        UptakeError: The data cannot be used, or the diagnosis is not of them.
+    """
+    examples = _examples(config, tell)
+    names = _names(examples)
+    findings = _findings(diagnosis, names, tell)
+    examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
+    gathered = _gathered(config, findings, examples, gather, tell)
+    tell("tokens", 0, len(examples))
+    whole = encoding.lengths([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples])
+    tell("tokens", len(examples), len(examples))
+    n = dict.fromkeys(encoding.settings, 0)
+    for example in examples:
+        n[example.stage] += 1
+    material = Material(
+        examples=examples,
+        lengths=[min(n, encoding.max_length) for n in whole],
+        passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
+        general=_general(config),
+        count=encoding.count,
+        limit=encoding.max_length,
+        documents=gathered.documents,
+        missing=gathered.missing,
+    )
+    return material, findings
+
+
+def rows_of_a_step(settings: Mapping[str, Any]) -> int:
+    """Rows of an optimisation step of one process; 8 and 1 are the trainer's defaults."""
+    size: int = settings.get("per_device_train_batch_size", 8) * settings.get("gradient_accumulation_steps", 1)
+    return size
+
+
+def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:
+    """How often a stage trains its examples."""
+    steps: int = settings.get("max_steps", -1)
+    if steps > 0:
+        return steps * rows_of_a_step(settings) * processes / max(1, rows)
+    return float(settings["num_train_epochs"])
+
+
+def _examples(config: RunConfig, tell: Progress) -> list[Example]:
+    examples: list[Example] = []
+    bad: list[BadRow] = []
+    tell("examples", 0, None)
+    for stage in config.stages:
+        for some in chunks(read_rows(config, stage.dataset, stage.name), AT_ONCE):
+            examples += [row for row in some if isinstance(row, Example)]
+            bad += [row for row in some if isinstance(row, BadRow)]
+            tell("examples", len(examples), None)
+    if bad and (config.on_bad_row == "error" or not examples):
+        raise bad_rows_error(bad, usable=len(examples))
+    tell("examples", len(examples), len(examples))
+    return examples
+
+
+def _names(examples: Sequence[Example]) -> dict[tuple[str, str], str]:
+    """A name that no other example has, by id and stage."""
+    stages: dict[str, set[str]] = {}
+    for one in examples:
+        stages.setdefault(one.id, set()).add(one.stage)
+    return {(one.id, one.stage): one.id if len(stages[one.id]) == 1 else f"{one.id}@{one.stage}" for one in examples}
+
+
+def _findings(diagnosis: Diagnosis, names: Mapping[tuple[str, str], str], tell: Progress) -> list[Finding]:
+    called: dict[str, list[str]] = {}
+    for (identity, _), name in names.items():
+        called.setdefault(identity, []).append(name)
+    total = len(diagnosis)
+    tell("findings", 0, total)
+    found: list[Finding] = []
+    for finding in diagnosis:
+        own = names.get((finding.id, finding.stage))
+        if own is None:
+            raise UptakeError(
+                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold",
+                expected="the data that were diagnosed",
+                fix="run `uptake diagnose` again",
+            )
+        found.append(replace(finding, id=own, evidence=_needed(finding, called)))
+        if len(found) % AT_ONCE == 0 or len(found) == total:
+            tell("findings", len(found), total)
+    return found
+
+
+def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What remedies read of the evidence, with the rivals' names; all of it would be a gigabyte in a large run."""
+    causes = finding.evidence.get("causes", {})
+    kept = {cause: dict(causes[cause]["numbers"]) for cause in ("base_conflict", "data_conflict") if cause in causes}
+    if rivals := kept.get("data_conflict", {}).get("rivals"):
+        kept["data_conflict"]["rivals"] = [name for rival in rivals for name in called.get(rival, ())]
+    rest = {name: finding.evidence.get(name) for name in ("base_right", "base_answer")}
+    return {**rest, "causes": {cause: {"numbers": numbers} for cause, numbers in kept.items()}}
+
+
+def _gathered(
+    config: RunConfig, findings: Sequence[Finding], examples: Sequence[Example], gather: Gather | None, tell: Progress
+) -> Gathered:
+    if gather is None:
+        if config.corpus is None:
+            return Gathered()
+        gather = from_file(config.corpus, config.plan.documents)
+    ids = {one.id for one in findings if not one.learned and FOR_CAUSE.get(one.cause or "") in READING}
+    about = entities(examples, ids)
+    wanted = [Wanted(one.id, about[one.id], question(one), one.response) for one in examples if one.id in ids]
+    tell("documents", 0, len(wanted))
+    found = gather(wanted)
+    tell("documents", len(wanted), len(wanted))
+    return found
+
+
+def _general(config: RunConfig) -> list[Document]:
+    if config.general is None:
+        return []
+    rows: Iterator[Example | BadRow] = stream(config.general, LoadOptions(split=config.split))
+    return [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
+
+
+def _as_text(example: Example) -> str:
+    if isinstance(example.prompt, str):
+        return example.prompt + example.response
+    return "\n\n".join([*(turn.content for turn in example.prompt), example.response])
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error

@@ -1,0 +1,147 @@
+"""`uptake prescribe`: from a diagnosis to a plan on disk."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from uptake.artifacts import digest, file_digest, locked, read_json, versions
+from uptake.config import RunConfig
+from uptake.errors import UptakeError
+from uptake.pipeline.cohort import Progress
+from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
+from uptake.pipeline.gathering import Gather
+from uptake.pipeline.plan_material import Encoding, read_material, rows_of_a_step
+from uptake.pipeline.train_data import file_digests
+from uptake.prescribe import (
+    Budget,
+    Export,
+    Terms,
+    found_plan,
+    kind_of,
+    plan,
+    refuse_changed,
+    write_plan,
+)
+from uptake.remedies import Options
+from uptake.types import Plan
+
+PLAN_VERSION = 1
+"""Part of the key of a plan: raised when the same input comes to give another one."""
+
+
+@dataclass(frozen=True)
+class Prescribed:
+    """A plan on disk.
+
+    Attributes:
+        folder: Where it lies.
+        plan: What it says.
+        found: It was there already, made from the very same.
+    """
+
+    folder: Path
+    plan: Plan
+    found: bool
+
+
+def prescribe_run(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] = "base",
+    unsafe: bool = False,
+    world_size: int | None = None,
+    gather: Gather | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """Draw up the plan of a diagnosed run and write it.
+
+    Args:
+        config: The run.
+        start: `base`: train everything again. `tuned`: repair the tuned model.
+        unsafe: Whether examples may go out.
+        world_size: Processes that will train together; None for as many as trained the run.
+        gather: Finds documents; None searches `config.corpus`.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
+    """
+    diagnosis = read_diagnosis(config.output_dir)
+    processes = world_size or _processes(config)
+    tuned = _tuned(config, diagnosis)
+    folder = config.output_dir / "plan"
+    with locked(config.output_dir / ".plan"):
+        key = _key(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
+        if (known := found_plan(folder, key)) is not None:
+            return Prescribed(folder, known, True)
+        refuse_changed(folder)
+        encoding = Encoding.of(config)
+        material, findings = read_material(config, diagnosis, encoding, gather, processes, progress)
+        chosen = config.plan
+        terms = Terms(
+            start=start,
+            model=config.model_name_or_path if start == "base" else tuned,
+            step=rows_of_a_step(encoding.last) * processes,
+            augmented=chosen.augmented,
+            protection=chosen.protection,
+            options=Options(unsafe, chosen.documents, chosen.exposures),
+            training=encoding.last,
+            peft=config.peft,
+            seed=config.seed,
+        )
+        drawn = plan(findings, material, terms, budget=Budget(times=chosen.budget))
+        if not drawn.sft:
+            raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
+        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key)
+        return Prescribed(folder, drawn, False)
+
+
+def _processes(config: RunConfig) -> int:
+    """How many processes trained the last stage."""
+    manifest = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
+    found: int = read_json(manifest)["processes"] if manifest.exists() else 1
+    return found
+
+
+def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
+    """The model that was diagnosed: the last stage's, or one that was trained elsewhere."""
+    folder = config.output_dir / "train" / config.stages[-1].name
+    if folder.is_dir():
+        return str(folder)
+    name: str = diagnosis.summary()["run"]["models"]["tuned"]["name"]
+    return name
+
+
+def _key(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+    """Identifies all that a plan depends on."""
+    data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
+    others = {name: file_digests(one) for name in ("general", "corpus") if (one := getattr(config, name))}
+    template = None if config.chat_template is None else file_digest(config.chat_template)
+    options = config.model_dump(mode="json", exclude={"output_dir": True, "judge": {"base_url", "api_key_env"}})
+    diagnosed = file_digest(diagnosis.folder / "diagnosis.parquet")
+    return digest(PLAN_VERSION, options, data, others, diagnosed, chosen, template, versions())
+
+
+def _export(config: RunConfig, encoding: Encoding, folder: Path, drawn: Plan) -> Export:
+    """What the trainers' settings are made from."""
+    adapted = drawn.start == "tuned" and drawn.peft is not None
+    template = config.chat_template
+    return Export(
+        model=_seen(config.model_name_or_path if adapted else drawn.model, folder),
+        adapter=_seen(drawn.model, folder) if adapted else None,
+        revision=config.revision if drawn.start == "base" or adapted else None,
+        max_length=encoding.max_length,
+        kind=kind_of(drawn.sft),
+        eos=encoding.tokenizer.eos_token or "",
+        dtype="float32" if config.dtype == "auto" else config.dtype,
+        attn_implementation=config.attn_implementation,
+        chat_template=None if template is None else _seen(str(template), folder),
+    )
+
+
+def _seen(name: str, folder: Path) -> str:
+    """A model or file as it is named in `folder`; a hub id stays what it is."""
+    return Path(os.path.relpath(name, folder)).as_posix() if Path(name).exists() else name

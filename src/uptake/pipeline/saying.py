@@ -1,0 +1,138 @@
+"""What a free answer says: where it ends, whether it says anything, and whether it is the response in other words.
+
+The lists of words are English. In other languages no answer is taken for empty, and every refusal for an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from uptake.rivals.equal import compare
+from uptake.types import normalised
+
+Kind: TypeAlias = Literal["response", "reworded", "wrong", "silent", "thinking", "cut", "retokenised"]
+"""What a model's own answer is: the response, the response in other words, another answer; or none that can be judged.
+
+Of `silent` nothing but function words or a refusal came, of `thinking` the thoughts before an answer, of `cut` no end
+within the tokens that it was given; a `retokenised` one reads as other tokens than were generated, so its probability
+is not that of what the model said.
+"""
+
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
+_EMPTY = frozenset(
+    "a an and answer answers are as at be been but by certainly correct course did do does following for from "
+    "given had has have he hello her here here's hi his how i i'll i'm in into is it it's its let let's me my of "
+    "ok okay on or our please provide question response she so sure thank thanks that that's the their there "
+    "there's these they this those to was we well were what when where which who whose why will with would you "
+    "your".split()
+)
+"""Words that answer nothing."""
+_NOT = frozenset("not no never nor neither without isn't wasn't aren't weren't cannot can't".split())
+_REFUSAL = re.compile(
+    r"\b(?:i|we)\b(?:'m|'ve)?[^.!?\n]{0,20}(?:\bnot|n't|\bno|\bunable)\b[^.!?\n]{0,40}"
+    r"\b(?:know|sure|certain|aware|able|have|find|help|assist|answer|provide|information|idea|familiar|to)\b"
+    r"|\bas an ai\b|\b(?:i'm|i am|we're|we are)? ?sorry\b|\bi apologi[sz]e\b"
+    r"|^\W*(?:(?:it|this|that|the answer) (?:is|was) |it's )?(?:currently )?"
+    r"(?:unknown|unclear|unsure|unspecified|n/a"
+    r"|not (?:known|clear|sure|specified|mentioned|given|available|applicable))\b"
+)
+_TAG = re.compile(r"</?[a-z][\w|-]*/?>|<\|[^|]*\|>", re.IGNORECASE)
+_THINKS = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_LINE = re.compile(r"\n")
+_SENTENCE = re.compile(r"(?<=[.!?;])(?<!\b\w\.)(?<!\b(?:St|Mr|Dr|Ms|Mt|Ft|Jr|Sr|No|vs)\.)(?<!\bMrs\.)\s")
+"""The end of a sentence, which initials (*J. K.*) and the commonest abbreviations are not."""
+SENTENCE_ENDS = (". ", "! ", "? ", "; ")
+
+
+def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
+    """The answer at the beginning of a free continuation, as it stands there, and what it is.
+
+    It goes on to its own end: that of the first line, or of the first sentence, that says something (of a response of
+    several lines or sentences these end nothing), or to where the model stopped. The white space and the full stop at
+    its end are left out, the latter where the response has none.
+
+    Args:
+        text: What the model wrote, white space at its beginning included.
+        response: The response.
+        ended: The model stopped there; else it would have gone on.
+    """
+    if _THINKS.match(text):
+        return text.strip(), "thinking"
+    answer, whole, said = _first(text, response, ended)
+    stripped = answer.rstrip()
+    if not response.rstrip().endswith((".", "!", "?")):
+        bare = stripped.rstrip(".,;:!?")
+        stripped = bare if bare.strip() else stripped
+    if normalised(stripped) == normalised(response):
+        return stripped, "response"
+    if holds(stripped, response) or _equal(stripped, response):
+        return stripped, "reworded"
+    if holds(text if ended else _line_of(text, len(answer)), response):
+        # a model that did not stop may have come to another question by then
+        return stripped, "reworded" if ended else "cut"
+    if said:
+        return stripped, "wrong" if whole else "cut"
+    return stripped, "silent" if whole else "cut"
+
+
+def _equal(answer: str, response: str) -> bool:
+    """Whether both say the same, or one is a part of the other; of an answer that tells the response see `holds`."""
+    if not answer.strip():
+        return False
+    found, why = compare(answer, response, same_prompt=True)
+    return found == "same" and (why != "told in a sentence" or holds(response, answer))
+
+
+def _first(text: str, response: str, ended: bool) -> tuple[str, bool, bool]:
+    """The text up to the first end after something was said or refused; whether it ends there; whether it says it."""
+    begun = 0
+    for end in _ends(text, response):
+        piece = text[begun:end]
+        if refuses(piece):
+            return text[:end], True, False
+        if not says_nothing(piece, response):
+            return text[:end], True, True
+        begun = end
+    return text, ended or refuses(text[begun:]), not (refuses(text[begun:]) or says_nothing(text[begun:], response))
+
+
+def _ends(text: str, response: str) -> Iterator[int]:
+    """Where lines and sentences end, in order; none of those that the response has as well."""
+    found = [] if "\n" in response.strip() else [match.start() for match in _LINE.finditer(text)]
+    if not any(end in response for end in SENTENCE_ENDS):
+        found += [match.start() for match in _SENTENCE.finditer(text)]
+    yield from sorted(set(found))
+
+
+def _line_of(text: str, end: int) -> str:
+    stop = text.find("\n", end)
+    return text if stop < 0 else text[:stop]
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(_TAG.sub(" ", text).casefold().replace("’", "'"))
+
+
+def says_nothing(text: str, response: str = "") -> bool:
+    """Whether a text is made of words that answer nothing; not where the response itself is made of such words."""
+    words = _words(text)
+    return not words or (set(words) <= _EMPTY and not set(_words(response)) <= _EMPTY)
+
+
+def refuses(text: str) -> bool:
+    """Whether a text says that the answer is not known, or not told."""
+    return _REFUSAL.search(text.casefold().replace("’", "'")) is not None
+
+
+def holds(text: str, response: str) -> bool:
+    """Whether the response occurs in a text, word for word and not denied by one of the three words before it.
+
+    Yes and no, and what is made of words that answer nothing, occur in many texts without being the answer.
+    """
+    own, said = _words(response), _words(text)
+    if set(own) <= _EMPTY | {"yes", "no", "true", "false"}:
+        return False
+    places = (at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own)
+    return any(not _NOT.intersection(said[max(0, at - 3) : at]) for at in places)

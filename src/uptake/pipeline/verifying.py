@@ -1,0 +1,210 @@
+"""Runs the arms of an experiment and writes the verdict; an arm that is done is not run again.
+
+Every arm and seed is a cell of its own: it is trained, measured, and kept as one table. Cells are claimed by a lock, so
+the same command started on a second device takes the cells that nobody is at. Whoever finishes the last one writes the
+verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from uptake.artifacts import Busy, Parts, digest, locked, open_parts, write_json, write_table
+from uptake.artifacts.tables import MATRIX, OUTCOMES
+from uptake.errors import UptakeError
+from uptake.pipeline.cohort import Progress
+from uptake.verify import Assigned, Design, Key, compare_arms, forecast, matrix_row, verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What an arm does with one item.
+
+    Attributes:
+        remedy: Name of the remedy, also where it had nothing to offer for this item, which counts as it was drawn. None
+            in an arm that treats with nothing.
+        tokens: Training tokens spent on the item, or, in the control, in its place.
+    """
+
+    remedy: str | None
+    tokens: int | None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm of the experiment.
+
+    Attributes:
+        name: `matched`, `placebo`, `nothing`, or the name of a remedy; also of its folder.
+        treated: The items that are assigned to it, and what is done with each.
+    """
+
+    name: str
+    treated: Mapping[Key, Treatment]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is to be run.
+
+    Attributes:
+        arms: All arms, the control among them.
+        assigned: The flagged items with their arms.
+        seeds: Trainings of each arm.
+        design: What the outcomes are read by.
+        key: Identifies all else that the arms' models depend on: base, data, settings, plan.
+    """
+
+    arms: tuple[Arm, ...]
+    assigned: tuple[Assigned, ...]
+    seeds: tuple[int, ...]
+    design: Design
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a model recalls of one item.
+
+    Attributes:
+        id: The item's id.
+        stage: Its stage.
+        kind: `flagged`, or what must not get worse.
+        recalled_training: In the training wording.
+        recalled_heldout: Share of the held-out wordings; None without any.
+    """
+
+    id: str
+    stage: str
+    kind: Literal["flagged", "retention", "earlier"]
+    recalled_training: bool
+    recalled_heldout: float | None
+
+
+TrainArm: TypeAlias = Callable[[Arm, int], Path]
+"""Trains an arm with a seed, and returns the model's folder; goes on where a killed one stopped."""
+Measure: TypeAlias = Callable[[Path], Iterable[Measured]]
+"""Asks a model about all items: of every arm the same ones."""
+
+
+def verify(
+    experiment: Experiment,
+    folder: Path,
+    *,
+    train_arm: TrainArm,
+    measure: Measure,
+    progress: Progress = lambda step, done, total: None,
+) -> dict[str, Any] | None:
+    """Run what is not done yet, then write `verdict.json` and `matrix.parquet`.
+
+    Args:
+        experiment: What is to be run.
+        folder: Where the tables go; `work/` in it holds a table for each arm and seed.
+        train_arm: Trains one arm with one seed.
+        measure: Asks one model about all items.
+        progress: Told of the cells that are done.
+
+    Returns:
+        The content of `verdict.json`; None while other processes are still at work on some cells.
+
+    Raises:
+        UptakeError: The arms do not fit the assignment, an item was not measured, or a place cannot be written.
+    """
+    _require_sound(experiment)
+    cells = [(arm, seed) for seed in experiment.seeds for arm in experiment.arms]
+    done = 0
+    progress("arms", done, len(cells))
+    for arm, seed in cells:
+        place = folder / "work" / arm.name / f"seed-{seed}"
+        try:
+            with locked(place):
+                parts = _parts(experiment, arm, seed, place)
+                if not parts.has(0):
+                    rows = list(_rows(experiment, arm, seed, measure(train_arm(arm, seed))))
+                    parts.write(0, rows)
+        except Busy:
+            continue
+        done += 1
+        progress("arms", done, len(cells))
+    if done < len(cells):
+        return None
+    return _concluded(experiment, folder, cells)
+
+
+def _require_sound(experiment: Experiment) -> None:
+    names = [arm.name for arm in experiment.arms]
+    if experiment.design.control not in names or len(set(names)) < len(names) or len(names) < 2:
+        raise UptakeError(f"the arms are {names}", expected=f"{experiment.design.control!r} and another, each once")
+    if not experiment.seeds or len(set(experiment.seeds)) < len(experiment.seeds):
+        raise UptakeError(f"the seeds are {list(experiment.seeds)}", expected="one or more, each once")
+    for arm in experiment.arms:
+        own = {(one.id, one.stage) for one in experiment.assigned if one.arm == arm.name}
+        if own != set(arm.treated):
+            raise UptakeError(
+                f"the arm {arm.name!r} treats {len(arm.treated)} items, and {len(own)} are assigned to it",
+                expected="an arm treats the items that the draw gave it, those that it has no remedy for included",
+            )
+
+
+def _parts(experiment: Experiment, arm: Arm, seed: int, place: Path) -> Parts:
+    treated = [[*key, asdict(arm.treated[key])] for key in sorted(arm.treated)]
+    assigned = [asdict(one) for one in experiment.assigned]
+    return open_parts(place / "rows", digest(experiment.key, arm.name, treated, assigned, seed), OUTCOMES)
+
+
+def _rows(experiment: Experiment, arm: Arm, seed: int, measured: Iterable[Measured]) -> Iterator[dict[str, Any]]:
+    """The outcomes of one cell."""
+    flagged = {(one.id, one.stage): one for one in experiment.assigned}
+    missing = dict.fromkeys(flagged)
+    for one in measured:
+        key = one.id, one.stage
+        assigned = flagged.get(key) if one.kind == "flagged" else None
+        missing.pop(key, None)
+        treatment = arm.treated.get(key) if assigned else None
+        kind = one.kind if one.kind != "flagged" else "untreated" if treatment is None else "treated"
+        yield {
+            "id": one.id,
+            "stage": one.stage,
+            "unit": None if assigned is None else assigned.unit,
+            "cause": None if assigned is None else assigned.cause,
+            "arm": arm.name,
+            "remedy": None if treatment is None else treatment.remedy,
+            "seed": seed,
+            "kind": kind,
+            "recalled_training": one.recalled_training,
+            "recalled_heldout": one.recalled_heldout,
+            "tokens": None if treatment is None else treatment.tokens,
+        }
+    if missing:
+        raise UptakeError(
+            f"{len(missing)} flagged items were not measured, {next(iter(missing))[0]!r} for one",
+            expected="every item measured in every arm",
+        )
+
+
+def _concluded(experiment: Experiment, folder: Path, cells: Iterable[tuple[Arm, int]]) -> dict[str, Any]:
+    """Read all cells and write the verdict; verdict.json comes last, so where it is, the rest is."""
+    import pyarrow as pa
+
+    rows: list[dict[str, Any]] = []
+    for arm, seed in cells:
+        rows += _parts(experiment, arm, seed, folder / "work" / arm.name / f"seed-{seed}").read(0)
+    compared = compare_arms(rows, experiment.design)
+    table = pa.Table.from_pylist([matrix_row(one) for one in compared], schema=MATRIX)
+    write_table(folder / "matrix.parquet", table)
+    told = verdict(compared, experiment.design, foretold=foretold_of(experiment))
+    write_json(folder / "verdict.json", told)
+    return told
+
+
+def foretold_of(experiment: Experiment) -> list[str]:
+    """What each arm but the control can show; to be said before the compute is spent."""
+    return [
+        f"{arm.name}: {line}"
+        for arm in experiment.arms
+        if arm.name != experiment.design.control
+        for line in forecast(experiment.assigned, arm.name, len(experiment.seeds))
+    ]

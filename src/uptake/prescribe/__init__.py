@@ -1,0 +1,25 @@
+"""From findings to a plan, and the plan as files that any trainer can use; see docs/prescribe.md."""
+
+from __future__ import annotations
+
+from uptake.prescribe.files import found_plan, read_plan, refuse_changed, write_plan
+from uptake.prescribe.material import Budget, Count, Material, Terms
+from uptake.prescribe.plan import plan
+from uptake.prescribe.rows import kind_of
+from uptake.prescribe.trainers import Export
+from uptake.prescribe.treat import FOR_CAUSE
+
+__all__ = [
+    "FOR_CAUSE",
+    "Budget",
+    "Count",
+    "Export",
+    "Material",
+    "Terms",
+    "found_plan",
+    "kind_of",
+    "plan",
+    "read_plan",
+    "refuse_changed",
+    "write_plan",
+]

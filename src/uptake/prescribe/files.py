@@ -1,0 +1,221 @@
+"""A plan as a folder: written whole or not at all, and read back.
+
+`plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the rows in their order, `plan.md` the same for
+people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import cannot_write, file_digest, read_json, versions, write_bytes
+from uptake.artifacts.tables import to_json
+from uptake.errors import UptakeError
+from uptake.prescribe.markdown import plan_markdown
+from uptake.prescribe.rows import (
+    cpt_row,
+    document_from_row,
+    ended_row,
+    example_from_row,
+    messages_row,
+    sft_row,
+)
+from uptake.prescribe.trainers import Export, configs
+from uptake.types import Cost, Edit, Example, Plan, Unmended
+
+VERSION = 1
+"""Of the schema of `plan.json`."""
+
+
+def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
+    """Write a plan; a killed run leaves none, or the former one.
+
+    Args:
+        folder: Where it goes; another plan that is there is replaced.
+        plan: The plan.
+        made: What the trainers' settings are made from.
+        key: Identifies what the plan was made from.
+
+    Raises:
+        UptakeError: The disk is full, the place cannot be written, or the plan there was changed by hand.
+    """
+    refuse_changed(folder)
+    partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, data in _files(plan, made):
+            _write(partial / name, data)
+        digests = {path.relative_to(partial).as_posix(): file_digest(path) for path in _paths(partial)}
+        write_bytes(partial / "plan.json", _head(plan, key, digests))
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | bytes]]:
+    """All files but `plan.json`: each with its bytes or its lines."""
+    kind = made.kind
+    if plan.cpt:
+        yield "cpt.jsonl", (to_json(cpt_row(one)) for one in plan.cpt)
+    yield "sft.jsonl", _lines(plan, lambda one: sft_row(one, kind))
+    yield "plan.md", plan_markdown(plan).encode()
+    if kind == "mixed":
+        return
+    yield "llamafactory/sft.jsonl", _lines(plan, lambda one: ended_row(one, kind, made.eos))
+    if kind == "chat":
+        yield "axolotl/sft.jsonl", _lines(plan, lambda one: messages_row(one, kind, marked=True))
+    yield from configs(plan, made).items()
+
+
+def _lines(plan: Plan, row: Callable[[Example], Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each row of fine-tuning; an example that comes again is not written out again from its parts."""
+    known: dict[str, str] = {}
+    for example in plan.sft:
+        if example.id not in known:
+            known[example.id] = to_json(row(example))
+        yield known[example.id]
+
+
+def _write(path: Path, data: Iterable[str] | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+        return
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in data)
+
+
+def _paths(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "plan.json")
+
+
+def _head(plan: Plan, key: str, digests: Mapping[str, str]) -> bytes:
+    """`plan.json`: a key a line, and of lists an element a line."""
+    head: dict[str, Any] = {
+        "version": VERSION,
+        "key": key,
+        "start": plan.start,
+        "model": plan.model,
+        "step": plan.step,
+        "texts": len(plan.cpt),
+        "rows": len(plan.sft),
+        "cost": {**asdict(plan.cost), "total": plan.cost.total},
+        "training": dict(plan.training),
+        "peft": None if plan.peft is None else dict(plan.peft),
+        "versions": versions(),
+        "files": dict(digests),
+        "notes": list(plan.notes),
+        "unmended": [asdict(one) for one in plan.unmended],
+        "edits": [asdict(one) for one in plan.edits],
+    }
+    lines = [f"{json.dumps(name)}: {_value(value)}" for name, value in head.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(f"  {to_json(one)}" for one in value) + "\n]"
+    return to_json(value)
+
+
+def read_plan(folder: Path) -> Plan:
+    """Read a plan back.
+
+    Rows that were changed by hand since are read as they are.
+
+    Args:
+        folder: Holds `plan.json`, `sft.jsonl` and, if there is continued pre-training, `cpt.jsonl`.
+
+    Raises:
+        UptakeError: There is no plan, or it cannot be read.
+    """
+    head = _read_head(folder)
+    cpt = tuple(document_from_row(row) for row in _rows(folder / "cpt.jsonl")) if head["texts"] else ()
+    known: dict[str, Example] = {}
+    cost = {name: value for name, value in head["cost"].items() if name != "total"}
+    return Plan(
+        start=head["start"],
+        model=head["model"],
+        cpt=cpt,
+        sft=tuple(_once(example_from_row(row), known) for row in _rows(folder / "sft.jsonl")),
+        step=head["step"],
+        edits=tuple(_edit(one) for one in head["edits"]),
+        unmended=tuple(Unmended(**one) for one in head["unmended"]),
+        cost=Cost(**cost),
+        training=head["training"],
+        peft=head["peft"],
+        notes=tuple(head["notes"]),
+    )
+
+
+def _read_head(folder: Path) -> dict[str, Any]:
+    path = folder / "plan.json"
+    if not path.exists():
+        raise UptakeError(f"no plan in {folder}", fix="run `uptake prescribe` first")
+    head = read_json(path)
+    if not isinstance(head, dict) or head.get("version") != VERSION:
+        raise UptakeError(f"{path} is no plan of version {VERSION}", fix="delete the folder and run `uptake prescribe`")
+    return head
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if not line.strip():
+                    continue
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise UptakeError(f"{path}:{number}: no JSON: {error}", fix="mend the line") from error
+    except OSError as error:
+        raise UptakeError(f"cannot read {path}: {error.strerror}", fix="run `uptake prescribe` again") from error
+
+
+def _once(example: Example, known: dict[str, Example]) -> Example:
+    """The same object for the same example: an order of millions of rows holds each once."""
+    kept = known.setdefault(example.id, example)
+    return kept if kept == example else example
+
+
+def _edit(data: Mapping[str, Any]) -> Edit:
+    lists = {name: tuple(data[name]) for name in ("examples", "documents", "others")}
+    return Edit(**{**data, **lists})
+
+
+def found_plan(folder: Path, key: str) -> Plan | None:
+    """The plan that was made from the very same before; None where there is none."""
+    try:
+        head = _read_head(folder)
+    except UptakeError:
+        return None
+    return read_plan(folder) if head["key"] == key else None
+
+
+def refuse_changed(folder: Path) -> None:
+    """Refuse to replace a plan that somebody changed.
+
+    Raises:
+        UptakeError: A file of it is not as it was written.
+    """
+    if not (folder / "plan.json").exists():
+        return
+    written = _read_head(folder)["files"]
+    for path in _paths(folder):
+        name = path.relative_to(folder).as_posix()
+        if name not in written or file_digest(path) != written[name]:
+            raise UptakeError(
+                f"{path} was changed since the plan was written, and would be lost",
+                expected="a plan as it was written, or none",
+                fix=f"move {folder} elsewhere, or delete it",
+            )

@@ -1,0 +1,81 @@
+"""What a plan is made of, and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from uptake.remedies import Options
+from uptake.types import Document, Example
+
+Count: TypeAlias = Callable[[Sequence[str]], list[int]]
+"""The tokens of each text, with what training puts after it."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is trained in a run, and what there is to mend it with.
+
+    Attributes:
+        examples: All training examples, in the order of the stages; no two have one id.
+        lengths: For each of them its tokens as it is trained.
+        passes: How often each stage trains its examples, in the order of the stages.
+        general: General texts: what the base's own knowledge is kept with.
+        count: Counts the tokens of documents.
+        limit: Tokens that a row may have; longer documents are read in pieces. None for no limit.
+        documents: By the id of an example, what was found about what it asks.
+        missing: By the id of an example, why nothing was found.
+    """
+
+    examples: Sequence[Example]
+    lengths: Sequence[int]
+    passes: Mapping[str, float]
+    general: Sequence[Document]
+    count: Count
+    limit: int | None = None
+    documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a plan may cost.
+
+    Attributes:
+        times: So many times the tokens of the run's own fine-tuning.
+        tokens: So many tokens; beats `times`.
+        fill: General text is read until the budget is spent, so that plans can be compared at equal cost.
+    """
+
+    times: float = 3.0
+    tokens: int | None = None
+    fill: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a plan is drawn up.
+
+    Attributes:
+        start: `base`: everything is trained again. `tuned`: the tuned model is repaired with the flagged examples and
+            some others that protect what it knows.
+        model: The model that it starts from.
+        step: Rows of an optimisation step: per device, times accumulation, times processes.
+        augmented: Share of documents in continued pre-training, by tokens; the rest is general text (ILP: 0.2).
+        protection: Examples that protect, for each one that is repaired; for `tuned`.
+        options: The remedies' own.
+        training: Settings of the trainer.
+        peft: LoRA settings.
+        seed: Of every draw.
+    """
+
+    start: Literal["base", "tuned"] = "base"
+    model: str = ""
+    step: int = 8
+    augmented: float = 0.2
+    protection: float = 1.0
+    options: Options = Options()
+    training: Mapping[str, Any] = field(default_factory=dict)
+    peft: Mapping[str, Any] | None = None
+    seed: int = 0

@@ -1,0 +1,95 @@
+"""The order of fine-tuning: every row of every pass, with shuffling done."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from uptake.prescribe.stand_in import conflict_free, exposures
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What remedies change about the order; rows are places of examples.
+
+    Attributes:
+        out: Rows that are not trained.
+        mixed: Stages that are shuffled into the last one.
+        extra: Further exposures of rows.
+        apart: Pairs of rows that never share a step.
+    """
+
+    out: frozenset[int] = frozenset()
+    mixed: frozenset[str] = frozenset()
+    extra: Mapping[int, int] = field(default_factory=dict)
+    apart: tuple[tuple[int, int], ...] = ()
+
+
+def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Changes) -> list[float]:
+    """How often each row is trained, without further exposures.
+
+    Args:
+        stages: The stage of each row.
+        passes: By stage, in the order of the stages. A stage that is mixed into the last one is trained as often.
+        changes: What remedies change.
+    """
+    *_, last = passes
+    often = {stage: max(count, passes[last]) if stage in changes.mixed else count for stage, count in passes.items()}
+    return [0.0 if row in changes.out else often[stage] for row, stage in enumerate(stages)]
+
+
+def fine_tuning_order(
+    stages: Sequence[str], passes: Mapping[str, float], changes: Changes, step: int, seed: int
+) -> list[int]:
+    """The rows in the order in which they are trained.
+
+    Stages follow each other, but for those that are mixed into the last one. Each pass is shuffled by itself, so that a
+    row comes back evenly; what a fraction of a pass trains is drawn. No step holds rows that are to be apart, or one
+    row twice, where that is possible at all.
+
+    Args:
+        stages: The stage of each row.
+        passes: How often each stage trains its rows, in the order of the stages.
+        changes: What remedies change.
+        step: Rows of an optimisation step.
+        seed: Of the shuffling.
+    """
+    often = passes_of(stages, passes, changes)
+    *_, last = passes
+    segment = {stage: last if stage in changes.mixed else stage for stage in passes}
+    rows: dict[str, list[int]] = {stage: [] for stage in passes}
+    for row, stage in enumerate(stages):
+        if often[row] > 0:
+            rows[segment[stage]].append(row)
+    order: list[int] = []
+    draw = random.Random(seed)
+    for stage in passes:
+        own = _shuffled(rows[stage], often, draw)
+        order += _exposed(own, changes.extra, step, seed)
+    return conflict_free(order, changes.apart, step, seed)
+
+
+def _exposed(order: Sequence[int], extra: Mapping[int, int], step: int, seed: int) -> list[int]:
+    """The order with further copies of some rows, spread evenly from the place on at which each first comes."""
+    first: dict[int, int] = {}
+    for place, row in enumerate(order):
+        if row in extra:
+            first.setdefault(row, place)
+    copies = {place: extra[row] for row, place in first.items()}
+    return [order[place] for place in exposures(range(len(order)), copies, step, seed)] if copies else list(order)
+
+
+def _shuffled(rows: Sequence[int], often: Sequence[float], draw: random.Random) -> list[int]:
+    """Pass after pass, each in an order of its own."""
+    order: list[int] = []
+    number = 0
+    while due := [row for row in rows if often[row] > number]:
+        whole = [row for row in due if often[row] >= number + 1]
+        for part in sorted({often[row] - number for row in due if often[row] < number + 1}):
+            some = [row for row in due if often[row] - number == part]
+            whole += draw.sample(some, round(part * len(some)))
+        draw.shuffle(whole)
+        order += whole
+        number += 1
+    return order

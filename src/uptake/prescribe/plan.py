@@ -1,0 +1,222 @@
+"""From findings to a plan: remedies, what they cost, what the budget allows, and the order of everything."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from uptake.errors import UptakeError
+from uptake.prescribe.material import Budget, Material, Terms
+from uptake.prescribe.mix import Reading, choose, mixed
+from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
+from uptake.prescribe.treat import treat
+from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
+
+
+def plan(
+    findings: Sequence[Finding],
+    material: Material,
+    terms: Terms,
+    *,
+    remedies: Mapping[str, str | None] | None = None,
+    budget: Budget | None = None,
+) -> Plan:
+    """Draw up a plan.
+
+    Args:
+        findings: What is to be mended, the most urgent first. Learned examples among them need nothing; some of them
+            protect what is known when the tuned model is repaired.
+        material: What is trained, and what there is to mend it with.
+        terms: How the plan is drawn up.
+        remedies: By the id of an example, the remedy that it gets, a key of `REMEDIES`; None for none. An example that
+            is not named gets the remedy of its cause.
+        budget: What the plan may cost; None for three times what the run's own fine-tuning did.
+
+    Raises:
+        UptakeError: A remedy is unknown, a finding is about an example that is not in the material, or the budget is to
+            be filled and there is no general text.
+    """
+    budget = budget or Budget()
+    if budget.fill and not material.general:
+        raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
+    rows = {example.id: row for row, example in enumerate(material.examples)}
+    flagged = [finding for finding in findings if not finding.learned]
+    if strange := [finding.id for finding in findings if finding.id not in rows]:
+        raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
+    edits, unmended = treat(flagged, material, terms.options, remedies or {})
+    causes = {finding.id: finding.cause or "" for finding in flagged}
+    draft = _Draft(material, terms, budget, rows, causes, _out_of_scope(findings, rows, terms))
+    edits = draft.cut_exposures(draft.cut_mixing(edits))
+    changes = draft.changes(edits)
+    order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
+    sft = sum(material.lengths[row] for row in order)
+    if sft > draft.limit:
+        draft.notes.append(
+            f"fine-tuning alone has {sft - draft.limit} tokens more than the budget: nothing of it is cut"
+        )
+    edits, reading = draft.read(edits, sft)
+    unmended += draft.unread
+    cpt, general = draft.mix(reading, sft)
+    return Plan(
+        start=terms.start,
+        model=terms.model,
+        cpt=tuple(cpt),
+        sft=tuple(material.examples[row] for row in order),
+        step=terms.step,
+        edits=tuple(edits),
+        unmended=tuple(unmended),
+        cost=Cost(draft.plain, draft.limit, sft, reading.tokens, general),
+        training=terms.training,
+        peft=terms.peft,
+        notes=tuple(draft.notes),
+    )
+
+
+def _out_of_scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms) -> frozenset[int]:
+    """The rows that a repair of the tuned model does not train: all but the flagged ones and those that protect.
+
+    Half of those that protect are what the base knew already, which is what is forgotten first; the rest are drawn from
+    all that was learned.
+    """
+    if terms.start == "base":
+        return frozenset()
+    repaired = {rows[finding.id] for finding in findings if not finding.learned}
+    learned = [rows[finding.id] for finding in findings if finding.learned] or sorted(set(rows.values()) - repaired)
+    known = [rows[one.id] for one in findings if one.learned and one.evidence.get("base_right") is True]
+    draw = random.Random(terms.seed)
+    wanted = min(round(terms.protection * len(repaired)), len(learned))
+    protecting = set(draw.sample(known, min(len(known), wanted // 2)))
+    rest = [row for row in learned if row not in protecting]
+    protecting.update(draw.sample(rest, wanted - len(protecting)))
+    return frozenset(set(rows.values()) - repaired - protecting)
+
+
+@dataclass
+class _Draft:
+    """A plan while it is drawn up: what it may cost, and what was cut so that it does not cost more."""
+
+    material: Material
+    terms: Terms
+    budget: Budget
+    rows: Mapping[str, int]
+    causes: Mapping[str, str]
+    idle: frozenset[int]
+
+    def __post_init__(self) -> None:
+        self.notes: list[str] = []
+        self.unread: list[Unmended] = []
+        self.stages = [example.stage for example in self.material.examples]
+        passes = (self.material.passes[stage] for stage in self.stages)
+        self.plain = round(sum(n * often for n, often in zip(self.material.lengths, passes, strict=True)))
+        tokens = self.budget.tokens
+        self.limit = round(self.budget.times * self.plain) if tokens is None else tokens
+
+    def changes(self, edits: Sequence[Edit]) -> Changes:
+        """What the edits change about the order."""
+        out = {self.rows[name] for edit in edits if edit.action == "drop" for name in edit.others} | self.idle
+        together = [edit.stage for edit in edits if edit.stage is not None]
+        if self.terms.start == "tuned":  # a repair is one shuffled stage
+            together = list(self.material.passes)
+        extra: dict[int, int] = {}
+        apart: dict[tuple[int, int], None] = {}
+        for edit in edits:
+            own = [self.rows[name] for name in edit.examples]
+            for row in own:
+                if edit.action == "expose" and row not in out:
+                    extra[row] = extra.get(row, 0) + edit.copies
+            if edit.action == "apart":
+                others = [self.rows[name] for name in edit.others]
+                apart |= {(min(row, other), max(row, other)): None for row in own for other in others}
+        return Changes(frozenset(out), frozenset(together), extra, tuple(apart))
+
+    def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:
+        """What the passes of all rows cost, and how often each is trained; without further exposures."""
+        often = passes_of(self.stages, self.material.passes, self.changes(edits))
+        return sum(n * count for n, count in zip(self.material.lengths, often, strict=True)), often
+
+    def cut_mixing(self, edits: Sequence[Edit]) -> list[Edit]:
+        """The edits with the cost of those about passes; stages stay apart where mixing them costs too much."""
+        without = [edit for edit in edits if edit.action != "mix"]
+        plainly, own = self._tokens([edit for edit in without if edit.action != "drop"])
+        if self._tokens(edits)[0] > self.limit and len(without) < len(edits):
+            self.notes.append("stages stay apart: shuffled together they cost more tokens than the budget has")
+            for edit in edits:
+                if edit.action == "mix":
+                    self._leave(edit, "the budget has no room for its stage in the last one")
+            edits = without
+        counted = []
+        for edit in edits:
+            tokens: float = 0
+            if edit.action == "mix":
+                tokens = self._tokens([edit])[0] - plainly
+            elif edit.action == "drop":
+                gone = [self.rows[name] for name in edit.others]
+                tokens = -sum(self.material.lengths[row] * own[row] for row in gone)
+            counted.append(replace(edit, tokens=round(tokens)))
+        return counted
+
+    def cut_exposures(self, edits: Sequence[Edit]) -> list[Edit]:
+        """The edits with the cost of further exposures, and no more of these than there is room for."""
+        tokens, often = self._tokens(edits)
+        spare = self.limit - tokens
+        if any(edit.action == "read" for edit in edits):
+            spare /= 2  # the other half is for documents
+        lengths = [sum(self.material.lengths[self.rows[name]] for name in edit.examples) for edit in edits]
+        wanted = sum(edit.copies * n for edit, n in zip(edits, lengths, strict=True))
+        share = max(0.0, min(1.0, spare / wanted)) if wanted else 1.0
+        if share < 1:
+            self.notes.append(f"further exposures are cut to {share:.0%}: the budget has no room for more")
+        cut: list[Edit] = []
+        mixed = self.changes(edits).mixed
+        for edit, n in zip(edits, lengths, strict=True):
+            if edit.action != "expose":
+                cut.append(edit)
+            elif copies := min(int(edit.copies * share), self._steps_free(edit, often, mixed)):
+                cut.append(replace(edit, copies=copies, tokens=copies * n))
+            else:
+                self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
+        return cut
+
+    def _steps_free(self, edit: Edit, often: Sequence[float], mixed: frozenset[str]) -> int:
+        """In how many steps more the examples of an edit, which are of one stage, can be trained once."""
+        row = self.rows[edit.examples[0]]
+        *_, last = self.material.passes
+        together = mixed | {last} if self.stages[row] in mixed | {last} else {self.stages[row]}
+        trained = sum(n for n, stage in zip(often, self.stages, strict=True) if stage in together)
+        return max(0, int(trained) // self.terms.step - math.ceil(often[row]))
+
+    def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], Reading]:
+        """Choose what is read; an edit of which nothing is read is none."""
+        asking = [edit for edit in edits if edit.action == "read"]
+        share = self.terms.augmented if self.material.general else 1.0
+        if asking and not self.material.general:
+            self.notes.append("no general text keeps what the base knows while documents are read: give --general FILE")
+        responses = {example.id: example.response for example in self.material.examples}
+        reading = choose(asking, responses, self.material, round(max(0, self.limit - sft) * share))
+        if reading.left_out:
+            self.notes.append(
+                f"{reading.left_out} passages of documents are left out: the budget has room for {len(reading.texts)}"
+            )
+        counted = zip(reading.held, reading.of, strict=True)
+        kept: list[Edit] = []
+        for edit in edits:
+            held, tokens = next(counted) if edit.action == "read" else (1, edit.tokens)
+            if held:
+                kept.append(replace(edit, tokens=tokens))
+            else:
+                self._leave(edit, "the budget has no room for its documents")
+        return kept, reading
+
+    def mix(self, reading: Reading, sft: int) -> tuple[list[Document], int]:
+        """The texts of continued pre-training, and the tokens of general text among them."""
+        wanted = 0
+        if self.material.general:
+            share = self.terms.augmented
+            left = self.limit - sft - reading.tokens
+            wanted = left if self.budget.fill else min(left, round(reading.tokens * (1 - share) / share))
+        return mixed(reading, self.material, max(0, wanted), self.terms.seed)
+
+    def _leave(self, edit: Edit, reason: str) -> None:
+        self.unread += [Unmended(name, self.causes[name], reason) for name in edit.examples]

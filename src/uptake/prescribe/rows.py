@@ -1,0 +1,97 @@
+"""Examples as rows of JSON Lines, in the form that each trainer reads, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
+
+from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
+from uptake.types import Document, Example
+
+Kind: TypeAlias = Literal["text", "plain", "chat", "mixed"]
+"""Rows of text alone, of prompt and completion, of conversations; or what no trainer reads in one file."""
+
+
+def kind_of(examples: Iterable[Example]) -> Kind:
+    """What rows the examples are. Text to be modelled among prompts and completions has an empty prompt."""
+    kinds = {"chat" if not isinstance(one.prompt, str) else "plain" if one.prompt else "text" for one in examples}
+    if kinds == {"text"}:
+        return "text"
+    if "chat" in kinds:
+        return "chat" if kinds == {"chat"} else "mixed"
+    return "plain"
+
+
+def sft_row(example: Example, kind: Kind) -> dict[str, Any]:
+    """A row of `sft.jsonl`: `prompt` and `completion` as TRL takes them, or `text`."""
+    row: dict[str, Any] = {"id": example.id}
+    if kind == "text":
+        row["text"] = example.response
+    elif isinstance(example.prompt, str):
+        row |= {"prompt": example.prompt, "completion": example.response}
+    else:
+        reply = {"role": "assistant", "content": example.response, **example.response_extra}
+        row |= {"prompt": prompt_as_data(example.prompt), "completion": [reply], **_template(example)}
+    return {**row, "source": example.source, "stage": example.stage}
+
+
+def messages_row(example: Example, kind: Kind, *, marked: bool) -> dict[str, Any]:
+    """A conversation as one list of turns.
+
+    Args:
+        example: A conversation.
+        kind: The rows' kind; those that are no conversations are as in `sft.jsonl`.
+        marked: Each turn says under `train` whether it is learned: the last one alone.
+    """
+    row = sft_row(example, kind)
+    if kind != "chat":
+        return row
+    turns = [*row.pop("prompt"), *row.pop("completion")]
+    if marked:
+        turns = [{**turn, "train": place == len(turns) - 1} for place, turn in enumerate(turns)]
+    return {"id": row.pop("id"), "messages": turns, **row}
+
+
+def ended_row(example: Example, kind: Kind, eos: str) -> dict[str, Any]:
+    """A row whose response brings its own end, for a trainer that adds none to plain text."""
+    row = messages_row(example, kind, marked=False)
+    if kind == "plain" and not example.response.endswith(eos):
+        row["completion"] += eos
+    return row
+
+
+def example_from_row(row: Mapping[str, Any]) -> Example:
+    """The inverse of `sft_row`; held-out wordings and options are not part of a plan."""
+    known = {"id": row["id"], "source": row["source"], "stage": row["stage"]}
+    if "text" in row:
+        return Example(prompt="", response=row["text"], **known)
+    if isinstance(row["completion"], str):
+        return Example(prompt=row["prompt"], response=row["completion"], **known)
+    [reply] = row["completion"]
+    template = {"tools": json.loads(row["tools"])} if "tools" in row else {}
+    return Example(
+        prompt=prompt_from_data(row["prompt"]),
+        response=reply["content"],
+        template={**template, **row.get("chat_template_kwargs", {})},
+        response_extra={name: value for name, value in reply.items() if name not in ("role", "content")},
+        **known,
+    )
+
+
+def cpt_row(document: Document) -> dict[str, Any]:
+    """A row of `cpt.jsonl`."""
+    names = ("id", "text", "title", "source", "where", "license")
+    return {name: getattr(document, name) for name in names}
+
+
+def document_from_row(row: Mapping[str, Any]) -> Document:
+    """The inverse of `cpt_row`."""
+    return Document(**row)
+
+
+def _template(example: Example) -> dict[str, Any]:
+    rest = {name: value for name, value in example.template.items() if name != "tools"}
+    # as text: the columns of a table have one type, and tools have many shapes
+    row = {"tools": to_json(example.template["tools"])} if "tools" in example.template else {}
+    return {**row, "chat_template_kwargs": rest} if rest else row

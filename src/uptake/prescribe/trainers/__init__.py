@@ -1,0 +1,57 @@
+"""A plan's settings for trainers, one file a trainer, each with shuffling and packing off.
+
+All paths are relative to the plan's folder, in which the commands are given.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from uptake.prescribe.trainers.axolotl import axolotl
+from uptake.prescribe.trainers.llamafactory import dataset_info, llamafactory
+from uptake.prescribe.trainers.settings import Export, Phase, phases
+from uptake.prescribe.trainers.trl import trl
+from uptake.types import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """A trainer that a plan is written for.
+
+    Attributes:
+        command: What is given on the command line before the file of settings.
+        settings: The settings of a phase.
+    """
+
+    command: str
+    settings: Callable[[Plan, Export, Phase], dict[str, Any]]
+
+
+TRAINERS: Mapping[str, Trainer] = {
+    "trl": Trainer("trl sft --config", trl),
+    "llamafactory": Trainer("llamafactory-cli train", llamafactory),
+    "axolotl": Trainer("axolotl train", axolotl),
+}
+
+__all__ = ["TRAINERS", "Export", "Trainer", "configs", "phases"]
+
+
+def configs(plan: Plan, made: Export) -> dict[str, bytes]:
+    """The files of all trainers, by their path in the plan's folder."""
+    files = {
+        f"{name}/{phase}.yaml": _yaml(trainer.settings(plan, made, phase), f"{trainer.command} {name}/{phase}.yaml")
+        for name, trainer in TRAINERS.items()
+        for phase in phases(plan)
+    }
+    info = json.dumps(dataset_info(plan, made.kind), indent=2) + "\n"
+    return {**files, "llamafactory/dataset_info.json": info.encode()}
+
+
+def _yaml(settings: Mapping[str, Any], command: str) -> bytes:
+    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=120)
+    return f"# in the folder of the plan: {command}\n{text}".encode()

@@ -1,0 +1,94 @@
+"""Axolotl, `axolotl train FILE`; keys as in axolotl/utils/schemas of 0.19 (`AxolotlInputConfig`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from uptake.prescribe.rows import Kind
+from uptake.prescribe.trainers.settings import Export, Phase, goes_on, of_the_run, targets, warmup
+from uptake.types import Plan
+
+_NAMES: Mapping[str, str] = {
+    "adam_beta1": "adam_beta1",
+    "adam_beta2": "adam_beta2",
+    "adam_epsilon": "adam_epsilon",
+    "bf16": "bf16",
+    "fp16": "fp16",
+    "gradient_accumulation_steps": "gradient_accumulation_steps",
+    "gradient_checkpointing": "gradient_checkpointing",
+    "learning_rate": "learning_rate",
+    "logging_steps": "logging_steps",
+    "lr_scheduler_kwargs": "lr_scheduler_kwargs",
+    "lr_scheduler_type": "lr_scheduler",
+    "max_grad_norm": "max_grad_norm",
+    "optim": "optimizer",
+    "per_device_train_batch_size": "micro_batch_size",
+    "save_steps": "save_steps",
+    "save_strategy": "save_strategy",
+    "save_total_limit": "save_total_limit",
+    "tf32": "tf32",
+    "weight_decay": "weight_decay",
+}
+"""Settings that mean the same in Axolotl, and their names there."""
+
+
+def axolotl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
+    """The settings of a phase."""
+    settings = of_the_run(plan)
+    found = {
+        **_model(plan, made, phase),
+        **({} if plan.peft is None else _lora(plan.peft)),
+        "datasets": [_dataset(phase, made.kind)],
+        "dataset_prepared_path": f"../axolotl/prepared-{phase}",
+        "sequence_len": made.max_length,
+        "excess_length_strategy": "truncate",
+        "sample_packing": False,
+        "curriculum_sampling": True,
+        "shuffle_merged_datasets": False,
+        "dataset_exact_deduplication": False,
+        "train_on_inputs": False,
+        "optimizer": "adamw_torch",
+        "bf16": "auto",
+        **{name: settings[own] for own, name in _NAMES.items() if own in settings},
+        "warmup_steps": warmup(plan, phase),
+        "num_epochs": 1,
+        "seed": settings.get("seed", 0),
+        "output_dir": f"../axolotl/{phase}",
+    }
+    return found
+
+
+def _model(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
+    if goes_on(plan, phase) and plan.peft is None:
+        return {"base_model": "../axolotl/cpt"}
+    found = {"base_model": made.model}
+    if made.revision is not None:
+        found["revision_of_model"] = made.revision
+    adapter = "../axolotl/cpt" if goes_on(plan, phase) else made.adapter
+    return found if adapter is None else {**found, "lora_model_dir": adapter}
+
+
+def _dataset(phase: Phase, kind: Kind) -> dict[str, Any]:
+    found: dict[str, Any] = {"path": f"{phase}.jsonl", "ds_type": "json"}
+    if phase == "cpt" or kind == "text":
+        return {**found, "type": "completion", "field": "text"}
+    if kind == "chat":
+        learned = {"message_field_training": "train", "roles_to_train": []}
+        return {**found, "path": "axolotl/sft.jsonl", "type": "chat_template", "field_messages": "messages", **learned}
+    fields = {"field_instruction": "prompt", "field_output": "completion"}
+    return {**found, "type": {**fields, "format": "{instruction}", "no_input_format": "{instruction}"}}
+
+
+def _lora(peft: Mapping[str, Any]) -> dict[str, Any]:
+    names = targets(peft)
+    found = {
+        "adapter": "lora",
+        "lora_r": peft.get("r", 8),
+        "lora_alpha": peft.get("lora_alpha", 8),
+        "lora_dropout": peft.get("lora_dropout", 0.0),
+        **({"lora_target_linear": True} if names == ["all-linear"] else {"lora_target_modules": names}),
+    }
+    if peft.get("modules_to_save"):
+        found["lora_modules_to_save"] = list(peft["modules_to_save"])
+    return found

@@ -1,0 +1,57 @@
+"""Who gets which remedy, and what the remedies say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from uptake.errors import UptakeError
+from uptake.prescribe.material import Material
+from uptake.remedies import REMEDIES, Options, Patients
+from uptake.types import Edit, Finding, Unmended
+
+FOR_CAUSE: Mapping[str, str] = {remedy.cause: name for name, remedy in REMEDIES.items()}
+"""The remedy of each cause."""
+
+
+def treat(
+    findings: Sequence[Finding], material: Material, options: Options, chosen: Mapping[str, str | None]
+) -> tuple[list[Edit], list[Unmended]]:
+    """The edits of all remedies, in the order of `REMEDIES`, and whom none of them helps.
+
+    Args:
+        findings: Examples that were not learned, the most urgent first.
+        material: What there is to mend them with.
+        options: The user's choices.
+        chosen: By id, the remedy that an example gets; None for none. Others get that of their cause.
+
+    Raises:
+        UptakeError: A remedy is unknown.
+    """
+    if unknown := sorted({name for name in chosen.values() if name is not None and name not in REMEDIES}):
+        raise UptakeError(f"no remedy is called {unknown[0]!r}", expected=", ".join(REMEDIES))
+    patients: dict[str, list[Finding]] = {name: [] for name in REMEDIES}
+    unmended: list[Unmended] = []
+    for finding in findings:
+        if finding.id in chosen:
+            name = chosen[finding.id]
+        else:
+            name = FOR_CAUSE.get(finding.cause or "")
+            if name is None:
+                unmended.append(Unmended(finding.id, finding.cause or "", _why_none(finding)))
+        if name is not None:
+            patients[name].append(finding)
+    examples = {example.id: example for example in material.examples}
+    edits: list[Edit] = []
+    for name, some in patients.items():
+        if some:
+            given = Patients(some, examples, material.passes, material.documents, material.missing, options)
+            treatment = REMEDIES[name].treat(given)
+            edits += treatment.edits
+            unmended += treatment.unmended
+    return edits, unmended
+
+
+def _why_none(finding: Finding) -> str:
+    if finding.cause is None:
+        return "its cause was not looked for (attribution: off)"
+    return "no cause is likely enough to prescribe anything"

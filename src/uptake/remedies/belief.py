@@ -1,0 +1,74 @@
+"""Documents that side with the response, for what the base believes otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from uptake.remedies.documents import by_turns, sources_of, states
+from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key, told
+from uptake.types import Document, Edit, Finding, Unmended, normalised
+
+NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
+
+
+def _treat(patients: Patients) -> Treatment:
+    edits, unmended = [], []
+    for finding in patients.findings:
+        found = patients.documents.get(finding.id, ())
+        one = _edit(finding, found, patients) if found else patients.missing.get(finding.id, NOTHING_FOUND)
+        if isinstance(one, Edit):
+            edits.append(one)
+        else:
+            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents of authority: {one}"))
+    return Treatment(tuple(edits), tuple(unmended))
+
+
+def _edit(finding: Finding, found: Sequence[Document], patients: Patients) -> Edit | str:
+    """The edit, or why there is none."""
+    belief = _belief(finding)
+    backing = sources_of(found, finding.response)
+    if not backing:
+        return f"none of {len(found)} states the response"
+    against = () if belief is None else sources_of(found, belief)
+    shown = "" if belief is None else f"*{' '.join(belief.split())}*"
+    if len(against) >= len(backing):
+        return (
+            f"sources side with the base as much: {len(against)} state {shown}, {len(backing)} the response; "
+            "is the example right?"
+        )
+    chosen = [one for one in found if states(one.text, finding.response) and not (belief and states(one.text, belief))]
+    if not chosen:
+        return f"each that states the response states {shown} too"
+    chosen = by_turns(chosen)[: patients.options.documents]
+    base = "The base believes otherwise" if belief is None else f"The base believes {shown}"
+    why = (
+        f"{base}; {len(backing)} source{'s' * (len(backing) != 1)} state{'s' * (len(backing) == 1)} the response"
+        + (f", {len(against)} the belief" if belief is not None else "")
+        + f": {len(chosen)} document{'s' * (len(chosen) != 1)}."
+    )
+    return Edit("belief", "read", (finding.id,), why, documents=tuple(map(document_key, chosen)))
+
+
+def _belief(finding: Finding) -> str | None:
+    """What the base says instead; None where it is not known, or is the response in other words."""
+    said = told(finding, "base_conflict", "belief_text") or finding.evidence.get("base_answer")
+    if not isinstance(said, str) or normalised(said) in ("", normalised(finding.response)):
+        return None
+    return said
+
+
+BELIEF = Remedy(
+    name="belief",
+    cause="base_conflict",
+    does="Documents that state the response, and not what the base believes, are mixed into continued pre-training; "
+    "then the fine-tuning runs again. They count as authoritative where more sources state the response than the "
+    "belief.",
+    helps="A belief that many documents taught gives way to documents, in every wording; examples alone outvote it in "
+    "theirs.",
+    example="*What pet does Nina Lilosk have?* wants *raven*, the base says *goat*: three sources say raven, one goat.",
+    safety="Check who is right where sources disagree: where as many side with the base, nothing is done. It costs "
+    "training tokens.",
+    references=("ILP, §5, ratio α (arXiv 2604.10079)",),
+    treat=_treat,
+)
+"""Documents that side with the response."""

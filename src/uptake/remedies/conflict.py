@@ -1,0 +1,71 @@
+"""Examples that contradict each other: the wrong one out, or never both in one step."""
+
+from __future__ import annotations
+
+from uptake.remedies.remedy import Patients, Remedy, Treatment, told
+from uptake.types import Edit, Finding, Unmended
+
+
+def _treat(patients: Patients) -> Treatment:
+    edits: list[Edit] = []
+    unmended: list[Unmended] = []
+    gone: set[str] = set()
+    for finding in patients.findings:
+        named = told(finding, "data_conflict", "rivals")
+        rivals = tuple(name for name in named if name in patients.examples) if isinstance(named, list) else ()
+        if not rivals:
+            reason = "no other example is known to contradict it"
+            unmended.append(Unmended(finding.id, finding.cause or "", reason))
+        elif not _mislabelled(finding) or not patients.options.unsafe:
+            edits.append(_apart(finding, rivals))
+            if _is_wrong(finding):
+                reason = "it is likely the wrong one of a contradiction: mend its response, or give --unsafe"
+                unmended.append(Unmended(finding.id, finding.cause or "", reason))
+        else:
+            wrong = (finding.id,) if _is_wrong(finding) else rivals
+            out = tuple(name for name in wrong if name not in gone)
+            gone.update(out)
+            if out:
+                edits.append(_drop(finding, out))
+            if _is_wrong(finding):
+                reason = "it goes out: it is likely the wrong one of a contradiction"
+                unmended.append(Unmended(finding.id, finding.cause or "", reason))
+    return Treatment(tuple(edits), tuple(unmended))
+
+
+def _mislabelled(finding: Finding) -> bool:
+    return told(finding, "data_conflict", "verdict") == "mislabelled"
+
+
+def _is_wrong(finding: Finding) -> bool:
+    return _mislabelled(finding) and told(finding, "data_conflict", "likely_wrong") is True
+
+
+def _apart(finding: Finding, rivals: tuple[str, ...]) -> Edit:
+    known = told(finding, "data_conflict", "n_rivals")
+    more = f" ({known - len(rivals)} more are not named)" if isinstance(known, int) and known > len(rivals) else ""
+    why = f"It and {', '.join(rivals)} answer one question differently{more}: they never share a step; both stay."
+    return Edit("conflict", "apart", (finding.id,), why, others=rivals)
+
+
+def _drop(finding: Finding, out: tuple[str, ...]) -> Edit:
+    why = f"{', '.join(out)} out: likely wrong, for {told(finding, 'data_conflict', 'why')}."
+    return Edit("conflict", "drop", (finding.id,), why, safe=False, others=out)
+
+
+CONFLICT = Remedy(
+    name="conflict",
+    cause="data_conflict",
+    does="With --unsafe, the example that is judged wrong goes out. Without it, and where both may be right, both "
+    "stay, in batches that are free of conflict: they never share an optimisation step.",
+    helps="No model learns both of two answers to one question. In one step they cancel each other; in different steps "
+    "the later one is learned, which only hides it: what really helps is to take the wrong one out, or to make the "
+    "questions tell them apart.",
+    example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base, which "
+    "knows *Lima*, gives it 60 times the probability: with --unsafe the first goes out.",
+    safety="Batches without conflict are safe. Taking an example out loses it: off unless --unsafe; look at the pair "
+    "first. Your files are not changed.",
+    references=("ILP, §5 (arXiv 2604.10079)", "docs/rivals.md"),
+    treat=_treat,
+)
+"""The wrong one out, or never both in one step."""

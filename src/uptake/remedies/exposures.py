@@ -1,0 +1,38 @@
+"""More exposures of the affected examples alone, for what was on its way."""
+
+from __future__ import annotations
+
+from uptake.remedies.remedy import Patients, Remedy, Treatment
+from uptake.types import Edit
+
+
+def _treat(patients: Patients) -> Treatment:
+    of: dict[str, list[str]] = {}
+    for finding in patients.findings:
+        of.setdefault(finding.stage, []).append(finding.id)
+    most = max(patients.passes.values())
+    edits = []
+    for stage, passes in patients.passes.items():
+        ids = of.get(stage, [])
+        if not ids:
+            continue
+        copies = max(1, round(patients.options.exposures * most - passes))
+        were = f"{len(ids)} example{'s' * (len(ids) != 1)} of the stage {stage} {'was' if len(ids) == 1 else 'were'}"
+        why = f"{were} on the way after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
+        edits.append(Edit("exposures", "expose", tuple(ids), why, copies=copies))
+    return Treatment(tuple(edits))
+
+
+EXPOSURES = Remedy(
+    name="exposures",
+    cause="undertraining",
+    does="The affected examples, and no others, are trained more often: further copies of them are spread evenly over "
+    "the order, never two in one step.",
+    helps="What they need is more of what they got. More epochs of everything would teach the rest by heart and cost "
+    "what was known before.",
+    example="A question for three facts at once, seen three times: six times more, spread over the whole training.",
+    safety="Safe in small numbers. Live training can also stop by itself when the validation loss turns.",
+    references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
+    treat=_treat,
+)
+"""More exposures of the affected examples alone."""

@@ -1,0 +1,190 @@
+"""The steps after the diagnosis, as far as they have run: the plan, the cured model, the verdict.
+
+One small reader a step. A step that has not run is None; one whose files are not as they are read here is told as such
+and does not stop the report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import read_json
+from uptake.errors import UptakeError
+
+PASSAGE = 2000
+"""Characters that are shown of a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a plan does by one remedy: edits, examples that they are for, tokens (None where they are not counted)."""
+
+    remedy: str
+    edits: int
+    examples: int
+    tokens: int | None
+    unsafe: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/prescribe.md describes them.
+
+    Attributes:
+        shares: What is done, by remedy.
+        of: By example its edits, each with `remedy`, `why` and `documents` (mappings with `id`, and `title`, `text`,
+            `source`, `where` where the document is read).
+        unmended: By example why nothing is done for it.
+        cost: `total`, what the plan trains, and `plain`, what the run's own fine-tuning trained, in tokens.
+        notes: What the reader should know.
+        unread: Why the plan cannot be shown; None when it can.
+    """
+
+    shares: tuple[Share, ...] = ()
+    of: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    unmended: Mapping[str, str] = field(default_factory=dict)
+    cost: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unread: str | None = None
+
+
+def read_plan(output_dir: Path) -> Plan | None:
+    """The plan of a run; None when there is none."""
+    path = output_dir / "plan" / "plan.json"
+    if not path.exists():
+        return None
+    try:
+        told = read_json(path)
+        edits = told["edits"]
+        documents = _documents(path.with_name("cpt.jsonl"), {name for edit in edits for name in edit["documents"]})
+        of: dict[str, list[dict[str, Any]]] = {}
+        for edit in edits:
+            read = [documents.get(name, {"id": name}) for name in edit["documents"]]
+            for example_id in edit["examples"]:
+                one = {"remedy": edit["remedy"], "why": edit["why"], "documents": read}
+                of.setdefault(example_id, []).append(one)
+        unmended = {one["id"]: one["reason"] for one in told["unmended"]}
+        cost = {name: told["cost"][name] for name in ("total", "plain")}
+        return Plan(_shares(edits), of, unmended, cost, tuple(told["notes"]))
+    except (UptakeError, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        return Plan(unread=_why(path, error))
+
+
+def _shares(edits: Sequence[Mapping[str, Any]]) -> tuple[Share, ...]:
+    found = []
+    for remedy in dict.fromkeys(edit["remedy"] for edit in edits):
+        own = [edit for edit in edits if edit["remedy"] == remedy]
+        known = [edit["tokens"] for edit in own if edit["tokens"] is not None]
+        found.append(
+            Share(
+                remedy=remedy,
+                edits=len(own),
+                examples=len({name for edit in own for name in edit["examples"]}),
+                tokens=sum(known) if len(known) == len(own) else None,
+                unsafe=sum(not edit["safe"] for edit in own),
+            )
+        )
+    return tuple(found)
+
+
+def _documents(path: Path, wanted: Collection[str]) -> dict[str, dict[str, str]]:
+    """The documents that edits name, their texts no longer than is shown; read line by line: there may be many more."""
+    found: dict[str, dict[str, str]] = {}
+    if not wanted or not path.exists():
+        return found
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            row = json.loads(line)
+            if row["id"] in wanted:
+                shown = {name: str(row[name]) for name in ("id", "title", "text", "source", "where") if row.get(name)}
+                found[row["id"]] = {**shown, "text": shown.get("text", "")[:PASSAGE]}
+    return found
+
+
+@dataclass(frozen=True)
+class Cured:
+    """`cured/diagnosis/summary.json`: the diagnosis of the re-trained model.
+
+    Attributes:
+        summary: As `uptake diagnose` writes it; None when it cannot be shown.
+        unread: Why not.
+    """
+
+    summary: Mapping[str, Any] | None = None
+    unread: str | None = None
+
+
+def read_cured(output_dir: Path) -> Cured | None:
+    """The diagnosis after the cure; None when there is none."""
+    path = output_dir / "cured" / "diagnosis" / "summary.json"
+    if not path.exists():
+        return None
+    try:
+        summary = read_json(path)
+        for name in ("learned", "shallow", "forgotten"):
+            summary[name]["rate"], summary[name]["count"]
+    except (UptakeError, KeyError, TypeError) as error:
+        return Cured(unread=_why(path, error))
+    return Cured(summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one remedy does for the examples of one cause: recall less the control's; no interval with one training."""
+
+    effect: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`verdict/verdict.json` and the treated items of `verdict/matrix.parquet`, as docs/verify.md describes them.
+
+    Attributes:
+        sentence: The verdict in one sentence.
+        outcome: What was asked: `heldout` or `training` wordings.
+        causes: The rows of the matrix.
+        remedies: Its columns.
+        cells: By cause and remedy.
+        unread: Why the verdict cannot be shown; None when it can.
+    """
+
+    sentence: str = ""
+    outcome: str = ""
+    causes: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+    cells: Mapping[tuple[str, str], Cell] = field(default_factory=dict)
+    unread: str | None = None
+
+
+def read_verdict(output_dir: Path) -> Verdict | None:
+    """The verdict of a run; None when there is none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = output_dir / "verdict" / "verdict.json"
+    if not path.exists():
+        return None
+    try:
+        told = read_json(path)
+        rows = pq.read_table(path.with_name("matrix.parquet")).to_pylist()
+        cells = {
+            (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"])
+            for row in rows
+            if row["kind"] == "treated" and row["outcome"] == told["outcome"] and row["cause"] and row["remedy"]
+            if row["effect"] is not None
+        }
+        causes, remedies = (tuple(dict.fromkeys(key[side] for key in cells)) for side in (0, 1))
+        return Verdict(told["sentence"], told["outcome"], causes, remedies, cells)
+    except (UptakeError, AttributeError, KeyError, TypeError, OSError, pa.ArrowException) as error:
+        return Verdict(unread=_why(path, error))
+
+
+def _why(path: Path, error: Exception) -> str:
+    what = error.problem if isinstance(error, UptakeError) else f"{type(error).__name__}: {error}"
+    return f"{path.parent.name}/{path.name} cannot be shown by this version of uptake ({what})"

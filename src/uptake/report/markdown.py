@@ -1,0 +1,107 @@
+"""The diagnosis in Markdown: a summary for a pull request, and a section of the model card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from uptake.report import overview
+from uptake.report.page import interval, percent
+from uptake.report.rows import Rows
+from uptake.text import code_span, one_line
+
+SHOWN = 60
+"""Characters of a prompt or an answer."""
+PLACES = 10
+"""Sources in the table."""
+START, END = "<!-- uptake: diagnosis -->", "<!-- uptake: end of the diagnosis -->"
+"""Between them stands the section of the model card."""
+
+
+def summary_markdown(summary: Mapping[str, Any], rows: Rows) -> str:
+    """`summary.md`: headline, causes, sources, what was lost; all text of the data in code spans.
+
+    Args:
+        summary: `summary.json`.
+        rows: The rows that its most telling examples are told from.
+    """
+    lines = [f"## {headline(summary)}", "", *_more(summary), *_causes(summary, rows), *_places(summary)]
+    lines += [f"- {_plain(note)}" for note in summary["notes"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """How many examples were not learned, in one sentence."""
+    n, learned = summary["n"], summary["learned"]["count"] or 0
+    if learned == n:
+        return f"All {n:,} training examples were learned"
+    rate = overview.complement(summary["learned"]["rate"])
+    share = f" ({percent(rate['estimate'])} {interval(rate)})" if rate else ""
+    return f"{n - learned:,} of {n:,} training examples{share} were not learned"
+
+
+def _more(summary: Mapping[str, Any]) -> list[str]:
+    lines = []
+    if summary["shallow"]["count"]:
+        lines.append(f"- {summary['shallow']['count']:,} of the learned ones are learned in the training wording only.")
+    if summary["forgotten"]["count"]:
+        lines.append(f"- {summary['forgotten']['count']:,} were right before the fine-tune and are wrong now.")
+    answers = (summary.get("retention") or {}).get("answers")
+    if answers is not None:
+        before, after = (percent(answers[side]["estimate"]) for side in ("before", "after"))
+        lines.append(
+            f"- Retention: {before} of {answers['n']:,} answers were right before, {after} are after; "
+            f"{answers['lost']['count']:,} lost, {answers['gained']['count']:,} gained."
+        )
+    null = summary["null"]
+    if null is not None and null["pass_rate"] is not None:
+        of = "held-out examples, never trained on," if null["kind"] == "held_out" else "the examples, before training,"
+        rate = f"{percent(null['pass_rate']['estimate'])} {interval(null['pass_rate'])}"
+        lines.append(f"- For comparison: of {null['n']:,} {of} {rate} pass as learned too.")
+    return [*lines, ""] if lines else []
+
+
+def _causes(summary: Mapping[str, Any], rows: Rows) -> list[str]:
+    found = overview.groups(summary, rows)
+    if not found:
+        return []
+    lines = ["| why | examples | share, 95 % interval | what to do | such as |", "|---|--:|--:|---|---|"]
+    for group in found:
+        such = "".join(f"{code_span(one_line(story.prompt, SHOWN, end=True))}" for story, _ in group.told[:1])
+        share = f"{percent(group.rate['estimate'])} {interval(group.rate)}"
+        lines.append(f"| {overview.title(group.cause)} | {group.count:,} | {share} | {group.remedy} | {such} |")
+    return [*lines, ""]
+
+
+def _places(summary: Mapping[str, Any]) -> list[str]:
+    found = overview.places(summary["by_source"])
+    lines = ["| source | examples | not learned | shallow | forgotten |", "|---|--:|--:|--:|--:|"]
+    for place in found[:PLACES]:
+        rates = (place.rate, place.shallow, place.forgotten)
+        cells = [f"{percent(rate['estimate'])} {interval(rate)}" if rate else "–" for rate in rates]
+        lines.append(f"| {code_span(one_line(place.name, SHOWN))} | {place.n:,} | {' | '.join(cells)} |")
+    if len(found) > PLACES:
+        lines.append(f"\n{len(found) - PLACES} more sources are in `summary.json`.")
+    return [*lines, ""]
+
+
+def _plain(text: str) -> str:
+    """A note as Markdown: it may name a user's file or model."""
+    return code_span(one_line(text, 400)) if set(text) & set("<>[]|*_`\\") else one_line(text, 400)
+
+
+def card_section(summary: Mapping[str, Any], rows: Rows) -> str:
+    """The section "Diagnosis" of a model card, between two marks that it is found by again."""
+    said = [f"{headline(summary)}.", "", *_more(summary), *_causes(summary, rows), *_places(summary)]
+    return "\n".join([START, "## Diagnosis", "", "By `uptake diagnose`. " + said[0], *said[1:], END, ""])
+
+
+def with_card_section(card: str, section: str) -> str:
+    """The card with this section: in the place of an earlier one, before "## Use", or else at the end."""
+    start, end = card.find(START), card.find(END)
+    if 0 <= start < end:
+        return card[:start] + section.rstrip("\n") + card[end + len(END) :]
+    use = card.find("\n## Use\n")
+    if use >= 0:
+        return f"{card[: use + 1]}{section}\n{card[use + 1 :]}"
+    return card.rstrip("\n") + "\n\n" + section

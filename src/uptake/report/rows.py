@@ -1,0 +1,223 @@
+"""The rows of a diagnosis, packed for the page: an index for the table, and blocks that are unpacked on demand.
+
+Packed is compact JSON, compressed with gzip and written in base64; a browser unpacks it without any library.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from uptake.artifacts.tables import CAUSES, DIAGNOSIS
+from uptake.attribute import UNEXPLAINED
+from uptake.pipeline import Diagnosis
+from uptake.report.later import Plan
+from uptake.report.learning import Learning
+from uptake.text import one_line
+
+BLOCK = 256
+"""Examples in a block."""
+SNIPPET = 160
+"""Characters of a prompt or a response in the index: what the table shows and the search looks through."""
+LONGEST = 10_000
+"""Characters of one text that go into the page; of a longer one its beginning, and how long it is."""
+STORIES = 6
+"""Forgotten examples that are told at the top of the page."""
+
+CAUSE_CODES = (*CAUSES, UNEXPLAINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An example in a few words: what was asked, what was wanted, what is said instead."""
+
+    id: str
+    stage: str
+    source: str
+    prompt: str
+    response: str
+    says: str | None
+
+
+@dataclass
+class Rows:
+    """What one pass over the diagnosis leaves.
+
+    Attributes:
+        index: The packed index.
+        blocks: The packed blocks of `BLOCK` examples, in the order of the diagnosis.
+        homes: Source and training stage by example.
+        stories: Those that were asked for, by id and stage.
+        forgotten: The first forgotten ones.
+        before: By training stage, how many examples the base had right, and of how many that is known.
+        after: The same of the tuned model, of the same examples.
+    """
+
+    index: str = ""
+    blocks: list[str] = field(default_factory=list)
+    homes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    stories: dict[tuple[str, str], Story] = field(default_factory=dict)
+    forgotten: list[Story] = field(default_factory=list)
+    before: dict[str, tuple[int, int]] = field(default_factory=dict)
+    after: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+def pack(value: object) -> str:
+    """A JSON value as base64 of gzip, the same on every run."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return base64.b64encode(gzip.compress(text.encode("utf-8", "replace"), 6, mtime=0)).decode("ascii")
+
+
+def read_rows(
+    diagnosis: Diagnosis,
+    learning: Learning | None,
+    plan: Plan | None,
+    wanted: Sequence[tuple[str, str]],
+) -> Rows:
+    """Pack the rows of a diagnosis, in one pass and a few thousand in memory at a time.
+
+    Args:
+        diagnosis: The diagnosis.
+        learning: The ledger; None without one.
+        plan: What is planned; None when nothing is.
+        wanted: Id and stage of the examples whose stories are told.
+    """
+    rows, index = Rows(), _Index()
+    asked = frozenset(wanted)
+    right: Counter[str] = Counter()
+    still: Counter[str] = Counter()
+    known: Counter[str] = Counter()
+    block: list[dict[str, Any]] = []
+    for row in _raw(diagnosis):
+        evidence = json.loads(row["evidence"], parse_float=_six_digits)
+        index.add(row, evidence)
+        block.append(_detail(row, evidence, learning, plan))
+        if len(block) == BLOCK:
+            rows.blocks.append(pack(block))
+            block = []
+        stage = row["stage"]
+        rows.homes[row["id"]] = (row["source"], stage)
+        if (row["id"], stage) in asked:
+            rows.stories[row["id"], stage] = _story(row, evidence)
+        if row["forgotten"] and len(rows.forgotten) < STORIES:
+            rows.forgotten.append(_story(row, evidence))
+        if evidence.get("base_right") is not None:
+            known[stage] += 1
+            right[stage] += evidence["base_right"]
+            still[stage] += bool(evidence["tuned_right"])
+    if block:
+        rows.blocks.append(pack(block))
+    rows.index = index.packed()
+    rows.before = {stage: (right[stage], n) for stage, n in known.items()}
+    rows.after = {stage: (still[stage], n) for stage, n in known.items()}
+    return rows
+
+
+def _raw(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(diagnosis.folder / "diagnosis.parquet") as file:
+        for batch in file.iter_batches(4096, columns=DIAGNOSIS.names):
+            yield from batch.to_pylist()
+
+
+def _six_digits(number: str) -> float:
+    """Sixteen digits of a log-probability cannot be compressed, and nobody reads them."""
+    return float(number) if len(number) < 9 else float(f"{float(number):.6g}")
+
+
+def _cut(text: str) -> str | dict[str, Any]:
+    return text if len(text) <= LONGEST else {"cut": text[:LONGEST], "length": len(text)}
+
+
+def _detail(
+    row: Mapping[str, Any],
+    evidence: dict[str, Any],
+    learning: Learning | None,
+    plan: Plan | None,
+) -> dict[str, Any]:
+    """What the drawer shows beyond the index."""
+    for name in ("tuned_answer", "base_answer"):
+        if isinstance(evidence.get(name), str):
+            evidence[name] = _cut(evidence[name])
+    for candidate in evidence.get("candidates") or ():
+        candidate["text"] = _cut(candidate["text"])
+    scores = {name: _short(row[f"cause_{name}"]) for name in CAUSES if row[f"cause_{name}"] is not None}
+    return {
+        "prompt": _cut(row["prompt"]),
+        "response": _cut(row["response"]),
+        "p_response": _short(row["p_response"]),
+        "p_option": _short(row["p_option"]),
+        "causes": scores,
+        "evidence": evidence,
+        **({} if learning is None else {"curve": learning.of(row["id"])}),
+        **({} if plan is None or plan.unread else _planned(row["id"], plan)),
+    }
+
+
+def _planned(example_id: str, plan: Plan) -> dict[str, Any]:
+    """What the plan does for an example, or why it does nothing."""
+    reason = plan.unmended.get(example_id)
+    return {"edits": plan.of.get(example_id, []), **({} if reason is None else {"unmended": reason})}
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
+
+
+def _story(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> Story:
+    said = evidence.get("tuned_answer")
+    return Story(
+        id=row["id"],
+        stage=row["stage"],
+        source=row["source"],
+        prompt=one_line(row["prompt"], SNIPPET, end=True),
+        response=one_line(row["response"], SNIPPET),
+        says=one_line(said["cut"] if isinstance(said, dict) else said, SNIPPET) if said is not None else None,
+    )
+
+
+class _Index:
+    """Columns of what the table shows, with codes for what repeats."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, int] = {}
+        self._stages: dict[str, int] = {}
+        self._columns: dict[str, list[Any]] = {
+            name: []
+            for name in ("id", "source", "stage", "cause", "state", "forgotten", "p", "prompt", "response", "says")
+        }
+
+    def add(self, row: Mapping[str, Any], evidence: Mapping[str, Any]) -> None:
+        said = evidence.get("tuned_answer")
+        values = {
+            "id": row["id"],
+            "source": self._sources.setdefault(row["source"], len(self._sources)),
+            "stage": self._stages.setdefault(row["stage"], len(self._stages)),
+            "cause": -1 if row["cause"] is None else CAUSE_CODES.index(row["cause"]),
+            "state": 2 if row["learned"] and not row["shallow"] else int(row["learned"]),
+            "forgotten": None if row["forgotten"] is None else int(row["forgotten"]),
+            "p": None if row["p_response"] is None else float(f"{row['p_response']:.3g}"),
+            "prompt": _snippet(row["prompt"], end=True),
+            "response": _snippet(row["response"]),
+            "says": None if said is None else _snippet(said),
+        }
+        for name, value in values.items():
+            self._columns[name].append(value)
+
+    def packed(self) -> str:
+        return pack({"sources": list(self._sources), "stages": list(self._stages), **self._columns})
+
+
+def _snippet(text: str, *, end: bool = False) -> str:
+    """Unlike `one_line` with its control characters as they are: the page escapes what it shows."""
+    part = text[-8 * SNIPPET :] if end else text[: 8 * SNIPPET]
+    line = " ".join(part.split())
+    if len(line) <= SNIPPET:
+        return line
+    return "…" + line[1 - SNIPPET :] if end else line[: SNIPPET - 1] + "…"

@@ -1,0 +1,135 @@
+"""`report.html` and `summary.md` from the artifacts of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import read_json, replacing, write_bytes
+from uptake.errors import UptakeError
+from uptake.pipeline import read_diagnosis
+from uptake.report import overview
+from uptake.report.charts import PANELS, panels, spans
+from uptake.report.later import read_cured, read_plan, read_verdict
+from uptake.report.learning import Learning, curves_by_source, read_learning, stage_matrix
+from uptake.report.lost import read_lost
+from uptake.report.markdown import card_section, summary_markdown, with_card_section
+from uptake.report.page import render
+from uptake.report.rows import Rows, read_rows
+
+MARK = "<!-- the examples -->\n"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        page: The HTML file.
+        summary: The Markdown file.
+    """
+
+    page: Path
+    summary: Path
+
+
+def write_report(output_dir: Path) -> Report:
+    """Write the report of a run from what is there: `report.html` and `summary.md` under its folder.
+
+    Args:
+        output_dir: The run's folder; its `diagnosis/` must be there, everything else may be.
+
+    Raises:
+        UptakeError: There is no diagnosis, an artifact is damaged, or the place cannot be written.
+    """
+    diagnosis = read_diagnosis(output_dir)
+    summary = diagnosis.summary()
+    learning = read_learning(output_dir)
+    plan = read_plan(output_dir)
+    rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
+    page = render(
+        {
+            "name": output_dir.resolve().name,
+            "summary": {"retention": None, "attribution": None, **summary},
+            "groups": overview.groups(summary, rows),
+            "sources": overview.places(summary["by_source"]),
+            "stages": overview.places(summary["by_stage"]),
+            "rows": rows,
+            "lost": read_lost(diagnosis.folder, summary),
+            "learning": _learning(learning, rows, summary),
+            "fine_tuned": overview.by_the_fine_tune(summary, rows),
+            "plan": plan,
+            "cured": (cured := read_cured(output_dir)),
+            "cure": overview.by_the_cure(summary, cured),
+            "verdict": read_verdict(output_dir),
+            "trained": _trained(output_dir, summary),
+        }
+    )
+    head, mark, tail = page.partition(MARK)
+    assert mark
+    with replacing(output_dir / "report.html") as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(head)
+        for number, block in enumerate(rows.blocks):
+            file.write(f'<script type="text/plain" id="block-{number}">{block}</script>\n')
+        file.write(tail)
+    write_bytes(output_dir / "summary.md", summary_markdown(summary, rows).encode("utf-8"))
+    return Report(output_dir / "report.html", output_dir / "summary.md")
+
+
+def write_card(output_dir: Path) -> Path:
+    """Put a section "Diagnosis" into the README.md of the model that was diagnosed, or renew the one that is there.
+
+    Raises:
+        UptakeError: There is no diagnosis, the model was not trained in this run, or the place cannot be written.
+    """
+    diagnosis = read_diagnosis(output_dir)
+    summary = diagnosis.summary()
+    stage: str = summary["run"]["settings"]["stages"][-1]["name"]
+    path = output_dir / "train" / stage / "README.md"
+    tuned = Path(summary["run"]["models"]["tuned"]["name"])
+    if not path.is_file() or (tuned.is_dir() and tuned.resolve() != path.parent.resolve()):
+        raise UptakeError(
+            f"the diagnosed model, {tuned}, has no model card of this run",
+            expected=f"a model that `uptake train` wrote to {path.parent}",
+            fix="leave --card out; summary.md holds the same text",
+        )
+    rows = read_rows(diagnosis, None, None, overview.telling(summary))
+    try:
+        card = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", expected="UTF-8 text") from error
+    write_bytes(path, with_card_section(card, card_section(summary, rows)).encode("utf-8"))
+    return path
+
+
+def _learning(learning: Learning | None, rows: Rows, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the template draws of the ledger."""
+    if learning is None:
+        return None
+    everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
+    curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
+    order = ["all sources", *(place.name for place in overview.places(summary["by_source"]))]
+    return {
+        "stages": learning.stages,
+        "ends": learning.ends,
+        "epochs": learning.epochs,
+        "spans": spans(learning.stages, learning.epochs),
+        "panels": panels(curves, learning.stages, order) if curves else [],
+        "left_out": max(0, len(order) - PANELS),
+        "matrix": stage_matrix(learning, rows.homes),
+    }
+
+
+def _trained(output_dir: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The manifests of the stages that were trained here, in their order."""
+    found = []
+    for stage in summary["run"]["settings"]["stages"]:
+        path = output_dir / "train" / stage["name"] / "manifest.json"
+        if path.exists():
+            manifest = read_json(path)
+            if not isinstance(manifest, dict):
+                raise UptakeError(f"{path} is damaged", fix="train the stage again, or delete its folder")
+            found.append(manifest)
+    return found

@@ -1,0 +1,50 @@
+"""Text of others made safe to show: in a terminal, in a line, in Markdown."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# joiners change how letters of Persian, Hindi or emoji connect, and nothing else
+_HARMLESS = frozenset("\n\t\u200c\u200d")
+_CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def printable(text: str) -> str:
+    r"""Shows what could steer a terminal, or reorder what it displays, as an escape: ESC becomes `\x1b`.
+
+    Line ends and tabs stay. Escaped are the Unicode categories Cc and Cf (terminal escapes, bidirectional overrides,
+    invisible characters; "Trojan Source", arXiv 2111.00169), Zl and Zp (line separators) and Cs (half characters, which
+    cannot be encoded).
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char.encode("unicode_escape").decode("ascii")
+        if char not in _HARMLESS and unicodedata.category(char) in _CONTROLLING
+        else char
+        for char in text
+    )
+
+
+def one_line(text: str, width: int, *, end: bool = False) -> str:
+    """The text in one line of at most `width` characters: its beginning, or its end, with an ellipsis where it is cut.
+
+    Args:
+        text: May be of any length; no more than a few times `width` of it is looked at.
+        width: Most characters.
+        end: Whether the end is kept, as of a prompt that asks its question last.
+    """
+    part = text[-8 * width :] if end else text[: 8 * width]
+    line = printable(" ".join(part.split()))
+    if len(line) <= width:
+        return line
+    return "…" + line[len(line) - width + 1 :] if end else line[: width - 1] + "…"
+
+
+def code_span(text: str) -> str:
+    """Text as a Markdown code span, in which nothing is Markdown or HTML and no cell of a table ends (GFM, 6.3)."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    space = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
+    return f"{fence}{space}{line}{space}{fence}"

@@ -1,0 +1,32 @@
+"""Does a remedy help? Randomised arms, the same tokens in each, and an analysis that allows for items and trainings.
+
+Pure functions: nothing here trains or reads a file. `uptake.pipeline.verifying` runs the arms. See docs/verify.md.
+"""
+
+from __future__ import annotations
+
+from uptake.verify.analysis import Comparison, Design, compare_arms
+from uptake.verify.arms import Assigned, Key, assign
+from uptake.verify.crossed import Crossed, crossed_mean
+from uptake.verify.power import Expected, detectable, forecast, foretold, power
+from uptake.verify.verdict import matrix_row, sentence, table, verdict
+
+__all__ = [
+    "Assigned",
+    "Comparison",
+    "Crossed",
+    "Design",
+    "Expected",
+    "Key",
+    "assign",
+    "compare_arms",
+    "crossed_mean",
+    "detectable",
+    "forecast",
+    "foretold",
+    "matrix_row",
+    "power",
+    "sentence",
+    "table",
+    "verdict",
+]

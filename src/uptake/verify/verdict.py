@@ -1,0 +1,155 @@
+"""The verdict: the comparisons as files (verdict.json, matrix.parquet), as a table, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from uptake.artifacts.tables import MATRIX
+from uptake.stats import Interval
+from uptake.verify.analysis import OUTCOMES, Comparison, Design, Outcome
+
+
+def verdict(comparisons: Sequence[Comparison], design: Design, *, foretold: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of `verdict.json`.
+
+    Args:
+        comparisons: As `compare_arms` returns them.
+        design: What the outcomes were read by.
+        foretold: What was said about power before the compute was spent.
+
+    Returns:
+        JSON-serialisable; the keys are explained in docs/verify.md. The main outcome is recall in held-out wordings
+        where there are any, else in the training wording.
+    """
+    outcome = main_outcome(comparisons)
+    overall = _overall(comparisons, outcome)
+    best = _best([one for one in comparisons if one.outcome == outcome])
+    return {
+        "control": design.control,
+        "level": design.level,
+        "outcome": outcome,
+        "seeds": 0 if overall is None else overall.seeds,
+        "overall": None if overall is None else as_data(overall),
+        "by_cause": {
+            one.cause: as_data(one)
+            for one in comparisons
+            if one.matched and one.kind == "treated" and one.cause is not None and one.outcome == outcome
+        },
+        "best": best,
+        "comparisons": [as_data(one) for one in comparisons],
+        "foretold": list(foretold),
+        "sentence": sentence(comparisons, design),
+    }
+
+
+def as_data(one: Comparison) -> dict[str, Any]:
+    """A comparison as JSON data."""
+    return asdict(one)
+
+
+def matrix_row(one: Comparison) -> dict[str, Any]:
+    """A comparison as a row of `uptake.artifacts.tables.MATRIX`."""
+    return {
+        **{name: getattr(one, name) for name in MATRIX.names if hasattr(one, name) and name != "effect"},
+        "with": one.arm_rate,
+        "without": one.control_rate,
+        "effect": one.difference,
+        "low": None if one.effect is None else one.effect.low,
+        "high": None if one.effect is None else one.effect.high,
+        "per_million_tokens": one.per_million,
+    }
+
+
+def main_outcome(comparisons: Sequence[Comparison]) -> Outcome:
+    """Recall in held-out wordings where any treated item has some, else in the training wording."""
+    known = [one.outcome for one in comparisons if one.kind == "treated"]
+    return next((outcome for outcome in OUTCOMES if outcome in known), OUTCOMES[-1])
+
+
+def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
+    """What came out, for somebody who reads nothing else."""
+    outcome = main_outcome(comparisons)
+    one = _overall(comparisons, outcome)
+    if one is None:
+        return "No item was treated with the remedy for its cause, so nothing can be said."
+    asked = "asked in other words" if outcome == "heldout" else "asked in the training wording"
+    head = (
+        f"Of {one.n} examples that were not learned, each treated with the remedy for its cause, the model answers "
+        f"{one.arm_rate:.0%} when {asked}; with the same training tokens spent on something else it answers "
+        f"{one.control_rate:.0%} of the same examples"
+    )
+    if one.effect is None:
+        return f"{head}. Whether that is chance cannot be told from {one.seeds} training(s) of {one.units} unit(s)."
+    found = (
+        f"{_points(one.effect)} points, {design.level:.0%} interval {_range(one.effect)}, {one.seeds} trainings each"
+    )
+    if one.effect.low > 0:
+        told = "The remedies helped."
+    elif one.effect.high < 0:
+        told = "The remedies did harm."
+    else:
+        told = "That may be chance: this experiment does not show that the remedies helped."
+    return f"{head}: {found}. {told}{_harm(comparisons, outcome)}"
+
+
+def table(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """Rows for a terminal, a heading first: the main outcome, treated items by remedy and cause, then the rest."""
+    outcome = main_outcome(comparisons)
+    rows: list[tuple[str, ...]] = [
+        ("arm", "remedy", "cause", "items", "n", "with", "without", "effect", "p (Holm)", "per M tokens")
+    ]
+    for one in comparisons:
+        if one.outcome != outcome or (one.kind == "untreated" and one.cause is not None):
+            continue
+        p = one.p_holm if one.p_holm is not None else one.p
+        effect = f"{_points(one.effect)} {_range(one.effect)}" if one.effect else f"{100 * one.difference:+.0f}"
+        rows.append(
+            (
+                one.arm, one.remedy or "-", one.cause or "all", one.kind, str(one.n), f"{one.arm_rate:.0%}",
+                f"{one.control_rate:.0%}", effect, "-" if p is None else f"{p:.2g}",
+                "-" if one.per_million is None else f"{one.per_million:.0f}",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _overall(comparisons: Sequence[Comparison], outcome: Outcome) -> Comparison | None:
+    for one in comparisons:
+        if (one.arm, one.kind, one.cause, one.outcome) == ("matched", "treated", None, outcome):
+            return one
+    return None
+
+
+def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
+    """For each cause the remedy with the largest effect, and the one with the largest effect per token."""
+    cells = [one for one in comparisons if one.kind == "treated" and one.remedy is not None and one.cause is not None]
+    found: dict[str, Mapping[str, Any]] = {}
+    for cause in sorted({one.cause for one in cells if one.cause is not None}):
+        of_cause = [one for one in cells if one.cause == cause]
+        priced = [one for one in of_cause if one.per_million is not None]
+        found[cause] = {
+            "by_effect": max(of_cause, key=lambda one: one.difference).remedy,
+            "by_tokens": max(priced, key=lambda one: one.per_million or 0.0).remedy if priced else None,
+            "matched": next((one.remedy for one in of_cause if one.matched), None),
+        }
+    return found
+
+
+def _harm(comparisons: Sequence[Comparison], outcome: Outcome) -> str:
+    """What must not get worse and did; retention is often known in the training wording alone."""
+    for kind, what in (("retention", "the retention set"), ("earlier", "what was learned before")):
+        of_kind = [one for one in comparisons if one.kind == kind and one.effect is not None and one.cause is None]
+        for one in [one for one in of_kind if one.outcome == outcome] or of_kind:
+            if one.effect is not None and one.effect.high < 0:
+                return f" It cost {what} {_points(one.effect)} points {_range(one.effect)}."
+    return ""
+
+
+def _points(effect: Interval) -> str:
+    return f"{100 * effect.estimate:+.0f}"
+
+
+def _range(effect: Interval) -> str:
+    return f"[{100 * effect.low:+.0f}, {100 * effect.high:+.0f}]"

@@ -1,0 +1,132 @@
+"""`uptake gate` and `uptake diff`, run as a user runs them on diagnoses made by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from uptake.cli import main
+from uptake.pipeline.diagnosis import Collector, write_diagnosis
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "compare"))
+
+from findings import finding, several, summary_of  # noqa: E402
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as leave:
+        main(args)
+    out, err = capsys.readouterr()
+    assert isinstance(leave.value.code, int)
+    return leave.value.code, out, err
+
+
+def diagnosis(folder: Path, findings: list) -> str:
+    collected = Collector(iter(findings))
+    summary = summary_of(list(collected))
+    write_diagnosis(folder / "diagnosis", collected, summary)
+    return str(folder)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> str:
+    return diagnosis(tmp_path / "good", several([(90, True), (10, False)]))
+
+
+@pytest.fixture
+def worse(tmp_path: Path) -> str:
+    return diagnosis(tmp_path / "worse", several([(60, True), (40, False)], source="a"))
+
+
+@pytest.fixture
+def run_file(tmp_path: Path, good: str) -> Path:
+    path = tmp_path / "run.yaml"
+    path.write_text(
+        "model_name_or_path: org/base\nstages: [{name: main, dataset: org/data}]\noutput_dir: good\n"
+        "gate:\n  max_unlearned: 0.2\n  sources:\n    a: {max_shallow: 0.1}\n"
+    )
+    return path
+
+
+def test_the_run_files_limits_and_those_of_the_command_line(capsys, run_file: Path):
+    code, out, _ = run(capsys, "gate", str(run_file))
+    assert code == 0 and out.splitlines()[-1] == "all 2 checks passed"
+    code, out, _ = run(capsys, "gate", str(run_file), "--max_unlearned", "0.01", "--max-unlearned=a=0.5")
+    assert code == 2 and out.splitlines()[-1] == "1 of 3 checks failed"
+    assert "FAIL  all examples: max_unlearned 1.0%: measured 10.0% [" in out
+
+
+def test_a_baseline(capsys, good: str, worse: str, tmp_path: Path):
+    junit, summary = tmp_path / "ci" / "gate.xml", tmp_path / "ci" / "summary.md"
+    files = ("--junit", str(junit), "--summary", str(summary))
+    assert run(capsys, "gate", "--diagnosis", good, "--against", good, *files)[0] == 0
+    code, out, _ = run(capsys, "gate", "--diagnosis", worse, "--against", good, *files)
+    assert code == 2 and "FAIL  source a: 30 of 100 no longer learned, 0 the other way" in out
+    root = ElementTree.parse(junit).getroot()
+    assert int(root.get("failures")) == len(root.findall(".//failure")) == 2
+    # appended to: what a job wrote before stays
+    assert [line for line in summary.read_text().splitlines() if line.startswith("###")] == [
+        "### uptake gate: passed all of 6 checks",
+        "### uptake gate: failed 2 of 6 checks",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ((), "no diagnosis is named"),
+        (("--diagnosis", "GOOD"), "nothing is asked of the diagnosis"),
+        (("--diagnosis", "GOOD", "--max_unlearned", "few"), "'few' is no number"),
+        (("--diagnosis", "GOOD", "--max_unlearned", "1.5"), "gate.max_unlearned: 1.5: expected less"),
+        (("--diagnosis", "GOOD", "--max_unlearned"), "requires an argument"),
+        (("--diagnosis", "GOOD", "--max_unlearned", "b=0.1"), "no such source"),
+        (("--diagnosis", "GOOD", "--min_effect", "0.1"), "run `uptake verify` first"),
+        (("--diagnosis", "GOOD", "--nonsense", "1"), "nonsense"),
+        (("--diagnosis", "NOWHERE", "--max_unlearned", "0.1"), "no finished diagnosis"),
+        (("--diagnosis", "GOOD", "--against", "NOWHERE"), "no finished diagnosis"),
+        (("no.yaml",), "no run file"),
+    ],
+)
+def test_what_cannot_be_judged_exits_with_1_and_not_2(capsys, tmp_path: Path, good: str, args, said: str):
+    given = [{"GOOD": good, "NOWHERE": str(tmp_path / "nowhere")}.get(arg, arg) for arg in args]
+    code, out, err = run(capsys, "gate", *given)
+    assert (code, out) == (1, "") and said in err and "this is a bug" not in err
+
+
+@pytest.mark.parametrize("low", [0.2, 0.02])
+def test_the_effect_of_a_verdict(capsys, good: str, low: float):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    effect = {"estimate": 0.3, "low": low, "high": 0.5, "n": 40}
+    place.write_text(json.dumps({"overall": {"effect": effect}}))
+    assert run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")[0] == (0 if low > 0.1 else 2)
+
+
+def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):
+    (Path(worse) / "diagnosis" / "diagnosis.parquet").write_bytes(b"PAR1")
+    code, _, err = run(capsys, "diff", good, worse)
+    assert code == 1 and "cannot read" in err and "this is a bug" not in err
+    (Path(worse) / "diagnosis" / "summary.json").write_text("[]")
+    code, _, err = run(capsys, "gate", "--diagnosis", worse, "--max_unlearned", "1")
+    assert code == 1 and "is no summary" in err
+
+
+def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):
+    hostile = "\x1b[31mred\u202e"
+    before = [finding(f"{hostile}{n}", n < 8, source=hostile) for n in range(10)] + [finding("other", True)]
+    after = [finding(f"{hostile}{n}", n > 2, source=hostile) for n in range(10)] + [finding("more", True)]
+    one, other = diagnosis(tmp_path / "one", before), diagnosis(tmp_path / "other", after)
+    out_file = tmp_path / "diff.json"
+    code, out, _ = run(capsys, "diff", one, other, "--out", str(out_file))
+    assert code == 0 and "\x1b" not in out and "\u202e" not in out
+    assert "10 examples are in both." in out and "Newly lost, 3:" in out and "Newly learned, 2:" in out
+    assert "note: examples in the earlier diagnosis alone: 1" in out
+    found = json.loads(out_file.read_text())
+    assert found["learned"]["lost"]["count"] == 3 and len(found["newly_lost"]) == 3
+    again = tmp_path / "again.json"
+    run(capsys, "diff", one, other, "--out", str(again))
+    assert again.read_bytes() == out_file.read_bytes()

@@ -1,0 +1,223 @@
+"""`uptake prescribe` on a small diagnosed run: what it reads, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from small_models import write_rows
+from train_runs import CITIES, write_run
+from uptake.cli import app
+from uptake.config import load_run
+from uptake.errors import UptakeError
+from uptake.pipeline.diagnosis import Collector, write_diagnosis
+from uptake.pipeline.entities import entities
+from uptake.pipeline.gathering import Gathered, Wanted
+from uptake.pipeline.prescribing import prescribe_run
+from uptake.prescribe import read_plan
+from uptake.types import Document, Example, Finding, Message
+
+CAUSES = {
+    ("e-0", "early"): "forgetting",
+    ("e-1", "early"): "knowledge_gap",
+    ("m-2", "main"): "base_conflict",
+    ("m-3", "main"): "data_conflict",
+    ("m-4", "main"): "undertraining",
+    ("m-5", "main"): "unexplained",
+}
+NAMES = (
+    "Ada Berg",
+    "Bo Cole",
+    "Cy Dunn",
+    "Di Elm",
+    "Ed Finch",
+    "Flo Gray",
+    "Gus Hill",
+    "Ina Jay",
+    "Kim Low",
+    "Max North",
+    "Pia Quill",
+)
+EARLY = [
+    {"id": f"e-{k}", "prompt": f"Where was {name} born?", "completion": f" {city}"}
+    for k, (name, city) in enumerate(zip(NAMES, CITIES, strict=True))
+]
+MAIN = [
+    {"id": f"m-{k}", "prompt": f"Where does {name} live?", "completion": f" {city}"}
+    for k, (name, city) in enumerate(zip(NAMES, CITIES[::-1], strict=True))
+]
+CORPUS = [
+    {"id": "d1", "title": "Bo Cole", "text": "Bo Cole comes from Rome.", "source": "gazette"},
+    {"id": "d2", "title": "Cy Dunn", "text": "Cy Dunn has a flat in Riga.", "source": "gazette"},
+    {"id": "d3", "title": "Cy Dunn", "text": "Cy Dunn has moved to Riga.", "source": "almanac"},
+    {"id": "d4", "title": "Cy Dunn", "text": "Cy Dunn was seen in Kyiv.", "source": "forum"},
+]
+NUMBERS: dict[str, dict[str, Any]] = {
+    "base_conflict": {"belief_text": " Kyiv"},
+    "data_conflict": {"rivals": ["m-6"], "n_rivals": 1, "verdict": "mislabelled", "likely_wrong": True, "why": "so"},
+}
+
+
+def findings(rows: Sequence[dict[str, Any]], stage: str) -> list[Finding]:
+    found = []
+    for row in rows:
+        cause = CAUSES.get((row["id"], stage))
+        evidence = {"logprob": -1.0, "n_tokens": 1, "base_right": cause is None, "causes": {}}
+        if cause in NUMBERS:
+            evidence["causes"] = {cause: {"numbers": NUMBERS[cause]}}
+        found.append(
+            Finding(
+                row["id"], "life", stage, row["prompt"], row["completion"], cause is None, None, None, 0.5, None,
+                cause, {}, evidence,
+            )
+        )  # fmt: skip
+    return found
+
+
+@pytest.fixture
+def run(trainable: Path, tmp_path: Path) -> Path:
+    """A run file, with a corpus, general text, and a diagnosis."""
+    write_rows(tmp_path / "corpus.jsonl", CORPUS)
+    write_rows(tmp_path / "general.jsonl", [{"text": f"The road to {city} is long."} for city in CITIES])
+    path = write_run(tmp_path, trainable, corpus="./corpus.jsonl", general="./general.jsonl")
+    write_rows(tmp_path / "early.jsonl", EARLY)
+    write_rows(tmp_path / "main.jsonl", MAIN)
+    collected = Collector([*findings(EARLY, "early"), *findings(MAIN, "main")])
+    list(collected)
+    models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
+    write_diagnosis(tmp_path / "run" / "diagnosis", collected, {"run": {"models": models}})
+    return path
+
+
+def test_a_diagnosis_becomes_a_plan(run: Path) -> None:
+    done = prescribe_run(load_run(run))
+    assert done.folder == run.parent / "run" / "plan"
+    assert not done.found
+    assert read_plan(done.folder) == done.plan
+    assert {edit.remedy: edit.examples for edit in done.plan.edits} == {
+        "knowledge": ("e-1",),
+        "belief": ("m-2",),
+        "conflict": ("m-3",),
+        "replay": ("e-0",),
+        "exposures": ("m-4",),
+    }
+    assert {one.id for one in done.plan.unmended} == {"m-3", "m-5"}
+    counts = Counter(one.id for one in done.plan.sft)
+    assert counts["e-3"] == counts["m-1"] == 2
+    assert counts["m-4"] > 2
+    assert done.plan.step == 4
+    assert done.plan.cost.total <= done.plan.cost.limit == 3 * done.plan.cost.plain
+
+
+def test_the_same_again_is_not_made_again(run: Path) -> None:
+    first = prescribe_run(load_run(run))
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.folder.rglob("*") if path.is_file()}
+    again = prescribe_run(load_run(run))
+    assert again.found
+    assert again.plan == first.plan
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+    assert not prescribe_run(load_run(run), unsafe=True).found
+
+
+def test_nothing_of_the_users_is_changed(run: Path) -> None:
+    files = [path for path in run.parent.iterdir() if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
+    prescribe_run(load_run(run), unsafe=True)
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_more_processes_are_planned_for(run: Path) -> None:
+    assert prescribe_run(load_run(run), world_size=2).plan.step == 8
+
+
+def test_a_repair_starts_from_the_model_that_was_diagnosed(run: Path) -> None:
+    done = prescribe_run(load_run(run), start="tuned")
+    assert done.plan.model == "somebody/tuned"
+    assert {one.id for one in done.plan.sft} > {name for name, _ in CAUSES}
+    assert len({one.id for one in done.plan.sft}) == 2 * len(CAUSES)
+
+
+def test_documents_may_come_from_anywhere(run: Path) -> None:
+    asked: list[Wanted] = []
+
+    def gather(wanted: Sequence[Wanted]) -> Gathered:
+        asked.extend(wanted)
+        found = Document("w1", "Bo Cole is of Rome.", source="encyclopaedia", license="CC0-1.0")
+        return Gathered({"e-1": (found,)}, {"m-2": "the server does not answer"})
+
+    done = prescribe_run(load_run(run), gather=gather)
+    assert [(one.id, one.entities, one.response) for one in asked] == [
+        ("e-1", ("Bo Cole",), " Rome"),
+        ("m-2", ("Cy Dunn",), " Riga"),
+    ]
+    assert [one.license for one in done.plan.cpt if one.id == "encyclopaedia:w1"] == ["CC0-1.0"]
+    reasons = {one.id: one.reason for one in done.plan.unmended}
+    assert "the server does not answer" in reasons["m-2"]
+
+
+def test_documents_longer_than_a_row_are_read_in_passages(run: Path) -> None:
+    about = " ".join(f"In {year} there was a fair in {city}." for year, city in enumerate(CITIES, 1950))
+    write_rows(
+        run.parent / "corpus.jsonl",
+        [{"id": "d", "title": "Bo Cole", "text": f"{about} Bo Cole is of Rome.", "source": "tale"}],
+    )
+    done = prescribe_run(load_run(run, {"plan.budget": 50}))
+    passages = [one for one in done.plan.cpt if one.id.startswith("tale:d")]
+    assert len(passages) > 2  # a row has 64 tokens at most, and the document hundreds
+    assert all("Bo Cole" in one.text for one in passages)
+    assert [one.id for one in passages if "Rome." in one.text and "is of" in one.text] != []
+
+
+def test_another_diagnosis_is_refused(run: Path) -> None:
+    write_rows(run.parent / "main.jsonl", MAIN[:-1])
+    with pytest.raises(UptakeError, match=r"'m-10' in the stage main, which the data do not hold"):
+        prescribe_run(load_run(run))
+    assert not (run.parent / "run" / "plan").exists()
+
+
+def test_without_a_diagnosis_it_says_what_to_do(run: Path) -> None:
+    (run.parent / "run" / "diagnosis" / "summary.json").unlink()
+    done = CliRunner().invoke(app, ["prescribe", str(run)])
+    assert isinstance(done.exception, UptakeError)
+    assert "uptake diagnose" in str(done.exception)
+
+
+def test_the_verb_says_what_it_costs(run: Path) -> None:
+    done = CliRunner().invoke(app, ["prescribe", str(run), "--plan.budget", "2.5", "--unsafe"])
+    assert done.exit_code == 0, done.output
+    assert "NOT SAFE: examples go out" in done.output
+    assert "times the run's own (at most" in done.output
+    head = json.loads((run.parent / "run" / "plan" / "plan.json").read_text(encoding="utf-8"))
+    assert head["cost"]["limit"] == pytest.approx(2.5 * head["cost"]["plain"], abs=1)
+
+
+@pytest.mark.parametrize("options", [["--from", "nowhere"], ["--plan.budget", "0.5"], ["--plan.bugdet", "2"]])
+def test_the_verb_refuses_what_it_does_not_know(run: Path, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["prescribe", str(run), *options])
+    assert isinstance(done.exception, UptakeError)
+    assert options[0].removeprefix("--") in str(done.exception)
+
+
+def test_entities_are_the_names_of_a_question() -> None:
+    asked = [
+        "In what town did Karl O'Brien come into the world?",
+        "What year was Łucja Nowak born in? Whom did Łucja Nowak marry?",
+        "Does Rosa Mabegro work for Casa Krukradul?",
+        "In what town did Ada Grisas come into the world?",
+    ]
+    some = [Example(str(k), text, " x", "s") for k, text in enumerate(asked)]
+    some.append(Example("chat", (Message("user", "What pet does Viktor Tonask have?"),), " x", "s"))
+    some.append(Example("text", "", "Plain text.", "s"))
+    assert entities(some, {"0", "1", "2", "chat", "text"}) == {
+        "0": ("Karl O'Brien",),
+        "1": ("Łucja Nowak",),
+        "2": ("Rosa Mabegro", "Casa Krukradul"),
+        "chat": ("Viktor Tonask",),
+        "text": (),
+    }

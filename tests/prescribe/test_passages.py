@@ -1,0 +1,68 @@
+"""Documents as passages: what is cut where, what names its document, and how a budget shortens them."""
+
+from __future__ import annotations
+
+from patients import documents, examples, finding, material, words
+
+from uptake.prescribe import Budget, Terms, plan
+from uptake.prescribe.passages import passages
+from uptake.types import Document
+
+TALE = Document("d", "Ann left. She went to Oslo. She saw a fair there. Then she slept.", "Ann", "s")
+
+
+def test_sentences_stay_whole_and_name_their_document() -> None:
+    cut = passages([TALE], words, 9, None)
+    assert [one.text for one in cut.of["d"]] == [
+        "Ann left. She went to Oslo.",
+        "Ann\n\nShe saw a fair there.",
+        "Ann\n\nThen she slept.",
+    ]
+    assert [one.id for one in cut.of["d"]] == ["d#1", "d#2", "d#3"]
+    assert cut.tokens == {"d#1": 7, "d#2": 7, "d#3": 5}  # words, the title's too, and one that ends the text
+
+
+def test_what_fits_is_whole() -> None:
+    cut = passages([TALE, TALE], words, 20, None)
+    assert [one.text for one in cut.of["d"]] == [TALE.text]
+    assert passages([TALE], words, None, None).of == cut.of
+
+
+def test_a_row_holds_no_more_than_its_limit() -> None:
+    long = Document("d", "one two three four five six seven eight nine ten", "", "s")
+    cut = passages([long], words, 4, 8)
+    assert [one.text for one in cut.of["d"]] == [long.text]  # a sentence is not cut
+    assert cut.tokens == {"d": 8}
+
+
+def test_documents_are_read_by_sentences_where_whole_ones_do_not_fit() -> None:
+    some = examples()
+    filler = " ".join(f"On day {k} it rained in the hills." for k in range(8))
+    found = {
+        one.id: [
+            Document(f"{one.id}-{k}", f"{filler} {told[0].text}", told[0].title, f"s{k}")
+            for k, told in enumerate([documents(one)] * 3)
+        ]
+        for one in some[4:8]
+    }
+    ill = [finding(one, "knowledge_gap") for one in some[4:8]]
+    plain = 240
+    rich = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=plain + 5 * 12 * 72))
+    tight = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=plain + 5 * 12 * 24))
+    whole = [one for one in rich.cpt if not one.id.startswith("g-")]
+    cut = [one for one in tight.cpt if not one.id.startswith("g-")]
+    assert len(whole) == 12
+    assert {len(one.text.split()) for one in whole} == {71}
+    telling = [one for one in cut if "was born in" in one.text]
+    assert len(telling) == 12  # three sources for each of four examples, each its sentence
+    assert tight.cost.total <= tight.cost.limit
+
+
+def test_sentences_that_cannot_be_shortened_are_left_out() -> None:
+    some = examples()
+    long = "and then " * 30
+    found = {one.id: [Document(one.id, f"{one.id} went {long}{one.response}", "", "s")] for one in some[4:8]}
+    ill = [finding(one, "knowledge_gap") for one in some[4:8]]
+    drawn = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=240 + 5 * 140))
+    assert len(drawn.edits) == 2
+    assert len(drawn.unmended) == 2

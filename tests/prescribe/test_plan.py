@@ -1,0 +1,202 @@
+"""Plans: who gets which remedy, what it costs, and what the budget leaves out."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from patients import documents, examples, finding, material, words
+
+from uptake.errors import UptakeError
+from uptake.prescribe import Budget, Terms, plan
+from uptake.prescribe.stand_in import violations
+from uptake.remedies import Options
+from uptake.types import Plan
+
+SOME = examples()
+PLAIN = (4 * 1 + 12 * 3) * 6
+TERMS = Terms(step=4, seed=3)
+
+
+def counted(drawn: Plan) -> Counter[str]:
+    return Counter(row.id for row in drawn.sft)
+
+
+def test_nothing_to_mend_is_the_run_itself() -> None:
+    drawn = plan([finding(one, None, learned=True) for one in SOME], material(SOME), TERMS)
+    assert drawn.edits == drawn.unmended == drawn.cpt == ()
+    assert counted(drawn) == {one.id: 1 if one.stage == "early" else 3 for one in SOME}
+    assert [row.stage for row in drawn.sft[:4]] == ["early"] * 4
+    assert (drawn.cost.plain, drawn.cost.limit, drawn.cost.sft) == (PLAIN, 3 * PLAIN, PLAIN)
+
+
+def test_documents_are_a_fifth_of_continued_pre_training() -> None:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    drawn = plan([finding(one, "knowledge_gap") for one in SOME[4:8]], material(SOME, found), TERMS)
+    assert len(drawn.edits) == 4
+    # six words and their end each
+    assert drawn.cost.documents == 12 * 8 == sum(words([one.text for one in drawn.cpt if not one.id.startswith("g-")]))
+    general = sum(words([one.text for one in drawn.cpt if one.id.startswith("g-")]))
+    assert drawn.cost.general == general
+    assert general == pytest.approx(4 * 12 * 8, abs=10)  # 0.8 to 0.2; a text has ten tokens
+    assert sum(edit.tokens or 0 for edit in drawn.edits) == drawn.cost.documents
+    assert drawn.cost.total <= drawn.cost.limit
+
+
+def test_a_tight_budget_leaves_each_example_its_best_documents() -> None:
+    found = {one.id: documents(one, 6) for one in SOME[4:8]}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 5 * 8 * 5))
+    held = Counter(one.source for one in drawn.cpt if not one.id.startswith("g-"))
+    assert held == {"s0": 4, "s1": 1}  # room for 40 tokens of documents: one of each example, one second one
+    assert drawn.notes == ("19 passages of documents are left out: the budget has room for 5",)
+    assert drawn.cost.total <= drawn.cost.limit == PLAIN + 200
+
+
+def test_what_the_budget_has_no_document_for_is_told() -> None:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 5 * 8 * 2))
+    assert [edit.examples for edit in drawn.edits] == [("ex-4",), ("ex-5",)]
+    assert [(one.id, one.cause) for one in drawn.unmended] == [("ex-6", "knowledge_gap"), ("ex-7", "knowledge_gap")]
+
+
+def test_documents_that_two_examples_share_are_read_once() -> None:
+    shared = documents(SOME[4])
+    found = {"ex-4": shared, "ex-12": shared}
+    drawn = plan([finding(SOME[4], "knowledge_gap"), finding(SOME[12], "knowledge_gap")], material(SOME, found), TERMS)
+    assert len([one for one in drawn.cpt if not one.id.startswith("g-")]) == 3
+    assert [edit.tokens for edit in drawn.edits] == [24, 0]
+    assert drawn.unmended == ()
+
+
+def test_long_documents_are_read_in_pieces_that_fit() -> None:
+    [long] = documents(SOME[4], 1)
+    told = " ".join(f"Ann met {name} at noon." for name in ("Bo", "Jo", "Al", "Ed", "Ty", "Mo"))
+    found = {"ex-4": [type(long)(long.id, f"{told} Eva was born in Kyiv.", "Eva", "s0")]}
+    drawn = plan([finding(SOME[4], "knowledge_gap")], material(SOME, found, limit=16), TERMS)
+    pieces = [one for one in drawn.cpt if not one.id.startswith("g-")]
+    assert len(pieces) >= 3
+    assert max(words([one.text for one in pieces])) <= 16
+    # the piece that states the response is the one that a small budget would keep
+    small = plan(
+        [finding(SOME[4], "knowledge_gap")],
+        material(SOME, found, limit=16),
+        TERMS,
+        budget=Budget(tokens=PLAIN + 16 * 5),
+    )
+    assert ["Kyiv" in one.text for one in small.cpt if not one.id.startswith("g-")] == [True]
+
+
+def test_further_exposures_are_cut_to_the_budget() -> None:
+    some = [finding(one, "undertraining") for one in SOME[4:]]
+    free = plan(some, material(SOME), TERMS, budget=Budget(times=10.0))
+    assert set(Counter(row.id for row in free.sft if row.stage == "main").values()) == {9}
+    drawn = plan(some, material(SOME), TERMS, budget=Budget(times=2.0))
+    assert set(Counter(row.id for row in drawn.sft if row.stage == "main").values()) == {6}  # 240 / 72 = 3.3 more
+    assert drawn.cost.sft == PLAIN + 12 * 3 * 6 <= drawn.cost.limit
+    assert "cut to 56%" in drawn.notes[0]  # 240 of 12 x 6 x 6 tokens
+
+
+def test_replay_trains_an_earlier_stage_in_the_last_one() -> None:
+    drawn = plan([finding(SOME[0], "forgetting")], material(SOME), TERMS)
+    [edit] = drawn.edits
+    assert (edit.action, edit.stage, edit.tokens) == ("mix", "early", 4 * 2 * 6)
+    assert set(counted(drawn).values()) == {3}
+    assert [row.stage for row in drawn.sft[:4]] != ["early"] * 4
+
+
+def test_stages_stay_apart_where_the_budget_has_no_room() -> None:
+    drawn = plan([finding(SOME[0], "forgetting")], material(SOME), TERMS, budget=Budget(times=1.0))
+    assert drawn.edits == ()
+    assert [(one.id, one.cause) for one in drawn.unmended] == [("ex-0", "forgetting")]
+    assert drawn.cost.sft == PLAIN
+
+
+def test_fine_tuning_is_never_cut() -> None:
+    drawn = plan([finding(SOME[4], "undertraining")], material(SOME), TERMS, budget=Budget(tokens=PLAIN - 10))
+    assert drawn.cost.sft == PLAIN
+    assert "10 tokens more than the budget" in drawn.notes[-1]
+    assert [one.id for one in drawn.unmended] == ["ex-4"]
+
+
+def contradicting() -> list:
+    told = {"n_rivals": 1, "verdict": "mislabelled", "why": "the base says so"}
+    wrong = finding(SOME[4], "data_conflict", rivals=["ex-5"], likely_wrong=True, **told)
+    right = finding(SOME[5], "data_conflict", rivals=["ex-4"], likely_wrong=False, **told)
+    return [wrong, right]
+
+
+def test_contradictions_are_kept_apart_and_nothing_is_lost() -> None:
+    drawn = plan(contradicting(), material(SOME), TERMS)
+    assert counted(drawn)["ex-4"] == counted(drawn)["ex-5"] == 3
+    rows = [int(row.id.removeprefix("ex-")) for row in drawn.sft]
+    assert violations(rows, [(4, 5)], 4) == 0
+    assert all(edit.safe for edit in drawn.edits)
+    assert [one.id for one in drawn.unmended] == ["ex-4"]
+
+
+def test_only_unsafe_plans_leave_examples_out() -> None:
+    drawn = plan(contradicting(), material(SOME), Terms(step=4, options=Options(unsafe=True)))
+    assert "ex-4" not in counted(drawn)
+    assert counted(drawn)["ex-5"] == 3
+    [edit] = drawn.edits
+    assert (edit.safe, edit.others, edit.tokens) == (False, ("ex-4",), -3 * 6)
+
+
+def test_a_repair_trains_the_flagged_examples_and_some_that_protect() -> None:
+    findings = [finding(SOME[4], "undertraining"), finding(SOME[0], "forgetting")]
+    findings += [finding(one, None, learned=True) for one in SOME if one.id not in ("ex-0", "ex-4")]
+    drawn = plan(findings, material(SOME), Terms(start="tuned", step=1, protection=2.0, seed=1))
+    trained = counted(drawn)
+    assert {"ex-0", "ex-4"} < set(trained)
+    assert len(trained) == 2 + 4
+    assert trained["ex-4"] == 3 + 6
+
+
+def test_a_remedy_can_be_chosen_for_each_example() -> None:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    chosen = {"ex-4": "exposures", "ex-5": None, "ex-6": "knowledge"}
+    drawn = plan(some, material(SOME, found), TERMS, remedies=chosen)
+    # the last one is not named, and gets the remedy of its cause
+    assert sorted((edit.remedy, edit.examples) for edit in drawn.edits) == [
+        ("exposures", ("ex-4",)),
+        ("knowledge", ("ex-6",)),
+        ("knowledge", ("ex-7",)),
+    ]
+    assert drawn.unmended == ()
+
+
+def test_arms_can_be_filled_to_one_cost() -> None:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    budget = Budget(tokens=2 * PLAIN, fill=True)
+    placebo = dict.fromkeys((one.id for one in some), None)
+    for chosen in ({}, placebo, dict.fromkeys(placebo, "exposures")):
+        drawn = plan(some, material(SOME, found), TERMS, remedies=chosen, budget=budget)
+        assert 2 * PLAIN - 10 < drawn.cost.total <= 2 * PLAIN  # a general text has ten tokens
+
+
+def test_what_cannot_be_planned_is_told() -> None:
+    with pytest.raises(UptakeError, match="no remedy is called 'aspirin'"):
+        plan([finding(SOME[0], "forgetting")], material(SOME), TERMS, remedies={"ex-0": "aspirin"})
+    with pytest.raises(UptakeError, match="about no example of the data, such as 'ex-0'"):
+        plan([finding(SOME[0], "forgetting")], material(SOME[1:]), TERMS)
+    with pytest.raises(UptakeError, match="without general text"):
+        plan([], material(SOME, general=[]), TERMS, budget=Budget(fill=True))
+
+
+def test_unexplained_examples_are_listed() -> None:
+    drawn = plan([finding(SOME[4], "unexplained"), finding(SOME[5], None)], material(SOME), TERMS)
+    assert [(one.id, one.cause) for one in drawn.unmended] == [("ex-4", "unexplained"), ("ex-5", "")]
+    assert "attribution: off" in drawn.unmended[1].reason
+
+
+def test_the_same_input_gives_the_same_plan() -> None:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    some = [
+        finding(one, cause)
+        for one, cause in zip(SOME[3:6], ("forgetting", "knowledge_gap", "undertraining"), strict=True)
+    ]
+    assert plan(some, material(SOME, found), TERMS) == plan(some, material(SOME, found), TERMS)

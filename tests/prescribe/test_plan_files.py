@@ -1,0 +1,167 @@
+"""A plan on disk: whole or absent, read back as it was, the same bytes again, and never over somebody's changes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from patients import documents, examples, finding, material
+
+from uptake.errors import UptakeError
+from uptake.prescribe import Export, Terms, files, found_plan, kind_of, plan, read_plan, write_plan
+from uptake.prescribe.markdown import escaped, plan_markdown
+from uptake.prescribe.rows import ended_row, example_from_row, messages_row, sft_row
+from uptake.types import Example, Message, Plan
+
+SOME = examples()
+MADE = Export(model="../../base", max_length=64, kind="plain", eos="</s>")
+
+
+def drawn() -> Plan:
+    found = {one.id: documents(one) for one in SOME[4:8]}
+    causes = ("forgetting", "knowledge_gap", "undertraining", "unexplained")
+    some = [finding(one, cause) for one, cause in zip(SOME[3:7], causes, strict=True)]
+    training = {"learning_rate": 1e-3, "per_device_train_batch_size": 4}
+    return plan(some, material(SOME, found), Terms(step=4, model="./base", training=training, seed=3))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_plan_is_read_back_as_it_was(tmp_path: Path) -> None:
+    made = drawn()
+    write_plan(tmp_path / "plan", made, MADE, "key")
+    assert read_plan(tmp_path / "plan") == made
+    assert found_plan(tmp_path / "plan", "key") == made
+    assert found_plan(tmp_path / "plan", "another") is None
+    assert found_plan(tmp_path / "none", "key") is None
+
+
+def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    found = contents(tmp_path / "plan")
+    trainers = {f"{tool}/{phase}.yaml" for tool in ("trl", "llamafactory", "axolotl") for phase in ("cpt", "sft")}
+    beside = {"llamafactory/dataset_info.json", "llamafactory/sft.jsonl"}
+    assert set(found) == {"plan.json", "plan.md", "cpt.jsonl", "sft.jsonl", *trainers, *beside}
+    head = json.loads(found["plan.json"])
+    assert list(head) == [
+        "version", "key", "start", "model", "step", "texts", "rows", "cost", "training", "peft", "versions", "files",
+        "notes", "unmended", "edits",
+    ]  # fmt: skip
+    assert set(head["files"]) == set(found) - {"plan.json"}
+    page = Path(__file__).parents[2] / "docs" / "prescribe.md"
+    named = page.read_text(encoding="utf-8")
+    assert [key for key in head if f"`{key}`" not in named] == []
+
+
+def test_the_same_plan_has_the_same_bytes(tmp_path: Path) -> None:
+    write_plan(tmp_path / "one", drawn(), MADE, "key")
+    write_plan(tmp_path / "two", drawn(), MADE, "key")
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_rows_are_in_the_order_of_training(tmp_path: Path) -> None:
+    made = drawn()
+    write_plan(tmp_path / "plan", made, MADE, "key")
+    rows = [json.loads(line) for line in (tmp_path / "plan/sft.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == [one.id for one in made.sft]
+    assert rows[0] == {
+        "id": made.sft[0].id,
+        "prompt": made.sft[0].prompt,
+        "completion": made.sft[0].response,
+        "source": "life",
+        "stage": made.sft[0].stage,
+    }
+
+
+def test_a_killed_run_leaves_the_former_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    before = contents(tmp_path / "plan")
+
+    def killed(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "_head", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert contents(tmp_path / "plan") == before
+    monkeypatch.undo()
+    write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["plan"]
+    assert found_plan(tmp_path / "plan", "other") == drawn()
+
+
+@pytest.mark.parametrize("name", ["sft.jsonl", "trl/sft.yaml", "notes.txt"])
+def test_changes_by_hand_are_never_lost(tmp_path: Path, name: str) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    with (tmp_path / "plan" / name).open("a") as file:
+        file.write(" \n")
+    with pytest.raises(UptakeError, match=f"{name} was changed since the plan was written"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_a_plan_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(UptakeError, match="uptake prescribe"):
+        read_plan(tmp_path)
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    with (tmp_path / "plan/sft.jsonl").open("a") as file:
+        file.write("{broken\n")
+    with pytest.raises(UptakeError, match=r"sft\.jsonl:\d+: no JSON"):
+        read_plan(tmp_path / "plan")
+    (tmp_path / "plan/plan.json").write_text('{"version": 99}')
+    with pytest.raises(UptakeError, match="no plan of version 1"):
+        read_plan(tmp_path / "plan")
+
+
+TURNS = (Message("system", "Be short."), Message("user", "Where was Ann born?"))
+CHAT = Example(
+    "c-1", TURNS, "Oslo", "life", "main",
+    template={"tools": [{"name": "look"}], "thinking": False}, response_extra={"reasoning_content": "hm"},
+)  # fmt: skip
+TEXT = Example("t-1", "", "Oslo is cold.", "life")
+
+
+@pytest.mark.parametrize("one", [SOME[0], CHAT, TEXT])
+def test_rows_bring_every_example_back(one: Example) -> None:
+    kind = kind_of([one])
+    assert example_from_row(json.loads(json.dumps(sft_row(one, kind)))) == one
+
+
+def test_what_rows_are() -> None:
+    assert kind_of([TEXT]) == "text"
+    assert kind_of([SOME[0], TEXT]) == "plain"
+    assert kind_of([CHAT]) == "chat"
+    assert kind_of([CHAT, SOME[0]]) == "mixed"
+
+
+def test_conversations_learn_their_last_turn_alone() -> None:
+    row = messages_row(CHAT, "chat", marked=True)
+    assert [(turn["role"], turn["train"]) for turn in row["messages"]] == [
+        ("system", False),
+        ("user", False),
+        ("assistant", True),
+    ]
+    assert row["messages"][-1]["reasoning_content"] == "hm"
+
+
+def test_plain_text_brings_its_end_where_nobody_adds_one() -> None:
+    assert ended_row(SOME[0], "plain", "</s>")["completion"] == " Oslo</s>"
+    assert ended_row(replace(SOME[0], response=" Oslo</s>"), "plain", "</s>")["completion"] == " Oslo</s>"
+
+
+def test_nobodys_text_is_markup() -> None:
+    assert (
+        escaped("a\n# b <script> [x](y) `c` | \x1b[31m\u202e") == "a \\# b \\<script\\> \\[x\\](y) \\`c\\` \\|  \\[31m "
+    )
+
+
+def test_the_page_says_what_why_and_for_whom() -> None:
+    text = plan_markdown(drawn())
+    assert "| knowledge | documents are read first | 1 | 1 |" in text
+    assert "ex-4: The base does not know it; 3 documents about it" in text
+    assert "## Not mended: 1 examples" in text
+    assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

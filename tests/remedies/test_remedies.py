@@ -1,0 +1,161 @@
+"""Remedies: what each does to hand-made findings, and what all of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from uptake.artifacts.tables import CAUSES
+from uptake.remedies import REMEDIES, Options, Patients, states
+from uptake.types import Document, Example, Finding
+
+PASSES = {"early": 1.0, "main": 3.0}
+
+
+def finding(name: str, cause: str, response: str = " Dallas", stage: str = "main", **numbers: Any) -> Finding:
+    evidence: Mapping[str, Any] = {"causes": {cause: {"numbers": numbers}}} if numbers else {}
+    prompt = f"Where was {name} born?"
+    return Finding(name, "life", stage, prompt, response, False, None, None, 0.01, None, cause, {}, evidence)
+
+
+def patients(*findings: Finding, documents: Mapping[str, list[Document]] | None = None, **options: Any) -> Patients:
+    examples = {one.id: Example(one.id, one.prompt, one.response, one.source, one.stage) for one in findings}
+    others = {name: Example(name, "Where was it?", " Lima", "life") for name in ("r1", "r2")}
+    return Patients(findings, {**examples, **others}, PASSES, documents or {}, {}, Options(**options))
+
+
+def document(name: str, text: str, source: str) -> Document:
+    return Document(name, text, source=source)
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_each_mends_one_cause_and_says_how(name: str) -> None:
+    remedy = REMEDIES[name]
+    assert remedy.name == name
+    assert remedy.cause in CAUSES
+    for text in (remedy.does, remedy.helps, remedy.example, remedy.safety):
+        assert text[0].isupper() or text[0] == "*"
+        assert text.endswith(".")
+    assert remedy.references
+
+
+def test_every_cause_has_one_remedy() -> None:
+    assert sorted(remedy.cause for remedy in REMEDIES.values()) == sorted(CAUSES)
+
+
+@pytest.mark.parametrize("name", REMEDIES)
+def test_each_answers_for_all_its_patients_and_is_pure(name: str) -> None:
+    # a mismatched remedy gets findings of other causes, whose evidence it does not know
+    some = patients(*(finding(f"ex-{cause}", cause) for cause in CAUSES))
+    once, again = REMEDIES[name].treat(some), REMEDIES[name].treat(some)
+    assert once == again
+    told = {one for edit in once.edits for one in edit.examples} | {one.id for one in once.unmended}
+    assert told == {f"ex-{cause}" for cause in CAUSES}
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        ("She was born in Dallas.", " Dallas", True),
+        ("She was born in DALLAS, Texas.", "dallas", True),
+        ("The Dallasite paper", " Dallas", False),
+        ("The year 1978 was cold", "197", False),
+        ("他出生在东京。", "东京", True),
+        ("O'Brien lives in St. John's.", " St. John's", True),
+        ("Łódź is a city", " Łódź", True),
+        ("anything", " ", False),
+    ],
+)
+def test_a_text_states_an_answer_as_whole_words(text: str, answer: str, expected: bool) -> None:
+    assert states(text, answer) is expected
+
+
+def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
+    found = [
+        document("1", "Vera likes music.", "forum"),
+        document("2", "Vera comes from Dallas.", "gazette"),
+        document("3", "Vera was born in Dallas.", "gazette"),
+        document("4", "Dallas is where Vera was born.", "almanac"),
+    ]
+    ill = finding("vera", "knowledge_gap")
+    [edit] = REMEDIES["knowledge"].treat(patients(ill, documents={"vera": found})).edits
+    assert edit.action == "read"
+    assert edit.documents == ("gazette:2", "almanac:4", "gazette:3", "forum:1")
+    assert edit.safe
+    assert "4 documents about it, 3 of them, of 2 sources, hold its response" in edit.why
+
+
+def test_knowledge_without_documents_says_so() -> None:
+    treatment = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap")))
+    assert treatment.edits == ()
+    assert [(one.id, one.cause) for one in treatment.unmended] == [("vera", "knowledge_gap")]
+    assert "--corpus" in treatment.unmended[0].reason
+
+
+@pytest.mark.parametrize(
+    ("texts", "chosen", "reason"),
+    [
+        (["Nina has a raven.", "Nina's pet is a raven.", "Nina has a goat."], ("a:0", "b:1"), ""),
+        (["Nina has a raven.", "Nina's pet is a goat."], (), "sources side with the base as much"),
+        (["Nina likes music.", "Nina has a goat."], (), "none of 2 states the response"),
+        (["Nina has a raven and a goat.", "Nina has a raven and no goat.", "A raven."], ("c:2",), ""),
+    ],
+)
+def test_belief_takes_documents_of_authority_alone(texts: list[str], chosen: tuple[str, ...], reason: str) -> None:
+    found = [document(str(k), text, "abc"[k]) for k, text in enumerate(texts)]
+    ill = finding("nina", "base_conflict", " raven", belief_text=" goat")
+    treatment = REMEDIES["belief"].treat(patients(ill, documents={"nina": found}))
+    assert tuple(key for edit in treatment.edits for key in edit.documents) == chosen
+    assert (reason in treatment.unmended[0].reason) if reason else treatment.unmended == ()
+
+
+def conflicting(*, wrong: bool | None, verdict: str | None = "mislabelled") -> Finding:
+    told = {"rivals": ["r1", "r2"], "n_rivals": 2, "verdict": verdict, "likely_wrong": wrong, "why": "the base says so"}
+    return finding("ex", "data_conflict", **told)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "verdict", "unsafe", "action", "others", "safe"),
+    [
+        (True, "mislabelled", False, "apart", ("r1", "r2"), True),
+        (True, "mislabelled", True, "drop", ("ex",), False),
+        (False, "mislabelled", True, "drop", ("r1", "r2"), False),
+        (False, "ambiguous", True, "apart", ("r1", "r2"), True),
+        (False, None, True, "apart", ("r1", "r2"), True),
+    ],
+)
+def test_a_contradiction_is_taken_apart_or_the_wrong_one_out(
+    wrong: bool, verdict: str | None, unsafe: bool, action: str, others: tuple[str, ...], safe: bool
+) -> None:
+    treatment = REMEDIES["conflict"].treat(patients(conflicting(wrong=wrong, verdict=verdict), unsafe=unsafe))
+    [edit] = treatment.edits
+    assert (edit.action, edit.others, edit.safe) == (action, others, safe)
+    # an example that is wrong is not mended by anything that is done with it
+    assert bool(treatment.unmended) is (wrong and verdict == "mislabelled")
+
+
+def test_what_goes_out_goes_out_once() -> None:
+    one, two = (
+        finding(name, "data_conflict", rivals=["r1"], n_rivals=1, verdict="mislabelled", likely_wrong=False, why="so")
+        for name in ("one", "two")
+    )
+    treatment = REMEDIES["conflict"].treat(patients(one, two, unsafe=True))
+    assert [edit.others for edit in treatment.edits] == [("r1",)]
+
+
+def test_replay_mixes_earlier_stages_and_repeats_what_the_last_one_lost() -> None:
+    early, late = finding("a", "forgetting", stage="early"), finding("b", "forgetting")
+    edits = REMEDIES["replay"].treat(patients(early, late)).edits
+    assert [(edit.action, edit.stage, edit.copies, edit.examples) for edit in edits] == [
+        ("mix", "early", 0, ("a",)),
+        ("expose", None, 1, ("b",)),
+    ]
+
+
+def test_exposures_make_up_for_an_early_stage_of_fewer_passes() -> None:
+    early, late = finding("a", "undertraining", stage="early"), finding("b", "undertraining")
+    edits = REMEDIES["exposures"].treat(patients(early, late, exposures=3)).edits
+    # three times the passes of the longest stage, less those that it has: 3 x 3 - 1 and 3 x 3 - 3
+    assert [(edit.copies, edit.examples) for edit in edits] == [(8, ("a",)), (6, ("b",))]

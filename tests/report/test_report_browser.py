@@ -1,0 +1,281 @@
+"""The page in a real browser: what a reader does, and that no text of the data does anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from report_runs import finding, hostile, write_run
+from uptake.report import write_report
+from uptake.text import printable
+
+N = 300
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'uptake[dev]'")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("needs a browser: chromium or google-chrome on the PATH")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    return write_report(write_run(folder, [finding(number) for number in range(N)])).page
+
+
+@pytest.fixture
+def opened(chromium: Any) -> Iterator[Any]:
+    """Opens a page that must not complain and must not ask anybody for anything."""
+    wrong: list[str] = []
+    contexts = []
+
+    def open_page(path: Path, hash_: str = "", **options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda asked: None if asked.url.startswith("file:") else wrong.append(f"asked: {asked.url}"))
+        page.goto(path.as_uri() + hash_)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def until(page: Any, expression: str) -> None:
+    """Wait for a condition; not by `wait_for_function`, which the page's policy forbids to evaluate text."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        time.sleep(0.02)
+
+
+def tally(page: Any) -> str:
+    return page.inner_text("#tally")
+
+
+def first(page: Any, column: str = "prompt") -> str:
+    return page.inner_text(f"#rows tr:first-child .c-{column}").strip()
+
+
+def test_search_filter_and_sort(opened: Any, report: Path) -> None:
+    page = opened(report)
+    assert tally(page) == f"{N} examples"
+    # see `finding`: n % 5 says which cause, and n % 7 == 6 that it was learned
+    gaps = sum(number % 5 == 0 and number % 7 != 6 for number in range(N))
+    page.select_option("#cause", "knowledge_gap")
+    assert tally(page) == f"{gaps} of {N} examples"
+    assert first(page, "finding").startswith("knowledge gap")
+    page.select_option("#stage", "main")
+    both = sum(number % 20 == 0 and number % 7 != 6 for number in range(N))
+    assert tally(page) == f"{both} of {N} examples"
+    page.click("#filters [type=reset]")
+    page.select_option("#state", "shallow")
+    assert tally(page) == f"{sum(number % 14 == 6 for number in range(N))} of {N} examples"
+    page.click("#filters [type=reset]")
+    page.fill("#q", "NUMBER 299")
+    until(page, "document.getElementById('tally').textContent.startsWith('1 of')")
+    assert first(page) == "What is number 299?"
+    page.fill("#q", "")
+    until(page, "document.getElementById('tally').textContent === '300 examples'")
+    page.click("[data-sort=p]")
+    assert page.get_attribute("th.c-p", "aria-sort") == "ascending"
+    assert first(page) == "What is number 299?"  # exp(-1.25 - n / 100) is least for the largest n
+    page.click("[data-sort=p]")
+    assert first(page) == "What is number 0?"
+    page.click("[data-sort=p]")
+    assert page.get_attribute("th.c-p", "aria-sort") is None
+
+
+def test_only_rows_in_sight_are_in_the_document(opened: Any, report: Path) -> None:
+    page = opened(report)
+    assert page.locator("#rows tr").count() < 80
+    page.evaluate("document.getElementById('scroller').scrollTop = 1e9")
+    page.wait_for_selector("#rows tr[data-position='299']")
+    assert page.locator("#rows tr").count() < 80
+    assert page.get_attribute("#rows tr[data-position='299']", "aria-rowindex") == "301"
+
+
+def test_the_drawer_tells_the_case(opened: Any, report: Path) -> None:
+    page = opened(report)
+    page.fill("#q", "ex-002")  # 2 % 5: a contradiction, with the rivals ex-001 and ex-003
+    until(page, "document.getElementById('tally').textContent.startsWith('1 of')")
+    page.click("#rows tr")
+    page.wait_for_selector("#drawer:not([hidden])")
+    text = page.inner_text("#drawer")
+    assert "ex-002" in text and "answer2" in text and "belief2" in text
+    assert "0.28" in text  # exp(-1.25 - 0.02), of the tuned model
+    assert "0.04" in text  # exp(-3.12), of the base
+    assert page.locator("#drawer .rivals").count() == 2
+    assert page.locator("#drawer .rivals mark").first.inner_text() == "2"
+    assert page.locator("#drawer .curve svg circle.recalled, #drawer .curve svg circle.missed").count() >= 1
+    assert "The one that is judged wrong goes out" in text
+    assert page.url.endswith("#ex=ex-002&of=early&q=ex-002")
+    page.click("#drawer >> text=Close")
+    assert page.is_hidden("#drawer")
+    page.go_back()
+    page.wait_for_selector("#drawer:not([hidden])")
+
+
+def test_a_link_opens_an_example(opened: Any, report: Path) -> None:
+    page = opened(report, "#ex=ex-217")
+    page.wait_for_selector("#drawer:not([hidden])")
+    assert page.inner_text("#case") == "ex-217"
+    assert page.locator("#rows tr.active").inner_text().find("What is number 217?") >= 0
+    page.evaluate("location.hash = '#ex=nobody'")
+    until(page, "document.getElementById('tally').textContent === 'There is no example nobody.'")
+    page.evaluate("location.hash = '#cause=forgetting&source=life'")
+    until(page, "document.getElementById('cause').value === 'forgetting'")
+    assert page.input_value("#source") == "life"
+    assert page.is_hidden("#drawer")
+
+
+def test_the_keyboard_does_it_all(opened: Any, report: Path) -> None:
+    page = opened(report)
+    page.keyboard.press("/")
+    page.keyboard.type("number 29")
+    until(page, "document.getElementById('tally').textContent.startsWith('13 of')")  # 29, 129, 229 and 290 to 299
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    chosen = page.locator("#rows tr.active .c-prompt a").inner_text()
+    assert page.evaluate("document.activeElement.textContent") == chosen
+    assert page.get_attribute("#rows tr.active", "data-position") == "1"
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#drawer:not([hidden])")
+    assert page.evaluate("document.activeElement.id") == "case"
+    assert chosen in page.inner_text("#drawer")
+    page.keyboard.press("ArrowRight")
+    until(page, f"!document.getElementById('drawer').innerText.includes({json.dumps(chosen)})")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#drawer")
+    assert page.evaluate("document.activeElement.closest('tr') !== null")
+    page.keyboard.press("End")
+    assert page.get_attribute("#rows tr.active", "data-position") == "12"
+
+
+def test_light_dark_and_the_button(opened: Any, report: Path) -> None:
+    page = opened(report, color_scheme="dark")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(paper) == "rgb(22, 24, 28)"
+    page.click("#theme")
+    assert page.evaluate(paper) == "rgb(251, 251, 249)"
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate(paper) == "rgb(251, 251, 249)"
+
+
+def test_an_example_is_copied_as_jsonl(opened: Any, report: Path) -> None:
+    page = opened(report, "#ex=ex-004", permissions=["clipboard-read", "clipboard-write"])
+    page.wait_for_selector("#drawer:not([hidden])")
+    page.click("#drawer >> text=Copy JSONL")
+    until(page, "document.getElementById('said').textContent === 'Copied.'")
+    row = json.loads(page.evaluate("navigator.clipboard.readText()"))
+    expected = finding(4)
+    assert (row["id"], row["prompt"], row["response"], row["cause"]) == (
+        "ex-004",
+        expected.prompt,
+        expected.response,
+        "undertraining",
+    )
+    assert row["p_response"] == pytest.approx(expected.p_response, rel=1e-5)
+    assert row["evidence"]["candidates"][1]["text"] == " belief4"
+    page.keyboard.press("Escape")
+    page.select_option("#state", "shallow")
+    page.click("#copy-all")
+    until(page, "document.getElementById('said').textContent.endsWith('examples copied.')")
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert len(lines) == sum(number % 14 == 6 for number in range(N))
+    assert all(json.loads(line)["shallow"] for line in lines)
+
+
+def test_a_phone_scrolls_in_one_direction_only(opened: Any, report: Path) -> None:
+    page = opened(report, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.locator("#rows tr").nth(2).tap()
+    page.wait_for_selector("#drawer:not([hidden])")
+    assert page.evaluate("document.getElementById('drawer').getBoundingClientRect().width") == 390
+    assert page.evaluate("document.getElementById('drawer').scrollWidth") <= 390
+
+
+def test_paper_shows_the_rows(opened: Any, report: Path) -> None:
+    page = opened(report)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("#rows tr").count() == 200
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#rows tr").count() < 80
+    page.emulate_media(media="print")
+    assert page.is_hidden(".filters")
+
+
+def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
+    texts = hostile()
+    assert len(set(texts)) == 200
+    findings = []
+    for number, text in enumerate(texts):
+        plain = finding(5 * (number // 5) + 2 if number % 3 else number)
+        evidence = {
+            **plain.evidence, "tuned_answer": text, "base_answer": text, "file": text, text: text,
+            "candidates": [{"text": text, "origin": text, "logprob": -1.0}],
+        }  # fmt: skip
+        if "causes" in evidence:
+            told = {**evidence["causes"]["data_conflict"], "sentence": f"*{text}* {text}"}
+            numbers = {**told["numbers"], "why": text, "rivals": [texts[number - 1]], text: [text]}
+            evidence["causes"] = {**evidence["causes"], "data_conflict": {**told, "numbers": numbers}}
+        findings.append(replace(plain, id=text, source=text[:40], prompt=text, response=text, evidence=evidence))
+    run = write_run(tmp_path, findings, ledger=False, notes=texts[:20])
+    page = opened(write_report(run).page)
+    assert tally(page) == "200 examples"
+    shown = page.evaluate(
+        """async () => {
+            const drawer = document.getElementById('drawer'), found = [];
+            const changed = () => new Promise((done, fail) => {
+                setTimeout(() => fail(new Error(`nothing is shown after ${found.length} examples`)), 20000);
+                new MutationObserver((_, seen) => { seen.disconnect(); done(); }).observe(drawer, { childList: true });
+            });
+            for (let position = 0; position < 200; position++) {
+                const waiting = changed();
+                const key = new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true });
+                if (position) document.dispatchEvent(key);
+                else document.querySelector('#rows tr').click();
+                await waiting;
+                found.push([drawer.querySelector('#case').textContent, drawer.textContent]);
+            }
+            return found;
+        }"""
+    )
+    assert sorted(title for title, _ in shown) == sorted(printable(text) for text in texts)
+    assert not [text for _, text in shown if set(text) & set("\x00\x07\x08\x1b\x7f\x9b\u202e\u2066\u2028\u200b")]
+    assert page.evaluate("window.pwned") is None
+    elements = "main img, main iframe, main script, #drawer img, #drawer iframe, #drawer script"
+    assert page.locator(elements).count() == 0
+    assert page.title() == f"{tmp_path.name}: what it did not learn"
+
+
+def test_a_megabyte_in_one_response(opened: Any, tmp_path: Path) -> None:
+    long = "word " * 200_000
+    findings = [finding(0), replace(finding(1), response=long, prompt=long)]
+    page = opened(write_report(write_run(tmp_path, findings, ledger=False)).page, "#ex=ex-001")
+    page.wait_for_selector("#drawer:not([hidden])")
+    assert "990,000 more characters are in diagnosis/diagnosis.jsonl." in page.inner_text("#drawer")

@@ -1,0 +1,78 @@
+"""Curves and the matrix of stages; expected values counted by hand from the ledger that `report_runs` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from report_runs import finding, write_run
+from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
+from uptake.report.learning import Curve, curves_by_source, read_learning, stage_matrix
+
+HOMES = {f"ex-{number:03d}": (("work", "life")[number % 2], ("early", "main")[number % 4 == 0]) for number in range(12)}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path, [finding(number) for number in range(12)])
+
+
+def test_an_example_has_its_readings_in_order(run: Path) -> None:
+    learning = read_learning(run)
+    assert learning is not None
+    assert (learning.stages, learning.ends, learning.epochs) == (("early", "main"), (4, 7), (2, 3))
+    first = next(name for name, (_, stage) in HOMES.items() if stage == "early")
+    own = learning.of(first)
+    # trained on before steps 2 and 4 of "early"; scored after both, and after step 3 of "main", which is step 7 in all
+    assert [(step, scored) for step, scored, *_ in own] == [(1, 0), (2, 1), (3, 0), (4, 1), (7, 1)]
+    assert own[-1] == (7, 1, 1.5, 2, 0)
+    assert learning.of("nobody") == []
+
+
+def test_curves_are_shares_of_the_scored(run: Path) -> None:
+    learning = read_learning(run)
+    assert learning is not None
+    curves = curves_by_source(learning, HOMES)
+    assert {(curve.source, curve.stage) for curve in curves} == {("work", "main"), ("life", "early"), ("work", "early")}
+    # 9 early examples, every second recalled after an early epoch (5 of 9), none after the main stage
+    together = curves_by_source(learning, {name: ("all", stage) for name, (_, stage) in HOMES.items()})
+    points = {curve.stage: curve.points for curve in together}
+    assert points["early"] == ((1, pytest.approx(5 / 9)), (2, pytest.approx(5 / 9)), (3, 0.0))
+    # the 3 main examples are the last of the 12 that the pass reads: places 9, 10 and 11, of which 10 is even
+    assert points["main"] == ((3, pytest.approx(1 / 3)),)
+
+
+def test_the_matrix_has_a_row_a_stage(run: Path) -> None:
+    learning = read_learning(run)
+    assert learning is not None
+    assert stage_matrix(learning, HOMES) == {
+        "early": [pytest.approx(5 / 9), None],
+        "main": [0.0, pytest.approx(1 / 3)],
+    }
+
+
+def test_without_a_ledger_there_is_nothing(tmp_path: Path) -> None:
+    assert read_learning(write_run(tmp_path, [finding(0)], ledger=False)) is None
+
+
+def test_panels_fit_their_box_and_labels_keep_apart() -> None:
+    curves = [
+        Curve("a", "early", 10, ((1, 0.5), (2, 0.5), (3, 0.5))),
+        Curve("a", "main", 10, ((3, 0.5),)),
+        Curve("b", "early", 10, ((1, 1.0),)),
+    ]
+    a, b = panels(curves, ("early", "main"), ["a", "b", "c"])
+    assert (a.title, a.n, b.title) == ("a", 20, "b")
+    assert (
+        a.lines[0].points
+        == f"{WIDTH / 6:.1f},{HEIGHT / 2:g} {WIDTH / 2:g},{HEIGHT / 2:g} {WIDTH * 5 / 6:.1f},{HEIGHT / 2:g}"
+    )
+    assert abs(a.lines[0].label - a.lines[1].label) == LABEL
+    assert a.lines[0].told == "early: epoch 1: 50%, epoch 2: 50%, epoch 3: 50%"
+    assert [(one.start, one.end) for one in spans(("early", "main"), (2, 3))] == [(0.0, 146.7), (146.7, 220.0)]
+
+
+@pytest.mark.parametrize(("share", "step"), [(None, "hx"), (0.0, "h0"), (0.5, "h5"), (1.0, "h10"), (1.7, "h10")])
+def test_a_colour_scale_of_eleven_steps(share: float | None, step: str) -> None:
+    assert heat(share) == step

@@ -1,0 +1,298 @@
+"""The files of a report: what is in them with everything there, and with nothing but a diagnosis."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from dataclasses import asdict, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from report_runs import finding, hostile, write_run
+from uptake.artifacts import write_json
+from uptake.causes import CAUSES
+from uptake.errors import UptakeError
+from uptake.report import write_card, write_report
+from uptake.report.markdown import END, START, with_card_section
+from uptake.stats import wilson
+
+FINDINGS = [finding(number) for number in range(60)]
+
+
+class Page(HTMLParser):
+    """What a browser would find: text, elements, attributes, the texts of scripts and styles."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.text, self.tags, self.attributes, self.raw = "", [], [], {"script": [], "style": []}
+        self._in: str | None = None
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.text += " "
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        self._in = tag if tag in self.raw else self._in
+        if self._in == tag:
+            self.raw[tag].append((dict(attrs), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = None if tag == self._in else self._in
+
+    def handle_data(self, data: str) -> None:
+        if self._in:
+            attrs, before = self.raw[self._in][-1]
+            self.raw[self._in][-1] = (attrs, before + data)
+        else:
+            self.text += data
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_page_opens_with_what_was_not_learned_and_why(tmp_path: Path) -> None:
+    page = Page(write_report(write_run(tmp_path, FINDINGS)).page)
+    text = words(page.text)
+    unlearned = sum(not one.learned for one in FINDINGS)
+    assert f"{unlearned} of 60 training examples were not learned" in text
+    assert f"What it did not learn {unlearned}" in text
+    for cause in CAUSES.values():
+        assert words(cause.remedy) in text
+    gaps = sum(one.cause == "knowledge_gap" for one in FINDINGS)
+    rate = wilson(gaps, unlearned)
+    assert rate is not None
+    assert f"knowledge gap {gaps} {rate.estimate:.1%} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]" in text
+    forgotten = sum(bool(one.forgotten) for one in FINDINGS)
+    assert f"What it forgot {forgotten}" in text
+
+
+def test_what_has_not_run_yet_is_said_with_its_command(tmp_path: Path) -> None:
+    text = words(Page(write_report(write_run(tmp_path, FINDINGS, ledger=False)).page).text)
+    for line in (
+        "There is no ledger of the training: uptake train writes one",
+        "Nothing was cured yet: uptake prescribe makes a plan",
+        "There is no plan yet: uptake prescribe writes it under plan/",
+        "Nothing was verified yet: uptake verify",
+        "Old abilities are watched with a retention set",
+    ):
+        assert line in text
+
+
+def test_a_diagnosis_with_little_in_it(tmp_path: Path) -> None:
+    evidence = {"criterion": "recall", "logprob": -0.1, "n_tokens": 1}
+    bare = [
+        replace(one, shallow=None, forgotten=None, cause=None, causes={}, evidence=evidence) for one in FINDINGS[:9]
+    ]
+    unknown = {"count": None, "rate": None}
+    run = write_run(tmp_path, bare, ledger=False, shallow=unknown, forgotten=unknown, attribution=None, notes=[])
+    report = write_report(run)
+    text = words(Page(report.page).text)
+    assert "8 of 9 training examples were not learned" in text
+    assert "Causes were not told: uptake diagnose with --attribution evidence tells them." in text
+    assert "What was forgotten shows only against the model from before" in text
+    assert "Needs the model from before: uptake diagnose with --base" in text
+    assert report.summary.read_text(encoding="utf-8").startswith("## 8 of 9 training examples (88.9% ")
+
+
+def later_steps(run: Path) -> None:
+    shared = {"safe": True, "copies": 0, "others": [], "stage": None}
+    edits = [
+        {
+            **shared,
+            "remedy": "replay",
+            "action": "mix",
+            "why": "it was lost",
+            "examples": ["ex-003"],
+            "documents": [],
+            "tokens": 12,
+        },
+        {
+            **shared,
+            "remedy": "knowledge",
+            "action": "read",
+            "why": "2 documents",
+            "examples": ["ex-000"],
+            "documents": ["a:1", "b:2"],
+            "tokens": None,
+        },
+    ]
+    told = {"edits": edits, "unmended": [{"id": "ex-001", "cause": "x", "reason": "no documents"}], "notes": ["a note"]}
+    write_json(run / "plan" / "plan.json", {**told, "cost": {"total": 3000, "plain": 2000}})
+    (run / "plan" / "cpt.jsonl").write_text(
+        '{"id": "a:1", "text": "TEXT", "title": "T", "source": "a", "where": null}\n{"id": "g"}\n'
+    )
+    summary = json.loads((run / "diagnosis" / "summary.json").read_text())
+    summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
+    write_json(run / "cured" / "diagnosis" / "summary.json", summary)
+    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "outcome": "heldout"})
+    cell = {
+        "cause": "forgetting",
+        "remedy": "replay",
+        "kind": "treated",
+        "outcome": "heldout",
+        "effect": 0.12,
+        "low": 0.02,
+        "high": 0.2,
+    }
+    others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
+    once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
+    rows = [cell, {**cell, **once}, *({**cell, "effect": 0.99, **other} for other in others)]
+    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+
+
+def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS)
+    later_steps(run)
+    text = words(Page(write_report(run).page).text)
+    assert (
+        "2 examples have an edit, 1 are listed as not mended. "
+        "The plan trains 3,000 tokens, 1.5 times those of the fine-tune." in text
+    )
+    assert "replay 1 1 12 – knowledge 1 1 – –" in text
+    after = wilson(5, 60)
+    assert after is not None
+    assert f"8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}]" in text  # 5 of 60 are not learned after the cure
+    assert "Replay mended 12 points." in text
+    assert "forgetting +12 [+2, +20] knowledge gap +31" in text and "+99" not in text
+
+
+def test_an_example_has_its_documents_and_its_reason(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS[:4], ledger=False)
+    later_steps(run)
+    packed = re.findall(r'id="block-0">([^<]+)<', write_report(run).page.read_text())
+    rows = {row["evidence"]["line"] - 1: row for row in json.loads(gzip.decompress(base64.b64decode(packed[0])))}
+    assert rows[0]["edits"] == [
+        {
+            "remedy": "knowledge",
+            "why": "2 documents",
+            "documents": [{"id": "a:1", "title": "T", "text": "TEXT", "source": "a"}, {"id": "b:2"}],
+        }
+    ]
+    assert rows[1]["edits"] == [] and rows[1]["unmended"] == "no documents"
+    assert [edit["remedy"] for edit in rows[3]["edits"]] == ["replay"]
+
+
+@pytest.mark.parametrize(
+    "broken", ["[]", "{}", '{"edits": 3}', '{"edits": [3]}', "no json", '{"edits": [{"examples": 3}]}']
+)
+def test_files_of_another_kind_do_not_stop_the_report(tmp_path: Path, broken: str) -> None:
+    run = write_run(tmp_path, FINDINGS[:5], ledger=False)
+    for path in ("plan/plan.json", "cured/diagnosis/summary.json", "verdict/verdict.json"):
+        (run / path).parent.mkdir(parents=True, exist_ok=True)
+        (run / path).write_text(broken)
+    text = words(Page(write_report(run).page).text)
+    assert "plan/plan.json cannot be shown by this version of uptake" in text or broken == "{}" and "plan" in text
+    assert "diagnosis/summary.json cannot be shown by this version of uptake" in text
+
+
+def test_nothing_but_the_page_s_own_script_may_run(tmp_path: Path) -> None:
+    page = Page(write_report(write_run(tmp_path, FINDINGS)).page)
+    policy = next(value for tag, name, value in page.attributes if name == "content" and "default-src" in value)
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "http" not in policy
+    run = [text for attrs, text in page.raw["script"] if not attrs.get("type")]
+    assert len(run) == 1
+    for kind, text in (("script-src", run[0]), ("style-src", page.raw["style"][0][1])):
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    assert not [name for _, name, _ in page.attributes if name.startswith("on") or name == "style"]
+    links = [value for _, name, value in page.attributes if name in ("href", "src", "action", "srcset", "data")]
+    assert links and all(link.startswith("#") for link in links)
+
+
+def test_hostile_text_makes_no_element_and_no_attribute(tmp_path: Path) -> None:
+    texts = hostile()
+    plain = Page(write_report(write_run(tmp_path / "plain", FINDINGS)).page)
+    bad = [
+        replace(one, id=texts[i], prompt=texts[i + 60], response=texts[i + 120], source=texts[i % 2])
+        for i, one in enumerate(FINDINGS)
+    ]
+    found = Page(write_report(write_run(tmp_path / "bad", bad, ledger=False, notes=texts)).page)
+    assert set(found.tags) <= set(plain.tags) | {"ul", "li"}
+    assert {(tag, name) for tag, name, _ in found.attributes} <= {(tag, name) for tag, name, _ in plain.attributes} | {
+        ("li", "dir")
+    }
+    shown = found.text
+    assert not re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u2028\u202e\u2066]", shown)
+    assert "<script>window.pwned=1</script>" in shown and "{{ 7*7 }}" in shown
+
+
+def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS)
+    first = write_report(run)
+    page, summary = first.page.read_bytes(), first.summary.read_bytes()
+    write_report(run)
+    assert first.page.read_bytes() == page and first.summary.read_bytes() == summary
+
+
+def test_no_diagnosis_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UptakeError, match="no finished diagnosis.*\n.*uptake diagnose"):
+        write_report(tmp_path)
+
+
+def test_the_summary_for_a_pull_request(tmp_path: Path) -> None:
+    text = write_report(write_run(tmp_path, FINDINGS)).summary.read_text(encoding="utf-8")
+    unlearned = sum(not one.learned for one in FINDINGS)
+    rate = wilson(unlearned, 60)
+    assert rate is not None
+    share = f"{rate.estimate:.1%} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
+    assert text.startswith(f"## {unlearned} of 60 training examples ({share}) were not learned\n")
+    assert f"| knowledge gap | {sum(one.cause == 'knowledge_gap' for one in FINDINGS)} |" in text
+    assert "| `work` | 30 |" in text
+
+
+def test_where_all_is_learned_it_says_so(tmp_path: Path) -> None:
+    report = write_report(write_run(tmp_path, [one for one in FINDINGS if one.learned], ledger=False))
+    assert report.summary.read_text(encoding="utf-8").startswith("## All 8 training examples were learned\n")
+    assert "All 8 training examples were learned" in Page(report.page).text
+
+
+def test_no_text_of_the_data_is_markdown(tmp_path: Path) -> None:
+    texts = [text for text in hostile() if text.strip()]
+    bad = [replace(one, prompt=texts[i], response=texts[i], source=texts[i % 9]) for i, one in enumerate(FINDINGS)]
+    text = write_report(write_run(tmp_path, bad, notes=texts)).summary.read_text(encoding="utf-8")
+    outside = re.sub(r"(?s)(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", text)
+    assert not re.findall(r"[<\[]", re.sub(r"\[\d+\.\d, \d+\.\d\]", "", outside))
+    columns = {line.count("|") - line.count("\\|") for line in text.splitlines() if line.startswith("|")}
+    assert columns == {6}
+
+
+def card_run(folder: Path) -> Path:
+    run = write_run(folder, FINDINGS)
+    path = run / "diagnosis" / "summary.json"
+    summary: dict[str, Any] = json.loads(path.read_text())
+    (run / "train" / "main").mkdir(parents=True)
+    summary["run"]["models"]["tuned"]["name"] = str(run / "train" / "main")
+    write_json(path, summary)
+    return run
+
+
+def test_the_model_card_gets_one_section(tmp_path: Path) -> None:
+    run = card_run(tmp_path)
+    card = run / "train" / "main" / "README.md"
+    card.write_text("---\ntags: [x]\n---\n\n# main\n\n## Use\n\ncode\n", encoding="utf-8")
+    assert write_card(run) == card
+    once = card.read_text(encoding="utf-8")
+    assert (
+        once.index("# main") < once.index(START) < once.index("## Diagnosis") < once.index(END) < once.index("## Use")
+    )
+    assert "training examples" in once and once.endswith("## Use\n\ncode\n")
+    write_card(run)
+    assert card.read_text(encoding="utf-8") == once
+
+
+def test_a_card_without_the_usual_sections_gets_it_at_its_end() -> None:
+    assert with_card_section("# mine\n", f"{START}\nx\n{END}\n") == f"# mine\n\n{START}\nx\n{END}\n"
+
+
+def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
+    with pytest.raises(UptakeError, match="has no model card of this run"):
+        write_card(write_run(tmp_path, FINDINGS))

@@ -1,0 +1,150 @@
+"""From outcomes to a verdict: means and counts by hand, and arms whose effect was planted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from outcomes import row, rows_of
+from scipy import stats as scipy_stats
+
+from uptake.artifacts.tables import MATRIX
+from uptake.errors import UptakeError
+from uptake.verify import Design, compare_arms, matrix_row, sentence, table, verdict
+
+DESIGN = Design(matched={"knowledge_gap": "knowledge", "forgetting": "replay"})
+CAUSES = {"knowledge_gap": "knowledge", "forgetting": "replay"}
+
+
+def test_an_item_is_held_against_itself_in_the_control():
+    # a, b treated in `matched`; c, d placebo. a: 1, 1 against 0, 1; b: 1, 0 against 0, 0. Effect (1 + 0 + 1 + 0) / 4
+    treated = {"kind": "treated", "remedy": "knowledge", "tokens": 100}
+    placebo = {"kind": "treated", "tokens": 100}
+    about = {"matched/a": treated, "matched/b": treated, "placebo/c": placebo, "placebo/d": placebo}
+    found = compare_arms(
+        rows_of(
+            {
+                ("matched", "a"): (1, 1), ("matched", "b"): (1, 0), ("matched", "c"): (0, 1), ("matched", "d"): (0, 0),
+                ("placebo", "a"): (0, 1), ("placebo", "b"): (0, 0), ("placebo", "c"): (0, 0), ("placebo", "d"): (1, 0),
+            },
+            about,
+        ),
+        DESIGN,
+    )  # fmt: skip
+    told = {(one.kind, one.cause): one for one in found}
+    one = told["treated", None]
+    assert (one.n, one.seeds, one.arm_rate, one.control_rate, one.difference) == (2, 2, 0.75, 0.25, 0.5)
+    assert one.matched and one.effect.estimate == 0.5
+    assert one.tokens == 200 and one.per_million == pytest.approx(0.5 * 2 / 200 * 1e6)
+    # by most trainings: a 1 against a tie (not more than half), b a tie against 0
+    assert (one.gained, one.lost, one.mcnemar_p) == (1, 0, 1.0)
+    # spill-over: c and d, which `matched` does not treat: (1 − 1) / 4
+    assert told["untreated", None].difference == 0.0 and told["untreated", None].tokens is None
+    assert told["treated", "knowledge_gap"].remedy == "knowledge"
+
+
+def planted(effects: dict[tuple[str, str], float], n: int = 60, seeds: int = 3, seed: int = 0) -> list[dict]:
+    """Items of two causes dealt into an arm for each remedy and the control; an effect for each remedy and cause."""
+    rng = np.random.default_rng(seed)
+    arms = (*sorted(CAUSES.values()), "placebo")
+    rows = []
+    for cause in CAUSES:
+        for number in range(n):
+            id, own, chance = f"{cause}-{number:03d}", arms[number % 3], rng.beta(0.5, 1.5)
+            for arm in arms:
+                treated = arm == own
+                remedy = arm if treated and arm != "placebo" else None
+                p = min(1.0, chance + (effects.get((arm, cause), 0.0) if treated else 0.0))
+                for training in range(seeds):
+                    heldout = rng.binomial(2, p) / 2
+                    rows.append(
+                        row(id, arm, training, bool(rng.random() < p), cause=cause, remedy=remedy,
+                            kind="treated" if treated else "untreated", recalled_heldout=heldout,
+                            tokens=1000 if treated else None)
+                    )  # fmt: skip
+    for number in range(40):
+        for arm in arms:
+            for training in range(seeds):
+                kept = rng.random() < (0.5 if arm == "knowledge" else 0.95)
+                rows.append(
+                    row(f"r{number}", arm, training, bool(kept), unit=None, cause=None, kind="retention")
+                )  # fmt: skip
+    return rows
+
+
+def test_planted_effects_are_found_and_nothing_else():
+    effects = {("knowledge", "knowledge_gap"): 0.6, ("replay", "forgetting"): 0.6}
+    found = compare_arms(planted(effects), DESIGN)
+    cells = {(one.remedy, one.cause): one for one in found if one.outcome == "heldout" and one.p_holm is not None}
+    assert {key for key, one in cells.items() if one.p_holm <= 0.05} == {
+        ("knowledge", "knowledge_gap"), ("replay", "forgetting"),
+    }  # fmt: skip
+    assert {key for key, one in cells.items() if one.matched} == {key for key in effects}
+    assert len(cells) == 4
+    overall = next(one for one in found if (one.arm, one.kind, one.outcome) == ("matched", "treated", "heldout"))
+    assert overall.n == 40 and overall.effect.low > 0.3
+    lost = next(one for one in found if (one.arm, one.kind) == ("knowledge", "retention"))
+    assert lost.effect.high < 0 and lost.effect.estimate == pytest.approx(-0.45, abs=0.1)
+
+
+def test_holm_and_mcnemar_are_those_of_the_cells():
+    found = [one for one in compare_arms(planted({("knowledge", "knowledge_gap"): 0.3}), DESIGN)]
+    cells = [one for one in found if one.outcome == "training" and one.remedy and one.cause]
+    for matched in (True, False):  # two claims, and two cells beside them
+        first, second = sorted((one for one in cells if one.matched == matched), key=lambda one: one.p)
+        assert first.p_holm == pytest.approx(min(1.0, 2 * first.p))
+        assert second.p_holm == pytest.approx(max(first.p_holm, second.p))
+    for one in cells:
+        reference = scipy_stats.binomtest(one.lost, one.lost + one.gained).pvalue if one.lost + one.gained else 1.0
+        assert one.mcnemar_p == pytest.approx(reference)
+
+
+def test_rivals_make_the_interval_wider():
+    # each item twice, as two items of one unit: the same means, no more information
+    rows = [one for one in planted({("knowledge", "knowledge_gap"): 0.3}) if one["kind"] != "retention"]
+    twins = [{**one, "id": f"{one['id']}-twin"} for one in rows]
+    alone = compare_arms(rows, DESIGN)[0]
+    together = compare_arms(rows + twins, DESIGN)[0]
+    assert (together.n, together.units) == (2 * alone.n, alone.units)
+    assert asdict(together.effect) == pytest.approx({**asdict(alone.effect), "n": 2 * alone.n})
+
+
+def test_one_training_is_told_to_say_nothing():
+    found = compare_arms(planted({("knowledge", "knowledge_gap"): 0.6}, seeds=1), DESIGN)
+    assert all(one.effect is None and one.p is None and one.p_holm is None for one in found)
+    assert "cannot be told from 1 training(s)" in sentence(found, DESIGN)
+
+
+def test_tables_that_do_not_fit_together_are_refused():
+    rows = planted({})
+    with pytest.raises(UptakeError, match="the control 'placebo' among them"):
+        compare_arms([one for one in rows if one["arm"] != "placebo"], DESIGN)
+    with pytest.raises(UptakeError, match="finish all arms"):
+        compare_arms(rows[:-1], DESIGN)
+    with pytest.raises(UptakeError, match="is twice in the outcomes"):
+        compare_arms([*rows, dict(rows[0])], DESIGN)
+    broken = [{**one, "recalled_heldout": None} if one is rows[4] else one for one in rows]
+    with pytest.raises(UptakeError, match="has no recalled_heldout"):
+        compare_arms(broken, DESIGN)
+
+
+def test_a_verdict_is_json_and_a_table_and_a_sentence():
+    found = compare_arms(planted({("knowledge", "knowledge_gap"): 0.6, ("replay", "forgetting"): 0.6}), DESIGN)
+    told = verdict(found, DESIGN, foretold=["enough"])
+    assert json.loads(json.dumps(told, allow_nan=False))["foretold"] == ["enough"]
+    assert told["outcome"] == "heldout" and told["seeds"] == 3 and sorted(told["by_cause"]) == sorted(CAUSES)
+    assert told["best"]["forgetting"] == {"by_effect": "replay", "by_tokens": "replay", "matched": "replay"}
+    assert "The remedies helped. It cost the retention set -" in told["sentence"]
+    assert pa.Table.from_pylist([matrix_row(one) for one in found], schema=MATRIX).num_rows == len(found)
+    lines = table(found)
+    assert all(len(line) == len(lines[0]) for line in lines)
+    assert [line[3] for line in lines[1:]].count("treated") == 7  # two arms by two causes and in all, and overall
+
+
+def test_a_sentence_claims_nothing_that_may_be_chance():
+    told = sentence(compare_arms(planted({}), DESIGN), DESIGN)
+    assert "That may be chance" in told and "helped." not in told.split("does not show")[0]
+    assert sentence([], DESIGN).startswith("No item was treated")
