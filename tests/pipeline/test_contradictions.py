@@ -58,7 +58,9 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
 def test_a_judge_that_cannot_be_asked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUDGE_KEY", raising=False)
     with pytest.raises(UptakeError, match="JUDGE_KEY, which is not set"):
-        find_contradictions(config("http://127.0.0.1:9/v1"), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
+        find_contradictions(
+            config("http://127.0.0.1:9/v1"), cohort(tmp_path), None, None, None, tmp_path / "rivals.json"
+        )
 
 
 def test_a_cross_encoder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
