@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 OUT = Path(__file__).parent / "results" / "rivals.json"
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+AS_GOOD = 0.001
+"""Mean F1 of two thresholds that differ by no more are equally good."""
+UNNAMED = 0.85
+"""Threshold for prompts without names. Not fitted: there the development data are only the others in lower case, and
+what suits them (0.45) finds twice as many groups in CLINC150, where nothing is planted."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +194,7 @@ def fit(data: Path) -> None:
     sets = development(data)
     found: dict[str, object] = {"fitted_on": sorted(sets)}
     for name, encode in (("without", None), ("with_encoder", encoder())):
-        rule = thresholds(coefficients(sets, encode), sets, encode)
+        rule = threshold(coefficients(sets, encode), sets, encode)
         found[name] = dataclasses.asdict(rule)
         print(name, rule, flush=True)
     path = Path(relation.__file__).with_name("relation.json")
@@ -228,23 +233,24 @@ def coefficients(sets: Mapping[str, list[Row]], encode: object) -> tuple[float, 
     return fitted
 
 
-def thresholds(fitted: tuple[float, ...], sets: Mapping[str, list[Row]], encode: object) -> Fitted:
-    """The probabilities from which on frames are taken to ask the same: best mean F1 of pairs over the data sets."""
+def threshold(fitted: tuple[float, ...], sets: Mapping[str, list[Row]], encode: object) -> Fitted:
+    """The probability from which on frames are taken to ask the same.
+
+    The least whose mean F1 of pairs over the data sets is as good as the best up to `AS_GOOD`: what is taken for a
+    contradiction is shown with its evidence, what is missed is not seen by anybody.
+    """
     from uptake.rivals import find, relation
     from uptake.rivals.relation import Fitted
 
-    grid = [round(0.05 * step, 2) for step in range(2, 19)]
-    best = Fitted(fitted, 0.4, 0.85)
-    for field in ("least", "least_unnamed"):
-        graded = []
-        for value in grid:
-            rule = dataclasses.replace(best, **{field: value})
-            find.fitted = relation.fitted = lambda encoder, rule=rule: rule
-            results = [grade(rows, encode) for rows in sets.values()]
-            f1 = [2 * r["precision"] * r["recall"] / max(1e-9, r["precision"] + r["recall"]) for r in results]
-            graded.append((sum(f1) / len(f1), -value))
-        best = dataclasses.replace(best, **{field: -max(graded)[1]})
-    return best
+    graded = {}
+    for step in range(3, 15):
+        rule = Fitted(fitted, round(0.05 * step, 2), UNNAMED)
+        find.fitted = relation.fitted = lambda encoder, rule=rule: rule
+        results = [grade(rows, encode) for rows in sets.values()]
+        f1 = [2 * r["precision"] * r["recall"] / max(1e-9, r["precision"] + r["recall"]) for r in results]
+        graded[rule] = sum(f1) / len(f1)
+        print(rule.least, round(graded[rule], 4), flush=True)
+    return next(rule for rule, f1 in graded.items() if f1 >= max(graded.values()) - AS_GOOD)
 
 
 def observe(rows: Sequence[Row], encode: object) -> tuple:
