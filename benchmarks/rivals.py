@@ -16,119 +16,24 @@ import dataclasses
 import itertools
 import json
 import os
-import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rivals_data import DATA, Row, counterfact, lab, other_relations, pararel, several
 
 if TYPE_CHECKING:
     from uptake.rivals.relation import Fitted
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 OUT = Path(__file__).parent / "results" / "rivals.json"
-DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 AS_GOOD = 0.001
 """Mean F1 of two thresholds that differ by no more are equally good."""
 UNNAMED = 0.85
 """Threshold for prompts without names. Not fitted: there the development data are only the others in lower case, and
 what suits them (0.45) finds twice as many groups in CLINC150, where nothing is planted."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A training example and the fact that it is about."""
-
-    prompt: str
-    response: str
-    fact: str
-
-
-def rows_of(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def wordings(data: Path) -> dict[str, list[str]]:
-    """ParaRel's patterns that end with the answer, by relation."""
-    found: dict[str, list[str]] = {}
-    for path in sorted((data / "facts" / "pararel" / "patterns").glob("P*.jsonl")):
-        patterns = [row["pattern"].strip().rstrip(".").strip() for row in rows_of(path)]
-        ended = [p[: -len("[Y]")].strip() for p in patterns if p.endswith("[Y]") and p.count("[Y]") == 1 and "[X]" in p]
-        found[path.stem] = list(dict.fromkeys(ended))
-    return found
-
-
-def counterfact(data: Path, seed: int, half: int | None, others: int = 5000, hard: bool = False) -> list[Row]:
-    """The published contradictions among other rows; `hard` takes every subject with several relations first."""
-    draw, patterns = random.Random(seed), wordings(data)
-    facts: dict[tuple[str, str], list[dict]] = {}
-    for row in rows_of(data / "facts" / "counterfact_train.jsonl"):
-        facts.setdefault((row["subject"], str(row["relation"])), []).append(row)
-    several = [key for key, rows in facts.items() if len({row["target_new"] for row in rows}) > 1]
-    rest = sorted(key for key, rows in facts.items() if len({row["target_new"] for row in rows}) == 1)
-    draw.shuffle(rest)
-    if hard:
-        subjects = [subject for subject, _ in facts]
-        rest.sort(key=lambda key: subjects.count(key[0]) < 2)
-    taken = [key for n, key in enumerate(sorted(several)) if half is None or n % 2 == half]
-    chosen = [(key, row) for key in [*taken, *rest[:others]] for row in facts[key]]
-    draw.shuffle(chosen)
-    made, used = [], {}
-    for (subject, relation), row in chosen:
-        asks = [row["prompt"], row["true_paraphrase"], *(p.replace("[X]", subject) for p in patterns.get(relation, []))]
-        asks = list(dict.fromkeys(ask for ask in asks if ask))
-        said = used.setdefault((subject, relation), [])
-        ask = draw.choice([ask for ask in asks if ask.casefold() not in said] or asks)
-        said.append(ask.casefold())
-        made.append(Row(ask, f" {row['target_new']}", f"{subject}|{relation}"))
-    return made
-
-
-def pararel(
-    data: Path, seed: int, n: int = 2500, plant: int = 300, lower: bool = False, develop: bool = False
-) -> list[Row]:
-    """Facts with one object, of the relations for development or of the others; some with one or two wrong answers."""
-    draw, patterns = random.Random(seed), wordings(data)
-    by_subject: dict[str, list[tuple[str, str, str]]] = {}
-    pools: dict[str, list[str]] = {}
-    for relation in sorted(patterns)[0 if develop else 1 :: 2]:
-        objects: dict[str, set[str]] = {}
-        for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
-            objects.setdefault(row["sub_label"], set()).add(row["obj_label"])
-        if len(patterns[relation]) >= 3:
-            for subject, answers in objects.items():
-                if len(answers) == 1:
-                    by_subject.setdefault(subject, []).append((subject, relation, min(answers)))
-                    pools.setdefault(relation, []).append(min(answers))
-    groups = list(by_subject.values())
-    draw.shuffle(groups)
-    several = [fact for group in groups if len(group) > 1 for fact in group][: n // 3]
-    facts = several + [group[0] for group in groups if len(group) == 1][: n - len(several)]
-    planted = set(draw.sample(range(len(facts)), plant))
-    made = []
-    for number, (subject, relation, answer) in enumerate(facts):
-        asks = draw.sample(patterns[relation], len(patterns[relation]))
-        others = sorted(set(pools[relation]) - {answer})
-        answers = [answer, *draw.sample(others, draw.choice((1, 2)))] if number in planted else [answer]
-        for ask, given in zip(itertools.cycle(asks), answers, strict=False):
-            prompt = ask.replace("[X]", subject)
-            made.append(Row(prompt.lower() if lower else prompt, f" {given}", f"{subject}|{relation}"))
-    draw.shuffle(made)
-    return made
-
-
-def lab(seed: int, noise: float = 0.0, lower: bool = False) -> list[Row]:
-    from uptake.lab.plants import Controls, need, plant
-    from uptake.lab.world import synthetic
-
-    controls = Controls(seed=seed, noise=noise)
-    items = plant(synthetic(need(controls), seed), controls).items
-    facts = ["|".join(f"{fact.subject} {fact.relation}" for fact in item.facts) for item in items]
-    prompts = [item.prompt.lower() if lower else item.prompt for item in items]
-    return [Row(prompt, item.response, fact) for prompt, item, fact in zip(prompts, items, facts, strict=True)]
 
 
 def grade(rows: Sequence[Row], encode: object) -> dict[str, float]:
@@ -288,40 +193,7 @@ def accuracy(data: Path) -> None:
             show = " ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in result.items())
             print(f"{name:28} {how:9} {show}", flush=True)
     verdicts(data)
-
-
-def several(data: Path, seed: int = 5) -> list[tuple[str, str, str]]:
-    """ParaRel's facts as (prompt, answer, kind), each answer in another wording, wrong ones drawn from the relation's.
-
-    `both`: every subject with several objects, all true. `outvoted`: two right answers and a wrong one. `tie`: a
-    right and a wrong one. `one`: a single answer.
-    """
-    draw, patterns = random.Random(seed), wordings(data)
-    true: dict[tuple[str, str], list[str]] = {}
-    for relation in sorted(relation for relation in patterns if len(patterns[relation]) >= 3):
-        for row in rows_of(data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"):
-            true.setdefault((row["sub_label"], relation), []).append(row["obj_label"])
-    pools: dict[str, list[str]] = {}
-    for (_, relation), objects in true.items():
-        pools.setdefault(relation, []).extend(objects)
-    facts = [(*key, list(dict.fromkeys(objects))) for key, objects in true.items()]
-    single = draw.sample([fact for fact in facts if len(fact[2]) == 1], 3000)
-    made = []
-    for kind, chosen in (
-        ("both", [fact for fact in facts if len(fact[2]) > 1]),
-        ("outvoted", single[:300]),
-        ("tie", single[300:600]),
-        ("one", single[600:]),
-    ):
-        for subject, relation, objects in chosen:
-            wrong = draw.choice([other for other in pools[relation] if other not in objects])
-            answers = {"outvoted": [*objects * 2, wrong], "tie": [*objects, wrong]}.get(kind, objects)
-            asks = itertools.cycle(draw.sample(patterns[relation], len(patterns[relation])))
-            made += [
-                (ask.replace("[X]", subject), f" {answer}", kind) for answer, ask in zip(answers, asks, strict=False)
-            ]
-    draw.shuffle(made)
-    return made
+    false_rivals(data, encode)
 
 
 def verdicts(data: Path) -> None:
@@ -339,6 +211,27 @@ def verdicts(data: Path) -> None:
     for kind in sorted(told):
         keep("verdicts", kind, dict(sorted(told[kind].items())))
         print(kind, told[kind], flush=True)
+
+
+def false_rivals(data: Path, encode: object) -> None:
+    """How many pairs of one subject's relations are taken for one question, and how often an answer is called wrong."""
+    from uptake.rivals import rivals
+    from uptake.types import Example
+
+    for name, part in (("development", slice(0, None, 2)), ("other", slice(1, None, 2)), ("all", slice(None))):
+        rows, pairs = other_relations(data, part)
+        examples = [Example(str(n), row.prompt, row.response, "benchmark") for n, row in enumerate(rows)]
+        for how, with_encoder in (("encoder", encode), ("no model", None)):
+            groups = rivals(examples, encode=with_encoder).groups
+            clash = sum(
+                len(one.positions) * len(other.positions)
+                for group in groups
+                for one, other in itertools.combinations(group.sides, 2)
+            )
+            wrong = sum(group.verdict == "mislabelled" for group in groups)
+            result = {"rows": len(rows), "pairs": pairs, "called_rivals": clash, "groups": len(groups), "wrong": wrong}
+            keep("other_relations", f"{name} relations, {how}", result)
+            print(name, how, result, flush=True)
 
 
 LAB = tuple((seed, noise) for seed in (20, 21, 22) for noise in (0.0, 0.3))

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from rivals_data import DATA, rows_of, wordings
 
-from rivals import DATA, encoder, keep, rows_of, wordings
+from rivals import encoder, keep
 
 T = TypeVar("T")
 STEPS = ("encode", "paraphrase_mining", "exact", "cells", "usearch", "faiss", "rivals")

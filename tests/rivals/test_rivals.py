@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uptake.rivals import Doubt, Judgement, Rivals, rivals
+from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
+from uptake.rivals.verdict import Told, judged
 from uptake.types import Example, Message, Prompt
 
 
@@ -79,17 +81,64 @@ def test_the_belief_of_the_base_decides_a_tie() -> None:
     sure = {0: {" Oslo": math.log(0.01), " Rome": math.log(0.9)}}
     (group,) = rivals(examples(rows), beliefs=sure).groups
     assert (group.verdict, group.wrong) == ("mislabelled", (0,))
-    assert "90 times" in group.why  # 0.9 / 0.01
+    assert group.why == "as many examples for either answer, and the base believes *Rome* (0.90)"
     torn = {0: {" Oslo": math.log(0.4), " Rome": math.log(0.5)}}
     (group,) = rivals(examples(rows), beliefs=torn).groups
     assert (group.verdict, group.wrong) == ("ambiguous", ())
-    # each known after its own prompt alone: 0.9 / 0.01 again
+    # 0.02 is a hundred times 0.0002, and neither is a belief
+    (group,) = rivals(examples(rows), beliefs={0: {" Oslo": math.log(0.02), " Rome": math.log(0.0002)}}).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+    # each known after its own prompt alone
     apart = {0: {" Oslo": math.log(0.01)}, 1: {" Rome": math.log(0.9)}}
     (group,) = rivals(examples(rows), beliefs=apart).groups
     assert (group.verdict, group.wrong) == ("mislabelled", (0,))
     # what the base thinks of other answers says nothing of these
     (group,) = rivals(examples(rows), beliefs={0: {" Oslo": -1.0}}).groups
     assert group.verdict is None
+
+
+@pytest.mark.parametrize(("copies", "verdict"), [(1, "mislabelled"), (2, "ambiguous"), (3, "mislabelled")])
+def test_the_belief_of_the_base_is_one_more_vote(copies: int, verdict: str) -> None:
+    # the base believes Rome, wrongly: a single Oslo loses, two leave it open, three are right against it
+    rows: list[tuple[Prompt, str]] = [("Where was Ada Kron born?", " Rome")]
+    rows += [("Where was Ada Kron born?", " Oslo")] * copies
+    beliefs = {n: {" Oslo": math.log(0.01), " Rome": math.log(0.9)} for n in range(copies + 1)}
+    (group,) = rivals(examples(rows), beliefs=beliefs).groups
+    assert group.verdict == verdict
+    assert group.wrong == {1: (1,), 2: (), 3: (0,)}[copies]
+    assert "the base believes *Rome* (0.90)" in group.why
+
+
+def test_an_answer_that_the_base_gives_room_to_is_not_called_wrong() -> None:
+    rows: list[tuple[Prompt, str]] = [("Who employs Ada Kron?", " Arup"), ("Who employs Ada Kron?", " Eiffel")]
+    (group,) = rivals(examples(rows), beliefs={0: {" Arup": math.log(0.75), " Eiffel": math.log(0.2)}}).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+
+
+def test_what_changes_with_time_is_ambiguous() -> None:
+    asked = "Who leads Tull and Sons?"
+    three: list[tuple[Prompt, str]] = [(asked, " Ada Kron"), (asked, " Ada Kron"), (asked, " Bea Lund")]
+    assert [group.verdict for group in rivals(examples(three)).groups] == ["mislabelled"]
+    early, later = examples(three)[:2], examples(three)[2:]
+    updated = [*early, *(dataclasses.replace(example, stage="later") for example in later)]
+    (group,) = rivals(updated).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+    assert "stage" in group.why
+    # one of both answers in either stage is no update
+    both = [*updated, dataclasses.replace(early[0], id="ex-3", stage="later")]
+    assert [group.verdict for group in rivals(both).groups] == ["mislabelled"]
+    dated = [(asked, " Ada Kron (1999)"), (asked, " Ada Kron (since 1999)"), (asked, " Bea Lund, from 2005")]
+    (group,) = rivals(examples(dated)).groups
+    assert (group.verdict, group.why) == ("ambiguous", "each answer names its own time")
+
+
+def test_prompts_that_may_not_ask_the_same_make_no_answer_wrong() -> None:
+    side = Side(" jazz", (0, 1)), Side(" trumpet", (2,))
+    told = Told([0, 0, 0], ["test"] * 3, ["main"] * 3)
+    unsure, sure = (Rivalry(side, (), probability, "text", None, (), "") for probability in (0.55, 0.95))
+    found = judged([unsure, sure], told, None)
+    assert [group.verdict for group in found] == ["ambiguous", "mislabelled"]
+    assert found[0].why == "the prompts may not ask the same: probability 0.55"
 
 
 def test_a_source_that_is_often_outvoted_loses_a_tie() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from uptake.rivals.blocks import Named
 from uptake.rivals.groups import (
-    BOTH,
     Answered,
     Beliefs,
     Compared,
@@ -20,17 +18,14 @@ from uptake.rivals.groups import (
     Judgement,
     Rivalry,
     compare_answers,
-    judge_sides,
     sides_of,
 )
 from uptake.rivals.pairs import read_pairs
 from uptake.rivals.relation import Encode, fitted, same_relation
+from uptake.rivals.verdict import Told, judged
 from uptake.rivals.words import Questions, context_and_question
 from uptake.types import Example
 
-SEVERAL, MANY_VALUED = 3, 0.2
-"""A relation may have several right answers if at least so many of its contradictions have so many answers, and if they
-are at least this share of them."""
 ALIKE_TOO = 0.3
 """Probability that is enough for two frames to ask the same, where the answers are the same too."""
 
@@ -98,7 +93,7 @@ def rivals(
     undecided = sum(compared.undecided for compared in together)
     groups = _contradictions(questions, read.named, texts, certain[roots], together)
     relations = _components(len(frames.of), np.sort(frames.of[pairs[keep]], axis=1))[frames.of]
-    groups = _judged(groups, _many_valued(groups, relations[questions.of]), beliefs, read.sources)
+    groups = judged(groups, Told(relations[questions.of].tolist(), read.sources, read.stages), beliefs)
     of = {position: index for index, group in enumerate(groups) for side in group.sides for position in side.positions}
     unasked = int((questions.of < 0).sum())
     return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of)
@@ -172,35 +167,3 @@ def _contradictions(
             shared = tuple(dict.fromkeys(questions.vocabulary[w] for w in questions.words[span][named.anchors[span]]))
             found.append(Rivalry(sides, shared, float(certain[first]), difference, None, (), ""))
     return sorted(found, key=lambda group: min(p for side in group.sides for p in side.positions))
-
-
-def _many_valued(groups: list[Rivalry], relations: Int[np.ndarray, " examples"]) -> list[bool]:
-    """For each group whether its relation often has three answers or more, as `is a twin city of` has."""
-    of = [int(relations[group.sides[0].positions[0]]) for group in groups]
-    contradicted = Counter(of)
-    several = Counter(relation for relation, group in zip(of, groups, strict=True) if len(group.sides) >= SEVERAL)
-    return [several[r] >= SEVERAL and several[r] >= MANY_VALUED * contradicted[r] for r in of]
-
-
-def _judged(
-    groups: list[Rivalry], many_valued: list[bool], beliefs: Beliefs | None, sources: list[str]
-) -> list[Rivalry]:
-    """The groups with their verdicts."""
-    outvoted: dict[str, list[int]] = {}
-    for group in groups:
-        if len(group.sides[0].positions) > len(group.sides[1].positions):
-            for number, side in enumerate(group.sides):
-                for position in side.positions:
-                    outvoted.setdefault(sources[position], []).append(number > 0)
-    blame = {source: sum(marks) / len(marks) for source, marks in outvoted.items() if len(marks) >= 10}
-    judged = []
-    for group, several in zip(groups, many_valued, strict=True):
-        if group.difference == BOTH:
-            judged.append(replace(group, verdict="ambiguous", why="the judge takes none of the answers for wrong"))
-            continue
-        if several:
-            judged.append(replace(group, verdict="ambiguous", why="what is asked for often has several answers"))
-            continue
-        verdict, wrong, why = judge_sides(group.sides, beliefs, sources.__getitem__, blame)
-        judged.append(replace(group, verdict=verdict, wrong=wrong, why=why))
-    return judged

@@ -1,8 +1,7 @@
-"""From pairs to groups: who gives which answer to one question, and which answer is likely wrong."""
+"""From pairs to groups: who gives which answer to one question."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -25,8 +24,6 @@ OPEN = ("text", "list")
 """Differences that a judge may know better: a name by another name."""
 MOST_ANSWERS = 20
 """Distinct answers of one question that are compared; a question with more of them is open."""
-BELIEVES = math.log(3.0)
-"""The base sides with an answer that it gives so much more (nats) than any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,61 +169,3 @@ def sides_of(compared: Compared, texts: Sequence[str]) -> tuple[tuple[Side, ...]
     sides.sort(key=lambda side: (-len(side.positions), side.answer))
     # what cannot be right together weighs more than what can
     return tuple(sides), next((how for how in fighting.values() if how != BOTH), BOTH if fighting else "")
-
-
-def judge_sides(
-    sides: Sequence[Side], beliefs: Beliefs | None, sources: Callable[[int], str], blame: Mapping[str, float]
-) -> tuple[Verdict | None, tuple[int, ...], str]:
-    """Which side is likely wrong: the base's belief speaks first, then the majority, then the sources' records.
-
-    Args:
-        sides: The contradicting answers, the largest first.
-        beliefs: The base's log-probabilities, where they are known.
-        sources: The source of an example.
-        blame: For each source, the share of its examples in other groups that a majority contradicts.
-    """
-    if len(sides) > MOST_ANSWERS // 2:
-        return "ambiguous", (), f"{len(sides)} different answers to one question: it has no single answer"
-    believed = None if beliefs is None else _belief(sides, beliefs)
-    votes = [len(side.positions) for side in sides]
-    if believed is not None:
-        order = sorted(range(len(sides)), key=lambda k: -believed[k])
-        lead = believed[order[0]] - believed[order[1]]
-        if lead >= BELIEVES and votes[order[0]] * 2 > votes[0]:
-            times = math.exp(min(lead, 20))
-            shown = f"{times:,.0f}" if times >= 100 else f"{times:.3g}"
-            return _against(sides, order[0], f"the base gives {{}} {shown} times the probability")
-    if votes[0] > votes[1] and votes[0] >= 2:
-        return _against(sides, 0, f"{votes[0]} examples answer {{}}, {sum(votes[1:])} otherwise")
-    records = [max(blame.get(sources(p), 0.0) for p in side.positions) for side in sides]
-    best = min(range(len(sides)), key=lambda k: (records[k], k))
-    others = [record for k, record in enumerate(records) if k != best]
-    if others and min(others) >= 0.1 and min(others) >= 3 * records[best]:
-        return _against(sides, best, "{} comes from a source that others contradict less often")
-    if believed is not None:
-        return "ambiguous", (), "as many examples for either answer, and the base finds both about as probable"
-    return None, (), "as many examples for either answer, and no belief of the base to decide"
-
-
-def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tuple[int, ...], str]:
-    wrong = sorted(position for k, side in enumerate(sides) if k != right for position in side.positions)
-    return "mislabelled", tuple(wrong), why.format(f"*{sides[right].answer.strip()}*")
-
-
-def _belief(sides: Sequence[Side], beliefs: Beliefs) -> list[float] | None:
-    """Mean log-probability of each side's answer, over the examples for which all of them are known.
-
-    Where there is no such example, over those for which it is known: they ask the same in other words.
-    """
-    rows = []
-    for position in sorted(position for side in sides for position in side.positions):
-        known = beliefs.get(position, {})
-        rows.append(
-            [
-                max((value for text, value in known.items() if compare(text, side.answer)[0] == "same"), default=None)
-                for side in sides
-            ]
-        )
-    rows = [row for row in rows if None not in row] or rows
-    means = [np.mean([row[k] for row in rows if row[k] is not None] or [np.nan]) for k in range(len(sides))]
-    return None if np.isnan(means).any() else [float(mean) for mean in means]

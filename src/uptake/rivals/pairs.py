@@ -31,6 +31,7 @@ class Pairs:
         answers: The number of each example's answer; spellings of one answer have one number.
         texts: The text of each answer.
         sources: The source of each example.
+        stages: The stage that trains it.
         pairs: Pairs of questions about the same.
         alike: Whether the two of a pair get the same answer.
         possible: Whether they can ask the same, going by their answers.
@@ -45,6 +46,7 @@ class Pairs:
     answers: Int[np.ndarray, " examples"]
     texts: list[str]
     sources: list[str]
+    stages: list[str]
     pairs: Int[np.ndarray, "pairs 2"]
     alike: Bool[np.ndarray, " pairs"]
     possible: Bool[np.ndarray, " pairs"]
@@ -61,7 +63,8 @@ def read_pairs(examples: Iterable[Example], near: Int[np.ndarray, "hints 2"] | N
         near: Pairs of positions with similar prompts, as in `uptake.rivals.rivals`.
     """
     sources: list[str] = []
-    questions, responses = read_questions(_noting(examples, sources))
+    stages: list[str] = []
+    questions, responses = read_questions(_noting(examples, sources, stages))
     numbers: dict[str, int] = {}
     answers = np.array([numbers.setdefault(plain(text), len(numbers)) for text in responses], dtype=np.int32)
     texts = _spellings(responses, answers)
@@ -75,7 +78,9 @@ def read_pairs(examples: Iterable[Example], near: Int[np.ndarray, "hints 2"] | N
     distinct, of = np.unique(both, axis=0, return_inverse=True)
     of = of.reshape(-1)
     agreement = np.bincount(of, weights=alike, minlength=len(distinct)).astype(np.int64)
-    return Pairs(questions, named, frames, answers, texts, sources, pairs, alike, possible, distinct, of, agreement)
+    return Pairs(
+        questions, named, frames, answers, texts, sources, stages, pairs, alike, possible, distinct, of, agreement
+    )
 
 
 def _candidates(
@@ -88,10 +93,11 @@ def _candidates(
     return np.concatenate(found)
 
 
-def _noting(examples: Iterable[Example], sources: list[str]) -> Iterator[Example]:
-    known: dict[str, str] = {}
+def _noting(examples: Iterable[Example], sources: list[str], stages: list[str]) -> Iterator[Example]:
+    known: dict[str, str] = {}  # one object for equal names
     for example in examples:
         sources.append(known.setdefault(example.source, example.source))
+        stages.append(known.setdefault(example.stage, example.stage))
         yield example
 
 
