@@ -122,6 +122,8 @@ def _verb(path: str, verb: Any) -> str:
         parts.append(table(["argument or option", "default", ""], rows))
     if isinstance(verb, RunCommand):
         parts.append("Every [key of the run file](run-file.md) is an option too, and beats the file.")
+    elif verb.epilog:
+        parts.append(_text(verb.epilog))
     return "\n\n".join(parts)
 
 
@@ -150,8 +152,8 @@ def _text(text: str) -> str:
 def keys() -> str:
     """Each key of the run file, and below those of its sections."""
     schema = json_schema()
-    parts = [_keys("RunConfig", schema)]
-    waiting, seen = _named(schema["properties"]), ["RunConfig"]
+    parts = [_keys("The file", schema)]
+    waiting, seen = _named(schema["properties"]), list[str]()
     while waiting:
         name = waiting.pop(0)
         if name in seen:
@@ -211,7 +213,7 @@ def _type(one: Mapping[str, Any]) -> str:
     if one["type"] == "object":
         below = one.get("additionalProperties")
         return f"object of {_type(below)}" if isinstance(below, dict) else "object"
-    bounds = [f"{sign} {one[bound]:g}" for bound, sign in BOUNDS.items() if bound in one]
+    bounds = [f"{sign} {one[bound]}" for bound, sign in BOUNDS.items() if bound in one]
     return " ".join([{"string": "text", "null": "null"}.get(one["type"], one["type"]), ", ".join(bounds)]).strip()
 
 
@@ -257,8 +259,9 @@ def _estimate(one: Mapping[str, float] | float | None) -> str:
 
 
 def _ablation(results: Mapping[str, Any]) -> str:
-    rows = sorted(results["ablation"].items(), key=lambda one: float(_estimate(one[1]["macro_f1"])))
-    return table(["left out", "macro-F1"], [[f"`{name}`", _estimate(one["macro_f1"])] for name, one in rows])
+    found = {name: _estimate(one["macro_f1"]) for name, one in results["ablation"].items()}
+    rows = [[f"`{name}`" if name in SIGNALS else name, value] for name, value in found.items()]
+    return table(["left out", "macro-F1"], sorted(rows, key=lambda row: row[1]))
 
 
 def _file(path: str, language: str) -> Callable[[], str]:
@@ -294,16 +297,18 @@ def written(text: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Write all pages, or with `--check` only look at them; returns the exit code."""
-    stale = []
+    stale, check = [], "--check" in arguments
     for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text(encoding="utf-8")
         new = written(text)
         if new != text:
             stale.append(page.relative_to(ROOT))
-            if "--check" not in arguments:
+            if not check:
                 page.write_text(new, encoding="utf-8")
     for page in stale:
-        print(f"{page}: {'out of date; write it anew: python docs/generate.py' if '--check' in arguments else 'written'}")
+        print(
+            f"{page}: {'out of date; write it anew: python docs/generate.py' if '--check' in arguments else 'written'}"
+        )
     return 1 if stale and "--check" in arguments else 0
 
 
