@@ -1,4 +1,4 @@
-"""The documentation: what it says of the code is what the code says, its links hold, and it asks nobody for anything."""
+"""The documentation: what it says of the code is what the code says, its links hold, it loads nothing from elsewhere."""
 
 from __future__ import annotations
 

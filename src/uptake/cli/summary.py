@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -40,6 +41,11 @@ def show(diagnosis: Diagnosis) -> str:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="      ")
     lines += ["", f"every example  {diagnosis.folder / 'diagnosis.parquet'} (and .jsonl)"]
     lines += [f"all numbers    {diagnosis.folder / 'summary.json'}"]
+    run = shlex.quote(str(diagnosis.folder.parent))
+    lines += [
+        f"to look at it  uptake report --output_dir {run} --open",
+        f"one example    uptake show ID --diagnosis {run}",
+    ]
     return printable("\n".join(lines))
 
 
