@@ -37,6 +37,15 @@ WAYS: Mapping[str, str] = {
 }
 """How `benchmarks/attribution.py` diagnoses a world, in words, in the order of the tables."""
 
+SETS: Mapping[str, str] = {
+    "development": "the coefficients were fitted on these",
+    "unseen": "nothing was fitted on these, or chosen by them",
+    "settings": "half the size, LoRA, and causes in other shares; nothing was fitted on these",
+    "more settings": "noise in the prompts, and items with two causes; nothing was fitted on these",
+    "facts": "real facts in human-written wordings; nothing was fitted on real facts",
+}
+"""The sets of worlds of `benchmarks/attribution.py`, in words."""
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; a pipe in a cell would end it."""
@@ -222,7 +231,7 @@ def attribution() -> str:
     results = json.loads((ROOT / "benchmarks" / "results" / "attribution.json").read_text(encoding="utf-8"))
     sets = results.get("sets") or {"unseen": results["together"]}
     parts = [part for name, one in sets.items() for part in _set(name, one)]
-    parts += ["### Without one signal", "All coefficients fitted anew with the signal left out.", _ablation(results)]
+    parts += ["## Without one signal", "All coefficients fitted anew with the signal left out.", _ablation(results)]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     return "\n\n".join([*parts, f"Measured with {versions}."])
 
@@ -230,11 +239,10 @@ def attribution() -> str:
 def _set(name: str, one: Mapping[str, Any]) -> Iterator[str]:
     evidence = one["evidence"]["named"]
     planted = sum(cause["n"] for cause in evidence["causes"].values())
-    yield f"### Worlds: {name}"
-    yield (
-        f"{evidence['worlds']} worlds; {planted:,} confirmed unlearned items and {evidence['items'] - planted:,} "
-        "controls. F1 of the cause that is named:"
-    )
+    yield f"## Worlds: {name}"
+    yield f"{evidence['worlds']} worlds: {SETS[name]}."
+    controls = evidence["items"] - planted
+    yield f"{planted:,} confirmed unlearned items and {controls:,} controls. F1 of the cause that is named:"
     rows = [[words, *_grades(one[way]["named"])] for way, words in WAYS.items() if way in one]
     yield table(["diagnosed", "macro-F1 [95 %]", *(f"`{cause}`" for cause in CAUSES)], rows)
     confusion = evidence["confusion"]

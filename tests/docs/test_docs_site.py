@@ -1,4 +1,4 @@
-"""The documentation: what it says of the code is what the code says, its links hold, it loads nothing from elsewhere."""
+"""The documentation: what it says of the code is what the code says, its links hold, it loads nothing from outside."""
 
 from __future__ import annotations
 
