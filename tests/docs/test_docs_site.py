@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import os
 import re
 import subprocess
@@ -24,13 +24,16 @@ LINKED = re.compile(r"""<link\b[^>]*\brel=["']?(?:stylesheet|preload|preconnect|
 IN_STYLES = re.compile(r"""(?:url\(|@import\s)["']?(https?:[^"')\s]+)""")
 
 
-@pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    specification = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+@pytest.fixture
+def generate(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module("generate")
+
+
+@pytest.fixture
+def from_results(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(DOCS))
+    return importlib.import_module("from_results")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_is_written_by_the_code_is_up_to_date(page: Path, generate: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
     assert generate.written(text) == text, "write the pages anew: python docs/generate.py"
@@ -86,3 +89,35 @@ def test_the_python_reference_shows_what_is_public(site: Path) -> None:
     page = (site / "reference" / "python" / "index.html").read_text(encoding="utf-8")
     shown = set(re.findall(r'id="uptake\.[\w.]*?(\w+)"', page))
     assert set(uptake.__all__) <= shown
+
+
+def test_the_measured_tables_say_what_was_measured(from_results: ModuleType) -> None:
+    # numbers by hand; the form is that of `benchmarks/attribution.py`
+    def interval(estimate: float, n: int = 12) -> dict[str, float]:
+        return {"estimate": estimate, "low": estimate - 0.05, "high": estimate + 0.05, "n": n}
+
+    named = {
+        "causes": {name: {"f1": interval(0.8), "n": 2} for name in CAUSES},
+        "macro_f1": interval(0.875),
+        "confusion": {"planted": [*CAUSES], "told": [*CAUSES], "planted_by_told": [[7] * 5] * 5},
+        "worlds": 2,
+        "items": 12,
+    }
+    scores = {"causes": {name: {"auroc": interval(0.9), "ece": {"estimate": 0.014, "n": 12}} for name in CAUSES}}
+    wrong = {"prompt": "Who | what?", "response": " *Ada*", "planted": ["forgetting"], "named": "data_conflict"}
+    planted = {"evidence": {"named": named, "scores": scores, "clean": None}, "most_wrong": [wrong]}
+    clean = {"evidence": {"clean": {"named": interval(0.0625, 360), "unexplained": interval(0.125, 360), "worlds": 3}}}
+    text = from_results.measured(
+        {
+            "sets": {"unseen": planted, "clean": clean},
+            "ablation": {"rival": {"macro_f1": 0.5}, "all signals": {"macro_f1": 0.875}},
+            "versions": {"uptake": "1.2.3"},
+        }
+    )
+    assert "| with everything | 0.875 [0.825, 0.925] | 0.800 |" in text  # not `ilp`: it was not measured
+    assert "published cascade" not in text
+    assert "10 confirmed unlearned items and 2 controls" in text  # five causes of 2, of 12 items
+    assert "| with everything | 6.2% [1.2, 11.2] | 12.5% [7.5, 17.5] |" in text
+    assert "| Who \\| what? | \\*Ada\\* | forgetting | data_conflict |" in text
+    assert text.index("| `rival` | 0.500 |") < text.index("| all signals | 0.875 |")  # worst first
+    assert text.endswith("Measured with uptake 1.2.3.")
