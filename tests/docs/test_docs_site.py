@@ -71,6 +71,16 @@ def test_the_references_name_every_verb_and_every_key() -> None:
     assert [key for key in RunConfig.model_fields if f"| `{key}` |" not in keys] == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_what_links_from_outside_the_site_is_there(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    targets = [link.partition("#") for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert [path for path, _, _ in targets if not (ROOT / path).exists()] == []
+    for path, _, heading in targets:
+        titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE) if heading else []
+        assert heading in ["", *(title.lower().replace(" ", "-") for title in titles)]
+
+
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     loaded = {}
     for page in sorted(site.rglob("*.html")):
