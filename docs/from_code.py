@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+import uptake
 from uptake import cli
 from uptake.causes import CAUSES, SIGNALS, Cause
 from uptake.cli.run_options import RunCommand
@@ -131,6 +132,19 @@ def _default(option: Any) -> str:
 def plain(text: str) -> str:
     """Plain text as Markdown that shows the same."""
     return re.sub(r"([<*])", r"\\\1", re.sub(r"[ \t]*\n[ \t]*", "\n", text.strip()))
+
+
+def names() -> str:
+    """Each public name, for mkdocstrings to describe."""
+    places = (f"{module}.{name}" for name, module in uptake.PUBLIC.items())
+    # `uptake.data.load` is a function, and the module that it comes from
+    return "\n\n".join(f"::: {place}" + f".{place.rpartition('.')[2]}" * _is_module(place) for place in places)
+
+
+def _is_module(place: str) -> bool:
+    package, _, name = place.rpartition(".")
+    folder = ROOT / "src" / package.replace(".", "/")
+    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
 
 
 def keys() -> str:

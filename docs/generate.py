@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from from_code import causes, file, keys, remedies, signals, verbs
+from from_code import causes, file, keys, names, remedies, signals, verbs
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -26,6 +26,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "remedies": remedies,
     "verbs": verbs,
     "keys": keys,
+    "names": names,
     "attribution": attribution,
     "attribution-short": attribution_short,
     "ci-job": partial(file, "examples/ci/uptake.yml", "yaml"),

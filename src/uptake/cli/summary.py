@@ -131,7 +131,7 @@ def _causes(summary: Mapping[str, Any]) -> list[str]:
     parts = {**told["causes"], "unexplained": told["unexplained"]}
     found = [(name, part) for name, part in parts.items() if part["count"]]
     found.sort(key=lambda item: -item[1]["count"])
-    lines = [f"Why {told['n']} of them were not learned:", ""]
+    lines = [f"Why {told['n']} of them {'was' if told['n'] == 1 else 'were'} not learned:", ""]
     for name, part in found:
         lines.append(f"  {name:<16}{part['count']:>6}  {_percent(part['rate']):>21}")
     lines.append("")
