@@ -15,7 +15,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 # Imported before the hook: what an instrumented module imports first is compiled anew. Frozen: uptake and the trainers
-# collect garbage whenever a model goes, and then each collection looks at all modules' objects again, for half a second.
+# collect garbage whenever a model goes, and each collection would look at all modules' objects, for half a second.
 from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: E402, F401
 from trl import SFTTrainer  # noqa: E402, F401
 
