@@ -9,7 +9,7 @@ from patients import documents, examples, finding, material, words
 
 from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
-from uptake.prescribe.stand_in import violations
+from uptake.schedule import violations
 from uptake.remedies import Options
 from uptake.types import Plan
 
