@@ -122,7 +122,7 @@ class Telling:
         }
 
     def notes(self) -> list[str]:
-        """Which causes cannot be told of how many examples, and what would help; how many are unlike those fitted on."""
+        """Which causes cannot be told of how many examples, and what would help; how many responses are too long."""
         among = f"of {self.n} unlearned {'example' if self.n == 1 else 'examples'}"
         told = [
             f"{cause} of {count} {among} {reason}"
