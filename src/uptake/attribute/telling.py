@@ -122,7 +122,7 @@ class Telling:
         }
 
     def notes(self) -> list[str]:
-        """Which causes cannot be told of how many examples, and what would help; how many are unlike what was fitted."""
+        """Which causes cannot be told of how many examples, and what would help; how many responses are too long."""
         among = f"of {self.n} unlearned {'example' if self.n == 1 else 'examples'}"
         told = [
             f"{cause} of {count} {among} {reason}"
@@ -131,8 +131,8 @@ class Telling:
         if self.long and self.method == "evidence":
             longest = weights().fitted_on["longest_response"]
             told.append(
-                f"the response of {self.long} {among} has more than {longest} tokens, more than any that the scores were "
-                "fitted on: take their scores as a ranking"
+                f"the response of {self.long} {among} has more than {longest} tokens, more than any that the scores "
+                "were fitted on: take their scores as a ranking"
             )
         return told
 
