@@ -47,6 +47,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 2e-3,
     },
     "lora": {"lora_r": 8},
+    "lora4": {"lora_r": 4},
     "noise": {"noise": 0.2},
     "overlap": {"overlap": 0.5},
     "facts": {},
@@ -54,14 +55,14 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 """Controls of the worlds that differ from the defaults."""
 SETS: Mapping[str, Sequence[str]] = {
-    "development": [f"synthetic-{seed}" for seed in range(6)],
+    "development": [*(f"synthetic-{seed}" for seed in range(6)), "lora-6"],
     "unseen": [f"synthetic-{seed}" for seed in range(10, 20)],
-    "settings": ["small-20", "lora-21", "shares-22"],
+    "settings": ["small-20", "lora4-23", "shares-22"],
     "more settings": ["noise-21", "overlap-22"],
     "facts": ["facts-4", "facts-5"],
     "clean": ["clean-10", "clean-11", "clean-12"],
 }
-"""The worlds, setting and seed; facts-3 was looked at."""
+"""The worlds, setting and seed; facts-3 and lora-21 were looked at."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "ilp_encoder": {"attribution": "ilp", "encoder": True},
     "ilp": {"attribution": "ilp"},
