@@ -113,7 +113,7 @@ def measure(run: Path) -> dict[str, object]:
     """One planning, timed."""
     from uptake.config import load_run
     from uptake.pipeline import plan_material, prescribing
-    from uptake.prescribe.stand_in import violations
+    from uptake.schedule import violations
 
     config = load_run(run)
     import uptake.models.train_start  # noqa: F401  (torch and transformers: not what is measured)

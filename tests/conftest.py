@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from jaxtyping import install_import_hook
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# Imported before the hook: what an instrumented module imports first is compiled anew. Frozen: uptake and the trainers
+# collect garbage whenever a model goes, and each collection would look at all modules' objects, for half a second.
+from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: E402, F401
+from trl import SFTTrainer  # noqa: E402, F401
+
+gc.collect()
+gc.freeze()
 
 install_import_hook("uptake", "beartype.beartype")
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
-from uptake.prescribe.stand_in import violations
+from uptake.schedule import violations
 
 STAGES = ["early"] * 10 + ["main"] * 20
 

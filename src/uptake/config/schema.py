@@ -307,6 +307,18 @@ class RunConfig(Section):
         return stages
 
 
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of the run file (draft 2020-12), for editors and other tools."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
+    schema: dict[str, Any] = _bounded(RunConfig.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _bounded(part: Any) -> Any:
+    """Bounds by their names in JSON schema: pydantic leaves its own where a validator runs before a number's."""
+    if isinstance(part, dict):
+        number = part.get("type") in ("integer", "number")
+        return {_BOUNDS.get(name, name) if number else name: _bounded(below) for name, below in part.items()}
+    return [_bounded(below) for below in part] if isinstance(part, list) else part

@@ -178,7 +178,7 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         if ready:
             trainer.train_dataset = as_collated(rows, trainer.data_collator)  # the same rows, sooner in a batch
     else:
-        if job.start.peft is not None and args.gradient_checkpointing:
+        if job.start.adapts and args.gradient_checkpointing:
             model.enable_input_require_grads()
         padding = Padding(job.tokenizer.pad_token_id)
         trainer = transformers.Trainer(train_dataset=Rows(job.rows), data_collator=padding, **common)

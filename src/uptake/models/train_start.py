@@ -41,6 +41,11 @@ class Start:
     peft: Mapping[str, Any] | None = None
     adapter: Path | None = None
 
+    @property
+    def adapts(self) -> bool:
+        """Whether an adapter is trained, and not all weights."""
+        return self.peft is not None or self.adapter is not None
+
     def place(self) -> Place:
         """Where the full weights lie.
 
@@ -140,7 +145,7 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
         UptakeError: It cannot be loaded, some weights are missing, or the adapter does not fit.
     """
     model = _full(start, init)
-    if start.adapter is None and start.peft is None:
+    if not start.adapts:
         return model
     return _adapted(model, start)
 

@@ -60,6 +60,7 @@ def train_run(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
     schedules: Mapping[str, Scheduled] | None = None,
+    adapter: str | None = None,
 ) -> list[Trained]:
     """Train the stages of a run that are not trained yet; a stage that was killed goes on where it stopped.
 
@@ -69,6 +70,7 @@ def train_run(
         config: The run.
         progress: Told of each stage's steps.
         schedules: The schedules of stages, by name; the others take their rows as their settings say.
+        adapter: A trained adapter on the run's model that the first stage goes on with; None for none.
 
     Returns:
         The stages, in their order.
@@ -81,7 +83,7 @@ def train_run(
     folder = config.output_dir / "train"
     first = int(os.environ.get("RANK", "0")) == 0
     with locked(folder) if first else nullcontext():
-        plans = planned(config, progress, schedules)
+        plans = planned(config, progress, schedules, adapter)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
@@ -99,6 +101,7 @@ def planned(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
     schedules: Mapping[str, Scheduled] | None = None,
+    adapter: str | None = None,
 ) -> list[StagePlan]:
     """The plan of one of several processes, of which the first one talks.
 
@@ -106,6 +109,7 @@ def planned(
         config: The run.
         progress: Told of the rows that are read, by the first process alone.
         schedules: As in `train_run`.
+        adapter: As in `train_run`.
 
     Raises:
         UptakeError: As `plan`; one process of each machine raises it.
@@ -113,7 +117,7 @@ def planned(
     """
     first = int(os.environ.get("RANK", "0")) == 0
     try:
-        return plan(config, progress if first else lambda step, done, total: None, schedules)
+        return plan(config, progress if first else lambda step, done, total: None, schedules, adapter)
     except UptakeError:
         if int(os.environ.get("LOCAL_RANK", "0")) > 0:
             raise SystemExit(0) from None

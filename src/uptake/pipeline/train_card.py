@@ -27,7 +27,7 @@ def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any])
     """
     base = _shown(config.model_name_or_path)
     local = Path(config.model_name_or_path).exists()
-    adapter = config.peft is not None
+    adapter = found.job.start.adapts
     metadata = {
         **({} if local else {"base_model": base}),  # the hub would look for a folder's name among its models
         "library_name": "peft" if adapter else "transformers",

@@ -48,11 +48,19 @@ class Reading:
         tokenizer: The run's tokenizer.
         settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
         taken: What each name in the ledger stands for so far; grows with the stages.
+        given: The stage's examples; None reads its data set.
     """
 
     def __init__(
-        self, config: RunConfig, stage: Stage, tokenizer: Any, settings: Mapping[str, Any], taken: dict[str, str]
+        self,
+        config: RunConfig,
+        stage: Stage,
+        tokenizer: Any,
+        settings: Mapping[str, Any],
+        taken: dict[str, str],
+        given: Sequence[Example] | None = None,
     ) -> None:
+        self.given = given
         self.config, self.stage, self.tokenizer, self.settings, self.taken = config, stage, tokenizer, settings, taken
         self.bad_rows: list[BadRow] = []
         self.key, self.n, self.cut = "", 0, 0
@@ -79,7 +87,8 @@ class Reading:
             progress(step, self.n, None)
 
     def _rows(self) -> Iterator[Row]:
-        for some in chunks(read_rows(self.config, self.stage.dataset, self.stage.name), _AT_ONCE):
+        read: Iterable[Example | BadRow] = read_rows(self.config, self.stage.dataset, self.stage.name)
+        for some in chunks(read if self.given is None else self.given, _AT_ONCE):
             usable = [row for row in some if isinstance(row, Example)]
             encoded = iter(_encoded(usable, self.tokenizer))
             for row in some:

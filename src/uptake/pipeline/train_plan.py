@@ -89,6 +89,7 @@ class _Shared:
     base: str
     progress: Progress
     schedules: Mapping[str, Scheduled]
+    adapter: Place | None
     rehearsed: set[str] = field(default_factory=set)
 
     def rehearse(self, found: StagePlan) -> None:
@@ -108,6 +109,7 @@ def plan(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
     schedules: Mapping[str, Scheduled] | None = None,
+    adapter: str | None = None,
 ) -> list[StagePlan]:
     """Read and check everything that training needs, and write nothing.
 
@@ -115,6 +117,7 @@ def plan(
         config: The run.
         progress: Told of the rows that are read.
         schedules: The schedules of stages, by name.
+        adapter: A trained adapter on the run's model that the first stage goes on with; None for none.
 
     Raises:
         UptakeError: Data, model or settings cannot be used, or what a former run left was made from something else.
@@ -138,15 +141,24 @@ def plan(
         lora(config.peft)
     place = Start(config.model_name_or_path, load).place()
     model = model_config(place, load)
-    shared = _Shared(
-        config, place, load, model, fingerprint(place, replace(load, device="cpu")), progress, schedules or {}
-    )
+    of_adapter = None if adapter is None else _adapter(config, adapter, load)
+    base = fingerprint(of_adapter or place, replace(load, device="cpu"))
+    shared = _Shared(config, place, load, model, base, progress, schedules or {}, of_adapter)
     plans: list[StagePlan] = []
     taken: dict[str, str] = {}
     for stage in config.stages:
         plans.append(_stage(shared, stage, settings[stage.name], plans[-1] if plans else None, taken))
     require_ledgers(config, plans)
     return plans
+
+
+def _adapter(config: RunConfig, name: str, load: LoadSettings) -> Place:
+    from uptake.models.place import locate
+
+    place = locate(name, replace(load, revision=config.tuned_revision), base=config.model_name_or_path)
+    if place.base is None:
+        raise UptakeError(f"{name} is no adapter", expected="a folder or hub id with an adapter_config.json")
+    return place
 
 
 def settings_of(config: RunConfig, stage: Stage) -> dict[str, Any]:
@@ -241,14 +253,15 @@ def _stage(
     tokenizer = tokenizer_of(shared.place, shared.load, settings.get("eos_token"))
     limit = _longest(settings, shared.model)
     files = file_digests(stage.dataset)  # before the rows are read: of what comes later, their own digest tells
-    reading = Reading(config, stage, tokenizer, {**settings, "max_length": limit}, taken)
+    scheduled = shared.schedules.get(stage.name)
+    given = None if scheduled is None else scheduled.examples
+    reading = Reading(config, stage, tokenizer, {**settings, "max_length": limit}, taken, given)
     rows = reading.table(shared.progress)
     _require_known_tokens(rows, shared.model)
     if packed := bool(settings.get("packing")):
         settings = {**settings, "max_length": limit}
     job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
     args = job.arguments()
-    scheduled = shared.schedules.get(stage.name)
     an_epoch = len(rows) if scheduled is None else scheduled.rows_of_an_epoch(rows["id"].to_pylist(), args)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
     found = StagePlan(
@@ -276,7 +289,7 @@ def _stage(
         steps=steps,
         epochs=epochs,
         batch=(args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size),
-        start=_shown(config.model_name_or_path) if former is None else former.stage,
+        start=_shown(start.name if start.adapter is None else str(start.adapter)) if former is None else former.stage,
         done_steps=0,
         finished=False,
         notes=_notes(args, reading.cut),
@@ -292,10 +305,10 @@ def _start(shared: _Shared, former: StagePlan | None) -> Start:
     """The former stage's weights, or the base's with the adapter that goes through all stages."""
     from uptake.models.train_start import Start
 
-    config = shared.config
-    if former is not None and config.peft is None:
+    config, first = shared.config, shared.adapter
+    if former is not None and config.peft is None and first is None:
         return Start(str(former.folder), replace(shared.load, revision=None))
-    adapter = None if former is None else former.folder
+    adapter = former.folder if former is not None else None if first is None else first.folder
     return Start(config.model_name_or_path, shared.load, config.peft, adapter)
 
 

@@ -25,15 +25,17 @@ _LONG = ("conflicts", "extra", "sources")
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A stage's schedule, and what its end is judged by.
+    """A stage's schedule, what it trains, and what its end is judged by.
 
     Attributes:
         schedule: How its rows come, and when it ends.
         validation: What `schedule.stop` measures the loss on; none of it is trained.
+        examples: What is trained; an example may come several times. None reads the stage's data set.
     """
 
     schedule: Schedule
     validation: Sequence[Example] = ()
+    examples: Sequence[Example] | None = None
 
     def identity(self) -> dict[str, Any]:
         """What the weights depend on; of what is long, how much there is and its digest."""

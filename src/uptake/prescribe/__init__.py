@@ -6,11 +6,12 @@ from uptake.prescribe.files import found_plan, read_plan, refuse_changed, write_
 from uptake.prescribe.material import Budget, Count, Material, Terms
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
-from uptake.prescribe.trainers import Export
+from uptake.prescribe.trainers import OF_THE_PLAN, Export
 from uptake.prescribe.treat import FOR_CAUSE
 
 __all__ = [
     "FOR_CAUSE",
+    "OF_THE_PLAN",
     "Budget",
     "Count",
     "Export",

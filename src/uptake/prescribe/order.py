@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uptake.prescribe.stand_in import conflict_free, exposures
+from uptake.schedule import conflict_free, exposures
 
 
 @dataclass(frozen=True)

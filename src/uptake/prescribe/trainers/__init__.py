@@ -14,7 +14,7 @@ import yaml
 
 from uptake.prescribe.trainers.axolotl import axolotl
 from uptake.prescribe.trainers.llamafactory import dataset_info, llamafactory
-from uptake.prescribe.trainers.settings import Export, Phase, phases
+from uptake.prescribe.trainers.settings import OF_THE_PLAN, Export, Phase, phases
 from uptake.prescribe.trainers.trl import trl
 from uptake.types import Plan
 
@@ -38,7 +38,7 @@ TRAINERS: Mapping[str, Trainer] = {
     "axolotl": Trainer("axolotl train", axolotl),
 }
 
-__all__ = ["TRAINERS", "Export", "Trainer", "configs", "phases"]
+__all__ = ["OF_THE_PLAN", "TRAINERS", "Export", "Trainer", "configs", "phases"]
 
 
 def configs(plan: Plan, made: Export) -> dict[str, bytes]:

@@ -24,7 +24,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """What holds where the run says nothing: TRL's own, written out, since other trainers have others."""
 
-_OF_THE_PLAN = (
+OF_THE_PLAN = (
     "num_train_epochs", "max_steps", "train_sampling_strategy", "group_by_length", "packing", "packing_strategy",
     "padding_free", "shuffle_dataset", "dataloader_drop_last", "completion_only_loss", "eval_strategy",
 )  # fmt: skip
@@ -73,7 +73,7 @@ def goes_on(plan: Plan, phase: Phase) -> bool:
 
 def of_the_run(plan: Plan) -> dict[str, Any]:
     """The run's settings that still hold, with the defaults of those that other trainers choose otherwise."""
-    own = {name: value for name, value in plan.training.items() if name not in _OF_THE_PLAN}
+    own = {name: value for name, value in plan.training.items() if name not in OF_THE_PLAN}
     return {**DEFAULTS, **own}
 
 

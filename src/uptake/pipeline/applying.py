@@ -1,0 +1,106 @@
+"""Train what a plan says: continued pre-training on its texts, then fine-tuning in its order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from uptake.config import RunConfig, Stage
+from uptake.pipeline.cohort import Progress
+from uptake.pipeline.plan_material import rows_of_a_step
+from uptake.pipeline.train import train_run
+from uptake.pipeline.train_schedule import Scheduled
+from uptake.prescribe import OF_THE_PLAN, read_plan
+from uptake.schedule import Schedule, conflict_free
+from uptake.types import Document, Example, Plan
+
+CHECKPOINTS = 0.2
+"""Unless the run says otherwise: a checkpoint after each fifth of a phase, for a plan has one long epoch."""
+
+
+def apply(
+    plan: Plan | Path,
+    config: RunConfig,
+    folder: Path,
+    *,
+    seed: int | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> Path:
+    """Train a plan; what is trained is kept, and what was killed goes on where it stopped.
+
+    The phases are stages of a training run in `folder`: `train/cpt`, where texts are read, and `train/sft`. Rows come
+    in the plan's order. Where an optimisation step has other rows than the plan was made for (another number of
+    processes), as few as can be are moved, so that what is to be apart stays apart. With several processes all call
+    this; the first of them writes.
+
+    Args:
+        plan: A plan, or the folder of a written one.
+        config: The run that it was made for: settings, how models are loaded, its device.
+        folder: Where it is trained; of no other plan or seed.
+        seed: Of dropout and new adapters; None for the run's. The order is the plan's.
+        progress: Told of each phase's steps.
+
+    Returns:
+        The folder of the trained model, or of its adapter.
+
+    Raises:
+        UptakeError: There is no plan, its rows or the settings cannot be trained, or `folder` holds another training.
+    """
+    drawn = read_plan(plan) if isinstance(plan, Path) else plan
+    own = {name: value for name, value in drawn.training.items() if name not in (*OF_THE_PLAN, "seed")}
+    training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **own}
+    phases: dict[str, Sequence[Example]] = {"sft": _in_order(drawn, training, config.seed)}
+    if drawn.cpt:
+        phases = {"cpt": [_text(one) for one in drawn.cpt], **phases}
+    adapter = _adapter(drawn, config)
+    changed = {
+        "model_name_or_path": config.model_name_or_path if adapter is not None else drawn.model,
+        "revision": config.tuned_revision if drawn.start == "tuned" and adapter is None else config.revision,
+        "stages": tuple(Stage(name=name, dataset=f"plan/{name}.jsonl", num_train_epochs=1) for name in phases),
+        "training": training,
+        "peft": drawn.peft,
+        "ledger": "off",
+        "on_bad_row": "skip",  # of a text with too few tokens nothing can be learned
+        "output_dir": folder,
+        "seed": config.seed if seed is None else seed,
+    }
+    order = Schedule(shuffle=False)
+    schedules = {name: Scheduled(order, examples=examples) for name, examples in phases.items()}
+    *_, last = train_run(config.model_copy(update=changed), progress, schedules, adapter)
+    return last.folder
+
+
+def _in_order(plan: Plan, training: dict[str, Any], seed: int) -> list[Example]:
+    """The rows of fine-tuning, free of conflict at the steps that are really trained."""
+    step = rows_of_a_step(training) * int(os.environ.get("WORLD_SIZE", "1"))
+    if step == plan.step:
+        return list(plan.sft)
+    examples = {one.id: one for one in plan.sft}
+    number = {name: place for place, name in enumerate(examples)}
+    pairs = [
+        (number[one], number[other])
+        for edit in plan.edits
+        if edit.action == "apart"
+        for one in edit.examples
+        for other in edit.others
+        if one in number and other in number
+    ]
+    order = conflict_free([number[one.id] for one in plan.sft], pairs, step, seed)
+    rows = list(examples.values())
+    return [rows[place] for place in order]
+
+
+def _text(document: Document) -> Example:
+    return Example(document.id, "", document.text, document.source, stage="cpt")
+
+
+def _adapter(plan: Plan, config: RunConfig) -> str | None:
+    """The tuned model, if it is an adapter that the repair goes on with."""
+    if plan.start == "base":
+        return None
+    from uptake.models.place import LoadSettings, locate
+
+    load = LoadSettings(revision=config.tuned_revision, trust_remote_code=config.trust_remote_code)
+    return None if locate(plan.model, load, base=config.model_name_or_path).base is None else plan.model
