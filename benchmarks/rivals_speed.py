@@ -28,7 +28,7 @@ from typing import TypeVar
 import numpy as np
 from rivals_data import DATA, rows_of, wordings
 
-from rivals import encoder, keep
+from rivals import OUT, encoder, keep
 
 T = TypeVar("T")
 STEPS = ("encode", "paraphrase_mining", "exact", "cells", "usearch", "faiss", "rivals")
@@ -76,9 +76,10 @@ def measure(data: Path, work: Path, n: int, what: str) -> None:
 
         rows = [Example(str(k), text, f" answer {k % 3}", "benchmark") for k, text in enumerate(texts(data, n))]
         found, took = timed(lambda: rivals(rows))
-        extra["compared"] = found.compared
+        extra = {"texts": len(rows), "compared": found.compared}
     else:
         vectors = np.load(vectors_file)
+        extra["texts"] = len(vectors)
         pairs, took = timed(lambda: SEARCHES[what](vectors))
         np.save(work / f"{n}-{what}.npy", pairs)
         reference = work / f"{n}-paraphrase_mining.npy"
@@ -168,7 +169,6 @@ SEARCHES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def speed(data: Path, sizes: Sequence[int], work: Path, whats: Sequence[str], repeat: int) -> None:
     """Every step and size `repeat` times, the steps side by side, the median kept: other work may slow each of them."""
-    medians: dict[str, list[tuple[int, float]]] = {}
     for n in sizes:
         runs: dict[str, list[dict]] = {}
         for _ in range(repeat):
@@ -182,14 +182,22 @@ def speed(data: Path, sizes: Sequence[int], work: Path, whats: Sequence[str], re
                 print(f"{what:18} {runs[what][-1]}", flush=True)
         for what, results in runs.items():
             middle = sorted(results, key=lambda result: result["processor_seconds"])[len(results) // 2]
-            medians.setdefault(what, []).append((n, middle["processor_seconds"]))
             keep("speed", f"{what} {n}", {**results[-1], **middle, "runs": len(results), "threads": threads()})
-    for what, points in medians.items():
+    exponents()
+
+
+def exponents() -> None:
+    """How the processor time of each step grows, by all sizes that were ever kept."""
+    kept = json.loads(OUT.read_text(encoding="utf-8"))["speed"]
+    for what in STEPS:
+        points = sorted(
+            (result["texts"], result["processor_seconds"]) for name, result in kept.items() if name.split()[0] == what
+        )
         if len(points) > 1:
             x, y = np.log(np.array(points)).T
-            exponent = float(np.polyfit(x, y, 1)[0])
-            keep("exponent", what, {"exponent": round(exponent, 2), "sizes": list(sizes)})
-            print(f"{what:18} grows with the power {exponent:.2f}")
+            exponent = round(float(np.polyfit(x, y, 1)[0]), 2)
+            keep("exponent", what, {"exponent": exponent, "sizes": [size for size, _ in points]})
+            print(f"{what:18} grows with the power {exponent}")
 
 
 def main() -> None:
