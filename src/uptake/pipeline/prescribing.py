@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -70,7 +70,7 @@ def prescribe_run(
         UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
     """
     diagnosis = read_diagnosis(config.output_dir)
-    processes = world_size or _processes(config)
+    processes = world_size or processes_of(config)
     tuned = _tuned(config, diagnosis)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
@@ -80,26 +80,32 @@ def prescribe_run(
         refuse_changed(folder)
         encoding = Encoding.of(config)
         material, findings = read_material(config, diagnosis, encoding, gather, processes, progress)
-        chosen = config.plan
-        terms = Terms(
-            start=start,
-            model=config.model_name_or_path if start == "base" else tuned,
-            step=rows_of_a_step(encoding.last) * processes,
-            augmented=chosen.augmented,
-            protection=chosen.protection,
-            options=Options(unsafe, chosen.documents, chosen.exposures),
-            training=encoding.last,
-            peft=config.peft,
-            seed=config.seed,
-        )
-        drawn = plan(findings, material, terms, budget=Budget(times=chosen.budget))
+        terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
+        if start == "tuned":
+            terms = replace(terms, model=tuned)
+        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
         write_plan(folder, drawn, _export(config, encoding, folder, drawn), key)
         return Prescribed(folder, drawn, False)
 
 
-def _processes(config: RunConfig) -> int:
+def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:
+    """How a plan from the base is drawn up for a run."""
+    return Terms(
+        start="base",
+        model=config.model_name_or_path,
+        step=rows_of_a_step(encoding.last) * processes,
+        augmented=config.plan.augmented,
+        protection=config.plan.protection,
+        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        training=encoding.last,
+        peft=config.peft,
+        seed=config.seed,
+    )
+
+
+def processes_of(config: RunConfig) -> int:
     """How many processes trained the last stage."""
     manifest = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
     found: int = read_json(manifest)["processes"] if manifest.exists() else 1

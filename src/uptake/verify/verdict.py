@@ -139,7 +139,11 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
 
 def _harm(comparisons: Sequence[Comparison], outcome: Outcome) -> str:
     """What must not get worse and did; retention is often known in the training wording alone."""
-    for kind, what in (("retention", "the retention set"), ("earlier", "what was learned before")):
+    for kind, what in (
+        ("retention", "the retention set"),
+        ("earlier", "what earlier stages had taught"),
+        ("learned", "what the last stage had taught"),
+    ):
         of_kind = [one for one in comparisons if one.kind == kind and one.effect is not None and one.cause is None]
         for one in [one for one in of_kind if one.outcome == outcome] or of_kind:
             if one.effect is not None and one.effect.high < 0:

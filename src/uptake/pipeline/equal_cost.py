@@ -1,0 +1,99 @@
+"""Plans that cost the same: what a plan lacks is filled up with more of what any run trains on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from uptake.prescribe import Material
+from uptake.prescribe.mix import Reading, mixed
+from uptake.schedule import conflict_free
+from uptake.types import Document, Example, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Training tokens by phase.
+
+    Attributes:
+        read: Of continued pre-training.
+        tuned: Of fine-tuning.
+    """
+
+    read: int
+    tuned: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> Spent:
+        """What a plan costs."""
+        return cls(plan.cost.documents + plan.cost.general, plan.cost.sft)
+
+    def or_more(self, other: Spent) -> Spent:
+        """The larger one of each phase."""
+        return Spent(max(self.read, other.read), max(self.tuned, other.tuned))
+
+
+def filled_up(plan: Plan, material: Material, wanted: Spent, seed: int) -> Plan:
+    """Let a plan cost what others cost: more general text is read, and every stage is trained longer by one share.
+
+    The further rows are drawn from the plan's own order at random and put back at random within their stage, so that
+    no example is favoured. Where there is no general text, what it would have cost is spent on fine-tuning.
+
+    Args:
+        plan: A plan; one that costs as much already is not changed.
+        material: What it was drawn up from.
+        wanted: What it is to cost, to within one text and one row.
+        seed: Of the draws.
+    """
+    spent = Spent.of(plan)
+    to_read = wanted.read - spent.read if material.general else 0
+    to_tune = wanted.tuned + (0 if material.general else wanted.read) - spent.tuned
+    to_tune -= 0 if material.general else spent.read
+    cpt, general = plan.cpt, plan.cost.general
+    if to_read > 0:
+        cpt, general = _more_read(plan, material, to_read, seed)
+    sft, tuned = plan.sft, plan.cost.sft
+    if to_tune > 0:
+        sft, tuned = _more_tuned(plan, material, to_tune, seed)
+    return replace(plan, cpt=cpt, sft=sft, cost=replace(plan.cost, sft=tuned, general=general))
+
+
+def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[tuple[Document, ...], int]:
+    """The texts with more general ones among them, and the tokens of all that are general."""
+    general = frozenset(material.general)
+    documents = {one.id: one for one in plan.cpt if one not in general}
+    reading = Reading(documents, plan.cost.documents, [], [])
+    texts, held = mixed(reading, material, plan.cost.general + tokens, seed)
+    return tuple(texts), held
+
+
+def _more_tuned(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[tuple[Example, ...], int]:
+    """The rows with further ones among them, and the tokens of all."""
+    rng = np.random.default_rng([seed, len(plan.sft)])
+    length = {one.id: n for one, n in zip(material.examples, material.lengths, strict=True)}
+    ends: dict[str, tuple[int, int]] = {}
+    for place, one in enumerate(plan.sft):
+        ends[one.stage] = (ends.get(one.stage, (place, place))[0], place)
+    placed: list[tuple[float, Example]] = [(float(place), one) for place, one in enumerate(plan.sft)]
+    left, held = tokens, -1
+    while left != held:  # the same rows again, if there are not enough of them
+        held = left
+        for place in rng.permutation(len(plan.sft)):
+            one = plan.sft[place]
+            if length[one.id] <= left:
+                placed.append((rng.uniform(*ends[one.stage]), one))
+                left -= length[one.id]
+    placed.sort(key=lambda row: row[0])
+    number = {name: place for place, name in enumerate(dict.fromkeys(one.id for one in plan.sft))}
+    apart = [
+        (number[one], number[other])
+        for edit in plan.edits
+        if edit.action == "apart"
+        for one in edit.examples
+        for other in edit.others
+        if one in number and other in number
+    ]
+    examples = {number[one.id]: one for one in plan.sft}
+    order = conflict_free([number[one.id] for _, one in placed], apart, plan.step, seed)
+    return tuple(examples[place] for place in order), plan.cost.sft + tokens - left
