@@ -9,8 +9,8 @@ from patients import documents, examples, finding, material, words
 
 from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
-from uptake.schedule import violations
 from uptake.remedies import Options
+from uptake.schedule import violations
 from uptake.types import Plan
 
 SOME = examples()

@@ -14,7 +14,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.entities import entities
-from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_file
+from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources
 from uptake.pipeline.sources import read_rows
 from uptake.prescribe import FOR_CAUSE, Material
 from uptake.probe import question
@@ -96,7 +96,7 @@ def read_material(
         config: The run.
         diagnosis: What was found out about it.
         encoding: How its texts become tokens.
-        gather: Finds documents; None searches `config.corpus`.
+        gather: Finds documents; None searches the run's corpus and knowledge sources.
         processes: How many train together: what `max_steps` amounts to depends on it.
         tell: Told after each part of the work.
 
@@ -123,6 +123,7 @@ def read_material(
         limit=encoding.max_length,
         documents=gathered.documents,
         missing=gathered.missing,
+        notes=gathered.notes,
     )
     return material, findings
 
@@ -198,10 +199,9 @@ def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, 
 def _gathered(
     config: RunConfig, findings: Sequence[Finding], examples: Sequence[Example], gather: Gather | None, tell: Progress
 ) -> Gathered:
+    gather = gather or from_sources(config)
     if gather is None:
-        if config.corpus is None:
-            return Gathered()
-        gather = from_file(config.corpus, config.plan.documents)
+        return Gathered()
     ids = {one.id for one in findings if not one.learned and FOR_CAUSE.get(one.cause or "") in READING}
     about = entities(examples, ids)
     wanted = [Wanted(one.id, about[one.id], question(one), one.response) for one in examples if one.id in ids]

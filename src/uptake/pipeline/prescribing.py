@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from uptake.artifacts import digest, file_digest, locked, read_json, versions
 from uptake.config import RunConfig
@@ -30,6 +30,18 @@ from uptake.types import Plan
 
 PLAN_VERSION = 1
 """Part of the key of a plan: raised when the same input comes to give another one."""
+
+
+_READ = ("general", "corpus", "paraphrases", "heldout", "retention")
+"""Data sets beside the stages' that a plan depends on: what is measured is kept out of documents."""
+
+_WITHOUT_EFFECT: Any = {
+    "output_dir": True,
+    "gate": True,
+    "judge": True,
+    "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
+}
+"""Keys of a run that say nothing about its plan. Which server a source is asked from does."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,7 @@ def prescribe_run(
         start: `base`: train everything again. `tuned`: repair the tuned model.
         unsafe: Whether examples may go out.
         world_size: Processes that will train together; None for as many as trained the run.
-        gather: Finds documents; None searches `config.corpus`.
+        gather: Finds documents; None searches the run's corpus and knowledge sources.
         progress: Told after each part of the work.
 
     Raises:
@@ -124,9 +136,9 @@ def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
 def _key(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
     """Identifies all that a plan depends on."""
     data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
-    others = {name: file_digests(one) for name in ("general", "corpus") if (one := getattr(config, name))}
+    others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}
     template = None if config.chat_template is None else file_digest(config.chat_template)
-    options = config.model_dump(mode="json", exclude={"output_dir": True, "judge": {"base_url", "api_key_env"}})
+    options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     diagnosed = file_digest(diagnosis.folder / "diagnosis.parquet")
     return digest(PLAN_VERSION, options, data, others, diagnosed, chosen, template, versions())
 
