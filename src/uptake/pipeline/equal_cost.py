@@ -47,9 +47,9 @@ def filled_up(plan: Plan, material: Material, wanted: Spent, seed: int) -> Plan:
         seed: Of the draws.
     """
     spent = Spent.of(plan)
-    to_read = wanted.read - spent.read if material.general else 0
-    to_tune = wanted.tuned + (0 if material.general else wanted.read) - spent.tuned
-    to_tune -= 0 if material.general else spent.read
+    to_read, to_tune = wanted.read - spent.read, wanted.tuned - spent.tuned
+    if not material.general:
+        to_read, to_tune = 0, to_read + to_tune
     cpt, general = plan.cpt, plan.cost.general
     if to_read > 0:
         cpt, general = _more_read(plan, material, to_read, seed)

@@ -86,7 +86,7 @@ def prescribe_run(
     tuned = _tuned(config, diagnosis)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
-        key = _key(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
+        key = key_of(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
@@ -133,7 +133,7 @@ def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
     return name
 
 
-def _key(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
     """Identifies all that a plan depends on."""
     data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
     others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}

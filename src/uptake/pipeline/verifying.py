@@ -7,8 +7,9 @@ verdict.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,7 +17,7 @@ from uptake.artifacts import Busy, Parts, digest, empty, locked, open_parts, wri
 from uptake.artifacts.tables import MATRIX, OUTCOMES
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
-from uptake.verify import Assigned, Design, Key, compare_arms, forecast, matrix_row, verdict
+from uptake.verify import Assigned, Design, Key, compare_arms, forecast, foretold, matrix_row, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +222,23 @@ def _concluded(experiment: Experiment, folder: Path, cells: Iterable[tuple[Arm, 
 
 
 def foretold_of(experiment: Experiment) -> list[str]:
-    """What each arm but the control can show; to be said before the compute is spent."""
-    return [
-        f"{arm.name}: {line}"
-        for arm in experiment.arms
-        if arm.name != experiment.design.control
-        for line in forecast(experiment.assigned, arm.name, len(experiment.seeds))
-    ]
+    """What the experiment can show, of the matched remedies above all; to be said before the compute is spent."""
+    runs = len(experiment.seeds)
+    lines = forecast(matched_of(experiment), "matched", runs)
+    own = {(one.id, one.stage) for one in matched_of(experiment)}
+    others = Counter(
+        (one.arm, one.cause)
+        for one in experiment.assigned
+        if (one.id, one.stage) not in own and one.arm != experiment.design.control
+    )
+    if others:
+        least, most = min(others.values()), max(others.values())
+        lines.append(f"each other remedy on each cause: {least} to {most} items; {foretold(most, most, runs)}")
+    return lines
+
+
+def matched_of(experiment: Experiment) -> list[Assigned]:
+    """The items that get the remedy for their cause, as if they were of one arm `matched`."""
+    matched = experiment.design.matched
+    own = (one for one in experiment.assigned if one.arm in ("matched", matched.get(one.cause)))
+    return [replace(one, arm="matched") for one in own]
