@@ -74,7 +74,9 @@ class Prepared:
     def plan_of(self, arm: str, seed: int) -> Plan:
         """What an arm trains: the same for all arms with one seed, but for what its own items get."""
         drawn = _drawn(self.findings, self.material, replace(self.terms, seed=seed), self.chosen[arm], self.config)
-        return drawn if arm == NOTHING else filled_up(drawn, self.material, self.cost, seed)
+        if arm == NOTHING:
+            return drawn
+        return filled_up(drawn, self.material, self.cost, self.chosen[arm], seed)
 
     def run(self, progress: Progress = lambda step, done, total: None) -> dict[str, Any] | None:
         """Train and measure what is not done yet, then write `verdict/` in the run's folder.

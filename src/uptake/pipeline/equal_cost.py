@@ -1,7 +1,8 @@
-"""Plans that cost the same: what a plan lacks is filled up with more of what any run trains on."""
+"""Plans that cost the same: what a plan lacks is filled up with general text and with examples that need nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,16 +35,19 @@ class Spent:
         return Spent(max(self.read, other.read), max(self.tuned, other.tuned))
 
 
-def filled_up(plan: Plan, material: Material, wanted: Spent, seed: int) -> Plan:
-    """Let a plan cost what others cost: more general text is read, and every stage is trained longer by one share.
+def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection[str], seed: int) -> Plan:
+    """Let a plan cost what others cost, phase by phase, with what does nothing for the flagged examples in particular.
 
-    The further rows are drawn from the plan's own order at random and put back at random within their stage, so that
-    no example is favoured. Where there is no general text, what it would have cost is spent on fine-tuning.
+    More general text is read, and more rows are trained: those of learned examples, drawn from the plan's own order at
+    random and put back at random within their stage. Flagged examples among them would get a treatment of their own,
+    more exposures, paid for by what is spent on others. Where there is no general text, what it would have cost is
+    spent on fine-tuning.
 
     Args:
         plan: A plan; one that costs as much already is not changed.
         material: What it was drawn up from.
         wanted: What it is to cost, to within one text and one row.
+        flagged: Ids of the examples that were not learned.
         seed: Of the draws.
     """
     spent = Spent.of(plan)
@@ -55,7 +59,7 @@ def filled_up(plan: Plan, material: Material, wanted: Spent, seed: int) -> Plan:
         cpt, general = _more_read(plan, material, to_read, seed)
     sft, tuned = plan.sft, plan.cost.sft
     if to_tune > 0:
-        sft, tuned = _more_tuned(plan, material, to_tune, seed)
+        sft, tuned = _more_tuned(plan, material, to_tune, flagged, seed)
     return replace(plan, cpt=cpt, sft=sft, cost=replace(plan.cost, sft=tuned, general=general))
 
 
@@ -68,18 +72,21 @@ def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[
     return tuple(texts), held
 
 
-def _more_tuned(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[tuple[Example, ...], int]:
+def _more_tuned(
+    plan: Plan, material: Material, tokens: int, flagged: Collection[str], seed: int
+) -> tuple[tuple[Example, ...], int]:
     """The rows with further ones among them, and the tokens of all."""
     rng = np.random.default_rng([seed, len(plan.sft)])
     length = {one.id: n for one, n in zip(material.examples, material.lengths, strict=True)}
     ends: dict[str, tuple[int, int]] = {}
     for place, one in enumerate(plan.sft):
         ends[one.stage] = (ends.get(one.stage, (place, place))[0], place)
+    inert = [place for place, one in enumerate(plan.sft) if one.id not in flagged] or range(len(plan.sft))
     placed: list[tuple[float, Example]] = [(float(place), one) for place, one in enumerate(plan.sft)]
     left, held = tokens, -1
     while left != held:  # the same rows again, if there are not enough of them
         held = left
-        for place in rng.permutation(len(plan.sft)):
+        for place in rng.permutation(inert):
             one = plan.sft[place]
             if length[one.id] <= left:
                 placed.append((rng.uniform(*ends[one.stage]), one))
