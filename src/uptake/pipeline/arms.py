@@ -204,11 +204,10 @@ def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
     notes = []
     if wrong:
         notes.append(
-            f"{len(wrong)} examples are judged to be the wrong ones of a contradiction and are in no arm: to learn "
-            "them would be no success"
+            f"in no arm: {len(wrong)} judged to be the wrong one of a contradiction, which to learn would be no success"
         )
     if unknown:
-        notes.append(f"{len(unknown)} examples have no cause that a remedy is known for, and are in no arm")
+        notes.append(f"in no arm: {len(unknown)} without a cause that a remedy is known for")
     kept = [one for one in flagged if one.cause in FOR_CAUSE and not _is_wrong(one)]
     if not kept:
         why = "; ".join(notes) or "all were learned"

@@ -179,5 +179,5 @@ def _examples(config: RunConfig, diagnosis: Diagnosis) -> tuple[dict[tuple[str, 
                 train[row.id, row.stage] = row
             else:
                 retention[row.id] = row
-    others = list(retention.values())
+    others = [one for one in retention.values() if one.prompt]  # a text is not recalled, now or later
     return train, [one for one, fault in zip(others, check(others), strict=True) if fault is None]
