@@ -29,7 +29,8 @@ def spent(plan: Plan) -> tuple[int, int]:
 
 def longest(prepared: Prepared) -> int:
     """Tokens of the longest row, or text."""
-    return max(*prepared.material.lengths, *prepared.material.count([one.text for one in prepared.material.general]))
+    made = prepared.drawing.material
+    return max(*made.lengths, *made.count([one.text for one in made.general]))
 
 
 def test_half_gets_the_remedy_for_its_cause_and_the_control_costs_as_much(diagnosed: Callable[..., RunConfig]):

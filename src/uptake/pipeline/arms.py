@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.applying import apply
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
-from uptake.pipeline.equal_cost import Spent, filled_up
+from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up
 from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.plan_material import Encoding, read_material
 from uptake.pipeline.prescribing import key_of, processes_of, terms_of
@@ -37,18 +37,46 @@ APART = (
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """How the plans of arms are drawn up.
+
+    Attributes:
+        material: What plans are made of.
+        findings: What they are to mend, worst first.
+        terms: On which terms; the seed is that of the training.
+        times: What a plan may cost, in times the tokens of the run's own fine-tuning.
+        chosen: By arm, the remedy of each flagged example; None for none.
+        dose: What the plan for all reads for an example; None where it reads nothing.
+    """
+
+    material: Material
+    findings: list[Finding]
+    terms: Terms
+    times: float
+    chosen: Mapping[str, Mapping[str, str | None]]
+    dose: Dose | None
+
+    def own(self, arm: str, seed: int) -> Plan:
+        """An arm's plan as it comes, at what cost it may."""
+        terms = replace(self.terms, seed=seed)
+        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
+        return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
+
+    def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
+        """An arm's plan filled up to a cost."""
+        return filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """An experiment that can be run, and what it will cost.
 
     Attributes:
         experiment: Its arms.
         config: The run.
-        material: What plans are made of.
-        findings: What they are to mend, worst first.
-        terms: How they are drawn up; the seed is that of the training.
-        chosen: By arm, what is done for each flagged example.
+        drawing: How the plans of arms are drawn up.
         cost: The training tokens of every arm but `nothing`, to within one text and one row.
-        own: By arm, what its plan costs before it is filled up.
+        own: By arm that treats, what its plan costs before it is filled up.
         plain: Training tokens of the run's own fine-tuning.
         asked: What every model is asked.
         notes: What the reader should know.
@@ -56,10 +84,7 @@ class Prepared:
 
     experiment: Experiment
     config: RunConfig
-    material: Material
-    findings: list[Finding]
-    terms: Terms
-    chosen: Mapping[str, Mapping[str, str | None]]
+    drawing: Drawing
     cost: Spent
     own: Mapping[str, Spent]
     plain: int
@@ -73,10 +98,7 @@ class Prepared:
 
     def plan_of(self, arm: str, seed: int) -> Plan:
         """What an arm trains: the same for all arms with one seed, but for what its own items get."""
-        drawn = _drawn(self.findings, self.material, replace(self.terms, seed=seed), self.chosen[arm], self.config)
-        if arm == NOTHING:
-            return drawn
-        return filled_up(drawn, self.material, self.cost, self.chosen[arm], seed)
+        return self.drawing.own(arm, seed) if arm == NOTHING else self.drawing.filled(arm, seed, self.cost)
 
     def run(self, progress: Progress = lambda step, done, total: None) -> dict[str, Any] | None:
         """Train and measure what is not done yet, then write `verdict/` in the run's folder.
@@ -138,27 +160,17 @@ def prepare(
         )
     diagnosis = read_diagnosis(config.output_dir)
     asked = questions(config, diagnosis)
-    processes = processes_of(config)
-    encoding = Encoding.of(config)
-    material, findings = _when_free(config, diagnosis, encoding, matrix, progress)
-    terms = terms_of(config, encoding, unsafe, processes)
-    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
-    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
-    names = {(one.id, one.stage): own.id for one, own in zip(diagnosis, findings, strict=True)}
     flagged, notes = _eligible(diagnosis)
+    if any(one.cause == "data_conflict" for one in flagged) and not unsafe:
+        notes.append(APART)
     if matrix:
         assigned = assign_to_remedies(flagged, FOR_CAUSE, config.seed)
-        treating: tuple[str, ...] = tuple(dict.fromkeys(FOR_CAUSE.values()))
     else:
         assigned = assign(flagged, ("matched", CONTROL), config.seed)
-        treating = ("matched",)
-    everyone: dict[str, str | None] = {one.id: None for one in findings if not one.learned}
+    treating = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    chosen = {
-        arm: {**everyone, **{names[key]: remedy for key, remedy in given.get(arm, {}).items()}}
-        for arm in (*treating, CONTROL, NOTHING)
-    }
-    plans = {arm: _drawn(findings, material, terms, chosen[arm], config) for arm in treating}
+    drawing, names = _drawing(config, diagnosis, given, flagged, unsafe, progress)
+    plans = {arm: drawing.own(arm, config.seed) for arm in treating}
     cost = Spent(0, 0)
     for drawn in plans.values():
         cost = cost.or_more(Spent.of(drawn))
@@ -166,23 +178,44 @@ def prepare(
     arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
     if matrix:
         arms.append(Arm(NOTHING, {}))
-    key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes, asked.key, cost.read, cost.tuned])
     runs = tuple(config.seed + number for number in range(seeds))
-    if any(one.cause == "data_conflict" for one in assigned) and not unsafe:
-        notes.append(APART)
+    key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
     return Prepared(
         experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key),
         config=config,
-        material=material,
-        findings=findings,
-        terms=terms,
-        chosen=chosen,
+        drawing=drawing,
         cost=cost,
         own={arm: Spent.of(drawn) for arm, drawn in plans.items()},
         plain=next(iter(plans.values())).cost.plain,
         asked=asked,
         notes=(*notes, *(f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)),
     )
+
+
+def _drawing(
+    config: RunConfig,
+    diagnosis: Diagnosis,
+    given: Mapping[str, Mapping[Key, str]],
+    flagged: Sequence[Finding],
+    unsafe: bool,
+    progress: Progress,
+) -> tuple[Drawing, dict[Key, str]]:
+    """How plans are drawn up, and what they call each example."""
+    processes = processes_of(config)
+    encoding = Encoding.of(config)
+    whatever = len(given) > 1  # remedies meet causes that are not theirs, so documents are found for all
+    material, findings = _when_free(config, diagnosis, encoding, whatever, progress)
+    terms = terms_of(config, encoding, unsafe, processes)
+    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
+    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
+    names = {(one.id, one.stage): own.id for one, own in zip(diagnosis, findings, strict=True)}
+    nobody: dict[str, str | None] = {one.id: None for one in findings if not one.learned}
+    arms: dict[str, Mapping[Key, str]] = {**given, CONTROL: {}, NOTHING: {}}
+    chosen = {arm: {**nobody, **{names[key]: remedy for key, remedy in some.items()}} for arm, some in arms.items()}
+    everyone = {names[one.id, one.stage]: FOR_CAUSE[one.cause] for one in flagged if one.cause is not None}
+    drawing = Drawing(material, findings, terms, config.plan.budget, {**chosen, "": {**nobody, **everyone}}, None)
+    whole = drawing.own("", config.seed)
+    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material)), names
 
 
 def _when_free(
@@ -229,12 +262,6 @@ def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:
 
 def _remedy(one: Assigned) -> str:
     return FOR_CAUSE[one.cause] if one.arm == "matched" else one.arm
-
-
-def _drawn(
-    findings: list[Finding], material: Material, terms: Terms, chosen: Mapping[str, str | None], config: RunConfig
-) -> Plan:
-    return plan(findings, material, terms, remedies=chosen, budget=Budget(times=config.plan.budget))
 
 
 def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:

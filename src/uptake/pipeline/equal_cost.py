@@ -1,4 +1,4 @@
-"""Plans that cost the same: what a plan lacks is filled up with general text and with examples that need nothing."""
+"""Plans for some of the flagged examples: read as much for each as the whole plan does, and cost what others cost."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uptake.prescribe import Material
-from uptake.prescribe.mix import Reading, mixed
+from uptake.prescribe import Material, Terms
+from uptake.prescribe.mix import Reading, choose, mixed
+from uptake.remedies import document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Example, Plan
 
@@ -33,6 +34,55 @@ class Spent:
     def or_more(self, other: Spent) -> Spent:
         """The larger one of each phase."""
         return Spent(max(self.read, other.read), max(self.tuned, other.tuned))
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """What the plan for all flagged examples reads for each that it reads for.
+
+    Attributes:
+        tokens: Tokens of documents.
+        sentences: Sentence by sentence, and not in whole documents.
+    """
+
+    tokens: float
+    sentences: bool
+
+    @classmethod
+    def of(cls, plan: Plan, material: Material) -> Dose | None:
+        """What a plan reads; None where it reads nothing."""
+        examples = sum(len(edit.examples) for edit in plan.edits if edit.action == "read")
+        if not examples:
+            return None
+        whole = {document_key(one): one.text for found in material.documents.values() for one in found}
+        cut = [whole[name] for one in plan.cpt if (name := one.id.rpartition("#")[0]) in whole]
+        short = bool(cut) and (material.limit is None or min(material.count(cut)) <= material.limit)
+        return cls(plan.cost.documents / examples, short)
+
+
+def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
+    """Let a plan for some examples read for each of them what the plan for all reads.
+
+    With room for more it would read whole documents where the plan for all reads sentences, and be another remedy.
+
+    Args:
+        plan: The plan for some.
+        material: What it was drawn up from.
+        dose: What the plan for all reads.
+        terms: How the plan was drawn up.
+    """
+    asking = [edit for edit in plan.edits if edit.action == "read"]
+    if not asking:
+        return plan
+    responses = {one.id: one.response for one in material.examples}
+    room = round(dose.tokens * sum(len(edit.examples) for edit in asking))
+    reading = choose(asking, responses, material, min(room, plan.cost.documents), sentences=dose.sentences)
+    read = [replace(edit, tokens=n) for edit, n, held in zip(asking, reading.of, reading.held, strict=True) if held]
+    rest = [edit for edit in plan.edits if edit.action != "read"]
+    wanted = round(reading.tokens * (1 - terms.augmented) / terms.augmented) if material.general else 0
+    texts, general = mixed(reading, material, wanted, terms.seed)
+    cost = replace(plan.cost, documents=reading.tokens, general=general)
+    return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
 
 
 def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection[str], seed: int) -> Plan:
