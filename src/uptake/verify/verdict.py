@@ -162,14 +162,18 @@ def _overall(comparisons: Sequence[Comparison], outcome: Outcome) -> Comparison 
 
 
 def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
-    """For each cause the remedy with the largest effect, and the one with the largest effect per token."""
+    """For each cause the remedy with the largest effect, and with the largest per token, of those shown to help.
+
+    The largest of many effects is often that of the fewest items, and chance.
+    """
     cells = [one for one in comparisons if one.kind == "treated" and one.remedy is not None and one.cause is not None]
     found: dict[str, Mapping[str, Any]] = {}
     for cause in sorted({one.cause for one in cells if one.cause is not None}):
         of_cause = [one for one in cells if one.cause == cause]
-        priced = [one for one in of_cause if one.per_million is not None]
+        shown = [one for one in of_cause if one.effect is not None and one.effect.low > 0]
+        priced = [one for one in shown if one.per_million is not None]
         found[cause] = {
-            "by_effect": max(of_cause, key=lambda one: one.difference).remedy,
+            "by_effect": max(shown, key=lambda one: one.difference).remedy if shown else None,
             "by_tokens": max(priced, key=lambda one: one.per_million or 0.0).remedy if priced else None,
             "matched": next((one.remedy for one in of_cause if one.matched), None),
         }
