@@ -26,6 +26,7 @@ class Material:
         limit: Tokens that a row may have; longer documents are read in pieces. None for no limit.
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
+        notes: What the reader of the plan should know about it.
     """
 
     examples: Sequence[Example]
@@ -36,6 +37,7 @@ class Material:
     limit: int | None = None
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

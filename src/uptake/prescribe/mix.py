@@ -34,7 +34,9 @@ class Reading:
     left_out: int = 0
 
 
-def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Material, room: int) -> Reading:
+def choose(
+    edits: Sequence[Edit], responses: Mapping[str, str], material: Material, room: int, *, sentences: bool = False
+) -> Reading:
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
     Passages that state the response come first. Documents are read whole where there is room for all that state one;
@@ -46,6 +48,7 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
         responses: The response of each example.
         material: Holds the documents.
         room: Tokens that may be read.
+        sentences: Read sentence by sentence even where there is room for whole documents.
     """
     documents = {document_key(one): one for found in material.documents.values() for one in found}
     asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
@@ -53,7 +56,7 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
     count = _once(material.count)
     cut = passages(wanted, count, material.limit, material.limit)
     queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
-    if sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first}) > room:
+    if sentences or sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first}) > room:
         cut = passages(wanted, count, SENTENCE, material.limit)
         queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
     return _fitting([first + rest for first, rest in queues], cut, room)

@@ -105,7 +105,7 @@ class _Draft:
     idle: frozenset[int]
 
     def __post_init__(self) -> None:
-        self.notes: list[str] = []
+        self.notes: list[str] = [*self.material.notes]
         self.unread: list[Unmended] = []
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
