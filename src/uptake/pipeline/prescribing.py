@@ -28,7 +28,7 @@ from uptake.prescribe import (
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -97,7 +97,9 @@ def prescribe_run(
             start=start,
             model=config.model_name_or_path if start == "base" else tuned,
             step=rows_of_a_step(encoding.last) * processes,
+            reading=chosen.reading,
             augmented=chosen.augmented,
+            readings=chosen.readings,
             protection=chosen.protection,
             options=Options(unsafe, chosen.documents, chosen.exposures),
             training=encoding.last,

@@ -1,7 +1,7 @@
 """A plan as a folder: written whole or not at all, and read back.
 
-`plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the rows in their order, `plan.md` the same for
-people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
+`plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the texts and rows in their order, `plan.md` the
+same for people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from uptake.prescribe.rows import (
 from uptake.prescribe.trainers import Export, configs
 from uptake.types import Cost, Edit, Example, Plan, Unmended
 
-VERSION = 1
+VERSION = 2
 """Of the schema of `plan.json`."""
 
 
@@ -79,11 +79,11 @@ def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | byte
 
 def _lines(plan: Plan, row: Callable[[Example], Mapping[str, Any]]) -> Iterator[str]:
     """A line for each row of fine-tuning; an example that comes again is not written out again from its parts."""
-    known: dict[str, str] = {}
+    known: dict[int, str] = {}
     for example in plan.sft:
-        if example.id not in known:
-            known[example.id] = to_json(row(example))
-        yield known[example.id]
+        if id(example) not in known:
+            known[id(example)] = to_json(row(example))
+        yield known[id(example)]
 
 
 def _write(path: Path, data: Iterable[str] | bytes) -> None:
@@ -108,6 +108,7 @@ def _head(plan: Plan, key: str, digests: Mapping[str, str]) -> bytes:
         "model": plan.model,
         "step": plan.step,
         "texts": len(plan.cpt),
+        "reading": plan.reading,
         "rows": len(plan.sft),
         "cost": {**asdict(plan.cost), "total": plan.cost.total},
         "training": dict(plan.training),
@@ -134,7 +135,7 @@ def read_plan(folder: Path) -> Plan:
     Rows that were changed by hand since are read as they are.
 
     Args:
-        folder: Holds `plan.json`, `sft.jsonl` and, if there is continued pre-training, `cpt.jsonl`.
+        folder: Holds `plan.json`, `sft.jsonl` and, if texts are read, `cpt.jsonl`.
 
     Raises:
         UptakeError: There is no plan, or it cannot be read.
@@ -155,6 +156,7 @@ def read_plan(folder: Path) -> Plan:
         training=head["training"],
         peft=head["peft"],
         notes=tuple(head["notes"]),
+        reading=head["reading"],
     )
 
 
