@@ -15,6 +15,7 @@ import typer
 
 from uptake.cli import (
     config_schema,
+    cure,
     demo,
     diagnose,
     diff,
@@ -49,6 +50,7 @@ app.command("demo")(demo.command)
 app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
+app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)

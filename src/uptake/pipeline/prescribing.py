@@ -19,9 +19,12 @@ from uptake.prescribe import (
     Budget,
     Export,
     Terms,
+    asked_for,
+    changed,
     found_plan,
     kind_of,
     plan,
+    read_plan,
     refuse_changed,
     write_plan,
 )
@@ -109,8 +112,44 @@ def prescribe_run(
         drawn = plan(findings, material, terms, budget=Budget(times=chosen.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
-        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key)
+        asked = {"start": start, "unsafe": unsafe, "processes": processes}
+        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
+
+
+def plan_to_apply(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] | None = None,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """The plan that a run is cured by: the one that is there, drawn up anew if its input has changed, or a new one.
+
+    Args:
+        config: The run.
+        start: As in `prescribe_run`; None for what the plan that is there was asked for, else `base`.
+        unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for.
+    """
+    folder = config.output_dir / "plan"
+    asked = asked_for(folder)
+    if asked is None:
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, world_size=processes, progress=progress)
+    same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
+    if same and changed(folder) is not None:
+        return Prescribed(folder, read_plan(folder), True)
+    return prescribe_run(
+        config,
+        start=start or asked["start"],
+        unsafe=unsafe or asked["unsafe"],
+        world_size=asked["processes"],
+        progress=progress,
+    )
 
 
 def _processes(config: RunConfig) -> int:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import cannot_write, file_digest, read_json, versions, write_bytes
+from uptake.artifacts import cannot_write, digest, file_digest, read_json, versions, write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.errors import UptakeError
 from uptake.prescribe.markdown import plan_markdown
@@ -32,7 +32,9 @@ VERSION = 2
 """Of the schema of `plan.json`."""
 
 
-def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
+def write_plan(
+    folder: Path, plan: Plan, made: Export, key: str, asked: Mapping[str, bool | int | str] | None = None
+) -> None:
     """Write a plan; a killed run leaves none, or the former one.
 
     Args:
@@ -40,6 +42,7 @@ def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
         plan: The plan.
         made: What the trainers' settings are made from.
         key: Identifies what the plan was made from.
+        asked: What it was asked for with, so that it can be made anew: `start`, `unsafe`, `processes`.
 
     Raises:
         UptakeError: The disk is full, the place cannot be written, or the plan there was changed by hand.
@@ -52,7 +55,7 @@ def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
         for name, data in _files(plan, made):
             _write(partial / name, data)
         digests = {path.relative_to(partial).as_posix(): file_digest(path) for path in _paths(partial)}
-        write_bytes(partial / "plan.json", _head(plan, key, digests))
+        write_bytes(partial / "plan.json", _head(plan, key, digests, asked or {}))
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
@@ -99,11 +102,12 @@ def _paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "plan.json")
 
 
-def _head(plan: Plan, key: str, digests: Mapping[str, str]) -> bytes:
+def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, Any]) -> bytes:
     """`plan.json`: a key a line, and of lists an element a line."""
     head: dict[str, Any] = {
         "version": VERSION,
         "key": key,
+        "asked": dict(asked),
         "start": plan.start,
         "model": plan.model,
         "step": plan.step,
@@ -210,14 +214,45 @@ def refuse_changed(folder: Path) -> None:
     Raises:
         UptakeError: A file of it is not as it was written.
     """
+    if (path := changed(folder)) is not None:
+        raise UptakeError(
+            f"{path} was changed since the plan was written, and would be lost",
+            expected="a plan as it was written, or none",
+            fix=f"move {folder} elsewhere, or delete it",
+        )
+
+
+def changed(folder: Path) -> Path | None:
+    """A file of a plan that somebody changed since it was written, or added; None without one.
+
+    Raises:
+        UptakeError: The plan cannot be read.
+    """
     if not (folder / "plan.json").exists():
-        return
+        return None
     written = _read_head(folder)["files"]
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
         if name not in written or file_digest(path) != written[name]:
-            raise UptakeError(
-                f"{path} was changed since the plan was written, and would be lost",
-                expected="a plan as it was written, or none",
-                fix=f"move {folder} elsewhere, or delete it",
-            )
+            return path
+    return None
+
+
+def asked_for(folder: Path) -> dict[str, Any] | None:
+    """What a plan was asked for with; None where there is no plan.
+
+    Raises:
+        UptakeError: The plan cannot be read.
+    """
+    return dict(_read_head(folder)["asked"]) if (folder / "plan.json").exists() else None
+
+
+def content_of(folder: Path) -> str:
+    """Identifies what a plan trains: texts, rows, their order, and the settings.
+
+    Raises:
+        UptakeError: There is no plan, or it cannot be read.
+    """
+    head = _read_head(folder)
+    rows = [file_digest(folder / name) for name in ("cpt.jsonl", "sft.jsonl") if (folder / name).exists()]
+    return digest(rows, [head[name] for name in ("start", "reading", "step", "training", "peft")])
