@@ -24,6 +24,7 @@ from uptake.cli import (
     lab,
     prescribe,
     report,
+    run,
     show,
     train,
     validate,
@@ -48,6 +49,7 @@ app = typer.Typer(
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
 app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
+app.command("run", cls=RunCommand, epilog=EPILOG)(run.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)

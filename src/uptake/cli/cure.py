@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -14,6 +15,9 @@ from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
     from uptake.pipeline.curing import Cured
+
+
+NOTHING = "every example was learned: there is nothing to cure"
 
 
 def command(
@@ -39,8 +43,13 @@ def command(
     config = load_run(run, overrides(ctx))
     with progress_bar() as progress:
         done = cure_run(config, start=start_of(start), unsafe=unsafe, progress=progress)
-    if done is not None:
-        typer.echo(printable(show(done)))
+    if first_process():
+        typer.echo(printable(NOTHING if done is None else show(done)))
+
+
+def first_process() -> bool:
+    """Whether this process talks: the first of several, or the only one."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def start_of(given: str | None) -> Literal["base", "tuned"] | None:

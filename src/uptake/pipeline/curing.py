@@ -90,7 +90,7 @@ def cure_run(
         progress: Told after each part of the work.
 
     Returns:
-        What became of it; None in the other processes.
+        What became of it; None in the other processes, and where every example was learned.
 
     Raises:
         UptakeError: There is no diagnosis, or something about the input is wrong.
@@ -99,13 +99,17 @@ def cure_run(
     folder, planned = config.output_dir / "cured", config.output_dir / "plan"
     with locked(config.output_dir / ".cure") if first else nullcontext():
         aside = None
-        if first:
+        healthy = _all_learned(config) if first else False
+        if first and not healthy:
             plan_to_apply(config, start=start, unsafe=unsafe, progress=progress)
             aside = _make_room(folder, content_of(planned))
         if several:
             from uptake.models.train_stage import wait_for_everyone
 
             wait_for_everyone(settings_of(config, config.stages[-1]), folder)
+            healthy = _all_learned(config)
+        if healthy:
+            return None
         plan = read_plan(planned)
         model = apply(plan, config, folder, progress=progress)
         if not first:
@@ -121,6 +125,11 @@ def cure_run(
         told = {"plan": content_of(planned), "groups": [asdict(one) for one in groups], "retention": retention}
         write_json(folder / "cure.json", {**told, "cost": {**asdict(plan.cost), "total": plan.cost.total}})
         return Cured(model, after, groups, retention, plan.cost, aside)
+
+
+def _all_learned(config: RunConfig) -> bool:
+    summary = read_diagnosis(config.output_dir).summary()
+    return bool(summary["learned"]["count"] == summary["n"])
 
 
 def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collection[str] = ()) -> tuple[Group, ...]:
