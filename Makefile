@@ -28,7 +28,7 @@ test: $(STAMP)  ## lint, types, layers, tests with coverage; stops at the first 
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --cov --numprocesses 2 --dist worksteal
 
-demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it
+demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it, cure it
 	$(BIN)/uptake demo --output_dir runs/demo
 
 bench: $(STAMP)  ## scoring speed against lm-evaluation-harness
