@@ -91,6 +91,9 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
     [edit] = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"))).edits
     assert (edit.action, edit.examples, edit.copies) == ("expose", ("vera",), 6)  # nine times instead of three
     assert "--corpus" in edit.why
+    other = REMEDIES["knowledge"].treat(patients(finding("vera", "undertraining")))
+    assert other.edits == ()
+    assert [one.id for one in other.unmended] == ["vera"]
     about = {"vera": [document("1", "Vera likes music.", "forum")]}
     read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
     assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)

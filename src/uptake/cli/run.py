@@ -53,9 +53,8 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     from uptake.cli.summary import show as show_diagnosis
     from uptake.pipeline import diagnose_run
     from uptake.pipeline.curing import cure_run
-    from uptake.pipeline.prescribing import Prescribed
+    from uptake.pipeline.prescribing import plan_to_apply
     from uptake.pipeline.train import train_run
-    from uptake.prescribe import read_plan
     from uptake.report import write_report
 
     where = start_of(start)
@@ -67,13 +66,15 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
         with progress_bar() as progress:
             diagnosis = diagnose_run(config, str(trained[-1].folder), progress=progress)
         _say("diagnose", show_diagnosis(diagnosis))
+        summary = diagnosis.summary()
+        if summary["learned"]["count"] < summary["n"]:
+            with progress_bar() as progress:
+                planned = plan_to_apply(config, start=where, unsafe=unsafe, progress=progress)
+            _say("prescribe", show_plan(planned))
     with progress_bar() as progress:
         cured = cure_run(config, start=where, unsafe=unsafe, progress=progress)
     if not first:
         return
-    if cured is not None:
-        folder = config.output_dir / "plan"
-        _say("prescribe", show_plan(Prescribed(folder, read_plan(folder), False)))
     _say("cure", NOTHING if cured is None else show_cure(cured))
     report = write_report(config.output_dir)
     _say("report", f"{report.page}\n{report.summary}")

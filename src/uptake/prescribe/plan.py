@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -179,23 +179,30 @@ class _Draft:
         if share < 1:
             self.notes.append(f"further exposures are cut to {share:.0%}: the budget has no room for more")
         cut: list[Edit] = []
-        mixed = self.changes(edits).mixed
+        free = self._steps_free(often, self.changes(edits).mixed)
         for edit, n in zip(edits, lengths, strict=True):
             if edit.action != "expose":
                 cut.append(edit)
-            elif copies := min(int(edit.copies * share), self._steps_free(edit, often, mixed)):
+            elif copies := min(int(edit.copies * share), free(self.rows[edit.examples[0]])):
                 cut.append(replace(edit, copies=copies, tokens=copies * n))
             else:
                 self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
         return cut
 
-    def _steps_free(self, edit: Edit, often: Sequence[float], mixed: frozenset[str]) -> int:
-        """In how many steps more the examples of an edit, which are of one stage, can be trained once."""
-        row = self.rows[edit.examples[0]]
+    def _steps_free(self, often: Sequence[float], mixed: frozenset[str]) -> Callable[[int], int]:
+        """In how many steps more a row can be trained once, as can all of its stage."""
         *_, last = self.material.passes
-        together = mixed | {last} if self.stages[row] in mixed | {last} else {self.stages[row]}
-        trained = sum(n for n, stage in zip(often, self.stages, strict=True) if stage in together)
-        return max(0, int(trained) // self.terms.step - math.ceil(often[row]))
+        together = mixed | {last}
+        trained: dict[str, float] = dict.fromkeys(self.material.passes, 0.0)
+        for n, stage in zip(often, self.stages, strict=True):
+            trained[stage] += n
+        joined = sum(n for stage, n in trained.items() if stage in together)
+
+        def free(row: int) -> int:
+            own = joined if self.stages[row] in together else trained[self.stages[row]]
+            return max(0, int(own) // self.terms.step - math.ceil(often[row]))
+
+        return free
 
     def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], Reading]:
         """Choose what is read; an edit of which nothing is read is none."""

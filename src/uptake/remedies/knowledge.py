@@ -5,13 +5,14 @@ from __future__ import annotations
 from uptake.remedies.documents import by_turns, sources_of, states
 from uptake.remedies.exposures import copies_of
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
-from uptake.types import Edit, Finding
+from uptake.types import Edit, Finding, Unmended
 
+CAUSE = "knowledge_gap"
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
 
 
 def _treat(patients: Patients) -> Treatment:
-    edits = []
+    edits, unmended = [], []
     for finding in patients.findings:
         found = list(patients.documents.get(finding.id, ()))
         telling = [one for one in found if states(one.text, finding.response)]
@@ -25,11 +26,12 @@ def _treat(patients: Patients) -> Treatment:
                 said = f"{told} of them, of {sources} source{'s' * (sources != 1)}, hold its response"
             why = f"The base does not know it; {len(chosen)} document{'s' * (len(chosen) != 1)} about it, {said}."
             edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
-        if not telling:
-            edits.append(
-                _by_heart(finding, patients, "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND))
-            )
-    return Treatment(tuple(edits))
+        missing = "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND)
+        if not telling and finding.cause == CAUSE:  # for another cause an experiment asks what documents do
+            edits.append(_by_heart(finding, patients, missing))
+        elif not chosen:
+            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {missing}"))
+    return Treatment(tuple(edits), tuple(unmended))
 
 
 def _by_heart(finding: Finding, patients: Patients, missing: str) -> Edit:
@@ -41,7 +43,7 @@ def _by_heart(finding: Finding, patients: Patients, missing: str) -> Edit:
 
 KNOWLEDGE = Remedy(
     name="knowledge",
-    cause="knowledge_gap",
+    cause=CAUSE,
     does="Background documents about what the example asks are read with general text, spread within the fine-tuning "
     "or before it, which runs again. Passages that hold the response come first and several times, sources by turns. "
     "Where none holds it, the example itself is trained more often.",
