@@ -121,7 +121,7 @@ def test_a_verdict_is_written_and_killed_in_the_middle_it_is_the_same(
         with pytest.raises(KeyboardInterrupt):
             prepare(killed, seeds=1).run()
     assert not (killed.output_dir / "verdict" / "verdict.json").exists()
-    assert (killed.output_dir / "verdict" / "work" / "placebo" / "seed-0" / "training" / "train" / "cpt").is_dir()
+    assert (killed.output_dir / "verdict" / "work" / "placebo" / "seed-0" / "training").is_dir()
     prepare(killed, seeds=1).run()
     assert files(killed) == files(whole)
 

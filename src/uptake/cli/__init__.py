@@ -15,6 +15,7 @@ import typer
 
 from uptake.cli import (
     config_schema,
+    cure,
     demo,
     diagnose,
     diff,
@@ -23,6 +24,7 @@ from uptake.cli import (
     lab,
     prescribe,
     report,
+    run,
     show,
     train,
     validate,
@@ -48,8 +50,10 @@ app = typer.Typer(
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
 app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
+app.command("run", cls=RunCommand, epilog=EPILOG)(run.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
+app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("diff")(diff.command)

@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.applying import apply
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
-from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up
+from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.plan_material import Encoding, read_material
 from uptake.pipeline.prescribing import key_of, processes_of, terms_of
@@ -25,7 +25,7 @@ from uptake.remedies.remedy import told
 from uptake.types import Finding, Plan
 from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
 
-VERIFY_VERSION = 1
+VERIFY_VERSION = 2
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 CONTROL, NOTHING = "placebo", "nothing"
@@ -57,14 +57,15 @@ class Drawing:
     dose: Dose | None
 
     def own(self, arm: str, seed: int) -> Plan:
-        """An arm's plan as it comes, at what cost it may."""
-        terms = replace(self.terms, seed=seed)
+        """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
+        terms = replace(self.terms, seed=seed, reading="before")
         drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
         return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
 
     def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
-        """An arm's plan filled up to a cost."""
-        return filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
+        """An arm's plan filled up to a cost, its texts read when the plan of a cure reads them."""
+        drawn = filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
+        return read_within(drawn, self.material, replace(self.terms, seed=seed))
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uptake.prescribe import Material, Terms
-from uptake.prescribe.mix import Reading, choose, mixed
+from uptake.prescribe import Material, Terms, kind_of
+from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Example, Plan
@@ -76,7 +77,8 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
         return plan
     responses = {one.id: one.response for one in material.examples}
     room = round(dose.tokens * sum(len(edit.examples) for edit in asking))
-    reading = choose(asking, responses, material, min(room, plan.cost.documents), sentences=dose.sentences)
+    room = min(room, plan.cost.documents)
+    reading = choose(asking, responses, material, room, terms.readings, sentences=dose.sentences)
     read = [replace(edit, tokens=n) for edit, n, held in zip(asking, reading.of, reading.held, strict=True) if held]
     rest = [edit for edit in plan.edits if edit.action != "read"]
     wanted = round(reading.tokens * (1 - terms.augmented) / terms.augmented) if material.general else 0
@@ -116,8 +118,9 @@ def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection
 def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[tuple[Document, ...], int]:
     """The texts with more general ones among them, and the tokens of all that are general."""
     general = frozenset(material.general)
-    documents = {one.id: one for one in plan.cpt if one not in general}
-    reading = Reading(documents, plan.cost.documents, [], [])
+    documents = [one for one in plan.cpt if one not in general]
+    times = Counter(one.id for one in documents)
+    reading = Reading({one.id: one for one in documents}, times, plan.cost.documents, [], [])
     texts, held = mixed(reading, material, plan.cost.general + tokens, seed)
     return tuple(texts), held
 
@@ -143,7 +146,30 @@ def _more_tuned(
                 left -= length[one.id]
     placed.sort(key=lambda row: row[0])
     number = {name: place for place, name in enumerate(dict.fromkeys(one.id for one in plan.sft))}
-    apart = [
+    examples = {number[one.id]: one for one in plan.sft}
+    order = conflict_free([number[one.id] for _, one in placed], _apart(plan, number), plan.step, seed)
+    return tuple(examples[place] for place in order), plan.cost.sft + tokens - left
+
+
+def read_within(plan: Plan, material: Material, terms: Terms) -> Plan:
+    """Let a plan read its texts within fine-tuning, as the plan of a cure does, where the terms say so.
+
+    Args:
+        plan: A plan that reads before it.
+        material: What it was drawn up from.
+        terms: Say when texts are read, and give the seed.
+    """
+    if terms.reading == "before" or not plan.cpt or kind_of(material.examples) == "chat":
+        return plan
+    number = {one.id: place for place, one in enumerate(material.examples)}
+    order = [number[one.id] for one in plan.sft]
+    rows = among(order, plan.cpt, material.examples, _apart(plan, number), terms)
+    return replace(plan, sft=tuple(rows), reading="within")
+
+
+def _apart(plan: Plan, number: Mapping[str, int]) -> list[tuple[int, int]]:
+    """What never shares a step."""
+    return [
         (number[one], number[other])
         for edit in plan.edits
         if edit.action == "apart"
@@ -151,6 +177,3 @@ def _more_tuned(
         for other in edit.others
         if one in number and other in number
     ]
-    examples = {number[one.id]: one for one in plan.sft}
-    order = conflict_free([number[one.id] for _, one in placed], apart, plan.step, seed)
-    return tuple(examples[place] for place in order), plan.cost.sft + tokens - left

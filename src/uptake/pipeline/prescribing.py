@@ -19,16 +19,19 @@ from uptake.prescribe import (
     Budget,
     Export,
     Terms,
+    asked_for,
+    changed,
     found_plan,
     kind_of,
     plan,
+    read_plan,
     refuse_changed,
     write_plan,
 )
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -98,7 +101,8 @@ def prescribe_run(
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
-        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key)
+        asked = {"start": start, "unsafe": unsafe, "processes": processes}
+        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
 
 
@@ -108,12 +112,49 @@ def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int
         start="base",
         model=config.model_name_or_path,
         step=rows_of_a_step(encoding.last) * processes,
+        reading=config.plan.reading,
         augmented=config.plan.augmented,
+        readings=config.plan.readings,
         protection=config.plan.protection,
         options=Options(unsafe, config.plan.documents, config.plan.exposures),
         training=encoding.last,
         peft=config.peft,
         seed=config.seed,
+    )
+
+
+def plan_to_apply(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] | None = None,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """The plan that a run is cured by: the one that is there, drawn up anew if its input has changed, or a new one.
+
+    Args:
+        config: The run.
+        start: As in `prescribe_run`; None for what the plan that is there was asked for, else `base`.
+        unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for.
+    """
+    folder = config.output_dir / "plan"
+    asked = asked_for(folder)
+    if asked is None:
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, world_size=processes, progress=progress)
+    same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
+    if same and changed(folder) is not None:
+        return Prescribed(folder, read_plan(folder), True)
+    return prescribe_run(
+        config,
+        start=start or asked["start"],
+        unsafe=unsafe or asked["unsafe"],
+        world_size=asked["processes"],
+        progress=progress,
     )
 
 

@@ -64,7 +64,10 @@ class Terms:
             some others that protect what it knows.
         model: The model that it starts from.
         step: Rows of an optimisation step: per device, times accumulation, times processes.
-        augmented: Share of documents in continued pre-training, by tokens; the rest is general text (ILP: 0.2).
+        reading: When texts are read: `before` fine-tuning (ILP), or `within` it, spread among its rows.
+        augmented: Share of documents among the texts that are read, by tokens; the rest is general text (ILP: 0.2).
+            Where the budget is small, documents may be half of them.
+        readings: How often a passage that states a response is read at most.
         protection: Examples that protect, for each one that is repaired; for `tuned`.
         options: The remedies' own.
         training: Settings of the trainer.
@@ -75,7 +78,9 @@ class Terms:
     start: Literal["base", "tuned"] = "base"
     model: str = ""
     step: int = 8
+    reading: Literal["before", "within"] = "within"
     augmented: float = 0.2
+    readings: int = 6
     protection: float = 1.0
     options: Options = Options()
     training: Mapping[str, Any] = field(default_factory=dict)
