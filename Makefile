@@ -33,7 +33,7 @@ docs: $(STAMP)  ## the documentation in site/, warnings as errors; what it says 
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m mkdocs build --quiet --strict
 
-demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it
+demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it, cure it
 	$(BIN)/uptake demo --output_dir runs/demo
 
 bench: $(STAMP)  ## scoring speed against lm-evaluation-harness

@@ -25,7 +25,7 @@ gc.freeze()
 install_import_hook("uptake", "beartype.beartype")
 
 # fixtures that several folders share
-pytest_plugins = ("llm_server", "small_models", "train_runs")
+pytest_plugins = ("llm_server", "small_models", "train_runs", "diagnosed_runs")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -298,8 +298,9 @@ class Plan:
     Attributes:
         start: Whether it starts from the base or repairs the tuned model.
         model: That model: a folder or a hub id.
-        cpt: The texts of continued pre-training, in order; empty where there is none.
-        sft: The rows of fine-tuning, in order: an example stands there as often as it is trained.
+        cpt: The texts that are read, in order, each as often as it is; empty where there are none.
+        sft: The rows of fine-tuning, in order: an example stands there as often as it is trained, and a text that is
+            read within fine-tuning has an empty prompt.
         step: Rows of an optimisation step; the order of `sft` is planned for it.
         edits: What is changed, and why.
         unmended: What nothing is done for.
@@ -307,6 +308,7 @@ class Plan:
         training: Fields of TRL's `SFTConfig`: those of the run's last stage.
         peft: Its LoRA settings; None trains all weights.
         notes: What the reader should know.
+        reading: When the texts are read: `before` fine-tuning, as continued pre-training, or `within` it.
     """
 
     start: Literal["base", "tuned"]
@@ -320,3 +322,4 @@ class Plan:
     training: Mapping[str, Any]
     peft: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    reading: Literal["before", "within"] = "before"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from uptake.cli import main
 from uptake.lab import base, demo
 from uptake.lab.key import Entry
 from uptake.lab.plants import Controls
@@ -99,26 +101,38 @@ def test_found_beside_planted():
         Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None, cause=cause)
         for name, (learned, shallow, forgotten, cause) in said.items()
     ]
-    assert [line.split() for line in demo.beside(key, findings).splitlines()] == [
-        ["planted", "examples", "not", "learned", "so", "told", "shallow", "forgotten"],
-        ["knowledge_gap", "1", "1", "1", "0", "0"],
-        ["forgetting", "1", "1", "0", "0", "1"],
-        ["nothing", "2", "1", "2", "1", "0"],
+    after = [replace(one, learned=one.id in ("a", "c")) for one in findings]
+    assert [line.split() for line in demo.beside(key, findings, after).splitlines()] == [
+        ["planted", "examples", "not", "learned", "so", "told", "shallow", "forgotten", "cured"],
+        ["knowledge_gap", "1", "1", "1", "0", "0", "1"],
+        ["forgetting", "1", "1", "0", "0", "1", "0"],
+        ["nothing", "2", "1", "2", "1", "0", "0"],
     ]
+    # by hand: a is right, b is named by its second cause, which counts; c and d name none, as they should
+    assert demo.macro_f1(key, findings) == (1.0, 4)
 
 
 @pytest.mark.slow
-def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch):
+def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "CONTROLS", Controls(size=4))
     monkeypatch.setattr(base, "LEAST_STEPS", 2)
     monkeypatch.setattr(base, "PASSES", 0)
     monkeypatch.setenv("UPTAKE_CACHE", str(tmp_path / "cache"))
-    diagnosis, key = demo.run(tmp_path / "demo", lambda what, done, total: None)
+
+    def run() -> str:
+        with pytest.raises(SystemExit) as leave:
+            main(["demo", "--output_dir", str(tmp_path / "demo")])
+        assert leave.value.code == 0
+        return capsys.readouterr().out
+
+    out = run()
+    for step in ("train", "diagnose", "prescribe", "cure", "report"):
+        assert f"== {step} ==" in out
     # 4 of each cause, 8 of forgetting; controls: 4 in both stages, 4 in the last alone, 16 times one composite
-    assert len(key) == 52
-    assert {finding.id for finding in diagnosis} == {entry.id for entry in key}
+    assert out.count("52") >= 1 and "macro-F1" in out
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.safetensors")}
-    assert sorted(path.parent.name for path in made) == ["base", "early", "main"]
-    again, _ = demo.run(tmp_path / "demo", lambda what, done, total: None)
-    assert [finding.id for finding in again] == [finding.id for finding in diagnosis]
+    assert sorted(path.parent.name for path in made) == ["base", "early", "main", "sft"]
+    page = (tmp_path / "demo" / "report.html").read_bytes()
+    assert run().split("== diagnose ==")[1] == out.split("== diagnose ==")[1]
     assert {path: path.stat().st_mtime_ns for path in made} == made
+    assert (tmp_path / "demo" / "report.html").read_bytes() == page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from uptake.errors import UptakeError
 from uptake.models.train_watch import Watch
 from uptake.pipeline.applying import _in_order, apply
 from uptake.prescribe import Export, write_plan
+from uptake.prescribe.rows import text_row
 from uptake.schedule import violations
 from uptake.types import Cost, Document, Edit, Example, Plan
 
@@ -67,6 +69,19 @@ def test_a_written_plan_is_trained_as_trl_trains_its_files(
     before = found.stat().st_mtime_ns
     assert apply(plan, config, tmp_path / "cured") == found
     assert found.stat().st_mtime_ns == before
+
+
+def test_texts_among_the_rows_are_trained_as_trl_trains_them(
+    run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path
+):
+    rows = [row for pair in zip(FACTS, map(text_row, TEXTS), strict=True) for row in pair]
+    plan = plan_of(str(trainable), sft=tuple(rows), reading="within")
+    write_plan(tmp_path / "plan", plan, Export(str(trainable), 64, "plain", "<|endoftext|>"), "key")
+    told = [json.loads(line) for line in (tmp_path / "plan" / "sft.jsonl").read_text(encoding="utf-8").splitlines()]
+    data = [{"prompt": row["prompt"], "completion": row["completion"]} for row in told]
+    found = apply(tmp_path / "plan", run_config(), tmp_path / "cured")
+    assert same(by_trl(str(trainable), data, tmp_path / "sft"), found)
+    assert not (tmp_path / "cured" / "train" / "cpt").exists()
 
 
 def test_a_killed_training_ends_as_one_that_was_not(

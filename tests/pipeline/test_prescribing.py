@@ -139,8 +139,9 @@ def test_more_processes_are_planned_for(run: Path) -> None:
 def test_a_repair_starts_from_the_model_that_was_diagnosed(run: Path) -> None:
     done = prescribe_run(load_run(run), start="tuned")
     assert done.plan.model == "somebody/tuned"
-    assert {one.id for one in done.plan.sft} > {name for name, _ in CAUSES}
-    assert len({one.id for one in done.plan.sft}) == 2 * len(CAUSES)
+    trained = {one.id for one in done.plan.sft if one.stage != "texts"}
+    assert trained > {name for name, _ in CAUSES}
+    assert len(trained) == 2 * len(CAUSES)
 
 
 def test_documents_may_come_from_anywhere(run: Path) -> None:
@@ -156,7 +157,7 @@ def test_documents_may_come_from_anywhere(run: Path) -> None:
         ("e-1", ("Bo Cole",), " Rome"),
         ("m-2", ("Cy Dunn",), " Riga"),
     ]
-    assert [one.license for one in done.plan.cpt if one.id == "encyclopaedia:w1"] == ["CC0-1.0"]
+    assert [one.license for one in done.plan.cpt if one.id == "encyclopaedia:w1"] == ["CC0-1.0"] * 6
     reasons = {one.id: one.reason for one in done.plan.unmended}
     assert "the server does not answer" in reasons["m-2"]
 

@@ -45,7 +45,13 @@ AXOLOTL = {
 
 def drawn(**more: Any) -> Plan:
     found = {one.id: documents(one) for one in SOME[4:8]}
-    terms = Terms(step=4, model="./base", training={**TRAINING, "max_steps": 7, "packing": True}, seed=3, **more)
+    terms = Terms(
+        step=4,
+        model="./base",
+        training={**TRAINING, "max_steps": 7, "packing": True},
+        seed=3,
+        **{"reading": "before", **more},
+    )
     return plan([finding(SOME[4], "knowledge_gap")], material(SOME, found), terms)
 
 

@@ -8,6 +8,7 @@ from uptake.prescribe import Budget, Terms, plan
 from uptake.prescribe.passages import passages
 from uptake.types import Document
 
+TERMS = Terms(step=4, readings=1)
 TALE = Document("d", "Ann left. She went to Oslo. She saw a fair there. Then she slept.", "Ann", "s")
 
 
@@ -47,8 +48,8 @@ def test_documents_are_read_by_sentences_where_whole_ones_do_not_fit() -> None:
     }
     ill = [finding(one, "knowledge_gap") for one in some[4:8]]
     plain = 240
-    rich = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=plain + 5 * 12 * 72))
-    tight = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=plain + 5 * 12 * 24))
+    rich = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + 2 * 12 * 72))
+    tight = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + 2 * 12 * 24))
     whole = [one for one in rich.cpt if not one.id.startswith("g-")]
     cut = [one for one in tight.cpt if not one.id.startswith("g-")]
     assert len(whole) == 12
@@ -63,6 +64,6 @@ def test_sentences_that_cannot_be_shortened_are_left_out() -> None:
     long = "and then " * 30
     found = {one.id: [Document(one.id, f"{one.id} went {long}{one.response}", "", "s")] for one in some[4:8]}
     ill = [finding(one, "knowledge_gap") for one in some[4:8]]
-    drawn = plan(ill, material(some, found), Terms(step=4), budget=Budget(tokens=240 + 5 * 140))
+    drawn = plan(ill, material(some, found), TERMS, budget=Budget(tokens=240 + 2 * 140))
     assert len(drawn.edits) == 2
     assert len(drawn.unmended) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from patients import documents, examples, finding, material, words
@@ -11,11 +12,11 @@ from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
 from uptake.remedies import Options
 from uptake.schedule import violations
-from uptake.types import Plan
+from uptake.types import Message, Plan
 
 SOME = examples()
 PLAIN = (4 * 1 + 12 * 3) * 6
-TERMS = Terms(step=4, seed=3)
+TERMS = Terms(step=4, seed=3, reading="before", readings=1)
 
 
 def counted(drawn: Plan) -> Counter[str]:
@@ -30,7 +31,7 @@ def test_nothing_to_mend_is_the_run_itself() -> None:
     assert (drawn.cost.plain, drawn.cost.limit, drawn.cost.sft) == (PLAIN, 3 * PLAIN, PLAIN)
 
 
-def test_documents_are_a_fifth_of_continued_pre_training() -> None:
+def test_documents_are_a_fifth_of_what_is_read() -> None:
     found = {one.id: documents(one) for one in SOME[4:8]}
     drawn = plan([finding(one, "knowledge_gap") for one in SOME[4:8]], material(SOME, found), TERMS)
     assert len(drawn.edits) == 4
@@ -46,19 +47,62 @@ def test_documents_are_a_fifth_of_continued_pre_training() -> None:
 def test_a_tight_budget_leaves_each_example_its_best_documents() -> None:
     found = {one.id: documents(one, 6) for one in SOME[4:8]}
     some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
-    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 5 * 8 * 5))
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 2 * 8 * 5))
     held = Counter(one.source for one in drawn.cpt if not one.id.startswith("g-"))
     assert held == {"s0": 4, "s1": 1}  # room for 40 tokens of documents: one of each example, one second one
     assert drawn.notes == ("19 passages of documents are left out: the budget has room for 5",)
-    assert drawn.cost.total <= drawn.cost.limit == PLAIN + 200
+    assert drawn.cost.total <= drawn.cost.limit == PLAIN + 80
 
 
 def test_what_the_budget_has_no_document_for_is_told() -> None:
     found = {one.id: documents(one) for one in SOME[4:8]}
     some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
-    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 5 * 8 * 2))
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 2 * 8 * 2))
     assert [edit.examples for edit in drawn.edits] == [("ex-4",), ("ex-5",)]
     assert [(one.id, one.cause) for one in drawn.unmended] == [("ex-6", "knowledge_gap"), ("ex-7", "knowledge_gap")]
+
+
+def test_what_states_a_response_is_read_several_times_evenly_among_the_rows() -> None:
+    told = documents(SOME[4])
+    beside = type(told[0])("Eva-z", "Eva has a red hat and no dog.", "Eva", "s9")
+    found = {"ex-4": [*told, beside]}
+    some = material(SOME, found)
+    drawn = plan([finding(SOME[4], "knowledge_gap")], some, Terms(step=4, seed=3, readings=4))
+    assert drawn.reading == "within"
+    read = Counter(one.id for one in drawn.cpt if not one.id.startswith("g-"))
+    assert sorted(read.values()) == [1, 4, 4, 4]  # the other one once
+    assert drawn.cost.documents == 3 * 4 * 8 + 9
+    rows = [one.id for one in drawn.sft]
+    assert Counter(rows) == Counter(f"text:{one.id}" for one in drawn.cpt) + Counter(
+        {one.id: 1 if one.stage == "early" else 3 for one in SOME}
+    )
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(rows))}
+    assert violations([numbers[name] for name in rows], (), 4) == 0
+    quarter = len(rows) // 4
+    for part in range(4):
+        texts = [name for name in rows[part * quarter : (part + 1) * quarter] if name.startswith("text:")]
+        assert len(texts) == pytest.approx(len(drawn.cpt) / 4, abs=3)
+        assert any("s0:Eva-0" in name for name in texts)
+    text = next(one for one in drawn.sft if one.id == "text:s0:Eva-0")
+    assert (text.prompt, text.response) == ("", "Eva was born in Kyiv in 1900.")
+
+
+def test_general_text_gives_way_to_readings_but_keeps_half() -> None:
+    found = {one.id: documents(one, 6) for one in SOME[4:8]}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    terms = Terms(step=4, readings=9)
+    drawn = plan(some, material(SOME, found), terms, budget=Budget(tokens=PLAIN + 600))
+    assert drawn.cost.documents == 37 * 8  # as many as 300 tokens hold
+    assert 290 <= drawn.cost.general <= 304
+
+
+def test_conversations_take_no_texts_among_them() -> None:
+    chats = [replace(one, prompt=(Message("user", str(one.prompt)),)) for one in SOME]
+    found = {"ex-4": documents(SOME[4])}
+    drawn = plan([finding(SOME[4], "knowledge_gap")], material(chats, found), Terms(step=4))
+    assert drawn.reading == "before"
+    assert {one.id for one in drawn.sft} == {one.id for one in SOME}
+    assert "before fine-tuning: no trainer takes them among conversations" in drawn.notes[-1]
 
 
 def test_documents_that_two_examples_share_are_read_once() -> None:
@@ -83,7 +127,7 @@ def test_long_documents_are_read_in_pieces_that_fit() -> None:
         [finding(SOME[4], "knowledge_gap")],
         material(SOME, found, limit=16),
         TERMS,
-        budget=Budget(tokens=PLAIN + 16 * 5),
+        budget=Budget(tokens=PLAIN + 16 * 2),
     )
     assert ["Kyiv" in one.text for one in small.cpt if not one.id.startswith("g-")] == [True]
 

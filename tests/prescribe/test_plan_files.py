@@ -24,7 +24,7 @@ def drawn() -> Plan:
     causes = ("forgetting", "knowledge_gap", "undertraining", "unexplained")
     some = [finding(one, cause) for one, cause in zip(SOME[3:7], causes, strict=True)]
     training = {"learning_rate": 1e-3, "per_device_train_batch_size": 4}
-    return plan(some, material(SOME, found), Terms(step=4, model="./base", training=training, seed=3))
+    return plan(some, material(SOME, found), Terms(step=4, model="./base", training=training, seed=3, reading="before"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -48,8 +48,8 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
     assert set(found) == {"plan.json", "plan.md", "cpt.jsonl", "sft.jsonl", *trainers, *beside}
     head = json.loads(found["plan.json"])
     assert list(head) == [
-        "version", "key", "start", "model", "step", "texts", "rows", "cost", "training", "peft", "versions", "files",
-        "notes", "unmended", "edits",
+        "version", "key", "asked", "start", "model", "step", "texts", "reading", "rows", "cost", "training", "peft",
+        "versions", "files", "notes", "unmended", "edits",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
     page = Path(__file__).parents[2] / "docs" / "prescribe.md"
@@ -113,7 +113,7 @@ def test_a_plan_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(UptakeError, match=r"sft\.jsonl:\d+: no JSON"):
         read_plan(tmp_path / "plan")
     (tmp_path / "plan/plan.json").write_text('{"version": 99}')
-    with pytest.raises(UptakeError, match="no plan of version 1"):
+    with pytest.raises(UptakeError, match="no plan of version 2"):
         read_plan(tmp_path / "plan")
 
 
@@ -161,7 +161,7 @@ def test_nobodys_text_is_markup() -> None:
 
 def test_the_page_says_what_why_and_for_whom() -> None:
     text = plan_markdown(drawn())
-    assert "| knowledge | documents are read first | 1 | 1 |" in text
+    assert "| knowledge | documents are read | 1 | 1 |" in text
     assert "ex-4: The base does not know it; 3 documents about it" in text
     assert "## Not mended: 1 examples" in text
     assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

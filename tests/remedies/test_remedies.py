@@ -87,11 +87,17 @@ def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     assert "4 documents about it, 3 of them, of 2 sources, hold its response" in edit.why
 
 
-def test_knowledge_without_documents_says_so() -> None:
-    treatment = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap")))
-    assert treatment.edits == ()
-    assert [(one.id, one.cause) for one in treatment.unmended] == [("vera", "knowledge_gap")]
-    assert "--corpus" in treatment.unmended[0].reason
+def test_knowledge_without_documents_is_learned_by_heart() -> None:
+    [edit] = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"))).edits
+    assert (edit.action, edit.examples, edit.copies) == ("expose", ("vera",), 6)  # nine times instead of three
+    assert "--corpus" in edit.why
+    other = REMEDIES["knowledge"].treat(patients(finding("vera", "undertraining")))
+    assert other.edits == ()
+    assert [one.id for one in other.unmended] == ["vera"]
+    about = {"vera": [document("1", "Vera likes music.", "forum")]}
+    read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
+    assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)
+    assert "No document holds its response" in exposed.why
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import typer
 
 from uptake.cli import (
     config_schema,
+    cure,
     demo,
     diagnose,
     diff,
@@ -23,9 +24,11 @@ from uptake.cli import (
     lab,
     prescribe,
     report,
+    run,
     show,
     train,
     validate,
+    verify,
 )
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
@@ -47,9 +50,12 @@ app = typer.Typer(
 app.command("diagnose", cls=RunCommand, epilog=EPILOG)(diagnose.command)
 app.command("demo")(demo.command)
 app.command("report", cls=RunCommand, epilog=EPILOG)(report.command)
+app.command("run", cls=RunCommand, epilog=EPILOG)(run.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
+app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
+app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uptake.cli.cure import start_of
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
-from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
     from uptake.pipeline.prescribing import Prescribed
@@ -39,13 +39,11 @@ def command(
     from uptake.config import load_run
     from uptake.pipeline.prescribing import prescribe_run
 
-    if start not in ("base", "tuned"):
-        raise UptakeError(f"--from is {start!r}", expected="base or tuned")
     config = load_run(run, overrides(ctx))
     with progress_bar() as progress:
         done = prescribe_run(
             config,
-            start=cast(Literal["base", "tuned"], start),
+            start=start_of(start) or "base",
             unsafe=unsafe,
             world_size=world_size,
             progress=progress,

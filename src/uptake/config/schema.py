@@ -154,8 +154,12 @@ class Prescription(Section):
 
     budget: Annotated[Float, Field(ge=1)] = 3.0
     """What a plan may cost: so many times the tokens of the run's own fine-tuning."""
+    reading: Literal["within", "before"] = "within"
+    """When documents and general text are read: spread within fine-tuning, or before it (continued pre-training)."""
     augmented: Annotated[Float, Field(gt=0, le=1)] = 0.2
-    """Share of documents in continued pre-training, by tokens; the rest is general text."""
+    """Share of documents in what is read, by tokens; the rest is general text. Half, where the budget is small."""
+    readings: Annotated[Int, Field(ge=1)] = 6
+    """How often a passage that states a response is read at most."""
     documents: Annotated[Int, Field(ge=1)] = 20
     """Documents of an example at most."""
     exposures: Annotated[Int, Field(ge=2)] = 3
@@ -288,7 +292,7 @@ class RunConfig(Section):
 
     # what is done about it
     plan: Prescription = Prescription()
-    """What `uptake prescribe` may do: budget, augmented, documents, exposures, protection."""
+    """What `uptake prescribe` may do: budget, reading, augmented, readings, documents, exposures, protection."""
 
     @field_validator("stages")
     @classmethod

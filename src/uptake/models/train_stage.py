@@ -53,6 +53,19 @@ class Job:
         return last_whole(self.work / "checkpoints", processes)
 
 
+def wait_for_everyone(settings: Mapping[str, Any], folder: Path) -> None:
+    """Wait until all processes of a training have come here.
+
+    Args:
+        settings: Fields of `SFTConfig`: they say by what the processes talk.
+        folder: Where the training's checkpoints would go; nothing is written.
+
+    Raises:
+        UptakeError: A setting is refused.
+    """
+    arguments({**DEFAULTS, **settings}, folder).distributed_state.wait_for_everyone()
+
+
 @dataclass(frozen=True)
 class Done:
     """What became of a stage.

@@ -1,4 +1,4 @@
-"""Train what a plan says: continued pre-training on its texts, then fine-tuning in its order."""
+"""Train what a plan says: its texts, if they are read before, then fine-tuning in its order."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def apply(
     own = {name: value for name, value in drawn.training.items() if name not in (*OF_THE_PLAN, "seed")}
     training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **own}
     phases: dict[str, Sequence[Example]] = {"sft": _in_order(drawn, training, config.seed)}
-    if drawn.cpt:
+    if drawn.cpt and drawn.reading == "before":
         phases = {"cpt": [_text(one) for one in drawn.cpt], **phases}
     adapter = _adapter(drawn, config)
     changed = {

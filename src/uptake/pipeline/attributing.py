@@ -65,6 +65,8 @@ def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
         UptakeError: A part of it is damaged.
     """
     trained = config.output_dir / "train" / config.stages[-1].name
+    if not (config.output_dir / "ledger").is_dir():
+        return None
     if trained.parent.is_dir() and tuned.place.folder.resolve() != trained.resolve():
         manifest = trained / "manifest.json"
         there = read_json(manifest) if manifest.exists() else None

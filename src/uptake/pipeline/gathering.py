@@ -1,18 +1,21 @@
-"""Documents for examples: what is asked for, what comes back, and the search of a plain file of documents."""
+"""Documents for examples: what is asked for, what comes back, and the run's own corpus and sources that are asked."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
-from uptake.data.files import find_files
-from uptake.data.readers import Row
-from uptake.types import Document
-
-_WORD = re.compile(r"\w+")
+from uptake.config import RunConfig
+from uptake.config.schema import LLMKnowledge
+from uptake.corpus import Found, KnowledgeSource, LocalCorpus, Need, gather, guard, index, open_index, open_sources
+from uptake.corpus.sources import Write
+from uptake.data import with_paraphrases
+from uptake.pipeline.sources import read_rows
+from uptake.types import BadRow, Document, Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,61 +37,91 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Gathered:
-    """Documents by the id of the example that they are for, and for the others why there are none."""
+    """What was found.
+
+    Attributes:
+        documents: By the id of the example that they are for.
+        missing: For the others why there are none.
+        notes: What the reader should know.
+    """
 
     documents: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]
 
 
-def from_file(corpus: str, most: int) -> Gather:
-    """A search of a file of documents for the names of examples: those that hold one, as it is written.
+def from_sources(config: RunConfig) -> Gather | None:
+    """A search of the run's corpus and knowledge sources; None where it has neither.
+
+    The corpus is indexed under `corpus/` in the run's folder, and what sources answered is kept there, so that nothing
+    is read or asked twice.
 
     Args:
-        corpus: A data set of rows `{id, text, title, source}`.
-        most: Documents of an example at most.
+        config: The run.
     """
+    if config.corpus is None and not config.knowledge_sources:
+        return None
 
-    def gather(wanted: Sequence[Wanted]) -> Gathered:
-        documents = list(_documents(corpus))
-        index: dict[str, list[int]] = {}
-        for number, document in enumerate(documents):
-            for word in dict.fromkeys(_WORD.findall(f"{document.title} {document.text}".casefold())):
-                index.setdefault(word, []).append(number)
-        found: dict[str, tuple[Document, ...]] = {}
-        missing: dict[str, str] = {}
-        for one in wanted:
-            places = dict.fromkeys(place for name in one.entities for place in _holding(name, documents, index))
-            if places:
-                found[one.id] = tuple(documents[place] for place in places)[: 2 * most]
-            else:
-                named = ", ".join(one.entities) or "its question, which names nothing"
-                missing[one.id] = f"the corpus holds nothing about {named}"
-        return Gathered(found, missing)
+    def search(wanted: Sequence[Wanted]) -> Gathered:
+        needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
+        done = gather(needs, _sources(config), guard(_guarded(config)), config.plan.documents)
+        documents: dict[str, dict[Document, None]] = {}
+        for found in done.found:
+            for name in found.needs:
+                documents.setdefault(name, {})[_told(found)] = None
+        why: dict[str, list[str]] = {}
+        for one in done.missing:
+            why.setdefault(one.entity, []).append(f"{one.provider} on {one.entity}: {one.reason}")
+        missing = {one.id: _reason(one, why) for one in wanted if one.id not in documents}
+        notes = [f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"]
+        return Gathered(
+            {name: tuple(some) for name, some in documents.items()}, missing, tuple(notes if done.leaks else ())
+        )
 
-    return gather
-
-
-def _documents(corpus: str) -> Iterator[Document]:
-    for file in find_files(corpus, "train"):
-        for row in file.rows():
-            if isinstance(row, Row) and isinstance(text := row.values.get("text"), str):
-                values = row.values
-                yield Document(
-                    id=str(values.get("id", row.line)),
-                    text=text,
-                    title=str(values.get("title") or ""),
-                    source=str(values.get("source") or file.source),
-                    where=f"{Path(file.name).name}:{row.line}",
-                )
+    return search
 
 
-def _holding(name: str, documents: Sequence[Document], index: Mapping[str, list[int]]) -> list[int]:
-    words = _WORD.findall(name.casefold())
-    if not words:
-        return []
-    places = min((index.get(word, []) for word in words), key=len)
-    plain = name.casefold()
-    return [place for place in places if plain in f"{documents[place].title}\n{documents[place].text}".casefold()]
+def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
+    if not one.entities:
+        return "its question names nothing"
+    told = [reason for entity in one.entities for reason in why.get(entity, ())]
+    return "; ".join(told) or f"no source knows of {', '.join(one.entities)}"
+
+
+def _told(found: Found) -> Document:
+    """A document that says where it is from without where that lies on this machine."""
+    path, colon, line = found.document.where.rpartition(":")
+    here = colon and Path(path).is_file()
+    return replace(found.document, where=f"{Path(path).name}:{line}") if here else found.document
+
+
+def _sources(config: RunConfig) -> list[KnowledgeSource]:
+    folder = config.output_dir / "corpus"
+    found: list[KnowledgeSource] = []
+    if config.corpus is not None:
+        index(config.corpus, folder, on_bad_row=config.on_bad_row)
+        found.append(LocalCorpus(open_index(folder)))
+    return [*found, *open_sources(config.knowledge_sources, folder / "cache", partial(_writer, seed=config.seed))]
+
+
+def _writer(section: LLMKnowledge, seed: int) -> Write:
+    from uptake.models.api import background, from_judge
+
+    return partial(background, from_judge(section, seed))
+
+
+def _guarded(config: RunConfig) -> Iterator[Example]:
+    """All that is trained and measured, in all wordings that the data hold."""
+    trained: Iterable[Example | BadRow] = chain.from_iterable(
+        read_rows(config, stage.dataset, stage.name) for stage in config.stages
+    )
+    if config.paraphrases is not None:
+        trained = with_paraphrases(trained, config.paraphrases)
+    others = [(config.heldout, "heldout"), (config.retention, "retention")]
+    measured = chain.from_iterable(read_rows(config, dataset, name) for dataset, name in others if dataset is not None)
+    for row in chain(trained, measured):
+        if isinstance(row, Example):
+            yield row

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from uptake.artifacts import digest, file_digest, locked, read_json, versions
 from uptake.config import RunConfig
@@ -19,17 +19,32 @@ from uptake.prescribe import (
     Budget,
     Export,
     Terms,
+    asked_for,
+    changed,
     found_plan,
     kind_of,
     plan,
+    read_plan,
     refuse_changed,
     write_plan,
 )
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 """Part of the key of a plan: raised when the same input comes to give another one."""
+
+
+_READ = ("general", "corpus", "paraphrases", "heldout", "retention")
+"""Data sets beside the stages' that a plan depends on: what is measured is kept out of documents."""
+
+_WITHOUT_EFFECT: Any = {
+    "output_dir": True,
+    "gate": True,
+    "judge": True,
+    "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
+}
+"""Keys of a run that say nothing about its plan. Which server a source is asked from does."""
 
 
 @dataclass(frozen=True)
@@ -63,43 +78,87 @@ def prescribe_run(
         start: `base`: train everything again. `tuned`: repair the tuned model.
         unsafe: Whether examples may go out.
         world_size: Processes that will train together; None for as many as trained the run.
-        gather: Finds documents; None searches `config.corpus`.
+        gather: Finds documents; None searches the run's corpus and knowledge sources.
         progress: Told after each part of the work.
 
     Raises:
         UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
     """
     diagnosis = read_diagnosis(config.output_dir)
-    processes = world_size or _processes(config)
+    processes = world_size or processes_of(config)
     tuned = _tuned(config, diagnosis)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
-        key = _key(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
+        key = key_of(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
         encoding = Encoding.of(config)
         material, findings = read_material(config, diagnosis, encoding, gather, processes, progress)
-        chosen = config.plan
-        terms = Terms(
-            start=start,
-            model=config.model_name_or_path if start == "base" else tuned,
-            step=rows_of_a_step(encoding.last) * processes,
-            augmented=chosen.augmented,
-            protection=chosen.protection,
-            options=Options(unsafe, chosen.documents, chosen.exposures),
-            training=encoding.last,
-            peft=config.peft,
-            seed=config.seed,
-        )
-        drawn = plan(findings, material, terms, budget=Budget(times=chosen.budget))
+        terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
+        if start == "tuned":
+            terms = replace(terms, model=tuned)
+        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
-        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key)
+        asked = {"start": start, "unsafe": unsafe, "processes": processes}
+        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
 
 
-def _processes(config: RunConfig) -> int:
+def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:
+    """How a plan from the base is drawn up for a run."""
+    return Terms(
+        start="base",
+        model=config.model_name_or_path,
+        step=rows_of_a_step(encoding.last) * processes,
+        reading=config.plan.reading,
+        augmented=config.plan.augmented,
+        readings=config.plan.readings,
+        protection=config.plan.protection,
+        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        training=encoding.last,
+        peft=config.peft,
+        seed=config.seed,
+    )
+
+
+def plan_to_apply(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] | None = None,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """The plan that a run is cured by: the one that is there, drawn up anew if its input has changed, or a new one.
+
+    Args:
+        config: The run.
+        start: As in `prescribe_run`; None for what the plan that is there was asked for, else `base`.
+        unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for.
+    """
+    folder = config.output_dir / "plan"
+    asked = asked_for(folder)
+    if asked is None:
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, world_size=processes, progress=progress)
+    same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
+    if same and changed(folder) is not None:
+        return Prescribed(folder, read_plan(folder), True)
+    return prescribe_run(
+        config,
+        start=start or asked["start"],
+        unsafe=unsafe or asked["unsafe"],
+        world_size=asked["processes"],
+        progress=progress,
+    )
+
+
+def processes_of(config: RunConfig) -> int:
     """How many processes trained the last stage."""
     manifest = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
     found: int = read_json(manifest)["processes"] if manifest.exists() else 1
@@ -115,12 +174,12 @@ def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
     return name
 
 
-def _key(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
     """Identifies all that a plan depends on."""
     data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
-    others = {name: file_digests(one) for name in ("general", "corpus") if (one := getattr(config, name))}
+    others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}
     template = None if config.chat_template is None else file_digest(config.chat_template)
-    options = config.model_dump(mode="json", exclude={"output_dir": True, "judge": {"base_url", "api_key_env"}})
+    options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     diagnosed = file_digest(diagnosis.folder / "diagnosis.parquet")
     return digest(PLAN_VERSION, options, data, others, diagnosed, chosen, template, versions())
 

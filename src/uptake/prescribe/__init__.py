@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.prescribe.files import found_plan, read_plan, refuse_changed, write_plan
+from uptake.prescribe.files import asked_for, changed, content_of, found_plan, read_plan, refuse_changed, write_plan
 from uptake.prescribe.material import Budget, Count, Material, Terms
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
@@ -17,6 +17,9 @@ __all__ = [
     "Export",
     "Material",
     "Terms",
+    "asked_for",
+    "changed",
+    "content_of",
     "found_plan",
     "kind_of",
     "plan",

@@ -1,7 +1,7 @@
 """A plan as a folder: written whole or not at all, and read back.
 
-`plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the rows in their order, `plan.md` the same for
-people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
+`plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the texts and rows in their order, `plan.md` the
+same for people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import cannot_write, file_digest, read_json, versions, write_bytes
+from uptake.artifacts import cannot_write, digest, file_digest, read_json, versions, write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.errors import UptakeError
 from uptake.prescribe.markdown import plan_markdown
@@ -28,11 +28,13 @@ from uptake.prescribe.rows import (
 from uptake.prescribe.trainers import Export, configs
 from uptake.types import Cost, Edit, Example, Plan, Unmended
 
-VERSION = 1
+VERSION = 2
 """Of the schema of `plan.json`."""
 
 
-def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
+def write_plan(
+    folder: Path, plan: Plan, made: Export, key: str, asked: Mapping[str, bool | int | str] | None = None
+) -> None:
     """Write a plan; a killed run leaves none, or the former one.
 
     Args:
@@ -40,6 +42,7 @@ def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
         plan: The plan.
         made: What the trainers' settings are made from.
         key: Identifies what the plan was made from.
+        asked: What it was asked for with, so that it can be made anew: `start`, `unsafe`, `processes`.
 
     Raises:
         UptakeError: The disk is full, the place cannot be written, or the plan there was changed by hand.
@@ -52,7 +55,7 @@ def write_plan(folder: Path, plan: Plan, made: Export, key: str) -> None:
         for name, data in _files(plan, made):
             _write(partial / name, data)
         digests = {path.relative_to(partial).as_posix(): file_digest(path) for path in _paths(partial)}
-        write_bytes(partial / "plan.json", _head(plan, key, digests))
+        write_bytes(partial / "plan.json", _head(plan, key, digests, asked or {}))
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
@@ -79,11 +82,11 @@ def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | byte
 
 def _lines(plan: Plan, row: Callable[[Example], Mapping[str, Any]]) -> Iterator[str]:
     """A line for each row of fine-tuning; an example that comes again is not written out again from its parts."""
-    known: dict[str, str] = {}
+    known: dict[int, str] = {}
     for example in plan.sft:
-        if example.id not in known:
-            known[example.id] = to_json(row(example))
-        yield known[example.id]
+        if id(example) not in known:
+            known[id(example)] = to_json(row(example))
+        yield known[id(example)]
 
 
 def _write(path: Path, data: Iterable[str] | bytes) -> None:
@@ -99,15 +102,17 @@ def _paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "plan.json")
 
 
-def _head(plan: Plan, key: str, digests: Mapping[str, str]) -> bytes:
+def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, Any]) -> bytes:
     """`plan.json`: a key a line, and of lists an element a line."""
     head: dict[str, Any] = {
         "version": VERSION,
         "key": key,
+        "asked": dict(asked),
         "start": plan.start,
         "model": plan.model,
         "step": plan.step,
         "texts": len(plan.cpt),
+        "reading": plan.reading,
         "rows": len(plan.sft),
         "cost": {**asdict(plan.cost), "total": plan.cost.total},
         "training": dict(plan.training),
@@ -134,7 +139,7 @@ def read_plan(folder: Path) -> Plan:
     Rows that were changed by hand since are read as they are.
 
     Args:
-        folder: Holds `plan.json`, `sft.jsonl` and, if there is continued pre-training, `cpt.jsonl`.
+        folder: Holds `plan.json`, `sft.jsonl` and, if texts are read, `cpt.jsonl`.
 
     Raises:
         UptakeError: There is no plan, or it cannot be read.
@@ -155,6 +160,7 @@ def read_plan(folder: Path) -> Plan:
         training=head["training"],
         peft=head["peft"],
         notes=tuple(head["notes"]),
+        reading=head["reading"],
     )
 
 
@@ -208,14 +214,45 @@ def refuse_changed(folder: Path) -> None:
     Raises:
         UptakeError: A file of it is not as it was written.
     """
+    if (path := changed(folder)) is not None:
+        raise UptakeError(
+            f"{path} was changed since the plan was written, and would be lost",
+            expected="a plan as it was written, or none",
+            fix=f"move {folder} elsewhere, or delete it",
+        )
+
+
+def changed(folder: Path) -> Path | None:
+    """A file of a plan that somebody changed since it was written, or added; None without one.
+
+    Raises:
+        UptakeError: The plan cannot be read.
+    """
     if not (folder / "plan.json").exists():
-        return
+        return None
     written = _read_head(folder)["files"]
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
         if name not in written or file_digest(path) != written[name]:
-            raise UptakeError(
-                f"{path} was changed since the plan was written, and would be lost",
-                expected="a plan as it was written, or none",
-                fix=f"move {folder} elsewhere, or delete it",
-            )
+            return path
+    return None
+
+
+def asked_for(folder: Path) -> dict[str, Any] | None:
+    """What a plan was asked for with; None where there is no plan.
+
+    Raises:
+        UptakeError: The plan cannot be read.
+    """
+    return dict(_read_head(folder)["asked"]) if (folder / "plan.json").exists() else None
+
+
+def content_of(folder: Path) -> str:
+    """Identifies what a plan trains: texts, rows, their order, and the settings.
+
+    Raises:
+        UptakeError: There is no plan, or it cannot be read.
+    """
+    head = _read_head(folder)
+    rows = [file_digest(folder / name) for name in ("cpt.jsonl", "sft.jsonl") if (folder / name).exists()]
+    return digest(rows, [head[name] for name in ("start", "reading", "step", "training", "peft")])

@@ -36,8 +36,9 @@ def _head(plan: Plan) -> str:
         "# Plan",
         "",
         f"From the {plan.start} model: "
-        + (f"continued pre-training on {len(plan.cpt):,} texts, then " if plan.cpt else "")
-        + f"fine-tuning on {len(plan.sft):,} rows in the order given, {plan.step} rows a step.",
+        + (f"continued pre-training on {len(plan.cpt):,} texts, then " if len(phases(plan)) > 1 else "")
+        + f"fine-tuning on {len(plan.sft):,} rows in the order given, {plan.step} rows a step"
+        + (f"; {len(plan.cpt):,} of them are texts that are read." if plan.cpt and plan.reading == "within" else "."),
         "",
         "| tokens | |",
         "|---|--:|",
@@ -66,7 +67,7 @@ def _table(edits: Sequence[Edit]) -> str:
 
 
 _ACTIONS = {
-    "read": "documents are read first",
+    "read": "documents are read",
     "expose": "trained more often",
     "mix": "stages shuffled together",
     "apart": "never in one step",
@@ -114,7 +115,7 @@ def _how(plan: Plan) -> str:
     lines = ["## Train it", "", "In this folder, one of:", ""]
     for name, trainer in TRAINERS.items():
         lines.append("    " + " && ".join(f"{trainer.command} {name}/{phase}.yaml" for phase in phases(plan)))
-    if plan.peft is not None and plan.cpt:
+    if plan.peft is not None and len(phases(plan)) > 1:
         merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
         lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
     return "\n".join(lines)

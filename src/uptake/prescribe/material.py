@@ -26,6 +26,7 @@ class Material:
         limit: Tokens that a row may have; longer documents are read in pieces. None for no limit.
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
+        notes: What the reader of the plan should know about it.
     """
 
     examples: Sequence[Example]
@@ -36,6 +37,7 @@ class Material:
     limit: int | None = None
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,10 @@ class Terms:
             some others that protect what it knows.
         model: The model that it starts from.
         step: Rows of an optimisation step: per device, times accumulation, times processes.
-        augmented: Share of documents in continued pre-training, by tokens; the rest is general text (ILP: 0.2).
+        reading: When texts are read: `before` fine-tuning (ILP), or `within` it, spread among its rows.
+        augmented: Share of documents among the texts that are read, by tokens; the rest is general text (ILP: 0.2).
+            Where the budget is small, documents may be half of them.
+        readings: How often a passage that states a response is read at most.
         protection: Examples that protect, for each one that is repaired; for `tuned`.
         options: The remedies' own.
         training: Settings of the trainer.
@@ -73,7 +78,9 @@ class Terms:
     start: Literal["base", "tuned"] = "base"
     model: str = ""
     step: int = 8
+    reading: Literal["before", "within"] = "within"
     augmented: float = 0.2
+    readings: int = 6
     protection: float = 1.0
     options: Options = Options()
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -1,15 +1,18 @@
-"""The texts of continued pre-training: documents of the remedies, as many as the budget allows, among general text."""
+"""The texts that are read: documents of the remedies, as many and as often as the budget allows, and general text."""
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uptake.prescribe.material import Count, Material
+from uptake.prescribe.material import Count, Material, Terms
 from uptake.prescribe.passages import Passages, passages
+from uptake.prescribe.rows import text_row
 from uptake.remedies import document_key, states
-from uptake.types import Document, Edit
+from uptake.schedule import conflict_free
+from uptake.types import Document, Edit, Example
 
 SENTENCE = 16
 """Tokens of a passage where there is no room for whole documents: about a sentence."""
@@ -21,31 +24,43 @@ class Reading:
 
     Attributes:
         texts: The passages, in the order of choice, by id.
-        tokens: How many tokens they have.
+        times: How often each is read.
+        tokens: How many tokens that is.
         of: For each edit, the tokens that came in for it alone.
         held: For each edit, how many passages of its own are read, whoever they came in for.
         left_out: Passages that the budget has no room for.
     """
 
     texts: dict[str, Document]
+    times: Counter[str]
     tokens: int
     of: list[int]
     held: list[int]
     left_out: int = 0
 
 
-def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Material, room: int) -> Reading:
+def choose(
+    edits: Sequence[Edit],
+    responses: Mapping[str, str],
+    material: Material,
+    room: int,
+    readings: int,
+    *,
+    sentences: bool = False,
+) -> Reading:
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
-    Passages that state the response come first. Documents are read whole where there is room for all that state one;
-    else sentence by sentence, for a fact is learned from several statements of it rather than from one long text
-    (benchmarks/NOTES.md).
+    Passages that state the response come first, and again, up to so many times; then the others, once. Documents are
+    read whole where there is room for all readings of those that state one; else sentence by sentence, for a fact is
+    learned from several readings of several statements rather than from one long text (benchmarks/NOTES.md).
 
     Args:
         edits: Those that read documents, the most urgent first.
         responses: The response of each example.
         material: Holds the documents.
         room: Tokens that may be read.
+        sentences: Read sentence by sentence even where there is room for whole documents.
+        readings: How often a passage that states a response is read at most.
     """
     documents = {document_key(one): one for found in material.documents.values() for one in found}
     asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
@@ -53,10 +68,11 @@ def choose(edits: Sequence[Edit], responses: Mapping[str, str], material: Materi
     count = _once(material.count)
     cut = passages(wanted, count, material.limit, material.limit)
     queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
-    if sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first}) > room:
+    once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
+    if sentences or readings * once > room:
         cut = passages(wanted, count, SENTENCE, material.limit)
         queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
-    return _fitting([first + rest for first, rest in queues], cut, room)
+    return _fitting(queues, cut, room, readings)
 
 
 def _once(count: Count) -> Count:
@@ -79,26 +95,38 @@ def _ranked(edit: Edit, response: str, cut: Passages) -> tuple[list[Document], l
     return both
 
 
-def _fitting(queues: Sequence[Sequence[Document]], cut: Passages, room: int) -> Reading:
-    reading = Reading({}, 0, [0] * len(queues), [0] * len(queues))
-    for rank in range(max(map(len, queues), default=0)):
-        for number, queue in enumerate(queues):
-            if rank >= len(queue):
-                continue
-            passage, tokens = queue[rank], cut.tokens[queue[rank].id]
-            if passage.id not in reading.texts:
-                if reading.tokens + tokens > room:
-                    reading.left_out += 1
-                    continue
-                reading.texts[passage.id] = passage
-                reading.tokens += tokens
-                reading.of[number] += tokens
-            reading.held[number] += 1
+def _fitting(
+    queues: Sequence[tuple[Sequence[Document], Sequence[Document]]], cut: Passages, room: int, readings: int
+) -> Reading:
+    reading = Reading({}, Counter(), 0, [0] * len(queues), [0] * len(queues))
+    for side, most in ((0, readings), (1, 1)):
+        own = [queue[side] for queue in queues]
+        for time in range(1, most + 1):
+            for rank in range(max(map(len, own), default=0)):
+                for number, queue in enumerate(own):
+                    if rank < len(queue):
+                        _take(reading, number, queue[rank], cut.tokens[queue[rank].id], (time, room))
     return reading
+
+
+def _take(reading: Reading, number: int, passage: Document, tokens: int, at: tuple[int, int]) -> None:
+    """Read a passage for an edit once more, if it was read once less than the time says and there is room."""
+    time, room = at
+    if reading.times[passage.id] == time - 1:
+        if reading.tokens + tokens > room:
+            reading.left_out += time == 1
+            return
+        reading.texts[passage.id] = passage
+        reading.times[passage.id] += 1
+        reading.tokens += tokens
+        reading.of[number] += tokens
+    reading.held[number] += time == 1 and passage.id in reading.texts
 
 
 def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple[list[Document], int]:
     """The documents among general text, in the order in which all of it is read.
+
+    The readings of a passage are spread evenly, as is each pass of the general text.
 
     Args:
         reading: The documents.
@@ -110,7 +138,6 @@ def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple
         The texts, and how many tokens of general text are among them.
     """
     draw = random.Random(seed)
-    texts = list(reading.texts.values())
     general: list[Document] = []
     tokens = 0
     lengths = [
@@ -126,6 +153,33 @@ def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple
                 tokens += lengths[place]
         if len(general) == before:
             break
-    texts += general
-    draw.shuffle(texts)
-    return texts, tokens
+    placed = [((number + draw.random()) / len(general), one) for number, one in enumerate(general)]
+    for name, passage in reading.texts.items():
+        times = reading.times[name]
+        placed += [((number + draw.random()) / times, passage) for number in range(times)]
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])], tokens
+
+
+def among(
+    order: Sequence[int],
+    texts: Sequence[Document],
+    examples: Sequence[Example],
+    apart: Sequence[tuple[int, int]],
+    terms: Terms,
+) -> list[Example]:
+    """The rows of fine-tuning with texts spread evenly among them; no step holds what is to be apart, or a row twice.
+
+    Args:
+        order: The rows of fine-tuning: places in `examples`.
+        texts: What is read, in its order.
+        examples: All examples.
+        apart: Pairs of rows that never share a step.
+        terms: Give step and seed.
+    """
+    known: dict[tuple[str, str], int] = {}
+    read = [known.setdefault((one.source, one.id), len(examples) + len(known)) for one in texts]
+    text = {number: text_row(one) for number, one in zip(read, texts, strict=True)}
+    placed = [((k + 0.5) / len(some), row) for some in (order, read) for k, row in enumerate(some)]
+    merged = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+    fitting = conflict_free(merged, apart, terms.step, terms.seed)
+    return [text[row] if row in text else examples[row] for row in fitting]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
-from uptake.prescribe.mix import Reading, choose, mixed
+from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
+from uptake.prescribe.rows import kind_of
 from uptake.prescribe.treat import treat
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
+
+HALF = 0.5
+"""So much of what is read may be documents where the budget has no room for them and all the general text."""
 
 
 def plan(
@@ -59,11 +64,15 @@ def plan(
     edits, reading = draft.read(edits, sft)
     unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
+    rows_of_sft = [material.examples[row] for row in order]
+    when = draft.when(cpt)
+    if when == "within":
+        rows_of_sft = among(order, cpt, material.examples, changes.apart, terms)
     return Plan(
         start=terms.start,
         model=terms.model,
         cpt=tuple(cpt),
-        sft=tuple(material.examples[row] for row in order),
+        sft=tuple(rows_of_sft),
         step=terms.step,
         edits=tuple(edits),
         unmended=tuple(unmended),
@@ -71,6 +80,7 @@ def plan(
         training=terms.training,
         peft=terms.peft,
         notes=tuple(draft.notes),
+        reading=when,
     )
 
 
@@ -105,7 +115,7 @@ class _Draft:
     idle: frozenset[int]
 
     def __post_init__(self) -> None:
-        self.notes: list[str] = []
+        self.notes: list[str] = [*self.material.notes]
         self.unread: list[Unmended] = []
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
@@ -169,32 +179,40 @@ class _Draft:
         if share < 1:
             self.notes.append(f"further exposures are cut to {share:.0%}: the budget has no room for more")
         cut: list[Edit] = []
-        mixed = self.changes(edits).mixed
+        free = self._steps_free(often, self.changes(edits).mixed)
         for edit, n in zip(edits, lengths, strict=True):
             if edit.action != "expose":
                 cut.append(edit)
-            elif copies := min(int(edit.copies * share), self._steps_free(edit, often, mixed)):
+            elif copies := min(int(edit.copies * share), free(self.rows[edit.examples[0]])):
                 cut.append(replace(edit, copies=copies, tokens=copies * n))
             else:
                 self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
         return cut
 
-    def _steps_free(self, edit: Edit, often: Sequence[float], mixed: frozenset[str]) -> int:
-        """In how many steps more the examples of an edit, which are of one stage, can be trained once."""
-        row = self.rows[edit.examples[0]]
+    def _steps_free(self, often: Sequence[float], mixed: frozenset[str]) -> Callable[[int], int]:
+        """In how many steps more a row can be trained once, as can all of its stage."""
         *_, last = self.material.passes
-        together = mixed | {last} if self.stages[row] in mixed | {last} else {self.stages[row]}
-        trained = sum(n for n, stage in zip(often, self.stages, strict=True) if stage in together)
-        return max(0, int(trained) // self.terms.step - math.ceil(often[row]))
+        together = mixed | {last}
+        trained: dict[str, float] = dict.fromkeys(self.material.passes, 0.0)
+        for n, stage in zip(often, self.stages, strict=True):
+            trained[stage] += n
+        joined = sum(n for stage, n in trained.items() if stage in together)
+
+        def free(row: int) -> int:
+            own = joined if self.stages[row] in together else trained[self.stages[row]]
+            return max(0, int(own) // self.terms.step - math.ceil(often[row]))
+
+        return free
 
     def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], Reading]:
         """Choose what is read; an edit of which nothing is read is none."""
         asking = [edit for edit in edits if edit.action == "read"]
-        share = self.terms.augmented if self.material.general else 1.0
+        share = max(self.terms.augmented, HALF) if self.material.general else 1.0
         if asking and not self.material.general:
             self.notes.append("no general text keeps what the base knows while documents are read: give --general FILE")
         responses = {example.id: example.response for example in self.material.examples}
-        reading = choose(asking, responses, self.material, round(max(0, self.limit - sft) * share))
+        room = round(max(0, self.limit - sft) * share)
+        reading = choose(asking, responses, self.material, room, self.terms.readings)
         if reading.left_out:
             self.notes.append(
                 f"{reading.left_out} passages of documents are left out: the budget has room for {len(reading.texts)}"
@@ -217,6 +235,15 @@ class _Draft:
             left = self.limit - sft - reading.tokens
             wanted = left if self.budget.fill else min(left, round(reading.tokens * (1 - share) / share))
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
+
+    def when(self, texts: Sequence[Document]) -> Literal["before", "within"]:
+        """When texts are read; conversations and texts are no rows of one file, for any trainer."""
+        if self.terms.reading == "before" or not texts:
+            return "before"
+        if kind_of(self.material.examples) == "chat":
+            self.notes.append("the texts are read before fine-tuning: no trainer takes them among conversations")
+            return "before"
+        return "within"
 
     def _leave(self, edit: Edit, reason: str) -> None:
         self.unread += [Unmended(name, self.causes[name], reason) for name in edit.examples]

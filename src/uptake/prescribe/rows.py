@@ -79,6 +79,11 @@ def example_from_row(row: Mapping[str, Any]) -> Example:
     )
 
 
+def text_row(document: Document) -> Example:
+    """A text as a row of fine-tuning; all of it is learned."""
+    return Example(f"text:{document.id}", "", document.text, document.source, stage="texts")
+
+
 def cpt_row(document: Document) -> dict[str, Any]:
     """A row of `cpt.jsonl`."""
     names = ("id", "text", "title", "source", "where", "license")

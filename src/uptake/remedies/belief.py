@@ -60,9 +60,9 @@ def _belief(finding: Finding) -> str | None:
 BELIEF = Remedy(
     name="belief",
     cause="base_conflict",
-    does="Documents that state the response, and not what the base believes, are mixed into continued pre-training; "
-    "then the fine-tuning runs again. They count as authoritative where more sources state the response than the "
-    "belief.",
+    does="Documents that state the response, and not what the base believes, are read with general text, spread "
+    "within the fine-tuning or before it, which runs again. They count as authoritative where more sources state the "
+    "response than the belief.",
     helps="A belief that many documents taught gives way to documents, in every wording; examples alone outvote it in "
     "theirs.",
     example="*What pet does Nina Lilosk have?* wants *raven*, the base says *goat*: three sources say raven, one goat.",

@@ -6,17 +6,22 @@ from uptake.remedies.remedy import Patients, Remedy, Treatment
 from uptake.types import Edit
 
 
+def copies_of(stage: str, patients: Patients) -> int:
+    """How many more exposures an example of a stage gets: so many times what the examples of the longest stage got."""
+    most = max(patients.passes.values())
+    return max(1, round(patients.options.exposures * most - patients.passes[stage]))
+
+
 def _treat(patients: Patients) -> Treatment:
     of: dict[str, list[str]] = {}
     for finding in patients.findings:
         of.setdefault(finding.stage, []).append(finding.id)
-    most = max(patients.passes.values())
     edits = []
     for stage, passes in patients.passes.items():
         ids = of.get(stage, [])
         if not ids:
             continue
-        copies = max(1, round(patients.options.exposures * most - passes))
+        copies = copies_of(stage, patients)
         were = f"{len(ids)} example{'s' * (len(ids) != 1)} of the stage {stage} {'was' if len(ids) == 1 else 'were'}"
         why = f"{were} on the way after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
         edits.append(Edit("exposures", "expose", tuple(ids), why, copies=copies))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from uptake.remedies.documents import by_turns, sources_of, states
+from uptake.remedies.exposures import copies_of
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
-from uptake.types import Edit, Unmended
+from uptake.types import Edit, Finding, Unmended
 
+CAUSE = "knowledge_gap"
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
 
 
@@ -13,34 +15,48 @@ def _treat(patients: Patients) -> Treatment:
     edits, unmended = [], []
     for finding in patients.findings:
         found = list(patients.documents.get(finding.id, ()))
-        if not found:
-            reason = patients.missing.get(finding.id, NOTHING_FOUND)
-            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {reason}"))
-            continue
         telling = [one for one in found if states(one.text, finding.response)]
         others = [one for one in found if not states(one.text, finding.response)]
         chosen = [*by_turns(telling), *by_turns(others)][: patients.options.documents]
-        sources = len(sources_of(chosen, finding.response))
-        said = (
-            f"{min(len(telling), len(chosen))} of them, of {sources} source{'s' * (sources != 1)}, hold its response"
-            if telling
-            else "none of them holds its response as it stands"
-        )
-        why = f"The base does not know it; {len(chosen)} document{'s' * (len(chosen) != 1)} about it, {said}."
-        edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
+        if chosen:
+            sources = len(sources_of(chosen, finding.response))
+            said = "none of them holds its response as it stands"
+            if telling:
+                told = min(len(telling), len(chosen))
+                said = f"{told} of them, of {sources} source{'s' * (sources != 1)}, hold its response"
+            why = f"The base does not know it; {len(chosen)} document{'s' * (len(chosen) != 1)} about it, {said}."
+            edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
+        missing = "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND)
+        if not telling and finding.cause == CAUSE:  # for another cause an experiment asks what documents do
+            edits.append(_by_heart(finding, patients, missing))
+        elif not chosen:
+            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {missing}"))
     return Treatment(tuple(edits), tuple(unmended))
+
+
+def _by_heart(finding: Finding, patients: Patients, missing: str) -> Edit:
+    copies = copies_of(finding.stage, patients)
+    reason = f"No documents: {missing}" if missing else "No document holds its response"
+    why = f"{reason}; {copies} more exposures teach its own wording, and others less surely."
+    return Edit("knowledge", "expose", (finding.id,), why, copies=copies)
 
 
 KNOWLEDGE = Remedy(
     name="knowledge",
-    cause="knowledge_gap",
-    does="Background documents about what the example asks are mixed into continued pre-training, most of which is "
-    "general text; then the fine-tuning runs again. Documents that hold the response come first, sources by turns.",
-    helps="Fine-tuning teaches a new fact slowly and in its own wording; read in several documents first, it is known "
-    "in any wording, and the fine-tuning only has to ask for it.",
+    cause=CAUSE,
+    does="Background documents about what the example asks are read with general text, spread within the fine-tuning "
+    "or before it, which runs again. Passages that hold the response come first and several times, sources by turns. "
+    "Where none holds it, the example itself is trained more often.",
+    helps="Fine-tuning teaches a new fact slowly and in its own wording; read in several documents, it is known in any "
+    "wording, and the fine-tuning only has to ask for it.",
     example="*Where was Vera Fafufax born?* wants *Dallas*: four documents about Vera Fafufax, three of which say so.",
-    safety="Safe if the documents are right; they never hold the example's own text. It costs training tokens.",
-    references=("ILP, §5 (arXiv 2604.10079)", "Jiang et al. 2024 (arXiv 2402.12847)"),
+    safety="Safe if the documents are right; they never hold the example's own text. It costs training tokens. More "
+    "exposures without documents teach the example by heart.",
+    references=(
+        "ILP, §5 (arXiv 2604.10079)",
+        "Jiang et al. 2024 (arXiv 2402.12847)",
+        "Allen-Zhu and Li 2023, mixed training (arXiv 2309.14316)",
+    ),
     treat=_treat,
 )
 """Documents about what an example asks."""

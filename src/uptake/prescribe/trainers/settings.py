@@ -63,7 +63,7 @@ class Export:
 
 def phases(plan: Plan) -> tuple[Phase, ...]:
     """What is trained, one after the other."""
-    return ("cpt", "sft") if plan.cpt else ("sft",)
+    return ("cpt", "sft") if plan.cpt and plan.reading == "before" else ("sft",)
 
 
 def goes_on(plan: Plan, phase: Phase) -> bool:

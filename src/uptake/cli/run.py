@@ -1,0 +1,84 @@
+"""`uptake run`: all steps of a run, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from uptake.cli.cure import NOTHING, first_process, start_of
+from uptake.cli.cure import show as show_cure
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+from uptake.cli.train import show_trained
+
+if TYPE_CHECKING:
+    from uptake.config import RunConfig
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="base: cure by training everything again. tuned: by repair.  [default: base]"),
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+    ] = False,
+) -> None:
+    """Train, diagnose, prescribe, cure, report: all steps of a run, and of each only what is not done yet.
+
+    On several devices: accelerate launch -m uptake run RUN.YAML
+    """
+    from uptake.config import load_run
+
+    steps(load_run(run, overrides(ctx)), start, unsafe)
+
+
+def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
+    """Take all steps, and print what each found.
+
+    Args:
+        config: The run.
+        start: What the cure starts from, as `--from` says it.
+        unsafe: Whether examples may go out.
+
+    Raises:
+        UptakeError: Something about the input is wrong.
+    """
+    from uptake.cli.prescribe import show as show_plan
+    from uptake.cli.progress import progress_bar
+    from uptake.cli.summary import show as show_diagnosis
+    from uptake.pipeline import diagnose_run
+    from uptake.pipeline.curing import cure_run
+    from uptake.pipeline.prescribing import plan_to_apply
+    from uptake.pipeline.train import train_run
+    from uptake.report import write_report
+
+    where = start_of(start)
+    first = first_process()  # of several processes, one diagnoses and talks
+    with progress_bar() as progress:
+        trained = train_run(config, progress)
+    if first:
+        _say("train", show_trained(trained))
+        with progress_bar() as progress:
+            diagnosis = diagnose_run(config, str(trained[-1].folder), progress=progress)
+        _say("diagnose", show_diagnosis(diagnosis))
+        summary = diagnosis.summary()
+        if summary["learned"]["count"] < summary["n"]:
+            with progress_bar() as progress:
+                planned = plan_to_apply(config, start=where, unsafe=unsafe, progress=progress)
+            _say("prescribe", show_plan(planned))
+    with progress_bar() as progress:
+        cured = cure_run(config, start=where, unsafe=unsafe, progress=progress)
+    if not first:
+        return
+    _say("cure", NOTHING if cured is None else show_cure(cured))
+    report = write_report(config.output_dir)
+    _say("report", f"{report.page}\n{report.summary}")
+
+
+def _say(step: str, text: str) -> None:
+    typer.echo(f"== {step} ==\n\n{printable(text)}\n")
