@@ -18,7 +18,7 @@ from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 2
+RIVALS_VERSION = 3
 """Part of the key: raised when the same examples come to have other rivals."""
 NAMED = 5
 """Rivals of an example that are named; the others are counted."""
