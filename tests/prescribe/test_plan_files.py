@@ -48,8 +48,8 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
     assert set(found) == {"plan.json", "plan.md", "cpt.jsonl", "sft.jsonl", *trainers, *beside}
     head = json.loads(found["plan.json"])
     assert list(head) == [
-        "version", "key", "start", "model", "step", "texts", "reading", "rows", "cost", "training", "peft", "versions",
-        "files", "notes", "unmended", "edits",
+        "version", "key", "asked", "start", "model", "step", "texts", "reading", "rows", "cost", "training", "peft",
+        "versions", "files", "notes", "unmended", "edits",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
     page = Path(__file__).parents[2] / "docs" / "prescribe.md"
