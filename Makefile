@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help venv test demo bench clean
+.PHONY: help venv test docs demo bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -27,6 +27,11 @@ test: $(STAMP)  ## lint, types, layers, tests with coverage; stops at the first 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --cov --numprocesses 2 --dist worksteal
+
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(STAMP)  ## the documentation in site/, warnings as errors; what it says of the code is written anew
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m mkdocs build --quiet --strict
 
 demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it, cure it
 	$(BIN)/uptake demo --output_dir runs/demo

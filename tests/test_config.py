@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, get_args
 
@@ -336,6 +337,16 @@ def test_the_schema_describes_the_file() -> None:
     assert schema["required"] == ["model_name_or_path", "stages"]
     assert schema["additionalProperties"] is False
     assert "api_key" not in schema["$defs"]["Judge"]["properties"]
+
+
+def test_the_schema_says_bounds_in_its_own_words() -> None:
+    # JSON Schema 2020-12 validation, section 6.2: an editor does not know pydantic's ge, gt, le, lt
+    seed = json_schema()["properties"]["seed"]
+    assert (seed["minimum"], seed["exclusiveMaximum"]) == (0, 2**32)
+    budget, share = (json_schema()["$defs"]["Prescription"]["properties"][key] for key in ("budget", "augmented"))
+    assert budget["minimum"] == 1 and (share["exclusiveMinimum"], share["maximum"]) == (0, 1)
+    text = json.dumps(json_schema())
+    assert [name for name in ("ge", "gt", "le", "lt") if f'"{name}":' in text] == []
 
 
 def test_the_data_keys_agree_with_the_reader() -> None:

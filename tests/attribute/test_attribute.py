@@ -11,7 +11,7 @@ from scipy.spatial.distance import jensenshannon
 from planted_cases import PLAIN, PLANTED
 from uptake.attribute import UNEXPLAINED, Telling, attribute, attributed, cascade, strongest, together
 from uptake.attribute.cascade import jensen_shannon
-from uptake.causes import CAUSES, Belief, Said
+from uptake.causes import CAUSES, Belief, Said, weights
 from uptake.types import Finding
 
 NONE = dict.fromkeys(CAUSES, 0.0)
@@ -128,6 +128,16 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
         "cannot be told",
     ]
     assert telling.summary()["causes"]["knowledge_gap"]["untold"] == 3
+
+
+def test_responses_longer_than_any_that_was_fitted_are_noted():
+    telling = Telling("evidence")
+    known = weights().fitted_on["longest_response"]
+    lengths = (known, known + 1, 500)
+    each = [replace(finding(f"f-{n}"), evidence={"n_tokens": n}) for n in lengths]
+    list(telling.noting([attributed(one, PLANTED["forgetting"], "evidence") for one in each]))
+    (note,) = telling.notes()
+    assert note.startswith(f"the response of 2 of 3 unlearned examples has more than {known} tokens")
 
 
 def test_nothing_unlearned_has_no_shares():

@@ -30,7 +30,8 @@ def drawn(n=60, seed=0):
         case = PLAIN if cause is None else PLANTED[cause]
         known = {name: value(name, case) for name in SIGNALS}
         moved = {name: None if one is None else one + float(random.normal(0, 0.2)) for name, one in known.items()}
-        items.append(Item(() if cause is None else (cause,), () if cause else ("forgetting", "undertraining"), moved))
+        perhaps = () if cause else ("forgetting", "undertraining")
+        items.append(Item(() if cause is None else (cause,), perhaps, moved, 3))
     return items
 
 
@@ -83,7 +84,7 @@ def world(folder, n=60):
         case = replace(case, id=f"ex-{number}", tuned=replace(case.tuned, own=case.tuned.own - 0.05 * number))
         finding = Finding(
             id=case.id, source="s", stage="main", prompt="p", response="r", learned=False, shallow=None,
-            forgotten=None, p_response=0.1, p_option=None, cause=None, causes={}, evidence={},
+            forgotten=None, p_response=0.1, p_option=None, cause=None, causes={}, evidence={"n_tokens": 3},
         )  # fmt: skip
         found = attributed(finding, case, "evidence")
         key.append({"id": case.id, "causes": [cause] if cause else [], "confirmed": True if cause else None})

@@ -53,7 +53,7 @@ def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunCo
     assert search is not None
     found = search(ASKED)
     [document] = found.documents["m-0"]
-    assert (document.id, document.source, document.license) == ("d1", "a", "CC0-1.0")
+    assert (document.id, document.source, document.license) == ("d1", "gazette", "CC0-1.0")
     assert document.where == "corpus.jsonl:1"  # not where the file lies here
     assert found.notes == ("2 documents are left out: they hold a training, held-out or retention wording",)
     assert found.missing == {

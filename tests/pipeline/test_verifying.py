@@ -50,8 +50,8 @@ class StandIn:
         self.folder, self.dies_at = folder, dies_at
         self.log = folder / "trained.txt"
 
-    def train(self, arm: Arm, seed: int) -> Path:
-        model = self.folder / f"{arm.name}-{seed}.json"
+    def train(self, arm: Arm, seed: int, folder: Path) -> Path:
+        model = folder / "model.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
             log.write(f"{arm.name} {seed}\n")

@@ -142,6 +142,8 @@ def later_steps(run: Path) -> None:
         "effect": 0.12,
         "low": 0.02,
         "high": 0.2,
+        "n": 31,
+        "matched": True,
     }
     others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
     once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
@@ -162,7 +164,29 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     assert after is not None
     assert f"8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}]" in text  # 5 of 60 are not learned after the cure
     assert "Replay mended 12 points." in text
-    assert "forgetting +12 [+2, +20] knowledge gap +31" in text and "+99" not in text
+    assert "forgetting replay +12 [+2, +20] n 31 knowledge gap replay +31 n 31" in text and "+99" not in text
+
+
+def test_every_remedy_on_every_cause_is_a_matrix_with_the_own_ones_framed(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS)
+    later_steps(run)
+    row = {"kind": "treated", "outcome": "heldout", "n": 9}
+    effects = {
+        ("knowledge_gap", "knowledge"): (0.5, 0.3, 0.7, True),
+        ("knowledge_gap", "replay"): (-0.4, -0.6, -0.2, False),
+        ("forgetting", "replay"): (0.9, 0.8, 1.0, True),
+    }
+    rows = [
+        {**row, "cause": cause, "remedy": remedy, "effect": effect, "low": low, "high": high, "matched": own}
+        for (cause, remedy), (effect, low, high, own) in effects.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+    written = write_report(run).page
+    effects_of = written.read_text().partition('aria-label="Effects of the remedies"')[2]
+    assert re.findall(r'<td class="num (h\d+|hx)( own)?">([+–-]\d*)', effects_of) == [
+        ("h9", " own", "+90"), ("hx", "", "–"), ("h0", "", "-40"), ("h5", " own", "+50"),
+    ]  # fmt: skip
+    assert "cause replay knowledge forgetting +90 [+80, +100] n 9 – knowledge gap -40" in words(Page(written).text)
 
 
 def test_an_example_has_its_documents_and_its_reason(tmp_path: Path) -> None:

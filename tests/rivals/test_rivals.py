@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,10 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from llm_server import Server, completion
-from uptake.errors import UptakeError
-from uptake.models.api import LLM
-from uptake.rivals import Rivals, llm_judge, nli_judge, rivals
+from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
+from uptake.rivals.verdict import Told, judged
 from uptake.types import Example, Message, Prompt
 
 
@@ -82,13 +81,64 @@ def test_the_belief_of_the_base_decides_a_tie() -> None:
     sure = {0: {" Oslo": math.log(0.01), " Rome": math.log(0.9)}}
     (group,) = rivals(examples(rows), beliefs=sure).groups
     assert (group.verdict, group.wrong) == ("mislabelled", (0,))
-    assert "90 times" in group.why  # 0.9 / 0.01
+    assert group.why == "as many examples for either answer, and the base believes *Rome* (0.90)"
     torn = {0: {" Oslo": math.log(0.4), " Rome": math.log(0.5)}}
     (group,) = rivals(examples(rows), beliefs=torn).groups
     assert (group.verdict, group.wrong) == ("ambiguous", ())
+    # 0.02 is a hundred times 0.0002, and neither is a belief
+    (group,) = rivals(examples(rows), beliefs={0: {" Oslo": math.log(0.02), " Rome": math.log(0.0002)}}).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+    # each known after its own prompt alone
+    apart = {0: {" Oslo": math.log(0.01)}, 1: {" Rome": math.log(0.9)}}
+    (group,) = rivals(examples(rows), beliefs=apart).groups
+    assert (group.verdict, group.wrong) == ("mislabelled", (0,))
     # what the base thinks of other answers says nothing of these
     (group,) = rivals(examples(rows), beliefs={0: {" Oslo": -1.0}}).groups
     assert group.verdict is None
+
+
+@pytest.mark.parametrize(("copies", "verdict"), [(1, "mislabelled"), (2, "ambiguous"), (3, "mislabelled")])
+def test_the_belief_of_the_base_is_one_more_vote(copies: int, verdict: str) -> None:
+    # the base believes Rome, wrongly: a single Oslo loses, two leave it open, three are right against it
+    rows: list[tuple[Prompt, str]] = [("Where was Ada Kron born?", " Rome")]
+    rows += [("Where was Ada Kron born?", " Oslo")] * copies
+    beliefs = {n: {" Oslo": math.log(0.01), " Rome": math.log(0.9)} for n in range(copies + 1)}
+    (group,) = rivals(examples(rows), beliefs=beliefs).groups
+    assert group.verdict == verdict
+    assert group.wrong == {1: (1,), 2: (), 3: (0,)}[copies]
+    assert "the base believes *Rome* (0.90)" in group.why
+
+
+def test_an_answer_that_the_base_gives_room_to_is_not_called_wrong() -> None:
+    rows: list[tuple[Prompt, str]] = [("Who employs Ada Kron?", " Arup"), ("Who employs Ada Kron?", " Eiffel")]
+    (group,) = rivals(examples(rows), beliefs={0: {" Arup": math.log(0.75), " Eiffel": math.log(0.2)}}).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+
+
+def test_what_changes_with_time_is_ambiguous() -> None:
+    asked = "Who leads Tull and Sons?"
+    three: list[tuple[Prompt, str]] = [(asked, " Ada Kron"), (asked, " Ada Kron"), (asked, " Bea Lund")]
+    assert [group.verdict for group in rivals(examples(three)).groups] == ["mislabelled"]
+    early, later = examples(three)[:2], examples(three)[2:]
+    updated = [*early, *(dataclasses.replace(example, stage="later") for example in later)]
+    (group,) = rivals(updated).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+    assert "stage" in group.why
+    # one of both answers in either stage is no update
+    both = [*updated, dataclasses.replace(early[0], id="ex-3", stage="later")]
+    assert [group.verdict for group in rivals(both).groups] == ["mislabelled"]
+    dated = [(asked, " Ada Kron (1999)"), (asked, " Ada Kron (since 1999)"), (asked, " Bea Lund, from 2005")]
+    (group,) = rivals(examples(dated)).groups
+    assert (group.verdict, group.why) == ("ambiguous", "each answer names its own time")
+
+
+def test_prompts_that_may_not_ask_the_same_make_no_answer_wrong() -> None:
+    side = Side(" jazz", (0, 1)), Side(" trumpet", (2,))
+    told = Told([0, 0, 0], ["test"] * 3, ["main"] * 3)
+    unsure, sure = (Rivalry(side, (), probability, "text", None, (), "") for probability in (0.55, 0.95))
+    found = judged([unsure, sure], told, None)
+    assert [group.verdict for group in found] == ["ambiguous", "mislabelled"]
+    assert found[0].why == "the prompts may not ask the same: probability 0.55"
 
 
 def test_a_source_that_is_often_outvoted_loses_a_tie() -> None:
@@ -208,9 +258,42 @@ def test_free_text_goes_to_the_judge() -> None:
     ]
     unjudged = rivals(examples(rows))
     assert (unjudged.groups, unjudged.undecided) == ((), 1)
-    judged = rivals(examples(rows), judge=lambda question, one, other: "different")
+    asked: list[Doubt] = []
+
+    def judge(doubts: Sequence[Doubt]) -> list[Judgement]:
+        asked.extend(doubts)
+        return ["different"] * len(doubts)
+
+    judged = rivals(examples(rows), judge=judge)
     assert found_pairs(judged) == {(0, 1)}
-    assert rivals(examples(rows), judge=lambda question, one, other: "same").undecided == 0
+    assert judged.undecided == 0
+    assert asked == [Doubt("Why was Ada Kron late?", long, rows[1][1])]
+    assert rivals(examples(rows), judge=lambda doubts: ["same"]).undecided == 0
+
+
+def test_a_judge_knows_names_and_what_may_both_be_right() -> None:
+    rows: list[tuple[Prompt, str]] = [
+        ("In which country was Ada Kron born?", " Holland"),
+        ("In which country was Ada Kron born?", " the Netherlands"),
+        ("What does Bea Tull play?", " chess"),
+        ("What does Bea Tull play?", " tennis"),
+        ("When was Cid Lund born?", " 1901"),
+        ("When was Cid Lund born?", " 1902"),
+    ]
+    assert found_pairs(rivals(examples(rows))) == {(0, 1), (2, 3), (4, 5)}
+    told: dict[str, Judgement] = {" Holland": "same", " chess": "both"}
+    found = rivals(examples(rows), judge=lambda doubts: [told[doubt.one] for doubt in doubts])
+    assert found_pairs(found) == {(2, 3), (4, 5)}  # years are left to rules
+    assert [group.verdict for group in found.groups] == ["ambiguous", None]
+    assert "judge" in found.groups[0].why
+    # what it cannot tell stays as rules have it
+    undecided = rivals(examples(rows), judge=lambda doubts: ["undecided"] * len(doubts))
+    assert undecided.groups == rivals(examples(rows)).groups
+
+
+def test_with_a_judge_examples_are_read_twice() -> None:
+    with pytest.raises(TypeError, match="read twice"):
+        rivals(iter(examples([("Who?", "Ada")])), judge=lambda doubts: [])
 
 
 def test_hostile_prompts() -> None:
@@ -251,21 +334,6 @@ def test_ten_thousand_alike_do_not_take_a_square_of_time(name: str) -> None:
     assert time.process_time() - start < 20
     assert found.compared <= 100 * 10_000
     assert name != "one prompt" or len(found.groups) == 1
-
-
-def test_an_llm_compares_answers(server: Server) -> None:
-    server.replies = [completion(json.dumps({"result": "same"})), completion("no idea")]
-    judge = llm_judge(LLM(server.url, "judge", max_retries=0))
-    assert judge("Where was Ada Kron born?", " Oslo", "the Norwegian capital") == "same"
-    sent = json.loads(server.requests[0]["messages"][1]["content"])
-    assert sent == {"question": "Where was Ada Kron born?", "one": "Oslo", "other": "the Norwegian capital"}
-    assert judge("Where was Ada Kron born?", "Oslo", "in the north") == "undecided"
-
-
-def test_no_such_cross_encoder(tmp_path: Path) -> None:
-    pytest.importorskip("sentence_transformers")
-    with pytest.raises(UptakeError, match="cannot load the cross-encoder"):
-        nli_judge(str(tmp_path))
 
 
 def test_real_contradictions_of_counterfact(shared_data: Path) -> None:

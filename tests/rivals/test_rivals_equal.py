@@ -33,6 +33,39 @@ SAME = [
     ("(B) Paris", "Paris"),
     ("東京", "東京。"),
     ("Ludwig van Beethoven", "Beethoven, Ludwig van"),
+    # units by their definition: an inch is 25.4 mm (international yard and pound agreement, 1959)
+    ("10 km", "10,000 metres"),
+    ("1 inch", "25.4 mm"),
+    ("90 minutes", "1.5 hours"),
+    ("50%", "0.5"),
+    ("50 %", "50 percent"),
+    ("$5", "five dollars"),
+    ("10 km", "10"),
+    ("½", "1/2"),
+    ("1/2", ".5"),
+    ("1.5 million", "1,500,000"),
+    ("one million two hundred thousand and six", "1200006"),
+    ("10 to 12", "10-12"),
+    ("first", "1st"),
+    ("the twelfth century", "12th century"),
+    ("one second", "1 s"),
+    ("21 apples", "twenty-one apples"),
+    ("3 p.m.", "15:00"),
+    ("12 am", "0:00"),
+    ("May 1990", "12 May 1990"),
+    ("12 May", "May 12"),
+    ("May 12", "12 May 1990"),
+    ("1990s", "1994"),
+    ("44 BC", "44 B.C."),
+    ("AD 1990", "1990"),
+    ("Saturday, 12 May 1990", "12 May 1990"),
+    ("12 May 1990 at noon", "12 May 1990"),
+    ("São Paulo", "Sao Paulo"),
+    ("St. Petersburg", "Saint Petersburg"),
+    ("U.S.", "United States of America"),
+    ("A.C. Milan", "AC Milan"),
+    ("World War II", "World War Two"),
+    ("Ivory Coast (country)", "Ivory Coast"),
 ]
 
 DIFFERENT = [
@@ -47,6 +80,22 @@ DIFFERENT = [
     ("東京", "京都", "text"),
     ("It is not Paris at all.", "Paris", "text"),
     ("-5", "5", "number"),
+    ("-5 °C", "5 °C", "number"),
+    ("10 km", "10 miles", "number"),
+    ("5 kg", "5 g", "number"),
+    ("$5", "5 euros", "number"),
+    ("5", "5 million", "number"),
+    ("1.5", "15", "number"),
+    ("1/2", "1/3", "number"),
+    ("44 BC", "44", "number"),
+    ("3 pm", "3 am", "time"),
+    ("May 1990", "June 1990", "date"),
+    ("12 May", "13 May", "date"),
+    ("1990s", "1989", "date"),
+    ("Louis XIV", "Louis XV", "text"),
+    ("second", "third", "number"),
+    ("2 apples", "3 apples", "text"),
+    ("nineteen ninety", "109", "text"),
 ]
 
 
@@ -84,7 +133,22 @@ def test_free_text_is_decided_only_by_numbers_and_negation() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "!!!", "31 February 2001", "99/99/2001", "½", "1e400", "9" * 400, "\u202e", "٣"]
+    "text",
+    [
+        "",
+        " ",
+        "!!!",
+        "31 February 2001",
+        "99/99/2001",
+        "½",
+        "1/0",
+        "1e99",
+        "1e400",
+        "9" * 400,
+        "9" * 5000,
+        "\u202e",
+        "٣",
+    ],
 )
 def test_odd_answers_are_read(text: str) -> None:
     assert compare(text, text, same_prompt=True)[0] in ("same", "undecided")

@@ -13,7 +13,8 @@ from scipy import stats as scipy_stats
 
 from uptake.artifacts.tables import MATRIX
 from uptake.errors import UptakeError
-from uptake.verify import Design, compare_arms, matrix_row, sentence, table, verdict
+from uptake.verify import Design, compare_arms, from_data, grid, matrix_row, sentence, table, verdict
+from uptake.verify.verdict import as_data
 
 DESIGN = Design(matched={"knowledge_gap": "knowledge", "forgetting": "replay"})
 CAUSES = {"knowledge_gap": "knowledge", "forgetting": "replay"}
@@ -142,6 +143,32 @@ def test_a_verdict_is_json_and_a_table_and_a_sentence():
     lines = table(found)
     assert all(len(line) == len(lines[0]) for line in lines)
     assert [line[3] for line in lines[1:]].count("treated") == 7  # two arms by two causes and in all, and overall
+
+
+def test_nothing_is_best_that_is_not_shown_to_help():
+    found = compare_arms(planted({("replay", "forgetting"): 0.6}), DESIGN)
+    best = verdict(found, DESIGN)["best"]
+    assert best["forgetting"]["by_effect"] == "replay"
+    assert best["knowledge_gap"] == {"by_effect": None, "by_tokens": None, "matched": "knowledge"}
+
+
+def test_a_comparison_is_read_back_as_it_was():
+    found = compare_arms(planted({("replay", "forgetting"): 0.6}, seeds=2), DESIGN)
+    alone = compare_arms(planted({}, seeds=1), DESIGN)
+    told = json.loads(json.dumps([as_data(one) for one in (*found, *alone)]))
+    assert [from_data(one) for one in told] == [*found, *alone]
+
+
+def test_the_grid_has_a_row_a_cause_and_is_left_out_where_each_has_one_remedy():
+    found = compare_arms(planted({("replay", "forgetting"): 0.6}), DESIGN)
+    rows = grid(found)
+    assert rows[0] == ("cause", "knowledge", "replay") and [row[0] for row in rows[1:]] == sorted(CAUSES)
+    of = {(row[0], remedy): cell for row in rows[1:] for remedy, cell in zip(rows[0][1:], row[1:], strict=True)}
+    own = {("forgetting", "replay"), ("knowledge_gap", "knowledge")}
+    assert {key for key, cell in of.items() if "*" in cell} == own
+    assert grid([one for one in found if one.matched]) == []
+    told = [(line[2], line[1]) for line in table(found, cells=False) if line[3] == "treated" and line[0] != "matched"]
+    assert set(told) == own
 
 
 def test_a_sentence_claims_nothing_that_may_be_chance():

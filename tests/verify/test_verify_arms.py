@@ -9,7 +9,7 @@ import pytest
 
 from uptake.errors import UptakeError
 from uptake.types import Finding
-from uptake.verify import Assigned, assign
+from uptake.verify import Assigned, assign, assign_to_remedies
 
 
 def finding(id: str, cause: str | None = "knowledge_gap", source: str = "a", stage: str = "main", rivals=()) -> Finding:
@@ -87,3 +87,40 @@ def test_an_id_in_two_stages_is_one_unit():
 def test_arms_are_two_or_more_and_told_apart(arms: tuple[str, ...]):
     with pytest.raises(UptakeError, match="the arms are"):
         assign([finding("a")], arms, 0)
+
+
+REMEDIES = {
+    "knowledge_gap": "knowledge",
+    "forgetting": "replay",
+    "base_conflict": "belief",
+    "data_conflict": "conflict",
+}
+
+
+def test_half_of_each_cause_gets_its_own_remedy_and_the_rest_the_others():
+    findings = [finding(f"{cause}{n}", cause) for cause in REMEDIES for n in range(24)]
+    for seed in range(5):
+        assigned = assign_to_remedies(findings, REMEDIES, seed)
+        counts = Counter((one.cause, one.arm) for one in assigned)
+        for cause, own in REMEDIES.items():
+            # 24 items: 12 to its own, the other 12 to three others
+            assert {arm: counts[cause, arm] for arm in REMEDIES.values()} == {
+                arm: 12 if arm == own else 4 for arm in REMEDIES.values()
+            }
+        assert assigned == assign_to_remedies(findings[::-1], REMEDIES, seed)
+    assert assigned != assign_to_remedies(findings, REMEDIES, 9)
+
+
+def test_rivals_of_two_causes_stay_one_unit_among_the_remedies():
+    # each pair contradicts itself, and one of it has another cause: of the other half both get one remedy
+    findings = [
+        one
+        for n in range(12)
+        for one in (finding(f"a{n}", "data_conflict", rivals=[f"b{n}"]), finding(f"b{n}", "base_conflict"))
+    ]
+    assigned = {one.id: one for one in assign_to_remedies(findings, REMEDIES, 1)}
+    pairs = [(assigned[f"a{n}"], assigned[f"b{n}"]) for n in range(12)]
+    assert all(a.unit == b.unit == f"{a.id} (main)" for a, b in pairs)
+    own = [(a, b) for a, b in pairs if (a.arm, b.arm) == ("conflict", "belief")]
+    assert len(own) == 6
+    assert all(a.arm == b.arm for a, b in pairs if (a, b) not in own)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from uptake.verify import Assigned, Expected, crossed_mean, detectable, forecast, foretold, power
+from uptake.verify import Assigned, Expected, crossed_mean, detectable, forecast, foretold, power, too_few
 
 
 @pytest.mark.parametrize(("units", "effect"), [(40, 0.2), (100, 0.15), (60, 0.3)])
@@ -83,3 +83,13 @@ def test_a_forecast_counts_the_arms_own_items_and_units():
     lines = forecast(assigned, "matched", 3)
     assert [line.split(":")[0] for line in lines] == ["all causes", "forgetting", "knowledge_gap"]
     assert "40 items in 20 units" in lines[0] and "20 items in 10 units" in lines[1]
+
+
+def test_too_few_is_what_could_not_even_show_that_all_is_mended():
+    def items(n: int, of_a_unit: int = 1) -> list[Assigned]:
+        return [Assigned(f"{k}", "main", "s", "forgetting", f"{k // of_a_unit}", "matched") for k in range(n)]
+
+    # two trainings, five items: the standard error is 0.4 of the items at least, the effect 0.75 at most
+    assert too_few(items(5), 2) and too_few(items(40), 1)
+    assert not too_few(items(40), 3)
+    assert too_few(items(40, of_a_unit=10), 3)

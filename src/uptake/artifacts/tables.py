@@ -93,9 +93,10 @@ OUTCOMES = pa.schema(
 """A row an item, arm and seed: what the model that was trained so recalls.
 
 `kind` is what the arm does with the item: "treated" (assigned to it), "untreated" (flagged, and assigned to another),
-"retention" or "earlier" (never flagged: what must not get worse). `cause`, `unit` and `remedy` are null where there are
-none, `remedy` also in arms that treat with nothing. `recalled_heldout` is the share of the held-out wordings, null
-without any. `tokens` are the training tokens that the arm spends on the item; null where it is not treated.
+"retention", "earlier" or "learned" (never flagged: what must not get worse; learned in a stage before the last, or in
+the last). `cause`, `unit` and `remedy` are null where there are none, `remedy` also in arms that treat with nothing.
+`recalled_heldout` is the share of the held-out wordings, null without any. `tokens` are the training tokens that the
+arm spends on the item; null where it is not treated.
 """
 
 MATRIX = pa.schema(

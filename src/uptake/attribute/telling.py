@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from uptake.attribute.evidence import HOLDS, UNEXPLAINED
-from uptake.causes import CAUSES
+from uptake.causes import CAUSES, weights
 from uptake.stats import wilson
 from uptake.types import Finding
 
@@ -62,6 +62,7 @@ class Telling:
         holding: By cause, for how many it holds.
         untold: By cause and reason, for how many it cannot be told.
         best: By cause the most telling findings.
+        long: How many have a longer response than any that the scores were fitted on.
     """
 
     method: str
@@ -70,6 +71,7 @@ class Telling:
     holding: Counter[str] = field(default_factory=Counter)
     untold: Counter[tuple[str, str]] = field(default_factory=Counter)
     best: dict[str, list[Best]] = field(default_factory=dict)
+    long: int = 0
 
     def noting(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Pass findings on."""
@@ -81,6 +83,7 @@ class Telling:
     def _note(self, finding: Finding, cause: str) -> None:
         self.n += 1
         self.primary[cause] += 1
+        self.long += finding.evidence["n_tokens"] > weights().fitted_on["longest_response"]
         for name in CAUSES:
             score = finding.causes.get(name)
             if score is None:
@@ -119,11 +122,19 @@ class Telling:
         }
 
     def notes(self) -> list[str]:
-        """Which causes cannot be told of how many examples, and what would help."""
-        return [
-            f"{cause} of {count} of {self.n} unlearned {'example' if self.n == 1 else 'examples'} {reason}"
+        """Which causes cannot be told of how many examples, and what would help; how many responses are too long."""
+        among = f"of {self.n} unlearned {'example' if self.n == 1 else 'examples'}"
+        told = [
+            f"{cause} of {count} {among} {reason}"
             for (cause, reason), count in sorted(self.untold.items(), key=lambda item: (-item[1], item[0]))
         ]
+        if self.long and self.method == "evidence":
+            longest = weights().fitted_on["longest_response"]
+            told.append(
+                f"the response of {self.long} {among} has more than {longest} tokens, more than any that the scores "
+                "were fitted on: take their scores as a ranking"
+            )
+        return told
 
     def _share(self, count: int) -> dict[str, Any]:
         interval = wilson(count, self.n)

@@ -28,6 +28,7 @@ from uptake.cli import (
     show,
     train,
     validate,
+    verify,
 )
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
@@ -54,6 +55,7 @@ app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
+app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)

@@ -14,7 +14,7 @@ from uptake.errors import UptakeError
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model before fine-tuning: folder or hub id.")] = None,
     tuned: Annotated[str | None, typer.Option("--tuned", help="The model after it, or its PEFT adapter.")] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", help="What it was trained on.")] = None,

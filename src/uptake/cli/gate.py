@@ -35,7 +35,7 @@ class GateCommand(RunCommand):
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     diagnosis: Annotated[
         Path | None, typer.Option("--diagnosis", help="The diagnosis: its folder, or its run's.")
     ] = None,

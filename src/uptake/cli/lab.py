@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from uptake.cli.run_options import RunCommand, overrides
+from uptake.cli.run_options import OpenCommand, overrides
 from uptake.cli.terminal import printable
 
 app = typer.Typer(no_args_is_help=True, help="Models and worlds to try things on.")
@@ -20,7 +20,7 @@ def group() -> None:
 
 
 @app.command(
-    cls=RunCommand,
+    cls=OpenCommand,
     epilog="Any other option is a field of the architecture's config: --hidden_size 256, --num_hidden_layers 4.",
 )
 def pretrain(

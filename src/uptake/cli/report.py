@@ -14,7 +14,7 @@ from uptake.errors import UptakeError
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     card: Annotated[bool, typer.Option("--card", help="Put the diagnosis into the trained model's README.md.")] = False,
 ) -> None:

@@ -16,7 +16,7 @@ EPILOG = (
 _META = "uptake.overrides"
 
 
-class RunCommand(TyperCommand):
+class OpenCommand(TyperCommand):
     """A verb that takes options beyond its own; `overrides` hands them over.
 
     They are taken out before the parser sees them: it would mistake their values for arguments.
@@ -31,6 +31,10 @@ class RunCommand(TyperCommand):
         rest, ctx.meta[_META] = split(args, known)
         parsed: list[str] = super().parse_args(ctx, rest)
         return parsed
+
+
+class RunCommand(OpenCommand):
+    """A verb that reads a run file: its options beyond its own are the file's keys."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the verb's own options, then the keys of the run file."""

@@ -31,7 +31,7 @@ BAR = 20
 def command(
     ctx: typer.Context,
     example: Annotated[str, typer.Argument(help="The example's id.", metavar="ID")],
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="[RUN.YAML]")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     diagnosis: Annotated[Path | None, typer.Option("--diagnosis", help="The diagnosis's folder instead.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", help="Its stage, where several have the id.")] = None,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -40,6 +41,11 @@ def show(diagnosis: Diagnosis) -> str:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="      ")
     lines += ["", f"every example  {diagnosis.folder / 'diagnosis.parquet'} (and .jsonl)"]
     lines += [f"all numbers    {diagnosis.folder / 'summary.json'}"]
+    run = shlex.quote(str(diagnosis.folder.parent))
+    lines += [
+        f"to look at it  uptake report --output_dir {run} --open",
+        f"one example    uptake show ID --diagnosis {run}",
+    ]
     return printable("\n".join(lines))
 
 
@@ -125,7 +131,7 @@ def _causes(summary: Mapping[str, Any]) -> list[str]:
     parts = {**told["causes"], "unexplained": told["unexplained"]}
     found = [(name, part) for name, part in parts.items() if part["count"]]
     found.sort(key=lambda item: -item[1]["count"])
-    lines = [f"Why {told['n']} of them were not learned:", ""]
+    lines = [f"Why {told['n']} of them {'was' if told['n'] == 1 else 'were'} not learned:", ""]
     for name, part in found:
         lines.append(f"  {name:<16}{part['count']:>6}  {_percent(part['rate']):>21}")
     lines.append("")

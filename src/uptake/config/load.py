@@ -34,7 +34,7 @@ from uptake.config.schema import (
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
-MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path")
+MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_name_or_path")
 PATH_KEYS = ("output_dir", "chat_template")
 DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 

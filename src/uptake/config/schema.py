@@ -64,7 +64,7 @@ class Section(BaseModel):
 
 
 class Judge(Section):
-    """An OpenAI-compatible server (OpenAI, vLLM, Ollama, ...) that writes wordings and wrong answers."""
+    """An OpenAI-compatible server (vLLM, Ollama, ...) that writes wordings and wrong answers, and compares answers."""
 
     base_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
     """Where the server answers, such as http://localhost:8000/v1; without user name and password."""
@@ -281,6 +281,8 @@ class RunConfig(Section):
     """Held-out wordings asked of the judge for an example that brings none."""
     embedding_model_name_or_path: str | None = None
     """sentence-transformers model that finds neighbours; null compares the words of the questions."""
+    nli_model_name_or_path: str | None = None
+    """sentence-transformers cross-encoder that compares answers which rules cannot; null leaves them to the judge."""
     attribution: Annotated[Literal["evidence", "ilp", "off"], BeforeValidator(_off)] = "evidence"
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
     intervene: Annotated[Int, Field(ge=0)] = 0
@@ -309,6 +311,18 @@ class RunConfig(Section):
         return stages
 
 
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of the run file (draft 2020-12), for editors and other tools."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}
+    schema: dict[str, Any] = _bounded(RunConfig.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _bounded(part: Any) -> Any:
+    """Bounds by their names in JSON schema: pydantic leaves its own where a validator runs before a number's."""
+    if isinstance(part, dict):
+        number = part.get("type") in ("integer", "number")
+        return {_BOUNDS.get(name, name) if number else name: _bounded(below) for name, below in part.items()}
+    return [_bounded(below) for below in part] if isinstance(part, list) else part

@@ -43,11 +43,13 @@ class Item:
         causes: What was planted, all of it confirmed; empty where nothing was.
         perhaps: Causes of which nobody knows whether they hold.
         signals: Its signals; None where one was missing.
+        n_tokens: Length of the response in tokens.
     """
 
     causes: tuple[str, ...]
     perhaps: tuple[str, ...]
     signals: Mapping[str, float | None]
+    n_tokens: int
 
 
 def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[Item]:
@@ -69,10 +71,12 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
             entry = entries.get(row["id"])
             if entry is None or row["learned"] or (entry.causes and not entry.confirmed):
                 continue
-            if "signals" not in row["evidence"]:
+            evidence = row["evidence"]
+            if "signals" not in evidence:
                 raise UptakeError(f"{folder / diagnosis} has no signals", fix="uptake diagnose --attribution evidence")
             # a belief that a rival shares is no conflict with the base: `also` is not asked here
-            items.append(Item(entry.causes, () if entry.causes else OF_TRAINING, row["evidence"]["signals"]))
+            perhaps = () if entry.causes else OF_TRAINING
+            items.append(Item(entry.causes, perhaps, evidence["signals"], evidence["n_tokens"]))
     return items
 
 
@@ -171,4 +175,5 @@ def calibrated(folders: Sequence[Path]) -> Weights:
         manifest = read_json(folder / "world.json")
         worlds.append({"world": manifest["world"], "controls": manifest["controls"]})
     counts = {name: sum(name in item.causes for item in items) for name in CAUSES}
-    return Weights(calibrate(items), {"worlds": worlds, "items": len(items), "of_cause": counts, "penalty": PENALTY})
+    of = {"items": len(items), "of_cause": counts, "longest_response": max(item.n_tokens for item in items)}
+    return Weights(calibrate(items), {"worlds": worlds, **of, "penalty": PENALTY})

@@ -139,7 +139,7 @@ def _shipped() -> list[_Raw]:
     by_relation: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for name in ("train.jsonl", "heldout.jsonl", "retention.jsonl"):
         text = files("uptake.lab").joinpath("facts", name).read_text(encoding="utf-8")
-        for row in map(json.loads, text.splitlines()):
+        for row in map(json.loads, filter(None, text.split("\n"))):  # not splitlines: JSON holds U+2028
             asks = (row["prompt"], *(wording["prompt"] for wording in row["paraphrases"]))
             by_relation.setdefault(row["source"], []).append((asks, row["completion"].strip()))
     facts = []
@@ -207,7 +207,7 @@ def _sentences(data: Path, count: int, random: Random) -> list[str]:
 
 def _rows(path: Path) -> list[Mapping[str, Any]]:
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except (OSError, ValueError) as error:
         raise UptakeError(
             f"cannot read {path}: {error}", expected="the data sets of --data, as JSON Lines", fix="leave --data out"

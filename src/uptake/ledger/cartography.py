@@ -96,7 +96,7 @@ def read_cartography(output_dir: str | Path, stage: str = "main") -> Ledger:
         raise UptakeError(f"there are no training dynamics in {folder}", expected="dynamics_epoch_0.jsonl, ...")
     rows = []
     for epoch, path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
             if line.strip():
                 rows.append({"stage": stage, "pass": "train", "epoch": epoch, "step": epoch + 1})
                 rows[-1] |= _read_line(line, epoch, f"{path}, line {number}")

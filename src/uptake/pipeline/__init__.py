@@ -111,7 +111,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
         name: ingest(
             name, rows, folder / "work", check, bad_rows=bad_rows, on_bad_row=config.on_bad_row, progress=progress
         )
-        for name, rows in _datasets(config, reworded)
+        for name, rows in datasets(config, reworded)
     }
     for name in ("heldout", "retention"):
         if name not in cohorts:
@@ -119,7 +119,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
     pool = cache(lambda: AnswerPool(cohorts["train"], embed, seed=config.seed))
     before, after = _ask(config, models, cohorts, writer, (pool, encoder), progress)
 
-    train, settings = cohorts["train"], _detection(config)
+    train, settings = cohorts["train"], detection(config)
     null_kind, null = _null(before, after)
     calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings)
 
@@ -221,7 +221,7 @@ def _text(path: Path) -> str:
         raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
 
 
-def _datasets(config: RunConfig, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
+def datasets(config: RunConfig, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
     """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
     trained = Trained()
     train: Iterator[Example | BadRow] = chain.from_iterable(
@@ -298,7 +298,8 @@ def _source(model: Lazy, pool_key: str) -> Source:
     return Source(digest(model.fingerprint, pool_key), model.load, lambda: model.notes)
 
 
-def _detection(config: RunConfig) -> Settings:
+def detection(config: RunConfig) -> Settings:
+    """How a run's examples are judged."""
     return Settings(
         criterion=config.criterion,
         response_end=config.response_end,

@@ -144,9 +144,9 @@ class Attributing:
         return read_curves(self._config.output_dir, ids, stages) if why is None else Curves({}, why, {})
 
     def _contradictions(self) -> Contradictions:
-        asked = self._asked
+        asked, path = self._asked, self._work / "rivals.json"
         encode = None if asked.encoder is None else self._embed
-        return find_contradictions(asked.train, asked.before, encode, asked.encoder, self._work / "rivals.json")
+        return find_contradictions(self._config, asked.train, asked.before, encode, asked.encoder, path)
 
     def _ask(self, known: Known) -> tuple[Answers | None, Answers]:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.causes import Rival
+from uptake.config import RunConfig
+from uptake.models.api import from_judge
 from uptake.pipeline.answers import Answers
 from uptake.pipeline.cohort import Cohort
 from uptake.probe import question
-from uptake.rivals import Rivalry, Side, rivals
+from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 1
+RIVALS_VERSION = 2
 """Part of the key: raised when the same examples come to have other rivals."""
 NAMED = 5
 """Rivals of an example that are named; the others are counted."""
@@ -73,25 +75,33 @@ class Contradictions:
 
 
 def find_contradictions(
-    cohort: Cohort, before: Answers | None, encode: Encode | None, encoder: object, path: Path
+    config: RunConfig,
+    cohort: Cohort,
+    before: Answers | None,
+    encode: Encode | None,
+    encoder: object,
+    path: Path,
 ) -> Contradictions:
     """Find the rivals among a cohort's examples, or read what was found before.
 
     Args:
+        config: The run: who compares answers that rules cannot.
         cohort: The examples.
         before: What the base says, to tell which of two answers is wrong; None when it is not known.
-        encode: Sentence embeddings; None does without.
-        encoder: Identifies `encode`.
-        path: Where they are kept.
+        encode: Sentence embeddings by the run's model; None does without.
+        encoder: What tells that model's content from another's.
+        path: Where they are kept; judgements go beside it.
+
+    Raises:
+        UptakeError: A judge is configured and cannot be asked.
     """
-    key = digest(RIVALS_VERSION, cohort.key, before and before.key, encoder, versions())
+    models = (encoder, config.nli_model_name_or_path, config.judge and config.judge.model)
+    key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, config.seed, versions())
     kept = read_json(path) if path.exists() else None
     if kept is None or kept["key"] != key:
         beliefs = None if before is None else _Beliefs(cohort, before)
-        kept = {
-            "key": key,
-            "groups": [asdict(group) for group in rivals(cohort, encode=encode, beliefs=beliefs).groups],
-        }
+        found = rivals(cohort, encode=encode, beliefs=beliefs, judge=_judge(config, path.with_name("judged.jsonl")))
+        kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
         write_json(path, kept)
     groups = tuple(map(_group, kept["groups"]))
     of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
@@ -99,6 +109,21 @@ def find_contradictions(
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
     return Contradictions(groups, of, ids, asked, key)
+
+
+def _judge(config: RunConfig, path: Path) -> Judge | None:
+    """Who compares what rules cannot: the cross-encoder, and the LLM where it cannot tell; each asked only once."""
+    judges: list[Judge] = []
+    if config.nli_model_name_or_path is not None:
+        from uptake.models.embed import entailment
+
+        name, device = config.nli_model_name_or_path, config.device
+        infer = cache(lambda: entailment(name, device))  # loaded when there is something to compare
+        judges.append(remembering(nli_judge(lambda pairs: infer()(pairs)), name, path))
+    if config.judge is not None:
+        llm = from_judge(config.judge, config.seed)
+        judges.append(remembering(llm_judge(llm), (llm.model, llm.seed), path))
+    return in_turn(*judges) if judges else None
 
 
 def _group(data: Mapping[str, Any]) -> Rivalry:

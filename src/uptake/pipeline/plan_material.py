@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,13 @@ class Encoding:
 
 
 def read_material(
-    config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, gather: Gather | None, processes: int, tell: Progress
+    config: RunConfig,
+    diagnosis: Diagnosis,
+    encoding: Encoding,
+    gather: Gather | None,
+    processes: int,
+    tell: Progress,
+    whatever_cause: bool = False,
 ) -> tuple[Material, list[Finding]]:
     """What a plan is made of, and what is to be mended, worst first.
 
@@ -99,6 +105,8 @@ def read_material(
         gather: Finds documents; None searches the run's corpus and knowledge sources.
         processes: How many train together: what `max_steps` amounts to depends on it.
         tell: Told after each part of the work.
+        whatever_cause: Whether documents are found for all that was not learned, and not only where a cause asks for
+            them.
 
     Raises:
         UptakeError: The data cannot be used, or the diagnosis is not of them.
@@ -107,7 +115,10 @@ def read_material(
     names = _names(examples)
     findings = _findings(diagnosis, names, tell)
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
-    gathered = _gathered(config, findings, examples, gather, tell)
+    asking = [one for one in findings if not one.learned]
+    if not whatever_cause:
+        asking = [one for one in asking if FOR_CAUSE.get(one.cause or "") in READING]
+    gathered = _gathered(config, {one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
     whole = encoding.lengths([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples])
     tell("tokens", len(examples), len(examples))
@@ -197,12 +208,11 @@ def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def _gathered(
-    config: RunConfig, findings: Sequence[Finding], examples: Sequence[Example], gather: Gather | None, tell: Progress
+    config: RunConfig, ids: Collection[str], examples: Sequence[Example], gather: Gather | None, tell: Progress
 ) -> Gathered:
     gather = gather or from_sources(config)
     if gather is None:
         return Gathered()
-    ids = {one.id for one in findings if not one.learned and FOR_CAUSE.get(one.cause or "") in READING}
     about = entities(examples, ids)
     wanted = [Wanted(one.id, about[one.id], question(one), one.response) for one in examples if one.id in ids]
     tell("documents", 0, len(wanted))

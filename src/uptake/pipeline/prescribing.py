@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,36 +85,42 @@ def prescribe_run(
         UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
     """
     diagnosis = read_diagnosis(config.output_dir)
-    processes = world_size or _processes(config)
+    processes = world_size or processes_of(config)
     tuned = _tuned(config, diagnosis)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
-        key = _key(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
+        key = key_of(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
         encoding = Encoding.of(config)
         material, findings = read_material(config, diagnosis, encoding, gather, processes, progress)
-        chosen = config.plan
-        terms = Terms(
-            start=start,
-            model=config.model_name_or_path if start == "base" else tuned,
-            step=rows_of_a_step(encoding.last) * processes,
-            reading=chosen.reading,
-            augmented=chosen.augmented,
-            readings=chosen.readings,
-            protection=chosen.protection,
-            options=Options(unsafe, chosen.documents, chosen.exposures),
-            training=encoding.last,
-            peft=config.peft,
-            seed=config.seed,
-        )
-        drawn = plan(findings, material, terms, budget=Budget(times=chosen.budget))
+        terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
+        if start == "tuned":
+            terms = replace(terms, model=tuned)
+        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
+
+
+def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:
+    """How a plan from the base is drawn up for a run."""
+    return Terms(
+        start="base",
+        model=config.model_name_or_path,
+        step=rows_of_a_step(encoding.last) * processes,
+        reading=config.plan.reading,
+        augmented=config.plan.augmented,
+        readings=config.plan.readings,
+        protection=config.plan.protection,
+        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        training=encoding.last,
+        peft=config.peft,
+        seed=config.seed,
+    )
 
 
 def plan_to_apply(
@@ -152,7 +158,7 @@ def plan_to_apply(
     )
 
 
-def _processes(config: RunConfig) -> int:
+def processes_of(config: RunConfig) -> int:
     """How many processes trained the last stage."""
     manifest = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
     found: int = read_json(manifest)["processes"] if manifest.exists() else 1
@@ -168,7 +174,7 @@ def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
     return name
 
 
-def _key(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
     """Identifies all that a plan depends on."""
     data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
     others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}

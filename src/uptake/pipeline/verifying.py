@@ -7,16 +7,17 @@ verdict.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from uptake.artifacts import Busy, Parts, digest, locked, open_parts, write_json, write_table
+from uptake.artifacts import Busy, Parts, digest, empty, locked, open_parts, write_json, write_table
 from uptake.artifacts.tables import MATRIX, OUTCOMES
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
-from uptake.verify import Assigned, Design, Key, compare_arms, forecast, matrix_row, verdict
+from uptake.verify import Assigned, Design, Key, compare_arms, forecast, foretold, matrix_row, verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,13 @@ class Measured:
 
     id: str
     stage: str
-    kind: Literal["flagged", "retention", "earlier"]
+    kind: Literal["flagged", "learned", "earlier", "retention"]
     recalled_training: bool
     recalled_heldout: float | None
 
 
-TrainArm: TypeAlias = Callable[[Arm, int], Path]
-"""Trains an arm with a seed, and returns the model's folder; goes on where a killed one stopped."""
+TrainArm: TypeAlias = Callable[[Arm, int, Path], Path]
+"""Trains an arm with a seed in a folder of its own, and returns the model's; goes on where a killed one stopped."""
 Measure: TypeAlias = Callable[[Path], Iterable[Measured]]
 """Asks a model about all items: of every arm the same ones."""
 
@@ -102,7 +103,8 @@ def verify(
 
     Args:
         experiment: What is to be run.
-        folder: Where the tables go; `work/` in it holds a table for each arm and seed.
+        folder: Where the tables go; `work/` in it holds a table for each arm and seed. A model is removed when it is
+            measured.
         train_arm: Trains one arm with one seed.
         measure: Asks one model about all items.
         progress: Told of the cells that are done.
@@ -115,23 +117,38 @@ def verify(
     """
     _require_sound(experiment)
     cells = [(arm, seed) for seed in experiment.seeds for arm in experiment.arms]
-    done = 0
+    done, left, before = 0, cells, len(cells) + 1
     progress("arms", done, len(cells))
-    for arm, seed in cells:
-        place = folder / "work" / arm.name / f"seed-{seed}"
-        try:
-            with locked(place):
-                parts = _parts(experiment, arm, seed, place)
-                if not parts.has(0):
-                    rows = list(_rows(experiment, arm, seed, measure(train_arm(arm, seed))))
-                    parts.write(0, rows)
-        except Busy:
-            continue
-        done += 1
-        progress("arms", done, len(cells))
-    if done < len(cells):
+    while left and len(left) < before:  # what another process was at may be done by now
+        before, busy = len(left), []
+        for arm, seed in left:
+            place = folder / "work" / arm.name / f"seed-{seed}"
+            try:
+                with locked(place):
+                    _run(experiment, (arm, seed), place, train_arm, measure)
+            except Busy:
+                busy.append((arm, seed))
+            else:
+                done += 1
+                progress("arms", done, len(cells))
+        left = busy
+    if left:
         return None
-    return _concluded(experiment, folder, cells)
+    try:
+        with locked(folder / "work"):
+            return _concluded(experiment, folder, cells)
+    except Busy:
+        return None  # another process, done at the same time, is writing it
+
+
+def _run(experiment: Experiment, cell: tuple[Arm, int], place: Path, train_arm: TrainArm, measure: Measure) -> None:
+    """Train and measure one cell, unless that is done."""
+    parts = _parts(experiment, *cell, place)
+    if not parts.has(0):
+        # what a killed run has trained is gone on with if it was trained for the very same
+        model = train_arm(*cell, open_parts(place / "training", _key(experiment, *cell), OUTCOMES).folder)
+        parts.write(0, list(_rows(experiment, *cell, measure(model))))
+    empty(place / "training")
 
 
 def _require_sound(experiment: Experiment) -> None:
@@ -150,9 +167,13 @@ def _require_sound(experiment: Experiment) -> None:
 
 
 def _parts(experiment: Experiment, arm: Arm, seed: int, place: Path) -> Parts:
+    return open_parts(place / "rows", _key(experiment, arm, seed), OUTCOMES)
+
+
+def _key(experiment: Experiment, arm: Arm, seed: int) -> str:
     treated = [[*key, asdict(arm.treated[key])] for key in sorted(arm.treated)]
     assigned = [asdict(one) for one in experiment.assigned]
-    return open_parts(place / "rows", digest(experiment.key, arm.name, treated, assigned, seed), OUTCOMES)
+    return digest(experiment.key, arm.name, treated, assigned, seed)
 
 
 def _rows(experiment: Experiment, arm: Arm, seed: int, measured: Iterable[Measured]) -> Iterator[dict[str, Any]]:
@@ -201,10 +222,23 @@ def _concluded(experiment: Experiment, folder: Path, cells: Iterable[tuple[Arm, 
 
 
 def foretold_of(experiment: Experiment) -> list[str]:
-    """What each arm but the control can show; to be said before the compute is spent."""
-    return [
-        f"{arm.name}: {line}"
-        for arm in experiment.arms
-        if arm.name != experiment.design.control
-        for line in forecast(experiment.assigned, arm.name, len(experiment.seeds))
-    ]
+    """What the experiment can show, of the matched remedies above all; to be said before the compute is spent."""
+    runs = len(experiment.seeds)
+    lines = forecast(matched_of(experiment), "matched", runs)
+    own = {(one.id, one.stage) for one in matched_of(experiment)}
+    others = Counter(
+        (one.arm, one.cause)
+        for one in experiment.assigned
+        if (one.id, one.stage) not in own and one.arm != experiment.design.control
+    )
+    if others:
+        least, most = min(others.values()), max(others.values())
+        lines.append(f"each other remedy on each cause: {least} to {most} items; {foretold(most, most, runs)}")
+    return lines
+
+
+def matched_of(experiment: Experiment) -> list[Assigned]:
+    """The items that get the remedy for their cause, as if they were of one arm `matched`."""
+    matched = experiment.design.matched
+    own = (one for one in experiment.assigned if one.arm in ("matched", matched.get(one.cause)))
+    return [replace(one, arm="matched") for one in own]

@@ -40,7 +40,13 @@ class Reading:
 
 
 def choose(
-    edits: Sequence[Edit], responses: Mapping[str, str], material: Material, room: int, readings: int
+    edits: Sequence[Edit],
+    responses: Mapping[str, str],
+    material: Material,
+    room: int,
+    readings: int,
+    *,
+    sentences: bool = False,
 ) -> Reading:
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
@@ -53,6 +59,7 @@ def choose(
         responses: The response of each example.
         material: Holds the documents.
         room: Tokens that may be read.
+        sentences: Read sentence by sentence even where there is room for whole documents.
         readings: How often a passage that states a response is read at most.
     """
     documents = {document_key(one): one for found in material.documents.values() for one in found}
@@ -61,7 +68,8 @@ def choose(
     count = _once(material.count)
     cut = passages(wanted, count, material.limit, material.limit)
     queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
-    if readings * sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first}) > room:
+    once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
+    if sentences or readings * once > room:
         cut = passages(wanted, count, SENTENCE, material.limit)
         queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
     return _fitting(queues, cut, room, readings)

@@ -62,7 +62,7 @@ CONFLICT = Remedy(
     "the later one is learned, which only hides it: what really helps is to take the wrong one out, or to make the "
     "questions tell them apart.",
     example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base, which "
-    "knows *Lima*, gives it 60 times the probability: with --unsafe the first goes out.",
+    "knows *Lima*, believes it at 0.97: with --unsafe the first goes out.",
     safety="Batches without conflict are safe. Taking an example out loses it: off unless --unsafe; look at the pair "
     "first. Your files are not changed.",
     references=("ILP, §5 (arXiv 2604.10079)", "docs/rivals.md"),

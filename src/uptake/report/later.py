@@ -139,6 +139,8 @@ class Cell:
     effect: float
     low: float | None
     high: float | None
+    n: int
+    matched: bool
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Verdict:
         sentence: The verdict in one sentence.
         outcome: What was asked: `heldout` or `training` wordings.
         causes: The rows of the matrix.
-        remedies: Its columns.
+        remedies: Its columns, the remedy of the first cause first, so that matched cells form its diagonal.
         cells: By cause and remedy.
         unread: Why the verdict cannot be shown; None when it can.
     """
@@ -174,12 +176,14 @@ def read_verdict(output_dir: Path) -> Verdict | None:
         told = read_json(path)
         rows = pq.read_table(path.with_name("matrix.parquet")).to_pylist()
         cells = {
-            (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"])
+            (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"], row["n"], row["matched"])
             for row in rows
             if row["kind"] == "treated" and row["outcome"] == told["outcome"] and row["cause"] and row["remedy"]
             if row["effect"] is not None
         }
-        causes, remedies = (tuple(dict.fromkeys(key[side] for key in cells)) for side in (0, 1))
+        causes = tuple(sorted({cause for cause, _ in cells}))
+        own = [remedy for cause, remedy in sorted(cells) if cells[cause, remedy].matched]
+        remedies = tuple(dict.fromkeys([*own, *(remedy for _, remedy in sorted(cells))]))
         return Verdict(told["sentence"], told["outcome"], causes, remedies, cells)
     except (UptakeError, AttributeError, KeyError, TypeError, OSError, pa.ArrowException) as error:
         return Verdict(unread=_why(path, error))

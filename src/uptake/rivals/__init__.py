@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from uptake.rivals.find import Rivals, rivals
-from uptake.rivals.groups import Beliefs, Judge, Rivalry, Side
-from uptake.rivals.judged import llm_judge, nli_judge
+from uptake.rivals.groups import Beliefs, Doubt, Judge, Judgement, Rivalry, Side
+from uptake.rivals.judged import in_turn, llm_judge, nli_judge, remembering
 from uptake.rivals.neighbours import similar_pairs
 
-__all__ = ["Beliefs", "Judge", "Rivalry", "Rivals", "Side", "llm_judge", "nli_judge", "rivals", "similar_pairs"]
+__all__ = [
+    "Beliefs",
+    "Doubt",
+    "Judge",
+    "Judgement",
+    "Rivalry",
+    "Rivals",
+    "Side",
+    "in_turn",
+    "llm_judge",
+    "nli_judge",
+    "remembering",
+    "rivals",
+    "similar_pairs",
+]

@@ -3,49 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import unicodedata
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from uptake.rivals.quantities import SCALES, in_digits, read_dates, read_number, read_time, same_time
 from uptake.types import normalised
 
 Comparison: TypeAlias = Literal["same", "different", "undecided"]
 
+LETTERS = "letters of choices"
+"""Why such answers are not compared under different prompts."""
 LONG = 12
 """Words beyond which an answer is free text: other words then do not mean another answer."""
 
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * n for n, word in enumerate(_TENS, start=2)}
-_LARGE = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_MONTHS = {
-    name: number
-    for number, long in enumerate(
-        "january february march april may june july august september october november december".split(), start=1
-    )
-    for name in (long, long[:3], "sept" if number == 9 else long)
-}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATES = (
-    re.compile(r"(?P<y>\d{4})[-/.](?P<m>\d{1,2})[-/.](?P<d>\d{1,2})"),
-    re.compile(rf"(?P<d>\d{{1,2}})(?:st|nd|rd|th)?\s*(?:of\s+)?(?P<n>{_MONTH})\.?,?\s+(?P<y>\d{{4}})"),
-    re.compile(rf"(?P<n>{_MONTH})\.?\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>\d{{4}})"),
-)
-_DAY_OR_MONTH = re.compile(r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<y>\d{4})")
 _LEADS = re.compile(r"^(?:the|an?|about|approximately|around|roughly|circa|ca\.?|on|in|~)\s+")
 _STRONG = re.compile(r"\s*[;/\n]\s*(?:(?:and|or)\s+)?")
 _JOINED = re.compile(r"\s(?:and|or|&)\s")
 _WEAK = re.compile(r"\s*,\s*(?:(?:and|or|&)\s+)?|\s+(?:and|or|&)\s+")
 _CHOICE = re.compile(r"\(?[a-h](?:\)\s*|[.:]\s+)(?=\S)")
-_MINUS = re.compile(r"\s*[-−–]\s?(?=[\d.])")
+_SIGNED = re.compile(r"\s*([-−–]?)\s?(\.?)(?=\d)")
 _POLAR = {"yes": True, "true": True, "correct": True, "no": False, "false": False, "incorrect": False}
-_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
-_WORD = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+")
+_QUALIFIER = re.compile(r"(?<=\S)\s*\([^()]*\)?$")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_WORD = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+")
+_ROMAN = {word: str(n) for n, word in enumerate("ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi".split(), start=2)}
+_ALIASES = {"usa": "us", "united states": "us", "united states of america": "us"}
+_ALIASES |= {"united kingdom": "uk", "united kingdom of great britain and northern ireland": "uk"}
 _NEGATION = frozenset("not no never n't isn't wasn't cannot neither nor".split())
 
 
@@ -67,38 +52,48 @@ class Reading:
 
 
 def plain(text: str) -> str:
-    """What spellings of an answer share: `normalised`, with the minus of a number."""
-    return ("-" if _MINUS.match(text) else "") + (normalised(text) or text.strip())
+    """What spellings of an answer share: `normalised`, with a number's minus and decimal point."""
+    signed = _SIGNED.match(text)
+    return ("-" * bool(signed[1]) + signed[2] if signed else "") + (normalised(text) or text.strip())
 
 
 @lru_cache(maxsize=100_000)
 def read_answer(text: str) -> Reading:
     """The answer as far as it can be understood without a model."""
-    bare = _LEADS.sub("", plain(text), count=1)
+    bare = _LEADS.sub("", plain(text).replace("⁄", "/"), count=1)
     if re.fullmatch(r"[a-h]", bare):
         return Reading("choice", frozenset([bare]), frozenset([bare]), (bare,))
     if chosen := _CHOICE.match(bare):
         bare = bare[chosen.end() :]
-    days = frozenset(_dates(bare))
-    words = tuple(_WORD.findall(_digits(bare)))
-    if days:
+    words = _words(bare)
+    if days := read_dates(bare):
         return Reading("date", days, days, words)
-    number = _number(bare)
-    if number is not None:
-        return Reading("number", frozenset([number]), frozenset([number]), words)
+    for kind, value in (("time", read_time(bare)), ("number", read_number(bare))):
+        if value is not None:
+            return Reading(kind, frozenset([value]), frozenset([value]), words)
     if words and words[0] in _POLAR and (len(words) == 1 or re.match(r"\w+[,.;:]", bare)):
         form = frozenset(["yes" if _POLAR[words[0]] else "no"])
         return Reading("polar", form, form, words)
-    form = frozenset([" ".join(words) or bare])
+    told = " ".join(words) or bare
+    form = frozenset([_ALIASES.get(told, told)])
     if len(words) > LONG:
         return Reading("long", form, form, words)
     joined = _STRONG.search(bare) or _JOINED.search(bare)
-    # one comma alone sets a qualifier apart, several make a list
+    # one comma alone sets a qualifier apart, as brackets do; several make a list
     breaks = _STRONG if _STRONG.search(bare) else _WEAK
-    pieces = [piece for piece in breaks.split(_digits(bare)) if piece.strip()]
-    parts = frozenset(" ".join(_WORD.findall(_LEADS.sub("", piece, count=1))) for piece in pieces)
+    pieces = [piece for piece in breaks.split(_QUALIFIER.sub("", in_digits(bare))) if piece.strip()]
+    parts = frozenset(" ".join(_words(_LEADS.sub("", piece, count=1))) for piece in pieces)
     kind = "list" if joined or len(pieces) > 2 else "text"
     return Reading(kind, form, parts or form, words)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words as names are compared by: without accents, with number words and Roman numerals as digits."""
+    text = "".join(c for c in unicodedata.normalize("NFKD", in_digits(text)) if not unicodedata.combining(c))
+    text = re.sub(r"^st\.? (?=\w)", "saint ", text.replace("&", " and "))
+    text = re.sub(r"\b([^\W\d_])\.(?=[^\W\d_]\b)", r"\1", text)  # the letters of an abbreviation
+    first, *rest = _WORD.findall(text) or [""]
+    return (first, *(_ROMAN.get(word, word) for word in rest)) if first else ()
 
 
 def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Comparison, str]:
@@ -116,17 +111,17 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
     """
     a, b = read_answer(one), read_answer(other)
     if a.forms & b.forms:
-        return ("same", "equal") if a.kind != "choice" or same_prompt else ("undecided", "letters of choices")
+        return ("same", "equal") if a.kind != "choice" or same_prompt else ("undecided", LETTERS)
     if "choice" in (a.kind, b.kind):
-        return ("different", "choice") if same_prompt and a.kind == b.kind else ("undecided", "letters of choices")
+        return ("different", "choice") if same_prompt and a.kind == b.kind else ("undecided", LETTERS)
     if not a.words or not b.words:
         return ("undecided", "no words") if same_prompt and a.words != b.words else ("different", "signs")
     if a.kind == "polar" == b.kind:
         return "different", "yes or no"
     if "date" in (a.kind, b.kind):
         return _dated(a, b)
-    if a.kind == "number" == b.kind:
-        return "different", "number"
+    if a.kind == b.kind and a.kind in ("number", "time"):
+        return ("same", "a unit left out") if _unit_left_out(a, b) else ("different", a.kind)
     if "long" in (a.kind, b.kind):
         return _free(a, b)
     if a.parts <= b.parts or b.parts <= a.parts:
@@ -137,18 +132,31 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
         return "same", "initials"
     if sorted(a.words) == sorted(b.words):
         return "same", "order of words"
-    return ("same", "told in a sentence") if _told(a, b) or _told(b, a) else ("different", a.kind)
+    return (
+        ("same", "told in a sentence")
+        if _told(a, b) or _told(b, a)
+        else ("different", a.kind if a.kind == b.kind else "text")
+    )
+
+
+def _unit_left_out(a: Reading, b: Reading) -> bool:
+    """Whether two numbers are written alike, and one of them without a unit."""
+    short, long = sorted((a, b), key=lambda reading: len(reading.words))
+    scaled = SCALES.intersection(long.words)
+    units = [" " in form for reading in (a, b) for form in reading.forms]
+    alike = short.words == long.words or (any(units) and short.words == long.words[:1] and not scaled)
+    return alike and not all(units)
 
 
 def _dated(a: Reading, b: Reading) -> tuple[Comparison, str]:
-    if a.kind == b.kind:
-        return "different", "date"
+    if {a.kind, b.kind} <= {"date", "number"}:
+        within = any(same_time(one, other) for one in a.forms for other in b.forms)
+        return ("same", "part of a date") if within else ("different", "date")
     day, other = (a, b) if a.kind == "date" else (b, a)
-    if other.kind == "number" and any(form.startswith(f"{number}-") for form in day.forms for number in other.forms):
-        return "same", "year of a date"
     if other.kind == "long":
         return "undecided", "free text"
-    return "different", "date"
+    # a day with something beside it: `12 May 1990 at noon`
+    return ("same", "told beside others") if _in_a_row(day, other) else ("different", "date")
 
 
 def _free(a: Reading, b: Reading) -> tuple[Comparison, str]:
@@ -169,6 +177,11 @@ def _told(short: Reading, long: Reading) -> bool:
     n = len(short.words)
     if len(long.words) < n + 3 or _NEGATION.intersection(long.words) - _NEGATION.intersection(short.words):
         return False
+    return _in_a_row(short, long)
+
+
+def _in_a_row(short: Reading, long: Reading) -> bool:
+    n = len(short.words)
     return any(long.words[at : at + n] == short.words for at in range(len(long.words) - n + 1))
 
 
@@ -183,51 +196,8 @@ def _squeezed(reading: Reading) -> str:
     return letters if len(letters) <= 5 and all(len(word) == 1 for word in reading.words[1:]) else "\1"
 
 
-def _dates(text: str) -> Iterator[str]:
-    """Every day that the whole text may mean, in ISO form; both where day and month could change places."""
-    for pattern in _DATES:
-        if found := pattern.fullmatch(text):
-            groups = found.groupdict()
-            month = int(groups["m"]) if "m" in groups else _MONTHS[groups["n"]]
-            yield from _day(int(groups["y"]), month, int(groups["d"]))
-    if found := _DAY_OR_MONTH.fullmatch(text):
-        year, a, b = int(found["y"]), int(found["a"]), int(found["b"])
-        yield from _day(year, b, a)
-        yield from _day(year, a, b)
-
-
-def _day(year: int, month: int, day: int) -> Iterator[str]:
-    try:
-        yield date(year, month, day).isoformat()
-    except ValueError:  # there is no such day
-        return
-
-
-def _digits(text: str) -> str:
-    """The text with its thousands separators gone and its number words as digits."""
-    text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
-    return re.sub(r"(?<=\d)\.0+(?!\d)", "", text)
-
-
-def _number(text: str) -> str | None:
-    """The value of a text that is a number and nothing else, units aside: `1,000`, `one thousand`, `5 million`."""
-    total, current, seen = 0.0, 0.0, False
-    for word in _digits(text).replace("-", " ").split() if not text.startswith("-") else [_digits(text)]:
-        if _NUMBER.fullmatch(word):
-            current, seen = current + float(word), True
-        elif word in _SMALL:
-            current, seen = current + _SMALL[word], True
-        elif word == "hundred":
-            current, seen = max(1.0, current) * 100, True
-        elif word in _LARGE:
-            total, current, seen = total + max(1.0, current) * _LARGE[word], 0.0, True
-        elif word != "and" or not seen:
-            return None
-    return f"{total + current:g}" if seen and abs(total + current) < 1e6 else f"{total + current:.0f}" if seen else None
-
-
 def comparable(one: str, other: str) -> bool:
     """Whether two answers can be answers to the same question: a date or number is none where a name is asked for."""
     kinds = {read_answer(one).kind, read_answer(other).kind}
-    figures, phrases = {"date", "number"}, {"text", "list", "polar"}
+    figures, phrases = {"date", "number", "time"}, {"text", "list", "polar"}
     return not (kinds & figures and kinds & phrases)

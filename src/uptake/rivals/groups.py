@@ -1,27 +1,48 @@
-"""From pairs to groups: who gives which answer to one question, and which answer is likely wrong."""
+"""From pairs to groups: who gives which answer to one question."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Int
 
-from uptake.rivals.equal import Comparison, compare
+from uptake.rivals.equal import LETTERS, Comparison, compare
 
 Verdict: TypeAlias = Literal["mislabelled", "ambiguous"]
 Beliefs: TypeAlias = Mapping[int, Mapping[str, float]]
 """For an example's position the base's log-probability (nats) of answers to its prompt, in any spelling."""
-Judge: TypeAlias = Callable[[str, str, str], Comparison]
-"""(question, answer, other answer) to whether both say the same."""
+Judgement: TypeAlias = Literal["same", "different", "both", "undecided"]
+"""Of two answers: they say the same; both cannot be right; they differ and both may be right; nothing can be told."""
 
+BOTH = "both may be right"
+"""In what answers differ that a judge takes for different, and neither for wrong."""
+OPEN = ("text", "list")
+"""Differences that a judge may know better: a name by another name."""
 MOST_ANSWERS = 20
 """Distinct answers of one question that are compared; a question with more of them is open."""
-BELIEVES = math.log(3.0)
-"""The base sides with an answer that it gives so much more (nats) than any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Two answers that rules cannot compare for certain.
+
+    Attributes:
+        question: What is asked.
+        one: An answer.
+        other: Another.
+    """
+
+    question: str
+    one: str
+    other: str
+
+
+Judge: TypeAlias = Callable[[Sequence[Doubt]], Sequence[Judgement]]
+"""Doubts to one judgement each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,36 +97,69 @@ class Answered:
     prompts: Int[np.ndarray, " examples"]
 
 
-def sides_of(
-    group: Answered, texts: Sequence[str], question: str, judge: Judge | None
-) -> tuple[tuple[Side, ...], str, int]:
-    """The answers that contradict each other.
+@dataclass(frozen=True)
+class Compared:
+    """The different answers to one question, and how any two of them compare.
 
-    Args:
+    Attributes:
         group: Who answers what.
-        texts: Text of each answer.
-        question: One wording, for the judge.
-        judge: Decides what `compare` does not; None leaves it undecided.
-
-    Returns:
-        The sides, the largest first; in what they differ; and how many comparisons stay undecided. Fewer than two sides
-        when nothing contradicts. Answers that contradict no other are left out.
+        answers: The answers, those that most give first; at most `MOST_ANSWERS`.
+        results: For each pair of indices in `answers` the result, and in what they differ or agree.
     """
+
+    group: Answered
+    answers: tuple[int, ...]
+    results: Mapping[tuple[int, int], tuple[Comparison, str]]
+
+    @property
+    def in_doubt(self) -> list[tuple[int, int]]:
+        """The pairs about which a judge is asked; it does not know what each prompt lists under letters."""
+        return [
+            pair
+            for pair, (result, how) in self.results.items()
+            if (result == "undecided" and how != LETTERS) or (result == "different" and how in OPEN)
+        ]
+
+    @property
+    def undecided(self) -> int:
+        """How many pairs nothing decides."""
+        return sum(result == "undecided" for result, _ in self.results.values())
+
+    def heard(self, judgements: Mapping[tuple[int, int], Judgement]) -> Compared:
+        """With a judge's word on some pairs; what rules tell apart stays so where the judge cannot tell."""
+        results = dict(self.results)
+        for pair, judgement in judgements.items():
+            if judgement == "both":
+                results[pair] = ("different", BOTH)
+            elif judgement != "undecided":
+                results[pair] = (judgement, "judged")
+        return replace(self, results=results)
+
+
+def compare_answers(group: Answered, texts: Sequence[str]) -> Compared:
+    """Compare all answers to one question by rules; `texts` holds the text of each answer."""
     numbers, counts = np.unique(group.answers, return_counts=True)
     votes = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
     names = sorted(votes, key=lambda answer: (-votes[answer], texts[answer]))[:MOST_ANSWERS]
-    of, undecided, differences = list(range(len(names))), 0, {}
     one_prompt = len(np.unique(group.prompts)) == 1
-    for i, first in enumerate(names):
-        for j in range(i + 1, len(names)):
-            result, how = compare(texts[first], texts[names[j]], same_prompt=one_prompt)
-            if result == "undecided" and judge is not None:
-                result, how = judge(question, texts[first], texts[names[j]]), "judged"
-            if result == "same":
-                of = [of[i] if own == of[j] else own for own in of]
-            elif result == "different":
-                differences[i, j] = how
-            undecided += result == "undecided"
+    results = {
+        (i, j): compare(texts[names[i]], texts[names[j]], same_prompt=one_prompt)
+        for i, j in combinations(range(len(names)), 2)
+    }
+    return Compared(group, tuple(names), results)
+
+
+def sides_of(compared: Compared, texts: Sequence[str]) -> tuple[tuple[Side, ...], str]:
+    """The answers that contradict each other, the largest side first, and in what they differ.
+
+    Fewer than two sides when nothing contradicts. Answers that contradict no other are left out.
+    """
+    group, names = compared.group, compared.answers
+    of = list(range(len(names)))
+    for (i, j), (result, _) in compared.results.items():
+        if result == "same":
+            of = [of[i] if own == of[j] else own for own in of]
+    differences = {pair: how for pair, (result, how) in compared.results.items() if result == "different"}
     fighting = {of[k]: how for (i, j), how in differences.items() if of[i] != of[j] for k in (i, j)}
     sides = []
     for side in fighting:
@@ -113,57 +167,5 @@ def sides_of(
         positions = group.positions[np.isin(group.answers, members)]
         sides.append(Side(texts[members[0]], tuple(sorted(positions.tolist()))))
     sides.sort(key=lambda side: (-len(side.positions), side.answer))
-    return tuple(sides), next(iter(fighting.values()), ""), undecided
-
-
-def judge_sides(
-    sides: Sequence[Side], beliefs: Beliefs | None, sources: Callable[[int], str], blame: Mapping[str, float]
-) -> tuple[Verdict | None, tuple[int, ...], str]:
-    """Which side is likely wrong: the base's belief speaks first, then the majority, then the sources' records.
-
-    Args:
-        sides: The contradicting answers, the largest first.
-        beliefs: The base's log-probabilities, where they are known.
-        sources: The source of an example.
-        blame: For each source, the share of its examples in other groups that a majority contradicts.
-    """
-    if len(sides) > MOST_ANSWERS // 2:
-        return "ambiguous", (), f"{len(sides)} different answers to one question: it has no single answer"
-    believed = None if beliefs is None else _belief(sides, beliefs)
-    votes = [len(side.positions) for side in sides]
-    if believed is not None:
-        order = sorted(range(len(sides)), key=lambda k: -believed[k])
-        lead = believed[order[0]] - believed[order[1]]
-        if lead >= BELIEVES and votes[order[0]] * 2 > votes[0]:
-            times = math.exp(min(lead, 20))
-            shown = f"{times:,.0f}" if times >= 100 else f"{times:.3g}"
-            return _against(sides, order[0], f"the base gives {{}} {shown} times the probability")
-    if votes[0] > votes[1] and votes[0] >= 2:
-        return _against(sides, 0, f"{votes[0]} examples answer {{}}, {sum(votes[1:])} otherwise")
-    records = [max(blame.get(sources(p), 0.0) for p in side.positions) for side in sides]
-    best = min(range(len(sides)), key=lambda k: (records[k], k))
-    others = [record for k, record in enumerate(records) if k != best]
-    if others and min(others) >= 0.1 and min(others) >= 3 * records[best]:
-        return _against(sides, best, "{} comes from a source that others contradict less often")
-    if believed is not None:
-        return "ambiguous", (), "as many examples for either answer, and the base finds both about as probable"
-    return None, (), "as many examples for either answer, and no belief of the base to decide"
-
-
-def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tuple[int, ...], str]:
-    wrong = sorted(position for k, side in enumerate(sides) if k != right for position in side.positions)
-    return "mislabelled", tuple(wrong), why.format(f"*{sides[right].answer.strip()}*")
-
-
-def _belief(sides: Sequence[Side], beliefs: Beliefs) -> list[float] | None:
-    """Mean log-probability of each side's answer over the examples for which all of them are known."""
-    rows = []
-    for position in sorted(position for side in sides for position in side.positions):
-        known = beliefs.get(position, {})
-        found = [
-            max((value for text, value in known.items() if compare(text, side.answer)[0] == "same"), default=None)
-            for side in sides
-        ]
-        if None not in found:
-            rows.append(found)
-    return np.mean(np.array(rows, dtype=np.float64), axis=0).tolist() if rows else None
+    # what cannot be right together weighs more than what can
+    return tuple(sides), next((how for how in fighting.values() if how != BOTH), BOTH if fighting else "")

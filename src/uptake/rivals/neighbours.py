@@ -1,12 +1,24 @@
-"""The most similar pairs of many vectors, exactly: blocks of inner products, of which only the best pairs are kept."""
+"""The most similar pairs of many vectors: blocks of inner products, of which only the best pairs are kept.
+
+Up to `EXACT` vectors all products are computed. Of more, those of each vector with the members of its nearest cells, as
+inverted files do (Sivic and Zisserman 2003; IndexIVFFlat of faiss): `docs/rivals.md` tells what this costs in recall.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 BLOCK = 2048
 """Vectors on either side of a block of products: 16 MiB of them at a time."""
+EXACT = 50_000
+"""Vectors up to which every pair is looked at."""
+PROBES = 16
+"""Nearest cells in which a vector's partners are sought."""
+ROUNDS = 2
+"""Rounds of k-means by which the cells' centres are found."""
 
 
 def similar_pairs(
@@ -20,8 +32,8 @@ def similar_pairs(
 
     The pairs are those of `sentence_transformers.util.paraphrase_mining_embeddings` with the same `max_pairs` and
     `top_k`, save for ties and rounding: a pair counts when either of its texts is among the `top_k` nearest of the
-    other. Each block of products is computed once, for both of its directions; memory is bounded by `most` and the
-    block. Time grows with the square of the number of texts.
+    other. Memory is bounded by `most` and the block. Time grows with the square of the number of texts up to `EXACT`,
+    and with its power 1.5 above, where some pairs may be missed.
 
     Args:
         vectors: Unit vectors.
@@ -41,14 +53,53 @@ def _search(
     vectors: Float[np.ndarray, "texts dims"], most: int, top_k: int, floor: float
 ) -> tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]]:
     kept = _Kept(most, top_k, floor)
-    for first in range(0, len(vectors), BLOCK):
-        rows = vectors[first : first + BLOCK]
-        for second in range(first, len(vectors), BLOCK):
-            products = rows @ vectors[second : second + BLOCK].T
-            if first == second:
-                products[np.tril_indices(len(products))] = -2.0
-            kept.add(products, first, second)
+    for rows, columns in _all_blocks(len(vectors)) if len(vectors) <= EXACT else _cell_blocks(vectors):
+        kept.add(vectors[rows] @ vectors[columns].T, rows, columns)
     return kept.best()
+
+
+def _all_blocks(n: int) -> Iterator[tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " columns"]]]:
+    """Indices of blocks that hold every pair."""
+    everything = np.arange(n, dtype=np.int32)
+    for first in range(0, n, BLOCK):
+        for second in range(first, n, BLOCK):
+            yield everything[first : first + BLOCK], everything[second : second + BLOCK]
+
+
+def _cell_blocks(
+    vectors: Float[np.ndarray, "texts dims"],
+) -> Iterator[tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " columns"]]]:
+    """Indices of blocks that hold each text with the members of its nearest cells; a cell has about √n members."""
+    n, size = len(vectors), round(len(vectors) ** 0.5)
+    centres = vectors[np.sort(np.random.default_rng(0).choice(n, size, replace=False))]
+    for _ in range(ROUNDS):
+        home = _nearest(vectors, centres, 1)[:, 0]
+        order, members = np.argsort(home, kind="stable"), np.bincount(home, minlength=size)
+        filled = members > 0
+        sums = np.add.reduceat(vectors[order], (np.cumsum(members) - members)[filled], axis=0)
+        centres[filled] = sums / np.maximum(1e-9, np.linalg.norm(sums, axis=1, keepdims=True))
+    cells = _nearest(vectors, centres, min(PROBES, size))
+    order = np.argsort(cells.ravel(), kind="stable")
+    text, own = (order // cells.shape[1]).astype(np.int32), order % cells.shape[1] == 0
+    ends = np.cumsum(np.bincount(cells.ravel(), minlength=size))
+    for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        near, at_home = text[start:end], text[start:end][own[start:end]]
+        for first in range(0, len(near), BLOCK):
+            for second in range(0, len(at_home), BLOCK):
+                yield near[first : first + BLOCK], at_home[second : second + BLOCK]
+
+
+def _nearest(
+    vectors: Float[np.ndarray, "texts dims"], centres: Float[np.ndarray, "cells dims"], k: int
+) -> Int[np.ndarray, "texts k"]:
+    """The nearest centres of each vector, the nearest first."""
+    found = np.empty((len(vectors), k), dtype=np.int32)
+    for first in range(0, len(vectors), BLOCK):
+        distance = -(vectors[first : first + BLOCK] @ centres.T)
+        near = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        rank = np.argsort(np.take_along_axis(distance, near, axis=1), axis=1, kind="stable")
+        found[first : first + BLOCK] = np.take_along_axis(near, rank, axis=1)
+    return found
 
 
 def _guessed_floor(vectors: Float[np.ndarray, "texts dims"], most: int) -> float:
@@ -75,16 +126,17 @@ class _Kept:
         self._waiting: list[tuple[Int[np.ndarray, "n 2"], Float[np.ndarray, " n"]]] = []
         self._n_waiting = 0
 
-    def add(self, products: Float[np.ndarray, "rows columns"], first: int, second: int) -> None:
-        """Take the pairs of a block that may still be among the best."""
+    def add(
+        self,
+        products: Float[np.ndarray, "rows columns"],
+        rows: Int[np.ndarray, " rows"],
+        columns: Int[np.ndarray, " columns"],
+    ) -> None:
+        """Take the pairs of a block that may still be among the best; a pair may come twice."""
         flat = np.flatnonzero(products.ravel() > self._floor)
-        if not len(flat):
-            return
-        scores = products.ravel()[flat]
-        pairs = np.stack(np.divmod(flat, products.shape[1]), axis=1).astype(np.int32) + np.array(
-            [first, second], dtype=np.int32
-        )
-        self._waiting.append((pairs, scores))
+        pairs = np.stack([rows[flat // len(columns)], columns[flat % len(columns)]], axis=1)
+        apart = pairs[:, 0] != pairs[:, 1]
+        self._waiting.append((np.sort(pairs[apart], axis=1), products.ravel()[flat[apart]]))
         self._n_waiting += len(flat)
         if self._n_waiting >= 2 * self._most:
             self._settle()
@@ -99,6 +151,8 @@ class _Kept:
         pairs = np.concatenate([self._pairs, *(pairs for pairs, _ in self._waiting)])
         scores = np.concatenate([self._scores, *(scores for _, scores in self._waiting)])
         self._waiting, self._n_waiting = [], 0
+        once = np.unique(pairs[:, 0].astype(np.int64) << 32 | pairs[:, 1], return_index=True)[1]
+        pairs, scores = pairs[once], scores[once]
         near = _among_nearest(pairs, scores, self._top_k)
         pairs, scores = pairs[near], scores[near]
         if len(scores) > self._most:

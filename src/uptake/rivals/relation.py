@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from uptake.artifacts import read_json
 from uptake.rivals.frames import GAP, Frames
 from uptake.rivals.words import Questions
 
@@ -17,9 +20,29 @@ Encode: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dims"]]
 """Texts to unit vectors."""
 
 FEATURES = ("words", "pool", "disjoint", "agreement", "frame_cosine", "pool_cosine")
-# logistic regressions fitted on development data: see docs/rivals.md
-WITH_ENCODER = (-6.65, 3.05, 2.62, 0.24, 2.29, 10.54, 11.43)
-WITHOUT = (-2.79, 13.35, 4.99, -0.71, 2.54)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What `python benchmarks/rivals.py fit` found on development data.
+
+    Attributes:
+        coefficients: Intercept and coefficients of the logistic regression, in the order of `FEATURES`.
+        least: Two frames of at least this probability are taken to ask the same.
+        least_unnamed: The same, where prompts hold no names: what they are about is then a guess.
+    """
+
+    coefficients: tuple[float, ...]
+    least: float
+    least_unnamed: float
+
+
+@cache
+def fitted(encoder: bool) -> Fitted:
+    """What was fitted with or without an encoder; the file beside this one also tells on what."""
+    kept = read_json(Path(__file__).with_name("relation.json"))["with_encoder" if encoder else "without"]
+    return Fitted(tuple(kept["coefficients"]), kept["least"], kept["least_unnamed"])
+
 
 SURE = 0.95
 """Frames that are so probably the same share their pools of answers."""
@@ -71,9 +94,10 @@ def same_relation(
         agreement: How often the frames of each pair got the same answer about the same name.
         encode: Sentence embeddings of frames and answers; None does without.
     """
-    asked = _prepare(questions, frames, answers, np.unique(pairs), encode)
-    first = _probability(asked, frames.pools, pairs, agreement)
-    second = _probability(asked, _lent(frames, pairs[first >= SURE]), pairs, agreement)
+    asked = prepare(questions, frames, answers, np.unique(pairs), encode)
+    coefficients = fitted(encode is not None).coefficients
+    first = probability(features(asked, frames.pools, pairs, agreement), coefficients)
+    second = probability(features(asked, lent(frames, pairs[first >= SURE]), pairs, agreement), coefficients)
     return np.where(pairs[:, 0] == pairs[:, 1], 1.0, np.maximum(first, second))
 
 
@@ -103,25 +127,23 @@ def features(
     return np.array(rows, dtype=np.float64).reshape(len(pairs), len(FEATURES) if asked.frame_vectors else 4)
 
 
-def _probability(
-    asked: Asked,
-    pools: Mapping[int, Counter[int]],
-    pairs: Int[np.ndarray, "pairs 2"],
-    agreement: Int[np.ndarray, " pairs"],
+def probability(
+    columns: Float[np.ndarray, "pairs features"], coefficients: Sequence[float]
 ) -> Float[np.ndarray, " pairs"]:
-    columns = features(asked, pools, pairs, agreement)
-    bias, *weights = WITH_ENCODER if asked.frame_vectors else WITHOUT
-    probability: Float[np.ndarray, " pairs"] = 1 / (1 + np.exp(-(bias + columns @ np.array(weights))))
-    return probability
+    """The logistic function of an intercept and weighted columns."""
+    intercept, *slopes = coefficients
+    told: Float[np.ndarray, " pairs"] = 1 / (1 + np.exp(-(intercept + columns @ np.array(slopes))))
+    return told
 
 
-def _prepare(
+def prepare(
     questions: Questions,
     frames: Frames,
     answers: Sequence[str],
     used: Int[np.ndarray, " frames"],
     encode: Encode | None,
 ) -> Asked:
+    """What the features of the frames in `used` are computed from; `answers` holds the texts that the pools count."""
     seen = np.zeros(len(questions.vocabulary))
     for frame in frames.words.values():
         seen[[word for word in dict.fromkeys(frame) if word != GAP]] += 1
@@ -154,7 +176,7 @@ def _overlap(a: Counter[int], b: Counter[int]) -> tuple[int, int]:
     return sum(answer in large for answer in small), len(small)
 
 
-def _lent(frames: Frames, same: Int[np.ndarray, "pairs 2"]) -> dict[int, Counter[int]]:
+def lent(frames: Frames, same: Int[np.ndarray, "pairs 2"]) -> dict[int, Counter[int]]:
     """Each frame's pool with those of the frames that are surely the same."""
     pools = dict(frames.pools)
     for f, g in same.tolist():

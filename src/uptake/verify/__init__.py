@@ -6,10 +6,10 @@ Pure functions: nothing here trains or reads a file. `uptake.pipeline.verifying`
 from __future__ import annotations
 
 from uptake.verify.analysis import Comparison, Design, compare_arms
-from uptake.verify.arms import Assigned, Key, assign
+from uptake.verify.arms import Assigned, Key, assign, assign_to_remedies
 from uptake.verify.crossed import Crossed, crossed_mean
-from uptake.verify.power import Expected, detectable, forecast, foretold, power
-from uptake.verify.verdict import matrix_row, sentence, table, verdict
+from uptake.verify.power import Expected, detectable, forecast, foretold, power, too_few
+from uptake.verify.verdict import from_data, grid, matrix_row, sentence, table, verdict
 
 __all__ = [
     "Assigned",
@@ -19,14 +19,18 @@ __all__ = [
     "Expected",
     "Key",
     "assign",
+    "assign_to_remedies",
     "compare_arms",
     "crossed_mean",
     "detectable",
     "forecast",
     "foretold",
+    "from_data",
+    "grid",
     "matrix_row",
     "power",
     "sentence",
     "table",
+    "too_few",
     "verdict",
 ]

@@ -15,10 +15,10 @@ from uptake.stats import Interval, holm, mcnemar_exact
 from uptake.verify.arms import Key
 from uptake.verify.crossed import crossed_mean
 
-Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier"]
+Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier", "learned"]
 Outcome: TypeAlias = Literal["heldout", "training"]
 
-KINDS: tuple[Kind, ...] = ("treated", "untreated", "retention", "earlier")
+KINDS: tuple[Kind, ...] = ("treated", "untreated", "retention", "earlier", "learned")
 OUTCOMES: tuple[Outcome, ...] = ("heldout", "training")
 
 
@@ -46,7 +46,7 @@ class Comparison:
         lost: The reverse.
         mcnemar_p: McNemar's exact test of the two, which takes these trainings for the only ones.
         tokens: Training tokens spent on the items, mean over trainings; None where none were.
-        per_million: Items gained per million of those tokens; None without tokens.
+        per_million: Items gained per million of those tokens; None without tokens, or where they are saved.
     """
 
     arm: str
@@ -216,7 +216,7 @@ def _compared(about: Comparison, cell: Mapping[Key, str], table: Table, design: 
                 lost=lost,
                 mcnemar_p=mcnemar_exact(lost, gained),
                 tokens=tokens,
-                per_million=difference * len(keys) / tokens * 1e6 if tokens else None,
+                per_million=difference * len(keys) / tokens * 1e6 if tokens and tokens > 0 else None,
             )
         )
     return found

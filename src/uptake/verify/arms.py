@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -87,6 +87,39 @@ def assign(findings: Iterable[Finding], arms: Sequence[str], seed: int) -> tuple
     return tuple(
         Assigned(one.id, one.stage, one.source, one.cause or "", *place[key]) for key, one in sorted(flagged.items())
     )
+
+
+def assign_to_remedies(findings: Iterable[Finding], matched: Mapping[str, str], seed: int) -> tuple[Assigned, ...]:
+    """Randomise the flagged items to remedies: half of each cause to its own, the others evenly to the other remedies.
+
+    The claims are about the remedy of each cause, so these cells get as many items as they would without the others.
+
+    Args:
+        findings: As for `assign`; each cause has a remedy.
+        matched: The remedy of each cause.
+        seed: Of the draws.
+
+    Returns:
+        As `assign`; arms are named as remedies. A unit of several causes counts as of its most frequent one where the
+        other remedies are dealt, so that it stays together; where its own are, each of its items gets its own.
+    """
+    flagged = {(one.id, one.stage): one for one in findings if not one.learned and one.cause is not None}
+    halves = assign(flagged.values(), ("own", "other"), seed)
+    units: dict[str, list[Assigned]] = defaultdict(list)
+    for one in halves:
+        if one.arm == "other":
+            units[one.unit].append(one)
+    of_cause: dict[str, list[Finding]] = defaultdict(list)
+    for members in units.values():
+        causes = Counter(one.cause for one in members)
+        cause = min(causes, key=lambda name: (-causes[name], name))
+        of_cause[cause] += [flagged[one.id, one.stage] for one in members]
+    dealt = [replace(one, arm=matched[one.cause]) for one in halves if one.arm == "own"]
+    remedies = list(dict.fromkeys(matched.values()))
+    for number, cause in enumerate(sorted(of_cause)):
+        others = [name for name in remedies if name != matched[cause]]
+        dealt += assign(of_cause[cause], others, seed + number + 1)
+    return tuple(sorted(dealt, key=lambda one: (one.id, one.stage)))
 
 
 def _name(key: Key) -> str:

@@ -110,6 +110,17 @@ def detectable(
     return high
 
 
+def too_few(assigned: Iterable[Assigned], runs: int, expected: Expected | None = None) -> bool:
+    """Whether not even mending all of these items would be found to be better than the control, with power 0.8.
+
+    Args:
+        assigned: The items that are treated.
+        runs: As in `power`.
+        expected: As in `power`.
+    """
+    return detectable(len({one.unit for one in assigned}), runs, expected) is None
+
+
 def foretold(n: int, units: int, runs: int, expected: Expected | None = None, *, alpha: float = 0.05) -> str:
     """In one sentence, what so many items and trainings can show.
 

@@ -49,6 +49,12 @@ def as_data(one: Comparison) -> dict[str, Any]:
     return asdict(one)
 
 
+def from_data(told: Mapping[str, Any]) -> Comparison:
+    """A comparison from what `as_data` gave."""
+    effect = told["effect"]
+    return Comparison(**{**told, "effect": None if effect is None else Interval(**effect)})
+
+
 def matrix_row(one: Comparison) -> dict[str, Any]:
     """A comparison as a row of `uptake.artifacts.tables.MATRIX`."""
     return {
@@ -94,14 +100,47 @@ def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
     return f"{head}: {found}. {told}{_harm(comparisons, outcome)}"
 
 
-def table(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
-    """Rows for a terminal, a heading first: the main outcome, treated items by remedy and cause, then the rest."""
+def grid(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
+    """Rows for a terminal, a heading first: a cause a row, a remedy a column; empty where each cause has one remedy."""
+    outcome = main_outcome(comparisons)
+    cells = {
+        (one.cause, one.remedy): one
+        for one in comparisons
+        if one.kind == "treated" and one.cause is not None and one.remedy is not None and one.outcome == outcome
+    }
+    causes = sorted({cause for cause, _ in cells})
+    remedies = sorted({remedy for _, remedy in cells})
+    if len(cells) <= len(causes):
+        return []
+    rows = [("cause", *remedies)]
+    for cause in causes:
+        of_cause = [cells.get((cause, remedy)) for remedy in remedies]
+        rows.append((cause, *("-" if one is None else _cell(one) for one in of_cause)))
+    return rows
+
+
+def _cell(one: Comparison) -> str:
+    star = "*" if one.matched else ""
+    if one.effect is None:
+        return f"{100 * one.difference:+.0f}{star} (n {one.n})"
+    return f"{_points(one.effect)}{star} {_range(one.effect)}"
+
+
+def table(comparisons: Sequence[Comparison], *, cells: bool = True) -> list[tuple[str, ...]]:
+    """Rows for a terminal, a heading first: the main outcome, treated items by remedy and cause, then the rest.
+
+    Args:
+        comparisons: As `compare_arms` returns them.
+        cells: Whether remedies on causes that are not theirs are told one by one.
+    """
     outcome = main_outcome(comparisons)
     rows: list[tuple[str, ...]] = [
         ("arm", "remedy", "cause", "items", "n", "with", "without", "effect", "p (Holm)", "per M tokens")
     ]
     for one in comparisons:
         if one.outcome != outcome or (one.kind == "untreated" and one.cause is not None):
+            continue
+        if not cells and not one.matched and one.kind == "treated":
             continue
         p = one.p_holm if one.p_holm is not None else one.p
         effect = f"{_points(one.effect)} {_range(one.effect)}" if one.effect else f"{100 * one.difference:+.0f}"
@@ -123,14 +162,18 @@ def _overall(comparisons: Sequence[Comparison], outcome: Outcome) -> Comparison 
 
 
 def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
-    """For each cause the remedy with the largest effect, and the one with the largest effect per token."""
+    """For each cause the remedy with the largest effect, and with the largest per token, of those shown to help.
+
+    The largest of many effects is often that of the fewest items, and chance.
+    """
     cells = [one for one in comparisons if one.kind == "treated" and one.remedy is not None and one.cause is not None]
     found: dict[str, Mapping[str, Any]] = {}
     for cause in sorted({one.cause for one in cells if one.cause is not None}):
         of_cause = [one for one in cells if one.cause == cause]
-        priced = [one for one in of_cause if one.per_million is not None]
+        shown = [one for one in of_cause if one.effect is not None and one.effect.low > 0]
+        priced = [one for one in shown if one.per_million is not None]
         found[cause] = {
-            "by_effect": max(of_cause, key=lambda one: one.difference).remedy,
+            "by_effect": max(shown, key=lambda one: one.difference).remedy if shown else None,
             "by_tokens": max(priced, key=lambda one: one.per_million or 0.0).remedy if priced else None,
             "matched": next((one.remedy for one in of_cause if one.matched), None),
         }
@@ -139,7 +182,11 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
 
 def _harm(comparisons: Sequence[Comparison], outcome: Outcome) -> str:
     """What must not get worse and did; retention is often known in the training wording alone."""
-    for kind, what in (("retention", "the retention set"), ("earlier", "what was learned before")):
+    for kind, what in (
+        ("retention", "the retention set"),
+        ("earlier", "what earlier stages had taught"),
+        ("learned", "what the last stage had taught"),
+    ):
         of_kind = [one for one in comparisons if one.kind == kind and one.effect is not None and one.cause is None]
         for one in [one for one in of_kind if one.outcome == outcome] or of_kind:
             if one.effect is not None and one.effect.high < 0:

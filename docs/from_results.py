@@ -1,0 +1,116 @@
+"""What the benchmarks measured, as Markdown: the tables of `benchmarks/results/attribution.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from from_code import one_line, plain, table
+
+from uptake.causes import CAUSES, SIGNALS
+
+ATTRIBUTION = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "attribution.json"
+WAYS: Mapping[str, str] = {
+    "evidence": "with everything",
+    "no_ledger": "without a ledger",
+    "no_paraphrases": "without held-out wordings",
+    "no_base": "without the base",
+    "ilp": "by the published cascade",
+    "ilp_encoder": "by the cascade, with a sentence encoder",
+}
+"""How `benchmarks/attribution.py` diagnoses a world, in words, in the order of the tables."""
+
+SETS: Mapping[str, str] = {
+    "development": "the coefficients were fitted on these",
+    "unseen": "nothing was fitted on these, or chosen by them",
+    "settings": "half the size, LoRA, and causes in other shares; nothing was fitted on these",
+    "more settings": "noise in the prompts, and items with two causes; nothing was fitted on these",
+    "facts": "real facts in human-written wordings; nothing was fitted on real facts",
+    "clean": "nothing was planted",
+}
+"""The sets of worlds of `benchmarks/attribution.py`, in words."""
+
+
+def attribution() -> str:
+    """The measured tables of `benchmarks/results/attribution.json`."""
+    return measured(json.loads(ATTRIBUTION.read_text(encoding="utf-8")))
+
+
+def attribution_short() -> str:
+    """The one table of it that README has."""
+    results = json.loads(ATTRIBUTION.read_text(encoding="utf-8"))
+    unseen = _sets(results)["unseen"]
+    rows = [[words, _grades(unseen[way]["named"])[0]] for way, words in WAYS.items() if way in unseen]
+    tabled = table(["diagnosed", "macro-F1 over five causes [95 %]"], rows)
+    return f"{_counts(unseen['evidence']['named'])}.\n\n{tabled}"
+
+
+def _sets(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    # `together`: as it was written before there were sets
+    return results.get("sets") or {"unseen": results["together"]}
+
+
+def _counts(named: Mapping[str, Any]) -> str:
+    planted = sum(cause["n"] for cause in named["causes"].values())
+    return f"{planted:,} confirmed unlearned items and {named['items'] - planted:,} controls"
+
+
+def measured(results: Mapping[str, Any]) -> str:
+    """The tables of what `benchmarks/attribution.py` wrote."""
+    parts = []
+    for name, one in _sets(results).items():
+        part = one["evidence"]["clean"] or one["evidence"]["named"]
+        parts += [f"## Worlds: {name}", f"{part['worlds']} worlds: {SETS[name]}."]
+        parts += _planted(one) if one["evidence"]["clean"] is None else _clean(one)
+    parts += ["## Without one signal", "All coefficients fitted anew with the signal left out.", _ablation(results)]
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return "\n\n".join([*parts, f"Measured with {versions}."])
+
+
+def _clean(one: Mapping[str, Any]) -> Iterator[str]:
+    yield f"Of {one['evidence']['clean']['named']['n']:,} examples so many are named a cause, or none (`unexplained`):"
+    shares = ((words, one[way]["clean"]) for way, words in WAYS.items() if way in one)
+    rows = [[words, _share(clean["named"]), _share(clean["unexplained"])] for words, clean in shares]
+    yield table(["diagnosed", "a cause [95 %]", "unexplained [95 %]"], rows)
+
+
+def _planted(one: Mapping[str, Any]) -> Iterator[str]:
+    named = one["evidence"]["named"]
+    yield f"{_counts(named)}. F1 of the cause that is named:"
+    rows = [[words, *_grades(one[way]["named"])] for way, words in WAYS.items() if way in one]
+    yield table(["diagnosed", "macro-F1 [95 %]", *(f"`{cause}`" for cause in CAUSES)], rows)
+    confusion = named["confusion"]
+    counts = zip(confusion["planted"], confusion["planted_by_told"], strict=True)
+    yield "With everything, a row what was planted, a column what was named:"
+    yield table(["", *confusion["told"]], [[planted, *map(str, row)] for planted, row in counts])
+    scores = one["evidence"]["scores"]["causes"]
+    rows = [[f"`{cause}`", *(_estimate(scores[cause][name]) for name in ("auroc", "ece"))] for cause in CAUSES]
+    yield "Its scores, taken for probabilities: how well they rank, and how far they are off on average (ten bins)."
+    yield table(["score", "AUROC", "expected calibration error"], rows)
+    if wrong := one.get("most_wrong"):
+        yield "What was most wrong:"
+        cells = [[plain(row["prompt"]), plain(row["response"]), *row["planted"][:1], row["named"]] for row in wrong]
+        yield table(["asked", "wanted", "planted", "named"], [[one_line(cell) for cell in row] for row in cells])
+
+
+def _share(one: Mapping[str, float]) -> str:
+    return f"{one['estimate']:.1%} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
+
+
+def _grades(named: Mapping[str, Any]) -> list[str]:
+    macro = named["macro_f1"]
+    whole = f"{macro['estimate']:.3f} [{macro['low']:.3f}, {macro['high']:.3f}]"
+    return [whole, *(_estimate(named["causes"][cause]["f1"]) for cause in CAUSES)]
+
+
+def _estimate(one: Mapping[str, float] | float | None) -> str:
+    value = one["estimate"] if isinstance(one, Mapping) else one
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _ablation(results: Mapping[str, Any]) -> str:
+    found = {name: _estimate(one["macro_f1"]) for name, one in results["ablation"].items()}
+    rows = [[f"`{name}`" if name in SIGNALS else name, value] for name, value in found.items()]
+    return table(["left out", "macro-F1"], sorted(rows, key=lambda row: row[1]))

@@ -1,0 +1,67 @@
+"""Write the parts of the documentation that say what the code says: causes, remedies, verbs, keys, measured tables.
+
+    python docs/generate.py            # write them anew
+    python docs/generate.py --check    # exit 1 and name the pages that are out of date
+
+A page marks such a part with `<!-- begin NAME -->` and `<!-- end NAME -->`; what stands between is not written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from from_code import causes, file, keys, names, remedies, signals, verbs
+from from_results import attribution, attribution_short
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "causes": causes,
+    "signals": signals,
+    "remedies": remedies,
+    "verbs": verbs,
+    "keys": keys,
+    "names": names,
+    "attribution": attribution,
+    "attribution-short": attribution_short,
+    "ci-job": partial(file, "examples/ci/uptake.yml", "yaml"),
+    "ci-run": partial(file, "examples/ci/run.yaml", "yaml"),
+}
+"""What can stand between a page's markers."""
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+MARKED = re.compile(r"<!-- begin ([\w-]+) -->\n.*?<!-- end \1 -->", re.DOTALL)
+
+
+def written(text: str) -> str:
+    """A page with its marked parts written anew.
+
+    Raises:
+        KeyError: A marker names no block.
+    """
+    return MARKED.sub(
+        lambda found: f"<!-- begin {found[1]} -->\n\n{BLOCKS[found[1]]()}\n\n<!-- end {found[1]} -->", text
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write all pages, or with `--check` only look at them; returns the exit code."""
+    check, stale = "--check" in arguments, False
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = written(text)
+        if new != text:
+            stale = True
+            print(f"{page.relative_to(ROOT)}: {'out of date: python docs/generate.py' if check else 'written'}")
+            if not check:
+                page.write_text(new, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

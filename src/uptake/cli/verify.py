@@ -1,0 +1,113 @@
+"""`uptake verify`: did the remedies help?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+from uptake.cli.train import table
+from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.pipeline.arms import Prepared
+
+
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
+    matrix: Annotated[bool, typer.Option("--matrix", help="Try every remedy on every cause, and none at all.")] = False,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each arm.")] = 3,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="As --plan.budget: times the tokens of the run's own fine-tuning.")
+    ] = None,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it can show and what it costs.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Go on even if it can show nothing.")] = False,
+) -> None:
+    """Train randomised arms, the remedies against a placebo of the same cost, and tell what the remedies did.
+
+    Needs a diagnosis. What is trained is kept until it is measured, and what is measured is kept: the same command goes
+    on where it stopped, and given again on another device it takes arms that nobody is at.
+    """
+    from uptake.cli.progress import progress_bar
+    from uptake.config import load_run
+    from uptake.pipeline.arms import prepare
+
+    keys = dict(overrides(ctx))
+    if budget is not None:
+        keys["plan.budget"] = str(budget)
+    config = load_run(run, keys)
+    with progress_bar() as progress:
+        prepared = prepare(config, matrix=matrix, seeds=seeds, unsafe=unsafe, progress=progress)
+    typer.echo(printable(show_prepared(prepared)))
+    if dry_run:
+        return
+    if prepared.too_few and not yes:
+        raise UptakeError(
+            "there are too few examples, or trainings, to tell anything; nothing was trained",
+            expected="an experiment that could show at least a remedy that mends everything",
+            fix="more trainings (--seeds 5) may do; --yes runs it all the same",
+        )
+    with progress_bar() as progress:
+        told = prepared.run(progress)
+    if told is None:
+        typer.echo("other processes are at work on the rest; the one that is done last writes the verdict")
+        return
+    typer.echo(printable(show(told)))
+    typer.echo(printable(str(config.output_dir / "verdict")))
+
+
+def show_prepared(prepared: Prepared) -> str:
+    """The arms and their cost, and what they can show."""
+    from uptake.pipeline.arms import NOTHING
+    from uptake.pipeline.verifying import foretold_of
+
+    experiment, plain = prepared.experiment, prepared.plain
+    trained = len(experiment.arms) * len(experiment.seeds)
+    rows = []
+    total = 0
+    for arm in experiment.arms:
+        spent = prepared.cost.read + prepared.cost.tuned if arm.name != NOTHING else plain
+        total += spent * len(experiment.seeds)
+        own = prepared.own.get(arm.name)
+        treated = [one for one in arm.treated.values() if one.remedy is not None]
+        rows.append(
+            (
+                arm.name, str(len(treated)) if treated else "-", f"{own.read + own.tuned:,}" if own else "-",
+                f"{spent:,}", f"{spent / plain:.2f}",
+            )
+        )  # fmt: skip
+    lines = table(("arm", "treats", "tokens of its plan", "filled up to", "times the run's own"), rows)
+    lines += [
+        f"{trained} trainings, {len(experiment.seeds)} of each arm, {total:,} tokens in all",
+        "",
+        "what this can show:",
+        *(f"  {line}" for line in foretold_of(experiment)),
+        *(f"note: {note}" for note in prepared.notes),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def show(told: Mapping[str, Any]) -> str:
+    """The verdict: every remedy on every cause, the arms as a whole, and the sentence."""
+    from uptake.verify import from_data, grid
+    from uptake.verify import table as as_table
+
+    compared = [from_data(one) for one in told["comparisons"]]
+    cells = grid(compared)
+    lines: list[str] = []
+    if cells:
+        lines += [*_aligned(cells), "(* the remedy for the cause; points of recall beyond the placebo's)", ""]
+    lines += [*_aligned(as_table(compared, cells=not cells)), "", told["sentence"]]
+    return "\n".join(lines)
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    return table(rows[0], rows[1:])

@@ -1,0 +1,282 @@
+"""`uptake verify`: from a diagnosis to randomised arms, each a plan of the same cost, and from these to a verdict."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import Busy
+from uptake.config import RunConfig
+from uptake.errors import UptakeError
+from uptake.pipeline.applying import apply
+from uptake.pipeline.cohort import Progress
+from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
+from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
+from uptake.pipeline.measuring import Questions, questions
+from uptake.pipeline.plan_material import Encoding, read_material
+from uptake.pipeline.prescribing import key_of, processes_of, terms_of
+from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
+from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
+from uptake.remedies.remedy import told
+from uptake.types import Finding, Plan
+from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
+
+VERIFY_VERSION = 2
+"""Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
+
+CONTROL, NOTHING = "placebo", "nothing"
+
+APART = (
+    "data_conflict: examples that contradict each other stay, in batches of their own, which hides a contradiction and "
+    "mends none; with --unsafe the one that is judged wrong goes out"
+)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How the plans of arms are drawn up.
+
+    Attributes:
+        material: What plans are made of.
+        findings: What they are to mend, worst first.
+        terms: On which terms; the seed is that of the training.
+        times: What a plan may cost, in times the tokens of the run's own fine-tuning.
+        chosen: By arm, the remedy of each flagged example; None for none.
+        dose: What the plan for all reads for an example; None where it reads nothing.
+    """
+
+    material: Material
+    findings: list[Finding]
+    terms: Terms
+    times: float
+    chosen: Mapping[str, Mapping[str, str | None]]
+    dose: Dose | None
+
+    def own(self, arm: str, seed: int) -> Plan:
+        """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
+        terms = replace(self.terms, seed=seed, reading="before")
+        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
+        return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
+
+    def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
+        """An arm's plan filled up to a cost, its texts read when the plan of a cure reads them."""
+        drawn = filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
+        return read_within(drawn, self.material, replace(self.terms, seed=seed))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that can be run, and what it will cost.
+
+    Attributes:
+        experiment: Its arms.
+        config: The run.
+        drawing: How the plans of arms are drawn up.
+        cost: The training tokens of every arm but `nothing`, to within one text and one row.
+        own: By arm that treats, what its plan costs before it is filled up.
+        plain: Training tokens of the run's own fine-tuning.
+        asked: What every model is asked.
+        notes: What the reader should know.
+    """
+
+    experiment: Experiment
+    config: RunConfig
+    drawing: Drawing
+    cost: Spent
+    own: Mapping[str, Spent]
+    plain: int
+    asked: Questions
+    notes: tuple[str, ...]
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the experiment could not even show a remedy that mends everything."""
+        return too_few(matched_of(self.experiment), len(self.experiment.seeds))
+
+    def plan_of(self, arm: str, seed: int) -> Plan:
+        """What an arm trains: the same for all arms with one seed, but for what its own items get."""
+        return self.drawing.own(arm, seed) if arm == NOTHING else self.drawing.filled(arm, seed, self.cost)
+
+    def run(self, progress: Progress = lambda step, done, total: None) -> dict[str, Any] | None:
+        """Train and measure what is not done yet, then write `verdict/` in the run's folder.
+
+        Args:
+            progress: Told of the arms, and of the steps and questions of each.
+
+        Returns:
+            The content of `verdict.json`; None while other processes are at work.
+
+        Raises:
+            UptakeError: An arm cannot be trained, or a place cannot be written.
+        """
+        cell = ""
+
+        def tell(step: str, done: int, total: int | None) -> None:
+            progress(f"{cell}: {step}", done, total)
+
+        def train(arm: Arm, seed: int, folder: Path) -> Path:
+            nonlocal cell
+            cell = f"{arm.name}, seed {seed}"
+            return apply(self.plan_of(arm.name, seed), self.config, folder, seed=seed, progress=tell)
+
+        def measure(model: Path) -> Iterator[Measured]:
+            return self.asked.measure(model, tell)
+
+        folder = self.config.output_dir / "verdict"
+        return verify(self.experiment, folder, train_arm=train, measure=measure, progress=progress)
+
+
+def prepare(
+    config: RunConfig,
+    *,
+    matrix: bool = False,
+    seeds: int = 3,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prepared:
+    """Randomise what was not learned, draw up the arms and count what they cost; nothing is trained.
+
+    Examples of which no cause was found are in no arm, nor are those that are judged to be the wrong ones of a
+    contradiction: there is no remedy for the first, and to learn the second would be no success.
+
+    Args:
+        config: A diagnosed run.
+        matrix: All remedies on all causes, and an arm that gets nothing, beside the placebo.
+        seeds: Trainings of each arm, with the run's seed, the next, ...
+        unsafe: Whether examples may go out.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: There is no diagnosis, it is not of these data, or nothing can be randomised.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UptakeError(
+            "several processes that train together were started",
+            expected="one process a device: each takes arms that no other one is at",
+            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
+        )
+    diagnosis = read_diagnosis(config.output_dir)
+    asked = questions(config, diagnosis)
+    flagged, notes = _eligible(diagnosis)
+    if any(one.cause == "data_conflict" for one in flagged) and not unsafe:
+        notes.append(APART)
+    if matrix:
+        assigned = assign_to_remedies(flagged, FOR_CAUSE, config.seed)
+    else:
+        assigned = assign(flagged, ("matched", CONTROL), config.seed)
+    treating = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
+    given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
+    drawing, names = _drawing(config, diagnosis, given, flagged, unsafe, progress)
+    plans = {arm: drawing.own(arm, config.seed) for arm in treating}
+    cost = Spent(0, 0)
+    for drawn in plans.values():
+        cost = cost.or_more(Spent.of(drawn))
+    arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating]
+    arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
+    if matrix:
+        arms.append(Arm(NOTHING, {}))
+    runs = tuple(config.seed + number for number in range(seeds))
+    key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
+    return Prepared(
+        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key),
+        config=config,
+        drawing=drawing,
+        cost=cost,
+        own={arm: Spent.of(drawn) for arm, drawn in plans.items()},
+        plain=next(iter(plans.values())).cost.plain,
+        asked=asked,
+        notes=(*notes, *(f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)),
+    )
+
+
+def _drawing(
+    config: RunConfig,
+    diagnosis: Diagnosis,
+    given: Mapping[str, Mapping[Key, str]],
+    flagged: Sequence[Finding],
+    unsafe: bool,
+    progress: Progress,
+) -> tuple[Drawing, dict[Key, str]]:
+    """How plans are drawn up, and what they call each example."""
+    processes = processes_of(config)
+    encoding = Encoding.of(config)
+    whatever = len(given) > 1  # remedies meet causes that are not theirs, so documents are found for all
+    material, findings = _when_free(config, diagnosis, encoding, whatever, progress)
+    terms = terms_of(config, encoding, unsafe, processes)
+    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
+    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
+    names = {(one.id, one.stage): own.id for one, own in zip(diagnosis, findings, strict=True)}
+    nobody: dict[str, str | None] = {one.id: None for one in findings if not one.learned}
+    arms: dict[str, Mapping[Key, str]] = {**given, CONTROL: {}, NOTHING: {}}
+    chosen = {arm: {**nobody, **{names[key]: remedy for key, remedy in some.items()}} for arm, some in arms.items()}
+    everyone = {names[one.id, one.stage]: FOR_CAUSE[one.cause] for one in flagged if one.cause is not None}
+    drawing = Drawing(material, findings, terms, config.plan.budget, {**chosen, "": {**nobody, **everyone}}, None)
+    whole = drawing.own("", config.seed)
+    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material)), names
+
+
+def _when_free(
+    config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, matrix: bool, progress: Progress
+) -> tuple[Material, list[Finding]]:
+    """Read what plans are made of; where another process is indexing the corpus, wait until it has."""
+    while True:
+        try:
+            return read_material(config, diagnosis, encoding, None, processes_of(config), progress, matrix)
+        except Busy:
+            time.sleep(1)
+
+
+def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
+    """What can be randomised, and in words what cannot."""
+    flagged = [one for one in diagnosis if not one.learned]
+    wrong = [one for one in flagged if _is_wrong(one)]
+    unknown = [one for one in flagged if one.cause not in FOR_CAUSE]
+    notes = []
+    if wrong:
+        notes.append(
+            f"in no arm: {len(wrong)} judged to be the wrong one of a contradiction, which to learn would be no success"
+        )
+    if unknown:
+        notes.append(f"in no arm: {len(unknown)} without a cause that a remedy is known for")
+    kept = [one for one in flagged if one.cause in FOR_CAUSE and not _is_wrong(one)]
+    if not kept:
+        why = "; ".join(notes) or "all were learned"
+        raise UptakeError(
+            f"of {len(flagged)} examples that were not learned none can be treated: {why}",
+            expected="examples with a cause that a remedy is known for",
+            fix="look at the diagnosis: uptake show, or uptake report",
+        )
+    return kept, notes
+
+
+def _is_wrong(finding: Finding) -> bool:
+    return finding.cause == "data_conflict" and told(finding, "data_conflict", "likely_wrong") is True
+
+
+def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:
+    return {(one.id, one.stage): one for one in assigned if one.arm == arm}
+
+
+def _remedy(one: Assigned) -> str:
+    return FOR_CAUSE[one.cause] if one.arm == "matched" else one.arm
+
+
+def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:
+    """An arm, with what its plan spends on each item."""
+    tokens = _tokens(drawn)
+    return Arm(name, {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()})
+
+
+def _tokens(drawn: Plan) -> dict[str, float]:
+    """By example, the training tokens that a plan spends on it; the general text beside its documents counts."""
+    spent: dict[str, float] = {}
+    read = drawn.cost.documents
+    for edit in drawn.edits:
+        times = (read + drawn.cost.general) / read if edit.action == "read" and read else 1.0
+        for name in edit.examples:
+            spent[name] = spent.get(name, 0.0) + (edit.tokens or 0) * times / len(edit.examples)
+    return spent

@@ -1,0 +1,99 @@
+"""Plans are filled up to one cost; counted by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from uptake.pipeline.equal_cost import Spent, filled_up
+from uptake.prescribe import Material, Terms, plan
+from uptake.schedule import violations
+from uptake.types import Document, Edit, Example, Finding, Plan
+
+EARLY = [Example(f"e-{k}", "p", "r", "s", stage="early") for k in range(20)]
+MAIN = [Example(f"m-{k}", "p", "r", "s", stage="main") for k in range(20)]
+LENGTHS = [5] * 20 + [7] * 20
+FLAGGED = ("m-1", "e-3")
+GENERAL = [Document(f"g-{k}", "x" * (k % 3 + 4), source="general") for k in range(30)]
+
+
+def material(general: list[Document] = GENERAL) -> Material:
+    return Material(
+        examples=[*EARLY, *MAIN],
+        lengths=LENGTHS,
+        passes={"early": 1.0, "main": 2.0},
+        general=general,
+        count=lambda texts: [len(text) for text in texts],
+        documents={"m-1": [Document("d", "r it is", source="atlas")]},
+    )
+
+
+def drawn(remedy: str | None = None, general: list[Document] = GENERAL) -> Plan:
+    found = Finding("m-1", "s", "main", "p", "r", False, None, None, 0.1, None, "knowledge_gap")
+    return plan([found], material(general), Terms(step=4, seed=3), remedies={"m-1": remedy})
+
+
+def tokens(plan: Plan) -> Spent:
+    lengths = {one.id: n for one, n in zip((*EARLY, *MAIN), LENGTHS, strict=True)}
+    return Spent(sum(len(one.text) for one in plan.cpt), sum(lengths[one.id] for one in plan.sft))
+
+
+def test_both_phases_come_to_the_cost_that_is_wanted():
+    # the run's own: 20 rows of 5 tokens once, 20 of 7 tokens twice
+    assert tokens(drawn()) == Spent(0, 380)
+    wanted = Spent(200, 500)
+    for one in (
+        filled_up(drawn(), material(), wanted, FLAGGED, 1),
+        filled_up(drawn("knowledge"), material(), wanted, FLAGGED, 1),
+    ):
+        assert tokens(one) == Spent.of(one)
+        assert 0 <= wanted.read - tokens(one).read < 4  # the shortest text has 4 tokens, the shortest row 5
+        assert 0 <= wanted.tuned - tokens(one).tuned < 5
+    with_it = filled_up(drawn("knowledge"), material(), wanted, FLAGGED, 1)
+    assert [one.id for one in with_it.cpt if one.source != "general"] == ["atlas:d"]
+    assert with_it.cost.documents == 7
+
+
+def test_what_costs_as_much_already_is_left_alone():
+    plan = drawn("knowledge")
+    assert filled_up(plan, material(), Spent.of(plan), FLAGGED, 1) == plan
+    assert filled_up(plan, material(), Spent(0, 0), FLAGGED, 1) == plan
+
+
+def test_learned_examples_are_trained_longer_and_what_was_not_learned_is_not():
+    # further rows for all tokens of the learned ones (19 of 5 tokens once, 19 of 7 twice): each as often again
+    filled = filled_up(drawn(), material(), Spent(0, 380 + 19 * 5 + 2 * 19 * 7), FLAGGED, 1)
+    counts = Counter(one.id for one in filled.sft)
+    assert counts == {**{one.id: 2 for one in EARLY}, **{one.id: 4 for one in MAIN}, "e-3": 1, "m-1": 2}
+    stages = [one.stage for one in filled.sft]
+    assert stages == ["early"] * 39 + ["main"] * 78
+    halfway = filled_up(drawn(), material(), Spent(0, 570), FLAGGED, 1)
+    shares = Counter(one.stage for one in halfway.sft)
+    assert 22 <= shares["early"] <= 38 and 50 <= shares["main"] <= 70
+    order = [int(one.id[2:]) + 100 * (one.stage == "main") for one in filled.sft]
+    assert violations(order, (), 4) == 0
+
+
+def test_where_nothing_was_learned_all_are_trained_longer():
+    filled = filled_up(drawn(), material(), Spent(0, 760), [one.id for one in (*EARLY, *MAIN)], 1)
+    assert Counter(one.id for one in filled.sft) == {**{one.id: 2 for one in EARLY}, **{one.id: 4 for one in MAIN}}
+
+
+def test_without_general_text_all_of_it_is_fine_tuning():
+    filled = filled_up(drawn(general=[]), material([]), Spent(100, 380), FLAGGED, 1)
+    assert tokens(filled).read == 0
+    assert 0 <= 480 - tokens(filled).tuned < 5
+
+
+def test_what_is_apart_stays_apart():
+    edit = Edit("conflict", "apart", ("m-1",), "so", others=tuple(one.id for one in MAIN[2:8]))
+    filled = filled_up(replace(drawn(), edits=(edit,)), material(), Spent(0, 700), FLAGGED, 1)
+    number = {one.id: k for k, one in enumerate((*EARLY, *MAIN))}
+    pairs = [(number["m-1"], number[name]) for name in edit.others]
+    assert violations([number[one.id] for one in filled.sft], pairs, 4) == 0
+
+
+def test_another_seed_draws_other_rows_and_the_same_one_the_same():
+    wanted = Spent(200, 500)
+    one, two, three = (filled_up(drawn(), material(), wanted, FLAGGED, seed) for seed in (1, 1, 2))
+    assert one == two != three
