@@ -66,7 +66,7 @@ app.add_typer(lab.app, name="lab")
 EXTRAS = {
     "train": ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl"),
     "llm": ("openai",),
-    "corpus": ("lancedb", "sentence_transformers", "usearch"),
+    "corpus": ("lancedb", "sentence_transformers"),
 }
 """The packages that each of uptake's extras installs."""
 

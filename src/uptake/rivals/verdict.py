@@ -142,7 +142,7 @@ def judge_sides(
     if least >= BLAMED and least >= LESS_BLAMED * records[best]:
         return _against(sides, best, f"{_named(sides[best])} comes from a source that others contradict less often")
     if held:
-        return "ambiguous", (), f"most examples say {_named(sides[0])}, and {held}"
+        return "ambiguous", (), f"{votes[0]} examples answer {_named(sides[0])}, but {held}"
     if means is not None:
         return "ambiguous", (), "as many examples for either answer, and the base does not believe just one of them"
     return None, (), "as many examples for either answer, and no belief of the base to decide"
