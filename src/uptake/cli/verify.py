@@ -66,7 +66,7 @@ def command(
 
 def show_prepared(prepared: Prepared) -> str:
     """The arms and their cost, and what they can show."""
-    from uptake.pipeline.arms import NOTHING
+    from uptake.pipeline.arm_plans import NOTHING
     from uptake.pipeline.verifying import foretold_of
 
     experiment, plain = prepared.experiment, prepared.plain

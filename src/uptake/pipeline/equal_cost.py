@@ -81,7 +81,8 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
     reading = choose(asking, responses, material, room, terms.readings, sentences=dose.sentences)
     read = [replace(edit, tokens=n) for edit, n, held in zip(asking, reading.of, reading.held, strict=True) if held]
     rest = [edit for edit in plan.edits if edit.action != "read"]
-    wanted = round(reading.tokens * (1 - terms.augmented) / terms.augmented) if material.general else 0
+    left = max(0, plan.cost.limit - plan.cost.sft - reading.tokens)
+    wanted = min(left, round(reading.tokens * (1 - terms.augmented) / terms.augmented)) if material.general else 0
     texts, general = mixed(reading, material, wanted, terms.seed)
     cost = replace(plan.cost, documents=reading.tokens, general=general)
     return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
