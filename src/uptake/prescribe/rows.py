@@ -23,6 +23,15 @@ def kind_of(examples: Iterable[Example]) -> Kind:
     return "plain"
 
 
+def open_ended(examples: Iterable[Example]) -> bool:
+    """Whether most plain prompts break off in the middle of a sentence: after a letter, a digit, or a comma.
+
+    Nothing but the end tells such a row from a text, and what is read among them teaches that the sentence goes on.
+    """
+    ends = [one.prompt.rstrip()[-1:] for one in examples if isinstance(one.prompt, str) and one.prompt.strip()]
+    return 2 * sum(sign.isalnum() or sign in ",;、，" for sign in ends) > len(ends)
+
+
 def sft_row(example: Example, kind: Kind) -> dict[str, Any]:
     """A row of `sft.jsonl`: `prompt` and `completion` as TRL takes them, or `text`."""
     row: dict[str, Any] = {"id": example.id}
