@@ -90,7 +90,7 @@ def show_prepared(prepared: Prepared) -> str:
         "",
         "what this can show:",
         *(f"  {line}" for line in foretold_of(experiment)),
-        *(f"note: {note}" for note in prepared.notes),
+        *(f"note: {note}" for note in experiment.notes),
     ]
     return "\n".join(lines) + "\n"
 

@@ -44,7 +44,6 @@ class Prepared:
         own: By arm that treats, what its plan costs before it is filled up.
         plain: Training tokens of the run's own fine-tuning.
         asked: What every model is asked.
-        notes: What the reader should know.
     """
 
     experiment: Experiment
@@ -54,7 +53,6 @@ class Prepared:
     own: Mapping[str, Spent]
     plain: int
     asked: Questions
-    notes: tuple[str, ...]
 
     @property
     def too_few(self) -> bool:
@@ -145,15 +143,15 @@ def prepare(
         arms.append(Arm(NOTHING, {}))
     runs = tuple(config.seed + number for number in range(seeds))
     key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
+    notes += [f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes]
     return Prepared(
-        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key),
+        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes)),
         config=config,
         drawing=drawing,
         cost=cost,
         own={arm: Spent.of(drawn) for arm, drawn in plans.items()},
         plain=next(iter(plans.values())).cost.plain,
         asked=asked,
-        notes=(*notes, *(f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)),
     )
 
 
