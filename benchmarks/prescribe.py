@@ -148,7 +148,7 @@ def measure(run: Path) -> dict[str, object]:
     order = [names[one.id] for one in done.plan.sft]
     cost = done.plan.cost
     return {
-        "findings": len(names),
+        "findings": len({one.id for one in done.plan.sft if one.stage != "texts"}),
         "rows": len(done.plan.sft),
         "edits": len(done.plan.edits),
         "seconds": round(whole, 1),
