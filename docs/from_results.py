@@ -25,7 +25,7 @@ WAYS: Mapping[str, str] = {
 SETS: Mapping[str, str] = {
     "development": "the coefficients were fitted on these",
     "unseen": "nothing was fitted on these, or chosen by them",
-    "settings": "half the size, LoRA of another rank, and causes in other shares, at other learning rates; nothing was fitted on these",
+    "settings": "half the size, LoRA of another rank, other shares and learning rates; nothing was fitted on these",
     "more settings": "noise in the prompts, and items with two causes; nothing was fitted on these",
     "facts": "real facts in human-written wordings; nothing was fitted on real facts",
     "clean": "nothing was planted",
