@@ -11,8 +11,8 @@ from uptake.prescribe import Budget, Material, Terms, plan
 from uptake.schedule import violations
 from uptake.types import Document, Edit, Example, Finding, Plan
 
-EARLY = [Example(f"e-{k}", "p", "r", "s", stage="early") for k in range(20)]
-MAIN = [Example(f"m-{k}", "p", "r", "s", stage="main") for k in range(20)]
+EARLY = [Example(f"e-{k}", "p?", "r", "s", stage="early") for k in range(20)]
+MAIN = [Example(f"m-{k}", "p?", "r", "s", stage="main") for k in range(20)]
 LENGTHS = [5] * 20 + [7] * 20
 FLAGGED = ("m-1", "e-3")
 TERMS = Terms(step=4, seed=3, reading="before", readings=1)
@@ -155,3 +155,9 @@ def test_read_within_fine_tuning_it_is_the_same_texts_and_rows():
     assert Counter(one.id.removeprefix("text:") for one in within.sft) == rows
     assert within.cost == before.cost
     assert read_within(before, material(), TERMS) == before
+
+
+def test_where_a_cure_reads_before_fine_tuning_an_arm_does():
+    broken_off = replace(material(), examples=[replace(one, prompt="she was born in") for one in (*EARLY, *MAIN)])
+    before = filled_up(drawn("knowledge"), broken_off, Spent(200, 500), FLAGGED, 1)
+    assert read_within(before, broken_off, replace(TERMS, reading="within")) == before

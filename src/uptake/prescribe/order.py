@@ -82,7 +82,7 @@ def _exposed(order: Sequence[int], extra: Mapping[int, int], step: int, seed: in
 
 
 def _shuffled(rows: Sequence[int], often: Sequence[float], draw: random.Random) -> list[int]:
-    """Pass after pass, each in an order of its own; rows that come oftener than others are spread over the same stretch.
+    """Pass after pass, each in an order of its own; rows that come oftener than others are spread over all of it.
 
     A row of n passes comes once in each n-th of the order: were passes laid end to end, the last ones would hold only
     the rows that come oftest.

@@ -12,7 +12,7 @@ from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
 from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
-from uptake.prescribe.rows import kind_of, open_ended
+from uptake.prescribe.rows import not_among
 from uptake.prescribe.treat import treat
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
@@ -240,14 +240,10 @@ class _Draft:
         """When texts are read: not among conversations, nor among rows that texts would teach to go on."""
         if self.terms.reading == "before" or not texts:
             return "before"
-        why = ""
-        if kind_of(self.material.examples) == "chat":
-            why = "no trainer takes them among conversations"
-        elif open_ended(self.material.examples):
-            why = "prompts break off in a sentence, and texts go on where a response ends"
-        if why:
-            self.notes.append(f"the texts are read before fine-tuning: {why}")
-        return "before" if why else "within"
+        if (why := not_among(self.material.examples)) is None:
+            return "within"
+        self.notes.append(f"the texts are read before fine-tuning: {why}")
+        return "before"
 
     def _leave(self, edit: Edit, reason: str) -> None:
         self.unread += [Unmended(name, self.causes[name], reason) for name in edit.examples]
