@@ -9,7 +9,7 @@ recalled in the training and in held-out wordings by
 - `cure`: the model that `uptake cure --unsafe` trains;
 - `plain`: the run's own fine-tuning with as many tokens as that: all epochs, so many times;
 - `recipe`: continued pre-training on 0.8 general text and 0.2 documents (chosen as for a plan, each read once) for
-  missing and wrong knowledge, then the run's own fine-tuning (ILP, arXiv 2604.10079), with as many tokens.
+  missing and wrong knowledge, then the run's own fine-tuning (ILP, arXiv 2604.10079), with at most as many tokens.
 
 Contradictions count where the example's own answer is the true one. An arm that is trained is not trained again.
 """

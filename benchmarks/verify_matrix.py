@@ -30,7 +30,8 @@ from uptake.artifacts import read_json, versions, write_json
 from uptake.artifacts.tables import OUTCOMES
 from uptake.config import load_run
 from uptake.pipeline.applying import apply
-from uptake.pipeline.arms import CONTROL, NOTHING, prepare
+from uptake.pipeline.arm_plans import CONTROL, NOTHING
+from uptake.pipeline.arms import prepare
 from uptake.pipeline.verifying import verify
 from uptake.verify import Crossed, assign, crossed_mean
 

@@ -25,7 +25,7 @@ WAYS: Mapping[str, str] = {
 SETS: Mapping[str, str] = {
     "development": "the coefficients were fitted on these",
     "unseen": "nothing was fitted on these, or chosen by them",
-    "settings": "half the size, LoRA, and causes in other shares; nothing was fitted on these",
+    "settings": "half the size, LoRA of another rank, other shares and learning rates; nothing was fitted on these",
     "more settings": "noise in the prompts, and items with two causes; nothing was fitted on these",
     "facts": "real facts in human-written wordings; nothing was fitted on real facts",
     "clean": "nothing was planted",
@@ -41,15 +41,10 @@ def attribution() -> str:
 def attribution_short() -> str:
     """The one table of it that README has."""
     results = json.loads(ATTRIBUTION.read_text(encoding="utf-8"))
-    unseen = _sets(results)["unseen"]
+    unseen = results["sets"]["unseen"]
     rows = [[words, _grades(unseen[way]["named"])[0]] for way, words in WAYS.items() if way in unseen]
     tabled = table(["diagnosed", "macro-F1 over five causes [95 %]"], rows)
     return f"{_counts(unseen['evidence']['named'])}.\n\n{tabled}"
-
-
-def _sets(results: Mapping[str, Any]) -> Mapping[str, Any]:
-    # `together`: as it was written before there were sets
-    return results.get("sets") or {"unseen": results["together"]}
 
 
 def _counts(named: Mapping[str, Any]) -> str:
@@ -60,7 +55,7 @@ def _counts(named: Mapping[str, Any]) -> str:
 def measured(results: Mapping[str, Any]) -> str:
     """The tables of what `benchmarks/attribution.py` wrote."""
     parts = []
-    for name, one in _sets(results).items():
+    for name, one in results["sets"].items():
         part = one["evidence"]["clean"] or one["evidence"]["named"]
         parts += [f"## Worlds: {name}", f"{part['worlds']} worlds: {SETS[name]}."]
         parts += _planted(one) if one["evidence"]["clean"] is None else _clean(one)

@@ -18,7 +18,7 @@ from uptake.artifacts import read_json
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.train_watch import Watch
-from uptake.pipeline.applying import _in_order, apply
+from uptake.pipeline.applying import _in_order, _of_a_step, apply
 from uptake.prescribe import Export, write_plan
 from uptake.prescribe.rows import text_row
 from uptake.schedule import violations
@@ -142,6 +142,18 @@ def test_what_is_apart_stays_apart_where_a_step_is_larger(
     assert violations(before, pairs, 8) > 0
     assert violations(after, pairs, 8) == 0
     assert sorted(after) == sorted(before)
+
+
+@pytest.mark.parametrize(
+    ("processes", "size", "batches"), [("1", 4, 8), ("2", 4, 4), ("8", 4, 1), ("16", 2, 1), ("3", 4, 1)]
+)
+def test_other_processes_share_the_rows_of_a_step(
+    processes: str, size: int, batches: int, monkeypatch: pytest.MonkeyPatch
+):
+    # 4 rows at once, 32 a step; three processes cannot share 32, and keep their settings
+    monkeypatch.setenv("WORLD_SIZE", processes)
+    settings = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
+    assert _of_a_step(settings, 32) == {"per_device_train_batch_size": size, "gradient_accumulation_steps": batches}
 
 
 def test_another_plan_is_not_mixed_in(run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path):

@@ -85,8 +85,8 @@ def test_with_the_matrix_every_remedy_meets_every_cause(diagnosed: Callable[...,
 
 def test_only_with_unsafe_do_examples_go_out(diagnosed: Callable[..., RunConfig]):
     config = diagnosed()
-    assert any("data_conflict" in note and "--unsafe" in note for note in prepare(config).notes)
-    assert not any("--unsafe" in note for note in prepare(config, unsafe=True).notes)
+    assert any("data_conflict" in note and "--unsafe" in note for note in prepare(config).experiment.notes)
+    assert not any("--unsafe" in note for note in prepare(config, unsafe=True).experiment.notes)
     assert prepare(config).experiment.key != prepare(config, unsafe=True).experiment.key
 
 
@@ -100,6 +100,7 @@ def test_a_verdict_is_written_and_killed_in_the_middle_it_is_the_same(
     whole = diagnosed()
     told = prepare(whole, seeds=1).run()
     assert told is not None and told["overall"]["seeds"] == 1 and told["outcome"] == "heldout"
+    assert any("1 judged to be the wrong one" in note for note in told["notes"])
     kinds = Counter((one["arm"], one["kind"], one["outcome"]) for one in told["comparisons"] if one["cause"] is None)
     assert kinds["matched", "learned", "heldout"] == kinds["matched", "retention", "training"] == 1
     assert kinds["matched", "earlier", "training"] == 1 and kinds["matched", "earlier", "heldout"] == 0

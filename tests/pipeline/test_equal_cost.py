@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
-from uptake.pipeline.equal_cost import Spent, filled_up
-from uptake.prescribe import Material, Terms, plan
+from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
+from uptake.prescribe import Budget, Material, Terms, plan
 from uptake.schedule import violations
 from uptake.types import Document, Edit, Example, Finding, Plan
 
-EARLY = [Example(f"e-{k}", "p", "r", "s", stage="early") for k in range(20)]
-MAIN = [Example(f"m-{k}", "p", "r", "s", stage="main") for k in range(20)]
+EARLY = [Example(f"e-{k}", "p?", "r", "s", stage="early") for k in range(20)]
+MAIN = [Example(f"m-{k}", "p?", "r", "s", stage="main") for k in range(20)]
 LENGTHS = [5] * 20 + [7] * 20
 FLAGGED = ("m-1", "e-3")
+TERMS = Terms(step=4, seed=3, reading="before", readings=1)
 GENERAL = [Document(f"g-{k}", "x" * (k % 3 + 4), source="general") for k in range(30)]
 
 
@@ -30,7 +32,7 @@ def material(general: list[Document] = GENERAL) -> Material:
 
 def drawn(remedy: str | None = None, general: list[Document] = GENERAL) -> Plan:
     found = Finding("m-1", "s", "main", "p", "r", False, None, None, 0.1, None, "knowledge_gap")
-    return plan([found], material(general), Terms(step=4, seed=3), remedies={"m-1": remedy})
+    return plan([found], material(general), TERMS, remedies={"m-1": remedy})
 
 
 def tokens(plan: Plan) -> Spent:
@@ -97,3 +99,65 @@ def test_another_seed_draws_other_rows_and_the_same_one_the_same():
     wanted = Spent(200, 500)
     one, two, three = (filled_up(drawn(), material(), wanted, FLAGGED, seed) for seed in (1, 1, 2))
     assert one == two != three
+
+
+ABOUT = {
+    f"m-{k}": [Document(f"d{k}{n}", f"It is r, of {k}{n}. " + "More is told. " * 4, source="atlas") for n in "abc"]
+    for k in range(8)
+}
+"""Three documents of five sentences for each of eight examples; the first sentence states the response."""
+
+
+def reading(flagged: Sequence[str], read: Sequence[str], budget: int) -> tuple[Plan, Material, Terms]:
+    found = [Finding(one, "s", "main", "p", "r", False, None, None, 0.1, None, "knowledge_gap") for one in flagged]
+    made = replace(material(), documents=ABOUT)
+    chosen = {one: "knowledge" if one in read else None for one in flagged}
+    return plan(found, made, TERMS, remedies=chosen, budget=Budget(tokens=budget)), made, TERMS
+
+
+def test_some_read_for_each_what_the_plan_for_all_reads():
+    # 380 tokens of fine-tuning; half of the rest may be documents, of which each has about 70 tokens
+    whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 2 * 440)
+    dose = Dose.of(whole, made)
+    assert dose is not None and dose.tokens == whole.cost.documents / 8 and 45 <= dose.tokens <= 55
+    assert dose.sentences and all("#" in one.id for one in whole.cpt if one.source == "atlas")
+    some, _, _ = reading(list(ABOUT), ["m-1", "m-4"], 380 + 2 * 440)
+    # left to itself the plan for two reads whole documents, three times as much for each
+    assert some.cost.documents > 3 * 2 * dose.tokens and not Dose.of(some, made).sentences
+    less = at_dose(some, made, dose, terms)
+    texts = [one for one in less.cpt if one.source == "atlas"]
+    assert 0 <= 2 * dose.tokens - less.cost.documents < 20
+    assert less.cost.documents == sum(len(one.text) for one in texts) == sum(edit.tokens or 0 for edit in less.edits)
+    assert all("#" in one.id for one in texts) and {one.id[7:8] for one in texts} == {"1", "4"}
+    assert 0 <= 4 * less.cost.documents - less.cost.general < 4
+    assert less.sft == some.sft
+
+
+def test_where_there_is_room_for_documents_they_are_read_whole():
+    whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 5 * 4000)
+    dose = Dose.of(whole, made)
+    assert dose is not None and not dose.sentences
+    some, _, _ = reading(list(ABOUT), ["m-1", "m-4"], 380 + 5 * 4000)
+    assert at_dose(some, made, dose, terms).cpt == some.cpt
+
+
+def test_a_plan_that_reads_nothing_has_no_dose():
+    assert Dose.of(drawn(), material()) is None
+    whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 2 * 440)
+    assert at_dose(drawn(), made, Dose.of(whole, made), terms) == drawn()
+
+
+def test_read_within_fine_tuning_it_is_the_same_texts_and_rows():
+    before = filled_up(drawn("knowledge"), material(), Spent(200, 500), FLAGGED, 1)
+    within = read_within(before, material(), replace(TERMS, reading="within"))
+    assert within.reading == "within" and before.reading == "before"
+    rows = Counter(one.id for one in before.sft) + Counter(one.id for one in before.cpt)
+    assert Counter(one.id.removeprefix("text:") for one in within.sft) == rows
+    assert within.cost == before.cost
+    assert read_within(before, material(), TERMS) == before
+
+
+def test_where_a_cure_reads_before_fine_tuning_an_arm_does():
+    broken_off = replace(material(), examples=[replace(one, prompt="she was born in") for one in (*EARLY, *MAIN)])
+    before = filled_up(drawn("knowledge"), broken_off, Spent(200, 500), FLAGGED, 1)
+    assert read_within(before, broken_off, replace(TERMS, reading="within")) == before

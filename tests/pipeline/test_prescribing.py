@@ -133,7 +133,16 @@ def test_nothing_of_the_users_is_changed(run: Path) -> None:
 
 
 def test_more_processes_are_planned_for(run: Path) -> None:
-    assert prescribe_run(load_run(run), world_size=2).plan.step == 8
+    config = load_run(run)
+    one, two = (prescribe_run(config, world_size=size, unsafe=size == 2).plan for size in (1, 2))
+    assert (one.step, two.step) == (4, 8)
+    assert one.cost.plain == two.cost.plain
+
+
+def test_passes_are_those_of_the_processes_that_trained(run: Path) -> None:
+    config = load_run(run, {"training": {"max_steps": 6}})
+    # six steps of four rows, by the one process that trained, however many will
+    assert prescribe_run(config, world_size=4).plan.cost.plain == prescribe_run(config, world_size=1).plan.cost.plain
 
 
 def test_a_repair_starts_from_the_model_that_was_diagnosed(run: Path) -> None:
@@ -142,6 +151,19 @@ def test_a_repair_starts_from_the_model_that_was_diagnosed(run: Path) -> None:
     trained = {one.id for one in done.plan.sft if one.stage != "texts"}
     assert trained > {name for name, _ in CAUSES}
     assert len(trained) == 2 * len(CAUSES)
+
+
+def test_what_was_trained_last_is_not_repaired_for_what_was_diagnosed(run: Path) -> None:
+    (run.parent / "run" / "train" / "main").mkdir(parents=True)
+    assert prescribe_run(load_run(run), start="tuned").plan.model == "somebody/tuned"
+
+
+def test_the_model_of_a_run_that_was_moved_is_found(run: Path) -> None:
+    folder = run.parent / "run" / "train" / "main"
+    folder.mkdir(parents=True)
+    summary = run.parent / "run" / "diagnosis" / "summary.json"
+    summary.write_text(summary.read_text().replace("somebody/tuned", "/gone/run/train/main"))
+    assert prescribe_run(load_run(run), start="tuned").plan.model == str(folder)
 
 
 def test_documents_may_come_from_anywhere(run: Path) -> None:

@@ -26,6 +26,17 @@ def test_the_seed_decides() -> None:
     assert sorted(one) == sorted(other)
 
 
+def test_a_mixed_stage_of_more_passes_is_spread_over_all_of_it() -> None:
+    passes = {"early": 10.0, "main": 3.0}
+    order = fine_tuning_order(STAGES, passes, Changes(mixed=frozenset({"early"})), 4, seed=0)
+    assert Counter(order) == {row: 10 if stage == "early" else 3 for row, stage in enumerate(STAGES)}
+    for start in range(3):  # each third has a third of either stage
+        part = Counter(STAGES[row] for row in order[start * len(order) // 3 : (start + 1) * len(order) // 3])
+        for stage, often in passes.items():
+            wanted = STAGES.count(stage) * often / 3
+            assert abs(part[stage] - wanted) <= 0.1 * wanted + 3
+
+
 @pytest.mark.parametrize(("passes", "rows"), [(0.5, 10), (1.5, 30), (2.25, 45)])
 def test_a_fraction_of_a_pass_is_drawn(passes: float, rows: int) -> None:
     order = fine_tuning_order(["main"] * 20, {"main": passes}, Changes(), 4, seed=0)

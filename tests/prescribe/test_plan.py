@@ -105,6 +105,23 @@ def test_conversations_take_no_texts_among_them() -> None:
     assert "before fine-tuning: no trainer takes them among conversations" in drawn.notes[-1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "when"),
+    [
+        ("Where was Ann born?", "within"),
+        ("Q: where?\nA: ", "within"),
+        ("Ann was born in", "before"),
+        ("今日は、", "before"),
+    ],
+)
+def test_texts_are_not_read_among_prompts_that_they_would_continue(asked: str, when: str) -> None:
+    some = [replace(one, prompt=asked) for one in SOME]
+    found = {"ex-4": documents(SOME[4])}
+    drawn = plan([finding(SOME[4], "knowledge_gap")], material(some, found), Terms(step=4))
+    assert drawn.reading == when
+    assert any("go on where a response ends" in note for note in drawn.notes) == (when == "before")
+
+
 def test_documents_that_two_examples_share_are_read_once() -> None:
     shared = documents(SOME[4])
     found = {"ex-4": shared, "ex-12": shared}

@@ -66,7 +66,7 @@ def command(
 
 def show_prepared(prepared: Prepared) -> str:
     """The arms and their cost, and what they can show."""
-    from uptake.pipeline.arms import NOTHING
+    from uptake.pipeline.arm_plans import NOTHING
     from uptake.pipeline.verifying import foretold_of
 
     experiment, plain = prepared.experiment, prepared.plain
@@ -90,7 +90,7 @@ def show_prepared(prepared: Prepared) -> str:
         "",
         "what this can show:",
         *(f"  {line}" for line in foretold_of(experiment)),
-        *(f"note: {note}" for note in prepared.notes),
+        *(f"note: {note}" for note in experiment.notes),
     ]
     return "\n".join(lines) + "\n"
 

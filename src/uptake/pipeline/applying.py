@@ -31,9 +31,9 @@ def apply(
     """Train a plan; what is trained is kept, and what was killed goes on where it stopped.
 
     The phases are stages of a training run in `folder`: `train/cpt`, where texts are read, and `train/sft`. Rows come
-    in the plan's order. Where an optimisation step has other rows than the plan was made for (another number of
-    processes), as few as can be are moved, so that what is to be apart stays apart. With several processes all call
-    this; the first of them writes.
+    in the plan's order. Other processes than the plan was made for share a step's rows as their batches allow; where
+    that cannot be, as few rows as can be are moved, so that what is to be apart stays apart. With several processes all
+    call this; the first of them writes.
 
     Args:
         plan: A plan, or the folder of a written one.
@@ -50,7 +50,7 @@ def apply(
     """
     drawn = read_plan(plan) if isinstance(plan, Path) else plan
     own = {name: value for name, value in drawn.training.items() if name not in (*OF_THE_PLAN, "seed")}
-    training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **own}
+    training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **_of_a_step(own, drawn.step)}
     phases: dict[str, Sequence[Example]] = {"sft": _in_order(drawn, training, config.seed)}
     if drawn.cpt and drawn.reading == "before":
         phases = {"cpt": [_text(one) for one in drawn.cpt], **phases}
@@ -70,6 +70,16 @@ def apply(
     schedules = {name: Scheduled(order, examples=examples) for name, examples in phases.items()}
     *_, last = train_run(config.model_copy(update=changed), progress, schedules, adapter)
     return last.folder
+
+
+def _of_a_step(training: dict[str, Any], rows: int) -> dict[str, Any]:
+    """The settings with as many batches a step as make up its rows, and no larger ones than the device was given."""
+    own, rest = divmod(rows, int(os.environ.get("WORLD_SIZE", "1")))
+    if rest:
+        return training
+    most = rows_of_a_step({**training, "gradient_accumulation_steps": 1})
+    size = max(size for size in range(1, most + 1) if own % size == 0)
+    return {**training, "per_device_train_batch_size": size, "gradient_accumulation_steps": own // size}
 
 
 def _in_order(plan: Plan, training: dict[str, Any], seed: int) -> list[Example]:

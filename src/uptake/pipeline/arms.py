@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import Busy
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.applying import apply
+from uptake.pipeline.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
-from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
+from uptake.pipeline.equal_cost import Spent
 from uptake.pipeline.measuring import Questions, questions
-from uptake.pipeline.plan_material import Encoding, read_material
-from uptake.pipeline.prescribing import key_of, processes_of, terms_of
+from uptake.pipeline.prescribing import key_of, processes_of
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
-from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
+from uptake.prescribe import FOR_CAUSE
 from uptake.remedies.remedy import told
 from uptake.types import Finding, Plan
 from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
@@ -28,44 +26,10 @@ from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too
 VERIFY_VERSION = 2
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
-CONTROL, NOTHING = "placebo", "nothing"
-
 APART = (
     "data_conflict: examples that contradict each other stay, in batches of their own, which hides a contradiction and "
     "mends none; with --unsafe the one that is judged wrong goes out"
 )
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """How the plans of arms are drawn up.
-
-    Attributes:
-        material: What plans are made of.
-        findings: What they are to mend, worst first.
-        terms: On which terms; the seed is that of the training.
-        times: What a plan may cost, in times the tokens of the run's own fine-tuning.
-        chosen: By arm, the remedy of each flagged example; None for none.
-        dose: What the plan for all reads for an example; None where it reads nothing.
-    """
-
-    material: Material
-    findings: list[Finding]
-    terms: Terms
-    times: float
-    chosen: Mapping[str, Mapping[str, str | None]]
-    dose: Dose | None
-
-    def own(self, arm: str, seed: int) -> Plan:
-        """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
-        terms = replace(self.terms, seed=seed, reading="before")
-        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
-        return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
-
-    def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
-        """An arm's plan filled up to a cost, its texts read when the plan of a cure reads them."""
-        drawn = filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
-        return read_within(drawn, self.material, replace(self.terms, seed=seed))
 
 
 @dataclass(frozen=True)
@@ -80,7 +44,6 @@ class Prepared:
         own: By arm that treats, what its plan costs before it is filled up.
         plain: Training tokens of the run's own fine-tuning.
         asked: What every model is asked.
-        notes: What the reader should know.
     """
 
     experiment: Experiment
@@ -90,7 +53,6 @@ class Prepared:
     own: Mapping[str, Spent]
     plain: int
     asked: Questions
-    notes: tuple[str, ...]
 
     @property
     def too_few(self) -> bool:
@@ -170,7 +132,7 @@ def prepare(
         assigned = assign(flagged, ("matched", CONTROL), config.seed)
     treating = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    drawing, names = _drawing(config, diagnosis, given, flagged, unsafe, progress)
+    drawing, names = drawing_of(config, diagnosis, given, flagged, unsafe, progress)
     plans = {arm: drawing.own(arm, config.seed) for arm in treating}
     cost = Spent(0, 0)
     for drawn in plans.values():
@@ -181,53 +143,16 @@ def prepare(
         arms.append(Arm(NOTHING, {}))
     runs = tuple(config.seed + number for number in range(seeds))
     key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
+    notes += [f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes]
     return Prepared(
-        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key),
+        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes)),
         config=config,
         drawing=drawing,
         cost=cost,
         own={arm: Spent.of(drawn) for arm, drawn in plans.items()},
         plain=next(iter(plans.values())).cost.plain,
         asked=asked,
-        notes=(*notes, *(f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)),
     )
-
-
-def _drawing(
-    config: RunConfig,
-    diagnosis: Diagnosis,
-    given: Mapping[str, Mapping[Key, str]],
-    flagged: Sequence[Finding],
-    unsafe: bool,
-    progress: Progress,
-) -> tuple[Drawing, dict[Key, str]]:
-    """How plans are drawn up, and what they call each example."""
-    processes = processes_of(config)
-    encoding = Encoding.of(config)
-    whatever = len(given) > 1  # remedies meet causes that are not theirs, so documents are found for all
-    material, findings = _when_free(config, diagnosis, encoding, whatever, progress)
-    terms = terms_of(config, encoding, unsafe, processes)
-    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
-    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
-    names = {(one.id, one.stage): own.id for one, own in zip(diagnosis, findings, strict=True)}
-    nobody: dict[str, str | None] = {one.id: None for one in findings if not one.learned}
-    arms: dict[str, Mapping[Key, str]] = {**given, CONTROL: {}, NOTHING: {}}
-    chosen = {arm: {**nobody, **{names[key]: remedy for key, remedy in some.items()}} for arm, some in arms.items()}
-    everyone = {names[one.id, one.stage]: FOR_CAUSE[one.cause] for one in flagged if one.cause is not None}
-    drawing = Drawing(material, findings, terms, config.plan.budget, {**chosen, "": {**nobody, **everyone}}, None)
-    whole = drawing.own("", config.seed)
-    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material)), names
-
-
-def _when_free(
-    config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, matrix: bool, progress: Progress
-) -> tuple[Material, list[Finding]]:
-    """Read what plans are made of; where another process is indexing the corpus, wait until it has."""
-    while True:
-        try:
-            return read_material(config, diagnosis, encoding, None, processes_of(config), progress, matrix)
-        except Busy:
-            time.sleep(1)
 
 
 def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uptake.prescribe import Material, Terms, kind_of
+from uptake.prescribe import Material, Terms
 from uptake.prescribe.mix import Reading, among, choose, mixed
+from uptake.prescribe.rows import not_among
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Example, Plan
@@ -81,7 +82,8 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
     reading = choose(asking, responses, material, room, terms.readings, sentences=dose.sentences)
     read = [replace(edit, tokens=n) for edit, n, held in zip(asking, reading.of, reading.held, strict=True) if held]
     rest = [edit for edit in plan.edits if edit.action != "read"]
-    wanted = round(reading.tokens * (1 - terms.augmented) / terms.augmented) if material.general else 0
+    left = max(0, plan.cost.limit - plan.cost.sft - reading.tokens)
+    wanted = min(left, round(reading.tokens * (1 - terms.augmented) / terms.augmented)) if material.general else 0
     texts, general = mixed(reading, material, wanted, terms.seed)
     cost = replace(plan.cost, documents=reading.tokens, general=general)
     return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
@@ -159,7 +161,7 @@ def read_within(plan: Plan, material: Material, terms: Terms) -> Plan:
         material: What it was drawn up from.
         terms: Say when texts are read, and give the seed.
     """
-    if terms.reading == "before" or not plan.cpt or kind_of(material.examples) == "chat":
+    if terms.reading == "before" or not plan.cpt or not_among(material.examples) is not None:
         return plan
     number = {one.id: place for place, one in enumerate(material.examples)}
     order = [number[one.id] for one in plan.sft]

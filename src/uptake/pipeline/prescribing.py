@@ -94,7 +94,7 @@ def prescribe_run(
             return Prescribed(folder, known, True)
         refuse_changed(folder)
         encoding = Encoding.of(config)
-        material, findings = read_material(config, diagnosis, encoding, gather, processes, progress)
+        material, findings = read_material(config, diagnosis, encoding, gather, processes_of(config), progress)
         terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
         if start == "tuned":
             terms = replace(terms, model=tuned)
@@ -144,8 +144,7 @@ def plan_to_apply(
     folder = config.output_dir / "plan"
     asked = asked_for(folder)
     if asked is None:
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
-        return prescribe_run(config, start=start or "base", unsafe=unsafe, world_size=processes, progress=progress)
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
     same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
     if same and changed(folder) is not None:
         return Prescribed(folder, read_plan(folder), True)
@@ -166,12 +165,12 @@ def processes_of(config: RunConfig) -> int:
 
 
 def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
-    """The model that was diagnosed: the last stage's, or one that was trained elsewhere."""
-    folder = config.output_dir / "train" / config.stages[-1].name
-    if folder.is_dir():
-        return str(folder)
+    """The model that was diagnosed, which need not be what the run trained last; a run may have been moved since."""
     name: str = diagnosis.summary()["run"]["models"]["tuned"]["name"]
-    return name
+    last = config.stages[-1].name
+    folder = config.output_dir / "train" / last
+    moved = not Path(name).exists() and Path(name).parts[-2:] == ("train", last) and folder.is_dir()
+    return str(folder) if moved else name
 
 
 def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:

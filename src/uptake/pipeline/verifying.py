@@ -57,6 +57,7 @@ class Experiment:
         seeds: Trainings of each arm.
         design: What the outcomes are read by.
         key: Identifies all else that the arms' models depend on: base, data, settings, plan.
+        notes: What the reader of the verdict should know.
     """
 
     arms: tuple[Arm, ...]
@@ -64,6 +65,7 @@ class Experiment:
     seeds: tuple[int, ...]
     design: Design
     key: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ def _concluded(experiment: Experiment, folder: Path, cells: Iterable[tuple[Arm, 
     compared = compare_arms(rows, experiment.design)
     table = pa.Table.from_pylist([matrix_row(one) for one in compared], schema=MATRIX)
     write_table(folder / "matrix.parquet", table)
-    told = verdict(compared, experiment.design, foretold=foretold_of(experiment))
+    told = verdict(compared, experiment.design, foretold=foretold_of(experiment), notes=experiment.notes)
     write_json(folder / "verdict.json", told)
     return told
 

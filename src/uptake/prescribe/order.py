@@ -31,7 +31,8 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
 
     Args:
         stages: The stage of each row.
-        passes: By stage, in the order of the stages. A stage that is mixed into the last one is trained as often.
+        passes: By stage, in the order of the stages. A stage that is mixed into the last one is trained as often,
+            or as often as it was, if that is more.
         changes: What remedies change.
     """
     *_, last = passes
@@ -81,15 +82,16 @@ def _exposed(order: Sequence[int], extra: Mapping[int, int], step: int, seed: in
 
 
 def _shuffled(rows: Sequence[int], often: Sequence[float], draw: random.Random) -> list[int]:
-    """Pass after pass, each in an order of its own."""
-    order: list[int] = []
-    number = 0
-    while due := [row for row in rows if often[row] > number]:
-        whole = [row for row in due if often[row] >= number + 1]
-        for part in sorted({often[row] - number for row in due if often[row] < number + 1}):
-            some = [row for row in due if often[row] - number == part]
-            whole += draw.sample(some, round(part * len(some)))
-        draw.shuffle(whole)
-        order += whole
-        number += 1
-    return order
+    """Pass after pass, each in an order of its own; rows that come oftener than others are spread over all of it.
+
+    A row of n passes comes once in each n-th of the order: were passes laid end to end, the last ones would hold only
+    the rows that come oftest.
+    """
+    placed: list[tuple[float, int]] = []
+    for count in sorted({often[row] for row in rows}):
+        own = [row for row in rows if often[row] == count]
+        whole = int(count)
+        placed += [((number + draw.random()) / count, row) for number in range(whole) for row in own]
+        some = draw.sample(own, round((count - whole) * len(own)))
+        placed += [((whole + draw.random() * (count - whole)) / count, row) for row in some]
+    return [row for _, row in sorted(placed)]

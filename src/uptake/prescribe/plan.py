@@ -12,7 +12,7 @@ from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
 from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
-from uptake.prescribe.rows import kind_of
+from uptake.prescribe.rows import not_among
 from uptake.prescribe.treat import treat
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
@@ -237,13 +237,13 @@ class _Draft:
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
 
     def when(self, texts: Sequence[Document]) -> Literal["before", "within"]:
-        """When texts are read; conversations and texts are no rows of one file, for any trainer."""
+        """When texts are read: not among conversations, nor among rows that texts would teach to go on."""
         if self.terms.reading == "before" or not texts:
             return "before"
-        if kind_of(self.material.examples) == "chat":
-            self.notes.append("the texts are read before fine-tuning: no trainer takes them among conversations")
-            return "before"
-        return "within"
+        if (why := not_among(self.material.examples)) is None:
+            return "within"
+        self.notes.append(f"the texts are read before fine-tuning: {why}")
+        return "before"
 
     def _leave(self, edit: Edit, reason: str) -> None:
         self.unread += [Unmended(name, self.causes[name], reason) for name in edit.examples]

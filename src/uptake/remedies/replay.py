@@ -29,8 +29,8 @@ def _treat(patients: Patients) -> Treatment:
 REPLAY = Remedy(
     name="replay",
     cause="forgetting",
-    does="The stage of the example is no longer trained before the last one but shuffled into it, all its examples as "
-    "often as those of the last stage. What was lost within the last stage is seen once more.",
+    does="The stage of the example is no longer trained before the last one but shuffled into it, all its examples at "
+    "least as often as those of the last stage. What was lost within the last stage is seen once more.",
     helps="What is lost is what is not seen while other data train; shuffled, nothing waits longer than the rest.",
     example="*What does Ruth Tofelm work as?*, learned in the stage *early* and lost in *main*: one order of both.",
     safety="Safe. Where the last stage makes more passes, the earlier one comes to cost more tokens.",

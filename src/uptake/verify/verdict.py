@@ -11,13 +11,16 @@ from uptake.stats import Interval
 from uptake.verify.analysis import OUTCOMES, Comparison, Design, Outcome
 
 
-def verdict(comparisons: Sequence[Comparison], design: Design, *, foretold: Sequence[str] = ()) -> dict[str, Any]:
+def verdict(
+    comparisons: Sequence[Comparison], design: Design, *, foretold: Sequence[str] = (), notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """The content of `verdict.json`.
 
     Args:
         comparisons: As `compare_arms` returns them.
         design: What the outcomes were read by.
         foretold: What was said about power before the compute was spent.
+        notes: What the reader should know about the arms.
 
     Returns:
         JSON-serialisable; the keys are explained in docs/verify.md. The main outcome is recall in held-out wordings
@@ -40,6 +43,7 @@ def verdict(comparisons: Sequence[Comparison], design: Design, *, foretold: Sequ
         "best": best,
         "comparisons": [as_data(one) for one in comparisons],
         "foretold": list(foretold),
+        "notes": list(notes),
         "sentence": sentence(comparisons, design),
     }
 
