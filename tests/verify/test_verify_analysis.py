@@ -138,11 +138,29 @@ def test_a_verdict_is_json_and_a_table_and_a_sentence():
     assert json.loads(json.dumps(told, allow_nan=False))["foretold"] == ["enough"]
     assert told["outcome"] == "heldout" and told["seeds"] == 3 and sorted(told["by_cause"]) == sorted(CAUSES)
     assert told["best"]["forgetting"] == {"by_effect": "replay", "by_tokens": "replay", "matched": "replay"}
-    assert "The remedies helped. It cost the retention set -" in told["sentence"]
+    assert "The remedies helped. The remedy knowledge cost the retention set -" in told["sentence"]
     assert pa.Table.from_pylist([matrix_row(one) for one in found], schema=MATRIX).num_rows == len(found)
     lines = table(found)
     assert all(len(line) == len(lines[0]) for line in lines)
     assert [line[3] for line in lines[1:]].count("treated") == 7  # two arms by two causes and in all, and overall
+
+
+def test_what_it_cost_is_told_of_arms_that_treat_and_only_where_it_is_no_chance():
+    helped = {("knowledge", "knowledge_gap"): 0.6, ("replay", "forgetting"): 0.6}
+    rows = [{**one, "recalled_heldout": 1.0} if one["kind"] == "retention" else one for one in planted(helped)]
+    nobody = {"arm": "nothing", "tokens": None}
+    idle = [
+        {**one, **nobody, **({"recalled_heldout": 0.0} if one["kind"] == "retention" else {"kind": "untreated"})}
+        for one in rows
+        if one["arm"] == "placebo"
+    ]
+    assert sentence(compare_arms([*rows, *idle], DESIGN), DESIGN).endswith("The remedies helped.")
+    # the arm `matched` as a whole is `it`
+    whole = [
+        {**one, "arm": "matched"} for one in planted({("knowledge", "knowledge_gap"): 0.6}) if one["arm"] == "knowledge"
+    ]
+    control = [one for one in planted({}) if one["arm"] == "placebo"]
+    assert " It cost the retention set -" in sentence(compare_arms([*whole, *control], DESIGN), DESIGN)
 
 
 def test_nothing_is_best_that_is_not_shown_to_help():

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from uptake.artifacts.tables import MATRIX
-from uptake.stats import Interval
-from uptake.verify.analysis import OUTCOMES, Comparison, Design, Outcome
+from uptake.stats import Interval, holm
+from uptake.verify.analysis import OUTCOMES, Comparison, Design, Kind, Outcome
 
 
 def verdict(
@@ -101,7 +103,7 @@ def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
         told = "The remedies did harm."
     else:
         told = "That may be chance: this experiment does not show that the remedies helped."
-    return f"{head}: {found}. {told}{_harm(comparisons, outcome)}"
+    return f"{head}: {found}. {told}{_harm(comparisons, outcome, design.level)}"
 
 
 def grid(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
@@ -184,18 +186,38 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _harm(comparisons: Sequence[Comparison], outcome: Outcome) -> str:
-    """What must not get worse and did; retention is often known in the training wording alone."""
-    for kind, what in (
-        ("retention", "the retention set"),
-        ("earlier", "what earlier stages had taught"),
-        ("learned", "what the last stage had taught"),
-    ):
-        of_kind = [one for one in comparisons if one.kind == kind and one.effect is not None and one.cause is None]
-        for one in [one for one in of_kind if one.outcome == outcome] or of_kind:
-            if one.effect is not None and one.effect.high < 0:
-                return f" It cost {what} {_points(one.effect)} points {_range(one.effect)}."
-    return ""
+def _harm(comparisons: Sequence[Comparison], outcome: Outcome, level: float) -> str:
+    """The worst that happened to what must not get worse, of what is no chance among all that was looked at.
+
+    Arms that treat nobody are not asked about. Retention is often known in the training wording alone.
+    """
+    treating = {one.arm for one in comparisons if one.kind == "treated"}
+    looked = [
+        one
+        for one in comparisons
+        if one.arm in treating and one.kind in _KEPT and one.cause is None and one.effect is not None
+    ]
+    known = {(one.arm, one.kind) for one in looked if one.outcome == outcome}
+    looked = [one for one in looked if one.outcome == outcome or (one.arm, one.kind) not in known]
+    p_values = holm(np.array([one.p for one in looked], dtype=float))
+    worse = [
+        (one.effect.estimate, one, one.effect)
+        for one, p in zip(looked, p_values, strict=True)
+        if one.effect is not None and one.effect.high < 0 and p <= 1 - level
+    ]
+    if not worse:
+        return ""
+    _, worst, effect = min(worse, key=lambda told: told[0])
+    who = "It" if worst.arm == "matched" else f"The remedy {worst.arm}"
+    return f" {who} cost {_KEPT[worst.kind]} {_points(effect)} points {_range(effect)}."
+
+
+_KEPT: Mapping[Kind, str] = {
+    "retention": "the retention set",
+    "earlier": "what earlier stages had taught",
+    "learned": "what the last stage had taught",
+}
+"""What must not get worse."""
 
 
 def _points(effect: Interval) -> str:
