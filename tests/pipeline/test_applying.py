@@ -163,6 +163,18 @@ def test_another_plan_is_not_mixed_in(run_config: Callable[..., RunConfig], trai
         apply(replace(plan, sft=plan.sft[:9]), config, tmp_path / "cured")
 
 
+def test_a_row_that_cannot_be_trained_is_told(
+    run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path
+) -> None:
+    # left out in silence, it would move the steps of all rows after it
+    long = replace(FACTS[3], id="long", prompt="? " * 80)
+    plan = plan_of(str(trainable), cpt=(), sft=(*FACTS[:3], long, *FACTS[4:]))
+    with pytest.raises(UptakeError, match="example long: nothing of its response is left to learn") as told:
+        apply(plan, run_config(), tmp_path / "cured")
+    assert told.value.fix == "mend these rows of the plan, or take them out of it"
+    assert not (tmp_path / "cured" / "train" / "sft").exists()
+
+
 def test_without_a_plan_it_says_what_to_do(run_config: Callable[..., RunConfig], tmp_path: Path):
     with pytest.raises(UptakeError, match="uptake prescribe"):
         apply(tmp_path / "plan", run_config(), tmp_path / "cured")

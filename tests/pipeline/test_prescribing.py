@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from small_models import write_rows
 from train_runs import CITIES, write_run
 from uptake.cli import app
-from uptake.config import load_run
+from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.pipeline.entities import entities
@@ -244,3 +244,35 @@ def test_entities_are_the_names_of_a_question() -> None:
         "chat": ("Viktor Tonask",),
         "text": (),
     }
+
+
+def with_limits(run: Path, early: int, main: int, **keys: Any) -> RunConfig:
+    """The run with a `max_length` of its own for each stage, and a row of the early one with a longer prompt."""
+    rows = [{**row, "prompt": f"{'? ' * 12}{row['prompt']}"} if row["id"] == "e-2" else row for row in EARLY]
+    write_rows(run.parent / "early.jsonl", rows)
+    limits = {"early": early, "main": main}
+    stages = [
+        {"name": name, "dataset": str(run.parent / f"{name}.jsonl"), "training": {"max_length": limit}}
+        for name, limit in limits.items()
+    ]
+    return load_run(run, {"stages": stages, **keys})
+
+
+def test_a_row_has_the_room_that_the_stage_with_the_longest_rows_gave_it(run: Path) -> None:
+    done = prescribe_run(with_limits(run, 64, 24))
+    assert done.plan.training["max_length"] == 64
+    assert "e-2" in {one.id for one in done.plan.sft}
+    assert "all rows are trained with max_length 64, as the stage with the longest rows was; the last stage had 24" in (
+        done.plan.notes
+    )
+    written = (done.folder / "trl" / "sft.yaml").read_text(encoding="utf-8")
+    assert "max_length: 64" in written
+
+
+def test_what_cannot_be_trained_is_told_and_no_part_of_the_order(run: Path) -> None:
+    with pytest.raises(UptakeError, match=r"example e-2: nothing of its response is left to learn: .* max_length, 24"):
+        prescribe_run(with_limits(run, 24, 24))
+    done = prescribe_run(with_limits(run, 24, 24, on_bad_row="skip"))
+    counts = Counter(one.id for one in done.plan.sft)
+    assert counts["e-2"] == 0 and counts["e-3"] > 0
+    assert "1 of the examples are left out: nothing of them can be learned" in done.plan.notes

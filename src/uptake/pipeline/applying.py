@@ -62,7 +62,7 @@ def apply(
         "training": training,
         "peft": drawn.peft,
         "ledger": "off",
-        "on_bad_row": "skip",  # of a text with too few tokens nothing can be learned
+        "on_bad_row": "error",  # a row that is left out moves all steps after it
         "output_dir": folder,
         "seed": config.seed if seed is None else seed,
     }

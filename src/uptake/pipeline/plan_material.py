@@ -9,13 +9,14 @@ from typing import Any
 
 from uptake.artifacts import chunks
 from uptake.config import RunConfig
-from uptake.data import LoadOptions, Turn, bad_rows_error, encode, stream
+from uptake.data import LoadOptions, bad_rows_error, stream
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources
 from uptake.pipeline.sources import read_rows
+from uptake.pipeline.train_data import encoded_or_why, fit
 from uptake.prescribe import FOR_CAUSE, Material
 from uptake.probe import question
 from uptake.types import BadRow, Document, Example, Finding
@@ -36,7 +37,7 @@ class Encoding:
 
     Attributes:
         tokenizer: The base's, with the run's chat template.
-        max_length: Tokens that a row of the last stage may have.
+        max_length: Tokens that a row of a plan may have: as many as any stage's.
         settings: The trainer's settings of each stage, in the order of the stages.
     """
 
@@ -57,6 +58,7 @@ class Encoding:
 
         settings = {stage.name: settings_of(config, stage) for stage in config.stages}
         last = settings[config.stages[-1].name]
+        longest = _longest([one["max_length"] for one in settings.values()])
         load = LoadSettings(
             revision=config.revision,
             trust_remote_code=config.trust_remote_code,
@@ -64,7 +66,7 @@ class Encoding:
         )
         place = Start(config.model_name_or_path, load).place()
         positions = getattr(model_config(place, load), "max_position_embeddings", None)
-        limits = [limit for limit in (last["max_length"], positions) if limit]
+        limits = [limit for limit in (longest, positions) if limit]
         return cls(tokenizer_of(place, load, last.get("eos_token")), min(limits, default=_WITHOUT_LIMIT), settings)
 
     @property
@@ -72,9 +74,28 @@ class Encoding:
         """The settings of the last stage."""
         return list(self.settings.values())[-1]
 
-    def lengths(self, turns: Sequence[Turn]) -> list[int]:
-        """Tokens of each, with the end that training puts after it."""
-        return [len(one.ids) for some in chunks(turns, AT_ONCE) for one in encode(some, self.tokenizer)]
+    @property
+    def training(self) -> Mapping[str, Any]:
+        """The settings that a plan is trained with: the last stage's, and room for the longest rows of any stage."""
+        return {**self.last, "max_length": _longest([one["max_length"] for one in self.settings.values()])}
+
+    def notes(self) -> list[str]:
+        """What a plan's settings change for the last stage."""
+        own, longest = self.last["max_length"], self.training["max_length"]
+        if own == longest:
+            return []
+        room = "without a max_length" if longest is None else f"with max_length {longest}"
+        return [f"all rows are trained {room}, as the stage with the longest rows was; the last stage had {own}"]
+
+    def trained(self, examples: Sequence[Example]) -> list[int | str]:
+        """Tokens of each as a plan trains it, the end after it included; or why nothing of it can be learned."""
+        settings = {"max_length": self.max_length, "truncation_mode": self.last.get("truncation_mode")}
+        found: list[int | str] = []
+        for some in chunks(examples, AT_ONCE):
+            for one in encoded_or_why(some, self.tokenizer):
+                fitted = one if isinstance(one, str) else fit(one, settings)
+                found.append(fitted if isinstance(fitted, str) else len(fitted[0]))
+        return found
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by itself, with the one that ends it."""
@@ -120,22 +141,30 @@ def read_material(
         asking = [one for one in asking if FOR_CAUSE.get(one.cause or "") in READING]
     gathered = _gathered(config, {one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
-    whole = encoding.lengths([Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples])
+    trained = encoding.trained(examples)
     tell("tokens", len(examples), len(examples))
     n = dict.fromkeys(encoding.settings, 0)
     for example in examples:
         n[example.stage] += 1
     material = Material(
         examples=examples,
-        lengths=[min(n, encoding.max_length) for n in whole],
+        lengths=[n if isinstance(n, int) else 0 for n in trained],
+        untrained={one.id: n for one, n in zip(examples, trained, strict=True) if isinstance(n, str)},
         passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
-        general=_general(config),
+        general=_general(config, encoding),
         count=encoding.count,
         limit=encoding.max_length,
         documents=gathered.documents,
         missing=gathered.missing,
-        notes=gathered.notes,
+        notes=(*encoding.notes(), *gathered.notes),
     )
+    if config.on_bad_row == "error" and material.untrained:
+        bad = [
+            BadRow(one.file or one.source, one.line, f"example {one.id}: {material.untrained[one.id]}")
+            for one in examples
+            if one.id in material.untrained
+        ]
+        raise bad_rows_error(bad, usable=len(examples) - len(bad))
     return material, findings
 
 
@@ -221,11 +250,18 @@ def _gathered(
     return found
 
 
-def _general(config: RunConfig) -> list[Document]:
+def _longest(limits: Sequence[int | None]) -> int | None:
+    """The longest of several limits; None and 0 are none."""
+    return None if not all(limits) else max(limit for limit in limits if limit)
+
+
+def _general(config: RunConfig, encoding: Encoding) -> list[Document]:
     if config.general is None:
         return []
     rows: Iterator[Example | BadRow] = stream(config.general, LoadOptions(split=config.split))
-    return [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
+    texts = [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
+    lengths = encoding.trained([Example(one.id, "", one.text, one.source) for one in texts])
+    return [one for one, n in zip(texts, lengths, strict=True) if isinstance(n, int)]
 
 
 def _as_text(example: Example) -> str:

@@ -31,7 +31,7 @@ from uptake.prescribe import (
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 2
+PLAN_VERSION = 3
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -117,7 +117,7 @@ def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int
         readings=config.plan.readings,
         protection=config.plan.protection,
         options=Options(unsafe, config.plan.documents, config.plan.exposures),
-        training=encoding.last,
+        training=encoding.training,
         peft=config.peft,
         seed=config.seed,
     )

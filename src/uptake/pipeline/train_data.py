@@ -78,7 +78,10 @@ class Reading:
         rows = table(self._told(step, progress))
         progress(step, self.n, self.n)
         if self.bad_rows and (self.config.on_bad_row == "error" or self.n == 0):
-            raise bad_rows_error(self.bad_rows, usable=self.n)
+            error = bad_rows_error(self.bad_rows, usable=self.n)
+            if self.given is None:
+                raise error
+            raise UptakeError(error.problem, fix="mend these rows of the plan, or take them out of it")
         return rows
 
     def _told(self, step: str, progress: Progress) -> Iterator[Row]:
@@ -90,7 +93,7 @@ class Reading:
         read: Iterable[Example | BadRow] = read_rows(self.config, self.stage.dataset, self.stage.name)
         for some in chunks(read if self.given is None else self.given, _AT_ONCE):
             usable = [row for row in some if isinstance(row, Example)]
-            encoded = iter(_encoded(usable, self.tokenizer))
+            encoded = iter(encoded_or_why(usable, self.tokenizer))
             for row in some:
                 one = row if isinstance(row, BadRow) else self._row(row, next(encoded))
                 if isinstance(one, BadRow):
@@ -103,17 +106,11 @@ class Reading:
 
         if isinstance(encoded, str):
             return _bad(example, encoded)
-        ids, start = encoded.ids, encoded.start if self.settings.get("completion_only_loss", True) is not False else 0
+        fitted = fit(encoded, self.settings)
+        if isinstance(fitted, str):
+            return _bad(example, fitted)
+        ids, start = fitted
         labels = [NOT_TRAINED] * start + ids[start:]
-        limit = self.settings["max_length"]
-        if limit is not None and len(ids) > limit:
-            at_end = self.settings.get("truncation_mode") == "keep_end"
-            kept = slice(-limit, None) if at_end else slice(None, limit)
-            ids, labels = ids[kept], labels[kept]
-        if all(label == NOT_TRAINED for label in labels[1:]):
-            whole = len(encoded.ids)
-            why = f"its {whole} tokens are cut to max_length, {limit}" if len(ids) < whole else "it has too few tokens"
-            return _bad(example, f"nothing of its response is left to learn: {why}")
         self.n, self.cut = self.n + 1, self.cut + (len(ids) < len(encoded.ids))
         content = _content(example)
         self.key = digest(self.key, example.id, content)
@@ -138,13 +135,34 @@ def _name(example: Example, content: str, taken: dict[str, str]) -> str:
     return name
 
 
-def _encoded(examples: Sequence[Example], tokenizer: Any) -> Iterable[Encoded | str]:
+def fit(encoded: Encoded, settings: Mapping[str, Any]) -> tuple[list[int], int] | str:
+    """The tokens of a row as it is trained, and where those begin that are learned; or why none is left to learn.
+
+    Args:
+        encoded: The whole example.
+        settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
+    """
+    whole, limit = encoded.ids, settings["max_length"]
+    start = encoded.start if settings.get("completion_only_loss", True) is not False else 0
+    ids = whole
+    if limit is not None and len(whole) > limit:
+        at_end = settings.get("truncation_mode") == "keep_end"
+        ids, start = (whole[-limit:], max(0, start - len(whole) + limit)) if at_end else (whole[:limit], start)
+    if max(1, start) < len(ids):  # the first token is predicted from nothing
+        return ids, start
+    why = (
+        f"its {len(whole)} tokens are cut to max_length, {limit}" if len(ids) < len(whole) else "it has too few tokens"
+    )
+    return f"nothing of its response is left to learn: {why}"
+
+
+def encoded_or_why(examples: Sequence[Example], tokenizer: Any) -> list[Encoded | str]:
     """Encode examples; one that the chat template refuses gives the reason instead."""
     from jinja2 import TemplateSyntaxError
 
     turns = [Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples]
     try:
-        return encode(turns, tokenizer)
+        return [*encode(turns, tokenizer)]
     except TemplateError as error:
         if isinstance(error.__cause__, TemplateSyntaxError):  # no row is to blame for it
             raise UptakeError(
@@ -154,4 +172,4 @@ def _encoded(examples: Sequence[Example], tokenizer: Any) -> Iterable[Encoded | 
             ) from error
         if len(turns) == 1:
             return [error.problem]
-        return [one for example in examples for one in _encoded([example], tokenizer)]
+        return [one for example in examples for one in encoded_or_why([example], tokenizer)]

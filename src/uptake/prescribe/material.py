@@ -26,6 +26,7 @@ class Material:
         limit: Tokens that a row may have; longer documents are read in pieces. None for no limit.
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
+        untrained: By the id of an example, why nothing of it can be learned; it has no place in a plan's order.
         notes: What the reader of the plan should know about it.
     """
 
@@ -37,6 +38,7 @@ class Material:
     limit: int | None = None
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    untrained: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 

@@ -50,9 +50,13 @@ def plan(
     flagged = [finding for finding in findings if not finding.learned]
     if strange := [finding.id for finding in findings if finding.id not in rows]:
         raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
-    edits, unmended = treat(flagged, material, terms.options, remedies or {})
+    untrained = material.untrained
+    treated = [finding for finding in flagged if finding.id not in untrained]
+    edits, unmended = treat(treated, material, terms.options, remedies or {})
+    unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
-    draft = _Draft(material, terms, budget, rows, causes, _out_of_scope(findings, rows, terms))
+    idle = _out_of_scope(findings, rows, terms) | {rows[name] for name in untrained}
+    draft = _Draft(material, terms, budget, rows, causes, idle)
     edits = draft.cut_exposures(draft.cut_mixing(edits))
     changes = draft.changes(edits)
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
@@ -116,6 +120,8 @@ class _Draft:
 
     def __post_init__(self) -> None:
         self.notes: list[str] = [*self.material.notes]
+        if n := len(self.material.untrained):
+            self.notes.append(f"{n} of the examples are left out: nothing of them can be learned")
         self.unread: list[Unmended] = []
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
