@@ -89,19 +89,20 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
     return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
 
 
-def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection[str], seed: int) -> Plan:
+def filled_up(plan: Plan, material: Material, wanted: Spent, busy: Collection[str], seed: int) -> Plan:
     """Let a plan cost what others cost, phase by phase, with what does nothing for the flagged examples in particular.
 
     More general text is read, and more rows are trained: those of learned examples, drawn from the plan's own order at
     random and put back at random within their stage. Flagged examples among them would get a treatment of their own,
-    more exposures, paid for by what is spent on others. Where there is no general text, what it would have cost is
-    spent on fine-tuning.
+    more exposures, paid for by what is spent on others; what contradicts a flagged example would work against it. Where
+    there is no general text, what it would have cost is spent on fine-tuning; where all examples are busy, further rows
+    are of all of them.
 
     Args:
         plan: A plan; one that costs as much already is not changed.
         material: What it was drawn up from.
         wanted: What it is to cost, to within one text and one row.
-        flagged: Ids of the examples that were not learned.
+        busy: Ids of the examples that are trained no longer: not learned, or contradicting one that was not.
         seed: Of the draws.
     """
     spent = Spent.of(plan)
@@ -113,7 +114,7 @@ def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection
         cpt, general = _more_read(plan, material, to_read, seed)
     sft, tuned = plan.sft, plan.cost.sft
     if to_tune > 0:
-        sft, tuned = _more_tuned(plan, material, to_tune, flagged, seed)
+        sft, tuned = _more_tuned(plan, material, to_tune, busy, seed)
     return replace(plan, cpt=cpt, sft=sft, cost=replace(plan.cost, sft=tuned, general=general))
 
 
@@ -128,7 +129,7 @@ def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[
 
 
 def _more_tuned(
-    plan: Plan, material: Material, tokens: int, flagged: Collection[str], seed: int
+    plan: Plan, material: Material, tokens: int, busy: Collection[str], seed: int
 ) -> tuple[tuple[Example, ...], int]:
     """The rows with further ones among them, and the tokens of all."""
     rng = np.random.default_rng([seed, len(plan.sft)])
@@ -136,7 +137,7 @@ def _more_tuned(
     ends: dict[str, tuple[int, int]] = {}
     for place, one in enumerate(plan.sft):
         ends[one.stage] = (ends.get(one.stage, (place, place))[0], place)
-    inert = [place for place, one in enumerate(plan.sft) if one.id not in flagged] or range(len(plan.sft))
+    inert = [place for place, one in enumerate(plan.sft) if one.id not in busy] or range(len(plan.sft))
     placed: list[tuple[float, Example]] = [(float(place), one) for place, one in enumerate(plan.sft)]
     left, held = tokens, -1
     while left != held:  # the same rows again, if there are not enough of them
