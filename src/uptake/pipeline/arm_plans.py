@@ -20,7 +20,7 @@ from uptake.types import Finding, Plan
 from uptake.verify import Key
 
 CONTROL, NOTHING = "placebo", "nothing"
-"""Arms that treat nobody: one costs as much as the others, one is the recipe once more."""
+"""Arms that treat nobody: one costs as much as the others, one is the plan without edits."""
 
 
 @dataclass(frozen=True)
