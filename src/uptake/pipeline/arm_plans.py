@@ -15,6 +15,7 @@ from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_wit
 from uptake.pipeline.plan_material import Encoding, read_material
 from uptake.pipeline.prescribing import processes_of, terms_of
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
+from uptake.prescribe.treat import treat
 from uptake.remedies.remedy import told
 from uptake.types import Finding, Plan
 from uptake.verify import Key
@@ -33,7 +34,7 @@ class Drawing:
         terms: On which terms; the seed is that of the training.
         times: What a plan may cost, in times the tokens of the run's own fine-tuning.
         chosen: By arm, the remedy of each flagged example; None for none.
-        dose: What the plan for all reads for an example; None where it reads nothing.
+        dose: What the plan for all gives to an example; None while that is not known.
         busy: Examples that no arm is filled up with: flagged ones, and all that contradict one of these.
     """
 
@@ -58,7 +59,8 @@ class Drawing:
     def own(self, arm: str, seed: int) -> Plan:
         """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
         terms = replace(self.terms, seed=seed, reading="before")
-        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
+        budget = Budget(times=self.times, copies=None if self.dose is None else self.dose.copies)
+        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=budget)
         return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
 
     def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
@@ -104,7 +106,9 @@ def drawing_of(
     whole_too = {**chosen, "": {**nobody, **everyone}}
     drawing = Drawing(material, findings, terms, config.plan.budget, whole_too, None, busy)
     whole = drawing.own("", config.seed)
-    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material)), names
+    unlearned = [one for one in findings if not one.learned]
+    wanted, _ = treat(unlearned, material, terms.options, whole_too[""])
+    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material, wanted)), names
 
 
 def _busy(findings: Sequence[Finding], names: Mapping[Key, str], groups: Sequence[Sequence[Key]]) -> frozenset[str]:

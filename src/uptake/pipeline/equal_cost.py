@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.rows import not_among
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
-from uptake.types import Document, Example, Plan
+from uptake.types import Document, Edit, Example, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,40 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """What the plan for all flagged examples reads for each that it reads for.
+    """What the plan for all flagged examples gives to each that it treats.
 
     Attributes:
-        tokens: Tokens of documents.
+        tokens: Tokens of documents; None where it reads nothing.
         sentences: Sentence by sentence, and not in whole documents.
+        copies: Further exposures, by remedy and stage; 0 where the budget has no room for any.
     """
 
-    tokens: float
+    tokens: float | None
     sentences: bool
+    copies: Mapping[tuple[str, str], int]
 
     @classmethod
-    def of(cls, plan: Plan, material: Material) -> Dose | None:
-        """What a plan reads; None where it reads nothing."""
+    def of(cls, plan: Plan, material: Material, wanted: Iterable[Edit] = ()) -> Dose:
+        """What a plan gives.
+
+        Args:
+            plan: The plan for all.
+            material: What it was drawn up from.
+            wanted: What its remedies asked for before the budget was looked at.
+        """
+        stage = {one.id: one.stage for one in material.examples}
+        copies = {(edit.remedy, stage[edit.examples[0]]): 0 for edit in wanted if edit.action == "expose"}
+        for edit in plan.edits:
+            if edit.action == "expose":
+                key = edit.remedy, stage[edit.examples[0]]
+                copies[key] = max(edit.copies, copies.get(key, 0))
         examples = sum(len(edit.examples) for edit in plan.edits if edit.action == "read")
         if not examples:
-            return None
+            return cls(None, False, copies)
         whole = {document_key(one): one.text for found in material.documents.values() for one in found}
         cut = [whole[name] for one in plan.cpt if (name := one.id.rpartition("#")[0]) in whole]
         short = bool(cut) and (material.limit is None or min(material.count(cut)) <= material.limit)
-        return cls(plan.cost.documents / examples, short)
+        return cls(plan.cost.documents / examples, short, copies)
 
 
 def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
@@ -74,7 +88,7 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
         terms: How the plan was drawn up.
     """
     asking = [edit for edit in plan.edits if edit.action == "read"]
-    if not asking:
+    if not asking or dose.tokens is None:
         return plan
     responses = {one.id: one.response for one in material.examples}
     room = round(dose.tokens * sum(len(edit.examples) for edit in asking))
