@@ -11,7 +11,7 @@ import pytest
 
 from diagnosed_runs import CAUSES, EARLY, MAIN, UNKNOWN, WRONG, finding
 from small_models import write_rows
-from uptake.artifacts import locked, read_json
+from uptake.artifacts import locked, read_json, write_json
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.train_watch import Watch
@@ -54,6 +54,22 @@ def test_half_gets_the_remedy_for_its_cause_and_the_control_costs_as_much(diagno
         # what was not learned is trained as often as ever
         assert {n for name, n in Counter(one.id for one in control.sft).items() if (name, "main") in drawn} == {2}
     assert prepared.plan_of("matched", 0).sft != prepared.plan_of("matched", 1).sft
+
+
+def test_no_arm_is_filled_up_with_what_contradicts_a_flagged_example(diagnosed: Callable[..., RunConfig]):
+    config = diagnosed()
+    groups = [[["m-31", "main"], ["m-1", "main"]], [["m-32", "main"], ["e-0", "early"]]]
+    path = config.output_dir / "diagnosis" / "work" / "rivals.json"
+    assert Counter(one.id for one in prepare(config, seeds=1).plan_of("placebo", 0).sft)["m-31"] > 2
+    write_json(path, {"members": groups})
+    prepared = prepare(config, seeds=1)
+    trained = Counter(one.id for one in prepared.plan_of("placebo", 0).sft)
+    # m-31 was learned, and m-1 was not; m-32 and e-0 were learned both
+    assert trained["m-31"] == trained["m-1"] == 2 and trained["m-32"] > 2 and trained["e-0"] > 1
+    assert not any("filled up with further rows" in note for note in prepared.experiment.notes)
+    everyone = [[row["id"], stage] for stage, rows in (("early", EARLY), ("main", MAIN)) for row in rows]
+    write_json(path, {"members": [everyone]})
+    assert any("filled up with further rows" in note for note in prepare(config, seeds=1).experiment.notes)
 
 
 def test_what_is_spent_on_an_item_adds_up_to_what_its_plan_spends(diagnosed: Callable[..., RunConfig]):

@@ -11,7 +11,7 @@ from llm_server import KEY, Server, completion
 from uptake.config import Judge, RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import BadRows, Cohort, ingest
-from uptake.pipeline.contradictions import find_contradictions
+from uptake.pipeline.contradictions import find_contradictions, read_groups
 from uptake.types import Example
 
 
@@ -45,6 +45,9 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
     examples, path = cohort(tmp_path), tmp_path / "rivals.json"
     unjudged = find_contradictions(config(None), examples, None, None, None, path)
     assert sorted(unjudged.of) == [0, 1, 2, 3]
+    assert sorted(map(sorted, read_groups(tmp_path))) == [
+        [("ex-0", "main"), ("ex-1", "main")], [("ex-2", "main"), ("ex-3", "main")],
+    ]  # fmt: skip
     judged = find_contradictions(config(server.url), examples, None, None, None, path)
     assert sorted(judged.of) == [2, 3]  # one country by two names; the years no judge is asked about
     assert len(server.requests) == 1
@@ -53,6 +56,19 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
     assert find_contradictions(config(server.url), examples, None, None, None, path) == judged
     assert len(server.requests) == 1
     assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+
+
+def test_all_examples_of_a_group_are_kept_and_not_only_the_first_that_are_named(tmp_path: Path) -> None:
+    assert read_groups(tmp_path) == []
+    rows = [Example(f"a-{n}", "When was Ada Kron born?", f" {1900 + n // 6}", "test") for n in range(12)]
+    examples = ingest(
+        "train", rows, tmp_path, lambda some: [None] * len(some), bad_rows=BadRows(tmp_path / "bad_rows.jsonl"),
+        on_bad_row="error", progress=lambda step, done, total: None,
+    )  # fmt: skip
+    found = find_contradictions(config(None), examples, None, None, None, tmp_path / "rivals.json")
+    rival = found.rival(0)
+    assert rival is not None and len(rival.ids) == 5 and rival.n == 6
+    assert [sorted(group) for group in read_groups(tmp_path)] == [sorted((one.id, "main") for one in rows)]
 
 
 def test_a_judge_that_cannot_be_asked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

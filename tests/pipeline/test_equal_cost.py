@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.prescribe import Budget, Material, Terms, plan
@@ -142,7 +143,7 @@ def test_where_there_is_room_for_documents_they_are_read_whole():
 
 
 def test_a_plan_that_reads_nothing_has_no_dose():
-    assert Dose.of(drawn(), material()) is None
+    assert Dose.of(drawn(), material()) == Dose(None, False, {})
     whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 2 * 440)
     assert at_dose(drawn(), made, Dose.of(whole, made), terms) == drawn()
 
@@ -161,3 +162,35 @@ def test_where_a_cure_reads_before_fine_tuning_an_arm_does():
     broken_off = replace(material(), examples=[replace(one, prompt="she was born in") for one in (*EARLY, *MAIN)])
     before = filled_up(drawn("knowledge"), broken_off, Spent(200, 500), FLAGGED, 1)
     assert read_within(before, broken_off, replace(TERMS, reading="within")) == before
+
+
+def undertrained(ids: Sequence[str], given: Sequence[str], **limits: Any) -> Plan:
+    found = [Finding(one, "s", "main", "p", "r", False, None, None, 0.1, None, "undertraining") for one in ids]
+    chosen = {one: "exposures" if one in given else None for one in ids}
+    return plan(found, material(), TERMS, remedies=chosen, budget=Budget(**limits))
+
+
+def test_some_are_trained_no_oftener_than_in_the_plan_for_all():
+    # four more exposures are wanted of 10 rows of 7 tokens: 280; the budget has room for 100 more than the 380
+    ids = [one.id for one in MAIN[:10]]
+    whole = undertrained(ids, ids, tokens=480)
+    assert [edit.copies for edit in whole.edits] == [1]
+    # left to itself, a plan for half of them has room for twice as many
+    assert [edit.copies for edit in undertrained(ids, ids[:5], tokens=480).edits] == [2]
+    dose = Dose.of(whole, material())
+    assert dose.copies == {("exposures", "main"): 1}
+    some = undertrained(ids, ids[:5], tokens=480, copies=dose.copies)
+    assert [edit.copies for edit in some.edits] == [1]
+    assert Counter(one.id for one in some.sft) == {
+        **{one.id: 1 for one in EARLY}, **{one.id: 2 for one in MAIN}, **dict.fromkeys(ids[:5], 3),
+    }  # fmt: skip
+
+
+def test_where_the_plan_for_all_has_no_room_some_get_none_either():
+    ids = [one.id for one in MAIN[:10]]
+    wanted = undertrained(ids, ids, tokens=9999).edits
+    dose = Dose.of(undertrained(ids, ids, tokens=380 + 69), material(), wanted)
+    assert dose.copies == {("exposures", "main"): 0}
+    # with room for one more of a single row
+    assert [edit.copies for edit in undertrained(ids, ids[:1], tokens=380 + 69).edits] == [4]
+    assert undertrained(ids, ids[:1], tokens=380 + 69, copies=dose.copies).edits == ()

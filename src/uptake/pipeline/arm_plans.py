@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from uptake.artifacts import Busy
 from uptake.config import RunConfig
 from uptake.pipeline.cohort import Progress
+from uptake.pipeline.contradictions import read_groups
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.pipeline.plan_material import Encoding, read_material
 from uptake.pipeline.prescribing import processes_of, terms_of
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
+from uptake.prescribe.treat import treat
+from uptake.remedies.remedy import told
 from uptake.types import Finding, Plan
 from uptake.verify import Key
 
 CONTROL, NOTHING = "placebo", "nothing"
-"""Arms that treat nobody: one costs as much as the others, one is the recipe once more."""
+"""Arms that treat nobody: one costs as much as the others, one is the plan without edits."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Drawing:
         terms: On which terms; the seed is that of the training.
         times: What a plan may cost, in times the tokens of the run's own fine-tuning.
         chosen: By arm, the remedy of each flagged example; None for none.
-        dose: What the plan for all reads for an example; None where it reads nothing.
+        dose: What the plan for all gives to an example; None while that is not known.
+        busy: Examples that no arm is filled up with: flagged ones, and all that contradict one of these.
     """
 
     material: Material
@@ -40,16 +44,28 @@ class Drawing:
     times: float
     chosen: Mapping[str, Mapping[str, str | None]]
     dose: Dose | None
+    busy: frozenset[str]
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader should know about what arms are filled up with."""
+        if any(one.id not in self.busy for one in self.material.examples):
+            return []
+        return [
+            "every example was not learned, or contradicts one that was not: arms are filled up with further rows of "
+            "all examples, the flagged ones and their rivals among them, so effects may be too small or too large"
+        ]
 
     def own(self, arm: str, seed: int) -> Plan:
         """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
         terms = replace(self.terms, seed=seed, reading="before")
-        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=Budget(times=self.times))
+        budget = Budget(times=self.times, copies=None if self.dose is None else self.dose.copies)
+        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=budget)
         return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
 
     def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
         """An arm's plan filled up to a cost, its texts read when the plan of a cure reads them."""
-        drawn = filled_up(self.own(arm, seed), self.material, cost, self.chosen[arm], seed)
+        drawn = filled_up(self.own(arm, seed), self.material, cost, self.busy, seed)
         return read_within(drawn, self.material, replace(self.terms, seed=seed))
 
 
@@ -86,9 +102,28 @@ def drawing_of(
     arms: dict[str, Mapping[Key, str]] = {**given, CONTROL: {}, NOTHING: {}}
     chosen = {arm: {**nobody, **{names[key]: remedy for key, remedy in some.items()}} for arm, some in arms.items()}
     everyone = {names[one.id, one.stage]: FOR_CAUSE[one.cause] for one in flagged if one.cause is not None}
-    drawing = Drawing(material, findings, terms, config.plan.budget, {**chosen, "": {**nobody, **everyone}}, None)
+    busy = _busy(findings, names, read_groups(diagnosis.folder / "work"))
+    whole_too = {**chosen, "": {**nobody, **everyone}}
+    drawing = Drawing(material, findings, terms, config.plan.budget, whole_too, None, busy)
     whole = drawing.own("", config.seed)
-    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material)), names
+    unlearned = [one for one in findings if not one.learned]
+    wanted, _ = treat(unlearned, material, terms.options, whole_too[""])
+    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material, wanted)), names
+
+
+def _busy(findings: Sequence[Finding], names: Mapping[Key, str], groups: Sequence[Sequence[Key]]) -> frozenset[str]:
+    """What was not learned, and all that contradicts it: the rivals that evidence names, and their whole groups."""
+    flagged = {one.id for one in findings if not one.learned}
+    busy = set(flagged)
+    for one in findings:
+        rivals = told(one, "data_conflict", "rivals")
+        if one.id in flagged and isinstance(rivals, list):
+            busy.update(rivals)
+    for group in groups:
+        members = {names[key] for key in group if key in names}
+        if members & flagged:
+            busy |= members
+    return frozenset(busy)
 
 
 def _when_free(

@@ -23,7 +23,7 @@ from uptake.remedies.remedy import told
 from uptake.types import Finding, Plan
 from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
 
-VERIFY_VERSION = 2
+VERIFY_VERSION = 3
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
@@ -143,6 +143,7 @@ def prepare(
         arms.append(Arm(NOTHING, {}))
     runs = tuple(config.seed + number for number in range(seeds))
     key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
+    notes += drawing.notes
     notes += [f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes]
     return Prepared(
         experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes)),

@@ -16,7 +16,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answers, Source
 from uptake.pipeline.cases import Known, flags
 from uptake.pipeline.cohort import Cohort, Progress
-from uptake.pipeline.contradictions import Contradictions, find_contradictions
+from uptake.pipeline.contradictions import RIVALS_FILE, Contradictions, find_contradictions
 from uptake.pipeline.elsewhere import Alike, Elsewhere
 from uptake.pipeline.learning import Curves, read_curves
 from uptake.pipeline.train_state import model_digest
@@ -144,7 +144,7 @@ class Attributing:
         return read_curves(self._config.output_dir, ids, stages) if why is None else Curves({}, why, {})
 
     def _contradictions(self) -> Contradictions:
-        asked, path = self._asked, self._work / "rivals.json"
+        asked, path = self._asked, self._work / RIVALS_FILE
         encode = None if asked.encoder is None else self._embed
         return find_contradictions(self._config, asked.train, asked.before, encode, asked.encoder, path)
 

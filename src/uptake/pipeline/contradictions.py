@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,8 +18,10 @@ from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 3
-"""Part of the key: raised when the same examples come to have other rivals."""
+RIVALS_VERSION = 4
+"""Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
+RIVALS_FILE = "rivals.json"
+"""Where they are kept, in the diagnosis' `work/`."""
 NAMED = 5
 """Rivals of an example that are named; the others are counted."""
 ANSWERS = 4
@@ -102,6 +104,7 @@ def find_contradictions(
         beliefs = None if before is None else _Beliefs(cohort, before)
         found = rivals(cohort, encode=encode, beliefs=beliefs, judge=_judge(config, path.with_name("judged.jsonl")))
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
+        kept["members"] = _members(cohort, kept["groups"])
         write_json(path, kept)
     groups = tuple(map(_group, kept["groups"]))
     of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
@@ -109,6 +112,27 @@ def find_contradictions(
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
     return Contradictions(groups, of, ids, asked, key)
+
+
+def _members(cohort: Cohort, groups: Sequence[Mapping[str, Any]]) -> list[list[list[str]]]:
+    """Id and stage of all examples of each group: evidence names only the first few rivals of an example."""
+    of = {p: number for number, group in enumerate(groups) for side in group["sides"] for p in side["positions"]}
+    members: list[list[list[str]]] = [[] for _ in groups]
+    for position, example in enumerate(cohort) if of else ():
+        if position in of:
+            members[of[position]].append([example.id, example.stage])
+    return members
+
+
+def read_groups(work: Path) -> list[list[tuple[str, str]]]:
+    """Id and stage of all examples of each group of contradicting ones that a diagnosis found; none where none is kept.
+
+    Args:
+        work: The diagnosis' `work/`.
+    """
+    path = work / RIVALS_FILE
+    groups = read_json(path).get("members", []) if path.exists() else []
+    return [[(identity, stage) for identity, stage in members] for members in groups]
 
 
 def _judge(config: RunConfig, path: Path) -> Judge | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.rows import not_among
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
-from uptake.types import Document, Example, Plan
+from uptake.types import Document, Edit, Example, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,40 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Dose:
-    """What the plan for all flagged examples reads for each that it reads for.
+    """What the plan for all flagged examples gives to each that it treats.
 
     Attributes:
-        tokens: Tokens of documents.
+        tokens: Tokens of documents; None where it reads nothing.
         sentences: Sentence by sentence, and not in whole documents.
+        copies: Further exposures, by remedy and stage; 0 where the budget has no room for any.
     """
 
-    tokens: float
+    tokens: float | None
     sentences: bool
+    copies: Mapping[tuple[str, str], int]
 
     @classmethod
-    def of(cls, plan: Plan, material: Material) -> Dose | None:
-        """What a plan reads; None where it reads nothing."""
+    def of(cls, plan: Plan, material: Material, wanted: Iterable[Edit] = ()) -> Dose:
+        """What a plan gives.
+
+        Args:
+            plan: The plan for all.
+            material: What it was drawn up from.
+            wanted: What its remedies asked for before the budget was looked at.
+        """
+        stage = {one.id: one.stage for one in material.examples}
+        copies = {(edit.remedy, stage[edit.examples[0]]): 0 for edit in wanted if edit.action == "expose"}
+        for edit in plan.edits:
+            if edit.action == "expose":
+                key = edit.remedy, stage[edit.examples[0]]
+                copies[key] = max(edit.copies, copies.get(key, 0))
         examples = sum(len(edit.examples) for edit in plan.edits if edit.action == "read")
         if not examples:
-            return None
+            return cls(None, False, copies)
         whole = {document_key(one): one.text for found in material.documents.values() for one in found}
         cut = [whole[name] for one in plan.cpt if (name := one.id.rpartition("#")[0]) in whole]
         short = bool(cut) and (material.limit is None or min(material.count(cut)) <= material.limit)
-        return cls(plan.cost.documents / examples, short)
+        return cls(plan.cost.documents / examples, short, copies)
 
 
 def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
@@ -74,7 +88,7 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
         terms: How the plan was drawn up.
     """
     asking = [edit for edit in plan.edits if edit.action == "read"]
-    if not asking:
+    if not asking or dose.tokens is None:
         return plan
     responses = {one.id: one.response for one in material.examples}
     room = round(dose.tokens * sum(len(edit.examples) for edit in asking))
@@ -89,19 +103,20 @@ def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
     return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
 
 
-def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection[str], seed: int) -> Plan:
+def filled_up(plan: Plan, material: Material, wanted: Spent, busy: Collection[str], seed: int) -> Plan:
     """Let a plan cost what others cost, phase by phase, with what does nothing for the flagged examples in particular.
 
     More general text is read, and more rows are trained: those of learned examples, drawn from the plan's own order at
     random and put back at random within their stage. Flagged examples among them would get a treatment of their own,
-    more exposures, paid for by what is spent on others. Where there is no general text, what it would have cost is
-    spent on fine-tuning.
+    more exposures, paid for by what is spent on others; what contradicts a flagged example would work against it. Where
+    there is no general text, what it would have cost is spent on fine-tuning; where all examples are busy, further rows
+    are of all of them.
 
     Args:
         plan: A plan; one that costs as much already is not changed.
         material: What it was drawn up from.
         wanted: What it is to cost, to within one text and one row.
-        flagged: Ids of the examples that were not learned.
+        busy: Ids of the examples that are trained no longer: not learned, or contradicting one that was not.
         seed: Of the draws.
     """
     spent = Spent.of(plan)
@@ -113,7 +128,7 @@ def filled_up(plan: Plan, material: Material, wanted: Spent, flagged: Collection
         cpt, general = _more_read(plan, material, to_read, seed)
     sft, tuned = plan.sft, plan.cost.sft
     if to_tune > 0:
-        sft, tuned = _more_tuned(plan, material, to_tune, flagged, seed)
+        sft, tuned = _more_tuned(plan, material, to_tune, busy, seed)
     return replace(plan, cpt=cpt, sft=sft, cost=replace(plan.cost, sft=tuned, general=general))
 
 
@@ -128,7 +143,7 @@ def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[
 
 
 def _more_tuned(
-    plan: Plan, material: Material, tokens: int, flagged: Collection[str], seed: int
+    plan: Plan, material: Material, tokens: int, busy: Collection[str], seed: int
 ) -> tuple[tuple[Example, ...], int]:
     """The rows with further ones among them, and the tokens of all."""
     rng = np.random.default_rng([seed, len(plan.sft)])
@@ -136,7 +151,7 @@ def _more_tuned(
     ends: dict[str, tuple[int, int]] = {}
     for place, one in enumerate(plan.sft):
         ends[one.stage] = (ends.get(one.stage, (place, place))[0], place)
-    inert = [place for place, one in enumerate(plan.sft) if one.id not in flagged] or range(len(plan.sft))
+    inert = [place for place, one in enumerate(plan.sft) if one.id not in busy] or range(len(plan.sft))
     placed: list[tuple[float, Example]] = [(float(place), one) for place, one in enumerate(plan.sft)]
     left, held = tokens, -1
     while left != held:  # the same rows again, if there are not enough of them

@@ -50,11 +50,19 @@ class Budget:
         times: So many times the tokens of the run's own fine-tuning.
         tokens: So many tokens; beats `times`.
         fill: General text is read until the budget is spent, so that plans can be compared at equal cost.
+        copies: By remedy and stage, further exposures of each example at most; a stage that is not named gets no more
+            than the remedy's most. None for no limit but the budget's.
     """
 
     times: float = 3.0
     tokens: int | None = None
     fill: bool = False
+    copies: Mapping[tuple[str, str], int] | None = None
+
+    def most_copies(self, remedy: str, stage: str) -> int | None:
+        """Further exposures that a remedy may give each example of a stage; None for no limit."""
+        of = {other: n for (name, other), n in (self.copies or {}).items() if name == remedy}
+        return of.get(stage, max(of.values(), default=None))
 
 
 @dataclass(frozen=True, slots=True)

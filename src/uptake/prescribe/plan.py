@@ -189,7 +189,12 @@ class _Draft:
         for edit, n in zip(edits, lengths, strict=True):
             if edit.action != "expose":
                 cut.append(edit)
-            elif copies := min(int(edit.copies * share), free(self.rows[edit.examples[0]])):
+                continue
+            row = self.rows[edit.examples[0]]
+            most = self.budget.most_copies(edit.remedy, self.stages[row])
+            copies = min(int(edit.copies * share), free(row))
+            copies = copies if most is None else min(copies, most)
+            if copies:
                 cut.append(replace(edit, copies=copies, tokens=copies * n))
             else:
                 self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
