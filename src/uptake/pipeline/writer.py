@@ -154,6 +154,23 @@ def open_writer(config: RunConfig, folder: Path) -> Writer | None:
     return writer
 
 
+def take_over(former: Path, folder: Path) -> None:
+    """Take over what an LLM wrote for another diagnosis, so that it is not asked, and paid for, again.
+
+    What was written for this one already stays.
+
+    Args:
+        former: `work/` of the other diagnosis.
+        folder: `work/` of this one.
+
+    Raises:
+        UptakeError: The place cannot be written.
+    """
+    there, here = former / "written.jsonl", folder / "written.jsonl"
+    if there.exists() and not here.exists():
+        write_bytes(here, there.read_bytes())
+
+
 def with_wordings(rows: Iterable[Example | BadRow], writer: Writer, n: int) -> Iterator[Example | BadRow]:
     """Add `n` wordings by the LLM to each example that brings none and has a prompt."""
     for some in chunks(rows, 4 * AT_ONCE):
