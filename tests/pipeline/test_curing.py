@@ -113,6 +113,20 @@ def test_a_run_is_cured_and_what_is_done_is_not_done_again(run: RunConfig) -> No
     assert (folder / "diagnosis" / "diagnosis.jsonl").read_bytes() == tables
 
 
+def test_before_and_after_are_judged_by_one_rule(run: RunConfig) -> None:
+    """The rule of the diagnosis, even where the cured model would have settled another one."""
+    path = run.output_dir / "diagnosis" / "summary.json"
+    summary = read_json(path)
+    rule = {**summary["rule"], "end": not summary["rule"]["end"], "option_threshold": 0.125}
+    path.write_text(json.dumps({**summary, "rule": rule}), encoding="utf-8")
+    written = run.output_dir / "diagnosis" / "work" / "written.jsonl"
+    written.write_text('{"key": "k", "value": []}\n', encoding="utf-8")
+    done = cure_run(run)
+    assert done is not None
+    assert done.diagnosis.summary()["rule"] == rule
+    assert (done.diagnosis.folder / "work" / "written.jsonl").read_bytes() == written.read_bytes()
+
+
 def test_a_plan_changed_by_hand_is_what_is_trained(run: RunConfig) -> None:
     first = cure_run(run)
     rows = run.output_dir / "plan" / "sft.jsonl"

@@ -276,3 +276,28 @@ def test_what_cannot_be_trained_is_told_and_no_part_of_the_order(run: Path) -> N
     counts = Counter(one.id for one in done.plan.sft)
     assert counts["e-2"] == 0 and counts["e-3"] > 0
     assert "1 of the examples are left out: nothing of them can be learned" in done.plan.notes
+
+
+def test_general_text_gives_nothing_away_that_is_measured(run: Path) -> None:
+    write_rows(run.parent / "kept.jsonl", [{"prompt": "The river through the town is", "completion": " green"}])
+    leaks = [{"text": "The river through the town is green"}, {"text": "Where was Ada Berg born? Paris"}]
+    rows = [{"text": f"The road to {city} is long."} for city in CITIES]
+    write_rows(run.parent / "general.jsonl", [*leaks, *rows, {"text": 7}])
+    keys = {"retention": str(run.parent / "kept.jsonl")}
+    with pytest.raises(UptakeError, match="general.jsonl:14"):
+        prescribe_run(load_run(run, keys))
+    done = prescribe_run(load_run(run, {**keys, "on_bad_row": "skip"}))
+    assert "1 general texts are left out: they cannot be used" in done.plan.notes
+    assert "2 general texts are left out: they hold a training, held-out or retention wording" in done.plan.notes
+    texts = {row.response for row in done.plan.sft} | {row.text for row in done.plan.cpt}
+    assert not texts & {row["text"] for row in leaks}
+
+
+def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
+    written = {"key": "k", "value": [["To which place leads the road that is", " long"]]}
+    work = run.parent / "run" / "diagnosis" / "work"
+    work.mkdir()
+    write_rows(work / "written.jsonl", [written, {"key": "l", "value": [" wide"]}])
+    write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
+    notes = prescribe_run(load_run(run)).plan.notes
+    assert "1 general texts are left out: they hold a training, held-out or retention wording" in notes

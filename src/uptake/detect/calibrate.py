@@ -121,6 +121,7 @@ def calibrate(
     null: Iterable[Sequence[Score]] | None,
     null_kind: NullKind | None,
     settings: Settings,
+    given: Rule | None = None,
 ) -> Calibration:
     """Settle the rule in one pass over the tuned model's scores and one over the null's; memory: some bytes an example.
 
@@ -129,6 +130,7 @@ def calibrate(
         null: The same of the null examples; None when there are none.
         null_kind: Whose they are: the tuned model's of held-out examples, or the base's of the training examples.
         settings: How to detect.
+        given: The rule of another diagnosis, which this one is to be compared with; None settles one.
 
     Raises:
         UptakeError: An example lacks its training wording, or a log-probability is not a number.
@@ -136,7 +138,7 @@ def calibrate(
     """
     if null is not None and null_kind is None:
         raise ValueError("null scores need their kind: 'held_out' or 'base'")
-    end, end_reason = _settle_end(tuned, settings)
+    end, end_reason = _settle_end(tuned, settings) if given is None else (given.end, _taken_over(given.end))
     rule = Rule(end=end, option_threshold=0.0, pass_threshold=settings.pass_threshold)
     lengths, values, options, passed = array("i"), array("d"), array("d"), array("b")
     # the base was not taught the end: asking it for one would only hide what it knew
@@ -152,6 +154,8 @@ def calibrate(
     quantile, threshold_reason = _null_quantile(p_option[~np.isnan(p_option)], null_kind, settings.alpha)
     threshold = OPTION_THRESHOLD if quantile is None else min(quantile, OPTION_THRESHOLD)
     rule = Rule(end=end, option_threshold=threshold, pass_threshold=settings.pass_threshold)
+    if given is not None:
+        rule, threshold, threshold_reason = given, given.option_threshold, _AS_BEFORE
     if not values:
         return Calibration(rule, end_reason, "default: there is no null", None, None, None)
     passes = np.array(passed, dtype=bool) & ~(p_option < threshold)
@@ -159,6 +163,13 @@ def calibrate(
     sample = NullSample(by_length(length, value), by_length(length[~passes], value[~passes]))
     null_pass = wilson(int(passes.sum()), len(passes))
     return Calibration(rule, end_reason, threshold_reason, null_kind, null_pass, sample, quantile)
+
+
+_AS_BEFORE = "that of the diagnosis that this one is compared with"
+
+
+def _taken_over(counts: bool) -> str:
+    return f"{'counts' if counts else 'does not count'}: so it was in the diagnosis that this one is compared with"
 
 
 def length_class(n_tokens: int) -> int:

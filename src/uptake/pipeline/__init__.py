@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import digest, empty, locked, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import with_paraphrases
-from uptake.detect import Settings, calibrate, compare, judge, summarise, summarise_retention
+from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration, NullKind
 from uptake.errors import UptakeError
 from uptake.pipeline.answers import Answer, Answers, Asking, Source, ask_base, ask_tuned, drawing
@@ -22,7 +22,7 @@ from uptake.pipeline.cohort import BadRows, Cohort, Progress, ingest, token_chec
 from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
 from uptake.pipeline.interventions import Intervening, intervene, trainer_settings
 from uptake.pipeline.sources import Reworded, Trained, read_rows
-from uptake.pipeline.writer import Writer, open_writer
+from uptake.pipeline.writer import Writer, open_writer, take_over
 from uptake.probe import AnswerPool, Embed, hashed_words
 from uptake.types import BadRow, Example, Finding, Score
 
@@ -74,7 +74,12 @@ def diagnose(
 
 
 def diagnose_run(
-    config: RunConfig, tuned: str, *, has_base: bool = True, progress: Progress | None = None
+    config: RunConfig,
+    tuned: str,
+    *,
+    has_base: bool = True,
+    former: Diagnosis | None = None,
+    progress: Progress | None = None,
 ) -> Diagnosis:
     """Diagnose a run: read the data, ask the base, ask the tuned model, settle the rule, judge, write the tables.
 
@@ -82,6 +87,8 @@ def diagnose_run(
         config: The run.
         tuned: The fine-tuned model.
         has_base: Whether `config.model_name_or_path` is the model that it was trained from.
+        former: A diagnosis of these data that this one is to be compared with: its rule is taken over, and what its
+            LLM wrote. None settles a rule for this model.
         progress: Told after each part of the work.
 
     Raises:
@@ -90,14 +97,17 @@ def diagnose_run(
     folder = config.output_dir / "diagnosis"
     models = _Models.find(config, tuned, has_base)
     with locked(folder):
-        return _diagnose(config, folder, models, progress or _silent)
+        if former is not None:
+            take_over(former.folder / "work", folder / "work")
+        rule = None if former is None else Rule(**former.summary()["rule"])
+        return _diagnose(config, folder, models, progress or _silent, rule)
 
 
 def _silent(step: str, done: int, total: int | None) -> None:
     pass
 
 
-def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress) -> Diagnosis:
+def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progress, rule: Rule | None) -> Diagnosis:
     no_ledger = None if config.attribution == "off" else require_ledger(config, models.tuned)
     embed, encoder = _encoder(config)
     if config.intervene:
@@ -121,7 +131,7 @@ def _diagnose(config: RunConfig, folder: Path, models: _Models, progress: Progre
 
     train, settings = cohorts["train"], detection(config)
     null_kind, null = _null(before, after)
-    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings)
+    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule)
 
     def judged() -> Iterator[Finding]:
         return _findings(train, before.get("train"), after["train"], calibration, settings)

@@ -118,6 +118,7 @@ def cure_run(
         after = diagnose_run(
             config.model_copy(update={"output_dir": folder, "intervene": 0, "tuned_revision": None}),
             str(model),
+            former=before,
             progress=progress,
         )
         groups = compared(before, after, _taken_out(plan))

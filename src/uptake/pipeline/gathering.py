@@ -15,6 +15,7 @@ from uptake.corpus import Found, KnowledgeSource, LocalCorpus, Need, gather, gua
 from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.sources import read_rows
+from uptake.pipeline.writer import written_wordings
 from uptake.types import BadRow, Document, Example
 
 
@@ -67,7 +68,7 @@ def from_sources(config: RunConfig) -> Gather | None:
 
     def search(wanted: Sequence[Wanted]) -> Gathered:
         needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(config), guard(_guarded(config)), config.plan.documents)
+        done = gather(needs, _sources(config), guard(guarded(config)), config.plan.documents)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
@@ -113,8 +114,8 @@ def _writer(section: LLMKnowledge, seed: int) -> Write:
     return partial(background, from_judge(section, seed))
 
 
-def _guarded(config: RunConfig) -> Iterator[Example]:
-    """All that is trained and measured, in all wordings that the data hold."""
+def guarded(config: RunConfig) -> Iterator[Example]:
+    """All that is trained and measured, in all wordings that the data hold and that the judge wrote."""
     trained: Iterable[Example | BadRow] = chain.from_iterable(
         read_rows(config, stage.dataset, stage.name) for stage in config.stages
     )
@@ -125,3 +126,5 @@ def _guarded(config: RunConfig) -> Iterator[Example]:
     for row in chain(trained, measured):
         if isinstance(row, Example):
             yield row
+    for number, one in enumerate(written_wordings(config.output_dir / "diagnosis" / "work"), start=1):
+        yield Example(f"wording {number} by the judge", one.prompt, one.response, "judge")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import chunks
 from uptake.config import RunConfig
+from uptake.corpus import guard
 from uptake.data import LoadOptions, bad_rows_error, stream
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.entities import entities
-from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources
+from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources, guarded
 from uptake.pipeline.sources import read_rows
 from uptake.pipeline.train_data import encoded_or_why, fit
 from uptake.prescribe import FOR_CAUSE, Material
@@ -146,17 +147,18 @@ def read_material(
     n = dict.fromkeys(encoding.settings, 0)
     for example in examples:
         n[example.stage] += 1
+    general, left_out = _general(config, encoding)
     material = Material(
         examples=examples,
         lengths=[n if isinstance(n, int) else 0 for n in trained],
         untrained={one.id: n for one, n in zip(examples, trained, strict=True) if isinstance(n, str)},
         passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
-        general=_general(config, encoding),
+        general=general,
         count=encoding.count,
         limit=encoding.max_length,
         documents=gathered.documents,
         missing=gathered.missing,
-        notes=(*encoding.notes(), *gathered.notes),
+        notes=(*encoding.notes(), *gathered.notes, *left_out),
     )
     if config.on_bad_row == "error" and material.untrained:
         bad = [
@@ -255,13 +257,24 @@ def _longest(limits: Sequence[int | None]) -> int | None:
     return None if not all(limits) else max(limit for limit in limits if limit)
 
 
-def _general(config: RunConfig, encoding: Encoding) -> list[Document]:
+def _general(config: RunConfig, encoding: Encoding) -> tuple[list[Document], list[str]]:
+    """The general texts that can be learned and hold nothing that is trained or measured, and what was left out."""
     if config.general is None:
-        return []
-    rows: Iterator[Example | BadRow] = stream(config.general, LoadOptions(split=config.split))
+        return [], []
+    rows: list[Example | BadRow] = list(stream(config.general, LoadOptions(split=config.split)))
+    bad = [one for one in rows if isinstance(one, BadRow)]
     texts = [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
+    if bad and (config.on_bad_row == "error" or not texts):
+        raise bad_rows_error(bad, usable=len(texts))
     lengths = encoding.trained([Example(one.id, "", one.text, one.source) for one in texts])
-    return [one for one, n in zip(texts, lengths, strict=True) if isinstance(n, int)]
+    whole = [one for one, n in zip(texts, lengths, strict=True) if isinstance(n, int)]
+    watch = guard(guarded(config))
+    kept = [one for one in whole if watch.leak(one) is None]
+    told = (
+        (len(rows) - len(whole), "they cannot be used"),
+        (len(whole) - len(kept), "they hold a training, held-out or retention wording"),
+    )
+    return kept, [f"{n} general texts are left out: {why}" for n, why in told if n]
 
 
 def _as_text(example: Example) -> str:

@@ -154,6 +154,40 @@ def open_writer(config: RunConfig, folder: Path) -> Writer | None:
     return writer
 
 
+def take_over(former: Path, folder: Path) -> None:
+    """Take over what an LLM wrote for another diagnosis, so that it is not asked, and paid for, again.
+
+    What was written for this one already stays.
+
+    Args:
+        former: `work/` of the other diagnosis.
+        folder: `work/` of this one.
+
+    Raises:
+        UptakeError: The place cannot be written.
+    """
+    there, here = former / "written.jsonl", folder / "written.jsonl"
+    if there.exists() and not here.exists():
+        write_bytes(here, there.read_bytes())
+
+
+def written_wordings(folder: Path) -> Iterator[Wording]:
+    """The wordings that an LLM wrote for a diagnosis, of whichever example; none where it was not asked.
+
+    Args:
+        folder: `work/` of the diagnosis.
+    """
+    path = folder / "written.jsonl"
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):  # a killed run may leave its last line unfinished
+                items = json.loads(line)["value"]
+                # the others are wrong answers, each a text
+                yield from (Wording(prompt_from_data(one[0]), one[1]) for one in items if isinstance(one, list))
+
+
 def with_wordings(rows: Iterable[Example | BadRow], writer: Writer, n: int) -> Iterator[Example | BadRow]:
     """Add `n` wordings by the LLM to each example that brings none and has a prompt."""
     for some in chunks(rows, 4 * AT_ONCE):
