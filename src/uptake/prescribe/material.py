@@ -48,8 +48,8 @@ class Budget:
         times: So many times the tokens of the run's own fine-tuning.
         tokens: So many tokens; beats `times`.
         fill: General text is read until the budget is spent, so that plans can be compared at equal cost.
-        copies: By remedy and stage, further exposures of each example at most; a stage that is not named gets no more than
-            the remedy's most. None for no limit but the budget's.
+        copies: By remedy and stage, further exposures of each example at most; a stage that is not named gets no more
+            than the remedy's most. None for no limit but the budget's.
     """
 
     times: float = 3.0
