@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from uptake.cli import main
-from uptake.pipeline.diagnosis import Collector, write_diagnosis
+from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "compare"))
 
@@ -102,8 +102,19 @@ def test_the_effect_of_a_verdict(capsys, good: str, low: float):
     place = Path(good) / "verdict" / "verdict.json"
     place.parent.mkdir()
     effect = {"estimate": 0.3, "low": low, "high": 0.5, "n": 40}
-    place.write_text(json.dumps({"overall": {"effect": effect}}))
+    told = {"overall": {"effect": effect}, "diagnosis": Diagnosis(Path(good) / "diagnosis").digest()}
+    place.write_text(json.dumps(told))
     assert run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")[0] == (0 if low > 0.1 else 2)
+
+
+@pytest.mark.parametrize("about", [{}, {"diagnosis": "another"}])
+def test_a_verdict_about_another_diagnosis_is_refused(capsys, good: str, about: dict):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    effect = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
+    place.write_text(json.dumps({"overall": {"effect": effect}, **about}))
+    code, _, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
+    assert code == 1 and "is about another diagnosis than" in err
 
 
 def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from report_runs import finding, hostile, write_run
-from uptake.artifacts import write_json
+from uptake.artifacts import file_digest, write_json
 from uptake.causes import CAUSES
 from uptake.errors import UptakeError
 from uptake.report import write_card, write_report
@@ -165,6 +165,18 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     assert f"8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}]" in text  # 5 of 60 are not learned after the cure
     assert "Replay mended 12 points." in text
     assert "forgetting replay +12 [+2, +20] n 31 knowledge gap replay +31 n 31" in text and "+99" not in text
+
+
+def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) -> None:
+    run = write_run(tmp_path, FINDINGS)
+    later_steps(run)
+    digest = file_digest(run / "diagnosis" / "diagnosis.parquet")
+    told = {"sentence": "Replay mended 12 points.", "outcome": "heldout"}
+    for about, marked in ((digest, 0), ("another", 2)):
+        write_json(run / "verdict" / "verdict.json", {**told, "diagnosis": about})
+        write_json(run / "cured" / "cure.json", {"diagnosis": about})
+        text = words(Page(write_report(run).page).text)
+        assert text.count("This is about another diagnosis than the one shown here") == marked
 
 
 def test_every_remedy_on_every_cause_is_a_matrix_with_the_own_ones_framed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from uptake.errors import UptakeError
 if TYPE_CHECKING:
     from uptake.compare import Check
     from uptake.config import RunConfig
+    from uptake.pipeline.diagnosis import Diagnosis
 
 FAILED = 2
 """Exit code of a gate that does not open; what cannot be judged, a wrong command line included, exits with 1."""
@@ -70,7 +71,7 @@ def command(
     found, measured = opened(diagnosis or config.output_dir)
     checks = check_limits(measured, config.gate)
     if config.gate.min_effect is not None:
-        checks += check_effect(_verdict(found.folder.parent / "verdict" / "verdict.json"), config.gate)
+        checks += check_effect(_verdict(found), config.gate)
     notes: list[str] = []
     if against is not None:
         baseline, earlier = opened(against)
@@ -150,14 +151,22 @@ def _limits(
     return {**found, "sources": sources} if sources else found
 
 
-def _verdict(path: Path) -> Mapping[str, Any]:
+def _verdict(diagnosis: Diagnosis) -> Mapping[str, Any]:
+    """The verdict about a diagnosis; one about another diagnosis judges nothing."""
     from uptake.artifacts import read_json
 
+    path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
         raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify` first")
     found = read_json(path)
     if not isinstance(found, dict) or "overall" not in found:
         raise UptakeError(f"{path} is no verdict", fix="run `uptake verify` again")
+    if found.get("diagnosis") != diagnosis.digest():
+        raise UptakeError(
+            f"{path} is about another diagnosis than {diagnosis.folder}",
+            expected="the verdict on what is judged here",
+            fix="run `uptake verify` again",
+        )
     return found
 
 

@@ -146,7 +146,9 @@ def prepare(
     notes += drawing.notes
     notes += [f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes]
     return Prepared(
-        experiment=Experiment(tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes)),
+        experiment=Experiment(
+            tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes), diagnosis.digest()
+        ),
         config=config,
         drawing=drawing,
         cost=cost,

@@ -123,7 +123,8 @@ def cure_run(
         )
         groups = compared(before, after, _taken_out(plan))
         retention = _retention(before.summary(), after.summary())
-        told = {"plan": content_of(planned), "groups": [asdict(one) for one in groups], "retention": retention}
+        about = {"plan": content_of(planned), "diagnosis": before.digest()}
+        told = {**about, "groups": [asdict(one) for one in groups], "retention": retention}
         write_json(folder / "cure.json", {**told, "cost": {**asdict(plan.cost), "total": plan.cost.total}})
         return Cured(model, after, groups, retention, plan.cost, aside)
 

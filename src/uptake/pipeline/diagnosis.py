@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, chunks, read_json, replacing, write_json, write_table
+from uptake.artifacts import cannot_write, chunks, file_digest, read_json, replacing, write_json, write_table
 from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
 from uptake.detect import most_severe
 from uptake.errors import UptakeError
@@ -37,6 +37,10 @@ class Diagnosis:
         """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/detection.md."""
         summary: dict[str, Any] = read_json(self.folder / "summary.json")
         return summary
+
+    def digest(self) -> str:
+        """Of the table: tells whether what was made from a diagnosis was made from this one."""
+        return file_digest(self.folder / "diagnosis.parquet")
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a data frame: one row an example, worst first.

@@ -58,6 +58,7 @@ class Experiment:
         design: What the outcomes are read by.
         key: Identifies all else that the arms' models depend on: base, data, settings, plan.
         notes: What the reader of the verdict should know.
+        diagnosis: Digest of the diagnosis that it is about; None where none is on disk.
     """
 
     arms: tuple[Arm, ...]
@@ -66,6 +67,7 @@ class Experiment:
     design: Design
     key: str
     notes: tuple[str, ...] = ()
+    diagnosis: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,7 @@ def _concluded(experiment: Experiment, folder: Path, cells: Iterable[tuple[Arm, 
     table = pa.Table.from_pylist([matrix_row(one) for one in compared], schema=MATRIX)
     write_table(folder / "matrix.parquet", table)
     told = verdict(compared, experiment.design, foretold=foretold_of(experiment), notes=experiment.notes)
+    told |= {"diagnosis": experiment.diagnosis, "experiment": experiment.key}
     write_json(folder / "verdict.json", told)
     return told
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json
+from uptake.artifacts import file_digest, read_json
 from uptake.errors import UptakeError
 
 PASSAGE = 2000
@@ -112,10 +112,12 @@ class Cured:
     Attributes:
         summary: As `uptake diagnose` writes it; None when it cannot be shown.
         unread: Why not.
+        stale: That it is the cure of another diagnosis than the one that is shown; None when it is not.
     """
 
     summary: Mapping[str, Any] | None = None
     unread: str | None = None
+    stale: str | None = None
 
 
 def read_cured(output_dir: Path) -> Cured | None:
@@ -127,9 +129,11 @@ def read_cured(output_dir: Path) -> Cured | None:
         summary = read_json(path)
         for name in ("learned", "shallow", "forgotten"):
             summary[name]["rate"], summary[name]["count"]
-    except (UptakeError, KeyError, TypeError) as error:
+        mark = output_dir / "cured" / "cure.json"
+        stale = _stale(output_dir, read_json(mark).get("diagnosis") if mark.exists() else None, "uptake cure")
+    except (UptakeError, AttributeError, KeyError, TypeError, OSError) as error:
         return Cured(unread=_why(path, error))
-    return Cured(summary)
+    return Cured(summary, stale=stale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,7 @@ class Verdict:
         remedies: Its columns, the remedy of the first cause first, so that matched cells form its diagonal.
         cells: By cause and remedy.
         unread: Why the verdict cannot be shown; None when it can.
+        stale: That it is about another diagnosis than the one that is shown; None when it is not.
     """
 
     sentence: str = ""
@@ -162,6 +167,7 @@ class Verdict:
     remedies: tuple[str, ...] = ()
     cells: Mapping[tuple[str, str], Cell] = field(default_factory=dict)
     unread: str | None = None
+    stale: str | None = None
 
 
 def read_verdict(output_dir: Path) -> Verdict | None:
@@ -184,9 +190,19 @@ def read_verdict(output_dir: Path) -> Verdict | None:
         causes = tuple(sorted({cause for cause, _ in cells}))
         own = [remedy for cause, remedy in sorted(cells) if cells[cause, remedy].matched]
         remedies = tuple(dict.fromkeys([*own, *(remedy for _, remedy in sorted(cells))]))
-        return Verdict(told["sentence"], told["outcome"], causes, remedies, cells)
+        stale = _stale(output_dir, told.get("diagnosis"), "uptake verify")
+        return Verdict(told["sentence"], told["outcome"], causes, remedies, cells, stale=stale)
     except (UptakeError, AttributeError, KeyError, TypeError, OSError, pa.ArrowException) as error:
         return Verdict(unread=_why(path, error))
+
+
+def _stale(output_dir: Path, about: str | None, verb: str) -> str | None:
+    """What was made from a diagnosis was made from another one than is there, or does not say; None: from this one."""
+    if about is None:
+        return f"This does not say which diagnosis it is about: give {verb} again."
+    if about != file_digest(output_dir / "diagnosis" / "diagnosis.parquet"):
+        return f"This is about another diagnosis than the one shown here: give {verb} again."
+    return None
 
 
 def _why(path: Path, error: Exception) -> str:
