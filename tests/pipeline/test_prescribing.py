@@ -19,7 +19,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gathered, Wanted
-from uptake.pipeline.prescribing import prescribe_run
+from uptake.pipeline.prescribing import plan_to_apply, prescribe_run
 from uptake.prescribe import read_plan
 from uptake.types import Document, Example, Finding, Message
 
@@ -301,3 +301,16 @@ def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
     write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
     notes = prescribe_run(load_run(run)).plan.notes
     assert "1 general texts are left out: they hold a training, held-out or retention wording" in notes
+
+
+def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:
+    config = load_run(run)
+    folder = prescribe_run(config).folder
+    with (folder / "trl" / "sft.yaml").open("a", encoding="utf-8") as file:
+        file.write("# faster\n")
+    with pytest.raises(UptakeError, match=r"trl/sft\.yaml was changed, and `uptake cure` does not read it"):
+        plan_to_apply(config)
+    head = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    head["training"]["learning_rate"] = 1e-4
+    (folder / "plan.json").write_text(json.dumps(head), encoding="utf-8")
+    assert plan_to_apply(config).plan.training["learning_rate"] == 1e-4

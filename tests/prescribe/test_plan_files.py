@@ -49,7 +49,7 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
     head = json.loads(found["plan.json"])
     assert list(head) == [
         "version", "key", "asked", "start", "model", "step", "texts", "reading", "rows", "cost", "training", "peft",
-        "versions", "files", "notes", "unmended", "edits",
+        "versions", "content", "files", "notes", "unmended", "edits",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
     page = Path(__file__).parents[2] / "docs" / "prescribe.md"
@@ -102,6 +102,47 @@ def test_changes_by_hand_are_never_lost(tmp_path: Path, name: str) -> None:
     with pytest.raises(UptakeError, match=f"{name} was changed since the plan was written"):
         write_plan(tmp_path / "plan", drawn(), MADE, "other")
     assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_changed_settings_are_never_lost(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    path = tmp_path / "plan" / "plan.json"
+    assert files.changed(tmp_path / "plan") == []
+    head = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(head, indent=4), encoding="utf-8")
+    assert files.changed(tmp_path / "plan") == []  # laid out otherwise, it says the same
+    head["training"]["learning_rate"] = 5e-4
+    path.write_text(json.dumps(head), encoding="utf-8")
+    with pytest.raises(UptakeError, match=r"plan\.json was changed since the plan was written"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert read_plan(tmp_path / "plan").training["learning_rate"] == 5e-4
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"id": "a", "prompt": "?", "completion": " x", "stage": "main"}, "'source' is missing"),
+        ({"id": 3, "prompt": "?", "completion": " x", "source": "s", "stage": "main"}, "'id' is 3"),
+        ({"id": "a", "prompt": None, "completion": " x", "source": "s", "stage": "main"}, "'prompt' is None"),
+        ({"id": "a", "prompt": [], "completion": [], "source": "s", "stage": "main"}, "not enough values"),
+        ([1], "it is no object"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, why: str) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    (tmp_path / "plan/sft.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    with pytest.raises(UptakeError, match=rf"sft\.jsonl:1: no row of a plan: .*{why}"):
+        read_plan(tmp_path / "plan")
+
+
+@pytest.mark.parametrize(("key", "value"), [("cost", None), ("training", 3), ("edits", [{}]), ("step", 0)])
+def test_a_head_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: object) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    path = tmp_path / "plan" / "plan.json"
+    head = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**head, key: value}), encoding="utf-8")
+    with pytest.raises(UptakeError, match=r"plan\.json cannot be read as a plan"):
+        read_plan(tmp_path / "plan")
 
 
 def test_a_plan_that_cannot_be_read_says_why(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from uptake.pipeline.gathering import Gather
 from uptake.pipeline.plan_material import Encoding, read_material, rows_of_a_step
 from uptake.pipeline.train_data import file_digests
 from uptake.prescribe import (
+    TRAINED,
+    TRAINERS,
     Budget,
     Export,
     Terms,
@@ -139,14 +142,16 @@ def plan_to_apply(
         progress: Told after each part of the work.
 
     Raises:
-        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for.
+        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for
+            or other trainers' files alone were changed.
     """
     folder = config.output_dir / "plan"
     asked = asked_for(folder)
     if asked is None:
         return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
     same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
-    if same and changed(folder) is not None:
+    if same and (paths := changed(folder)):
+        _require_read(folder, paths)
         return Prescribed(folder, read_plan(folder), True)
     return prescribe_run(
         config,
@@ -155,6 +160,17 @@ def plan_to_apply(
         world_size=asked["processes"],
         progress=progress,
     )
+
+
+def _require_read(folder: Path, paths: Sequence[Path]) -> None:
+    """Refuse changes by hand that would change nothing: those to other trainers' files alone."""
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    if set(names).isdisjoint(TRAINED) and (others := [name for name in names if name.split("/")[0] in TRAINERS]):
+        raise UptakeError(
+            f"{folder / others[0]} was changed, and `uptake cure` does not read it",
+            expected=f"changes in {', '.join(TRAINED)}",
+            fix="make the change there and take this one back, or train with that trainer",
+        )
 
 
 def processes_of(config: RunConfig) -> int:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from uptake.prescribe.files import asked_for, changed, content_of, found_plan, read_plan, refuse_changed, write_plan
+from uptake.prescribe.files import (
+    TRAINED,
+    asked_for,
+    changed,
+    content_of,
+    found_plan,
+    read_plan,
+    refuse_changed,
+    write_plan,
+)
 from uptake.prescribe.material import Budget, Count, Material, Terms
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
-from uptake.prescribe.trainers import OF_THE_PLAN, Export
+from uptake.prescribe.trainers import OF_THE_PLAN, TRAINERS, Export
 from uptake.prescribe.treat import FOR_CAUSE
 
 __all__ = [
     "FOR_CAUSE",
     "OF_THE_PLAN",
+    "TRAINED",
+    "TRAINERS",
     "Budget",
     "Count",
     "Export",

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from uptake.artifacts import cannot_write, digest, file_digest, read_json, versions, write_bytes
 from uptake.artifacts.tables import to_json
@@ -26,10 +26,15 @@ from uptake.prescribe.rows import (
     sft_row,
 )
 from uptake.prescribe.trainers import Export, configs
-from uptake.types import Cost, Edit, Example, Plan, Unmended
+from uptake.types import Cost, Document, Edit, Example, Plan, Unmended
 
 VERSION = 2
 """Of the schema of `plan.json`."""
+
+TRAINED = ("plan.json", "cpt.jsonl", "sft.jsonl")
+"""The files of a plan that it is read from; the others are for people and other trainers."""
+
+T = TypeVar("T")
 
 
 def write_plan(
@@ -118,13 +123,20 @@ def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, 
         "training": dict(plan.training),
         "peft": None if plan.peft is None else dict(plan.peft),
         "versions": versions(),
+        "content": "",
         "files": dict(digests),
         "notes": list(plan.notes),
         "unmended": [asdict(one) for one in plan.unmended],
         "edits": [asdict(one) for one in plan.edits],
     }
+    head["content"] = _content({name: json.loads(to_json(value)) for name, value in head.items()})
     lines = [f"{json.dumps(name)}: {_value(value)}" for name, value in head.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _content(head: Mapping[str, Any]) -> str:
+    """Identifies what `plan.json` says, however it is laid out."""
+    return digest({name: value for name, value in head.items() if name != "content"})
 
 
 def _value(value: Any) -> str:
@@ -145,20 +157,34 @@ def read_plan(folder: Path) -> Plan:
         UptakeError: There is no plan, or it cannot be read.
     """
     head = _read_head(folder)
-    cpt = tuple(document_from_row(row) for row in _rows(folder / "cpt.jsonl")) if head["texts"] else ()
+    cpt = tuple(_rows(folder / "cpt.jsonl", document_from_row)) if head.get("texts") else ()
     known: dict[str, Example] = {}
+    sft = tuple(_once(one, known) for one in _rows(folder / "sft.jsonl", example_from_row))
+    try:
+        return _plan(head, cpt, sft)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UptakeError(
+            f"{folder / 'plan.json'} cannot be read as a plan: {_told(error)}",
+            expected="the keys and values of docs/prescribe.md",
+            fix="mend it, or delete the folder and run `uptake prescribe`",
+        ) from error
+
+
+def _plan(head: Mapping[str, Any], cpt: tuple[Document, ...], sft: tuple[Example, ...]) -> Plan:
     cost = {name: value for name, value in head["cost"].items() if name != "total"}
+    if not isinstance(head["step"], int) or head["step"] < 1:
+        raise ValueError(f"step is {head['step']!r}")
     return Plan(
         start=head["start"],
         model=head["model"],
         cpt=cpt,
-        sft=tuple(_once(example_from_row(row), known) for row in _rows(folder / "sft.jsonl")),
+        sft=sft,
         step=head["step"],
         edits=tuple(_edit(one) for one in head["edits"]),
         unmended=tuple(Unmended(**one) for one in head["unmended"]),
         cost=Cost(**cost),
-        training=head["training"],
-        peft=head["peft"],
+        training=dict(head["training"]),
+        peft=None if head["peft"] is None else dict(head["peft"]),
         notes=tuple(head["notes"]),
         reading=head["reading"],
     )
@@ -174,16 +200,30 @@ def _read_head(folder: Path) -> dict[str, Any]:
     return head
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _told(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _rows(path: Path, read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
                 try:
-                    yield json.loads(line)
+                    row = json.loads(line)
                 except ValueError as error:
                     raise UptakeError(f"{path}:{number}: no JSON: {error}", fix="mend the line") from error
+                try:
+                    if not isinstance(row, dict):
+                        raise ValueError("it is no object")
+                    yield read(row)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    raise UptakeError(
+                        f"{path}:{number}: no row of a plan: {_told(error)}",
+                        expected="the keys of the other rows",
+                        fix="mend the line",
+                    ) from error
     except OSError as error:
         raise UptakeError(f"cannot read {path}: {error.strerror}", fix="run `uptake prescribe` again") from error
 
@@ -214,7 +254,7 @@ def refuse_changed(folder: Path) -> None:
     Raises:
         UptakeError: A file of it is not as it was written.
     """
-    if (path := changed(folder)) is not None:
+    for path in changed(folder)[:1]:
         raise UptakeError(
             f"{path} was changed since the plan was written, and would be lost",
             expected="a plan as it was written, or none",
@@ -222,20 +262,23 @@ def refuse_changed(folder: Path) -> None:
         )
 
 
-def changed(folder: Path) -> Path | None:
-    """A file of a plan that somebody changed since it was written, or added; None without one.
+def changed(folder: Path) -> list[Path]:
+    """The files of a plan that somebody changed since it was written, or added.
 
     Raises:
         UptakeError: The plan cannot be read.
     """
     if not (folder / "plan.json").exists():
-        return None
-    written = _read_head(folder)["files"]
+        return []
+    head = _read_head(folder)
+    written = head.get("files", {})
+    own = _content(head)
+    found = [] if head.get("content", own) == own else [folder / "plan.json"]  # older plans do not say
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
         if name not in written or file_digest(path) != written[name]:
-            return path
-    return None
+            found.append(path)
+    return found
 
 
 def asked_for(folder: Path) -> dict[str, Any] | None:

@@ -80,21 +80,38 @@ def ended_row(example: Example, kind: Kind, eos: str) -> dict[str, Any]:
 
 
 def example_from_row(row: Mapping[str, Any]) -> Example:
-    """The inverse of `sft_row`; held-out wordings and options are not part of a plan."""
-    known = {"id": row["id"], "source": row["source"], "stage": row["stage"]}
+    """The inverse of `sft_row`; held-out wordings and options are not part of a plan.
+
+    Raises:
+        KeyError: A key is missing.
+        TypeError: A value is of a wrong kind.
+        ValueError: A value is not what it should be.
+    """
+    known: dict[str, Any] = {
+        "id": _text_of(row, "id"),
+        "source": _text_of(row, "source"),
+        "stage": _text_of(row, "stage"),
+    }
     if "text" in row:
-        return Example(prompt="", response=row["text"], **known)
+        return Example(prompt="", response=_text_of(row, "text"), **known)
     if isinstance(row["completion"], str):
-        return Example(prompt=row["prompt"], response=row["completion"], **known)
+        return Example(prompt=_text_of(row, "prompt"), response=row["completion"], **known)
     [reply] = row["completion"]
     template = {"tools": json.loads(row["tools"])} if "tools" in row else {}
     return Example(
         prompt=prompt_from_data(row["prompt"]),
-        response=reply["content"],
+        response=_text_of(reply, "content"),
         template={**template, **row.get("chat_template_kwargs", {})},
         response_extra={name: value for name, value in reply.items() if name not in ("role", "content")},
         **known,
     )
+
+
+def _text_of(row: Mapping[str, Any], name: str) -> str:
+    value = row[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name!r} is {value!r}, and should be a text")
+    return value
 
 
 def text_row(document: Document) -> Example:
@@ -109,8 +126,8 @@ def cpt_row(document: Document) -> dict[str, Any]:
 
 
 def document_from_row(row: Mapping[str, Any]) -> Document:
-    """The inverse of `cpt_row`."""
-    return Document(**row)
+    """The inverse of `cpt_row`; raises as `example_from_row`."""
+    return Document(**{**row, "id": _text_of(row, "id"), "text": _text_of(row, "text")})
 
 
 def _template(example: Example) -> dict[str, Any]:
