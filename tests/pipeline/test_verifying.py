@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,32 @@ def test_arms_are_run_compared_and_written(tmp_path: Path):
     matrix = pq.read_table(tmp_path / "verdict" / "matrix.parquet").to_pylist()
     assert {(row["kind"], row["cause"]) for row in matrix} >= {("treated", "forgetting"), ("retention", None)}
     assert told["foretold"] == foretold_of(experiment()) and "40 items" in told["foretold"][0]
+
+
+def test_what_an_arm_takes_out_is_no_harm(tmp_path: Path):
+    whole = experiment()
+    gone = frozenset({("rival", "main"), ("wrong", "main"), ("forgetting-00", "main")})
+    what = replace(whole, arms=(replace(whole.arms[0], out=gone), whole.arms[1]))
+    stand_in = StandIn(tmp_path / "m")
+
+    def measure(model: Path) -> Iterator[Measured]:
+        yield from stand_in.measure(model)
+        yield Measured("rival", "main", "learned", "placebo" in str(model), None)
+        yield Measured("wrong", "main", "flagged", "placebo" in str(model), None)
+        yield Measured("kept", "main", "learned", True, None)
+
+    verify(what, tmp_path / "verdict", train_arm=stand_in.train, measure=measure)
+    rows = [
+        (row["id"], row["kind"])
+        for path in sorted((tmp_path / "verdict" / "work" / "matched" / "seed-0").rglob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
+    assert {id for id, kind in rows if kind == "taken out"} == {"rival", "wrong"}
+    assert {id for id, kind in rows if kind == "learned"} == {"kept"}
+    assert ("forgetting-00", "treated") in rows  # what it treats is counted as it was drawn
+    matrix = pq.read_table(tmp_path / "verdict" / "matrix.parquet").to_pylist()
+    harm = {row["kind"]: (row["n"], row["effect"]) for row in matrix if row["outcome"] == "training"}
+    assert harm["taken out"] == (2, -1.0) and harm["learned"] == (1, 0.0)
 
 
 def test_what_is_done_is_not_run_again(tmp_path: Path):

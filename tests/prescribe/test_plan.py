@@ -205,6 +205,18 @@ def test_only_unsafe_plans_leave_examples_out() -> None:
     assert (edit.safe, edit.others, edit.tokens) == (False, ("ex-4",), -3 * 6)
 
 
+@pytest.mark.parametrize("cause", ["knowledge_gap", "undertraining", "base_conflict"])
+def test_the_wrong_one_of_a_contradiction_is_not_taught_whatever_its_cause(cause: str) -> None:
+    wrong = replace(contradicting()[0], cause=cause)
+    found = {"ex-4": documents(SOME[4])}
+    kept = plan([wrong], material(SOME, found), TERMS)
+    assert [(edit.remedy, edit.action) for edit in kept.edits] == [("conflict", "apart")]
+    assert counted(kept)["ex-4"] == 3 and not [one for one in kept.cpt if one.source != "general"]
+    assert [(one.id, one.cause) for one in kept.unmended] == [("ex-4", cause)]
+    out = plan([wrong], material(SOME, found), Terms(step=4, options=Options(unsafe=True)))
+    assert "ex-4" not in counted(out) and [edit.others for edit in out.edits] == [("ex-4",)]
+
+
 def test_a_repair_trains_the_flagged_examples_and_some_that_protect() -> None:
     findings = [finding(SOME[4], "undertraining"), finding(SOME[0], "forgetting")]
     findings += [finding(one, None, learned=True) for one in SOME if one.id not in ("ex-0", "ex-4")]

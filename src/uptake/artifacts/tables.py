@@ -94,7 +94,8 @@ OUTCOMES = pa.schema(
 
 `kind` is what the arm does with the item: "treated" (assigned to it), "untreated" (flagged, and assigned to another),
 "retention", "earlier" or "learned" (never flagged: what must not get worse; learned in a stage before the last, or in
-the last). `cause`, `unit` and `remedy` are null where there are none, `remedy` also in arms that treat with nothing.
+the last), or "taken out" (whatever it was, the arm's plan does not train it). `cause`, `unit`
+and `remedy` are null where there are none, `remedy` also in arms that treat with nothing.
 `recalled_heldout` is the share of the held-out wordings, null without any. `tokens` are the training tokens that the
 arm spends on the item; null where it is not treated.
 """

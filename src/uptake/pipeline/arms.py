@@ -19,7 +19,7 @@ from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.prescribing import key_of, processes_of
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
 from uptake.prescribe import FOR_CAUSE
-from uptake.remedies.remedy import told
+from uptake.remedies.conflict import judged_wrong
 from uptake.types import Finding, Plan
 from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
 
@@ -161,8 +161,8 @@ def prepare(
 def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
     """What can be randomised, and in words what cannot."""
     flagged = [one for one in diagnosis if not one.learned]
-    wrong = [one for one in flagged if _is_wrong(one)]
-    unknown = [one for one in flagged if one.cause not in FOR_CAUSE]
+    wrong = [one for one in flagged if judged_wrong(one)]
+    unknown = [one for one in flagged if one.cause not in FOR_CAUSE and not judged_wrong(one)]
     notes = []
     if wrong:
         notes.append(
@@ -170,7 +170,7 @@ def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
         )
     if unknown:
         notes.append(f"in no arm: {len(unknown)} without a cause that a remedy is known for")
-    kept = [one for one in flagged if one.cause in FOR_CAUSE and not _is_wrong(one)]
+    kept = [one for one in flagged if one.cause in FOR_CAUSE and not judged_wrong(one)]
     if not kept:
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(
@@ -179,10 +179,6 @@ def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
             fix="look at the diagnosis: uptake show, or uptake report",
         )
     return kept, notes
-
-
-def _is_wrong(finding: Finding) -> bool:
-    return finding.cause == "data_conflict" and told(finding, "data_conflict", "likely_wrong") is True
 
 
 def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:
@@ -196,7 +192,9 @@ def _remedy(one: Assigned) -> str:
 def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:
     """An arm, with what its plan spends on each item."""
     tokens = _tokens(drawn)
-    return Arm(name, {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()})
+    treated = {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
+    gone = {name for edit in drawn.edits if edit.action == "drop" for name in edit.others}
+    return Arm(name, treated, frozenset(key for key, own in names.items() if own in gone))
 
 
 def _tokens(drawn: Plan) -> dict[str, float]:

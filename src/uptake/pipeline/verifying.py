@@ -41,10 +41,12 @@ class Arm:
     Attributes:
         name: `matched`, `placebo`, `nothing`, or the name of a remedy; also of its folder.
         treated: The items that are assigned to it, and what is done with each.
+        out: Examples that its plan takes out of training: not to know them is no harm.
     """
 
     name: str
     treated: Mapping[Key, Treatment]
+    out: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _parts(experiment: Experiment, arm: Arm, seed: int, place: Path) -> Parts:
 def _key(experiment: Experiment, arm: Arm, seed: int) -> str:
     treated = [[*key, asdict(arm.treated[key])] for key in sorted(arm.treated)]
     assigned = [asdict(one) for one in experiment.assigned]
-    return digest(experiment.key, arm.name, treated, assigned, seed)
+    return digest(experiment.key, arm.name, treated, sorted(arm.out), assigned, seed)
 
 
 def _rows(experiment: Experiment, arm: Arm, seed: int, measured: Iterable[Measured]) -> Iterator[dict[str, Any]]:
@@ -189,7 +191,13 @@ def _rows(experiment: Experiment, arm: Arm, seed: int, measured: Iterable[Measur
         assigned = flagged.get(key) if one.kind == "flagged" else None
         missing.pop(key, None)
         treatment = arm.treated.get(key) if assigned else None
-        kind = one.kind if one.kind != "flagged" else "untreated" if treatment is None else "treated"
+        kind: str = one.kind
+        if treatment is not None:
+            kind = "treated"
+        elif key in arm.out:
+            kind = "taken out"
+        elif kind == "flagged":
+            kind = "untreated"
         yield {
             "id": one.id,
             "stage": one.stage,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from uptake.errors import UptakeError
 from uptake.prescribe.material import Material
 from uptake.remedies import REMEDIES, Options, Patients
+from uptake.remedies.conflict import CONFLICT, judged_wrong
 from uptake.types import Edit, Finding, Unmended
 
 FOR_CAUSE: Mapping[str, str] = {remedy.cause: name for name, remedy in REMEDIES.items()}
@@ -22,7 +23,7 @@ def treat(
         findings: Examples that were not learned, the most urgent first.
         material: What there is to mend them with.
         options: The user's choices.
-        chosen: By id, the remedy that an example gets; None for none. Others get that of their cause.
+        chosen: By id, the remedy that an example gets; None for none. Others get what `remedy_for` says.
 
     Raises:
         UptakeError: A remedy is unknown.
@@ -35,7 +36,7 @@ def treat(
         if finding.id in chosen:
             name = chosen[finding.id]
         else:
-            name = FOR_CAUSE.get(finding.cause or "")
+            name = remedy_for(finding)
             if name is None:
                 unmended.append(Unmended(finding.id, finding.cause or "", _why_none(finding)))
         if name is not None:
@@ -49,6 +50,15 @@ def treat(
             edits += treatment.edits
             unmended += treatment.unmended
     return edits, unmended
+
+
+def remedy_for(finding: Finding) -> str | None:
+    """The remedy of an example that was not learned; None where there is none.
+
+    That of its cause, but where it is likely the wrong one of a contradiction: documents or further exposures would
+    teach what is wrong, whatever it was not learned for.
+    """
+    return CONFLICT.name if judged_wrong(finding) else FOR_CAUSE.get(finding.cause or "")
 
 
 def _why_none(finding: Finding) -> str:

@@ -18,16 +18,16 @@ def _treat(patients: Patients) -> Treatment:
             unmended.append(Unmended(finding.id, finding.cause or "", reason))
         elif not _mislabelled(finding) or not patients.options.unsafe:
             edits.append(_apart(finding, rivals))
-            if _is_wrong(finding):
+            if judged_wrong(finding):
                 reason = "it is likely the wrong one of a contradiction: mend its response, or give --unsafe"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
         else:
-            wrong = (finding.id,) if _is_wrong(finding) else rivals
+            wrong = (finding.id,) if judged_wrong(finding) else rivals
             out = tuple(name for name in wrong if name not in gone)
             gone.update(out)
             if out:
                 edits.append(_drop(finding, out))
-            if _is_wrong(finding):
+            if judged_wrong(finding):
                 reason = "it goes out: it is likely the wrong one of a contradiction"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
     return Treatment(tuple(edits), tuple(unmended))
@@ -37,7 +37,8 @@ def _mislabelled(finding: Finding) -> bool:
     return told(finding, "data_conflict", "verdict") == "mislabelled"
 
 
-def _is_wrong(finding: Finding) -> bool:
+def judged_wrong(finding: Finding) -> bool:
+    """Whether an example is likely the wrong one of a contradiction, whatever it was not learned for."""
     return _mislabelled(finding) and told(finding, "data_conflict", "likely_wrong") is True
 
 

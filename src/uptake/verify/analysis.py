@@ -15,10 +15,10 @@ from uptake.stats import Interval, holm, mcnemar_exact
 from uptake.verify.arms import Key
 from uptake.verify.crossed import crossed_mean
 
-Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier", "learned"]
+Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier", "learned", "taken out"]
 Outcome: TypeAlias = Literal["heldout", "training"]
 
-KINDS: tuple[Kind, ...] = ("treated", "untreated", "retention", "earlier", "learned")
+KINDS: tuple[Kind, ...] = ("treated", "untreated", "retention", "earlier", "learned", "taken out")
 OUTCOMES: tuple[Outcome, ...] = ("heldout", "training")
 
 
