@@ -88,11 +88,15 @@ def run(trainable: Path, tmp_path: Path) -> Path:
     path = write_run(tmp_path, trainable, corpus="./corpus.jsonl", general="./general.jsonl")
     write_rows(tmp_path / "early.jsonl", EARLY)
     write_rows(tmp_path / "main.jsonl", MAIN)
-    collected = Collector([*findings(EARLY, "early"), *findings(MAIN, "main")])
+    diagnosed(tmp_path, EARLY)
+    return path
+
+
+def diagnosed(folder: Path, early: Sequence[dict[str, Any]]) -> None:
+    collected = Collector([*findings(early, "early"), *findings(MAIN, "main")])
     list(collected)
     models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
-    write_diagnosis(tmp_path / "run" / "diagnosis", collected, {"run": {"models": models}})
-    return path
+    write_diagnosis(folder / "run" / "diagnosis", collected, {"run": {"models": models}})
 
 
 def test_a_diagnosis_becomes_a_plan(run: Path) -> None:
@@ -130,6 +134,22 @@ def test_nothing_of_the_users_is_changed(run: Path) -> None:
     before = {path: path.read_bytes() for path in files}
     prescribe_run(load_run(run), unsafe=True)
     assert {path: path.read_bytes() for path in files} == before
+
+
+def test_what_lies_where_a_plan_goes_is_not_deleted(run: Path) -> None:
+    notes = run.parent / "run" / "plan" / "notes.txt"
+    notes.parent.mkdir(parents=True)
+    notes.write_text("mine")
+    with pytest.raises(UptakeError, match="notes.txt was changed"):
+        prescribe_run(load_run(run))
+    assert notes.read_text() == "mine"
+
+
+def test_labels_that_changed_since_the_diagnosis_are_refused(run: Path) -> None:
+    rows = [{**row, "completion": " Lima"} for row in MAIN]
+    write_rows(run.parent / "main.jsonl", rows)
+    with pytest.raises(UptakeError, match="which the data do not hold so"):
+        prescribe_run(load_run(run))
 
 
 def test_more_processes_are_planned_for(run: Path) -> None:
@@ -250,6 +270,7 @@ def with_limits(run: Path, early: int, main: int, **keys: Any) -> RunConfig:
     """The run with a `max_length` of its own for each stage, and a row of the early one with a longer prompt."""
     rows = [{**row, "prompt": f"{'? ' * 12}{row['prompt']}"} if row["id"] == "e-2" else row for row in EARLY]
     write_rows(run.parent / "early.jsonl", rows)
+    diagnosed(run.parent, rows)
     limits = {"early": early, "main": main}
     stages = [
         {"name": name, "dataset": str(run.parent / f"{name}.jsonl"), "training": {"max_length": limit}}

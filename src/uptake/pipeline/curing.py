@@ -110,7 +110,7 @@ def cure_run(
             healthy = _all_learned(config)
         if healthy:
             return None
-        plan = read_plan(planned)
+        plan, content = read_plan(planned), content_of(planned)  # another may lie there when this one is trained
         model = apply(plan, config, folder, progress=progress)
         if not first:
             return None
@@ -123,7 +123,7 @@ def cure_run(
         )
         groups = compared(before, after, _taken_out(plan))
         retention = _retention(before.summary(), after.summary())
-        about = {"plan": content_of(planned), "diagnosis": before.digest()}
+        about = {"plan": content, "diagnosis": before.digest()}
         told = {**about, "groups": [asdict(one) for one in groups], "retention": retention}
         write_json(folder / "cure.json", {**told, "cost": {**asdict(plan.cost), "total": plan.cost.total}})
         return Cured(model, after, groups, retention, plan.cost, aside)

@@ -11,6 +11,7 @@ from uptake.artifacts import chunks
 from uptake.config import RunConfig
 from uptake.corpus import guard
 from uptake.data import LoadOptions, bad_rows_error, stream
+from uptake.detect.judge import prompt_text
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis
@@ -135,7 +136,7 @@ def read_material(
     """
     examples = _examples(config, tell)
     names = _names(examples)
-    findings = _findings(diagnosis, names, tell)
+    findings = _findings(diagnosis, examples, names, tell)
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
     asking = [one for one in findings if not one.learned]
     if not whatever_cause:
@@ -207,7 +208,10 @@ def _names(examples: Sequence[Example]) -> dict[tuple[str, str], str]:
     return {(one.id, one.stage): one.id if len(stages[one.id]) == 1 else f"{one.id}@{one.stage}" for one in examples}
 
 
-def _findings(diagnosis: Diagnosis, names: Mapping[tuple[str, str], str], tell: Progress) -> list[Finding]:
+def _findings(
+    diagnosis: Diagnosis, examples: Sequence[Example], names: Mapping[tuple[str, str], str], tell: Progress
+) -> list[Finding]:
+    known = {(one.id, one.stage): one for one in examples}
     called: dict[str, list[str]] = {}
     for (identity, _), name in names.items():
         called.setdefault(identity, []).append(name)
@@ -215,13 +219,14 @@ def _findings(diagnosis: Diagnosis, names: Mapping[tuple[str, str], str], tell: 
     tell("findings", 0, total)
     found: list[Finding] = []
     for finding in diagnosis:
-        own = names.get((finding.id, finding.stage))
-        if own is None:
+        one = known.get((finding.id, finding.stage))
+        if one is None or (prompt_text(one.prompt), one.response) != (finding.prompt, finding.response):
             raise UptakeError(
-                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold",
+                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
                 expected="the data that were diagnosed",
                 fix="run `uptake diagnose` again",
             )
+        own = names[finding.id, finding.stage]
         found.append(replace(finding, id=own, evidence=_needed(finding, called)))
         if len(found) % AT_ONCE == 0 or len(found) == total:
             tell("findings", len(found), total)

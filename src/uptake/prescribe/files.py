@@ -263,13 +263,13 @@ def refuse_changed(folder: Path) -> None:
 
 
 def changed(folder: Path) -> list[Path]:
-    """The files of a plan that somebody changed since it was written, or added.
+    """The files of a plan that somebody changed since it was written, or added; without a plan, all that lie there.
 
     Raises:
         UptakeError: The plan cannot be read.
     """
     if not (folder / "plan.json").exists():
-        return []
+        return list(_paths(folder))
     head = _read_head(folder)
     written = head.get("files", {})
     own = _content(head)
