@@ -72,7 +72,7 @@ def told(verdict: Mapping[str, Any]) -> dict[str, Any]:
             if one["outcome"] == outcome and one["p_holm"] is not None and one["p_holm"] < 0.05
             if one["effect"][0] > 0
         )
-        for outcome in ("heldout", "training")
+        for outcome in ("primary", "heldout", "training")
     }
     return rows | {"best": verdict["best"], "sentence": verdict["sentence"]}
 

@@ -75,7 +75,7 @@ def test_without_a_diagnosis_it_says_what_to_do(run: Path):
 
 def test_a_matrix_is_shown_with_causes_and_remedies():
     # ten items a cell in two trainings: `replay` mends forgetting alone, nothing else does anything
-    design = Design(matched={"forgetting": "replay", "knowledge_gap": "knowledge"})
+    design = Design(matched={"forgetting": "replay", "knowledge_gap": "knowledge"}, primary={})
     rows = []
     for arm in ("replay", "knowledge", "placebo"):
         for seed in (0, 1):

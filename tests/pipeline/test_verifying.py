@@ -21,7 +21,7 @@ from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, fore
 from uptake.verify import Assigned, Design
 
 CAUSES = ("forgetting", "knowledge_gap")
-DESIGN = Design(matched={"forgetting": "replay", "knowledge_gap": "knowledge"})
+DESIGN = Design(matched={"forgetting": "replay", "knowledge_gap": "knowledge"}, primary={})
 
 
 def experiment(key: str = "k", seeds: tuple[int, ...] = (0, 1, 2)) -> Experiment:

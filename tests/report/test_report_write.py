@@ -133,12 +133,13 @@ def later_steps(run: Path) -> None:
     summary = json.loads((run / "diagnosis" / "summary.json").read_text())
     summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
     write_json(run / "cured" / "diagnosis" / "summary.json", summary)
-    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "outcome": "heldout"})
+    primary = {"knowledge_gap": "heldout"}
+    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "primary": primary})
     cell = {
         "cause": "forgetting",
         "remedy": "replay",
         "kind": "treated",
-        "outcome": "heldout",
+        "outcome": "primary",
         "effect": 0.12,
         "low": 0.02,
         "high": 0.2,
@@ -164,6 +165,7 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     assert after is not None
     assert f"8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}]" in text  # 5 of 60 are not learned after the cure
     assert "Replay mended 12 points." in text
+    assert "Recall in held-out wordings (knowledge_gap), and in the training wording (forgetting), less" in text
     assert "forgetting replay +12 [+2, +20] n 31 knowledge gap replay +31 n 31" in text and "+99" not in text
 
 
@@ -171,7 +173,7 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
     digest = file_digest(run / "diagnosis" / "diagnosis.parquet")
-    told = {"sentence": "Replay mended 12 points.", "outcome": "heldout"}
+    told = {"sentence": "Replay mended 12 points.", "primary": {"knowledge_gap": "heldout"}}
     for about, marked in ((digest, 0), ("another", 2)):
         write_json(run / "verdict" / "verdict.json", {**told, "diagnosis": about})
         write_json(run / "cured" / "cure.json", {"diagnosis": about})
@@ -182,7 +184,7 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
 def test_every_remedy_on_every_cause_is_a_matrix_with_the_own_ones_framed(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
-    row = {"kind": "treated", "outcome": "heldout", "n": 9}
+    row = {"kind": "treated", "outcome": "primary", "n": 9}
     effects = {
         ("knowledge_gap", "knowledge"): (0.5, 0.3, 0.7, True),
         ("knowledge_gap", "replay"): (-0.4, -0.6, -0.2, False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from uptake.errors import UptakeError
 from uptake.verify import Design, compare_arms, from_data, grid, matrix_row, sentence, table, verdict
 from uptake.verify.verdict import as_data
 
-DESIGN = Design(matched={"knowledge_gap": "knowledge", "forgetting": "replay"})
+DESIGN = Design(matched={"knowledge_gap": "knowledge", "forgetting": "replay"}, primary={"knowledge_gap": "heldout"})
 CAUSES = {"knowledge_gap": "knowledge", "forgetting": "replay"}
 
 
@@ -45,6 +45,27 @@ def test_an_item_is_held_against_itself_in_the_control():
     # spill-over: c and d, which `matched` does not treat: (1 − 1) / 4
     assert told["untreated", None].difference == 0.0 and told["untreated", None].tokens is None
     assert told["treated", "knowledge_gap"].remedy == "knowledge"
+
+
+def test_each_cause_is_judged_by_the_outcome_that_was_fixed_for_it():
+    # gap: held-out ½ against 0 and 1 against ½; forgetting: training wording 1, 1 against 0, 1: (½ + ½ + 1 + 0) / 4
+    gap = {"cause": "knowledge_gap", "remedy": "knowledge", "kind": "treated"}
+    forgotten = {"cause": "forgetting", "remedy": "replay", "kind": "treated"}
+    rows = [
+        row("g", "matched", 0, False, **gap, recalled_heldout=0.5),
+        row("g", "matched", 1, False, **gap, recalled_heldout=1.0),
+        row("g", "placebo", 0, True, cause="knowledge_gap", recalled_heldout=0.0),
+        row("g", "placebo", 1, True, cause="knowledge_gap", recalled_heldout=0.5),
+        row("f", "matched", 0, True, **forgotten, recalled_heldout=0.0),
+        row("f", "matched", 1, True, **forgotten, recalled_heldout=0.0),
+        row("f", "placebo", 0, False, cause="forgetting", recalled_heldout=1.0),
+        row("f", "placebo", 1, True, cause="forgetting", recalled_heldout=1.0),
+    ]  # fmt: skip
+    found = {(one.cause, one.outcome): one.difference for one in compare_arms(rows, DESIGN) if one.kind == "treated"}
+    assert found[None, "primary"] == 0.5
+    assert found["knowledge_gap", "primary"] == found["knowledge_gap", "heldout"] == 0.5
+    assert found["forgetting", "primary"] == found["forgetting", "training"] == 0.5
+    assert found["forgetting", "heldout"] == -1.0 and found["knowledge_gap", "training"] == -1.0
 
 
 def planted(effects: dict[tuple[str, str], float], n: int = 60, seeds: int = 3, seed: int = 0) -> list[dict]:
@@ -136,7 +157,11 @@ def test_a_verdict_is_json_and_a_table_and_a_sentence():
     found = compare_arms(planted({("knowledge", "knowledge_gap"): 0.6, ("replay", "forgetting"): 0.6}), DESIGN)
     told = verdict(found, DESIGN, foretold=["enough"])
     assert json.loads(json.dumps(told, allow_nan=False))["foretold"] == ["enough"]
-    assert told["outcome"] == "heldout" and told["seeds"] == 3 and sorted(told["by_cause"]) == sorted(CAUSES)
+    assert (
+        told["primary"] == {"knowledge_gap": "heldout"}
+        and told["seeds"] == 3
+        and sorted(told["by_cause"]) == sorted(CAUSES)
+    )
     assert told["best"]["forgetting"] == {"by_effect": "replay", "by_tokens": "replay", "matched": "replay"}
     assert "The remedies helped. The remedy knowledge cost the retention set -" in told["sentence"]
     assert pa.Table.from_pylist([matrix_row(one) for one in found], schema=MATRIX).num_rows == len(found)
@@ -147,10 +172,10 @@ def test_a_verdict_is_json_and_a_table_and_a_sentence():
 
 def test_what_it_cost_is_told_of_arms_that_treat_and_only_where_it_is_no_chance():
     helped = {("knowledge", "knowledge_gap"): 0.6, ("replay", "forgetting"): 0.6}
-    rows = [{**one, "recalled_heldout": 1.0} if one["kind"] == "retention" else one for one in planted(helped)]
+    rows = [{**one, "recalled_training": True} if one["kind"] == "retention" else one for one in planted(helped)]
     nobody = {"arm": "nothing", "tokens": None}
     idle = [
-        {**one, **nobody, **({"recalled_heldout": 0.0} if one["kind"] == "retention" else {"kind": "untreated"})}
+        {**one, **nobody, **({"recalled_training": False} if one["kind"] == "retention" else {"kind": "untreated"})}
         for one in rows
         if one["arm"] == "placebo"
     ]
@@ -193,3 +218,16 @@ def test_a_sentence_claims_nothing_that_may_be_chance():
     told = sentence(compare_arms(planted({}), DESIGN), DESIGN)
     assert "That may be chance" in told and "helped." not in told.split("does not show")[0]
     assert sentence([], DESIGN).startswith("No item was treated")
+
+
+def test_a_sentence_says_how_the_items_were_asked():
+    found = compare_arms(planted({}), DESIGN)
+    assert "asked in other words (knowledge_gap) or in the training wording (all other causes)" in sentence(
+        found, DESIGN
+    )
+    for wording, said in (
+        ("heldout", "when asked in other words;"),
+        ("training", "when asked in the training wording;"),
+    ):
+        design = replace(DESIGN, primary=dict.fromkeys(CAUSES, wording))
+        assert said in sentence(compare_arms(planted({}), design), design)

@@ -13,14 +13,14 @@ from uptake.errors import UptakeError
 from uptake.pipeline.applying import apply
 from uptake.pipeline.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
 from uptake.pipeline.cohort import Progress
-from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
+from uptake.pipeline.diagnosis import read_diagnosis
+from uptake.pipeline.eligibility import eligible
 from uptake.pipeline.equal_cost import Spent
 from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.prescribing import key_of, processes_of
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
 from uptake.prescribe import FOR_CAUSE
-from uptake.remedies.conflict import judged_wrong
-from uptake.types import Finding, Plan
+from uptake.types import Plan
 from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
 
 VERIFY_VERSION = 3
@@ -100,10 +100,7 @@ def prepare(
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
 ) -> Prepared:
-    """Randomise what was not learned, draw up the arms and count what they cost; nothing is trained.
-
-    Examples of which no cause was found are in no arm, nor are those that are judged to be the wrong ones of a
-    contradiction: there is no remedy for the first, and to learn the second would be no success.
+    """Randomise what was not learned (see `eligible`), draw up the arms and count what they cost; nothing is trained.
 
     Args:
         config: A diagnosed run.
@@ -123,16 +120,15 @@ def prepare(
         )
     diagnosis = read_diagnosis(config.output_dir)
     asked = questions(config, diagnosis)
-    flagged, notes = _eligible(diagnosis)
-    if any(one.cause == "data_conflict" for one in flagged) and not unsafe:
-        notes.append(APART)
+    reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
+    part = eligible(diagnosis, reworded)
     if matrix:
-        assigned = assign_to_remedies(flagged, FOR_CAUSE, config.seed)
+        assigned = assign_to_remedies(part.flagged, FOR_CAUSE, config.seed)
     else:
-        assigned = assign(flagged, ("matched", CONTROL), config.seed)
+        assigned = assign(part.flagged, ("matched", CONTROL), config.seed)
     treating = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    drawing, names = drawing_of(config, diagnosis, given, flagged, unsafe, progress)
+    drawing, names = drawing_of(config, diagnosis, given, part.flagged, unsafe, progress)
     plans = {arm: drawing.own(arm, config.seed) for arm in treating}
     cost = Spent(0, 0)
     for drawn in plans.values():
@@ -141,44 +137,19 @@ def prepare(
     arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
     if matrix:
         arms.append(Arm(NOTHING, {}))
-    runs = tuple(config.seed + number for number in range(seeds))
-    key = key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned])
-    notes += drawing.notes
-    notes += [f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes]
-    return Prepared(
-        experiment=Experiment(
-            tuple(arms), assigned, runs, Design(FOR_CAUSE, CONTROL), key, tuple(notes), diagnosis.digest()
-        ),
-        config=config,
-        drawing=drawing,
-        cost=cost,
-        own={arm: Spent.of(drawn) for arm, drawn in plans.items()},
-        plain=next(iter(plans.values())).cost.plain,
-        asked=asked,
+    apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
+    told = (f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)
+    experiment = Experiment(
+        arms=tuple(arms),
+        assigned=assigned,
+        seeds=tuple(config.seed + number for number in range(seeds)),
+        design=Design(FOR_CAUSE, part.primary, CONTROL),
+        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned]),
+        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
+        diagnosis=diagnosis.digest(),
     )
-
-
-def _eligible(diagnosis: Diagnosis) -> tuple[list[Finding], list[str]]:
-    """What can be randomised, and in words what cannot."""
-    flagged = [one for one in diagnosis if not one.learned]
-    wrong = [one for one in flagged if judged_wrong(one)]
-    unknown = [one for one in flagged if one.cause not in FOR_CAUSE and not judged_wrong(one)]
-    notes = []
-    if wrong:
-        notes.append(
-            f"in no arm: {len(wrong)} judged to be the wrong one of a contradiction, which to learn would be no success"
-        )
-    if unknown:
-        notes.append(f"in no arm: {len(unknown)} without a cause that a remedy is known for")
-    kept = [one for one in flagged if one.cause in FOR_CAUSE and not judged_wrong(one)]
-    if not kept:
-        why = "; ".join(notes) or "all were learned"
-        raise UptakeError(
-            f"of {len(flagged)} examples that were not learned none can be treated: {why}",
-            expected="examples with a cause that a remedy is known for",
-            fix="look at the diagnosis: uptake show, or uptake report",
-        )
-    return kept, notes
+    own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
+    return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
 
 
 def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:

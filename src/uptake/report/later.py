@@ -153,7 +153,7 @@ class Verdict:
 
     Attributes:
         sentence: The verdict in one sentence.
-        outcome: What was asked: `heldout` or `training` wordings.
+        primary: By cause what its items were asked in: `heldout` wordings or the `training` wording.
         causes: The rows of the matrix.
         remedies: Its columns, the remedy of the first cause first, so that matched cells form its diagonal.
         cells: By cause and remedy.
@@ -162,12 +162,21 @@ class Verdict:
     """
 
     sentence: str = ""
-    outcome: str = ""
+    primary: Mapping[str, str] = field(default_factory=dict)
     causes: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     cells: Mapping[tuple[str, str], Cell] = field(default_factory=dict)
     unread: str | None = None
     stale: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """How the items of the matrix were asked, in words."""
+        by = {
+            said: [cause for cause in self.causes if (self.primary.get(cause) == "heldout") == held_out]
+            for said, held_out in (("held-out wordings", True), ("the training wording", False))
+        }
+        return ", and ".join(f"in {said} ({', '.join(causes)})" for said, causes in by.items() if causes)
 
 
 def read_verdict(output_dir: Path) -> Verdict | None:
@@ -184,14 +193,14 @@ def read_verdict(output_dir: Path) -> Verdict | None:
         cells = {
             (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"], row["n"], row["matched"])
             for row in rows
-            if row["kind"] == "treated" and row["outcome"] == told["outcome"] and row["cause"] and row["remedy"]
+            if row["kind"] == "treated" and row["outcome"] == "primary" and row["cause"] and row["remedy"]
             if row["effect"] is not None
         }
         causes = tuple(sorted({cause for cause, _ in cells}))
         own = [remedy for cause, remedy in sorted(cells) if cells[cause, remedy].matched]
         remedies = tuple(dict.fromkeys([*own, *(remedy for _, remedy in sorted(cells))]))
         stale = _stale(output_dir, told.get("diagnosis"), "uptake verify")
-        return Verdict(told["sentence"], told["outcome"], causes, remedies, cells, stale=stale)
+        return Verdict(told["sentence"], dict(told["primary"]), causes, remedies, cells, stale=stale)
     except (UptakeError, AttributeError, KeyError, TypeError, OSError, pa.ArrowException) as error:
         return Verdict(unread=_why(path, error))
 

@@ -5,7 +5,7 @@ Pure functions: nothing here trains or reads a file. `uptake.pipeline.verifying`
 
 from __future__ import annotations
 
-from uptake.verify.analysis import Comparison, Design, compare_arms
+from uptake.verify.analysis import Comparison, Design, Wording, compare_arms
 from uptake.verify.arms import Assigned, Key, assign, assign_to_remedies
 from uptake.verify.crossed import Crossed, crossed_mean
 from uptake.verify.power import Expected, detectable, forecast, foretold, power, too_few
@@ -18,6 +18,7 @@ __all__ = [
     "Design",
     "Expected",
     "Key",
+    "Wording",
     "assign",
     "assign_to_remedies",
     "compare_arms",

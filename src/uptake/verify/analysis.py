@@ -16,10 +16,11 @@ from uptake.verify.arms import Key
 from uptake.verify.crossed import crossed_mean
 
 Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier", "learned", "taken out"]
-Outcome: TypeAlias = Literal["heldout", "training"]
+Wording: TypeAlias = Literal["heldout", "training"]
+Outcome: TypeAlias = Literal["primary", "heldout", "training"]
 
 KINDS: tuple[Kind, ...] = ("treated", "untreated", "retention", "earlier", "learned", "taken out")
-OUTCOMES: tuple[Outcome, ...] = ("heldout", "training")
+OUTCOMES: tuple[Outcome, ...] = ("primary", "heldout", "training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Comparison:
         remedy: What the items were treated with; None: several remedies, or none.
         cause: The items' cause; None: all causes.
         kind: What the arm does with the items.
-        outcome: Recall in `heldout` wordings (a share of them) or in the `training` wording.
+        outcome: Recall in `heldout` wordings (a share of them), in the `training` wording, or the `primary` outcome: of
+            each item the one that was fixed for its cause.
         matched: The remedy is the one for the cause.
         n: Items.
         units: Units of items that were assigned together.
@@ -77,11 +79,14 @@ class Design:
 
     Attributes:
         matched: The remedy of each cause.
+        primary: By cause the outcome that its remedy is judged by, fixed before anything is trained. What has no cause
+            (retention, what was learned), or one that is not named, is judged in the training wording.
         control: Name of the arm that all others are compared with.
         level: Confidence level of the intervals.
     """
 
     matched: Mapping[str, str]
+    primary: Mapping[str, Wording]
     control: str = "placebo"
     level: float = 0.95
 
@@ -131,7 +136,7 @@ def compare_arms(rows: Iterable[Row], design: Design) -> list[Comparison]:
 
 
 _NOTHING = Comparison(
-    arm="", remedy=None, cause=None, kind="treated", outcome="heldout", matched=False, n=0, units=0, seeds=0,
+    arm="", remedy=None, cause=None, kind="treated", outcome="primary", matched=False, n=0, units=0, seeds=0,
     arm_rate=0.0, control_rate=0.0, difference=0.0, effect=None, p=None, gained=0, lost=0, mcnemar_p=1.0,
     tokens=None, per_million=None,
 )  # fmt: skip
@@ -184,12 +189,14 @@ def _compared(about: Comparison, cell: Mapping[Key, str], table: Table, design: 
     first = table[design.control, seeds[0]]
     found = []
     for outcome in OUTCOMES:
-        name = f"recalled_{outcome}"
-        keys = [key for key in sorted(cell) if first[key][name] is not None]
+        name = {key: _name(first[key], outcome, design) for key in cell}
+        keys = [key for key in sorted(cell) if first[key][name[key]] is not None]
         if not keys:
             continue
-        values = np.array([[_recalled(table, cell[key], seed, key, name) for seed in seeds] for key in keys])
-        controls = np.array([[_recalled(table, design.control, seed, key, name) for seed in seeds] for key in keys])
+        values, controls = (
+            np.array([[_recalled(table[of[key], seed], key, name[key]) for seed in seeds] for key in keys])
+            for of in (cell, dict.fromkeys(keys, design.control))
+        )
         codes = {unit: number for number, unit in enumerate(dict.fromkeys(_unit(first[key]) for key in keys))}
         unit = np.array([codes[_unit(first[key])] for key in keys])
         totals = np.zeros((len(codes), len(seeds)))
@@ -222,14 +229,20 @@ def _compared(about: Comparison, cell: Mapping[Key, str], table: Table, design: 
     return found
 
 
-def _recalled(table: Table, arm: str, seed: int, key: Key, name: str) -> float:
-    value = table[arm, seed][key][name]
-    if value is None:
+def _name(row: Row, outcome: Outcome, design: Design) -> str:
+    """The column that holds an outcome of an item."""
+    wording = design.primary.get(row["cause"], "training") if outcome == "primary" else outcome
+    return f"recalled_{wording}"
+
+
+def _recalled(items: Mapping[Key, Row], key: Key, name: str) -> float:
+    row = items[key]
+    if row[name] is None:
         raise UptakeError(
-            f"{key[0]!r} has no {name} in the arm {arm!r} with the seed {seed}, and has it elsewhere",
+            f"{key[0]!r} has no {name} in the arm {row['arm']!r} with the seed {row['seed']}, and has it elsewhere",
             expected="every item measured alike in every arm",
         )
-    return float(value)
+    return float(row[name])
 
 
 def _unit(row: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from uptake.artifacts.tables import MATRIX
 from uptake.stats import Interval, holm
-from uptake.verify.analysis import OUTCOMES, Comparison, Design, Kind, Outcome
+from uptake.verify.analysis import Comparison, Design, Kind
 
 
 def verdict(
@@ -25,24 +25,21 @@ def verdict(
         notes: What the reader should know about the arms.
 
     Returns:
-        JSON-serialisable; the keys are explained in docs/verify.md. The main outcome is recall in held-out wordings
-        where there are any, else in the training wording.
+        JSON-serialisable; the keys are explained in docs/verify.md.
     """
-    outcome = main_outcome(comparisons)
-    overall = _overall(comparisons, outcome)
-    best = _best([one for one in comparisons if one.outcome == outcome])
+    overall = _overall(comparisons)
     return {
         "control": design.control,
         "level": design.level,
-        "outcome": outcome,
+        "primary": dict(design.primary),
         "seeds": 0 if overall is None else overall.seeds,
         "overall": None if overall is None else as_data(overall),
         "by_cause": {
             one.cause: as_data(one)
             for one in comparisons
-            if one.matched and one.kind == "treated" and one.cause is not None and one.outcome == outcome
+            if one.matched and one.kind == "treated" and one.cause is not None and one.outcome == "primary"
         },
-        "best": best,
+        "best": _best(comparisons),
         "comparisons": [as_data(one) for one in comparisons],
         "foretold": list(foretold),
         "notes": list(notes),
@@ -74,19 +71,12 @@ def matrix_row(one: Comparison) -> dict[str, Any]:
     }
 
 
-def main_outcome(comparisons: Sequence[Comparison]) -> Outcome:
-    """Recall in held-out wordings where any treated item has some, else in the training wording."""
-    known = [one.outcome for one in comparisons if one.kind == "treated"]
-    return next((outcome for outcome in OUTCOMES if outcome in known), OUTCOMES[-1])
-
-
 def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
     """What came out, for somebody who reads nothing else."""
-    outcome = main_outcome(comparisons)
-    one = _overall(comparisons, outcome)
+    one = _overall(comparisons)
     if one is None:
         return "No item was treated with the remedy for its cause, so nothing can be said."
-    asked = "asked in other words" if outcome == "heldout" else "asked in the training wording"
+    asked = _asked({one.cause for one in comparisons if one.matched and one.kind == "treated"} - {None}, design)
     head = (
         f"Of {one.n} examples that were not learned, each treated with the remedy for its cause, the model answers "
         f"{one.arm_rate:.0%} when {asked}; with the same training tokens spent on something else it answers "
@@ -103,16 +93,25 @@ def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
         told = "The remedies did harm."
     else:
         told = "That may be chance: this experiment does not show that the remedies helped."
-    return f"{head}: {found}. {told}{_harm(comparisons, outcome, design.level)}"
+    return f"{head}: {found}. {told}{_harm(comparisons, design.level)}"
+
+
+def _asked(causes: Iterable[str | None], design: Design) -> str:
+    """How the items of these causes were asked."""
+    held_out = sorted(cause for cause in causes if cause and design.primary.get(cause) == "heldout")
+    if not held_out:
+        return "asked in the training wording"
+    if len(held_out) == len([cause for cause in causes if cause]):
+        return "asked in other words"
+    return f"asked in other words ({' and '.join(held_out)}) or in the training wording (all other causes)"
 
 
 def grid(comparisons: Sequence[Comparison]) -> list[tuple[str, ...]]:
     """Rows for a terminal, a heading first: a cause a row, a remedy a column; empty where each cause has one remedy."""
-    outcome = main_outcome(comparisons)
     cells = {
         (one.cause, one.remedy): one
         for one in comparisons
-        if one.kind == "treated" and one.cause is not None and one.remedy is not None and one.outcome == outcome
+        if one.kind == "treated" and one.cause is not None and one.remedy is not None and one.outcome == "primary"
     }
     causes = sorted({cause for cause, _ in cells})
     remedies = sorted({remedy for _, remedy in cells})
@@ -133,18 +132,17 @@ def _cell(one: Comparison) -> str:
 
 
 def table(comparisons: Sequence[Comparison], *, cells: bool = True) -> list[tuple[str, ...]]:
-    """Rows for a terminal, a heading first: the main outcome, treated items by remedy and cause, then the rest.
+    """Rows for a terminal, a heading first: the primary outcome, treated items by remedy and cause, then the rest.
 
     Args:
         comparisons: As `compare_arms` returns them.
         cells: Whether remedies on causes that are not theirs are told one by one.
     """
-    outcome = main_outcome(comparisons)
     rows: list[tuple[str, ...]] = [
         ("arm", "remedy", "cause", "items", "n", "with", "without", "effect", "p (Holm)", "per M tokens")
     ]
     for one in comparisons:
-        if one.outcome != outcome or (one.kind == "untreated" and one.cause is not None):
+        if one.outcome != "primary" or (one.kind == "untreated" and one.cause is not None):
             continue
         if not cells and not one.matched and one.kind == "treated":
             continue
@@ -160,9 +158,9 @@ def table(comparisons: Sequence[Comparison], *, cells: bool = True) -> list[tupl
     return rows
 
 
-def _overall(comparisons: Sequence[Comparison], outcome: Outcome) -> Comparison | None:
+def _overall(comparisons: Sequence[Comparison]) -> Comparison | None:
     for one in comparisons:
-        if (one.arm, one.kind, one.cause, one.outcome) == ("matched", "treated", None, outcome):
+        if (one.arm, one.kind, one.cause, one.outcome) == ("matched", "treated", None, "primary"):
             return one
     return None
 
@@ -172,7 +170,8 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
 
     The largest of many effects is often that of the fewest items, and chance.
     """
-    cells = [one for one in comparisons if one.kind == "treated" and one.remedy is not None and one.cause is not None]
+    primary = [one for one in comparisons if one.kind == "treated" and one.outcome == "primary"]
+    cells = [one for one in primary if one.remedy is not None and one.cause is not None]
     found: dict[str, Mapping[str, Any]] = {}
     for cause in sorted({one.cause for one in cells if one.cause is not None}):
         of_cause = [one for one in cells if one.cause == cause]
@@ -186,19 +185,17 @@ def _best(comparisons: Sequence[Comparison]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _harm(comparisons: Sequence[Comparison], outcome: Outcome, level: float) -> str:
+def _harm(comparisons: Sequence[Comparison], level: float) -> str:
     """The worst that happened to what must not get worse, of what is no chance among all that was looked at.
 
-    Arms that treat nobody are not asked about. Retention is often known in the training wording alone.
+    Arms that treat nobody are not asked about.
     """
     treating = {one.arm for one in comparisons if one.kind == "treated"}
     looked = [
         one
         for one in comparisons
-        if one.arm in treating and one.kind in _KEPT and one.cause is None and one.effect is not None
+        if one.arm in treating and one.kind in _KEPT and one.outcome == "primary" and one.effect is not None
     ]
-    known = {(one.arm, one.kind) for one in looked if one.outcome == outcome}
-    looked = [one for one in looked if one.outcome == outcome or (one.arm, one.kind) not in known]
     p_values = holm(np.array([one.p for one in looked], dtype=float))
     worse = [
         (one.effect.estimate, one, one.effect)
