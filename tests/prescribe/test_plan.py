@@ -225,6 +225,7 @@ def test_a_repair_trains_the_flagged_examples_and_some_that_protect() -> None:
     assert {"ex-0", "ex-4"} < set(trained)
     assert len(trained) == 2 + 4
     assert trained["ex-4"] == 3 + 6
+    assert [n for name, n in trained.items() if name not in ("ex-0", "ex-4")] == [1] * 4
 
 
 def test_a_remedy_can_be_chosen_for_each_example() -> None:

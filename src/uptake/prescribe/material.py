@@ -78,7 +78,7 @@ class Terms:
         augmented: Share of documents among the texts that are read, by tokens; the rest is general text (ILP: 0.2).
             Where the budget is small, documents may be half of them.
         readings: How often a passage that states a response is read at most.
-        protection: Examples that protect, for each one that is repaired; for `tuned`.
+        protection: Examples that protect, each trained once, for each one that is repaired; for `tuned`.
         options: The remedies' own.
         training: Settings of the trainer.
         peft: LoRA settings.
@@ -91,7 +91,7 @@ class Terms:
     reading: Literal["before", "within"] = "within"
     augmented: float = 0.2
     readings: int = 6
-    protection: float = 1.0
+    protection: float = 3.0
     options: Options = Options()
     training: Mapping[str, Any] = field(default_factory=dict)
     peft: Mapping[str, Any] | None = None
