@@ -165,7 +165,7 @@ class Prescription(Section):
     exposures: Annotated[Int, Field(ge=2)] = 3
     """How many times as often as the others an undertrained example is trained."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
-    """Learned examples, trained once, beside each one that is repaired, with `--from tuned`."""
+    """Learned examples beside each one that is repaired, with `--from tuned`."""
 
 
 Share = Annotated[Float, Field(ge=0, le=1)]

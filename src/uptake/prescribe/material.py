@@ -78,7 +78,7 @@ class Terms:
         augmented: Share of documents among the texts that are read, by tokens; the rest is general text (ILP: 0.2).
             Where the budget is small, documents may be half of them.
         readings: How often a passage that states a response is read at most.
-        protection: Examples that protect, each trained once, for each one that is repaired; for `tuned`.
+        protection: Examples that protect, for each one that is repaired; for `tuned`.
         options: The remedies' own.
         training: Settings of the trainer.
         peft: LoRA settings.

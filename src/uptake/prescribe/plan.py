@@ -52,7 +52,7 @@ def plan(
     edits, unmended = treat(treated, material, terms.options, remedies or {})
     unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
-    draft = _Draft(material, terms, budget, rows, causes, _out_of_scope(findings, rows, terms, untrained))
+    draft = _Draft(material, terms, budget, rows, causes, _scope(findings, rows, terms, untrained))
     edits = draft.cut_exposures(draft.cut_mixing(edits))
     changes = draft.changes(edits)
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
@@ -89,19 +89,28 @@ def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], materia
         raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
 
 
-def _out_of_scope(
-    findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms, untrained: Iterable[str]
-) -> frozenset[int]:
-    """The rows that nothing is learned from, and those that a repair of the tuned model does not train.
+@dataclass(frozen=True)
+class _Scope:
+    """What is trained less than its stage says.
 
-    A repair trains the flagged ones and those that protect.
+    Attributes:
+        idle: Rows that are not trained: nothing is learned from them, or a repair has no need of them.
+        once: Rows that are trained once.
+    """
 
-    Half of those that protect are what the base knew already, which is what is forgotten first; the rest are drawn from
-    all that was learned.
+    idle: frozenset[int]
+    once: frozenset[int] = frozenset()
+
+
+def _scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms, untrained: Iterable[str]) -> _Scope:
+    """A repair of the tuned model trains the flagged rows, and learned ones that protect.
+
+    Half of these, at least, are what the base knew already, which a pass keeps; what only the fine-tuning has taught
+    is trained as often as its stage says, or much of it is lost.
     """
     nothing = frozenset(rows[name] for name in untrained)
     if terms.start == "base":
-        return nothing
+        return _Scope(nothing)
     repaired = {rows[finding.id] for finding in findings if not finding.learned}
     learned = [rows[finding.id] for finding in findings if finding.learned] or sorted(set(rows.values()) - repaired)
     known = [rows[one.id] for one in findings if one.learned and one.evidence.get("base_right") is True]
@@ -110,7 +119,7 @@ def _out_of_scope(
     protecting = set(draw.sample(known, min(len(known), wanted // 2)))
     rest = [row for row in learned if row not in protecting]
     protecting.update(draw.sample(rest, wanted - len(protecting)))
-    return nothing | (set(rows.values()) - repaired - protecting)
+    return _Scope(nothing | (set(rows.values()) - repaired - protecting), frozenset(known))
 
 
 @dataclass
@@ -122,7 +131,7 @@ class _Draft:
     budget: Budget
     rows: Mapping[str, int]
     causes: Mapping[str, str]
-    idle: frozenset[int]
+    scope: _Scope
 
     def __post_init__(self) -> None:
         self.notes: list[str] = [*self.material.notes]
@@ -137,12 +146,10 @@ class _Draft:
 
     def changes(self, edits: Sequence[Edit]) -> Changes:
         """What the edits change about the order."""
-        out = {self.rows[name] for edit in edits if edit.action == "drop" for name in edit.others} | self.idle
+        out = {self.rows[name] for edit in edits if edit.action == "drop" for name in edit.others} | self.scope.idle
         together = [edit.stage for edit in edits if edit.stage is not None]
-        once: frozenset[int] = frozenset()
-        if self.terms.start == "tuned":  # a repair is one shuffled stage, in which one pass protects what is known
+        if self.terms.start == "tuned":  # a repair is one shuffled stage
             together = list(self.material.passes)
-            once = frozenset(range(len(self.stages))) - {self.rows[name] for name in self.causes}
         extra: dict[int, int] = {}
         apart: dict[tuple[int, int], None] = {}
         for edit in edits:
@@ -153,7 +160,7 @@ class _Draft:
             if edit.action == "apart":
                 others = [self.rows[name] for name in edit.others]
                 apart |= {(min(row, other), max(row, other)): None for row in own for other in others}
-        return Changes(frozenset(out), frozenset(together), extra, tuple(apart), once)
+        return Changes(frozenset(out), frozenset(together), extra, tuple(apart), self.scope.once)
 
     def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:
         """What the passes of all rows cost, and how often each is trained; without further exposures."""
