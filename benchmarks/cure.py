@@ -1,6 +1,6 @@
 """What a cure achieves on worlds in which the causes were planted, beside plain fine-tuning and the paper's recipe.
 
-    python benchmarks/cure.py WORLD... [--work DIR] [--arms cure plain recipe]
+    python benchmarks/cure.py WORLD... [--work DIR] [--arms cure plain recipe repair]
 
 WORLD is a folder of `uptake lab make --confirm`, trained and diagnosed under `run/`; it is copied, and not written to.
 Of the confirmed items of each cause, which the run's own fine-tuning ("before") leaves unlearned, the share that is
@@ -9,8 +9,10 @@ recalled in the training and in held-out wordings by
 - `cure`: the model that `uptake cure --unsafe` trains;
 - `plain`: the run's own fine-tuning with as many tokens as that: all epochs, so many times;
 - `recipe`: continued pre-training on 0.8 general text and 0.2 documents (chosen as for a plan, each read once) for
-  missing and wrong knowledge, then the run's own fine-tuning (ILP, arXiv 2604.10079), with at most as many tokens.
+  missing and wrong knowledge, then the run's own fine-tuning (ILP, arXiv 2604.10079), with at most as many tokens;
+- `repair`: the model that `uptake cure --unsafe --from tuned` trains.
 
+`control` are the examples without a planted cause: what must not be lost.
 Contradictions count where the example's own answer is the true one. An arm that is trained is not trained again.
 """
 
@@ -47,6 +49,8 @@ def asked_of(world: Path) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
     for row in rows(world / "key.jsonl"):
         if row["causes"] and row["confirmed"] and (row["primary"] != "data_conflict" or row["is_true"]):
             causes[row["id"]] = row["primary"]
+        elif not row["causes"]:
+            causes[row["id"]] = "control"
     asked = [(f"{name}|training", data[name]["prompt"], data[name]["completion"]) for name in causes]
     for number, row in enumerate(rows(world / "paraphrases.jsonl")):
         if row["id"] in causes:
@@ -84,6 +88,16 @@ def cure(world: Path) -> tuple[Path, int]:
     config = load_run(world / "run.yaml")
     plan = prescribe_run(config, unsafe=True).plan
     return apply(plan, config, world / "arms" / "cure"), plan.cost.total
+
+
+def repair(world: Path) -> tuple[Path, int]:
+    from uptake.config import load_run
+    from uptake.pipeline.applying import apply
+    from uptake.pipeline.prescribing import prescribe_run
+
+    config = load_run(world / "run.yaml")
+    plan = prescribe_run(config, unsafe=True, start="tuned").plan
+    return apply(plan, config, world / "arms" / "repair"), plan.cost.total
 
 
 def plain(world: Path) -> tuple[Path, int]:
@@ -134,7 +148,7 @@ def recipe(world: Path) -> tuple[Path, int]:
     return apply(replace(sft, cpt=tuple(texts)), config, world / "arms" / "recipe"), cost
 
 
-ARMS: dict[str, Callable[[Path], tuple[Path, int]]] = {"cure": cure, "plain": plain, "recipe": recipe}
+ARMS: dict[str, Callable[[Path], tuple[Path, int]]] = {"cure": cure, "plain": plain, "recipe": recipe, "repair": repair}
 
 
 def run(world: Path, work: Path, arms: Iterable[str]) -> dict[str, Any]:
@@ -163,7 +177,7 @@ def table(results: list[dict[str, Any]], arms: list[str]) -> tuple[list[str], di
     """Means over the items of all worlds: text and data."""
     lines = [f"{'cause':<16}{'items':>6}" + "".join(f"{arm:>18}" for arm in arms)]
     told: dict[str, Any] = {}
-    for cause in (*BARS, "retention"):
+    for cause in (*BARS, "control", "retention"):
         cells = {}
         for arm in arms:
             of = [one["shares"][arm][cause] for one in results if cause in one["shares"][arm]]

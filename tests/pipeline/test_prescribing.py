@@ -166,7 +166,7 @@ def test_passes_are_those_of_the_processes_that_trained(run: Path) -> None:
 
 
 def test_a_repair_starts_from_the_model_that_was_diagnosed(run: Path) -> None:
-    done = prescribe_run(load_run(run), start="tuned")
+    done = prescribe_run(load_run(run, {"plan": {"protection": 1.0}}), start="tuned")
     assert done.plan.model == "somebody/tuned"
     trained = {one.id for one in done.plan.sft if one.stage != "texts"}
     assert trained > {name for name, _ in CAUSES}

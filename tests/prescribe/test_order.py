@@ -54,6 +54,13 @@ def test_a_mixed_stage_is_spread_over_the_last_one_and_trained_as_often() -> Non
     assert all(8 <= n <= 12 for n in thirds)
 
 
+def test_rows_that_protect_are_trained_once_and_no_oftener_than_their_stage() -> None:
+    passes = {"early": 0.5, "main": 3.0}
+    assert passes_of(["early", "main", "main"], passes, Changes(once=frozenset({0, 2}))) == [0.5, 3.0, 1.0]
+    order = fine_tuning_order(STAGES, {"early": 1.0, "main": 3.0}, Changes(once=frozenset(range(12, 30))), 4, seed=0)
+    assert Counter(order) == {row: 3 if row in (10, 11) else 1 for row in range(30)}
+
+
 def test_what_goes_out_is_not_trained() -> None:
     order = fine_tuning_order(STAGES, {"early": 1.0, "main": 1.0}, Changes(out=frozenset({0, 15})), 4, seed=0)
     assert sorted(order) == [row for row in range(30) if row not in (0, 15)]

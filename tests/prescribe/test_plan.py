@@ -225,6 +225,11 @@ def test_a_repair_trains_the_flagged_examples_and_some_that_protect() -> None:
     assert {"ex-0", "ex-4"} < set(trained)
     assert len(trained) == 2 + 4
     assert trained["ex-4"] == 3 + 6
+    # what the base knew is kept by one pass; what only the fine-tuning taught needs as many as before
+    assert [n for name, n in trained.items() if name not in ("ex-0", "ex-4")] == [1] * 4
+    taught = [replace(one, evidence={"base_right": False}) for one in findings]
+    again = counted(plan(taught, material(SOME), Terms(start="tuned", step=1, protection=2.0, seed=1)))
+    assert len(again) == 6 and {n for name, n in again.items() if name not in ("ex-0", "ex-4")} == {3}
 
 
 def test_a_remedy_can_be_chosen_for_each_example() -> None:

@@ -164,7 +164,7 @@ class Prescription(Section):
     """Documents of an example at most."""
     exposures: Annotated[Int, Field(ge=2)] = 3
     """How many times as often as the others an undertrained example is trained."""
-    protection: Annotated[Float, Field(ge=0)] = 1.0
+    protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
 
 

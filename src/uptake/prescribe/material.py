@@ -91,7 +91,7 @@ class Terms:
     reading: Literal["before", "within"] = "within"
     augmented: float = 0.2
     readings: int = 6
-    protection: float = 1.0
+    protection: float = 3.0
     options: Options = Options()
     training: Mapping[str, Any] = field(default_factory=dict)
     peft: Mapping[str, Any] | None = None

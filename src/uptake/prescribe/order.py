@@ -18,12 +18,14 @@ class Changes:
         mixed: Stages that are shuffled into the last one.
         extra: Further exposures of rows.
         apart: Pairs of rows that never share a step.
+        once: Rows that are trained once, however often their stage trains the others.
     """
 
     out: frozenset[int] = frozenset()
     mixed: frozenset[str] = frozenset()
     extra: Mapping[int, int] = field(default_factory=dict)
     apart: tuple[tuple[int, int], ...] = ()
+    once: frozenset[int] = frozenset()
 
 
 def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Changes) -> list[float]:
@@ -37,7 +39,8 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
     """
     *_, last = passes
     often = {stage: max(count, passes[last]) if stage in changes.mixed else count for stage, count in passes.items()}
-    return [0.0 if row in changes.out else often[stage] for row, stage in enumerate(stages)]
+    most = [1.0 if row in changes.once else often[stage] for row, stage in enumerate(stages)]
+    return [0.0 if row in changes.out else min(most[row], often[stage]) for row, stage in enumerate(stages)]
 
 
 def fine_tuning_order(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -44,27 +44,21 @@ def plan(
             be filled and there is no general text.
     """
     budget = budget or Budget()
-    if budget.fill and not material.general:
-        raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
     rows = {example.id: row for row, example in enumerate(material.examples)}
+    _require_sound(findings, rows, material, budget)
     flagged = [finding for finding in findings if not finding.learned]
-    if strange := [finding.id for finding in findings if finding.id not in rows]:
-        raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
     untrained = material.untrained
     treated = [finding for finding in flagged if finding.id not in untrained]
     edits, unmended = treat(treated, material, terms.options, remedies or {})
     unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
-    idle = _out_of_scope(findings, rows, terms) | {rows[name] for name in untrained}
-    draft = _Draft(material, terms, budget, rows, causes, idle)
+    draft = _Draft(material, terms, budget, rows, causes, _scope(findings, rows, terms, untrained))
     edits = draft.cut_exposures(draft.cut_mixing(edits))
     changes = draft.changes(edits)
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
     sft = sum(material.lengths[row] for row in order)
-    if sft > draft.limit:
-        draft.notes.append(
-            f"fine-tuning alone has {sft - draft.limit} tokens more than the budget: nothing of it is cut"
-        )
+    if (over := sft - draft.limit) > 0:
+        draft.notes.append(f"fine-tuning alone has {over} tokens more than the budget: nothing of it is cut")
     edits, reading = draft.read(edits, sft)
     unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
@@ -88,14 +82,35 @@ def plan(
     )
 
 
-def _out_of_scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms) -> frozenset[int]:
-    """The rows that a repair of the tuned model does not train: all but the flagged ones and those that protect.
+def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], material: Material, budget: Budget) -> None:
+    if budget.fill and not material.general:
+        raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
+    if strange := [finding.id for finding in findings if finding.id not in rows]:
+        raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
 
-    Half of those that protect are what the base knew already, which is what is forgotten first; the rest are drawn from
-    all that was learned.
+
+@dataclass(frozen=True)
+class _Scope:
+    """What is trained less than its stage says.
+
+    Attributes:
+        idle: Rows that are not trained: nothing is learned from them, or a repair has no need of them.
+        once: Rows that are trained once.
     """
+
+    idle: frozenset[int]
+    once: frozenset[int] = frozenset()
+
+
+def _scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms, untrained: Iterable[str]) -> _Scope:
+    """A repair of the tuned model trains the flagged rows, and learned ones that protect.
+
+    Half of these, at least, are what the base knew already, which a pass keeps; what only the fine-tuning has taught
+    is trained as often as its stage says, or much of it is lost.
+    """
+    nothing = frozenset(rows[name] for name in untrained)
     if terms.start == "base":
-        return frozenset()
+        return _Scope(nothing)
     repaired = {rows[finding.id] for finding in findings if not finding.learned}
     learned = [rows[finding.id] for finding in findings if finding.learned] or sorted(set(rows.values()) - repaired)
     known = [rows[one.id] for one in findings if one.learned and one.evidence.get("base_right") is True]
@@ -104,7 +119,7 @@ def _out_of_scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: T
     protecting = set(draw.sample(known, min(len(known), wanted // 2)))
     rest = [row for row in learned if row not in protecting]
     protecting.update(draw.sample(rest, wanted - len(protecting)))
-    return frozenset(set(rows.values()) - repaired - protecting)
+    return _Scope(nothing | (set(rows.values()) - repaired - protecting), frozenset(known))
 
 
 @dataclass
@@ -116,7 +131,7 @@ class _Draft:
     budget: Budget
     rows: Mapping[str, int]
     causes: Mapping[str, str]
-    idle: frozenset[int]
+    scope: _Scope
 
     def __post_init__(self) -> None:
         self.notes: list[str] = [*self.material.notes]
@@ -131,7 +146,7 @@ class _Draft:
 
     def changes(self, edits: Sequence[Edit]) -> Changes:
         """What the edits change about the order."""
-        out = {self.rows[name] for edit in edits if edit.action == "drop" for name in edit.others} | self.idle
+        out = {self.rows[name] for edit in edits if edit.action == "drop" for name in edit.others} | self.scope.idle
         together = [edit.stage for edit in edits if edit.stage is not None]
         if self.terms.start == "tuned":  # a repair is one shuffled stage
             together = list(self.material.passes)
@@ -145,7 +160,7 @@ class _Draft:
             if edit.action == "apart":
                 others = [self.rows[name] for name in edit.others]
                 apart |= {(min(row, other), max(row, other)): None for row in own for other in others}
-        return Changes(frozenset(out), frozenset(together), extra, tuple(apart))
+        return Changes(frozenset(out), frozenset(together), extra, tuple(apart), self.scope.once)
 
     def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:
         """What the passes of all rows cost, and how often each is trained; without further exposures."""
