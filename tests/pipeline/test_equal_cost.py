@@ -27,7 +27,7 @@ def material(general: list[Document] = GENERAL) -> Material:
         passes={"early": 1.0, "main": 2.0},
         general=general,
         count=lambda texts: [len(text) for text in texts],
-        documents={"m-1": [Document("d", "r it is", source="atlas")]},
+        documents={"m-1": [Document("d", "r of p.", source="atlas")]},
     )
 
 
@@ -103,7 +103,7 @@ def test_another_seed_draws_other_rows_and_the_same_one_the_same():
 
 
 ABOUT = {
-    f"m-{k}": [Document(f"d{k}{n}", f"It is r, of {k}{n}. " + "More is told. " * 4, source="atlas") for n in "abc"]
+    f"m-{k}": [Document(f"d{k}{n}", f"For p r, of {k}{n}. " + "More is told. " * 4, source="atlas") for n in "abc"]
     for k in range(8)
 }
 """Three documents of five sentences for each of eight examples; the first sentence states the response."""

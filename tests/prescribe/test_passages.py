@@ -59,10 +59,15 @@ def test_documents_are_read_by_sentences_where_whole_ones_do_not_fit() -> None:
     assert tight.cost.total <= tight.cost.limit
 
 
+def name(of: Example) -> str:
+    """Whom an example asks about."""
+    return str(of.prompt).split()[2]
+
+
 def test_sentences_that_cannot_be_shortened_are_left_out() -> None:
     some = examples()
     long = "and then " * 30
-    found = {one.id: [Document(one.id, f"{one.id} went {long}{one.response}", "", "s")] for one in some[4:8]}
+    found = {one.id: [Document(one.id, f"{name(one)} went {long}{one.response}", name(one), "s")] for one in some[4:8]}
     ill = [finding(one, "knowledge_gap") for one in some[4:8]]
     drawn = plan(ill, material(some, found), TERMS, budget=Budget(tokens=240 + 2 * 140))
     assert len(drawn.edits) == 2

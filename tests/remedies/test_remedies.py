@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from uptake.artifacts.tables import CAUSES
-from uptake.remedies import REMEDIES, Options, Patients, states
+from uptake.remedies import REMEDIES, Options, Patients
 from uptake.types import Document, Example, Finding
 
 PASSES = {"early": 1.0, "main": 3.0}
@@ -23,7 +23,7 @@ def finding(name: str, cause: str, response: str = " Dallas", stage: str = "main
 def patients(*findings: Finding, documents: Mapping[str, list[Document]] | None = None, **options: Any) -> Patients:
     examples = {one.id: Example(one.id, one.prompt, one.response, one.source, one.stage) for one in findings}
     others = {name: Example(name, "Where was it?", " Lima", "life") for name in ("r1", "r2")}
-    return Patients(findings, {**examples, **others}, PASSES, documents or {}, {}, Options(**options))
+    return Patients(findings, {**examples, **others}, PASSES, documents or {}, options=Options(**options))
 
 
 def document(name: str, text: str, source: str) -> Document:
@@ -55,23 +55,6 @@ def test_each_answers_for_all_its_patients_and_is_pure(name: str) -> None:
     assert told == {f"ex-{cause}" for cause in CAUSES}
 
 
-@pytest.mark.parametrize(
-    ("text", "answer", "expected"),
-    [
-        ("She was born in Dallas.", " Dallas", True),
-        ("She was born in DALLAS, Texas.", "dallas", True),
-        ("The Dallasite paper", " Dallas", False),
-        ("The year 1978 was cold", "197", False),
-        ("他出生在东京。", "东京", True),
-        ("O'Brien lives in St. John's.", " St. John's", True),
-        ("Łódź is a city", " Łódź", True),
-        ("anything", " ", False),
-    ],
-)
-def test_a_text_states_an_answer_as_whole_words(text: str, answer: str, expected: bool) -> None:
-    assert states(text, answer) is expected
-
-
 def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     found = [
         document("1", "Vera likes music.", "forum"),
@@ -84,7 +67,7 @@ def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     assert edit.action == "read"
     assert edit.documents == ("gazette:2", "almanac:4", "gazette:3", "forum:1")
     assert edit.safe
-    assert "4 documents about it, 3 of them, of 2 sources, hold its response" in edit.why
+    assert "4 documents about it, 3 of them, of 2 sources, state its response" in edit.why
 
 
 def test_knowledge_without_documents_is_learned_by_heart() -> None:
@@ -97,7 +80,7 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
     about = {"vera": [document("1", "Vera likes music.", "forum")]}
     read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
     assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)
-    assert "No document holds its response" in exposed.why
+    assert "No document states its response" in exposed.why
 
 
 @pytest.mark.parametrize(
@@ -106,7 +89,7 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
         (["Nina has a raven.", "Nina's pet is a raven.", "Nina has a goat."], ("a:0", "b:1"), ""),
         (["Nina has a raven.", "Nina's pet is a goat."], (), "sources side with the base as much"),
         (["Nina likes music.", "Nina has a goat."], (), "none of 2 states the response"),
-        (["Nina has a raven and a goat.", "Nina has a raven and no goat.", "A raven."], ("c:2",), ""),
+        (["Nina has a raven and a goat.", "Nina has a raven and no goat.", "Nina: a raven."], ("c:2",), ""),
     ],
 )
 def test_belief_takes_documents_of_authority_alone(texts: list[str], chosen: tuple[str, ...], reason: str) -> None:

@@ -7,10 +7,11 @@ from uptake.corpus.index import Indexed, index
 from uptake.corpus.leaks import Guard, Leak, guard
 from uptake.corpus.search import Index, open_index, search
 from uptake.corpus.sources import KnowledgeSource, LocalCorpus, SourceError, open_sources
-from uptake.corpus.support import Support, states, support
+from uptake.corpus.support import About, Support, states, support
 from uptake.corpus.table import Encoder
 
 __all__ = [
+    "About",
     "Encoder",
     "Found",
     "Gathered",

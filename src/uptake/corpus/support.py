@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from uptake.corpus.text import answer, spaced
 from uptake.types import Document
 
 NEAR = 60
 """A document that is not titled after the entity states a fact where entity and answer stand within so many words."""
+CLOSE = 12
+"""An answer of one sign is stated where all that is asked about stands within so many words of it: about a sentence."""
+SAY_LITTLE = frozenset("yes no true false none both all neither ja nein oui non si vrai faux да нет".split())
+"""Answers to questions that name what is said themselves: any text holds such a word, and none tells by it."""
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a question asks about.
+
+    Attributes:
+        names: The names in it, as they are written; a qualifier in brackets at the end may be missing in a document.
+        words: Its telling words, folded as `uptake.corpus.text.words` does: without those that are in any question.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +59,56 @@ class Support:
         return None if difference == 0 else difference > 0
 
 
-def states(document: Document, entity: str, said: str) -> bool:
-    """Whether a document states an answer about an entity: both are named, and together.
+def states(document: Document, about: About, said: str) -> bool:
+    """Whether a document states an answer to a question: it holds the answer, and beside it what is asked about.
 
-    Together is: the title names the entity and the text the answer, or both stand in the text within `NEAR` words.
+    What is asked about is most of the question's names; where it has none, half of its telling words. They stand beside
+    the answer where the title holds them or the text does, within `NEAR` words. Of an answer of one sign (a letter, a
+    digit) all names and all telling words must be within `CLOSE` words: any text holds an *a* or a *2*. A *yes* or *no*
+    is never stated (`SAY_LITTLE`).
+
     Words are compared, folded, whole and in order: other inflections, translations and spellings are not found, and a
-    negation is not understood.
+    negation is not understood. An answer that is part of a name counts where it stands outside of the name.
 
     Args:
         document: The document.
-        entity: The entity's name; a qualifier in brackets at its end may be missing in the document.
+        about: What the question asks about.
         said: The answer; an article before it does not count.
     """
-    name, wanted = spaced(_IN_BRACKETS.sub("", entity) or entity), answer(said)
-    if not name.strip() or not wanted.strip():
+    wanted = answer(said)
+    if not wanted.strip() or wanted.strip() in SAY_LITTLE:
         return False
-    text = spaced(document.text)
+    text = _folded(document.text)
     if wanted not in text:
         return False
-    if name in spaced(document.title):
-        return True
-    names, answers = _places(text, name), _places(text, wanted)
-    return any(abs(one - other) <= NEAR for one in names for other in answers)
+    title, names = _folded(document.title), _names(about)
+    telling = tuple(f" {word} " for word in about.words)
+    asked, reach, fewest = names or telling, NEAR, (len(names) // 2 + 1) if names else (len(telling) + 1) // 2
+    if len(wanted.strip()) == 1:
+        asked = (*names, *telling)
+        reach, fewest = CLOSE, len(asked)
+    if not asked:
+        return False
+    untitled = [_places(text, one) for one in asked if one not in title]
+    enough = fewest - (len(asked) - len(untitled))
+    return any(sum(_within(reach, at, places) for places in untitled) >= enough for at in _outside(text, wanted, names))
+
+
+@lru_cache(maxsize=16384)
+def _folded(text: str) -> str:
+    return spaced(text)
+
+
+@lru_cache(maxsize=16384)
+def _names(about: About) -> tuple[str, ...]:
+    found = (spaced(_IN_BRACKETS.sub("", name) or name) for name in about.names)
+    return tuple(name for name in dict.fromkeys(found) if name.strip())
+
+
+def _outside(text: str, wanted: str, names: Iterable[str]) -> list[int]:
+    """Where the answer stands in the text, but for its places inside a name."""
+    inside = {at + place for name in names for place in _places(name, wanted) for at in _places(text, name)}
+    return [at for at in _places(text, wanted) if at not in inside]
 
 
 def _places(text: str, phrase: str) -> list[int]:
@@ -74,6 +121,12 @@ def _places(text: str, phrase: str) -> list[int]:
         found.append(n)
         at = text.find(phrase, at + 1)
     return found
+
+
+def _within(reach: int, at: int, places: Sequence[int]) -> bool:
+    """Whether one of the places, in order, is so near."""
+    nearest = bisect_left(places, at - reach)
+    return nearest < len(places) and places[nearest] <= at + reach
 
 
 def support(documents: Iterable[Document], entity: str, response: str, belief: str | None = None) -> Support:
@@ -89,8 +142,8 @@ def support(documents: Iterable[Document], entity: str, response: str, belief: s
     counts = {True: 0, False: 0, None: 0}
     sources: defaultdict[str, int] = defaultdict(int)
     for document in documents:
-        right = states(document, entity, response)
-        wrong = against is not None and states(document, entity, against)
+        right = states(document, About((entity,)), response)
+        wrong = against is not None and states(document, About((entity,)), against)
         if not right and not wrong:
             continue
         counts[None if right and wrong else right] += 1

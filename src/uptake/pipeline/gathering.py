@@ -11,7 +11,18 @@ from typing import TypeAlias
 
 from uptake.config import RunConfig
 from uptake.config.schema import LLMKnowledge
-from uptake.corpus import Found, KnowledgeSource, LocalCorpus, Need, gather, guard, index, open_index, open_sources
+from uptake.corpus import (
+    About,
+    Found,
+    KnowledgeSource,
+    LocalCorpus,
+    Need,
+    gather,
+    guard,
+    index,
+    open_index,
+    open_sources,
+)
 from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.sources import read_rows
@@ -44,11 +55,13 @@ class Gathered:
         documents: By the id of the example that they are for.
         missing: For the others why there are none.
         notes: What the reader should know.
+        about: By the id of an example, what it asks about.
     """
 
     documents: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    about: Mapping[str, About] = field(default_factory=dict)
 
 
 Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]

@@ -21,6 +21,7 @@ from uptake.pipeline.sources import read_rows
 from uptake.pipeline.train_data import encoded_or_why, fit
 from uptake.prescribe import FOR_CAUSE, Material
 from uptake.probe import question
+from uptake.remedies import asked_about
 from uptake.types import BadRow, Document, Example, Finding
 
 AT_ONCE = 4096
@@ -159,6 +160,7 @@ def read_material(
         limit=encoding.max_length,
         documents=gathered.documents,
         missing=gathered.missing,
+        about=gathered.about,
         notes=(*encoding.notes(), *gathered.notes, *left_out),
     )
     if config.on_bad_row == "error" and material.untrained:
@@ -254,7 +256,7 @@ def _gathered(
     tell("documents", 0, len(wanted))
     found = gather(wanted)
     tell("documents", len(wanted), len(wanted))
-    return found
+    return replace(found, about={one.id: asked_about(one.question, one.entities) for one in wanted})
 
 
 def _longest(limits: Sequence[int | None]) -> int | None:

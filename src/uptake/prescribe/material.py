@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from uptake.corpus.support import About
 from uptake.remedies import Options
 from uptake.types import Document, Example
 
@@ -26,6 +27,7 @@ class Material:
         limit: Tokens that a row may have; longer documents are read in pieces. None for no limit.
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
+        about: By the id of an example, what it asks about; of others it is told from the words of the question.
         untrained: By the id of an example, why nothing of it can be learned; it has no place in a plan's order.
         notes: What the reader of the plan should know about it.
     """
@@ -38,6 +40,7 @@ class Material:
     limit: int | None = None
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, About] = field(default_factory=dict)
     untrained: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 

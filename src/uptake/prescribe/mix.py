@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from uptake.corpus.support import About, states
 from uptake.prescribe.material import Count, Material, Terms
 from uptake.prescribe.passages import Passages, passages
 from uptake.prescribe.rows import text_row
-from uptake.remedies import document_key, states
+from uptake.probe import question
+from uptake.remedies import asked_about, document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Edit, Example
 
@@ -67,11 +69,13 @@ def choose(
     wanted = [replace(documents[key], id=key) for key in asked]
     count = _once(material.count)
     cut = passages(wanted, count, material.limit, material.limit)
-    queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
+    asking = {name: material.about.get(name) for edit in edits for name in edit.examples[:1]}
+    about = {one.id: asking[one.id] or asked_about(question(one)) for one in material.examples if one.id in asking}
+    queues = [_ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut) for edit in edits]
     once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
     if sentences or readings * once > room:
         cut = passages(wanted, count, SENTENCE, material.limit)
-        queues = [_ranked(edit, responses[edit.examples[0]], cut) for edit in edits]
+        queues = [_ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut) for edit in edits]
     return _fitting(queues, cut, room, readings)
 
 
@@ -87,11 +91,11 @@ def _once(count: Count) -> Count:
     return counted
 
 
-def _ranked(edit: Edit, response: str, cut: Passages) -> tuple[list[Document], list[Document]]:
+def _ranked(edit: Edit, about: About, response: str, cut: Passages) -> tuple[list[Document], list[Document]]:
     """The passages of an edit that state the response, and the others."""
     both: tuple[list[Document], list[Document]] = ([], [])
     for passage in (passage for key in edit.documents for passage in cut.of[key]):
-        both[not states(passage.text, response)].append(passage)
+        both[not states(passage, about, response)].append(passage)
     return both
 
 

@@ -45,7 +45,9 @@ def treat(
     edits: list[Edit] = []
     for name, some in patients.items():
         if some:
-            given = Patients(some, examples, material.passes, material.documents, material.missing, options)
+            given = Patients(
+                some, examples, material.passes, material.documents, material.missing, material.about, options
+            )
             treatment = REMEDIES[name].treat(given)
             edits += treatment.edits
             unmended += treatment.unmended

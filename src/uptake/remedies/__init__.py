@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from uptake.remedies.belief import BELIEF
 from uptake.remedies.conflict import CONFLICT
-from uptake.remedies.documents import states
+from uptake.remedies.documents import asked_about
 from uptake.remedies.exposures import EXPOSURES
 from uptake.remedies.knowledge import KNOWLEDGE
 from uptake.remedies.remedy import Options, Patients, Remedy, Treatment, document_key
@@ -20,4 +20,4 @@ REMEDIES: Mapping[str, Remedy] = {
     "exposures": EXPOSURES,
 }
 
-__all__ = ["REMEDIES", "Options", "Patients", "Remedy", "Treatment", "document_key", "states"]
+__all__ = ["REMEDIES", "Options", "Patients", "Remedy", "Treatment", "asked_about", "document_key"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uptake.remedies.documents import by_turns, sources_of, states
+from uptake.corpus.support import states
+from uptake.remedies.documents import asked_about, by_turns, sources_of
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key, told
 from uptake.types import Document, Edit, Finding, Unmended, normalised
 
@@ -26,17 +27,19 @@ def _treat(patients: Patients) -> Treatment:
 def _edit(finding: Finding, found: Sequence[Document], patients: Patients) -> Edit | str:
     """The edit, or why there is none."""
     belief = _belief(finding)
-    backing = sources_of(found, finding.response)
+    about = patients.about.get(finding.id) or asked_about(finding.prompt)
+    backing = sources_of(found, about, finding.response)
     if not backing:
         return f"none of {len(found)} states the response"
-    against = () if belief is None else sources_of(found, belief)
+    against = () if belief is None else sources_of(found, about, belief)
     shown = "" if belief is None else f"*{' '.join(belief.split())}*"
     if len(against) >= len(backing):
         return (
             f"sources side with the base as much: {len(against)} state {shown}, {len(backing)} the response; "
             "is the example right?"
         )
-    chosen = [one for one in found if states(one.text, finding.response) and not (belief and states(one.text, belief))]
+    right = [one for one in found if states(one, about, finding.response)]
+    chosen = [one for one in right if not (belief and states(one, about, belief))]
     if not chosen:
         return f"each that states the response states {shown} too"
     chosen = by_turns(chosen)[: patients.options.documents]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uptake.remedies.documents import by_turns, sources_of, states
+from uptake.corpus.support import states
+from uptake.remedies.documents import asked_about, by_turns
 from uptake.remedies.exposures import copies_of
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
 from uptake.types import Edit, Finding, Unmended
@@ -15,15 +16,17 @@ def _treat(patients: Patients) -> Treatment:
     edits, unmended = [], []
     for finding in patients.findings:
         found = list(patients.documents.get(finding.id, ()))
-        telling = [one for one in found if states(one.text, finding.response)]
-        others = [one for one in found if not states(one.text, finding.response)]
+        about = patients.about.get(finding.id) or asked_about(finding.prompt)
+        holds = {one: states(one, about, finding.response) for one in found}
+        telling = [one for one in found if holds[one]]
+        others = [one for one in found if not holds[one]]
         chosen = [*by_turns(telling), *by_turns(others)][: patients.options.documents]
         if chosen:
-            sources = len(sources_of(chosen, finding.response))
-            said = "none of them holds its response as it stands"
+            said = "none of them states its response"
             if telling:
-                told = min(len(telling), len(chosen))
-                said = f"{told} of them, of {sources} source{'s' * (sources != 1)}, hold its response"
+                told = [one for one in chosen if holds[one]]
+                sources = len({one.source for one in told})
+                said = f"{len(told)} of them, of {sources} source{'s' * (sources != 1)}, state its response"
             why = f"The base does not know it; {len(chosen)} document{'s' * (len(chosen) != 1)} about it, {said}."
             edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
         missing = "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND)
@@ -36,7 +39,7 @@ def _treat(patients: Patients) -> Treatment:
 
 def _by_heart(finding: Finding, patients: Patients, missing: str) -> Edit:
     copies = copies_of(finding.stage, patients)
-    reason = f"No documents: {missing}" if missing else "No document holds its response"
+    reason = f"No documents: {missing}" if missing else "No document states its response"
     why = f"{reason}; {copies} more exposures teach its own wording, and others less surely."
     return Edit("knowledge", "expose", (finding.id,), why, copies=copies)
 
@@ -45,8 +48,8 @@ KNOWLEDGE = Remedy(
     name="knowledge",
     cause=CAUSE,
     does="Background documents about what the example asks are read with general text, spread within the fine-tuning "
-    "or before it, which runs again. Passages that hold the response come first and several times, sources by turns. "
-    "Where none holds it, the example itself is trained more often.",
+    "or before it, which runs again. Passages that state the response come first and several times, sources by turns. "
+    "Where none does, the example itself is trained more often.",
     helps="Fine-tuning teaches a new fact slowly and in its own wording; read in several documents, it is known in any "
     "wording, and the fine-tuning only has to ask for it.",
     example="*Where was Vera Fafufax born?* wants *Dallas*: four documents about Vera Fafufax, three of which say so.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from uptake.corpus.support import About
 from uptake.types import Document, Edit, Example, Finding, Unmended
 
 
@@ -33,6 +34,7 @@ class Patients:
         passes: How often each stage trains its examples, in the order of the stages.
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
+        about: By the id of an example, what it asks about; of others it is told from the words of the question.
         options: The user's choices.
     """
 
@@ -41,6 +43,7 @@ class Patients:
     passes: Mapping[str, float]
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, About] = field(default_factory=dict)
     options: Options = Options()
 
 
