@@ -140,7 +140,7 @@ def test_what_lies_where_a_plan_goes_is_not_deleted(run: Path) -> None:
     notes = run.parent / "run" / "plan" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
-    with pytest.raises(UptakeError, match="notes.txt was changed"):
+    with pytest.raises(UptakeError, match=r"plan holds notes\.txt, and no plan\.json"):
         prescribe_run(load_run(run))
     assert notes.read_text() == "mine"
 
@@ -322,6 +322,26 @@ def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
     write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
     notes = prescribe_run(load_run(run)).plan.notes
     assert "1 general texts are left out: they hold a training, held-out or retention wording" in notes
+
+
+def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:
+    config = load_run(run)
+    folder = prescribe_run(config).folder
+    rows = (folder / "sft.jsonl").read_bytes()
+    (folder / "sft.jsonl").unlink()
+    with pytest.raises(UptakeError, match=r"sft\.jsonl is gone since the plan was written(?s:.)*uptake prescribe run"):
+        plan_to_apply(config)
+    assert not prescribe_run(config).found
+    assert (folder / "sft.jsonl").read_bytes() == rows
+    head = (folder / "plan.json").read_bytes()
+    (folder / "plan.json").write_bytes(head[: len(head) // 2])
+    for verb in (plan_to_apply, prescribe_run):
+        with pytest.raises(UptakeError, match=r"plan\.json cannot be read as a plan(?s:.)*uptake prescribe run"):
+            verb(config)
+    (folder / "plan.json").unlink()
+    for verb in (plan_to_apply, prescribe_run):
+        with pytest.raises(UptakeError, match=r"holds .*, and no plan\.json(?s:.)*uptake prescribe run"):
+            verb(config)
 
 
 def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:

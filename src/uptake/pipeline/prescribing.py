@@ -29,6 +29,7 @@ from uptake.prescribe import (
     plan,
     read_plan,
     refuse_changed,
+    require_rows,
     write_plan,
 )
 from uptake.remedies import Options
@@ -149,15 +150,17 @@ def plan_to_apply(
     asked = asked_for(folder)
     if asked is None:
         return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
-    same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
+    same = start in (None, asked.start) and (asked.unsafe or not unsafe)
+    if same:
+        require_rows(folder)
     if same and (paths := changed(folder)):
         _require_read(folder, paths)
         return Prescribed(folder, read_plan(folder), True)
     return prescribe_run(
         config,
-        start=start or asked["start"],
-        unsafe=unsafe or asked["unsafe"],
-        world_size=asked["processes"],
+        start=start or asked.start,
+        unsafe=unsafe or asked.unsafe,
+        world_size=asked.processes,
         progress=progress,
     )
 
