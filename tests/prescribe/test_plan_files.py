@@ -204,6 +204,49 @@ def test_a_plan_without_one_of_its_files_is_not_there(tmp_path: Path, name: str)
     assert found_plan(tmp_path / "plan", "key") == drawn()
 
 
+@pytest.mark.parametrize("lead", ["theirs", "nowhere", "notes.txt"])
+def test_what_is_no_folder_is_refused_and_stays(tmp_path: Path, lead: str) -> None:
+    write_plan(tmp_path / "theirs", drawn(), MADE, "key")
+    (tmp_path / "notes.txt").write_text("mine")
+    before = contents(tmp_path)
+    (tmp_path / "plan").symlink_to(tmp_path / lead)
+    for _ in range(2):
+        with pytest.raises(UptakeError, match="plan is a symbolic link, and a plan would replace it"):
+            write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert (tmp_path / "plan").readlink() == tmp_path / lead
+    (tmp_path / "plan").unlink()
+    (tmp_path / "notes.txt").rename(tmp_path / "plan")
+    with pytest.raises(UptakeError, match="plan is no folder, and a plan would replace it"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    (tmp_path / "plan").rename(tmp_path / "notes.txt")
+    assert contents(tmp_path) == before
+
+
+def test_a_plan_is_read_through_a_link(tmp_path: Path) -> None:
+    write_plan(tmp_path / "theirs", drawn(), MADE, "key")
+    (tmp_path / "plan").symlink_to("theirs")
+    assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_leftovers_of_a_killed_run_that_are_no_folders_are_in_nobodys_way(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    write_plan(theirs, drawn(), MADE, "key")
+    before = contents(theirs)
+    for name in (".plan.old", ".plan.partial"):
+        (tmp_path / name).symlink_to(theirs)
+    for key in ("key", "other"):
+        write_plan(tmp_path / "plan", drawn(), MADE, key)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan", "theirs"]
+    assert contents(theirs) == before
+
+
+def test_a_link_within_a_plan_is_a_change(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    (tmp_path / "plan" / "more").symlink_to("nowhere")
+    with pytest.raises(UptakeError, match="more was changed since the plan was written"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+
+
 def test_texts_are_texts(tmp_path: Path) -> None:
     write_plan(tmp_path / "plan", drawn(), MADE, "key")
     path = tmp_path / "plan/cpt.jsonl"

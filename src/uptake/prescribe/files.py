@@ -53,19 +53,27 @@ def write_plan(
     refuse_changed(folder)
     partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
         partial.mkdir(parents=True)
         for name, data in _files(plan, made):
             _write(partial / name, data)
         digests = {path.relative_to(partial).as_posix(): file_digest(path) for path in _paths(partial)}
         write_bytes(partial / "plan.json", _head(plan, key, digests, asked or {}))
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies there; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | bytes]]:
@@ -102,7 +110,9 @@ def _write(path: Path, data: Iterable[str] | bytes) -> None:
 
 
 def _paths(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "plan.json")
+    """All files but `plan.json`, and links, wherever they lead."""
+    found = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+    return sorted(path for path in found if path != folder / "plan.json")
 
 
 def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, Any]) -> bytes:
@@ -221,11 +231,18 @@ def found_plan(folder: Path, key: str) -> Plan | None:
 
 
 def refuse_changed(folder: Path) -> None:
-    """Refuse to replace a plan that somebody changed.
+    """Refuse to replace a plan that somebody changed, or what is no folder of ours.
 
     Raises:
-        UptakeError: A file of it is not as it was written.
+        UptakeError: A file of it is not as it was written, or a link or a file lies there.
     """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        what = "a symbolic link" if folder.is_symlink() else "no folder"
+        raise UptakeError(
+            f"{folder} is {what}, and a plan would replace it",
+            expected="a folder, or nothing",
+            fix=f"move {folder} elsewhere, and run `uptake prescribe run.yaml`",
+        )
     paths = changed(folder)
     if paths and not (folder / "plan.json").exists():
         raise UptakeError(f"{folder} holds {paths[0].relative_to(folder)}, and no plan.json", fix=anew(folder))
@@ -249,7 +266,7 @@ def changed(folder: Path) -> list[Path]:
     found = [] if head.content in ("", own) else [folder / "plan.json"]  # older plans do not say
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
-        if name not in head.files or file_digest(path) != head.files[name]:
+        if path.is_symlink() or name not in head.files or file_digest(path) != head.files[name]:
             found.append(path)
     return found
 
