@@ -84,7 +84,7 @@ def test_a_baseline(capsys, good: str, worse: str, tmp_path: Path):
         (("--diagnosis", "GOOD", "--max_unlearned", "1.5"), "gate.max_unlearned: 1.5: expected less"),
         (("--diagnosis", "GOOD", "--max_unlearned"), "requires an argument"),
         (("--diagnosis", "GOOD", "--max_unlearned", "b=0.1"), "no such source"),
-        (("--diagnosis", "GOOD", "--min_effect", "0.1"), "run `uptake verify` first"),
+        (("--diagnosis", "GOOD", "--min_effect", "0.1"), "run `uptake verify run.yaml` first"),
         (("--diagnosis", "GOOD", "--nonsense", "1"), "nonsense"),
         (("--diagnosis", "NOWHERE", "--max_unlearned", "0.1"), "no finished diagnosis"),
         (("--diagnosis", "GOOD", "--against", "NOWHERE"), "no finished diagnosis"),
@@ -115,6 +115,47 @@ def test_a_verdict_about_another_diagnosis_is_refused(capsys, good: str, about: 
     place.write_text(json.dumps({"overall": {"effect": effect}, **about}))
     code, _, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
     assert code == 1 and "is about another diagnosis than" in err
+
+
+EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ([], "it has no `overall`"),
+        (None, "it has no `overall`"),
+        ({}, "it has no `overall`"),
+        ({"overall": {}}, "`overall` has no `effect`"),
+        ({"overall": []}, "`overall` has no `effect`"),
+        ({"overall": "x"}, "`overall` has no `effect`"),
+        ({"overall": {"effect": {}}}, "no good `estimate`"),
+        ({"overall": {"effect": 0.3}}, "is no interval"),
+        ({"overall": {"effect": {**EFFECT, "low": "0.2"}}}, "no good `low`"),
+        ({"overall": {"effect": {**EFFECT, "low": None}}}, "no good `low`"),
+        ({"overall": {"effect": {**EFFECT, "n": 1.5}}}, "no good `n`"),
+        ({"overall": {"effect": {**EFFECT, "low": float("nan")}}}, "is not within"),
+        ({"overall": {"effect": {**EFFECT, "low": 0.6}}}, "is not within"),
+        ({"overall": {"effect": {**EFFECT, "high": 5.0}}}, "is not within"),
+    ],
+)
+def test_a_damaged_verdict_cannot_be_judged(capsys, good: str, told: object, said: str):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    about = {"diagnosis": Diagnosis(Path(good) / "diagnosis").digest()}
+    place.write_text(json.dumps(told | about if isinstance(told, dict) else told))
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
+    assert (code, out) == (1, "") and said in err
+    assert "verdict.json is no verdict" in err and "`uptake verify run.yaml`" in err
+
+
+@pytest.mark.parametrize("data", [b"", b'{"overall": ', b"\xff", b"[" * 100_000])
+def test_a_cut_verdict_cannot_be_judged(capsys, good: str, data: bytes):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    place.write_bytes(data)
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
+    assert (code, out) == (1, "") and "cannot read" in err and "`uptake verify run.yaml`" in err
 
 
 def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):

@@ -86,16 +86,22 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, (text + "\n").encode("utf-8"))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, fix: str = "run the step that writes it again") -> Any:
     """Read a JSON file that uptake wrote.
+
+    Args:
+        path: The file.
+        fix: What to do where it cannot be read.
 
     Raises:
         UptakeError: It is missing or broken.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("it is no file")
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", fix="run the step that writes it again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", fix=fix) from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uptake.compare import Check
     from uptake.config import RunConfig
     from uptake.pipeline.diagnosis import Diagnosis
+    from uptake.stats import Interval
 
 FAILED = 2
 """Exit code of a gate that does not open; what cannot be judged, a wrong command line included, exits with 1."""
@@ -71,7 +72,7 @@ def command(
     found, measured = opened(diagnosis or config.output_dir)
     checks = check_limits(measured, config.gate)
     if config.gate.min_effect is not None:
-        checks += check_effect(_verdict(found), config.gate)
+        checks += check_effect(_effect(found), config.gate)
     notes: list[str] = []
     if against is not None:
         baseline, earlier = opened(against)
@@ -151,23 +152,27 @@ def _limits(
     return {**found, "sources": sources} if sources else found
 
 
-def _verdict(diagnosis: Diagnosis) -> Mapping[str, Any]:
-    """The verdict about a diagnosis; one about another diagnosis judges nothing."""
+def _effect(diagnosis: Diagnosis) -> Interval | None:
+    """The effect in the verdict about a diagnosis; a verdict about another one judges nothing."""
     from uptake.artifacts import read_json
+    from uptake.compare import effect_of
 
     path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
-        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify` first")
-    found = read_json(path)
-    if not isinstance(found, dict) or "overall" not in found:
-        raise UptakeError(f"{path} is no verdict", fix="run `uptake verify` again")
+        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify run.yaml` first")
+    again = "run `uptake verify run.yaml` again"
+    found = read_json(path, fix=again)
+    try:
+        effect = effect_of(found)
+    except ValueError as error:
+        raise UptakeError(f"{path} is no verdict: {error}", fix=again) from error
     if found.get("diagnosis") != diagnosis.digest():
         raise UptakeError(
             f"{path} is about another diagnosis than {diagnosis.folder}",
             expected="the verdict on what is judged here",
-            fix="run `uptake verify` again",
+            fix=again,
         )
-    return found
+    return effect
 
 
 def _write(path: Path, data: bytes, *, append: bool) -> None:
