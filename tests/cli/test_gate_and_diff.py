@@ -161,10 +161,30 @@ def test_a_cut_verdict_cannot_be_judged(capsys, good: str, data: bytes):
 def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):
     (Path(worse) / "diagnosis" / "diagnosis.parquet").write_bytes(b"PAR1")
     code, _, err = run(capsys, "diff", good, worse)
-    assert code == 1 and "cannot read" in err and "this is a bug" not in err
+    assert code == 1 and "is damaged" in err and "`uptake diagnose run.yaml`" in err
     (Path(worse) / "diagnosis" / "summary.json").write_text("[]")
     code, _, err = run(capsys, "gate", "--diagnosis", worse, "--max_unlearned", "1")
-    assert code == 1 and "is no summary" in err
+    assert code == 1 and "is no JSON object" in err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": "100"},
+        {"n": 5},
+        {"learned": 90},
+        {"learned": {"count": True, "rate": None}},
+        {"shallow": {"count": 0}},
+        {"forgotten": {"count": 0, "rate": 0.5}},
+        {"by_source": []},
+        {"by_source": {"a": {}}},
+    ],
+)
+def test_a_damaged_summary_is_no_bug(capsys, good: str, change: dict):
+    path = Path(good) / "diagnosis" / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--max_unlearned", "a=1")
+    assert (code, out) == (1, "") and "is no summary" in err and "`uptake diagnose run.yaml`" in err
 
 
 def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):

@@ -31,12 +31,12 @@ def command(
 ) -> None:
     """Compare two diagnoses: what is newly learned, newly lost, or has another cause, and whether that is chance."""
     from uptake.artifacts import write_json
-    from uptake.cli.compared import matched, opened
-    from uptake.compare import difference, left_out, unlike
+    from uptake.cli.compared import opened
+    from uptake.compare import difference, left_out, match, unlike
 
     earlier, old = opened(before)
     later, new = opened(after)
-    pairs = matched(earlier, later)
+    pairs = match(earlier, later)
     found = difference(pairs, seed=seed) | {"notes": [*unlike(old, new), *left_out(pairs)]}
     if out is not None:
         write_json(out, found)

@@ -63,8 +63,8 @@ def command(
 
     Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
     """
-    from uptake.cli.compared import matched, opened
-    from uptake.compare import check_effect, check_limits, check_regressions, left_out, unlike
+    from uptake.cli.compared import opened
+    from uptake.compare import check_effect, check_limits, check_regressions, left_out, match, unlike
     from uptake.compare import junit as as_junit
     from uptake.compare import markdown as as_markdown
 
@@ -76,7 +76,7 @@ def command(
     notes: list[str] = []
     if against is not None:
         baseline, earlier = opened(against)
-        pairs = matched(baseline, found)
+        pairs = match(baseline, found)
         checks += check_regressions(pairs, config.gate)
         notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
