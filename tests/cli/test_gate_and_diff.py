@@ -202,3 +202,31 @@ def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):
     again = tmp_path / "again.json"
     run(capsys, "diff", one, other, "--out", str(again))
     assert again.read_bytes() == out_file.read_bytes()
+
+
+VERBS = {
+    "--junit": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),
+    "--summary": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),
+    "--out": ("diff", "GOOD", "GOOD"),
+    "--out ": ("lab", "calibrate", "GOOD"),
+    "--json": ("lab", "grade", "GOOD"),
+}
+
+
+@pytest.mark.parametrize("option", VERBS)
+def test_a_file_that_cannot_be_written_is_told_with_its_option(capsys, tmp_path: Path, good: str, option: str):
+    (tmp_path / "notes").write_text("mine")
+    verb = [good if arg == "GOOD" else arg for arg in VERBS[option]]
+    option = option.strip()
+    for bad in (tmp_path, tmp_path / "notes" / "below"):
+        code, _, err = run(capsys, *verb, option, str(bad))
+        assert code == 1 and f"cannot write {bad}" in err
+        assert f"choose another file for {option}" in err and "--output_dir" not in err
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_a_link_is_written_to_and_stays(capsys, tmp_path: Path, good: str):
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "there.json")
+    assert run(capsys, "diff", good, good, "--out", str(link))[0] == 0
+    assert link.is_symlink() and json.loads((tmp_path / "there.json").read_text())["n"] == 100

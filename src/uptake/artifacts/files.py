@@ -80,10 +80,14 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def json_bytes(value: object) -> bytes:
+    """JSON (UTF-8, indented, keys in the order given), with null for NaN and infinities."""
+    return (json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write JSON (UTF-8, indented, keys in the order given), with null for NaN and infinities."""
-    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode("utf-8"))
+    """Write JSON as `json_bytes` gives it, whole or not at all."""
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Path, *, fix: str = "run the step that writes it again") -> Any:

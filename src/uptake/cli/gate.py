@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uptake.cli.out import write_out
 from uptake.cli.run_options import RunCommand, overrides
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
@@ -86,9 +87,9 @@ def command(
             fix="give --max_unlearned 0.1 or the like, --against DIR, or a section `gate:` in the run file",
         )
     if junit is not None:
-        _write(junit, as_junit(checks), append=False)
+        write_out("--junit", junit, as_junit(checks))
     if summary is not None:  # appended to, as $GITHUB_STEP_SUMMARY is meant to be
-        _write(summary, as_markdown(checks, notes).encode(), append=True)
+        write_out("--summary", summary, as_markdown(checks, notes).encode(), append=True)
     typer.echo(printable(show(checks, notes)))
     if not all(check.passed for check in checks):
         raise typer.Exit(FAILED)
@@ -173,17 +174,3 @@ def _effect(diagnosis: Diagnosis) -> Interval | None:
             fix=again,
         )
     return effect
-
-
-def _write(path: Path, data: bytes, *, append: bool) -> None:
-    from uptake.artifacts import cannot_write, write_bytes
-
-    if not append:
-        write_bytes(path, data)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(data)
-    except OSError as error:
-        raise cannot_write(path, error) from error
