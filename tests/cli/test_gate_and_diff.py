@@ -84,7 +84,7 @@ def test_a_baseline(capsys, good: str, worse: str, tmp_path: Path):
         (("--diagnosis", "GOOD", "--max_unlearned", "1.5"), "gate.max_unlearned: 1.5: expected less"),
         (("--diagnosis", "GOOD", "--max_unlearned"), "requires an argument"),
         (("--diagnosis", "GOOD", "--max_unlearned", "b=0.1"), "no such source"),
-        (("--diagnosis", "GOOD", "--min_effect", "0.1"), "run `uptake verify` first"),
+        (("--diagnosis", "GOOD", "--min_effect", "0.1"), "run `uptake verify run.yaml` first"),
         (("--diagnosis", "GOOD", "--nonsense", "1"), "nonsense"),
         (("--diagnosis", "NOWHERE", "--max_unlearned", "0.1"), "no finished diagnosis"),
         (("--diagnosis", "GOOD", "--against", "NOWHERE"), "no finished diagnosis"),
@@ -117,13 +117,74 @@ def test_a_verdict_about_another_diagnosis_is_refused(capsys, good: str, about: 
     assert code == 1 and "is about another diagnosis than" in err
 
 
+EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ([], "it has no `overall`"),
+        (None, "it has no `overall`"),
+        ({}, "it has no `overall`"),
+        ({"overall": {}}, "`overall` has no `effect`"),
+        ({"overall": []}, "`overall` has no `effect`"),
+        ({"overall": "x"}, "`overall` has no `effect`"),
+        ({"overall": {"effect": {}}}, "no good `estimate`"),
+        ({"overall": {"effect": 0.3}}, "is no interval"),
+        ({"overall": {"effect": {**EFFECT, "low": "0.2"}}}, "no good `low`"),
+        ({"overall": {"effect": {**EFFECT, "low": None}}}, "no good `low`"),
+        ({"overall": {"effect": {**EFFECT, "n": 1.5}}}, "no good `n`"),
+        ({"overall": {"effect": {**EFFECT, "low": float("nan")}}}, "is not within"),
+        ({"overall": {"effect": {**EFFECT, "low": 0.6}}}, "is not within"),
+        ({"overall": {"effect": {**EFFECT, "high": 5.0}}}, "is not within"),
+    ],
+)
+def test_a_damaged_verdict_cannot_be_judged(capsys, good: str, told: object, said: str):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    about = {"diagnosis": Diagnosis(Path(good) / "diagnosis").digest()}
+    place.write_text(json.dumps(told | about if isinstance(told, dict) else told))
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
+    assert (code, out) == (1, "") and said in err
+    assert "verdict.json is no verdict" in err and "`uptake verify run.yaml`" in err
+
+
+@pytest.mark.parametrize("data", [b"", b'{"overall": ', b"\xff", b"[" * 100_000])
+def test_a_cut_verdict_cannot_be_judged(capsys, good: str, data: bytes):
+    place = Path(good) / "verdict" / "verdict.json"
+    place.parent.mkdir()
+    place.write_bytes(data)
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
+    assert (code, out) == (1, "") and "cannot read" in err and "`uptake verify run.yaml`" in err
+
+
 def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):
     (Path(worse) / "diagnosis" / "diagnosis.parquet").write_bytes(b"PAR1")
     code, _, err = run(capsys, "diff", good, worse)
-    assert code == 1 and "cannot read" in err and "this is a bug" not in err
+    assert code == 1 and "is damaged" in err and "`uptake diagnose run.yaml`" in err
     (Path(worse) / "diagnosis" / "summary.json").write_text("[]")
     code, _, err = run(capsys, "gate", "--diagnosis", worse, "--max_unlearned", "1")
-    assert code == 1 and "is no summary" in err
+    assert code == 1 and "is no JSON object" in err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": "100"},
+        {"n": 5},
+        {"learned": 90},
+        {"learned": {"count": True, "rate": None}},
+        {"shallow": {"count": 0}},
+        {"forgotten": {"count": 0, "rate": 0.5}},
+        {"by_source": []},
+        {"by_source": {"a": {}}},
+    ],
+)
+def test_a_damaged_summary_is_no_bug(capsys, good: str, change: dict):
+    path = Path(good) / "diagnosis" / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    code, out, err = run(capsys, "gate", "--diagnosis", good, "--max_unlearned", "a=1")
+    assert (code, out) == (1, "") and "is no summary" in err and "`uptake diagnose run.yaml`" in err
 
 
 def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):
@@ -141,3 +202,31 @@ def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):
     again = tmp_path / "again.json"
     run(capsys, "diff", one, other, "--out", str(again))
     assert again.read_bytes() == out_file.read_bytes()
+
+
+VERBS = {
+    "--junit": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),
+    "--summary": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),
+    "--out": ("diff", "GOOD", "GOOD"),
+    "--out ": ("lab", "calibrate", "GOOD"),
+    "--json": ("lab", "grade", "GOOD"),
+}
+
+
+@pytest.mark.parametrize("option", VERBS)
+def test_a_file_that_cannot_be_written_is_told_with_its_option(capsys, tmp_path: Path, good: str, option: str):
+    (tmp_path / "notes").write_text("mine")
+    verb = [good if arg == "GOOD" else arg for arg in VERBS[option]]
+    option = option.strip()
+    for bad in (tmp_path, tmp_path / "notes" / "below"):
+        code, _, err = run(capsys, *verb, option, str(bad))
+        assert code == 1 and f"cannot write {bad}" in err
+        assert f"choose another file for {option}" in err and "--output_dir" not in err
+    assert (tmp_path / "notes").read_text() == "mine"
+
+
+def test_a_link_is_written_to_and_stays(capsys, tmp_path: Path, good: str):
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "there.json")
+    assert run(capsys, "diff", good, good, "--out", str(link))[0] == 0
+    assert link.is_symlink() and json.loads((tmp_path / "there.json").read_text())["n"] == 100

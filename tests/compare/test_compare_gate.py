@@ -8,7 +8,7 @@ import pytest
 from findings import finding, several, summary_of
 from scipy import stats as scipy_stats
 
-from uptake.compare import check_effect, check_limits, check_regressions, junit, markdown, match
+from uptake.compare import check_effect, check_limits, check_regressions, effect_of, junit, markdown, match
 from uptake.config import Gate, Limits
 from uptake.errors import UptakeError
 
@@ -55,14 +55,15 @@ def test_a_source_that_is_not_there_and_a_rate_that_was_not_measured_are_errors(
 )
 def test_an_effect_must_be_sure(effect: tuple[float, float, float], limit: float, passed: bool):
     interval = dict(zip(("estimate", "low", "high"), effect, strict=True), n=20)
-    (check,) = check_effect({"overall": {"effect": interval}}, Gate(min_effect=limit))
+    (check,) = check_effect(effect_of({"overall": {"effect": interval}}), Gate(min_effect=limit))
     assert check.passed == passed
 
 
 def test_an_effect_that_cannot_be_told_fails_and_one_that_is_not_asked_for_is_no_check():
-    (check,) = check_effect({"overall": None}, Gate(min_effect=0.0))
+    (check,) = check_effect(effect_of({"overall": None}), Gate(min_effect=0.0))
+    assert effect_of({"overall": {"effect": None}}) is None
     assert not check.passed and check.observed is None
-    assert check_effect({"overall": None}, Gate()) == []
+    assert check_effect(None, Gate()) == []
 
 
 def pairs_of(lost: int, gained: int, rest: int):

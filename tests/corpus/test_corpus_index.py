@@ -228,16 +228,27 @@ def test_a_damaged_manifest_is_made_anew(tmp_path: Path) -> None:
     assert index(path, tmp_path / "out").added == 7
 
 
-def test_a_damaged_table_says_what_to_do(tmp_path: Path) -> None:
-    path = write(tmp_path / "rows.jsonl", ROWS)
-    index(path, tmp_path / "out")
+@pytest.mark.parametrize("part", ["_versions", "data", "_indices", "."])
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+def test_a_damaged_table_is_made_anew(tmp_path: Path, part: str, damage: str) -> None:
+    path, out = write(tmp_path / "rows.jsonl", ROWS), tmp_path / "out"
+    index(path, out)
+    whole = everything(out)
+    files = [one for one in (out / "documents.lance" / part).rglob("*") if one.is_file()]
+    assert files
+    for one in files:
+        one.unlink() if damage == "deleted" else one.write_bytes(b"damaged")
+    assert index(path, out).documents == len(ROWS)
+    assert everything(out) == whole
+    assert ids(open_index(out), "Eiffel Tower") == ["tower", "eiffel"]
+
+
+def test_a_damaged_table_that_nobody_indexes_again_says_what_to_do(tmp_path: Path) -> None:
+    index(write(tmp_path / "rows.jsonl", ROWS), tmp_path / "out")
     for part in (tmp_path / "out" / "documents.lance" / "_versions").iterdir():
         part.write_bytes(b"damaged")
     with pytest.raises(UptakeError, match="cannot be made or read.*\n.*delete"):
         open_index(tmp_path / "out")
-    write(path, ROWS[:3])
-    with pytest.raises(UptakeError, match="cannot be made or read"):
-        index(path, tmp_path / "out")
 
 
 def test_as_much_as_a_brute_force_scan_finds(shared_data: Path, tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from small_models import write_rows
 from train_runs import EARLY, MAIN, write_run
 from uptake.artifacts import read_json
+from uptake.artifacts.tables import DIAGNOSIS
 from uptake.cli import main
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
@@ -154,14 +157,17 @@ def test_the_plan_that_is_there_says_how(run: RunConfig, capsys: pytest.CaptureF
 
 
 def test_where_all_is_learned_there_is_nothing_to_cure(run: RunConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    path = run.output_dir / "diagnosis" / "summary.json"
-    summary = read_json(path)
-    summary["learned"]["count"] = summary["n"]
-    path.write_text(json.dumps(summary), encoding="utf-8")
+    path = run.output_dir / "diagnosis" / "diagnosis.parquet"
+    table = pq.read_table(path)
+    place = table.column_names.index("learned")
+    pq.write_table(table.set_column(place, DIAGNOSIS.field(place), pa.array([True] * len(table))), path)
     assert cure_run(run) is None
-    with pytest.raises(SystemExit):
-        main(["cure", str(run.output_dir.parent / "run.yaml")])
-    assert "nothing to cure" in capsys.readouterr().out
+    for verb in ("prescribe", "cure"):
+        for start in ("base", "tuned"):
+            with pytest.raises(SystemExit) as leave:
+                main([verb, str(run.output_dir.parent / "run.yaml"), "--from", start])
+            out, err = capsys.readouterr()
+            assert (leave.value.code, out, err) == (0, "every example was learned: there is nothing to cure\n", "")
     assert not (run.output_dir / "plan").exists()
 
 

@@ -13,6 +13,7 @@ from llm_server import KEY, Server, completion
 from small_models import write_rows
 from uptake.config import RunConfig
 from uptake.pipeline.gathering import Wanted, from_sources
+from web_server import Reply, serving
 
 ASKED = [
     Wanted("m-0", ("Ann Berg",), "Where does Ann Berg live?", " Rome"),
@@ -78,3 +79,17 @@ def test_a_language_model_is_asked_once(
 
 def test_without_corpus_and_sources_nothing_is_searched(run_config: Callable[..., RunConfig]) -> None:
     assert from_sources(run_config()) is None
+
+
+def test_a_source_that_fails_is_told(run: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    people = ["Ann Berg", "Bo Cole", "Cy Dunn", "Di Elm", "Ed Fox"]
+    wanted = [Wanted(f"m-{k}", (name,), f"Where does {name} live?", " Rome") for k, name in enumerate(people)]
+    with serving() as web:
+        web.replies(Reply({}, status=401))
+        source = {"kind": "searxng", "base_url": web.url, "requests_per_second": 1e6}
+        search = from_sources(run(knowledge_sources=[source]))
+        assert search is not None
+        [note] = [one for one in search(wanted).notes if "searxng" in one]
+    assert "searxng failed: 3 searches (" in note and "answered HTTP 401" in note
+    assert "and for 2 more names it was not asked" in note

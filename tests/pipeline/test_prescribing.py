@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +18,7 @@ from train_runs import CITIES, write_run
 from uptake.cli import app
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.pipeline.diagnosis import Collector, write_diagnosis
+from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gathered, Wanted
 from uptake.pipeline.prescribing import plan_to_apply, prescribe_run
@@ -140,7 +142,7 @@ def test_what_lies_where_a_plan_goes_is_not_deleted(run: Path) -> None:
     notes = run.parent / "run" / "plan" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("mine")
-    with pytest.raises(UptakeError, match="notes.txt was changed"):
+    with pytest.raises(UptakeError, match=r"plan holds notes\.txt, and no plan\.json"):
         prescribe_run(load_run(run))
     assert notes.read_text() == "mine"
 
@@ -322,6 +324,72 @@ def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
     write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
     notes = prescribe_run(load_run(run)).plan.notes
     assert "1 general texts are left out: they hold a training, held-out or retention wording" in notes
+
+
+def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:
+    config = load_run(run)
+    folder = prescribe_run(config).folder
+    rows = (folder / "sft.jsonl").read_bytes()
+    (folder / "sft.jsonl").unlink()
+    with pytest.raises(UptakeError, match=r"sft\.jsonl is gone since the plan was written(?s:.)*uptake prescribe run"):
+        plan_to_apply(config)
+    assert not prescribe_run(config).found
+    assert (folder / "sft.jsonl").read_bytes() == rows
+    head = (folder / "plan.json").read_bytes()
+    (folder / "plan.json").write_bytes(head[: len(head) // 2])
+    for verb in (plan_to_apply, prescribe_run):
+        with pytest.raises(UptakeError, match=r"plan\.json cannot be read as a plan(?s:.)*uptake prescribe run"):
+            verb(config)
+    (folder / "plan.json").unlink()
+    for verb in (plan_to_apply, prescribe_run):
+        with pytest.raises(UptakeError, match=r"holds .*, and no plan\.json(?s:.)*uptake prescribe run"):
+            verb(config)
+
+
+@pytest.mark.parametrize("told", ["{}", "[]", "{", '{"run": {"models": {}}}', '{"run": 3}'])
+def test_a_damaged_summary_is_told(run: Path, told: str) -> None:
+    (run.parent / "run" / "diagnosis" / "summary.json").write_text(told, encoding="utf-8")
+    with pytest.raises(UptakeError, match=r"summary\.json(?s:.)*`uptake diagnose run\.yaml`"):
+        prescribe_run(load_run(run))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def _scratched(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :])
+
+
+def _other(path: Path) -> None:
+    pq.write_table(pa.table({"a": [1]}), path)
+
+
+def _other_types(path: Path) -> None:
+    table = pq.read_table(path)
+    place = table.column_names.index("learned")
+    pq.write_table(table.set_column(place, "learned", table["learned"].cast(pa.string())), path)
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, _cut, _scratched, _other, _other_types])
+def test_a_damaged_table_is_told(run: Path, damage: Callable[[Path], None]) -> None:
+    path = run.parent / "run" / "diagnosis" / "diagnosis.parquet"
+    damage(path)
+    diagnosis = Diagnosis(path.parent)
+    reads = (list, Diagnosis.all_learned, Diagnosis.to_pandas, lambda one: one["m-2"])
+    for read in (*reads, lambda _: prescribe_run(load_run(run))):
+        with pytest.raises(UptakeError, match=r"diagnosis\.parquet is damaged(?s:.)*`uptake diagnose run\.yaml`"):
+            read(diagnosis)
+
+
+@pytest.mark.parametrize("told", ["{}", "[]", "{", '{"processes": "2"}', '{"processes": 0}'])
+def test_a_damaged_manifest_of_training_is_told(run: Path, told: str) -> None:
+    path = run.parent / "run" / "train" / "main" / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(told, encoding="utf-8")
+    with pytest.raises(UptakeError, match=r"manifest\.json(?s:.)*`uptake train run\.yaml`"):
+        prescribe_run(load_run(run))
 
 
 def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:

@@ -10,7 +10,19 @@ import pytest
 from patients import documents, examples, finding, material
 
 from uptake.errors import UptakeError
-from uptake.prescribe import Export, Terms, files, found_plan, kind_of, plan, read_plan, write_plan
+from uptake.prescribe import (
+    Export,
+    Terms,
+    asked_for,
+    content_of,
+    files,
+    found_plan,
+    kind_of,
+    plan,
+    read_plan,
+    refuse_changed,
+    write_plan,
+)
 from uptake.prescribe.markdown import escaped, plan_markdown
 from uptake.prescribe.rows import ended_row, example_from_row, messages_row, sft_row
 from uptake.types import Example, Message, Plan
@@ -135,13 +147,112 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, why: st
         read_plan(tmp_path / "plan")
 
 
-@pytest.mark.parametrize(("key", "value"), [("cost", None), ("training", 3), ("edits", [{}]), ("step", 0)])
-def test_a_head_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: object) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("cost", None, "cost is None"),
+        ("cost", {"plain": 1, "limit": 1, "sft": "1", "documents": 0, "general": 0}, "cost.sft is '1'"),
+        ("training", 3, "training is 3"),
+        ("edits", [{}], "edits.0.remedy is missing"),
+        ("edits", [{"remedy": "a", "action": "eat", "examples": ["b"], "why": "c"}], "edits.0.action is 'eat'"),
+        ("step", 0, "step is 0"),
+        ("step", True, "step is True"),
+        ("step", "4", "step is '4'"),
+        ("start", "middle", "start is 'middle'"),
+        ("reading", "after", "reading is 'after'"),
+        ("asked", {"start": "base", "unsafe": "no", "processes": 1}, "asked.unsafe is 'no'"),
+        ("files", [], r"files is \[\]"),
+        ("unmended", [1], "unmended.0 is 1"),
+        ("model", "", "model is ''"),
+    ],
+)
+def test_a_head_that_cannot_be_used_is_named(tmp_path: Path, key: str, value: object, why: str) -> None:
     write_plan(tmp_path / "plan", drawn(), MADE, "key")
     path = tmp_path / "plan" / "plan.json"
     head = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**head, key: value}), encoding="utf-8")
-    with pytest.raises(UptakeError, match=r"plan\.json cannot be read as a plan"):
+    for reads in (read_plan, content_of, asked_for):
+        with pytest.raises(UptakeError, match=rf"plan\.json cannot be read as a plan: {why}(?s:.)*uptake prescribe"):
+            reads(tmp_path / "plan")
+
+
+@pytest.mark.parametrize("data", [b"", b'{"version": 2, ', b"\xff\xfe", b"[" * 100_000])
+def test_a_cut_head_is_named(tmp_path: Path, data: bytes) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    (tmp_path / "plan/plan.json").write_bytes(data)
+    for reads in (read_plan, refuse_changed):
+        with pytest.raises(UptakeError, match=r"plan\.json cannot be read as a plan(?s:.)*uptake prescribe run\.yaml"):
+            reads(tmp_path / "plan")
+
+
+@pytest.mark.parametrize("name", ["sft.jsonl", "cpt.jsonl"])
+@pytest.mark.parametrize("data", [None, b"", b"\n\n", b"\xff\n"])
+def test_rows_that_are_not_there_are_named(tmp_path: Path, name: str, data: bytes | None) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    path = tmp_path / "plan" / name
+    path.unlink() if data is None else path.write_bytes(data)
+    with pytest.raises(UptakeError, match=rf"{name} cannot be read as a plan(?s:.)*uptake prescribe run\.yaml"):
+        read_plan(tmp_path / "plan")
+
+
+@pytest.mark.parametrize("name", ["sft.jsonl", "plan.md", "trl/sft.yaml"])
+def test_a_plan_without_one_of_its_files_is_not_there(tmp_path: Path, name: str) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    (tmp_path / "plan" / name).unlink()
+    assert found_plan(tmp_path / "plan", "key") is None
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")  # nothing of the user's is lost
+    assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+@pytest.mark.parametrize("lead", ["theirs", "nowhere", "notes.txt"])
+def test_what_is_no_folder_is_refused_and_stays(tmp_path: Path, lead: str) -> None:
+    write_plan(tmp_path / "theirs", drawn(), MADE, "key")
+    (tmp_path / "notes.txt").write_text("mine")
+    before = contents(tmp_path)
+    (tmp_path / "plan").symlink_to(tmp_path / lead)
+    for _ in range(2):
+        with pytest.raises(UptakeError, match="plan is a symbolic link, and a plan would replace it"):
+            write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert (tmp_path / "plan").readlink() == tmp_path / lead
+    (tmp_path / "plan").unlink()
+    (tmp_path / "notes.txt").rename(tmp_path / "plan")
+    with pytest.raises(UptakeError, match="plan is no folder, and a plan would replace it"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    (tmp_path / "plan").rename(tmp_path / "notes.txt")
+    assert contents(tmp_path) == before
+
+
+def test_a_plan_is_read_through_a_link(tmp_path: Path) -> None:
+    write_plan(tmp_path / "theirs", drawn(), MADE, "key")
+    (tmp_path / "plan").symlink_to("theirs")
+    assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_leftovers_of_a_killed_run_that_are_no_folders_are_in_nobodys_way(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    write_plan(theirs, drawn(), MADE, "key")
+    before = contents(theirs)
+    for name in (".plan.old", ".plan.partial"):
+        (tmp_path / name).symlink_to(theirs)
+    for key in ("key", "other"):
+        write_plan(tmp_path / "plan", drawn(), MADE, key)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan", "theirs"]
+    assert contents(theirs) == before
+
+
+def test_a_link_within_a_plan_is_a_change(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    (tmp_path / "plan" / "more").symlink_to("nowhere")
+    with pytest.raises(UptakeError, match="more was changed since the plan was written"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+
+
+def test_texts_are_texts(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    path = tmp_path / "plan/cpt.jsonl"
+    first, *rest = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([json.dumps({**json.loads(first), "title": 3}), *rest]), encoding="utf-8")
+    with pytest.raises(UptakeError, match=r"cpt\.jsonl:1: no row of a plan: 'title' is 3"):
         read_plan(tmp_path / "plan")
 
 

@@ -80,22 +80,32 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def json_bytes(value: object) -> bytes:
+    """JSON (UTF-8, indented, keys in the order given), with null for NaN and infinities."""
+    return (json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write JSON (UTF-8, indented, keys in the order given), with null for NaN and infinities."""
-    text = json.dumps(finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(path, (text + "\n").encode("utf-8"))
+    """Write JSON as `json_bytes` gives it, whole or not at all."""
+    write_bytes(path, json_bytes(value))
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, fix: str = "run the step that writes it again") -> Any:
     """Read a JSON file that uptake wrote.
+
+    Args:
+        path: The file.
+        fix: What to do where it cannot be read.
 
     Raises:
         UptakeError: It is missing or broken.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError("it is no file")
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", fix="run the step that writes it again") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", fix=fix) from error
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json
-from uptake.compare import Pairs, match
 from uptake.errors import UptakeError
 from uptake.pipeline import Diagnosis, read_diagnosis
 
@@ -18,29 +17,29 @@ def opened(path: Path) -> tuple[Diagnosis, dict[str, Any]]:
         UptakeError: There is none, or it cannot be read.
     """
     diagnosis = read_diagnosis(path)
-    summary = read_json(diagnosis.folder / "summary.json")
-    if not isinstance(summary, dict) or not all(key in summary for key in ("n", "learned", "by_source")):
-        raise UptakeError(f"{diagnosis.folder / 'summary.json'} is no summary of a diagnosis", fix=_again(path))
+    summary = diagnosis.summary()
+    sources = summary.get("by_source")
+    if not _counts(summary) or not isinstance(sources, Mapping) or not all(map(_counts, sources.values())):
+        raise UptakeError(
+            f"{diagnosis.folder / 'summary.json'} is no summary of a diagnosis",
+            fix=f"make it again with `uptake diagnose run.yaml`, or name another folder than {path}",
+        )
     return diagnosis, summary
 
 
-def matched(before: Diagnosis, after: Diagnosis) -> Pairs:
-    """The examples of two diagnoses side by side.
-
-    Raises:
-        UptakeError: A table cannot be read, or the two have nothing in common.
-    """
-    import pyarrow as pa
-
-    reading = before
-    try:
-        old = list(before)
-        reading = after
-        return match(old, after)
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        table = reading.folder / "diagnosis.parquet"
-        raise UptakeError(f"cannot read {table}: {error}", fix=_again(reading.folder)) from error
+def _counts(part: Any) -> bool:
+    """Whether that holds the counts and rates of some examples."""
+    if not isinstance(part, Mapping) or not _is_count(part.get("n")):
+        return False
+    for name in ("learned", "shallow", "forgotten"):
+        one = part.get(name)
+        if not isinstance(one, Mapping) or not _is_count(one.get("count")) or "rate" not in one:
+            return False
+        of = 0 if one["rate"] is None else one["rate"].get("n") if isinstance(one["rate"], Mapping) else None
+        if not _is_count(of) or not one["count"] <= of <= part["n"]:
+            return False
+    return True
 
 
-def _again(path: Path) -> str:
-    return f"make it again with `uptake diagnose`, or name another folder than {path}"
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

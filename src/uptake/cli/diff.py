@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from uptake.cli.out import write_out
 from uptake.cli.terminal import printable
 
 SHOWN = 10
@@ -30,16 +31,16 @@ def command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' resampling.")] = 0,
 ) -> None:
     """Compare two diagnoses: what is newly learned, newly lost, or has another cause, and whether that is chance."""
-    from uptake.artifacts import write_json
-    from uptake.cli.compared import matched, opened
-    from uptake.compare import difference, left_out, unlike
+    from uptake.artifacts import json_bytes
+    from uptake.cli.compared import opened
+    from uptake.compare import difference, left_out, match, unlike
 
     earlier, old = opened(before)
     later, new = opened(after)
-    pairs = matched(earlier, later)
+    pairs = match(earlier, later)
     found = difference(pairs, seed=seed) | {"notes": [*unlike(old, new), *left_out(pairs)]}
     if out is not None:
-        write_json(out, found)
+        write_out("--out", out, json_bytes(found))
     typer.echo(printable(show(found)))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uptake.cli.out import write_out
 from uptake.cli.run_options import RunCommand, overrides
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from uptake.compare import Check
     from uptake.config import RunConfig
     from uptake.pipeline.diagnosis import Diagnosis
+    from uptake.stats import Interval
 
 FAILED = 2
 """Exit code of a gate that does not open; what cannot be judged, a wrong command line included, exits with 1."""
@@ -62,8 +64,8 @@ def command(
 
     Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
     """
-    from uptake.cli.compared import matched, opened
-    from uptake.compare import check_effect, check_limits, check_regressions, left_out, unlike
+    from uptake.cli.compared import opened
+    from uptake.compare import check_effect, check_limits, check_regressions, left_out, match, unlike
     from uptake.compare import junit as as_junit
     from uptake.compare import markdown as as_markdown
 
@@ -71,11 +73,11 @@ def command(
     found, measured = opened(diagnosis or config.output_dir)
     checks = check_limits(measured, config.gate)
     if config.gate.min_effect is not None:
-        checks += check_effect(_verdict(found), config.gate)
+        checks += check_effect(_effect(found), config.gate)
     notes: list[str] = []
     if against is not None:
         baseline, earlier = opened(against)
-        pairs = matched(baseline, found)
+        pairs = match(baseline, found)
         checks += check_regressions(pairs, config.gate)
         notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
@@ -85,9 +87,9 @@ def command(
             fix="give --max_unlearned 0.1 or the like, --against DIR, or a section `gate:` in the run file",
         )
     if junit is not None:
-        _write(junit, as_junit(checks), append=False)
+        write_out("--junit", junit, as_junit(checks))
     if summary is not None:  # appended to, as $GITHUB_STEP_SUMMARY is meant to be
-        _write(summary, as_markdown(checks, notes).encode(), append=True)
+        write_out("--summary", summary, as_markdown(checks, notes).encode(), append=True)
     typer.echo(printable(show(checks, notes)))
     if not all(check.passed for check in checks):
         raise typer.Exit(FAILED)
@@ -151,34 +153,24 @@ def _limits(
     return {**found, "sources": sources} if sources else found
 
 
-def _verdict(diagnosis: Diagnosis) -> Mapping[str, Any]:
-    """The verdict about a diagnosis; one about another diagnosis judges nothing."""
+def _effect(diagnosis: Diagnosis) -> Interval | None:
+    """The effect in the verdict about a diagnosis; a verdict about another one judges nothing."""
     from uptake.artifacts import read_json
+    from uptake.compare import effect_of
 
     path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
-        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify` first")
-    found = read_json(path)
-    if not isinstance(found, dict) or "overall" not in found:
-        raise UptakeError(f"{path} is no verdict", fix="run `uptake verify` again")
+        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify run.yaml` first")
+    again = "run `uptake verify run.yaml` again"
+    found = read_json(path, fix=again)
+    try:
+        effect = effect_of(found)
+    except ValueError as error:
+        raise UptakeError(f"{path} is no verdict: {error}", fix=again) from error
     if found.get("diagnosis") != diagnosis.digest():
         raise UptakeError(
             f"{path} is about another diagnosis than {diagnosis.folder}",
             expected="the verdict on what is judged here",
-            fix="run `uptake verify` again",
+            fix=again,
         )
-    return found
-
-
-def _write(path: Path, data: bytes, *, append: bool) -> None:
-    from uptake.artifacts import cannot_write, write_bytes
-
-    if not append:
-        write_bytes(path, data)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write(data)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    return effect

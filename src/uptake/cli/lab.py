@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from uptake.cli.out import require_writable, write_out
 from uptake.cli.run_options import OpenCommand, overrides
 from uptake.cli.terminal import printable
 
@@ -134,21 +135,19 @@ def grade(
 
     Worlds in which nothing was planted say how often a cause is named where there is none.
     """
-    from uptake.artifacts import write_json
-    from uptake.errors import UptakeError
+    from uptake.artifacts import json_bytes
     from uptake.lab.grade_report import World, as_data, report, told
     from uptake.lab.key import read_answers, read_key
 
+    if json is not None:
+        require_writable("--json", json)
     worlds = [
         World(read_key(folder / "key.jsonl"), read_answers(table))
         for folder, table in zip(folders, _tables(folders, diagnosis), strict=True)
     ]
     graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)
     if json is not None:
-        try:
-            write_json(json, as_data(graded))
-        except UptakeError as error:
-            raise UptakeError(error.problem, fix="choose another file for --json") from None
+        write_out("--json", json, json_bytes(as_data(graded)))
     typer.echo(told(graded))
 
 
@@ -161,11 +160,12 @@ def calibrate(
 
     Written to uptake/causes/weights.json they are the ones that `uptake diagnose` takes.
     """
-    from uptake.artifacts import write_json
+    from uptake.artifacts import json_bytes
     from uptake.lab.calibrate import calibrated
 
+    require_writable("--out", out)
     fitted = calibrated(folders)
-    write_json(out, fitted.as_data())
+    write_out("--out", out, json_bytes(fitted.as_data()))
     told = ", ".join(f"{name} {count}" for name, count in fitted.fitted_on["of_cause"].items())
     typer.echo(f"{printable(str(out))}: {len(fitted.rows)} logistics on {fitted.fitted_on['items']} items ({told})")
 

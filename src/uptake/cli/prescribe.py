@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uptake.cli.cure import start_of
+from uptake.cli.cure import NOTHING, start_of
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
@@ -37,17 +37,15 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
+    from uptake.pipeline import read_diagnosis
     from uptake.pipeline.prescribing import prescribe_run
 
-    config = load_run(run, overrides(ctx))
+    config, where = load_run(run, overrides(ctx)), start_of(start)
+    if read_diagnosis(config.output_dir).all_learned():
+        typer.echo(NOTHING)
+        return
     with progress_bar() as progress:
-        done = prescribe_run(
-            config,
-            start=start_of(start) or "base",
-            unsafe=unsafe,
-            world_size=world_size,
-            progress=progress,
-        )
+        done = prescribe_run(config, start=where or "base", unsafe=unsafe, world_size=world_size, progress=progress)
     typer.echo(printable(show(done)))
 
 

@@ -66,8 +66,7 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
         with progress_bar() as progress:
             diagnosis = diagnose_run(config, str(trained[-1].folder), progress=progress)
         _say("diagnose", show_diagnosis(diagnosis))
-        summary = diagnosis.summary()
-        if summary["learned"]["count"] < summary["n"]:
+        if not diagnosis.all_learned():
             with progress_bar() as progress:
                 planned = plan_to_apply(config, start=where, unsafe=unsafe, progress=progress)
             _say("prescribe", show_plan(planned))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uptake.compare.difference import difference, unlike
-from uptake.compare.gate import Check, check_effect, check_limits, check_regressions
+from uptake.compare.gate import Check, check_effect, check_limits, check_regressions, effect_of
 from uptake.compare.pairs import Judged, Pairs, judged, left_out, match
 from uptake.compare.written import junit, markdown
 
@@ -15,6 +15,7 @@ __all__ = [
     "check_limits",
     "check_regressions",
     "difference",
+    "effect_of",
     "judged",
     "junit",
     "left_out",

@@ -80,11 +80,44 @@ def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
     return checks
 
 
-def check_effect(verdict: Mapping[str, Any], gate: Gate) -> list[Check]:
+def effect_of(verdict: object) -> Interval | None:
+    """The effect of the matched remedies against the placebo, as a difference of shares.
+
+    Args:
+        verdict: What `verdict.json` holds, see docs/verify.md.
+
+    Returns:
+        None where the experiment could not tell one.
+
+    Raises:
+        ValueError: That is no verdict: it says nothing of an effect, or what cannot be.
+    """
+    if not isinstance(verdict, Mapping) or "overall" not in verdict:
+        raise ValueError("it has no `overall`")
+    overall = verdict["overall"]
+    if overall is None:
+        return None
+    if not isinstance(overall, Mapping) or "effect" not in overall:
+        raise ValueError("its `overall` has no `effect`")
+    told = overall["effect"]
+    if told is None:
+        return None
+    if not isinstance(told, Mapping):
+        raise ValueError("its effect is no interval")
+    for name, kinds in (("estimate", (int, float)), ("low", (int, float)), ("high", (int, float)), ("n", (int,))):
+        if not isinstance(told.get(name), kinds) or isinstance(told[name], bool):
+            raise ValueError(f"its effect has no good `{name}`")
+    low, estimate, high = told["low"], told["estimate"], told["high"]
+    if not -1 <= low <= estimate <= high <= 1:
+        raise ValueError(f"its effect of {estimate} is not within {low} and {high}, or -1 and 1")
+    return Interval(float(estimate), float(low), float(high), told["n"])
+
+
+def check_effect(effect: Interval | None, gate: Gate) -> list[Check]:
     """Hold the effect of the matched remedies against its limit: it must be sure to be as large.
 
     Args:
-        verdict: `verdict.json`, see docs/verify.md.
+        effect: What `effect_of` found.
         gate: The limits.
 
     Returns:
@@ -92,12 +125,10 @@ def check_effect(verdict: Mapping[str, Any], gate: Gate) -> list[Check]:
     """
     if gate.min_effect is None:
         return []
-    effect = (verdict.get("overall") or {}).get("effect")
     if effect is None:
         return [Check("min_effect", None, gate.min_effect, None, False)]
-    observed = Interval(**effect)
-    shown = observed.low if gate.fail_when == "sure" else observed.estimate
-    return [Check("min_effect", None, gate.min_effect, observed, shown >= gate.min_effect)]
+    shown = effect.low if gate.fail_when == "sure" else effect.estimate
+    return [Check("min_effect", None, gate.min_effect, effect, shown >= gate.min_effect)]
 
 
 def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:

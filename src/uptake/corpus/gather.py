@@ -18,6 +18,8 @@ NOTHING_NEW = 0.8
 """A document adds nothing if one that is kept holds this share of its shingles."""
 GIVE_UP = 3
 """A source that fails so many times in a row is not asked again."""
+NOT_ASKED = f"not asked: it failed {GIVE_UP} times in a row"
+"""The reason then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,14 @@ class Gathered:
         missing: Where a source had nothing to keep, and why.
         leaks: The documents that were refused because they hold a guarded wording, each with the item.
         repeated: How many documents were left out because a kept one says the same.
+        failed: Those of `missing` whose source could not be asked, or did not answer as it should.
     """
 
     found: tuple[Found, ...]
     missing: tuple[Missing, ...]
     leaks: tuple[Leak, ...]
     repeated: int
+    failed: tuple[Missing, ...] = ()
 
     @property
     def documents(self) -> tuple[Document, ...]:
@@ -102,7 +106,7 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
     for need in needs:
         for entity in dict.fromkeys(need.entities):
             wanted.setdefault(entity, []).append(need)
-    kept, missing, leaks = _Kept(), list[Missing](), dict[Document, Leak]()
+    kept, missing, failed, leaks = _Kept(), list[Missing](), list[Missing](), dict[Document, Leak]()
     found: list[Found] = []
     failures: Counter[str] = Counter()
     for entity, of in wanted.items():
@@ -126,10 +130,11 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
         for source, (documents, failure) in zip(sources, answers, strict=True):
             why = "; ".join(f"{count} documents {reason}" for reason, count in sorted(refused[source.name].items()))
             if failure is not None:
-                missing.append(Missing(entity, source.name, failure))
+                failed.append(Missing(entity, source.name, failure))
+                missing.append(failed[-1])
             elif not took[source.name] and (not documents or why):
                 missing.append(Missing(entity, source.name, why or "it knows nothing about it"))
-    return Gathered(tuple(found), tuple(missing), tuple(leaks.values()), kept.repeated)
+    return Gathered(tuple(found), tuple(missing), tuple(leaks.values()), kept.repeated, tuple(failed))
 
 
 def _ask(
@@ -139,7 +144,7 @@ def _ask(
     answers: list[list[Document]] = []
     for fact in facts:
         if failures[source.name] >= GIVE_UP:
-            return _merged(answers), f"not asked: it failed {GIVE_UP} times in a row"
+            return _merged(answers), NOT_ASKED
         try:
             answers.append(source.search(entity, fact, n))
         except UptakeError as error:

@@ -17,7 +17,7 @@ from typing import Any
 
 from uptake.artifacts import digest, empty, file_digest, locked, read_json, write_json
 from uptake.corpus.rows import documents
-from uptake.corpus.table import TABLE, Encoder, make_searchable, making, open_or_make, rows_of
+from uptake.corpus.table import TABLE, Encoder, connect, make_searchable, making, open_or_make, rows_of
 from uptake.data import bad_rows_error
 from uptake.data.files import DataFile, find_files
 from uptake.errors import UptakeError
@@ -67,12 +67,14 @@ def index(
 
     Raises:
         UptakeError: As `uptake.data.load`; LanceDB is not installed; another process is at work in the folder, or it
-            cannot be written, or what lies there is damaged.
+            cannot be written. A table that is damaged is made anew.
     """
     if on_bad_row not in ("error", "skip"):
         raise UptakeError(f"on_bad_row is {on_bad_row!r}", expected="error or skip")
     files = {_mark(file): file for file in find_files(dataset, "train")}
     with locked(folder), making(folder):
+        if not _readable(folder):
+            empty(folder / f"{TABLE}.lance")  # `_manifest` sees that it is gone
         manifest = _manifest(folder, encoder)
         table = open_or_make(folder, encoder)
         gone = [mark for mark in manifest["files"] if mark not in files]
@@ -113,6 +115,19 @@ def _mark(file: DataFile) -> str:
         raise UptakeError(f"{file.name} cannot be read: {error.strerror or error}") from error
 
 
+def _readable(folder: Path) -> bool:
+    """Whether the table, if there is one, can be read and searched; an empty one is as quickly made anew."""
+    if not (folder / f"{TABLE}.lance").exists():
+        return True
+    try:
+        table = connect(folder).open_table(TABLE)
+        if table.list_indices():
+            table.search("a", query_type="fts").limit(1).to_list()
+        return bool(table.count_rows("mark != ''"))  # without a condition nothing is read
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def _manifest(folder: Path, encoder: Encoder | None) -> dict[str, Any]:
     """What is indexed here; nothing, and an empty folder, where it was made in another way or cannot be read."""
     made = {"form": FORM, "encoder": encoder.name if encoder else None}
@@ -120,7 +135,7 @@ def _manifest(folder: Path, encoder: Encoder | None) -> dict[str, Any]:
     with suppress(UptakeError):
         kept = read_json(folder / "manifest.json")
         found = kept if isinstance(kept, dict) else {}
-    if {key: found.get(key) for key in made} != made:
+    if {key: found.get(key) for key in made} != made or not (folder / f"{TABLE}.lance").exists():
         (folder / "manifest.json").unlink(missing_ok=True)
         empty(folder / f"{TABLE}.lance")
         found = {**made, "searchable": False, "files": {}}

@@ -99,7 +99,7 @@ def diagnose_run(
     with locked(folder):
         if former is not None:
             take_over(former.folder / "work", folder / "work")
-        rule = None if former is None else Rule(**former.summary()["rule"])
+        rule = None if former is None else former.rule()
         return _diagnose(config, folder, models, progress or _silent, rule)
 
 

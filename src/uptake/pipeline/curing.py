@@ -99,7 +99,7 @@ def cure_run(
     folder, planned = config.output_dir / "cured", config.output_dir / "plan"
     with locked(config.output_dir / ".cure") if first else nullcontext():
         aside = None
-        healthy = _all_learned(config) if first else False
+        healthy = read_diagnosis(config.output_dir).all_learned() if first else False
         if first and not healthy:
             plan_to_apply(config, start=start, unsafe=unsafe, progress=progress)
             aside = _make_room(folder, content_of(planned))
@@ -107,14 +107,15 @@ def cure_run(
             from uptake.models.train_stage import wait_for_everyone
 
             wait_for_everyone(settings_of(config, config.stages[-1]), folder)
-            healthy = _all_learned(config)
+            healthy = read_diagnosis(config.output_dir).all_learned()
         if healthy:
             return None
+        before = read_diagnosis(config.output_dir)
+        before.rule()  # what is wrong with it is told now, and not when all is trained
         plan, content = read_plan(planned), content_of(planned)  # another may lie there when this one is trained
         model = apply(plan, config, folder, progress=progress)
         if not first:
             return None
-        before = read_diagnosis(config.output_dir)
         after = diagnose_run(
             config.model_copy(update={"output_dir": folder, "intervene": 0, "tuned_revision": None}),
             str(model),
@@ -127,11 +128,6 @@ def cure_run(
         told = {**about, "groups": [asdict(one) for one in groups], "retention": retention}
         write_json(folder / "cure.json", {**told, "cost": {**asdict(plan.cost), "total": plan.cost.total}})
         return Cured(model, after, groups, retention, plan.cost, aside)
-
-
-def _all_learned(config: RunConfig) -> bool:
-    summary = read_diagnosis(config.output_dir).summary()
-    return bool(summary["learned"]["count"] == summary["n"])
 
 
 def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collection[str] = ()) -> tuple[Group, ...]:

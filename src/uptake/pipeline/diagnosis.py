@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import cannot_write, chunks, file_digest, read_json, replacing, write_json, write_table
 from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
-from uptake.detect import most_severe
+from uptake.detect import Rule, most_severe
 from uptake.errors import UptakeError
 from uptake.types import Finding
 
@@ -34,34 +35,93 @@ class Diagnosis:
     folder: Path
 
     def summary(self) -> dict[str, Any]:
-        """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/detection.md."""
-        summary: dict[str, Any] = read_json(self.folder / "summary.json")
+        """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/detection.md.
+
+        Raises:
+            UptakeError: The file is missing or damaged.
+        """
+        path = self.folder / "summary.json"
+        summary: dict[str, Any] = read_json(path, fix=ANEW)
+        if not isinstance(summary, dict):
+            raise _damaged(path, "it is no JSON object")
         return summary
 
+    def told(self, *keys: str) -> Any:
+        """What the summary says under a key, and the keys within it.
+
+        Raises:
+            UptakeError: The file is missing or damaged, or says nothing there.
+        """
+        found: Any = self.summary()
+        for key in keys:
+            if not isinstance(found, dict) or key not in found:
+                raise _damaged(self.folder / "summary.json", f"it has no {'.'.join(keys)}")
+            found = found[key]
+        return found
+
+    def rule(self) -> Rule:
+        """What counted as learned.
+
+        Raises:
+            UptakeError: The summary is missing or damaged.
+        """
+        told = self.told("rule")
+        known: dict[str, type | tuple[type, ...]] = {
+            "end": bool,
+            "option_threshold": (int, float),
+            "pass_threshold": (int, float),
+        }
+        if not isinstance(told, dict) or any(not isinstance(told.get(name), kind) for name, kind in known.items()):
+            raise _damaged(self.folder / "summary.json", f"its rule is {told!r}")
+        return Rule(**{name: told[name] for name in known})
+
     def digest(self) -> str:
-        """Of the table: tells whether what was made from a diagnosis was made from this one."""
-        return file_digest(self.folder / "diagnosis.parquet")
+        """Of the table: tells whether what was made from a diagnosis was made from this one.
+
+        Raises:
+            UptakeError: The table is missing or damaged.
+        """
+        with self._opened():
+            return file_digest(self.folder / "diagnosis.parquet")
+
+    def all_learned(self) -> bool:
+        """Whether every example was learned, so that there is nothing to mend.
+
+        Raises:
+            UptakeError: The table is missing or damaged.
+        """
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        with self._opened() as path:
+            return bool(pc.all(pq.read_table(path, columns=["learned"])["learned"], min_count=0).as_py())
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a data frame: one row an example, worst first.
 
         Raises:
             ImportError: pandas is not installed.
+            UptakeError: The table is missing or damaged.
         """
-        return self._table().to_pandas()
+        import pyarrow.parquet as pq
+
+        with self._opened() as path:
+            table = pq.read_table(path)
+        return table.to_pandas()
 
     def __getitem__(self, key: str | tuple[str, str]) -> Finding:
         """The finding of one example, by its id or by id and stage: `diagnosis["ex-17"]`, `diagnosis["ex-17", "main"]`.
 
         Raises:
             KeyError: There is no such example.
-            UptakeError: Several stages have one, and none is named.
+            UptakeError: Several stages have one, and none is named; or the table is missing or damaged.
         """
         import pyarrow.parquet as pq
 
         wanted = (key,) if isinstance(key, str) else key
         filters = [(name, "==", value) for name, value in zip(("id", "stage"), wanted, strict=False)]
-        rows = pq.read_table(self.folder / "diagnosis.parquet", filters=filters).to_pylist()
+        with self._opened() as path:
+            rows = pq.read_table(path, filters=filters).to_pylist()
         if not rows:
             where = f" in the stage {wanted[1]!r}" if len(wanted) > 1 else ""
             raise KeyError(f"no example has the id {wanted[0]!r}{where}")
@@ -74,24 +134,49 @@ class Diagnosis:
         return finding_from_row(rows[0])
 
     def __iter__(self) -> Iterator[Finding]:
-        """All findings, worst first, some thousand in memory at a time."""
+        """All findings, worst first, some thousand in memory at a time.
+
+        Raises:
+            UptakeError: The table is missing or damaged.
+        """
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self.folder / "diagnosis.parquet") as file:
+        with self._opened() as path, pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS):
                 yield from map(finding_from_row, batch.to_pylist())
 
     def __len__(self) -> int:
-        """How many examples."""
+        """How many examples; raises as `__iter__`."""
         import pyarrow.parquet as pq
 
-        n: int = pq.read_metadata(self.folder / "diagnosis.parquet").num_rows
+        with self._opened() as path:
+            n: int = pq.read_metadata(path).num_rows
         return n
 
-    def _table(self) -> pa.Table:
+    @contextmanager
+    def _opened(self) -> Iterator[Path]:
+        """The table's path, once its columns are seen to be those of a diagnosis; what breaks after it is told."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        return pq.read_table(self.folder / "diagnosis.parquet")
+        path = self.folder / "diagnosis.parquet"
+        if not path.is_file():
+            raise _damaged(path, "it is missing")
+        try:
+            schema = pq.read_schema(path)
+            if not schema.equals(DIAGNOSIS):
+                odd = [name for name in DIAGNOSIS.names if name not in schema.names]
+                raise _damaged(path, f"it has no column {odd[0]}" if odd else "its columns are not a diagnosis'")
+            yield path
+        except (OSError, ValueError, TypeError, pa.ArrowException) as error:  # also evidence that is no JSON
+            raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from error
+
+
+ANEW = "run `uptake diagnose run.yaml`: it writes the diagnosis anew"
+
+
+def _damaged(path: Path, why: str) -> UptakeError:
+    return UptakeError(f"{path} is damaged: {why}", expected="the file as `uptake diagnose` wrote it", fix=ANEW)
 
 
 class Collector:
@@ -192,5 +277,5 @@ def read_diagnosis(output_dir: Path) -> Diagnosis:
     """
     folder = output_dir if (output_dir / "diagnosis.parquet").exists() else output_dir / "diagnosis"
     if not (folder / "summary.json").exists():
-        raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose` first")
+        raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose run.yaml` first")
     return Diagnosis(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,12 +23,17 @@ from uptake.corpus import (
     index,
     open_index,
     open_sources,
+    states,
 )
+from uptake.corpus.gather import NOT_ASKED, Missing
 from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.sources import read_rows
 from uptake.pipeline.writer import written_wordings
 from uptake.types import BadRow, Document, Example
+
+REASONS = 2
+"""So many reasons of a source that failed are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,30 @@ def from_sources(config: RunConfig) -> Gather | None:
         for one in done.missing:
             why.setdefault(one.entity, []).append(f"{one.provider} on {one.entity}: {one.reason}")
         missing = {one.id: _reason(one, why) for one in wanted if one.id not in documents}
-        notes = [f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"]
-        return Gathered(
-            {name: tuple(some) for name, some in documents.items()}, missing, tuple(notes if done.leaks else ())
-        )
+        notes = _failures(done.failed)
+        if done.leaks:
+            notes.append(
+                f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"
+            )
+        return Gathered({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
 
     return search
+
+
+def _failures(failed: Sequence[Missing]) -> list[str]:
+    """A sentence for each source that failed: for how many names, why, and for how many it was not asked any more."""
+    notes = []
+    for provider in dict.fromkeys(one.provider for one in failed):
+        own = [one for one in failed if one.provider == provider]
+        asked = Counter(one.reason for one in own if one.reason != NOT_ASKED)
+        why = "; ".join(reason for reason, _ in asked.most_common(REASONS))
+        left = len(own) - asked.total()
+        rest = f", and for {left} more names it was not asked" if left else ""
+        notes.append(
+            f"the source {provider} failed: {asked.total()} searches ({why}){rest}; a plan that is drawn up anew, once "
+            "this one is deleted, asks again"
+        )
+    return notes
 
 
 def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:

@@ -29,6 +29,7 @@ from uptake.prescribe import (
     plan,
     read_plan,
     refuse_changed,
+    require_rows,
     write_plan,
 )
 from uptake.remedies import Options
@@ -149,15 +150,17 @@ def plan_to_apply(
     asked = asked_for(folder)
     if asked is None:
         return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
-    same = start in (None, asked["start"]) and (asked["unsafe"] or not unsafe)
+    same = start in (None, asked.start) and (asked.unsafe or not unsafe)
+    if same:
+        require_rows(folder)
     if same and (paths := changed(folder)):
         _require_read(folder, paths)
         return Prescribed(folder, read_plan(folder), True)
     return prescribe_run(
         config,
-        start=start or asked["start"],
-        unsafe=unsafe or asked["unsafe"],
-        world_size=asked["processes"],
+        start=start or asked.start,
+        unsafe=unsafe or asked.unsafe,
+        world_size=asked.processes,
         progress=progress,
     )
 
@@ -174,15 +177,25 @@ def _require_read(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def processes_of(config: RunConfig) -> int:
-    """How many processes trained the last stage."""
-    manifest = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
-    found: int = read_json(manifest)["processes"] if manifest.exists() else 1
+    """How many processes trained the last stage.
+
+    Raises:
+        UptakeError: The manifest that training wrote is damaged.
+    """
+    path = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
+    if not path.exists():
+        return 1
+    fix = f"bring it back, or delete {path.parent} and run `uptake train run.yaml`"
+    manifest = read_json(path, fix=fix)
+    found = manifest.get("processes") if isinstance(manifest, dict) else None
+    if not isinstance(found, int) or found < 1:
+        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
     return found
 
 
 def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
     """The model that was diagnosed, which need not be what the run trained last; a run may have been moved since."""
-    name: str = diagnosis.summary()["run"]["models"]["tuned"]["name"]
+    name: str = diagnosis.told("run", "models", "tuned", "name")
     last = config.stages[-1].name
     folder = config.output_dir / "train" / last
     moved = not Path(name).exists() and Path(name).parts[-2:] == ("train", last) and folder.is_dir()
@@ -195,8 +208,7 @@ def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str
     others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}
     template = None if config.chat_template is None else file_digest(config.chat_template)
     options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    diagnosed = file_digest(diagnosis.folder / "diagnosis.parquet")
-    return digest(PLAN_VERSION, options, data, others, diagnosed, chosen, template, versions())
+    return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, versions())
 
 
 def _export(config: RunConfig, encoding: Encoding, folder: Path, drawn: Plan) -> Export:

@@ -10,6 +10,7 @@ from uptake.prescribe.files import (
     found_plan,
     read_plan,
     refuse_changed,
+    require_rows,
     write_plan,
 )
 from uptake.prescribe.material import Budget, Count, Material, Terms
@@ -36,5 +37,6 @@ __all__ = [
     "plan",
     "read_plan",
     "refuse_changed",
+    "require_rows",
     "write_plan",
 ]

@@ -13,9 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from uptake.artifacts import cannot_write, digest, file_digest, read_json, versions, write_bytes
+from uptake.artifacts import cannot_write, digest, file_digest, versions, write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.errors import UptakeError
+from uptake.prescribe.head import VERSION, Asked, anew, content, damaged, read_head
 from uptake.prescribe.markdown import plan_markdown
 from uptake.prescribe.rows import (
     cpt_row,
@@ -26,10 +27,7 @@ from uptake.prescribe.rows import (
     sft_row,
 )
 from uptake.prescribe.trainers import Export, configs
-from uptake.types import Cost, Document, Edit, Example, Plan, Unmended
-
-VERSION = 2
-"""Of the schema of `plan.json`."""
+from uptake.types import Example, Plan
 
 TRAINED = ("plan.json", "cpt.jsonl", "sft.jsonl")
 """The files of a plan that it is read from; the others are for people and other trainers."""
@@ -55,19 +53,27 @@ def write_plan(
     refuse_changed(folder)
     partial, old = folder.with_name(f".{folder.name}.partial"), folder.with_name(f".{folder.name}.old")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        _remove(partial)
         partial.mkdir(parents=True)
         for name, data in _files(plan, made):
             _write(partial / name, data)
         digests = {path.relative_to(partial).as_posix(): file_digest(path) for path in _paths(partial)}
         write_bytes(partial / "plan.json", _head(plan, key, digests, asked or {}))
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
         if folder.exists():
             folder.rename(old)
         partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     except OSError as error:
         raise cannot_write(folder, error) from error
+
+
+def _remove(path: Path) -> None:
+    """Remove what lies there; of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | bytes]]:
@@ -104,7 +110,9 @@ def _write(path: Path, data: Iterable[str] | bytes) -> None:
 
 
 def _paths(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "plan.json")
+    """All files but `plan.json`, and links, wherever they lead."""
+    found = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
+    return sorted(path for path in found if path != folder / "plan.json")
 
 
 def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, Any]) -> bytes:
@@ -129,14 +137,9 @@ def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, 
         "unmended": [asdict(one) for one in plan.unmended],
         "edits": [asdict(one) for one in plan.edits],
     }
-    head["content"] = _content({name: json.loads(to_json(value)) for name, value in head.items()})
+    head["content"] = content({name: json.loads(to_json(value)) for name, value in head.items()})
     lines = [f"{json.dumps(name)}: {_value(value)}" for name, value in head.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-
-def _content(head: Mapping[str, Any]) -> str:
-    """Identifies what `plan.json` says, however it is laid out."""
-    return digest({name: value for name, value in head.items() if name != "content"})
 
 
 def _value(value: Any) -> str:
@@ -154,50 +157,26 @@ def read_plan(folder: Path) -> Plan:
         folder: Holds `plan.json`, `sft.jsonl` and, if texts are read, `cpt.jsonl`.
 
     Raises:
-        UptakeError: There is no plan, or it cannot be read.
+        UptakeError: There is no plan, or it cannot be read, or it trains nothing.
     """
-    head = _read_head(folder)
-    cpt = tuple(_rows(folder / "cpt.jsonl", document_from_row)) if head.get("texts") else ()
+    head, _ = read_head(folder)
+    cpt = tuple(_rows(folder / "cpt.jsonl", document_from_row)) if head.texts else ()
     known: dict[str, Example] = {}
     sft = tuple(_once(one, known) for one in _rows(folder / "sft.jsonl", example_from_row))
-    try:
-        return _plan(head, cpt, sft)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UptakeError(
-            f"{folder / 'plan.json'} cannot be read as a plan: {_told(error)}",
-            expected="the keys and values of docs/prescribe.md",
-            fix="mend it, or delete the folder and run `uptake prescribe`",
-        ) from error
-
-
-def _plan(head: Mapping[str, Any], cpt: tuple[Document, ...], sft: tuple[Example, ...]) -> Plan:
-    cost = {name: value for name, value in head["cost"].items() if name != "total"}
-    if not isinstance(head["step"], int) or head["step"] < 1:
-        raise ValueError(f"step is {head['step']!r}")
     return Plan(
-        start=head["start"],
-        model=head["model"],
+        start=head.start,
+        model=head.model,
         cpt=cpt,
         sft=sft,
-        step=head["step"],
-        edits=tuple(_edit(one) for one in head["edits"]),
-        unmended=tuple(Unmended(**one) for one in head["unmended"]),
-        cost=Cost(**cost),
-        training=dict(head["training"]),
-        peft=None if head["peft"] is None else dict(head["peft"]),
-        notes=tuple(head["notes"]),
-        reading=head["reading"],
+        step=head.step,
+        edits=head.edits,
+        unmended=head.unmended,
+        cost=head.cost,
+        training=head.training,
+        peft=head.peft,
+        notes=head.notes,
+        reading=head.reading,
     )
-
-
-def _read_head(folder: Path) -> dict[str, Any]:
-    path = folder / "plan.json"
-    if not path.exists():
-        raise UptakeError(f"no plan in {folder}", fix="run `uptake prescribe` first")
-    head = read_json(path)
-    if not isinstance(head, dict) or head.get("version") != VERSION:
-        raise UptakeError(f"{path} is no plan of version {VERSION}", fix="delete the folder and run `uptake prescribe`")
-    return head
 
 
 def _told(error: Exception) -> str:
@@ -205,27 +184,35 @@ def _told(error: Exception) -> str:
 
 
 def _rows(path: Path, read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+    """The rows of a file of a plan; one without any is damaged, for `plan.json` says that there are some."""
+    if not path.is_file():
+        raise damaged(path, "it is missing")
+    some = False
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except ValueError as error:
-                    raise UptakeError(f"{path}:{number}: no JSON: {error}", fix="mend the line") from error
-                try:
-                    if not isinstance(row, dict):
-                        raise ValueError("it is no object")
-                    yield read(row)
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise UptakeError(
-                        f"{path}:{number}: no row of a plan: {_told(error)}",
-                        expected="the keys of the other rows",
-                        fix="mend the line",
-                    ) from error
-    except OSError as error:
-        raise UptakeError(f"cannot read {path}: {error.strerror}", fix="run `uptake prescribe` again") from error
+                if line.strip():
+                    yield _row(f"{path}:{number}", line, read)
+                    some = True
+    except (OSError, UnicodeDecodeError) as error:
+        raise damaged(path, str(error)) from error
+    if not some:
+        raise damaged(path, "it is empty")
+
+
+def _row(where: str, line: str, read: Callable[[Mapping[str, Any]], T]) -> T:
+    fix = "mend the line, or delete the plan and run `uptake prescribe run.yaml`"
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UptakeError(f"{where}: no JSON: {error}", fix=fix) from error
+    try:
+        if not isinstance(row, dict):
+            raise ValueError("it is no object")
+        return read(row)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{where}: no row of a plan: {_told(error)}"
+        raise UptakeError(why, expected="the keys of the other rows", fix=fix) from error
 
 
 def _once(example: Example, known: dict[str, Example]) -> Example:
@@ -234,31 +221,36 @@ def _once(example: Example, known: dict[str, Example]) -> Example:
     return kept if kept == example else example
 
 
-def _edit(data: Mapping[str, Any]) -> Edit:
-    lists = {name: tuple(data[name]) for name in ("examples", "documents", "others")}
-    return Edit(**{**data, **lists})
-
-
 def found_plan(folder: Path, key: str) -> Plan | None:
-    """The plan that was made from the very same before; None where there is none."""
+    """The plan that was made from the very same before; None where there is none, or some of its files are gone."""
     try:
-        head = _read_head(folder)
+        head, _ = read_head(folder)
     except UptakeError:
         return None
-    return read_plan(folder) if head["key"] == key else None
+    return read_plan(folder) if head.key == key and not gone(folder) else None
 
 
 def refuse_changed(folder: Path) -> None:
-    """Refuse to replace a plan that somebody changed.
+    """Refuse to replace a plan that somebody changed, or what is no folder of ours.
 
     Raises:
-        UptakeError: A file of it is not as it was written.
+        UptakeError: A file of it is not as it was written, or a link or a file lies there.
     """
-    for path in changed(folder)[:1]:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        what = "a symbolic link" if folder.is_symlink() else "no folder"
+        raise UptakeError(
+            f"{folder} is {what}, and a plan would replace it",
+            expected="a folder, or nothing",
+            fix=f"move {folder} elsewhere, and run `uptake prescribe run.yaml`",
+        )
+    paths = changed(folder)
+    if paths and not (folder / "plan.json").exists():
+        raise UptakeError(f"{folder} holds {paths[0].relative_to(folder)}, and no plan.json", fix=anew(folder))
+    for path in paths[:1]:
         raise UptakeError(
             f"{path} was changed since the plan was written, and would be lost",
             expected="a plan as it was written, or none",
-            fix=f"move {folder} elsewhere, or delete it",
+            fix=anew(folder),
         )
 
 
@@ -270,24 +262,45 @@ def changed(folder: Path) -> list[Path]:
     """
     if not (folder / "plan.json").exists():
         return list(_paths(folder))
-    head = _read_head(folder)
-    written = head.get("files", {})
-    own = _content(head)
-    found = [] if head.get("content", own) == own else [folder / "plan.json"]  # older plans do not say
+    head, own = read_head(folder)
+    found = [] if head.content in ("", own) else [folder / "plan.json"]  # older plans do not say
     for path in _paths(folder):
         name = path.relative_to(folder).as_posix()
-        if name not in written or file_digest(path) != written[name]:
+        if path.is_symlink() or name not in head.files or file_digest(path) != head.files[name]:
             found.append(path)
     return found
 
 
-def asked_for(folder: Path) -> dict[str, Any] | None:
+def gone(folder: Path) -> list[Path]:
+    """The files of a plan that are no longer there.
+
+    Raises:
+        UptakeError: There is no plan, or it cannot be read.
+    """
+    head, _ = read_head(folder)
+    return [path for name in head.files if not (path := folder / name).is_file()]
+
+
+def require_rows(folder: Path) -> None:
+    """See that what a plan is trained from is there.
+
+    Raises:
+        UptakeError: A file of texts or rows is gone.
+    """
+    for path in gone(folder):
+        if path.parent == folder and path.name in TRAINED:
+            raise UptakeError(
+                f"{path} is gone since the plan was written", fix="run `uptake prescribe run.yaml`: it writes it anew"
+            )
+
+
+def asked_for(folder: Path) -> Asked | None:
     """What a plan was asked for with; None where there is no plan.
 
     Raises:
         UptakeError: The plan cannot be read.
     """
-    return dict(_read_head(folder)["asked"]) if (folder / "plan.json").exists() else None
+    return read_head(folder)[0].asked if (folder / "plan.json").exists() else None
 
 
 def content_of(folder: Path) -> str:
@@ -296,6 +309,6 @@ def content_of(folder: Path) -> str:
     Raises:
         UptakeError: There is no plan, or it cannot be read.
     """
-    head = _read_head(folder)
+    head, _ = read_head(folder)
     rows = [file_digest(folder / name) for name in ("cpt.jsonl", "sft.jsonl") if (folder / name).exists()]
-    return digest(rows, [head[name] for name in ("start", "reading", "step", "training", "peft")])
+    return digest(rows, [head.start, head.reading, head.step, head.training, head.peft])

@@ -127,7 +127,8 @@ def cpt_row(document: Document) -> dict[str, Any]:
 
 def document_from_row(row: Mapping[str, Any]) -> Document:
     """The inverse of `cpt_row`; raises as `example_from_row`."""
-    return Document(**{**row, "id": _text_of(row, "id"), "text": _text_of(row, "text")})
+    texts = {name: _text_of(row, name) for name in ("id", "text", "title", "source", "where")}
+    return Document(**texts, license=None if row["license"] is None else _text_of(row, "license"))
 
 
 def _template(example: Example) -> dict[str, Any]:

@@ -1,0 +1,132 @@
+"""`plan.json` read into a checked record: nothing of it is believed before its types and values are seen right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from reprlib import repr as short
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from uptake.artifacts import digest
+from uptake.errors import UptakeError
+from uptake.types import Cost, Edit, Unmended
+
+VERSION = 2
+"""Of the schema of `plan.json`."""
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+PROBLEMS = 3
+"""So many of a file's problems are told at once."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a plan was asked for with, so that it can be made anew.
+
+    Attributes:
+        start: As in `Plan`.
+        unsafe: Whether examples may go out.
+        processes: How many train together.
+    """
+
+    start: Literal["base", "tuned"] = "base"
+    unsafe: bool = False
+    processes: Positive = 1
+
+
+@dataclass(frozen=True)
+class Head:
+    """What `plan.json` says; what is not explained here is as in `Plan`.
+
+    Attributes:
+        version: `VERSION`.
+        key: Identifies what the plan was made from.
+        texts: How many texts are read.
+        rows: How many rows of fine-tuning were written.
+        files: A digest of each of the other files.
+        content: Identifies what `plan.json` said when it was written; empty in older plans.
+    """
+
+    version: int
+    key: str
+    asked: Asked
+    start: Literal["base", "tuned"]
+    model: Annotated[str, Field(min_length=1)]
+    step: Positive
+    texts: Count
+    reading: Literal["before", "within"]
+    rows: Count
+    cost: Cost
+    training: dict[str, Any]
+    peft: dict[str, Any] | None
+    files: dict[str, str]
+    notes: tuple[str, ...]
+    unmended: tuple[Unmended, ...]
+    edits: tuple[Edit, ...]
+    content: str = ""
+
+
+_SCHEMA = TypeAdapter(Head)
+
+
+def read_head(folder: Path) -> tuple[Head, str]:
+    """What the `plan.json` of a folder says, and what identifies that.
+
+    Raises:
+        UptakeError: There is none, or it is no plan's.
+    """
+    path = folder / "plan.json"
+    if not path.exists():
+        raise UptakeError(f"no plan in {folder}", fix="run `uptake prescribe run.yaml` first")
+    if not path.is_file():
+        raise damaged(path, "it is no file")
+    try:
+        text = path.read_text(encoding="utf-8")
+        said = json.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise damaged(path, str(error)) from error
+    if not isinstance(said, dict) or said.get("version") != VERSION:
+        raise UptakeError(f"{path} is no plan of version {VERSION}", fix=anew(folder))
+    try:
+        return _SCHEMA.validate_json(text, strict=True), content(said)
+    except ValidationError as error:
+        problems = [_told(dict(one)) for one in error.errors(include_url=False)]
+        more = f"; and {len(problems) - PROBLEMS} more" if len(problems) > PROBLEMS else ""
+        raise damaged(path, "; ".join(problems[:PROBLEMS]) + more) from error
+
+
+def content(head: Mapping[str, Any]) -> str:
+    """Identifies what `plan.json` says, however it is laid out."""
+    return digest({name: value for name, value in head.items() if name != "content"})
+
+
+def damaged(path: Path, why: str) -> UptakeError:
+    """The error for a file of a plan that cannot be read.
+
+    Args:
+        path: The file; it lies in the plan's folder.
+        why: What is wrong with it.
+    """
+    return UptakeError(
+        f"{path} cannot be read as a plan: {why}",
+        expected="the keys and values of docs/prescribe.md",
+        fix=f"mend it, or {anew(path.parent)}",
+    )
+
+
+def anew(folder: Path) -> str:
+    """How to come to a plan where what lies there is none, or damaged: nothing is deleted for the user."""
+    return f"delete {folder}, or move it elsewhere, and run `uptake prescribe run.yaml`"
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    return f"{key} is {short(error['input'])}: {error['msg'].replace('Input', 'it')}"
