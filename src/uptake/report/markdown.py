@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,8 +129,10 @@ def _mark(reason: str | None) -> list[str]:
 def _plain(text: str) -> str:
     """A note as Markdown: it may name a user's file or model."""
     line = one_line(text, 600)
-    # a bracket is escaped, since intervals have some; where more is Markdown nothing is taken for it
-    return code_span(line) if set(line) & set("<>|*_`\\") else line.replace("[", "\\[")
+    if line.count("*") % 2 == 0:  # what stands between stars is quoted, as on the page
+        line = re.sub(r"\*([^*]+)\*", r"“\1”", line)
+    # brackets of intervals and underscores of names are escaped; where more is Markdown, nothing is taken for it
+    return code_span(line) if set(line) & set("<>|*`\\") else re.sub(r"([\[_])", r"\\\1", line)
 
 
 def card_section(summary: Mapping[str, Any], rows: Rows) -> str:
