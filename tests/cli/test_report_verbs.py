@@ -54,6 +54,13 @@ def test_a_run_file_or_its_folder(uptake: Cli, tmp_path: Path) -> None:
     page.unlink()
     assert uptake("report", "--output_dir", tmp_path / "run")[0] == 0
     assert page.read_bytes() == before and summary.exists()
+    case = uptake("show", "ex-001", "--diagnosis", tmp_path / "run")[1]
+    for folder in (tmp_path / "run", tmp_path / "run" / "diagnosis"):
+        page.unlink()
+        assert uptake("report", folder)[1] == out
+        assert page.read_bytes() == before
+        assert uptake("show", "ex-001", folder)[:2] == (0, case)
+    assert list((tmp_path / "run" / "diagnosis").glob("*.html")) == []
 
 
 def test_the_page_is_opened_when_asked(uptake: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +81,8 @@ def test_the_page_is_opened_when_asked(uptake: Cli, tmp_path: Path, monkeypatch:
         (("report", "--output_dir", "nowhere"), "no finished diagnosis under nowhere"),
         (("report", "--output_dir", "x", "--seed", "1"), "--seed without a run file"),
         (("report", "none.yaml"), "no run file none.yaml"),
+        (("report", ".", "--output_dir", "x"), "--output_dir without a run file"),
+        (("report", "."), "no finished diagnosis under ."),
         (("show", "ex-1"), "which run?"),
         (("show", "ex-1", "run.yaml", "--diagnosis", "x"), "both run.yaml and --diagnosis are given"),
     ],

@@ -8,7 +8,8 @@ import pytest
 
 from report_runs import finding, write_run
 from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
-from uptake.report.learning import Curve, curves_by_source, read_learning, stage_matrix
+from uptake.report.learning import Curve, curves_by_source, read_learning
+from uptake.report.stages import Transfer, in_words, stage_matrix, transfer
 
 HOMES = {f"ex-{number:03d}": (("work", "life")[number % 2], ("early", "main")[number % 4 == 0]) for number in range(12)}
 
@@ -50,6 +51,35 @@ def test_the_matrix_has_a_row_a_stage(run: Path) -> None:
         "early": [pytest.approx(5 / 9), None],
         "main": [0.0, pytest.approx(1 / 3)],
     }
+
+
+def test_acc_and_bwt_are_those_of_gem() -> None:
+    # Lopez-Paz and Ranzato 2017, section 2.1, by hand: ACC (0.5 + 0.6 + 0.9) / 3, BWT ((0.5 - 0.8) + (0.6 - 0.7)) / 2
+    three = {"a": [0.8, None, None], "b": [0.6, 0.7, None], "c": [0.5, 0.6, 0.9]}
+    told = transfer(three)
+    assert (told.acc, told.bwt, told.reason) == (pytest.approx(2 / 3), pytest.approx(-0.2), "")
+    assert "ACC 66.7%" in in_words(told) and "-20.0 points" in in_words(told) and "lost" in in_words(told)
+    risen = in_words(transfer({"a": [0.5, None], "b": [0.75, 0.5]}))
+    assert "+25.0 points" in risen and "has risen" in risen
+    still = in_words(transfer({"a": [0.5, None], "b": [0.4999, 0.5]}))
+    assert "+0.0 points" in still and "took nothing" in still
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected", "reason"),
+    [
+        ({"only": [0.25]}, (0.25, None), "one stage"),
+        ({"a": [0.5, None], "b": [None, 0.5]}, (None, None), "no example of a was read when b ended"),
+        ({"a": [None, None], "b": [0.5, 1.0]}, (0.75, None), "no example of a was read when it ended"),
+    ],
+)
+def test_what_cannot_be_told_of_the_stages_has_a_reason(
+    matrix: dict[str, list[float | None]], expected: tuple[float | None, float | None], reason: str
+) -> None:
+    told = transfer(matrix)
+    assert (told.acc, told.bwt) == expected and reason in told.reason
+    assert reason in in_words(told) and "None" not in in_words(told)
+    assert in_words(Transfer(None, None, "x")) == "ACC and BWT are not known: x."
 
 
 def test_without_a_ledger_there_is_nothing(tmp_path: Path) -> None:

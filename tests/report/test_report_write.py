@@ -155,7 +155,8 @@ def later_steps(run: Path) -> None:
 def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
-    text = words(Page(write_report(run).page).text)
+    report = write_report(run)
+    text = words(Page(report.page).text)
     assert (
         "2 examples have an edit, 1 are listed as not mended. "
         "The plan trains 3,000 tokens, 1.5 times those of the fine-tune." in text
@@ -167,6 +168,12 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     assert "Replay mended 12 points." in text
     assert "Recall in held-out wordings (knowledge_gap), and in the training wording (forgetting), less" in text
     assert "forgetting replay +12 [+2, +20] n 31 knowledge gap replay +31 n 31" in text and "+99" not in text
+    summary = report.summary.read_text(encoding="utf-8")
+    assert f"| 8.3% [{100 * after.low:.1f}, {100 * after.high:.1f}] |" in summary
+    assert "\nReplay mended 12 points.\n" in summary
+    # by hand of the ledger: 45 early examples, 23 recalled at their stage's end and none at the last; 15 main ones, 7
+    acc, bwt = f"ACC {(0 + 7 / 15) / 2:.1%}", f"{-100 * 23 / 45:.1f} points"
+    assert acc in text and bwt in text and acc in summary and bwt in summary
 
 
 def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) -> None:
@@ -177,8 +184,13 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
     for about, marked in ((digest, 0), ("another", 2)):
         write_json(run / "verdict" / "verdict.json", {**told, "diagnosis": about})
         write_json(run / "cured" / "cure.json", {"diagnosis": about})
-        text = words(Page(write_report(run).page).text)
-        assert text.count("This is about another diagnosis than the one shown here") == marked
+        report = write_report(run)
+        for text in (words(Page(report.page).text), report.summary.read_text(encoding="utf-8")):
+            assert text.count("This is about another diagnosis than the one shown here") == marked
+            assert "Replay mended 12 points." in text
+    told_of = report.summary.read_text(encoding="utf-8").split("### ")
+    assert [part.split("\n")[0] for part in told_of[1:]] == ["After the cure", "Verdict", "Notes"]
+    assert all("> **This is about another" in part for part in told_of[1:3])
 
 
 def test_every_remedy_on_every_cause_is_a_matrix_with_the_own_ones_framed(tmp_path: Path) -> None:
@@ -228,8 +240,8 @@ def test_files_of_another_kind_do_not_stop_the_report(tmp_path: Path, broken: st
         (run / path).parent.mkdir(parents=True, exist_ok=True)
         (run / path).write_text(broken)
     text = words(Page(write_report(run).page).text)
-    assert "plan/plan.json cannot be shown by this version of uptake" in text or broken == "{}" and "plan" in text
-    assert "diagnosis/summary.json cannot be shown by this version of uptake" in text
+    for path in ("plan/plan.json", "diagnosis/summary.json", "verdict/verdict.json"):
+        assert f"{path} cannot be shown by this version of uptake" in text
 
 
 def test_nothing_but_the_page_s_own_script_may_run(tmp_path: Path) -> None:
@@ -298,7 +310,7 @@ def test_no_text_of_the_data_is_markdown(tmp_path: Path) -> None:
     bad = [replace(one, prompt=texts[i], response=texts[i], source=texts[i % 9]) for i, one in enumerate(FINDINGS)]
     text = write_report(write_run(tmp_path, bad, notes=texts)).summary.read_text(encoding="utf-8")
     outside = re.sub(r"(?s)(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", "", text)
-    assert not re.findall(r"[<\[]", re.sub(r"\[\d+\.\d, \d+\.\d\]", "", outside))
+    assert not re.findall(r"<|(?<!\\)\[", re.sub(r"\[\d+\.\d, \d+\.\d\]", "", outside))
     columns = {line.count("|") - line.count("\\|") for line in text.splitlines() if line.startswith("|")}
     assert columns == {6}
 

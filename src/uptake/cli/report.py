@@ -14,17 +14,17 @@ from uptake.errors import UptakeError
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
     card: Annotated[bool, typer.Option("--card", help="Put the diagnosis into the trained model's README.md.")] = False,
 ) -> None:
     """Write report.html, one self-contained page, and summary.md, for a pull request, from what was found.
 
-    From a run file, or from --output_dir of a diagnosis that had none.
+    From a run file, or from the output_dir of a diagnosis that had none.
     """
     from uptake.report import write_card, write_report
 
-    output_dir = run_folder(ctx, run, "uptake report --output_dir runs/first")
+    output_dir = run_folder(ctx, run, "uptake report runs/first")
     report = write_report(output_dir)
     typer.echo(f"report   {printable(str(report.page))}")
     typer.echo(f"summary  {printable(str(report.summary))}")
@@ -38,19 +38,24 @@ def command(
 
 
 def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:
-    """The folder of a run, by its file or by `--output_dir` alone.
+    """The folder of a run: by its file, by itself or its `diagnosis/`, or by `--output_dir` alone.
 
     Raises:
-        UptakeError: Neither is given, or the run file is wrong.
+        UptakeError: Neither is given, both are, or the run file is wrong.
     """
     given = overrides(ctx)
-    if run is not None:
+    if run is not None and not run.is_dir():
         from uptake.config import load_run
 
         return load_run(run, given).output_dir
-    others = [f"--{name}" for name in given if name != "output_dir"]
+    others = [f"--{name}" for name in given if name != "output_dir" or run is not None]
     if others:
         raise UptakeError(f"{', '.join(others)} without a run file", fix=f"name the folder alone: {example}")
-    if "output_dir" not in given:
+    if run is None and "output_dir" not in given:
         raise UptakeError("which run?", expected="a run file, or the folder of a diagnosis", fix=example)
-    return Path(given["output_dir"])
+    return of_diagnosis(run or Path(given["output_dir"]))
+
+
+def of_diagnosis(folder: Path) -> Path:
+    """The folder of a run, where it or its `diagnosis/` is named."""
+    return folder.resolve().parent if (folder / "diagnosis.parquet").is_file() else folder

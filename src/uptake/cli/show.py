@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from uptake.cli.report import run_folder
+from uptake.cli.report import of_diagnosis, run_folder
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
 from uptake.text import one_line
@@ -31,7 +31,7 @@ BAR = 20
 def command(
     ctx: typer.Context,
     example: Annotated[str, typer.Argument(help="The example's id.", metavar="ID")],
-    run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
+    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
     diagnosis: Annotated[Path | None, typer.Option("--diagnosis", help="The diagnosis's folder instead.")] = None,
     stage: Annotated[str | None, typer.Option("--stage", help="Its stage, where several have the id.")] = None,
 ) -> None:
@@ -50,10 +50,10 @@ def command(
 
 def _folder(ctx: typer.Context, run: Path | None, diagnosis: Path | None) -> Path:
     if diagnosis is None:
-        return run_folder(ctx, run, "uptake show ID --diagnosis runs/first/diagnosis")
+        return run_folder(ctx, run, "uptake show ID runs/first")
     if run is not None:
         raise UptakeError(f"both {run} and --diagnosis are given", fix="give one of the two")
-    return diagnosis.parent if diagnosis.resolve().name == "diagnosis" else diagnosis
+    return of_diagnosis(diagnosis)
 
 
 def _find(diagnosis: Diagnosis, example: str, stage: str | None) -> Finding:

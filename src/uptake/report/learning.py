@@ -1,4 +1,4 @@
-"""What the ledger says, as the page draws it: each example's readings, curves by source, the matrix of stages."""
+"""What the ledger says, as the page draws it: each example's readings, and curves by source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from uptake.artifacts.ledger_files import stage_folders
 from uptake.ledger import Ledger, read_ledger
@@ -148,38 +148,3 @@ def _shares(learning: Learning, own: Int[np.ndarray, " own"]) -> Iterator[tuple[
         in_it = epoch == number
         counted: Bool[np.ndarray, " own"] = in_it & scored if scored[in_it].any() else in_it
         yield int(number), float(recalled[counted].mean())
-
-
-def stage_matrix(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> dict[str, list[float | None]] | None:
-    """R[t, i]: the share of the examples of stage i that are recalled when stage t has ended.
-
-    As Lopez-Paz and Ranzato 2017 (arXiv 1706.08840) lay it out; from the scoring passes at the ends of the stages, so
-    None where the ledger has none.
-
-    Args:
-        learning: The ledger.
-        homes: Source and training stage by example.
-
-    Returns:
-        By stage t the row over the stages i; None where nothing of that stage was read then.
-    """
-    of_stage: dict[str, list[np.ndarray]] = {stage: [] for stage in learning.stages}
-    for example_id, (_, stage) in homes.items():
-        if stage in of_stage:
-            of_stage[stage].append(learning.own(example_id))
-    at_end = learning.readings["scored"] & np.isin(learning.readings["epoch"], learning.epochs)
-    if not at_end.any():
-        return None
-    columns: dict[str, list[float | None]] = {}
-    for stage, own in of_stage.items():
-        readings = np.concatenate(own) if own else np.zeros(0, dtype=np.int64)
-        readings = readings[at_end[readings]]
-        columns[stage] = [_mean(learning, readings, epoch) for epoch in learning.epochs]
-    return {stage: [column[row] for column in columns.values()] for row, stage in enumerate(learning.stages)}
-
-
-def _mean(learning: Learning, readings: Int[np.ndarray, " readings"], epoch: int) -> float | None:
-    recalled: Float[np.ndarray, " n"] = learning.readings["recalled"][
-        readings[learning.readings["epoch"][readings] == epoch]
-    ].astype(np.float64)
-    return float(recalled.mean()) if len(recalled) else None

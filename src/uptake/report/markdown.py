@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from uptake.report import overview
+from uptake.report.later import Cured, Verdict
 from uptake.report.page import interval, percent
 from uptake.report.rows import Rows
 from uptake.text import code_span, one_line
@@ -18,15 +20,27 @@ START, END = "<!-- uptake: diagnosis -->", "<!-- uptake: end of the diagnosis --
 """Between them stands the section of the model card."""
 
 
-def summary_markdown(summary: Mapping[str, Any], rows: Rows) -> str:
-    """`summary.md`: headline, causes, sources, what was lost; all text of the data in code spans.
+def summary_markdown(
+    summary: Mapping[str, Any],
+    rows: Rows,
+    *,
+    stages: str | None = None,
+    cured: Cured | None = None,
+    verdict: Verdict | None = None,
+) -> str:
+    """`summary.md`: headline, causes, sources, the cure, the verdict, notes; all text of the data in code spans.
 
     Args:
         summary: `summary.json`.
         rows: The rows that its most telling examples are told from.
+        stages: What the stages left of each other, in words; None without a ledger that tells.
+        cured: The diagnosis after the cure; None when there is none.
+        verdict: The verdict; None when there is none.
     """
-    lines = [f"## {headline(summary)}", "", *_more(summary), *_causes(summary, rows), *_places(summary)]
-    lines += [f"- {_plain(note)}" for note in summary["notes"]]
+    lines = [f"## {headline(summary)}", "", *_more(summary, stages), *_causes(summary, rows), *_places(summary)]
+    lines += [*_cure(summary, cured), *_verdict(verdict)]
+    if summary["notes"]:
+        lines += ["### Notes", "", *(f"- {_plain(note)}" for note in summary["notes"])]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -40,7 +54,7 @@ def headline(summary: Mapping[str, Any]) -> str:
     return f"{n - learned:,} of {n:,} training examples{share} were not learned"
 
 
-def _more(summary: Mapping[str, Any]) -> list[str]:
+def _more(summary: Mapping[str, Any], stages: str | None = None) -> list[str]:
     lines = []
     if summary["shallow"]["count"]:
         lines.append(f"- {summary['shallow']['count']:,} of the learned ones are learned in the training wording only.")
@@ -58,6 +72,7 @@ def _more(summary: Mapping[str, Any]) -> list[str]:
         of = "held-out examples, never trained on," if null["kind"] == "held_out" else "the examples, before training,"
         rate = f"{percent(null['pass_rate']['estimate'])} {interval(null['pass_rate'])}"
         lines.append(f"- For comparison: of {null['n']:,} {of} {rate} pass as learned too.")
+    lines += [f"- Stages: {stages}"] if stages else []
     return [*lines, ""] if lines else []
 
 
@@ -85,9 +100,39 @@ def _places(summary: Mapping[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
+def _cure(summary: Mapping[str, Any], cured: Cured | None) -> list[str]:
+    if cured is None:
+        return []
+    lines = ["### After the cure", "", *_mark(cured.stale), *_mark(cured.unread)]
+    found = overview.by_the_cure(summary, cured)
+    if not found:
+        return lines
+    lines += ["| share of the examples | before | after |", "|---|--:|--:|"]
+    for one in found:
+        cells = [f"{percent(rate['estimate'])} {interval(rate)}" for rate in (one.before, one.after)]
+        lines.append(f"| {one.label} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _verdict(verdict: Verdict | None) -> list[str]:
+    if verdict is None:
+        return []
+    lines = ["### Verdict", "", *_mark(verdict.stale), *_mark(verdict.unread)]
+    return [*lines, _plain(verdict.sentence), ""] if verdict.sentence else lines
+
+
+def _mark(reason: str | None) -> list[str]:
+    """What must be known before the rest of the section is read."""
+    return [] if reason is None else [f"> **{_plain(reason)}**", ""]
+
+
 def _plain(text: str) -> str:
     """A note as Markdown: it may name a user's file or model."""
-    return code_span(one_line(text, 400)) if set(text) & set("<>[]|*_`\\") else one_line(text, 400)
+    line = one_line(text, 600)
+    if line.count("*") % 2 == 0:  # what stands between stars is quoted, as on the page
+        line = re.sub(r"\*([^*]+)\*", r"“\1”", line)
+    # brackets of intervals and underscores of names are escaped; where more is Markdown, nothing is taken for it
+    return code_span(line) if set(line) & set("<>|*`\\") else re.sub(r"([\[_])", r"\\\1", line)
 
 
 def card_section(summary: Mapping[str, Any], rows: Rows) -> str:

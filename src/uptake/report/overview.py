@@ -118,7 +118,8 @@ def by_the_fine_tune(summary: Mapping[str, Any], rows: Rows) -> list[Change]:
     changes = []
     before, after = wilson(right, known), wilson(after_right, known)
     if before is not None and after is not None:
-        changes.append(_change("training examples answered rightly", before, after))
+        note = f"{known:,} examples; by the answer alone, its end is not asked for"
+        changes.append(_change("training examples answered rightly", before, after, note))
     answers = (summary.get("retention") or {}).get("answers")
     if answers is not None:
         note = f"{answers['lost']['count']} lost, {answers['gained']['count']} gained; exact McNemar test: "
@@ -128,9 +129,9 @@ def by_the_fine_tune(summary: Mapping[str, Any], rows: Rows) -> list[Change]:
     return changes
 
 
-def _change(label: str, before: Any, after: Any) -> Change:
+def _change(label: str, before: Any, after: Any, note: str) -> Change:
     first, second = ({"estimate": one.estimate, "low": one.low, "high": one.high} for one in (before, after))
-    return Change(label, first, second, f"{before.n:,} examples; by the answer alone, its end is not asked for")
+    return Change(label, first, second, note)
 
 
 def by_the_cure(summary: Mapping[str, Any], cured: Cured | None) -> list[Change]:
@@ -150,5 +151,5 @@ def by_the_cure(summary: Mapping[str, Any], cured: Cured | None) -> list[Change]
             n = (summary["n"], cured.summary["n"])
             shares = [wilson(part["count"] or 0, of) for part, of in zip((first, second), n, strict=True)]
             if shares[0] and shares[1]:
-                changes.append(_change(f"not learned: {title(cause)}", shares[0], shares[1]))
+                changes.append(_change(f"not learned: {title(cause)}", shares[0], shares[1], ""))
     return changes

@@ -13,11 +13,12 @@ from uptake.pipeline import read_diagnosis
 from uptake.report import overview
 from uptake.report.charts import PANELS, panels, spans
 from uptake.report.later import read_cured, read_plan, read_verdict
-from uptake.report.learning import Learning, curves_by_source, read_learning, stage_matrix
+from uptake.report.learning import Learning, curves_by_source, read_learning
 from uptake.report.lost import read_lost
 from uptake.report.markdown import card_section, summary_markdown, with_card_section
 from uptake.report.page import render
 from uptake.report.rows import Rows, read_rows
+from uptake.report.stages import in_words, stage_matrix, transfer
 
 MARK = "<!-- the examples -->\n"
 
@@ -49,6 +50,8 @@ def write_report(output_dir: Path) -> Report:
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
+    drawn = _learning(learning, rows, summary)
+    cured, verdict = read_cured(output_dir), read_verdict(output_dir)
     page = render(
         {
             "name": output_dir.resolve().name,
@@ -58,12 +61,12 @@ def write_report(output_dir: Path) -> Report:
             "stages": overview.places(summary["by_stage"]),
             "rows": rows,
             "lost": read_lost(diagnosis.folder, summary),
-            "learning": _learning(learning, rows, summary),
+            "learning": drawn,
             "fine_tuned": overview.by_the_fine_tune(summary, rows),
             "plan": plan,
-            "cured": (cured := read_cured(output_dir)),
+            "cured": cured,
             "cure": overview.by_the_cure(summary, cured),
-            "verdict": read_verdict(output_dir),
+            "verdict": verdict,
             "trained": _trained(output_dir, summary),
         }
     )
@@ -74,7 +77,9 @@ def write_report(output_dir: Path) -> Report:
         for number, block in enumerate(rows.blocks):
             file.write(f'<script type="text/plain" id="block-{number}">{block}</script>\n')
         file.write(tail)
-    write_bytes(output_dir / "summary.md", summary_markdown(summary, rows).encode("utf-8"))
+    stages = drawn["transfer"] if drawn else None
+    told = summary_markdown(summary, rows, stages=stages, cured=cured, verdict=verdict)
+    write_bytes(output_dir / "summary.md", told.encode("utf-8"))
     return Report(output_dir / "report.html", output_dir / "summary.md")
 
 
@@ -110,6 +115,7 @@ def _learning(learning: Learning | None, rows: Rows, summary: Mapping[str, Any])
         return None
     everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
     curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
+    matrix = stage_matrix(learning, rows.homes)
     order = ["all sources", *(place.name for place in overview.places(summary["by_source"]))]
     return {
         "stages": learning.stages,
@@ -118,7 +124,8 @@ def _learning(learning: Learning | None, rows: Rows, summary: Mapping[str, Any])
         "spans": spans(learning.stages, learning.epochs),
         "panels": panels(curves, learning.stages, order) if curves else [],
         "left_out": max(0, len(order) - PANELS),
-        "matrix": stage_matrix(learning, rows.homes),
+        "matrix": matrix,
+        "transfer": in_words(transfer(matrix)) if matrix else None,
     }
 
 

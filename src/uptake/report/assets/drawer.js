@@ -121,12 +121,13 @@ function found(one) {
 function remedy(row, one) {
   const cause = row.cause >= 0 ? CAUSES[row.cause] : null;
   if (!cause) return null;
+  const told = (text) => h('span', { class: 't', dir: 'auto' }, sentence(text));
   const planned = (one.edits ?? []).map((edit) => [
-    h('p', null, h('b', null, 'Planned, ', visible(edit.remedy)), ': ', user(edit.why)),
+    h('p', null, h('b', null, 'Planned, ', visible(edit.remedy)), ': ', told(edit.why)),
     edit.documents.length ? [h('p', { class: 'label' }, 'Documents found'), edit.documents.map(found)] : null]);
   return [h('h3', null, 'What to do'), h('p', null, sentence(cause.remedy)),
     cause.safety ? h('p', { class: 'legend' }, 'How safe: ', sentence(cause.safety)) : null,
-    one.unmended ? h('p', null, h('b', null, 'Not planned'), ': ', user(one.unmended)) : null,
+    one.unmended ? h('p', null, h('b', null, 'Not mended'), ': ', told(one.unmended)) : null,
     planned,
     one.edits ? null : h('p', { class: 'legend' }, 'Nothing is planned yet, and no documents were looked for: ', h('code', null, 'uptake prescribe'), ' does both.')];
 }

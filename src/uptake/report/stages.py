@@ -1,0 +1,107 @@
+"""Many stages: what each left of the others, and that in two numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from uptake.report.learning import Learning
+
+Matrix: TypeAlias = Mapping[str, Sequence[float | None]]
+"""R[t, i] in [0, 1]: by stage t, in the order of training, the row over the stages i; None where nothing was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The matrix of stages in two numbers: Lopez-Paz and Ranzato 2017, "Gradient Episodic Memory" (arXiv 1706.08840).
+
+    With T stages ACC = 1/T sum over i of R[T, i], and BWT = 1/(T - 1) sum over i < T of (R[T, i] - R[i, i]). Their FWT
+    needs readings of a stage before it is trained, which a ledger has none of.
+
+    Attributes:
+        acc: Average recall after the last stage, in [0, 1]; each stage counts alike, however many examples it has.
+        bwt: Backward transfer in [-1, 1]: what became of an earlier stage's recall by the end; below 0 it was lost.
+        reason: Why `acc` or `bwt` is None; "" when both are there.
+    """
+
+    acc: float | None
+    bwt: float | None
+    reason: str = ""
+
+
+def transfer(matrix: Matrix) -> Transfer:
+    """ACC and BWT of a matrix of stages.
+
+    Args:
+        matrix: As `stage_matrix` gives it, with one stage or more.
+    """
+    stages, rows = list(matrix), list(matrix.values())
+    last = rows[-1]
+    unread = [stage for stage, share in zip(stages, last, strict=True) if share is None]
+    if unread:
+        return Transfer(None, None, f"no example of {unread[0]} was read when {stages[-1]} ended")
+    acc = float(np.mean(np.array(last, dtype=np.float64)))
+    if len(rows) == 1:
+        return Transfer(acc, None, "there is one stage, and none before it that it could have changed")
+    changes = [(row[i], last[i]) for i, row in enumerate(rows[:-1])]
+    known = [after - before for before, after in changes if before is not None and after is not None]
+    if len(known) < len(changes):
+        missing = next(stage for stage, (before, _) in zip(stages, changes, strict=False) if before is None)
+        return Transfer(acc, None, f"no example of {missing} was read when it ended")
+    return Transfer(acc, float(np.mean(known)))
+
+
+def in_words(told: Transfer) -> str:
+    """ACC and BWT with what they mean, in one or two sentences."""
+    if told.acc is None:
+        return f"ACC and BWT are not known: {told.reason}."
+    acc = f"ACC {told.acc:.1%}: the recall of a stage's examples after the last stage, averaged over the stages."
+    if told.bwt is None:
+        return f"{acc} BWT is not known: {told.reason}."
+    points = round(100 * told.bwt, 1) + 0.0  # not -0.0
+    if points < 0:
+        means = "on average so much of the recall that earlier stages ended with was lost by the end"
+    elif points > 0:
+        means = "on average the recall that earlier stages ended with has risen so much by the end"
+    else:
+        means = "on average later stages took nothing from the recall that earlier ones ended with, and added nothing"
+    return f"{acc} BWT (backward transfer) {points:+.1f} points: {means}."
+
+
+def stage_matrix(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> dict[str, list[float | None]] | None:
+    """R[t, i]: the share of the examples of stage i that are recalled when stage t has ended.
+
+    As Lopez-Paz and Ranzato 2017 (arXiv 1706.08840) lay it out; from the scoring passes at the ends of the stages, so
+    None where the ledger has none.
+
+    Args:
+        learning: The ledger.
+        homes: Source and training stage by example.
+
+    Returns:
+        By stage t the row over the stages i; None where nothing of that stage was read then.
+    """
+    of_stage: dict[str, list[np.ndarray]] = {stage: [] for stage in learning.stages}
+    for example_id, (_, stage) in homes.items():
+        if stage in of_stage:
+            of_stage[stage].append(learning.own(example_id))
+    at_end = learning.readings["scored"] & np.isin(learning.readings["epoch"], learning.epochs)
+    if not at_end.any():
+        return None
+    columns: dict[str, list[float | None]] = {}
+    for stage, own in of_stage.items():
+        readings = np.concatenate(own) if own else np.zeros(0, dtype=np.int64)
+        readings = readings[at_end[readings]]
+        columns[stage] = [_mean(learning, readings, epoch) for epoch in learning.epochs]
+    return {stage: [column[row] for column in columns.values()] for row, stage in enumerate(learning.stages)}
+
+
+def _mean(learning: Learning, readings: Int[np.ndarray, " readings"], epoch: int) -> float | None:
+    recalled: Float[np.ndarray, " n"] = learning.readings["recalled"][
+        readings[learning.readings["epoch"][readings] == epoch]
+    ].astype(np.float64)
+    return float(recalled.mean()) if len(recalled) else None
