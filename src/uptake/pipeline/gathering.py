@@ -23,7 +23,6 @@ from uptake.corpus import (
     index,
     open_index,
     open_sources,
-    states,
 )
 from uptake.corpus.gather import NOT_ASKED, Missing
 from uptake.corpus.sources import Write
