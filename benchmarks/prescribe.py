@@ -113,6 +113,7 @@ def measure(run: Path) -> dict[str, object]:
     """One planning, timed."""
     from uptake.config import load_run
     from uptake.pipeline import plan_material, prescribing
+    from uptake.prescribe import kept_apart
     from uptake.schedule import violations
 
     config = load_run(run)
@@ -138,13 +139,7 @@ def measure(run: Path) -> dict[str, object]:
     done = prescribing.prescribe_run(config)
     whole, used = time.perf_counter() - began, time.process_time() - cpu
     names = {one.id: row for row, one in enumerate({one.id: one for one in done.plan.sft}.values())}
-    apart = [
-        (names[one], names[other])
-        for edit in done.plan.edits
-        if edit.action == "apart"
-        for one in edit.examples
-        for other in edit.others
-    ]
+    apart = kept_apart(done.plan.edits, names)
     order = [names[one.id] for one in done.plan.sft]
     cost = done.plan.cost
     return {

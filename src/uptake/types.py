@@ -35,6 +35,9 @@ class Message:
         return {"role": self.role, "content": self.content, **self.extra}
 
 
+Key: TypeAlias = tuple[str, str]
+"""Id and stage of an example."""
+
 Prompt: TypeAlias = str | tuple[Message, ...]
 """Plain text, or the turns before the response. Plain text and response are joined as they stand, as TRL does."""
 

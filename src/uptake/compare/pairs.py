@@ -5,13 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from uptake.errors import UptakeError
-from uptake.types import Finding
-
-Key: TypeAlias = tuple[str, str]
-"""Id and stage of an example."""
+from uptake.types import Finding, Key
 
 
 @dataclass(frozen=True, slots=True)

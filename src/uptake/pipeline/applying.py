@@ -12,7 +12,7 @@ from uptake.pipeline.cohort import Progress
 from uptake.pipeline.plan_material import rows_of_a_step
 from uptake.pipeline.train import train_run
 from uptake.pipeline.train_schedule import Scheduled
-from uptake.prescribe import OF_THE_PLAN, read_plan
+from uptake.prescribe import OF_THE_PLAN, kept_apart, read_plan
 from uptake.schedule import Schedule, conflict_free
 from uptake.types import Document, Example, Plan
 
@@ -89,15 +89,7 @@ def _in_order(plan: Plan, training: dict[str, Any], seed: int) -> list[Example]:
         return list(plan.sft)
     examples = {one.id: one for one in plan.sft}
     number = {name: place for place, name in enumerate(examples)}
-    pairs = [
-        (number[one], number[other])
-        for edit in plan.edits
-        if edit.action == "apart"
-        for one in edit.examples
-        for other in edit.others
-        if one in number and other in number
-    ]
-    order = conflict_free([number[one.id] for one in plan.sft], pairs, step, seed)
+    order = conflict_free([number[one.id] for one in plan.sft], kept_apart(plan.edits, number), step, seed)
     rows = list(examples.values())
     return [rows[place] for place in order]
 

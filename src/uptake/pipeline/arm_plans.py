@@ -17,8 +17,7 @@ from uptake.pipeline.prescribing import processes_of, terms_of
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
 from uptake.prescribe.treat import treat
 from uptake.remedies.remedy import told
-from uptake.types import Finding, Plan
-from uptake.verify import Key
+from uptake.types import Finding, Key, Plan
 
 CONTROL, NOTHING = "placebo", "nothing"
 """Arms that treat nobody: one costs as much as the others, one is the plan without edits."""

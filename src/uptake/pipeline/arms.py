@@ -20,8 +20,8 @@ from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.prescribing import key_of, processes_of
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
 from uptake.prescribe import FOR_CAUSE
-from uptake.types import Plan
-from uptake.verify import Assigned, Design, Key, assign, assign_to_remedies, too_few
+from uptake.types import Key, Plan
+from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
 VERIFY_VERSION = 3
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""

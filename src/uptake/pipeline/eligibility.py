@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from uptake.errors import UptakeError
 from uptake.prescribe import FOR_CAUSE
 from uptake.remedies.conflict import judged_wrong
-from uptake.types import Finding
-from uptake.verify import Key, Wording
+from uptake.types import Finding, Key
+from uptake.verify import Wording
 
 KNOWLEDGE = ("knowledge_gap", "base_conflict")
 """Causes whose remedy shall make the model know something, in whatever words it is asked."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from uptake.prescribe import Material, Terms
+from uptake.prescribe import Material, Terms, kept_apart
 from uptake.prescribe.mix import Reading, among, choose, mixed
 from uptake.prescribe.rows import not_among
 from uptake.remedies import document_key
@@ -164,7 +164,7 @@ def _more_tuned(
     placed.sort(key=lambda row: row[0])
     number = {name: place for place, name in enumerate(dict.fromkeys(one.id for one in plan.sft))}
     examples = {number[one.id]: one for one in plan.sft}
-    order = conflict_free([number[one.id] for _, one in placed], _apart(plan, number), plan.step, seed)
+    order = conflict_free([number[one.id] for _, one in placed], kept_apart(plan.edits, number), plan.step, seed)
     return tuple(examples[place] for place in order), plan.cost.sft + tokens - left
 
 
@@ -180,17 +180,5 @@ def read_within(plan: Plan, material: Material, terms: Terms) -> Plan:
         return plan
     number = {one.id: place for place, one in enumerate(material.examples)}
     order = [number[one.id] for one in plan.sft]
-    rows = among(order, plan.cpt, material.examples, _apart(plan, number), terms)
+    rows = among(order, plan.cpt, material.examples, kept_apart(plan.edits, number), terms)
     return replace(plan, sft=tuple(rows), reading="within")
-
-
-def _apart(plan: Plan, number: Mapping[str, int]) -> list[tuple[int, int]]:
-    """What never shares a step."""
-    return [
-        (number[one], number[other])
-        for edit in plan.edits
-        if edit.action == "apart"
-        for one in edit.examples
-        for other in edit.others
-        if one in number and other in number
-    ]

@@ -17,7 +17,8 @@ from uptake.artifacts import Busy, Parts, digest, empty, locked, open_parts, wri
 from uptake.artifacts.tables import MATRIX, OUTCOMES
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
-from uptake.verify import Assigned, Design, Key, compare_arms, forecast, foretold, matrix_row, verdict
+from uptake.types import Key
+from uptake.verify import Assigned, Design, compare_arms, forecast, foretold, matrix_row, verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from uptake.prescribe.files import (
     write_plan,
 )
 from uptake.prescribe.material import Budget, Count, Material, Terms
+from uptake.prescribe.order import kept_apart
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
 from uptake.prescribe.trainers import OF_THE_PLAN, TRAINERS, Export
@@ -33,6 +34,7 @@ __all__ = [
     "changed",
     "content_of",
     "found_plan",
+    "kept_apart",
     "kind_of",
     "plan",
     "read_plan",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uptake.schedule import conflict_free, exposures
+from uptake.types import Edit
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,24 @@ class Changes:
     extra: Mapping[int, int] = field(default_factory=dict)
     apart: tuple[tuple[int, int], ...] = ()
     once: frozenset[int] = frozenset()
+
+
+def kept_apart(edits: Iterable[Edit], number: Mapping[str, int]) -> list[tuple[int, int]]:
+    """The pairs of rows that never share a step, each once, the lower number first.
+
+    Args:
+        edits: Those of a plan; what is not about steps is passed over.
+        number: The row of each example that is trained.
+    """
+    pairs = (
+        (number[one], number[other])
+        for edit in edits
+        if edit.action == "apart"
+        for one in edit.examples
+        for other in edit.others
+        if one in number and other in number
+    )
+    return list(dict.fromkeys((min(pair), max(pair)) for pair in pairs))
 
 
 def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Changes) -> list[float]:

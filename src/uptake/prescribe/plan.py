@@ -11,7 +11,7 @@ from typing import Literal
 from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
 from uptake.prescribe.mix import Reading, among, choose, mixed
-from uptake.prescribe.order import Changes, fine_tuning_order, passes_of
+from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
 from uptake.prescribe.rows import not_among
 from uptake.prescribe.treat import treat
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
@@ -151,15 +151,11 @@ class _Draft:
         if self.terms.start == "tuned":  # a repair is one shuffled stage
             together = list(self.material.passes)
         extra: dict[int, int] = {}
-        apart: dict[tuple[int, int], None] = {}
         for edit in edits:
-            own = [self.rows[name] for name in edit.examples]
-            for row in own:
+            for row in (self.rows[name] for name in edit.examples):
                 if edit.action == "expose" and row not in out:
                     extra[row] = extra.get(row, 0) + edit.copies
-            if edit.action == "apart":
-                others = [self.rows[name] for name in edit.others]
-                apart |= {(min(row, other), max(row, other)): None for row in own for other in others}
+        apart = kept_apart(edits, self.rows)
         return Changes(frozenset(out), frozenset(together), extra, tuple(apart), self.scope.once)
 
     def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:

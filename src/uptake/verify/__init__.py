@@ -6,7 +6,7 @@ Pure functions: nothing here trains or reads a file. `uptake.pipeline.verifying`
 from __future__ import annotations
 
 from uptake.verify.analysis import Comparison, Design, Wording, compare_arms
-from uptake.verify.arms import Assigned, Key, assign, assign_to_remedies
+from uptake.verify.arms import Assigned, assign, assign_to_remedies
 from uptake.verify.crossed import Crossed, crossed_mean
 from uptake.verify.power import Expected, detectable, forecast, foretold, power, too_few
 from uptake.verify.verdict import from_data, grid, matrix_row, sentence, table, verdict
@@ -17,7 +17,6 @@ __all__ = [
     "Crossed",
     "Design",
     "Expected",
-    "Key",
     "Wording",
     "assign",
     "assign_to_remedies",

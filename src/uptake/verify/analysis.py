@@ -12,7 +12,7 @@ import numpy as np
 
 from uptake.errors import UptakeError
 from uptake.stats import Interval, holm, mcnemar_exact
-from uptake.verify.arms import Key
+from uptake.types import Key
 from uptake.verify.crossed import crossed_mean
 
 Kind: TypeAlias = Literal["treated", "untreated", "retention", "earlier", "learned", "taken out"]

@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 
 from uptake.errors import UptakeError
-from uptake.types import Finding
-
-Key: TypeAlias = tuple[str, str]
-"""Id and stage of an example."""
+from uptake.types import Finding, Key
 
 
 @dataclass(frozen=True, slots=True)
