@@ -323,6 +323,11 @@ def _explain(error: dict[str, Any]) -> str:
         fix = f"did you mean {close[0]}" if (close := difflib.get_close_matches(value, choices, n=1)) else fix
     if kind == "string_pattern_mismatch":
         expected = f"text that matches {error['ctx']['pattern']}"
+        if name == "base_url":
+            expected = "http:// or https:// and a host, without user name, `?` and `#`"
+            fix = (
+                f"a key belongs in an environment variable, whose NAME is given as {key.removesuffix(name)}api_key_env"
+            )
     if kind == "string_type" and isinstance(value, bool | int | float):
         fix = "put it in quotes: YAML reads it as something else"
     return _problem(key, value, expected, fix)
