@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -293,6 +294,13 @@ def test_knowledge_sources_are_told_by_their_kind() -> None:
     )
     assert config.knowledge_sources[0].base_url == "https://www.wikidata.org"
     assert load_run(None, MINIMAL).knowledge_sources == ()
+
+
+@pytest.mark.parametrize("key", ["corpus", "chat_template", "model_name_or_path", "stages.0.dataset"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: str) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    text = problems(None, {**MINIMAL, key: str(tmp_path / "rows.jsonl")})
+    assert f"{key}: " in text and "expected a regular file" in text
 
 
 def test_a_key_in_an_address_is_told_where_it_belongs() -> None:

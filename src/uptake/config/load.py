@@ -239,6 +239,8 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[str]) -> None:
             holder[key] = str(path)
             if key == "output_dir" and path.exists() and not path.is_dir():
                 problems.append(_problem(full, text, "a folder", "give another path: this one is a file"))
+            elif path.exists() and not path.is_dir() and not path.is_file():
+                problems.append(_problem(full, text, "a regular file", "write what comes out of it to a file"))
             continue
         looks_local = text.startswith(("./", "../", "/", "~")) or text.endswith(DATA_SUFFIXES)
         if looks_local or key == "chat_template":
