@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, get_args
 
@@ -264,6 +265,11 @@ def test_a_run_file_that_is_not_there(tmp_path: Path) -> None:
         "judge: {base_url: 'http://h/v1', model: m, api_key_env: sk-secret}\n",
         "judge: {base_url: 'http://user:sk-secret@h/v1', model: m}\n",
         "knowledge_sources: [{kind: searxng, base_url: 'http://user:sk-secret@h'}]\n",
+        "judge: {base_url: 'http://h/v1?api_key=sk-secret', model: m}\n",
+        "judge: {base_url: 'http://h/v1#token=sk-secret', model: m}\n",
+        "knowledge_sources: [{kind: searxng, base_url: 'http://h/?password=sk-secret'}]\n",
+        "knowledge_sources: [{kind: wikidata, base_url: 'http://h?token=sk-secret'}]\n",
+        "knowledge_sources: [{kind: llm, base_url: 'http://h/v1?key=sk-secret', model: m}]\n",
         "knowledge_sources: [{kind: llm, base_url: 'http://h/v1', model: m, api_key: sk-secret}]\n",
         "knowledge_sources: [{kind: wikidata, api_key_env: sk-secret}]\n",
         "training: {hub_token: sk-secret}\n",
@@ -288,6 +294,19 @@ def test_knowledge_sources_are_told_by_their_kind() -> None:
     )
     assert config.knowledge_sources[0].base_url == "https://www.wikidata.org"
     assert load_run(None, MINIMAL).knowledge_sources == ()
+
+
+@pytest.mark.parametrize("key", ["corpus", "chat_template", "model_name_or_path", "stages.0.dataset"])
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, key: str) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    text = problems(None, {**MINIMAL, key: str(tmp_path / "rows.jsonl")})
+    assert f"{key}: " in text and "expected a regular file" in text
+
+
+def test_a_key_in_an_address_is_told_where_it_belongs() -> None:
+    for address in ("http://h/v1?api_key=sk-secret", "http://h/v1#sk-secret", "http://user:sk-secret@h"):
+        text = problems(None, {**MINIMAL, "judge": {"base_url": address, "model": "m"}})
+        assert "judge.base_url: (not shown)" in text and "judge.api_key_env" in text and "environment variable" in text
 
 
 def test_a_refused_key_says_where_it_belongs() -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import itertools
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -386,6 +387,12 @@ def test_a_directory_without_data(names: list[str], problem: str, tmp_path: Path
         (tmp_path / name).write_text("{}", encoding="utf-8")
     with pytest.raises(UptakeError, match=problem):
         stream(tmp_path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "rows.jsonl")
+    with pytest.raises(UptakeError, match=r"rows\.jsonl is no regular file"):
+        load(tmp_path / "rows.jsonl")
 
 
 @pytest.mark.parametrize("name", ["train.jsonl", "train.tsv", "./data/train", "a/b/c", "~/data", "no such dataset"])

@@ -239,6 +239,8 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[str]) -> None:
             holder[key] = str(path)
             if key == "output_dir" and path.exists() and not path.is_dir():
                 problems.append(_problem(full, text, "a folder", "give another path: this one is a file"))
+            elif path.exists() and not path.is_dir() and not path.is_file():
+                problems.append(_problem(full, text, "a regular file", "write what comes out of it to a file"))
             continue
         looks_local = text.startswith(("./", "../", "/", "~")) or text.endswith(DATA_SUFFIXES)
         if looks_local or key == "chat_template":
@@ -323,6 +325,11 @@ def _explain(error: dict[str, Any]) -> str:
         fix = f"did you mean {close[0]}" if (close := difflib.get_close_matches(value, choices, n=1)) else fix
     if kind == "string_pattern_mismatch":
         expected = f"text that matches {error['ctx']['pattern']}"
+        if name == "base_url":
+            expected = "http:// or https:// and a host, without user name, `?` and `#`"
+            fix = (
+                f"a key belongs in an environment variable, whose NAME is given as {key.removesuffix(name)}api_key_env"
+            )
     if kind == "string_type" and isinstance(value, bool | int | float):
         fix = "put it in quotes: YAML reads it as something else"
     return _problem(key, value, expected, fix)

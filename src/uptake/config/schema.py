@@ -63,23 +63,24 @@ class Section(BaseModel):
     )
 
 
+Url = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$")]
+"""Addresses come into files and messages, so that none may hold a key: not before an `@`, nor in a query."""
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
 class Judge(Section):
     """An OpenAI-compatible server (vLLM, Ollama, ...) that writes wordings and wrong answers, and compares answers."""
 
-    base_url: Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
-    """Where the server answers, such as http://localhost:8000/v1; without user name and password."""
+    base_url: Url
+    """Where the server answers, such as http://localhost:8000/v1; no user name, no `?`: a key goes by api_key_env."""
     model: Annotated[str, Field(min_length=1)]
     """Name of the model as the server knows it."""
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    api_key_env: Variable | None = None
     """NAME of the environment variable that holds the key; null for a server that asks for none."""
     timeout: Annotated[Float, Field(gt=0)] = 60.0
     """Seconds to wait for one answer."""
     max_retries: Annotated[Int, Field(ge=0)] = 4
     """How often a request is tried again after a time-out, 429 or 5xx, with growing pauses."""
-
-
-Url = Annotated[str, Field(pattern=r"^https?://[^@\s]+$")]
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class WikidataKnowledge(Section):
@@ -88,7 +89,7 @@ class WikidataKnowledge(Section):
     kind: Literal["wikidata"]
     """Which source it is."""
     base_url: Url = "https://www.wikidata.org"
-    """Where the server answers; `/w/api.php` is asked for below it."""
+    """Where the server answers; `/w/api.php` is asked for below it. No `?`: a key goes by api_key_env."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[a-z]+)*$")] = "en"
     """Language of names; the sentences around them are English."""
     requests_per_second: Annotated[Float, Field(gt=0)] = 2.0
@@ -109,7 +110,7 @@ class SearXNGKnowledge(Section):
     kind: Literal["searxng"]
     """Which source it is."""
     base_url: Url
-    """Where the server answers, such as http://localhost:8080; its settings must allow the format json."""
+    """Where the server answers, such as http://localhost:8080, with the format json; a key goes by api_key_env."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z]+)*$")] = "en"
     """Language of the results."""
     requests_per_second: Annotated[Float, Field(gt=0)] = 1.0

@@ -48,6 +48,8 @@ def find_files(dataset: str | os.PathLike[str], split: str) -> list[DataFile]:
         if path.is_dir():
             return _directory(path)
         if path.exists():
+            if not path.is_file():  # a pipe would be waited for, and can be read once
+                raise UptakeError(f"{path} is no regular file", expected=_KINDS, fix="write the rows to a file")
             if path.suffix.lower() not in READERS:
                 raise UptakeError(f"{path} is of a kind that cannot be read", expected=_KINDS)
             return [_file(path)]
