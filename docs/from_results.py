@@ -78,7 +78,8 @@ def _planted(one: Mapping[str, Any]) -> Iterator[str]:
     yield table(["diagnosed", "macro-F1 [95 %]", *(f"`{cause}`" for cause in CAUSES)], rows)
     confusion = named["confusion"]
     counts = zip(confusion["planted"], confusion["planted_by_told"], strict=True)
-    yield "With everything, a row what was planted, a column what was named:"
+    head = "With everything, a row what was planted, a column what was named"
+    yield f"{head} (`none`: no cause; `beside`: one that holds as well, unplanted):"
     yield table(["", *confusion["told"]], [[planted, *map(str, row)] for planted, row in counts])
     scores = one["evidence"]["scores"]["causes"]
     rows = [[f"`{cause}`", *(_estimate(scores[cause][name]) for name in ("auroc", "ece"))] for cause in CAUSES]

@@ -93,6 +93,11 @@ def test_search_filter_and_sort(opened: Any, report: Path) -> None:
     page.select_option("#state", "shallow")
     assert tally(page) == f"{sum(number % 14 == 6 for number in range(N))} of {N} examples"
     page.click("#filters [type=reset]")
+    page.select_option("#forgotten", "1")
+    assert tally(page) == f"{sum(number % 3 == 0 and number % 7 != 6 for number in range(N))} of {N} examples"
+    page.select_option("#source", "life")
+    assert tally(page) == f"{sum(number % 6 == 3 and number % 7 != 6 for number in range(N))} of {N} examples"
+    page.click("#filters [type=reset]")
     page.fill("#q", "NUMBER 299")
     until(page, "document.getElementById('tally').textContent.startsWith('1 of')")
     assert first(page) == "What is number 299?"
@@ -147,6 +152,9 @@ def test_a_link_opens_an_example(opened: Any, report: Path) -> None:
     page.evaluate("location.hash = '#cause=forgetting&source=life'")
     until(page, "document.getElementById('cause').value === 'forgetting'")
     assert page.input_value("#source") == "life"
+    # see `finding`: causes in turn, sources in turn
+    lost = sum(number % 10 == 3 and number % 7 != 6 for number in range(N))
+    assert tally(page) == f"{lost} of {N} examples"
     assert page.is_hidden("#drawer")
 
 
@@ -229,6 +237,17 @@ def test_paper_shows_the_rows(opened: Any, report: Path) -> None:
     assert page.is_hidden(".filters")
 
 
+def test_paper_has_whole_prompts_in_any_theme(opened: Any, report: Path) -> None:
+    page = opened(report, viewport={"width": 720, "height": 1000}, color_scheme="dark")  # A4, less its margins
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    cells = "[...document.querySelectorAll('#rows td.c-prompt')]"
+    assert page.evaluate(f"{cells}.length") == 200
+    assert page.evaluate(f"{cells}.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    assert page.evaluate(f"{cells}[0].clientWidth") > 100
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 251, 249)"
+
+
 def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
     texts = hostile()
     assert len(set(texts)) == 200
@@ -271,6 +290,38 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
     elements = "main img, main iframe, main script, #drawer img, #drawer iframe, #drawer script"
     assert page.locator(elements).count() == 0
     assert page.title() == f"{tmp_path.name}: what it did not learn"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
+def test_axe_finds_no_violation(chromium: Any, tmp_path: Path, scheme: str, width: int) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install 'uptake[dev]'")
+    text = Path(axe.__path__[0], "axe.min.js").read_text(encoding="utf-8")
+    report = write_report(write_run(tmp_path, [finding(number) for number in range(30)])).page
+    # the page's policy lets no other script run, axe-core neither
+    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    for hash_ in ("", "#ex=ex-002"):
+        page.goto("about:blank")
+        page.goto(report.as_uri() + hash_)
+        page.wait_for_selector("html[data-ready]")
+        if hash_:
+            page.wait_for_selector("#drawer:not([hidden])")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        page.evaluate(text)
+        # axe takes a link to a rival, below the drawer's edge, for a skip link without a target
+        told = page.evaluate("(on) => axe.run({ rules: { 'skip-link': { enabled: on } } })", not hash_)
+        assert len(told["passes"]) > 20  # it looked
+        assert [(one["id"], one["nodes"][0]["html"][:200]) for one in told["violations"]] == []
+    context.close()
+
+
+def test_a_thousand_examples_are_small_and_soon_there(opened: Any, tmp_path: Path) -> None:
+    path = write_report(write_run(tmp_path, [finding(number) for number in range(1000)])).page
+    assert path.stat().st_size <= 8e6
+    page = opened(path)
+    assert tally(page) == "1,000 examples"
+    assert page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime") <= 1500
 
 
 def test_a_megabyte_in_one_response(opened: Any, tmp_path: Path) -> None:
