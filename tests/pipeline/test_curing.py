@@ -22,7 +22,7 @@ from uptake.cli import main
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline import diagnose_run
-from uptake.pipeline.curing import LEARNED, OUT, Group, compared, cure_run
+from uptake.pipeline.curing import LEARNED, OUT, Group, _make_room, compared, cure_run
 from uptake.pipeline.train import train_run
 from uptake.prescribe import read_plan
 from uptake.types import Finding
@@ -169,6 +169,16 @@ def test_where_all_is_learned_there_is_nothing_to_cure(run: RunConfig, capsys: p
             out, err = capsys.readouterr()
             assert (leave.value.code, out, err) == (0, "every example was learned: there is nothing to cure\n", "")
     assert not (run.output_dir / "plan").exists()
+
+
+@pytest.mark.parametrize("mark", ["", "{", "[]", "{}", '{"plan": 3}'])
+def test_a_model_of_which_nothing_is_told_goes_aside(tmp_path: Path, mark: str) -> None:
+    (tmp_path / "cured" / "train").mkdir(parents=True)
+    (tmp_path / "cured" / "cure.json").write_text(mark, encoding="utf-8")
+    assert _make_room(tmp_path / "cured", "content") == tmp_path / "cured-1"
+    assert (tmp_path / "cured-1" / "train").is_dir()
+    assert read_json(tmp_path / "cured" / "cure.json") == {"plan": "content"}
+    assert _make_room(tmp_path / "cured", "content") is None
 
 
 def test_without_a_diagnosis_it_says_what_to_do(run_config: Callable[..., RunConfig]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,19 @@ def test_a_plan_without_one_of_its_files_is_not_there(tmp_path: Path, name: str)
     (tmp_path / "plan" / name).unlink()
     assert found_plan(tmp_path / "plan", "key") is None
     write_plan(tmp_path / "plan", drawn(), MADE, "key")  # nothing of the user's is lost
+    assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_a_full_disk_leaves_the_former_plan_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+
+    def full(*_: object) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_head", full)
+    with pytest.raises(UptakeError, match=r"cannot write .*plan: No space left(?s:.)*free some space"):
+        write_plan(tmp_path / "plan", drawn(), MADE, "other")
+    assert [path.name for path in tmp_path.iterdir()] == ["plan"]
     assert found_plan(tmp_path / "plan", "key") == drawn()
 
 

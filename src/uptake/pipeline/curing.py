@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uptake.artifacts import cannot_write, locked, read_json, write_json
 from uptake.artifacts.tables import CAUSES
 from uptake.config import RunConfig
+from uptake.errors import UptakeError
 from uptake.pipeline import diagnose_run, read_diagnosis
 from uptake.pipeline.applying import apply
 from uptake.pipeline.cohort import Progress
@@ -187,7 +188,10 @@ def _retention(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 def _make_room(folder: Path, content: str) -> Path | None:
     """See that `cured/` is of this plan; where what is trained there is of another, it goes aside."""
     mark = folder / "cure.json"
-    if mark.exists() and read_json(mark).get("plan") == content:
+    told: Any = None
+    with suppress(UptakeError):  # one that cannot be read says of no model that it is of this plan
+        told = read_json(mark) if mark.exists() else None
+    if isinstance(told, dict) and told.get("plan") == content:
         return None
     aside = None
     if (folder / "train").exists():

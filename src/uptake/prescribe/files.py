@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,6 +66,8 @@ def write_plan(
         partial.rename(folder)
         _remove(old)
     except OSError as error:
+        with suppress(OSError):  # what a full disk took is given back
+            _remove(partial)
         raise cannot_write(folder, error) from error
 
 
