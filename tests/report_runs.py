@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from planted_cases import PLANTED
+from uptake.artifacts import write_json
 from uptake.artifacts.ledger_files import append, open_stage
 from uptake.attribute import Telling, attributed
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
@@ -145,6 +149,71 @@ def _write_ledger(folder: Path, rows: Sequence[Finding]) -> None:
                 "recalled": np.array([row[4] for row in readings]),
             }  # fmt: skip
             append(parts, columns)
+
+
+def later_steps(run: Path) -> None:
+    """A plan, a cure of 60 examples, and a verdict on matched remedies."""
+    shared = {"safe": True, "copies": 0, "others": [], "stage": None}
+    edits = [
+        {
+            **shared,
+            "remedy": "replay",
+            "action": "mix",
+            "why": "it was lost",
+            "examples": ["ex-003"],
+            "documents": [],
+            "tokens": 12,
+        },
+        {
+            **shared,
+            "remedy": "knowledge",
+            "action": "read",
+            "why": "2 documents",
+            "examples": ["ex-000"],
+            "documents": ["a:1", "b:2"],
+            "tokens": None,
+        },
+    ]
+    told = {"edits": edits, "unmended": [{"id": "ex-001", "cause": "x", "reason": "no documents"}], "notes": ["a note"]}
+    write_json(run / "plan" / "plan.json", {**told, "cost": {"total": 3000, "plain": 2000}})
+    (run / "plan" / "cpt.jsonl").write_text(
+        '{"id": "a:1", "text": "TEXT", "title": "T", "source": "a", "where": null}\n{"id": "g"}\n'
+    )
+    summary = json.loads((run / "diagnosis" / "summary.json").read_text())
+    summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
+    write_json(run / "cured" / "diagnosis" / "summary.json", summary)
+    primary = {"knowledge_gap": "heldout"}
+    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "primary": primary})
+    cell = {
+        "cause": "forgetting",
+        "remedy": "replay",
+        "kind": "treated",
+        "outcome": "primary",
+        "effect": 0.12,
+        "low": 0.02,
+        "high": 0.2,
+        "n": 31,
+        "matched": True,
+    }
+    others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
+    once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
+    rows = [cell, {**cell, **once}, *({**cell, "effect": 0.99, **other} for other in others)]
+    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+
+
+def write_matrix(run: Path) -> None:
+    """The verdict's table with every remedy on every cause, one cell of it missing."""
+    row = {"kind": "treated", "outcome": "primary", "n": 9}
+    effects = {
+        ("knowledge_gap", "knowledge"): (0.5, 0.3, 0.7, True),
+        ("knowledge_gap", "replay"): (-0.4, -0.6, -0.2, False),
+        ("forgetting", "replay"): (0.9, 0.8, 1.0, True),
+    }
+    rows = [
+        {**row, "cause": cause, "remedy": remedy, "effect": effect, "low": low, "high": high, "matched": own}
+        for (cause, remedy), (effect, low, high, own) in effects.items()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
 
 
 _PAYLOADS = (

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from report_runs import finding, hostile, write_run
+from report_runs import finding, hostile, later_steps, write_matrix, write_run
 from uptake.report import write_report
 from uptake.text import printable
 
@@ -297,7 +297,10 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
 def test_axe_finds_no_violation(chromium: Any, tmp_path: Path, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install 'uptake[dev]'")
     text = Path(axe.__path__[0], "axe.min.js").read_text(encoding="utf-8")
-    report = write_report(write_run(tmp_path, [finding(number) for number in range(30)])).page
+    run = write_run(tmp_path, [finding(number) for number in range(60)])
+    later_steps(run)
+    write_matrix(run)
+    report = write_report(run).page
     # the page's policy lets no other script run, axe-core neither
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()

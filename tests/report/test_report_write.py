@@ -7,16 +7,14 @@ import gzip
 import hashlib
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from report_runs import finding, hostile, write_run
+from report_runs import finding, hostile, later_steps, write_matrix, write_run
 from uptake.artifacts import file_digest, write_json
 from uptake.causes import CAUSES
 from uptake.errors import UptakeError
@@ -103,55 +101,6 @@ def test_a_diagnosis_with_little_in_it(tmp_path: Path) -> None:
     assert report.summary.read_text(encoding="utf-8").startswith("## 8 of 9 training examples (88.9% ")
 
 
-def later_steps(run: Path) -> None:
-    shared = {"safe": True, "copies": 0, "others": [], "stage": None}
-    edits = [
-        {
-            **shared,
-            "remedy": "replay",
-            "action": "mix",
-            "why": "it was lost",
-            "examples": ["ex-003"],
-            "documents": [],
-            "tokens": 12,
-        },
-        {
-            **shared,
-            "remedy": "knowledge",
-            "action": "read",
-            "why": "2 documents",
-            "examples": ["ex-000"],
-            "documents": ["a:1", "b:2"],
-            "tokens": None,
-        },
-    ]
-    told = {"edits": edits, "unmended": [{"id": "ex-001", "cause": "x", "reason": "no documents"}], "notes": ["a note"]}
-    write_json(run / "plan" / "plan.json", {**told, "cost": {"total": 3000, "plain": 2000}})
-    (run / "plan" / "cpt.jsonl").write_text(
-        '{"id": "a:1", "text": "TEXT", "title": "T", "source": "a", "where": null}\n{"id": "g"}\n'
-    )
-    summary = json.loads((run / "diagnosis" / "summary.json").read_text())
-    summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
-    write_json(run / "cured" / "diagnosis" / "summary.json", summary)
-    primary = {"knowledge_gap": "heldout"}
-    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "primary": primary})
-    cell = {
-        "cause": "forgetting",
-        "remedy": "replay",
-        "kind": "treated",
-        "outcome": "primary",
-        "effect": 0.12,
-        "low": 0.02,
-        "high": 0.2,
-        "n": 31,
-        "matched": True,
-    }
-    others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
-    once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
-    rows = [cell, {**cell, **once}, *({**cell, "effect": 0.99, **other} for other in others)]
-    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
-
-
 def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
@@ -196,17 +145,7 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
 def test_every_remedy_on_every_cause_is_a_matrix_with_the_own_ones_framed(tmp_path: Path) -> None:
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
-    row = {"kind": "treated", "outcome": "primary", "n": 9}
-    effects = {
-        ("knowledge_gap", "knowledge"): (0.5, 0.3, 0.7, True),
-        ("knowledge_gap", "replay"): (-0.4, -0.6, -0.2, False),
-        ("forgetting", "replay"): (0.9, 0.8, 1.0, True),
-    }
-    rows = [
-        {**row, "cause": cause, "remedy": remedy, "effect": effect, "low": low, "high": high, "matched": own}
-        for (cause, remedy), (effect, low, high, own) in effects.items()
-    ]
-    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+    write_matrix(run)
     written = write_report(run).page
     effects_of = written.read_text().partition('aria-label="Effects of the remedies"')[2]
     assert re.findall(r'<td class="num (h\d+|hx)( own)?">([+–-]\d*)', effects_of) == [

@@ -137,7 +137,7 @@ def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
             kept[kind].append(Item(example, kind, _candidates(example, finding)))
     others = [Item(one, "retention", option_candidates(one)) for one in retention]
     items = [*flagged, *(one for some in (*kept.values(), others) for one in _some(some, draw))]
-    rule = Rule(**diagnosis.summary()["rule"])
+    rule = diagnosis.rule()
     return Questions(tuple(items), rule, detection(config), config)
 
 
