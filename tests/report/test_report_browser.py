@@ -221,6 +221,8 @@ def test_an_example_is_copied_as_jsonl(opened: Any, report: Path) -> None:
 def test_a_phone_scrolls_in_one_direction_only(opened: Any, report: Path) -> None:
     page = opened(report, viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    inner = "document.getElementById('scroller')"
+    assert page.evaluate(f"{inner}.scrollWidth - {inner}.clientWidth") == 0
     page.locator("#rows tr").nth(2).tap()
     page.wait_for_selector("#drawer:not([hidden])")
     assert page.evaluate("document.getElementById('drawer').getBoundingClientRect().width") == 390
@@ -237,7 +239,10 @@ def test_paper_shows_the_rows(opened: Any, report: Path) -> None:
     assert page.is_hidden(".filters")
 
 
-def test_paper_has_whole_prompts_in_any_theme(opened: Any, report: Path) -> None:
+def test_paper_has_whole_prompts_in_any_theme(opened: Any, tmp_path: Path) -> None:
+    long = "a question that is longer than its column on a sheet of paper is wide, and ends in number"
+    rows = [replace(finding(number), prompt=f"{long} {number}") for number in range(N)]
+    report = write_report(write_run(tmp_path, rows, ledger=False)).page
     page = opened(report, viewport={"width": 720, "height": 1000}, color_scheme="dark")  # A4, less its margins
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")

@@ -238,6 +238,17 @@ def test_the_summary_for_a_pull_request(tmp_path: Path) -> None:
     assert "| `work` | 30 |" in text
 
 
+def test_of_one_the_singular_is_used(tmp_path: Path) -> None:
+    # see `finding`: 0 was right before and is not learned, 6 is learned by heart
+    report = write_report(write_run(tmp_path, [FINDINGS[0], FINDINGS[6]], ledger=False))
+    text, summary = words(Page(report.page).text), report.summary.read_text(encoding="utf-8")
+    assert "1 of 2 training examples was not learned" in text
+    assert re.search(r"1 of 2 training examples \(.*\) was not learned", summary)
+    for told in (text, summary):
+        assert "1 was right before the fine-tune and is wrong now." in told
+        assert "1 of the learned ones is learned in the training wording only." in told
+
+
 def test_where_all_is_learned_it_says_so(tmp_path: Path) -> None:
     report = write_report(write_run(tmp_path, [one for one in FINDINGS if one.learned], ledger=False))
     assert report.summary.read_text(encoding="utf-8").startswith("## All 8 training examples were learned\n")

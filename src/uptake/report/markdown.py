@@ -51,15 +51,22 @@ def headline(summary: Mapping[str, Any]) -> str:
         return f"All {n:,} training examples were learned"
     rate = overview.complement(summary["learned"]["rate"])
     share = f" ({percent(rate['estimate'])} {interval(rate)})" if rate else ""
-    return f"{n - learned:,} of {n:,} training examples{share} were not learned"
+    return f"{n - learned:,} of {n:,} training examples{share} {_be(n - learned, 'was', 'were')} not learned"
+
+
+def _be(count: int, one: str, more: str) -> str:
+    return one if count == 1 else more
 
 
 def _more(summary: Mapping[str, Any], stages: str | None = None) -> list[str]:
     lines = []
-    if summary["shallow"]["count"]:
-        lines.append(f"- {summary['shallow']['count']:,} of the learned ones are learned in the training wording only.")
-    if summary["forgotten"]["count"]:
-        lines.append(f"- {summary['forgotten']['count']:,} were right before the fine-tune and are wrong now.")
+    if shallow := summary["shallow"]["count"]:
+        lines.append(
+            f"- {shallow:,} of the learned ones {_be(shallow, 'is', 'are')} learned in the training wording only."
+        )
+    if lost := summary["forgotten"]["count"]:
+        be = _be(lost, "was right before the fine-tune and is", "were right before the fine-tune and are")
+        lines.append(f"- {lost:,} {be} wrong now.")
     answers = (summary.get("retention") or {}).get("answers")
     if answers is not None:
         before, after = (percent(answers[side]["estimate"]) for side in ("before", "after"))
