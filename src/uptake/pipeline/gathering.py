@@ -14,6 +14,7 @@ from uptake.config.schema import LLMKnowledge
 from uptake.corpus import (
     About,
     Found,
+    Guard,
     KnowledgeSource,
     LocalCorpus,
     Need,
@@ -67,7 +68,7 @@ class Gathered:
 Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]
 
 
-def from_sources(config: RunConfig) -> Gather | None:
+def from_sources(config: RunConfig, watch: Callable[[], Guard] | None = None) -> Gather | None:
     """A search of the run's corpus and knowledge sources; None where it has neither.
 
     The corpus is indexed under `corpus/` in the run's folder, and what sources answered is kept there, so that nothing
@@ -75,13 +76,14 @@ def from_sources(config: RunConfig) -> Gather | None:
 
     Args:
         config: The run.
+        watch: Gives what keeps wordings out of documents; None for that of all that the run trains and measures.
     """
     if config.corpus is None and not config.knowledge_sources:
         return None
 
     def search(wanted: Sequence[Wanted]) -> Gathered:
         needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(config), guard(guarded(config)), config.plan.documents)
+        done = gather(needs, _sources(config), watch() if watch else guard(guarded(config)), config.plan.documents)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
