@@ -105,6 +105,7 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
     pairs = [(entity, fact) for entity, of in wanted.items() for fact in dict.fromkeys(need.fact for need in of)]
     ahead = [_ahead(source, pairs, n) for source in sources]
     kept, missing, leaks = _Kept(), list[Missing](), dict[Document, Leak]()
+    looked: dict[Document, Leak | None] = {}
     found: list[Found] = []
     failures: Counter[str] = Counter()
     for entity, of in wanted.items():
@@ -121,8 +122,9 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
         for provider, document in _in_turn(sources, [documents for documents, _ in answers]):
             if sum(took.values()) >= n:
                 break
-            leak = guard.leak(document)
-            if leak is not None:
+            if document not in looked:
+                looked[document] = guard.leak(document)
+            if (leak := looked[document]) is not None:
                 leaks[document] = leak
                 refused[provider]["hold a guarded wording"] += 1
             elif not kept.add(document):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
@@ -110,8 +110,14 @@ def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
 def _told(found: Found) -> Document:
     """A document that says where it is from without where that lies on this machine."""
     path, colon, line = found.document.where.rpartition(":")
-    here = colon and Path(path).is_file()
-    return replace(found.document, where=f"{Path(path).name}:{line}") if here else found.document
+    name = _file_name(path) if colon else None
+    return found.document if name is None else replace(found.document, where=f"{name}:{line}")
+
+
+@lru_cache(maxsize=1024)
+def _file_name(path: str) -> str | None:
+    """The name of a file that is here; None where there is none."""
+    return Path(path).name if Path(path).is_file() else None
 
 
 def _sources(config: RunConfig) -> list[KnowledgeSource]:
@@ -129,11 +135,17 @@ def _writer(section: LLMKnowledge, seed: int) -> Write:
     return partial(background, from_judge(section, seed))
 
 
-def guarded(config: RunConfig) -> Iterator[Example]:
-    """All that is trained and measured, in all wordings that the data hold and that the judge wrote."""
+def guarded(config: RunConfig, examples: Iterable[Example] | None = None) -> Iterator[Example]:
+    """All that is trained and measured, in all wordings that the data hold and that the judge wrote.
+
+    Args:
+        config: The run.
+        examples: All that is trained, if it has been read.
+    """
     trained: Iterable[Example | BadRow] = chain.from_iterable(
         read_rows(config, stage.dataset, stage.name) for stage in config.stages
     )
+    trained = trained if examples is None else examples
     if config.paraphrases is not None:
         trained = with_paraphrases(trained, config.paraphrases)
     others = [(config.heldout, "heldout"), (config.retention, "retention")]

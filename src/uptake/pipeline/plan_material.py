@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources, guarded
 from uptake.pipeline.sources import read_rows
 from uptake.pipeline.train_data import encoded_or_why, fit
-from uptake.prescribe import FOR_CAUSE, Material
+from uptake.prescribe import Material
+from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
 from uptake.remedies import asked_about
 from uptake.types import BadRow, Document, Example, Finding
@@ -102,9 +103,10 @@ class Encoding:
         return found
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by itself, with the one that ends it."""
+        """Tokens of each text by itself, with the one that ends it where the tokenizer has one."""
+        end = bool(self.tokenizer.eos_token)
         return [
-            len(ids) + 1
+            len(ids) + end
             for some in chunks(texts, AT_ONCE)
             for ids in self.tokenizer(some, return_attention_mask=False, verbose=False)["input_ids"]
         ]
@@ -139,11 +141,11 @@ def read_material(
     examples = _examples(config, tell)
     names = _names(examples)
     findings = _findings(diagnosis, examples, names, tell)
+    watch = cache(partial(_guard, config, examples))
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
     asking = [one for one in findings if not one.learned]
     if not whatever_cause:
-        asking = [one for one in asking if FOR_CAUSE.get(one.cause or "") in READING]
-    watch = cache(lambda: guard(guarded(config)))
+        asking = [one for one in asking if remedy_for(one) in READING]
     gather = gather or from_sources(config, watch)
     gathered = _gathered({one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
@@ -188,6 +190,10 @@ def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:
     if steps > 0:
         return steps * rows_of_a_step(settings) * processes / max(1, rows)
     return float(settings["num_train_epochs"])
+
+
+def _guard(config: RunConfig, examples: Sequence[Example]) -> Guard:
+    return guard(guarded(config, examples))
 
 
 def _examples(config: RunConfig, tell: Progress) -> list[Example]:
