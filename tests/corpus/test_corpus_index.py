@@ -263,3 +263,17 @@ def test_as_much_as_a_brute_force_scan_finds(shared_data: Path, tmp_path: Path) 
         scanned = {n for n, row in enumerate(rows, 1) if f" {name} " in f" {row['title']} \n {row['text']} "}
         got = {int(document.where.rpartition(":")[2]) for document in search(found, name, k=400)}
         assert scanned <= got, name
+
+
+def test_a_long_row_is_several_documents_of_whole_sentences(tmp_path: Path) -> None:
+    said = [f"On day {k} it rained in the hills of Oslo." for k in range(2000)]
+    rows = [{"id": "book", "title": "Rain", "text": " ".join(said)}, {"id": "sign", "text": "x" * 50_000}]
+    done = index(write(tmp_path / "rows.jsonl", rows), tmp_path / "corpus")
+    kept = open_index(tmp_path / "corpus").table.to_arrow().to_pylist()
+    parts = sorted((row for row in kept if row["title"]), key=lambda row: int(row["id"].split("#")[1]))
+    assert [row["id"] for row in parts] == [f"book#{n}" for n in range(1, len(parts) + 1)]
+    assert len(parts) > 1 and max(len(row["text"]) for row in kept) <= 20_000
+    assert " ".join(row["text"] for row in parts) == " ".join(said)
+    assert all(row["text"].endswith("Oslo.") for row in parts)
+    assert "".join(row["text"] for row in kept if not row["title"]) == "x" * 50_000
+    assert done.documents == len(parts) + 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,26 @@ def test_documents_may_come_from_anywhere(run: Path) -> None:
     assert [one.license for one in done.plan.cpt if one.id == "encyclopaedia:w1"] == ["CC0-1.0"] * 6
     reasons = {one.id: one.reason for one in done.plan.unmended}
     assert "the server does not answer" in reasons["m-2"]
+
+
+def test_no_documents_are_gathered_for_what_is_likely_wrong(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {"data_conflict": {"numbers": NUMBERS["data_conflict"]}}
+    found = [
+        replace(one, evidence={**one.evidence, "causes": wrong}) if one.id == "e-1" else one
+        for one in [*findings(EARLY, "early"), *findings(MAIN, "main")]
+    ]
+    collected = Collector(found)
+    list(collected)
+    models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
+    write_diagnosis(run.parent / "run" / "diagnosis", collected, {"run": {"models": models}})
+    asked: list[str] = []
+
+    def gather(wanted: Sequence[Wanted]) -> Gathered:
+        asked.extend(one.id for one in wanted)
+        return Gathered()
+
+    prescribe_run(load_run(run), gather=gather)
+    assert asked == ["m-2"]
 
 
 def test_documents_longer_than_a_row_are_read_in_passages(run: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from patients import documents, examples, finding, material, words
 
 from uptake.prescribe import Budget, Terms, plan
@@ -72,3 +74,20 @@ def test_sentences_that_cannot_be_shortened_are_left_out() -> None:
     drawn = plan(ill, material(some, found), TERMS, budget=Budget(tokens=240 + 2 * 140))
     assert len(drawn.edits) == 2
     assert len(drawn.unmended) == 2
+
+
+def test_a_passage_of_one_token_is_left_out_and_counted() -> None:
+    some = examples()
+    short = [Document(f"{one.id}-x", "Rome", name(one), "s") for one in some[4:6]]
+    found = {one.id: [*documents(one), also] for one, also in zip(some[4:6], short, strict=True)}
+    without_end = material(some, found, count=lambda texts: [len(text.split()) for text in texts])
+    found_too = passages([replace(short[0], title="")], without_end.count, None, None)
+    assert (found_too.of, found_too.tokens, found_too.too_short) == ({short[0].id: []}, {}, 1)
+    untitled = {key: [replace(one, title="") for one in of] for key, of in found.items()}
+    drawn = plan(
+        [finding(one, "knowledge_gap") for one in some[4:6]],
+        material(some, untitled, count=without_end.count),
+        TERMS,
+    )
+    assert "2 passages of documents are left out: one token teaches nothing" in drawn.notes
+    assert min(len(one.text.split()) for one in drawn.cpt) > 1

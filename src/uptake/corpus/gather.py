@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from uptake.artifacts import digest
 from uptake.corpus.leaks import SHINGLE, Guard, Leak
-from uptake.corpus.sources import KnowledgeSource
+from uptake.corpus.sources import AskedAtOnce, KnowledgeSource
 from uptake.corpus.text import shingles, words
 from uptake.errors import UptakeError
 from uptake.types import Document
@@ -106,20 +106,29 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
     for need in needs:
         for entity in dict.fromkeys(need.entities):
             wanted.setdefault(entity, []).append(need)
+    pairs = [(entity, fact) for entity, of in wanted.items() for fact in dict.fromkeys(need.fact for need in of)]
+    ahead = [_ahead(source, pairs, n) for source in sources]
     kept, missing, failed, leaks = _Kept(), list[Missing](), list[Missing](), dict[Document, Leak]()
+    looked: dict[Document, Leak | None] = {}
     found: list[Found] = []
     failures: Counter[str] = Counter()
     for entity, of in wanted.items():
         kept.turn_to_next_entity()
         facts = list(dict.fromkeys(need.fact for need in of))
-        answers = [_ask(source, entity, facts, n, failures) for source in sources]
+        answers = [
+            _ask(source, entity, facts, n, failures)
+            if known is None
+            else (_merged([known[entity, f] for f in facts]), None)
+            for source, known in zip(sources, ahead, strict=True)
+        ]
         took: Counter[str] = Counter()
         refused: defaultdict[str, Counter[str]] = defaultdict(Counter)
         for provider, document in _in_turn(sources, [documents for documents, _ in answers]):
             if sum(took.values()) >= n:
                 break
-            leak = guard.leak(document)
-            if leak is not None:
+            if document not in looked:
+                looked[document] = guard.leak(document)
+            if (leak := looked[document]) is not None:
                 leaks[document] = leak
                 refused[provider]["hold a guarded wording"] += 1
             elif not kept.add(document):
@@ -135,6 +144,18 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
             elif not took[source.name] and (not documents or why):
                 missing.append(Missing(entity, source.name, why or "it knows nothing about it"))
     return Gathered(tuple(found), tuple(missing), tuple(leaks.values()), kept.repeated, tuple(failed))
+
+
+def _ahead(
+    source: KnowledgeSource, pairs: Sequence[tuple[str, str]], n: int
+) -> dict[tuple[str, str], list[Document]] | None:
+    """The answers of a source that can be asked everything at once; None for one that cannot, or fails."""
+    if not isinstance(source, AskedAtOnce):
+        return None
+    try:
+        return dict(zip(pairs, source.search_all(pairs, n), strict=True))
+    except UptakeError:
+        return None  # asked one by one, it says for what it fails
 
 
 def _ask(

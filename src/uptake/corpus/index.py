@@ -23,7 +23,7 @@ from uptake.data.files import DataFile, find_files
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Document
 
-FORM = 1
+FORM = 2
 """Counts up whenever words are folded or rows are laid out otherwise, so that old indexes are made anew."""
 BATCH_DOCUMENTS, BATCH_CHARACTERS = 4096, 8_000_000
 """Documents are written in batches of at most so many, or so much text; larger ones alone."""

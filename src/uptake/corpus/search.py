@@ -73,15 +73,14 @@ def search(found: Index, entity: str, fact: str = "", k: int = 20) -> list[Docum
     Returns:
         Up to `k` documents, best first; the same on every call. None when the name has no word.
     """
-    names = [words(name) for name in dict.fromkeys((entity, _IN_BRACKETS.sub("", entity)))]
-    names = [name for name in names if name]
+    names = spellings(entity)
     if not names or k < 1:
         return []
-    rankings = [_by_words(found, names, words(fact), DEEPER * k if found.encoder else k)]
+    rankings = [_by_words(found, names, fact_words(fact), DEEPER * k if found.encoder else k)]
     if found.encoder is not None:
         rankings.append(_by_vector(found, names, f"{entity}: {fact}" if fact else entity, DEEPER * k))
     if len(rankings) == 1:
-        return [_document(row) for row in rankings[0]]
+        return [document(row) for row in rankings[0]]
     scores: defaultdict[int, float] = defaultdict(float)
     rows: dict[int, dict[str, Any]] = {}
     for ranking in rankings:
@@ -89,7 +88,22 @@ def search(found: Index, entity: str, fact: str = "", k: int = 20) -> list[Docum
             scores[row["_rowid"]] += 1 / (FUSION + rank)
             rows[row["_rowid"]] = row
     order = sorted(rows, key=lambda number: (-scores[number], rows[number]["id"], number))
-    return [_document(rows[number]) for number in order[:k]]
+    return [document(rows[number]) for number in order[:k]]
+
+
+def spellings(entity: str) -> list[list[str]]:
+    """The words of a name, and of the name without the qualifier at its end; none where it has no word."""
+    return [found for name in dict.fromkeys((entity, _IN_BRACKETS.sub("", entity))) if (found := words(name))]
+
+
+def fact_words(fact: str) -> list[str]:
+    """The words of a fact that are searched for, each once."""
+    return list(dict.fromkeys(words(fact)))[:MOST_WORDS]
+
+
+def place(score: float, identity: str, row: int) -> tuple[float, str, int]:
+    """What documents are ordered by: scores, but for the last digits of a sum, then ids."""
+    return -round(score, 3), identity, row
 
 
 def _by_words(found: Index, names: Sequence[list[str]], fact: list[str], n: int) -> list[dict[str, Any]]:
@@ -103,11 +117,11 @@ def _by_words(found: Index, names: Sequence[list[str]], fact: list[str], n: int)
     must = named[0] if len(named) == 1 else BooleanQuery([(Occur.SHOULD, each) for each in named])
     clauses = [(Occur.MUST, must)]
     if fact:
-        asked = " ".join(list(dict.fromkeys(fact))[:MOST_WORDS])
-        clauses.append((Occur.SHOULD, MatchQuery(asked, "words", boost=FACT_WEIGHT)))
+        clauses.append((Occur.SHOULD, MatchQuery(" ".join(fact), "words", boost=FACT_WEIGHT)))
     query = found.table.search(BooleanQuery(clauses), query_type="fts")
-    rows = query.limit(n).with_row_id(True).select([*FIELDS, "_score"]).to_list()
-    return sorted(rows, key=lambda row: (-row["_score"], row["id"], row["_rowid"]))
+    # of documents with one score the index takes any: the first by id are among twice as many
+    rows = query.limit(2 * n).with_row_id(True).select([*FIELDS, "_score"]).to_list()
+    return sorted(rows, key=lambda row: place(row["_score"], row["id"], row["_rowid"]))[:n]
 
 
 def _by_vector(found: Index, names: Sequence[list[str]], text: str, n: int) -> list[dict[str, Any]]:
@@ -119,5 +133,6 @@ def _by_vector(found: Index, names: Sequence[list[str]], text: str, n: int) -> l
     return sorted(kept, key=lambda row: (row["_distance"], row["id"], row["_rowid"]))
 
 
-def _document(row: dict[str, Any]) -> Document:
+def document(row: dict[str, Any]) -> Document:
+    """A row of the index as a document."""
     return Document(**{name: row[name] for name in FIELDS})

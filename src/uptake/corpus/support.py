@@ -75,7 +75,7 @@ def states(document: Document, about: About, said: str) -> bool:
         about: What the question asks about.
         said: The answer; an article before it does not count.
     """
-    wanted = answer(said)
+    wanted = _answer(said)
     if not wanted.strip() or wanted.strip() in SAY_LITTLE:
         return False
     text = _folded(document.text)
@@ -97,6 +97,11 @@ def states(document: Document, about: About, said: str) -> bool:
 @lru_cache(maxsize=16384)
 def _folded(text: str) -> str:
     return spaced(text)
+
+
+@lru_cache(maxsize=4096)
+def _answer(said: str) -> str:
+    return answer(said)
 
 
 @lru_cache(maxsize=16384)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from uptake.config.schema import LLMKnowledge
 from uptake.corpus import (
     About,
     Found,
+    Guard,
     KnowledgeSource,
     LocalCorpus,
     Need,
@@ -72,7 +73,7 @@ class Gathered:
 Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]
 
 
-def from_sources(config: RunConfig) -> Gather | None:
+def from_sources(config: RunConfig, watch: Callable[[], Guard] | None = None) -> Gather | None:
     """A search of the run's corpus and knowledge sources; None where it has neither.
 
     The corpus is indexed under `corpus/` in the run's folder, and what sources answered is kept there, so that nothing
@@ -80,13 +81,14 @@ def from_sources(config: RunConfig) -> Gather | None:
 
     Args:
         config: The run.
+        watch: Gives what keeps wordings out of documents; None for that of all that the run trains and measures.
     """
     if config.corpus is None and not config.knowledge_sources:
         return None
 
     def search(wanted: Sequence[Wanted]) -> Gathered:
         needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(config), guard(guarded(config)), config.plan.documents)
+        done = gather(needs, _sources(config), watch() if watch else guard(guarded(config)), config.plan.documents)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
@@ -131,8 +133,14 @@ def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
 def _told(found: Found) -> Document:
     """A document that says where it is from without where that lies on this machine."""
     path, colon, line = found.document.where.rpartition(":")
-    here = colon and Path(path).is_file()
-    return replace(found.document, where=f"{Path(path).name}:{line}") if here else found.document
+    name = _file_name(path) if colon else None
+    return found.document if name is None else replace(found.document, where=f"{name}:{line}")
+
+
+@lru_cache(maxsize=1024)
+def _file_name(path: str) -> str | None:
+    """The name of a file that is here; None where there is none."""
+    return Path(path).name if Path(path).is_file() else None
 
 
 def _sources(config: RunConfig) -> list[KnowledgeSource]:
@@ -150,11 +158,17 @@ def _writer(section: LLMKnowledge, seed: int) -> Write:
     return partial(background, from_judge(section, seed))
 
 
-def guarded(config: RunConfig) -> Iterator[Example]:
-    """All that is trained and measured, in all wordings that the data hold and that the judge wrote."""
+def guarded(config: RunConfig, examples: Iterable[Example] | None = None) -> Iterator[Example]:
+    """All that is trained and measured, in all wordings that the data hold and that the judge wrote.
+
+    Args:
+        config: The run.
+        examples: All that is trained, if it has been read.
+    """
     trained: Iterable[Example | BadRow] = chain.from_iterable(
         read_rows(config, stage.dataset, stage.name) for stage in config.stages
     )
+    trained = trained if examples is None else examples
     if config.paraphrases is not None:
         trained = with_paraphrases(trained, config.paraphrases)
     others = [(config.heldout, "heldout"), (config.retention, "retention")]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import chunks
 from uptake.config import RunConfig
-from uptake.corpus import guard
+from uptake.corpus import Guard, guard
 from uptake.data import LoadOptions, bad_rows_error, stream
 from uptake.detect.judge import prompt_text
 from uptake.errors import UptakeError
@@ -19,7 +20,8 @@ from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources, guarded
 from uptake.pipeline.sources import read_rows
 from uptake.pipeline.train_data import encoded_or_why, fit
-from uptake.prescribe import FOR_CAUSE, Material
+from uptake.prescribe import Material
+from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
 from uptake.remedies import asked_about
 from uptake.types import BadRow, Document, Example, Finding
@@ -101,9 +103,10 @@ class Encoding:
         return found
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by itself, with the one that ends it."""
+        """Tokens of each text by itself, with the one that ends it where the tokenizer has one."""
+        end = bool(self.tokenizer.eos_token)
         return [
-            len(ids) + 1
+            len(ids) + end
             for some in chunks(texts, AT_ONCE)
             for ids in self.tokenizer(some, return_attention_mask=False, verbose=False)["input_ids"]
         ]
@@ -138,18 +141,20 @@ def read_material(
     examples = _examples(config, tell)
     names = _names(examples)
     findings = _findings(diagnosis, examples, names, tell)
+    watch = cache(partial(_guard, config, examples))
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
     asking = [one for one in findings if not one.learned]
     if not whatever_cause:
-        asking = [one for one in asking if FOR_CAUSE.get(one.cause or "") in READING]
-    gathered = _gathered(config, {one.id for one in asking}, examples, gather, tell)
+        asking = [one for one in asking if remedy_for(one) in READING]
+    gather = gather or from_sources(config, watch)
+    gathered = _gathered({one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
     trained = encoding.trained(examples)
     tell("tokens", len(examples), len(examples))
     n = dict.fromkeys(encoding.settings, 0)
     for example in examples:
         n[example.stage] += 1
-    general, left_out = _general(config, encoding)
+    general, left_out = _general(config, encoding, watch)
     material = Material(
         examples=examples,
         lengths=[n if isinstance(n, int) else 0 for n in trained],
@@ -185,6 +190,10 @@ def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:
     if steps > 0:
         return steps * rows_of_a_step(settings) * processes / max(1, rows)
     return float(settings["num_train_epochs"])
+
+
+def _guard(config: RunConfig, examples: Sequence[Example]) -> Guard:
+    return guard(guarded(config, examples))
 
 
 def _examples(config: RunConfig, tell: Progress) -> list[Example]:
@@ -245,10 +254,7 @@ def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, 
     return {**rest, "causes": {cause: {"numbers": numbers} for cause, numbers in kept.items()}}
 
 
-def _gathered(
-    config: RunConfig, ids: Collection[str], examples: Sequence[Example], gather: Gather | None, tell: Progress
-) -> Gathered:
-    gather = gather or from_sources(config)
+def _gathered(ids: Collection[str], examples: Sequence[Example], gather: Gather | None, tell: Progress) -> Gathered:
     if gather is None:
         return Gathered()
     about = entities(examples, ids)
@@ -264,7 +270,7 @@ def _longest(limits: Sequence[int | None]) -> int | None:
     return None if not all(limits) else max(limit for limit in limits if limit)
 
 
-def _general(config: RunConfig, encoding: Encoding) -> tuple[list[Document], list[str]]:
+def _general(config: RunConfig, encoding: Encoding, watch: Callable[[], Guard]) -> tuple[list[Document], list[str]]:
     """The general texts that can be learned and hold nothing that is trained or measured, and what was left out."""
     if config.general is None:
         return [], []
@@ -275,8 +281,8 @@ def _general(config: RunConfig, encoding: Encoding) -> tuple[list[Document], lis
         raise bad_rows_error(bad, usable=len(texts))
     lengths = encoding.trained([Example(one.id, "", one.text, one.source) for one in texts])
     whole = [one for one, n in zip(texts, lengths, strict=True) if isinstance(n, int)]
-    watch = guard(guarded(config))
-    kept = [one for one in whole if watch.leak(one) is None]
+    guarding = watch()
+    kept = [one for one in whole if guarding.leak(one) is None]
     told = (
         (len(rows) - len(whole), "they cannot be used"),
         (len(whole) - len(kept), "they hold a training, held-out or retention wording"),

@@ -31,6 +31,7 @@ class Reading:
         of: For each edit, the tokens that came in for it alone.
         held: For each edit, how many passages of its own are read, whoever they came in for.
         left_out: Passages that the budget has no room for.
+        too_short: Passages of which nothing can be learned.
     """
 
     texts: dict[str, Document]
@@ -39,6 +40,7 @@ class Reading:
     of: list[int]
     held: list[int]
     left_out: int = 0
+    too_short: int = 0
 
 
 def choose(
@@ -102,7 +104,7 @@ def _ranked(edit: Edit, about: About, response: str, cut: Passages) -> tuple[lis
 def _fitting(
     queues: Sequence[tuple[Sequence[Document], Sequence[Document]]], cut: Passages, room: int, readings: int
 ) -> Reading:
-    reading = Reading({}, Counter(), 0, [0] * len(queues), [0] * len(queues))
+    reading = Reading({}, Counter(), 0, [0] * len(queues), [0] * len(queues), too_short=cut.too_short)
     for side, most in ((0, readings), (1, 1)):
         own = [queue[side] for queue in queues]
         for time in range(1, most + 1):

@@ -11,6 +11,9 @@ from uptake.types import Document
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 
+FEWEST = 2
+"""Tokens of a passage, its end included: the first is predicted from nothing, so that one alone teaches nothing."""
+
 _LEEWAY = 0.85
 """Sentences differ in tokens a character: so much of a passage is filled by its share of characters."""
 
@@ -22,16 +25,19 @@ class Passages:
     Attributes:
         of: By the id of a document, its passages; a document that is whole is one.
         tokens: By the id of a passage, its tokens.
+        too_short: How many passages were dropped because nothing of them can be learned.
     """
 
     of: dict[str, list[Document]]
     tokens: dict[str, int]
+    too_short: int = 0
 
 
 def passages(documents: Iterable[Document], count: Count, longest: int | None, limit: int | None) -> Passages:
     """Cut documents between sentences into passages, and count what each has.
 
-    A passage that does not name what its document is about has the title before it. The tokenizer is called twice.
+    A passage that does not name what its document is about has the title before it. One of which nothing can be learned
+    is dropped. The tokenizer is called twice.
 
     Args:
         documents: With ids that tell them apart.
@@ -50,7 +56,11 @@ def passages(documents: Iterable[Document], count: Count, longest: int | None, l
         ]
     found = [passage for one in whole for passage in of[one.id]]
     lengths = count([passage.text for passage in found])
-    return Passages(of, {one.id: n if limit is None else min(n, limit) for one, n in zip(found, lengths, strict=True)})
+    tokens = {
+        one.id: n if limit is None else min(n, limit) for one, n in zip(found, lengths, strict=True) if n >= FEWEST
+    }
+    of = {name: [one for one in some if one.id in tokens] for name, some in of.items()}
+    return Passages(of, tokens, len(found) - len(tokens))
 
 
 def _titled(title: str, text: str) -> str:

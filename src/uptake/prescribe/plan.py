@@ -239,6 +239,8 @@ class _Draft:
             self.notes.append(
                 f"{reading.left_out} passages of documents are left out: the budget has room for {len(reading.texts)}"
             )
+        if reading.too_short:
+            self.notes.append(f"{reading.too_short} passages of documents are left out: one token teaches nothing")
         counted = zip(reading.held, reading.of, strict=True)
         kept: list[Edit] = []
         for edit in edits:

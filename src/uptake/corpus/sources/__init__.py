@@ -10,7 +10,7 @@ from uptake.config.schema import LLMKnowledge, SearXNGKnowledge, WikidataKnowled
 from uptake.corpus.sources.llm import LanguageModel, Write
 from uptake.corpus.sources.local import LocalCorpus
 from uptake.corpus.sources.searxng import SearXNG
-from uptake.corpus.sources.source import KnowledgeSource, SourceError
+from uptake.corpus.sources.source import AskedAtOnce, KnowledgeSource, SourceError
 from uptake.corpus.sources.wikidata import Wikidata
 
 Section = WikidataKnowledge | SearXNGKnowledge | LLMKnowledge
@@ -48,6 +48,7 @@ def open_sources(
 
 __all__ = [
     "SOURCES",
+    "AskedAtOnce",
     "KnowledgeSource",
     "LanguageModel",
     "LocalCorpus",

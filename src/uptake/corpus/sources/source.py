@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from uptake.errors import UptakeError
@@ -35,4 +36,13 @@ class KnowledgeSource(Protocol):
         Raises:
             UptakeError: It cannot be asked. Knowing nothing is no error: then there are no documents.
         """
+        ...
+
+
+@runtime_checkable
+class AskedAtOnce(KnowledgeSource, Protocol):
+    """A source that answers many questions together in less time than one by one."""
+
+    def search_all(self, asked: Sequence[tuple[str, str]], k: int) -> list[list[Document]]:
+        """For each of many entities and facts what `search` finds; raises as it does."""
         ...
