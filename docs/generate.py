@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from from_code import causes, file, keys, names, remedies, signals, verbs
+from from_experiments import cures, remedies_short, verified
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -29,6 +30,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "names": names,
     "attribution": attribution,
     "attribution-short": attribution_short,
+    "cures": cures,
+    "verified": verified,
+    "remedies-short": remedies_short,
     "ci-job": partial(file, "examples/ci/uptake.yml", "yaml"),
     "ci-run": partial(file, "examples/ci/run.yaml", "yaml"),
 }

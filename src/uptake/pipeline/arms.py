@@ -18,6 +18,7 @@ from uptake.pipeline.eligibility import eligible
 from uptake.pipeline.equal_cost import Spent
 from uptake.pipeline.measuring import Questions, questions
 from uptake.pipeline.prescribing import key_of, processes_of
+from uptake.pipeline.tuned_model import diagnosed_model, require_alike
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, matched_of, verify
 from uptake.prescribe import FOR_CAUSE
 from uptake.types import Key, Plan
@@ -119,6 +120,7 @@ def prepare(
             fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
         )
     diagnosis = read_diagnosis(config.output_dir)
+    require_alike(config, diagnosed_model(config, diagnosis))
     asked = questions(config, diagnosis)
     reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
     part = eligible(diagnosis, reworded)

@@ -16,6 +16,7 @@ from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
 from uptake.pipeline.gathering import Gather
 from uptake.pipeline.plan_material import Encoding, read_material, rows_of_a_step
 from uptake.pipeline.train_data import file_digests
+from uptake.pipeline.tuned_model import diagnosed_model, require_alike, unsaid
 from uptake.prescribe import (
     TRAINED,
     TRAINERS,
@@ -90,7 +91,8 @@ def prescribe_run(
     """
     diagnosis = read_diagnosis(config.output_dir)
     processes = world_size or processes_of(config)
-    tuned = _tuned(config, diagnosis)
+    tuned = diagnosed_model(config, diagnosis)
+    require_alike(config, tuned)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
         key = key_of(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
@@ -105,6 +107,7 @@ def prescribe_run(
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
+        drawn = replace(drawn, notes=(*drawn.notes, *unsaid(config, encoding.last)))
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
@@ -191,15 +194,6 @@ def processes_of(config: RunConfig) -> int:
     if not isinstance(found, int) or found < 1:
         raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
     return found
-
-
-def _tuned(config: RunConfig, diagnosis: Diagnosis) -> str:
-    """The model that was diagnosed, which need not be what the run trained last; a run may have been moved since."""
-    name: str = diagnosis.told("run", "models", "tuned", "name")
-    last = config.stages[-1].name
-    folder = config.output_dir / "train" / last
-    moved = not Path(name).exists() and Path(name).parts[-2:] == ("train", last) and folder.is_dir()
-    return str(folder) if moved else name
 
 
 def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:

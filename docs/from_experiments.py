@@ -1,0 +1,128 @@
+"""What cures and experiments measured, as Markdown: `benchmarks/results/cure.json` and `verify_matrix.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from from_code import table
+
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
+HELD_OUT = ("knowledge_gap", "base_conflict")
+"""Causes that are measured in held-out wordings; the others in the training wording."""
+
+ARMS: Mapping[str, str] = {
+    "before": "before",
+    "cure": "cure",
+    "repair": "repair",
+    "plain": "plain, as many tokens",
+    "recipe": "the paper's recipe",
+}
+"""The columns of the cure's table, and their headings."""
+
+ROWS: Mapping[str, str] = {
+    "knowledge_gap": "`knowledge_gap`",
+    "base_conflict": "`base_conflict`",
+    "data_conflict": "`data_conflict`, those with a right answer",
+    "forgetting": "`forgetting`",
+    "undertraining": "`undertraining`",
+    "control": "without a planted cause",
+    "retention": "retention",
+}
+"""The rows of the cure's table."""
+
+
+def cures() -> str:
+    """What each way of training recalls, pooled over all worlds."""
+    found = _read("cure.json")["pooled"]
+    rows = [
+        [words, str(found[name]["items"]), *(_shares(found[name][arm], name) for arm in ARMS)]
+        for name, words in ROWS.items()
+    ]
+    times = [f"{found['tokens_times'][arm]:.2f}" for arm in ARMS]
+    return table(["cause", "items", *ARMS.values()], [*rows, ["tokens, times the run's own", "", *times]])
+
+
+def _shares(of: Mapping[str, float], name: str) -> str:
+    training, held_out = f"{of['training']:.3f}", f"{of['heldout']:.3f}"
+    return f"{training} / **{held_out}**" if name in HELD_OUT else f"**{training}** / {held_out}"
+
+
+def verified() -> str:
+    """The matched remedies against the placebo, and which cell is best."""
+    found = _read("verify_matrix.json")
+    rows = []
+    for one in _matched(found):
+        cells = {
+            other["outcome"]: other
+            for other in found["cells"]
+            if (other["arm"], other["cause"]) == (one["arm"], one["cause"])
+        }
+        best = found["best"][one["cause"]]
+        rows.append(
+            [
+                f"`{one['cause']}`",
+                f"`{one['arm']}`",
+                str(one["n"]),
+                *(_effect(cells[name], name == _primary(one)) for name in ("heldout", "training")),
+                _p(one["p_holm"]),
+                _best(best["by_effect"], one["arm"]),
+                _best(best["by_tokens"], one["arm"]),
+            ]
+        )
+    [whole] = [
+        one
+        for one in found["arms"]
+        if (one["arm"], one["kind"], one["outcome"], one["cause"]) == ("matched", "treated", "primary", None)
+    ]
+    rows.append(["all, each by its own", "matched", str(whole["n"]), _effect(whole, True), "", _p(whole["p"]), "", ""])
+    head = ["cause", "remedy", "n", "held-out wordings", "training wording", "p (Holm)", "best cell", "per token"]
+    return table(head, rows)
+
+
+def remedies_short() -> str:
+    """For README: what comes back of each cause, and how much of it the remedy did."""
+    cured, tried = _read("cure.json")["pooled"], _read("verify_matrix.json")
+    rows = []
+    for one in _matched(tried):
+        cause = one["cause"]
+        kind = "heldout" if cause in HELD_OUT else "training"
+        asked = "held-out wordings" if kind == "heldout" else "the training wording"
+        arms = (f"{cured[cause][arm][kind]:.2f}" for arm in ("cure", "plain"))
+        rows.append([f"`{cause}`", asked, str(cured[cause]["items"]), *arms, f"{_points(one)} ({one['n']})"])
+    head = ["cause", "asked in", "items", "cured", "plain, as many tokens", "points beyond the placebo (items)"]
+    return table(head, rows)
+
+
+def _read(name: str) -> Any:
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def _matched(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    cells = [one for one in found["cells"] if one["matched"] and one["outcome"] == "primary"]
+    order = list(ROWS)
+    return sorted(cells, key=lambda one: order.index(one["cause"]))
+
+
+def _primary(one: Mapping[str, Any]) -> str:
+    return "heldout" if one["cause"] in HELD_OUT else "training"
+
+
+def _effect(one: Mapping[str, Any], bold: bool) -> str:
+    told = _points(one)
+    return f"{one['control_rate']:.0%} to {one['arm_rate']:.0%}: {f'**{told}**' if bold else told}"
+
+
+def _points(one: Mapping[str, Any]) -> str:
+    estimate, *ends = (f"{100 * value:+.0f}" for value in one["effect"])
+    return f"{estimate} [{', '.join(ends)}]" if ends else estimate
+
+
+def _p(value: float | None) -> str:
+    return "" if value is None else "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def _best(name: str | None, own: str) -> str:
+    return "none is shown" if name is None else "yes" if name == own else f"`{name}`"
