@@ -113,12 +113,7 @@ def prepare(
         UptakeError: There is no diagnosis, it is not of these data or is replaced meanwhile, or nothing can be
             randomised.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UptakeError(
-            "several processes that train together were started",
-            expected="one process a device: each takes arms that no other one is at",
-            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
-        )
+    _require_one_process()
     diagnosis = read_diagnosis(config.output_dir)
     digest = diagnosis.digest()
     asked = questions(config, diagnosis)
@@ -154,6 +149,15 @@ def prepare(
         raise UptakeError("the diagnosis was replaced while it was read", fix="give the same command again")
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
+
+
+def _require_one_process() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UptakeError(
+            "several processes that train together were started",
+            expected="one process a device: each takes arms that no other one is at",
+            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
+        )
 
 
 def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:
