@@ -14,11 +14,13 @@ import pyarrow as pa
 import pytest
 
 from uptake.artifacts import (
+    Busy,
     chunks,
     digest,
     empty,
     file_digest,
     finite,
+    joined,
     locked,
     open_parts,
     read_json,
@@ -174,6 +176,19 @@ def test_a_folder_is_for_one_process_and_free_again_when_it_is_killed(tmp_path: 
         holder.wait()
         with locked(tmp_path):
             pass
+
+
+def test_those_at_the_same_work_share_a_folder_and_others_stay_out(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with joined(tmp_path, "one"), joined(tmp_path, "one"):
+        for _ in range(2):
+            with pytest.raises(Busy, match="at other work") as caught, joined(tmp_path, "another"):
+                pass
+        assert "CUDA_VISIBLE_DEVICES" in str(caught.value)
+        with joined(tmp_path, "one"):  # who was refused has changed nothing
+            pass
+    with joined(tmp_path, "another"), pytest.raises(Busy), joined(tmp_path, "one"):
+        pass
 
 
 def test_without_locks_nothing_is_kept_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from uptake.artifacts import locked, read_json, write_json
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.train_watch import Watch
+from uptake.pipeline import arms
 from uptake.pipeline.arms import Prepared, prepare
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.prescribe import FOR_CAUSE
@@ -219,4 +220,38 @@ def test_other_data_than_those_that_were_diagnosed_are_refused(diagnosed: Callab
     config = diagnosed()
     write_rows(config.output_dir.parent / "main.jsonl", [{**MAIN[0], "completion": " Doha"}, *MAIN[1:]])
     with pytest.raises(UptakeError, match="'m-0' in the stage main, which the data do not hold so"):
+        prepare(config)
+
+
+def test_a_retention_example_that_is_called_as_one_of_a_stage_is_told_before_any_training(
+    diagnosed: Callable[..., RunConfig],
+):
+    config = diagnosed()
+    stages = tuple(
+        one.model_copy(update={"name": name}) for one, name in zip(config.stages, ("early", "retention"), strict=True)
+    )
+    config = config.model_copy(update={"stages": stages})
+    write_rows(config.output_dir.parent / "retention.jsonl", [{**MAIN[0], "prompt": "Where did Gil Fox go?"}])
+    with pytest.raises(UptakeError, match="'retention' and the retention set both have an example 'm-0'") as caught:
+        prepare(config)
+    assert "another id in" in str(caught.value)
+
+
+def test_a_diagnosis_that_is_replaced_while_it_is_read_is_told(
+    diagnosed: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+):
+    config = diagnosed()
+    folder = config.output_dir / "diagnosis"
+    real = arms.eligible
+
+    def meanwhile(*given: Any) -> Any:
+        rows = [finding(row, "early", number) for number, row in enumerate(EARLY)]
+        rows += [finding(row, "main", number + 1) for number, row in enumerate(MAIN)]
+        collected = Collector(rows)
+        list(collected)
+        write_diagnosis(folder, collected, read_json(folder / "summary.json"))
+        return real(*given)
+
+    monkeypatch.setattr(arms, "eligible", meanwhile)
+    with pytest.raises(UptakeError, match="replaced while it was read"):
         prepare(config)

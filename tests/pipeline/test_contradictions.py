@@ -84,3 +84,13 @@ def test_a_cross_encoder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     named = config(None).model_copy(update={"nli_model_name_or_path": str(tmp_path)})
     with pytest.raises(UptakeError, match="cannot load the cross-encoder"):
         find_contradictions(named, cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
+
+
+@pytest.mark.parametrize("kept", ["[]", '{"members": [["a"]]}', '{"members": [1]}', '{"mem'])
+def test_damaged_groups_are_told_with_what_makes_them_anew(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "rivals.json").write_text(kept)
+    with pytest.raises(UptakeError, match="rivals.json") as caught:
+        read_groups(tmp_path)
+    assert "uptake diagnose" in str(caught.value)
+    found = find_contradictions(config(None), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
+    assert sorted(found.of) == [0, 1, 2, 3] and len(read_groups(tmp_path)) == 2

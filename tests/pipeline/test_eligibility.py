@@ -30,14 +30,16 @@ def test_what_cannot_be_asked_as_its_cause_is_judged_is_in_no_arm():
 
 def test_where_few_have_held_out_wordings_all_are_judged_in_the_training_wording():
     part = eligible(GAPS, {("gap-0", "main"), ("gap-1", "other stage")})
-    assert part.primary == {"knowledge_gap": "training"} and len(part.flagged) == 3 and not part.notes
+    assert part.primary == {"knowledge_gap": "training"} and len(part.flagged) == 3
+    (said,) = part.notes
+    assert said.startswith("knowledge_gap: judged in the training wording") and "by heart" in said
 
 
 def test_without_a_cause_or_a_right_answer_nobody_takes_part():
     wrong = flagged("wrong", "data_conflict", {"verdict": "mislabelled", "likely_wrong": True, "rivals": ["other"]})
     part = eligible([*GAPS, wrong, flagged("odd", None), flagged("odder", "unexplained")], ())
     assert part.flagged == tuple(GAPS)
-    assert part.notes == (
+    assert part.notes[:-1] == (
         "in no arm: 1 judged to be the wrong one of a contradiction, which to learn would be no success",
         "in no arm: 2 without a cause that a remedy is known for",
     )

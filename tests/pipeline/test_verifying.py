@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from uptake.artifacts import locked
+from uptake.artifacts import Busy, locked
 from uptake.errors import UptakeError
 from uptake.pipeline.verifying import Arm, Experiment, Measured, Treatment, foretold_of, verify
 from uptake.verify import Assigned, Design
@@ -154,6 +154,24 @@ def test_a_cell_that_another_process_is_at_is_left_to_it(tmp_path: Path):
     assert "placebo 1" not in trained(tmp_path / "m") and len(trained(tmp_path / "m")) == 5
     assert run(tmp_path / "verdict", StandIn(tmp_path / "m")) is not None
     assert trained(tmp_path / "m")[5:] == ["placebo 1"]
+
+
+def test_another_experiment_is_refused_while_one_is_at_work(tmp_path: Path):
+    pytest.importorskip("fcntl")
+    stand_in, other = StandIn(tmp_path / "m"), StandIn(tmp_path / "other")
+    refused = []
+
+    def train(arm: Arm, seed: int, folder: Path) -> Path:
+        if (arm.name, seed) == ("placebo", 2):  # the last cell; the other would empty the first
+            with pytest.raises(Busy, match="at other work") as caught:
+                run(tmp_path / "verdict", other, experiment(key="--device cuda:1"))
+            refused.append(str(caught.value))
+        return stand_in.train(arm, seed, folder)
+
+    told = verify(experiment(), tmp_path / "verdict", train_arm=train, measure=stand_in.measure)
+    assert told is not None and told["seeds"] == 3 and len(refused) == 1
+    assert not other.log.exists()
+    assert run(tmp_path / "verdict", other, experiment(key="--device cuda:1")) is not None
 
 
 def test_an_item_that_is_not_measured_is_an_error(tmp_path: Path):

@@ -1,7 +1,6 @@
 """Files between the steps: atomic writes, tables in parts, and the records' written schemas."""
 
 from uptake.artifacts.files import (
-    Busy,
     Parts,
     cannot_write,
     chunks,
@@ -10,7 +9,6 @@ from uptake.artifacts.files import (
     file_digest,
     finite,
     json_bytes,
-    locked,
     open_parts,
     read_json,
     replacing,
@@ -19,6 +17,7 @@ from uptake.artifacts.files import (
     write_json,
     write_table,
 )
+from uptake.artifacts.locks import Busy, joined, locked
 
 __all__ = [
     "Busy",
@@ -29,6 +28,7 @@ __all__ = [
     "empty",
     "file_digest",
     "finite",
+    "joined",
     "json_bytes",
     "locked",
     "open_parts",

@@ -228,40 +228,6 @@ def empty(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-class Busy(UptakeError):
-    """Another process is at work there."""
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes that use this from `folder`, until the end of the block or of this process, however it ends.
-
-    Where the system or the file system has no such locks, nothing is kept out.
-
-    Raises:
-        Busy: Another process is at work there.
-        UptakeError: The place cannot be written.
-    """
-    path = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    with file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy(
-                f"another process is at work in {folder}", fix="wait until it is done, or choose another --output_dir"
-            ) from None
-        except (ImportError, OSError):
-            pass
-        yield
-
-
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of up to `size` items, in order."""
     chunk: list[T] = []

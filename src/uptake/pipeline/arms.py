@@ -111,16 +111,13 @@ def prepare(
         progress: Told after each part of the work.
 
     Raises:
-        UptakeError: There is no diagnosis, it is not of these data, or nothing can be randomised.
+        UptakeError: There is no diagnosis, it is not of these data or is replaced meanwhile, or nothing can be
+            randomised.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UptakeError(
-            "several processes that train together were started",
-            expected="one process a device: each takes arms that no other one is at",
-            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
-        )
+    _require_one_process()
     diagnosis = read_diagnosis(config.output_dir)
     require_alike(config, diagnosed_model(config, diagnosis))
+    digest = diagnosis.digest()
     asked = questions(config, diagnosis)
     reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
     part = eligible(diagnosis, reworded)
@@ -148,10 +145,21 @@ def prepare(
         design=Design(FOR_CAUSE, part.primary, CONTROL),
         key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned]),
         notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
-        diagnosis=diagnosis.digest(),
+        diagnosis=digest,
     )
+    if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
+        raise UptakeError("the diagnosis was replaced while it was read", fix="give the same command again")
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
+
+
+def _require_one_process() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UptakeError(
+            "several processes that train together were started",
+            expected="one process a device: each takes arms that no other one is at",
+            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
+        )
 
 
 def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:

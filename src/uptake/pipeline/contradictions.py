@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.causes import Rival
 from uptake.config import RunConfig
+from uptake.errors import UptakeError
 from uptake.models.api import from_judge
 from uptake.pipeline.answers import Answers
 from uptake.pipeline.cohort import Cohort
@@ -99,8 +101,10 @@ def find_contradictions(
     """
     models = (encoder, config.nli_model_name_or_path, config.judge and config.judge.model)
     key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, config.seed, versions())
-    kept = read_json(path) if path.exists() else None
-    if kept is None or kept["key"] != key:
+    kept: Any = None
+    with suppress(UptakeError):  # one that cannot be read is found anew
+        kept = read_json(path) if path.exists() else None
+    if not isinstance(kept, dict) or kept.get("key") != key:
         beliefs = None if before is None else _Beliefs(cohort, before)
         found = rivals(cohort, encode=encode, beliefs=beliefs, judge=_judge(config, path.with_name("judged.jsonl")))
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
@@ -129,10 +133,19 @@ def read_groups(work: Path) -> list[list[tuple[str, str]]]:
 
     Args:
         work: The diagnosis' `work/`.
+
+    Raises:
+        UptakeError: What is kept there is damaged.
     """
     path = work / RIVALS_FILE
-    groups = read_json(path).get("members", []) if path.exists() else []
-    return [[(identity, stage) for identity, stage in members] for members in groups]
+    if not path.exists():
+        return []
+    again = "delete it, and run `uptake diagnose run.yaml`: it finds them anew"
+    kept = read_json(path, fix=again)
+    try:
+        return [[(identity, stage) for identity, stage in members] for members in kept.get("members", [])]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UptakeError(f"{path} is damaged: it holds no groups of examples", fix=again) from error
 
 
 def _judge(config: RunConfig, path: Path) -> Judge | None:

@@ -24,7 +24,7 @@ class Eligible:
         flagged: The items, in the order of the diagnosis.
         primary: By cause what its remedy is judged by: recall in held-out wordings where knowledge was missing or
             wrong, if most such items have some; else in the training wording, in which the items were not learned.
-        notes: In words, who is in no arm.
+        notes: In words, who is in no arm, and what is not judged as it should be.
     """
 
     flagged: tuple[Finding, ...]
@@ -57,6 +57,12 @@ def eligible(findings: Iterable[Finding], reworded: Collection[Key]) -> Eligible
         "without held-out wordings, by which the remedy for their cause is judged": len(known) - len(kept),
     }
     notes = tuple(f"in no arm: {n} {what}" for what, n in counts.items() if n)
+    by_heart = [cause for cause in KNOWLEDGE if primary.get(cause) == "training"]
+    if by_heart:
+        notes += (
+            f"{' and '.join(by_heart)}: judged in the training wording, since few or none have held-out wordings: what "
+            "is learned by heart counts as known; give --paraphrases FILE",
+        )
     if not kept:
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(

@@ -115,9 +115,15 @@ def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
         diagnosis: What was found out about it.
 
     Raises:
-        UptakeError: The data are not those that were diagnosed.
+        UptakeError: The data are not those that were diagnosed, or the retention set has an example of a stage.
     """
     train, retention = _examples(config, diagnosis)
+    if twice := next((one for one in retention if (one.id, one.stage) in train), None):
+        raise UptakeError(
+            f"the stage {twice.stage!r} and the retention set both have an example {twice.id!r}",
+            expected="examples that can be told apart by id and stage",
+            fix=f"give it another id in {config.retention}",
+        )
     last = config.stages[-1].name
     draw = Random(config.seed)
     flagged: list[Item] = []

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from uptake.artifacts import Busy, Parts, digest, empty, locked, open_parts, write_json, write_table
+from uptake.artifacts import Busy, Parts, digest, empty, joined, locked, open_parts, write_json, write_table
 from uptake.artifacts.tables import MATRIX, OUTCOMES
 from uptake.errors import UptakeError
 from uptake.pipeline.cohort import Progress
@@ -120,9 +120,18 @@ def verify(
         The content of `verdict.json`; None while other processes are still at work on some cells.
 
     Raises:
+        Busy: Another experiment is at work in the folder.
         UptakeError: The arms do not fit the assignment, an item was not measured, or a place cannot be written.
     """
     _require_sound(experiment)
+    same = digest([_key(experiment, arm, 0) for arm in experiment.arms])
+    with joined(folder / "work", same):  # two experiments in one folder would undo each other's cells
+        return _all_run(experiment, folder, train_arm, measure, progress)
+
+
+def _all_run(
+    experiment: Experiment, folder: Path, train_arm: TrainArm, measure: Measure, progress: Progress
+) -> dict[str, Any] | None:
     cells = [(arm, seed) for seed in experiment.seeds for arm in experiment.arms]
     done, left, before = 0, cells, len(cells) + 1
     progress("arms", done, len(cells))

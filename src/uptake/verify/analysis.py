@@ -165,11 +165,16 @@ def _table(rows: Iterable[Row], control: str) -> Table:
 
 
 def _groups(items: Mapping[Key, Row]) -> dict[tuple[Kind, str | None, str | None], list[Key]]:
-    """The items of one arm by kind, remedy and cause; treated and untreated ones of all causes together too."""
+    """The items of one arm by kind, remedy and cause; treated and untreated ones of all causes together too.
+
+    Flagged items that are in no arm are no spill-over: among them are wrong examples, which to learn is no success.
+    """
     groups: dict[tuple[Kind, str | None, str | None], list[Key]] = defaultdict(list)
     for key in sorted(items):
         row = items[key]
         kind: Kind = row["kind"]
+        if kind == "untreated" and row["unit"] is None:
+            continue
         groups[kind, None, None].append(key)
         if kind == "treated" and row["remedy"] is not None:
             groups[kind, row["remedy"], row["cause"]].append(key)
