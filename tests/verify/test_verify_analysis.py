@@ -68,6 +68,17 @@ def test_each_cause_is_judged_by_the_outcome_that_was_fixed_for_it():
     assert found["forgetting", "heldout"] == -1.0 and found["knowledge_gap", "training"] == -1.0
 
 
+def test_what_is_in_no_arm_is_no_spill_over():
+    # c was dealt to the placebo and is recalled as often there; n, which is in no arm, is recalled by `matched` alone
+    treated = {"kind": "treated", "remedy": "knowledge"}
+    table = {
+        (arm, id): (1, 1) if (arm, id) == ("matched", "n") else (0, 1) for arm in ("matched", "placebo") for id in "acn"
+    }
+    rows = rows_of(table, {"matched/a": treated, "placebo/c": {"kind": "treated"}, "n": {"unit": None}})
+    [one] = [one for one in compare_arms(rows, DESIGN) if (one.kind, one.cause) == ("untreated", None)]
+    assert (one.n, one.difference, one.outcome) == (1, 0.0, "training")
+
+
 def planted(effects: dict[tuple[str, str], float], n: int = 60, seeds: int = 3, seed: int = 0) -> list[dict]:
     """Items of two causes dealt into an arm for each remedy and the control; an effect for each remedy and cause."""
     rng = np.random.default_rng(seed)
