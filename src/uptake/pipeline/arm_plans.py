@@ -91,7 +91,7 @@ def drawing_of(
     """
     processes = processes_of(config)
     encoding = Encoding.of(config)
-    whatever = len(given) > 1  # remedies meet causes that are not theirs, so documents are found for all
+    whatever = "matched" not in given  # remedies meet causes that are not theirs, so documents are found for all
     material, findings = _when_free(config, diagnosis, encoding, whatever, progress)
     terms = terms_of(config, encoding, unsafe, processes)
     together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did

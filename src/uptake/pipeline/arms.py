@@ -24,7 +24,7 @@ from uptake.prescribe import FOR_CAUSE
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
-VERIFY_VERSION = 3
+VERIFY_VERSION = 4
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
@@ -125,7 +125,8 @@ def prepare(
         assigned = assign_to_remedies(part.flagged, FOR_CAUSE, config.seed)
     else:
         assigned = assign(part.flagged, ("matched", CONTROL), config.seed)
-    treating = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
+    every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
+    treating = [arm for arm in every if _of(assigned, arm)]
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
     drawing, names = drawing_of(config, diagnosis, given, part.flagged, unsafe, progress)
     plans = {arm: drawing.own(arm, config.seed) for arm in treating}

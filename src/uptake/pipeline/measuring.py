@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from uptake.artifacts import digest
 from uptake.artifacts.tables import example_row
@@ -24,6 +24,9 @@ from uptake.pipeline.writer import open_writer
 from uptake.probe import letter_probes, option_candidates, probes
 from uptake.score import score
 from uptake.types import Candidate, Example, Finding, Probe
+
+if TYPE_CHECKING:
+    from uptake.models.load import Lazy
 
 MOST = 1000
 """Examples of the retention set, and learned ones of earlier stages and of the last, that are asked about at most."""
@@ -53,18 +56,20 @@ class Questions:
         rule: What the diagnosis asked for.
         settings: How it judged.
         config: The run: how models are loaded.
+        base: Fingerprint of the base that every arm is trained from.
     """
 
     items: tuple[Item, ...]
     rule: Rule
     settings: Settings
     config: RunConfig
+    base: str
 
     @property
     def key(self) -> str:
-        """Identifies what is asked."""
+        """Identifies what is asked, and of whose children."""
         told = [[{**example_row(one.example), "file": None, "line": None}, one.kind] for one in self.items]
-        return digest(told)
+        return digest(self.base, told)
 
     def measure(self, model: Path, progress: Progress) -> Iterator[Measured]:
         """Ask one model.
@@ -117,7 +122,8 @@ def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
     Raises:
         UptakeError: The data are not those that were diagnosed, or the retention set has an example of a stage.
     """
-    train, retention = _examples(config, diagnosis)
+    base = _base(config)
+    train, retention = _examples(config, diagnosis, base)
     if twice := next((one for one in retention if (one.id, one.stage) in train), None):
         raise UptakeError(
             f"the stage {twice.stage!r} and the retention set both have an example {twice.id!r}",
@@ -144,7 +150,7 @@ def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
     others = [Item(one, "retention", option_candidates(one)) for one in retention]
     items = [*flagged, *(one for some in (*kept.values(), others) for one in _some(some, draw))]
     rule = diagnosis.rule()
-    return Questions(tuple(items), rule, detection(config), config)
+    return Questions(tuple(items), rule, detection(config), config, base.fingerprint)
 
 
 def _some(items: Sequence[Item], draw: Random) -> Sequence[Item]:
@@ -160,15 +166,20 @@ def _candidates(example: Example, finding: Finding) -> tuple[Candidate, ...]:
     return tuple(Candidate(one["text"], one["origin"]) for one in finding.evidence["candidates"])
 
 
-def _examples(config: RunConfig, diagnosis: Diagnosis) -> tuple[dict[tuple[str, str], Example], list[Example]]:
-    """The training examples with all held-out wordings, and the retention set, without what no model can be asked."""
+def _base(config: RunConfig) -> Lazy:
     from uptake.models.load import Lazy, LoadSettings
 
     template = None if config.chat_template is None else config.chat_template.read_text(encoding="utf-8")
     settings = LoadSettings(
         revision=config.revision, trust_remote_code=config.trust_remote_code, chat_template=template
     )
-    base = Lazy.find(config.model_name_or_path, settings)
+    return Lazy.find(config.model_name_or_path, settings)
+
+
+def _examples(
+    config: RunConfig, diagnosis: Diagnosis, base: Lazy
+) -> tuple[dict[tuple[str, str], Example], list[Example]]:
+    """The training examples with all held-out wordings, and the retention set, without what no model can be asked."""
     limits = [limit for limit in (config.max_length, base.max_length) if limit is not None]
     check = token_check([base.tokenizer], min(limits, default=None), config.option_form)
     writer = open_writer(config, diagnosis.folder / "work")

@@ -44,12 +44,16 @@ _READ = ("general", "corpus", "paraphrases", "heldout", "retention")
 """Data sets beside the stages' that a plan depends on: what is measured is kept out of documents."""
 
 _WITHOUT_EFFECT: Any = {
-    "output_dir": True,
+    **dict.fromkeys((*_READ, "chat_template", "model_name_or_path", "output_dir"), True),
+    "stages": {"__all__": {"dataset"}},
     "gate": True,
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }
-"""Keys of a run that say nothing about its plan. Which server a source is asked from does."""
+"""Keys of a run that say nothing about its plan, or where something lies of which the content is digested.
+
+Which server a source is asked from does.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,11 @@ def prescribe_run(
     require_alike(config, tuned)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"):
-        key = key_of(config, diagnosis, [start, unsafe, processes, tuned if start == "tuned" else None])
+        key = key_of(
+            config,
+            diagnosis,
+            [start, unsafe, processes, config.model_name_or_path, tuned if start == "tuned" else None],
+        )
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
@@ -197,9 +205,15 @@ def processes_of(config: RunConfig) -> int:
 
 
 def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
-    """Identifies all that a plan depends on."""
-    data = {stage.name: file_digests(stage.dataset) for stage in config.stages}
-    others = {name: file_digests(one) for name in _READ if (one := getattr(config, name))}
+    """Identifies all that a plan depends on but the base, by content, so that a run may be moved.
+
+    Args:
+        config: The run.
+        diagnosis: What was found out about it.
+        chosen: What else it depends on, the base among it.
+    """
+    data = {stage.name: file_digests(stage.dataset) or stage.dataset for stage in config.stages}
+    others = {name: file_digests(one) or one for name in _READ if (one := getattr(config, name))}
     template = None if config.chat_template is None else file_digest(config.chat_template)
     options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
     return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, versions())
