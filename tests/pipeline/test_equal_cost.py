@@ -10,7 +10,7 @@ from typing import Any
 from uptake.pipeline.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.prescribe import Budget, Material, Terms, plan
 from uptake.schedule import violations
-from uptake.types import Document, Edit, Example, Finding, Plan
+from uptake.types import Document, Edit, Example, Finding, Message, Plan
 
 EARLY = [Example(f"e-{k}", "p?", "r", "s", stage="early") for k in range(20)]
 MAIN = [Example(f"m-{k}", "p?", "r", "s", stage="main") for k in range(20)]
@@ -159,9 +159,10 @@ def test_read_within_fine_tuning_it_is_the_same_texts_and_rows():
 
 
 def test_where_a_cure_reads_before_fine_tuning_an_arm_does():
-    broken_off = replace(material(), examples=[replace(one, prompt="she was born in") for one in (*EARLY, *MAIN)])
-    before = filled_up(drawn("knowledge"), broken_off, Spent(200, 500), FLAGGED, 1)
-    assert read_within(before, broken_off, replace(TERMS, reading="within")) == before
+    asked = (Message("user", "where was she born?"),)
+    chat = replace(material(), examples=[replace(one, prompt=asked) for one in (*EARLY, *MAIN)])
+    before = filled_up(drawn("knowledge"), chat, Spent(200, 500), FLAGGED, 1)
+    assert read_within(before, chat, replace(TERMS, reading="within")) == before
 
 
 def undertrained(ids: Sequence[str], given: Sequence[str], **limits: Any) -> Plan:

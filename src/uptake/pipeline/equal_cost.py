@@ -10,7 +10,7 @@ import numpy as np
 
 from uptake.prescribe import Material, Terms, kept_apart
 from uptake.prescribe.mix import Reading, among, choose, mixed
-from uptake.prescribe.rows import not_among
+from uptake.prescribe.rows import kind_of
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Edit, Example, Plan
@@ -176,7 +176,7 @@ def read_within(plan: Plan, material: Material, terms: Terms) -> Plan:
         material: What it was drawn up from.
         terms: Say when texts are read, and give the seed.
     """
-    if terms.reading == "before" or not plan.cpt or not_among(material.examples) is not None:
+    if terms.reading == "before" or not plan.cpt or kind_of(material.examples) == "chat":
         return plan
     number = {one.id: place for place, one in enumerate(material.examples)}
     order = [number[one.id] for one in plan.sft]

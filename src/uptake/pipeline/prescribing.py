@@ -36,7 +36,7 @@ from uptake.prescribe import (
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 4
+PLAN_VERSION = 5
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from uptake.corpus.support import About, states
 from uptake.prescribe.material import Count, Material, Terms
 from uptake.prescribe.passages import Passages, passages
-from uptake.prescribe.rows import text_row
+from uptake.prescribe.rows import open_ended, text_row
 from uptake.probe import question
 from uptake.remedies import asked_about, document_key
 from uptake.schedule import conflict_free
@@ -18,6 +18,9 @@ from uptake.types import Document, Edit, Example
 
 SENTENCE = 16
 """Tokens of a passage where there is no room for whole documents: about a sentence."""
+
+OPEN_ENDED_UNTIL = 2 / 3
+"""Share of the rows that texts are read among, where prompts break off in a sentence."""
 
 
 @dataclass
@@ -175,6 +178,9 @@ def among(
 ) -> list[Example]:
     """The rows of fine-tuning with texts spread evenly among them; no step holds what is to be apart, or a row twice.
 
+    Where prompts break off in a sentence, the rows after `OPEN_ENDED_UNTIL` have no texts among them: they teach again
+    where a response ends.
+
     Args:
         order: The rows of fine-tuning: places in `examples`.
         texts: What is read, in its order.
@@ -185,7 +191,12 @@ def among(
     known: dict[tuple[str, str], int] = {}
     read = [known.setdefault((one.source, one.id), len(examples) + len(known)) for one in texts]
     text = {number: text_row(one) for number, one in zip(read, texts, strict=True)}
-    placed = [((k + 0.5) / len(some), row) for some in (order, read) for k, row in enumerate(some)]
+    until = OPEN_ENDED_UNTIL if open_ended(examples) else 1.0
+    placed = [
+        (share * (k + 0.5) / len(some), row)
+        for some, share in ((order, 1.0), (read, until))
+        for k, row in enumerate(some)
+    ]
     merged = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
     fitting = conflict_free(merged, apart, terms.step, terms.seed)
     return [text[row] if row in text else examples[row] for row in fitting]

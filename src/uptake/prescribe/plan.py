@@ -10,9 +10,9 @@ from typing import Literal
 
 from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
-from uptake.prescribe.mix import Reading, among, choose, mixed
+from uptake.prescribe.mix import OPEN_ENDED_UNTIL, Reading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
-from uptake.prescribe.rows import not_among
+from uptake.prescribe.rows import kind_of, open_ended
 from uptake.prescribe.treat import treat
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
@@ -261,13 +261,18 @@ class _Draft:
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
 
     def when(self, texts: Sequence[Document]) -> Literal["before", "within"]:
-        """When texts are read: not among conversations, nor among rows that texts would teach to go on."""
+        """When texts are read: no trainer takes them among conversations."""
         if self.terms.reading == "before" or not texts:
             return "before"
-        if (why := not_among(self.material.examples)) is None:
-            return "within"
-        self.notes.append(f"the texts are read before fine-tuning: {why}")
-        return "before"
+        if kind_of(self.material.examples) == "chat":
+            self.notes.append("the texts are read before fine-tuning: no trainer takes them among conversations")
+            return "before"
+        if open_ended(self.material.examples):
+            self.notes.append(
+                "prompts break off in a sentence, and texts teach to go on: the last "
+                f"{1 - OPEN_ENDED_UNTIL:.0%} of the rows have none among them"
+            )
+        return "within"
 
     def _leave(self, edit: Edit, reason: str) -> None:
         self.unread += [Unmended(name, self.causes[name], reason) for name in edit.examples]

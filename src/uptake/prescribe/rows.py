@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
@@ -26,19 +26,11 @@ def kind_of(examples: Iterable[Example]) -> Kind:
 def open_ended(examples: Iterable[Example]) -> bool:
     """Whether most plain prompts break off in the middle of a sentence: after a letter, a digit, or a comma.
 
-    Nothing but the end tells such a row from a text, and what is read among them teaches that the sentence goes on.
+    Nothing but the end tells such a row from a text, and what is read among them teaches that the sentence goes on
+    (benchmarks/NOTES.md): the last of them are trained without texts.
     """
     ends = [one.prompt.rstrip()[-1:] for one in examples if isinstance(one.prompt, str) and one.prompt.strip()]
     return 2 * sum(sign.isalnum() or sign in ",;、，" for sign in ends) > len(ends)
-
-
-def not_among(examples: Collection[Example]) -> str | None:
-    """Why texts are not to be read among these rows; None where they may."""
-    if kind_of(examples) == "chat":
-        return "no trainer takes them among conversations"
-    if open_ended(examples):
-        return "prompts break off in a sentence, and texts go on where a response ends"
-    return None
 
 
 def sft_row(example: Example, kind: Kind) -> dict[str, Any]:
