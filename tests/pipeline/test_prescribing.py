@@ -22,6 +22,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gathered, Wanted
+from uptake.pipeline.plan_material import plan_names
 from uptake.pipeline.prescribing import plan_to_apply, prescribe_run
 from uptake.prescribe import read_plan
 from uptake.types import Document, Example, Finding, Message
@@ -424,3 +425,8 @@ def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:
     head["training"]["learning_rate"] = 1e-4
     (folder / "plan.json").write_text(json.dumps(head), encoding="utf-8")
     assert plan_to_apply(config).plan.training["learning_rate"] == 1e-4
+
+
+def test_an_id_of_two_stages_gets_a_name_that_no_other_example_has() -> None:
+    keys = [("x", "early"), ("x", "main"), ("x@main", "main"), ("y", "main")]
+    assert plan_names(keys) == dict(zip(keys, ["x@early", "x@main@", "x@main", "y"], strict=True))

@@ -122,12 +122,12 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def cannot_write(path: Path, error: OSError) -> UptakeError:
     """The error for a file that could not be written."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    kept = "what was finished is kept, the same command goes on there"
-    return UptakeError(
-        f"cannot write {path}: {error.strerror or error}",
-        fix=f"free some space or choose another --output_dir; {kept}" if full else "choose another --output_dir",
-    )
+    fix = "choose another --output_dir"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        fix = f"free some space or {fix}; what was finished is kept, the same command goes on there"
+    elif error.errno in (errno.EISDIR, errno.ENOTDIR):
+        fix = f"move away what lies there, or {fix}"
+    return UptakeError(f"cannot write {path}: {error.strerror or error}", fix=fix)
 
 
 @contextmanager

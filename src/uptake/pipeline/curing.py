@@ -18,6 +18,7 @@ from uptake.pipeline import diagnose_run, read_diagnosis
 from uptake.pipeline.applying import apply
 from uptake.pipeline.cohort import Progress
 from uptake.pipeline.diagnosis import Diagnosis
+from uptake.pipeline.plan_material import plan_names
 from uptake.pipeline.prescribing import plan_to_apply
 from uptake.pipeline.train_plan import settings_of
 from uptake.prescribe import content_of, read_plan
@@ -137,12 +138,14 @@ def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collectio
     Args:
         before: The diagnosis of the tuned model.
         after: That of the cured one.
-        out: Names of examples that were taken out: their ids, or `id@stage` where several stages have one.
+        out: Examples that were taken out, by the names that a plan calls them.
     """
+    before = list(before)
+    names = plan_names((one.id, one.stage) for one in before)
     now = {(one.id, one.stage): one for one in after}
     of: dict[str, list[tuple[Finding, Finding]]] = {}
     for one in before:
-        gone = one.id in out or f"{one.id}@{one.stage}" in out
+        gone = names[one.id, one.stage] in out
         name = OUT if gone else LEARNED if one.learned else one.cause or "not attributed"
         if (other := now.get((one.id, one.stage))) is not None:
             of.setdefault(name, []).append((one, other))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from uptake.prescribe import Material
 from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
 from uptake.remedies import asked_about
-from uptake.types import BadRow, Document, Example, Finding
+from uptake.types import BadRow, Document, Example, Finding, Key
 
 AT_ONCE = 4096
 """Texts that are tokenised at once."""
@@ -139,7 +139,7 @@ def read_material(
         UptakeError: The data cannot be used, or the diagnosis is not of them.
     """
     examples = _examples(config, tell)
-    names = _names(examples)
+    names = plan_names((one.id, one.stage) for one in examples)
     findings = _findings(diagnosis, examples, names, tell)
     watch = cache(partial(_guard, config, examples))
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
@@ -211,12 +211,22 @@ def _examples(config: RunConfig, tell: Progress) -> list[Example]:
     return examples
 
 
-def _names(examples: Sequence[Example]) -> dict[tuple[str, str], str]:
-    """A name that no other example has, by id and stage."""
+def plan_names(keys: Iterable[Key]) -> dict[Key, str]:
+    """What a plan calls each example, by id and stage: its id, or `id@stage` where several stages have it."""
     stages: dict[str, set[str]] = {}
-    for one in examples:
-        stages.setdefault(one.id, set()).add(one.stage)
-    return {(one.id, one.stage): one.id if len(stages[one.id]) == 1 else f"{one.id}@{one.stage}" for one in examples}
+    keys = list(dict.fromkeys(keys))
+    for id, stage in keys:
+        stages.setdefault(id, set()).add(stage)
+    names = {(id, stage): id for id, stage in keys if len(stages[id]) == 1}
+    taken = set(names.values())
+    for id, stage in keys:
+        if len(stages[id]) > 1:
+            name = f"{id}@{stage}"
+            while name in taken:
+                name += "@"
+            taken.add(name)
+            names[id, stage] = name
+    return names
 
 
 def _findings(
