@@ -131,7 +131,13 @@ docs/verify.md."""
 
 def to_json(value: object) -> str:
     """Compact JSON text, with null for NaN and infinities, since JSON has none."""
-    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return _TO_TEXT(value)
+    except (TypeError, ValueError):  # it holds a NaN, or a mapping that is no dict: rare, and slow to look for
+        return _TO_TEXT(finite(value))
+
+
+_TO_TEXT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def prompt_as_data(prompt: Prompt) -> str | list[dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,7 +100,7 @@ def prescribe_run(
     tuned = diagnosed_model(config, diagnosis)
     require_alike(config, tuned)
     folder = config.output_dir / "plan"
-    with locked(config.output_dir / ".plan"):
+    with locked(config.output_dir / ".plan"), _uncollected():
         key = key_of(
             config,
             diagnosis,
@@ -119,6 +121,22 @@ def prescribe_run(
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector of cycles.
+
+    All records of a plan live until it is written, and it would walk through them again and again: a quarter of the
+    time of a large plan.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:

@@ -71,7 +71,7 @@ def choose(
     """
     documents = {document_key(one): one for found in material.documents.values() for one in found}
     asked = list(dict.fromkeys(key for edit in edits for key in edit.documents))
-    wanted = [replace(documents[key], id=key) for key in asked]
+    wanted = [documents[key] if documents[key].id == key else replace(documents[key], id=key) for key in asked]
     count = _once(material.count)
     cut = passages(wanted, count, material.limit, material.limit)
     asking = {name: material.about.get(name) for edit in edits for name in edit.examples[:1]}
@@ -79,8 +79,13 @@ def choose(
     queues = [_ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut) for edit in edits]
     once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
     if sentences or readings * once > room:
-        cut = passages(wanted, count, SENTENCE, material.limit)
-        queues = [_ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut) for edit in edits]
+        whole, cut = cut, passages(wanted, count, SENTENCE, material.limit)
+        queues = [
+            queue
+            if all(cut.of[key] == whole.of[key] for key in edit.documents)
+            else _ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
+            for edit, queue in zip(edits, queues, strict=True)
+        ]
     return _fitting(queues, cut, room, readings)
 
 

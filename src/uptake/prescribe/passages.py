@@ -51,8 +51,7 @@ def passages(documents: Iterable[Document], count: Count, longest: int | None, l
         parts = [document.text] if longest is None or n <= longest else _cut(document.text, n, longest)
         names = [document.id] if len(parts) == 1 else [f"{document.id}#{k}" for k in range(1, len(parts) + 1)]
         of[document.id] = [
-            replace(document, id=name, text=_titled(document.title, part))
-            for name, part in zip(names, parts, strict=True)
+            _passage(document, name, _titled(document.title, part)) for name, part in zip(names, parts, strict=True)
         ]
     found = [passage for one in whole for passage in of[one.id]]
     lengths = count([passage.text for passage in found])
@@ -61,6 +60,12 @@ def passages(documents: Iterable[Document], count: Count, longest: int | None, l
     }
     of = {name: [one for one in some if one.id in tokens] for name, some in of.items()}
     return Passages(of, tokens, len(found) - len(tokens))
+
+
+def _passage(document: Document, name: str, text: str) -> Document:
+    if (name, text) == (document.id, document.text):
+        return document
+    return replace(document, id=name, text=text)
 
 
 def _titled(title: str, text: str) -> str:
