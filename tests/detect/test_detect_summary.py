@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,19 @@ def test_what_is_unknown_is_none():
     assert summary["null"] is None
     assert any("no held-out examples" in note for note in summary["notes"])
     assert summarise([], NO_NULL, SETTINGS)["learned"] == unknown
+
+
+def test_a_base_that_knows_more_of_the_training_examples_than_the_tuned_model_is_asked_about():
+    def of(base: bool, tuned: bool) -> Finding:
+        one = finding(tuned, forgotten=base and not tuned)
+        return replace(one, evidence={**one.evidence, "base_right": base, "tuned_right": tuned})
+
+    # Wilson's intervals of 20 and 2 of 20 are apart, those of 10 and 8 are not
+    swapped = summarise([of(True, k < 2) for k in range(20)], NO_NULL, SETTINGS)["notes"][-1]
+    assert swapped.startswith("of the training examples the base answers 20 and the tuned model only 2: are --base")
+    for base, tuned in ((10, 8), (2, 20)):
+        notes = summarise([of(k < base, k < tuned) for k in range(20)], NO_NULL, SETTINGS)["notes"]
+        assert not any("--base and --tuned" in note for note in notes)
 
 
 def test_none_learned_has_no_share_of_false_learned():

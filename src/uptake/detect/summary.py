@@ -33,7 +33,7 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
     by_stage: dict[str, _Tally] = defaultdict(_Tally)
     causes: Counter[str] = Counter()
     criteria: Counter[str] = Counter()
-    fallbacks = 0
+    fallbacks, right = 0, Counter[str]()
     comparison = _Comparison(calibration.null_kind)
     for finding in findings:
         for tally in (total, by_source[finding.source], by_stage[finding.stage]):
@@ -43,6 +43,8 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         criteria[finding.evidence["criterion"]] += 1
         fallbacks += "criterion_reason" in finding.evidence
         comparison.add(finding)
+        if finding.evidence.get("base_right") is not None:
+            right.update(name for name in ("base_right", "tuned_right") if finding.evidence[name])
     unlearned = total.n - total.learned
     null = comparison.summary(total.n, total.learned, calibration, settings)
     summary = {
@@ -54,7 +56,19 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         "rule": asdict(calibration.rule),
         "null": null,
     }
-    return {**summary, "notes": _notes(calibration, summary, settings, fallbacks)}
+    notes = [*_notes(calibration, summary, settings, fallbacks), *_swapped(right, total.forgotten_of)]
+    return {**summary, "notes": notes}
+
+
+def _swapped(right: Counter[str], n: int) -> list[str]:
+    """A fine-tuning that leaves fewer right than there were is rather a mix-up of the two models."""
+    before, after = (wilson(right[name], n) for name in ("base_right", "tuned_right"))
+    if before is None or after is None or before.low <= after.high:
+        return []
+    return [
+        f"of the training examples the base answers {right['base_right']} and the tuned model only "
+        f"{right['tuned_right']}: are --base and --tuned each what it says?"
+    ]
 
 
 @dataclass(slots=True)
