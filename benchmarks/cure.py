@@ -178,6 +178,8 @@ def table(results: list[dict[str, Any]], arms: list[str]) -> tuple[list[str], di
     lines = [f"{'cause':<16}{'items':>6}" + "".join(f"{arm:>18}" for arm in arms)]
     told: dict[str, Any] = {}
     for cause in (*BARS, "control", "retention"):
+        if not any(cause in one["shares"]["before"] for one in results):
+            continue
         cells = {}
         for arm in arms:
             of = [one["shares"][arm][cause] for one in results if cause in one["shares"][arm]]
