@@ -169,13 +169,18 @@ def read_material(
         notes=(*encoding.notes(), *gathered.notes, *left_out),
     )
     if config.on_bad_row == "error" and material.untrained:
-        bad = [
-            BadRow(one.file or one.source, one.line, f"example {one.id}: {material.untrained[one.id]}")
-            for one in examples
-            if one.id in material.untrained
-        ]
-        raise bad_rows_error(bad, usable=len(examples) - len(bad))
+        raise _untrained(examples, material.untrained)
     return material, findings
+
+
+def _untrained(examples: Sequence[Example], why: Mapping[str, str]) -> UptakeError:
+    """The error for examples of which nothing can be learned."""
+    bad = [
+        BadRow(one.file or one.source, one.line, f"example {one.id}: {why[one.id]}")
+        for one in examples
+        if one.id in why
+    ]
+    return bad_rows_error(bad, usable=len(examples) - len(bad))
 
 
 def rows_of_a_step(settings: Mapping[str, Any]) -> int:
