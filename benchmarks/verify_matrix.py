@@ -79,7 +79,7 @@ def told(verdict: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rounded(effect: Any) -> list[float]:
     values = [effect[name] for name in ("estimate", "low", "high")] if isinstance(effect, dict) else [effect]
-    return [round(value, 3) for value in values]
+    return [round(value, 4) for value in values]
 
 
 def level(run: Path, trainings: int, folder: Path) -> dict[str, Any]:
