@@ -296,3 +296,15 @@ def test_a_card_without_the_usual_sections_gets_it_at_its_end() -> None:
 def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
     with pytest.raises(UptakeError, match="has no model card of this run"):
         write_card(write_run(tmp_path, FINDINGS))
+
+
+@pytest.mark.parametrize(("key", "said"), [("criteria", "it has no criteria"), ("run", "it has no run.models")])
+def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, key: str, said: str) -> None:
+    run = write_run(tmp_path, FINDINGS)
+    path = run / "diagnosis" / "summary.json"
+    told = json.loads(path.read_text())
+    del told[key]
+    write_json(path, told)
+    with pytest.raises(UptakeError, match=said):
+        write_report(run)
+    assert not (run / "report.html").exists()

@@ -36,6 +36,13 @@ class Report:
     summary: Path
 
 
+SAID = (
+    *((key,) for key in ("n", "learned", "shallow", "forgotten", "by_source", "by_stage", "criteria", "null", "notes")),
+    *(("run", key) for key in ("models", "data", "settings", "versions")),
+)
+"""What the page tells of `summary.json`: one that lacks any is damaged."""
+
+
 def write_report(output_dir: Path) -> Report:
     """Write the report of a run from what is there: `report.html` and `summary.md` under its folder.
 
@@ -46,6 +53,8 @@ def write_report(output_dir: Path) -> Report:
         UptakeError: There is no diagnosis, an artifact is damaged, or the place cannot be written.
     """
     diagnosis = read_diagnosis(output_dir)
+    for key in SAID:
+        diagnosis.told(*key)
     summary = diagnosis.summary()
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
