@@ -9,10 +9,9 @@ from typing import Any
 
 from from_code import table
 
-RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
-HELD_OUT = ("knowledge_gap", "base_conflict")
-"""Causes that are measured in held-out wordings; the others in the training wording."""
+from uptake.pipeline.eligibility import KNOWLEDGE
 
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 ARMS: Mapping[str, str] = {
     "before": "before",
     "cure": "cure",
@@ -47,7 +46,7 @@ def cures() -> str:
 
 def _shares(of: Mapping[str, float], name: str) -> str:
     training, held_out = f"{of['training']:.3f}", f"{of['heldout']:.3f}"
-    return f"{training} / **{held_out}**" if name in HELD_OUT else f"**{training}** / {held_out}"
+    return f"{training} / **{held_out}**" if name in KNOWLEDGE else f"**{training}** / {held_out}"
 
 
 def verified() -> str:
@@ -88,7 +87,7 @@ def remedies_short() -> str:
     rows = []
     for one in _matched(tried):
         cause = one["cause"]
-        kind = "heldout" if cause in HELD_OUT else "training"
+        kind = _primary(one)
         asked = "held-out wordings" if kind == "heldout" else "the training wording"
         arms = (f"{cured[cause][arm][kind]:.2f}" for arm in ("cure", "plain"))
         rows.append([f"`{cause}`", asked, str(cured[cause]["items"]), *arms, f"{_points(one)} ({one['n']})"])
@@ -107,7 +106,7 @@ def _matched(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _primary(one: Mapping[str, Any]) -> str:
-    return "heldout" if one["cause"] in HELD_OUT else "training"
+    return "heldout" if one["cause"] in KNOWLEDGE else "training"
 
 
 def _effect(one: Mapping[str, Any], bold: bool) -> str:

@@ -13,7 +13,7 @@ import pytest
 from diagnosed_runs import CAUSES, EARLY, MAIN, UNKNOWN, WRONG, finding
 from small_models import write_rows
 from uptake.artifacts import locked, read_json, write_json
-from uptake.config import RunConfig
+from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.train_watch import Watch
 from uptake.pipeline import arms
@@ -106,6 +106,27 @@ def test_only_with_unsafe_do_examples_go_out(diagnosed: Callable[..., RunConfig]
     assert any("data_conflict" in note and "--unsafe" in note for note in prepare(config).experiment.notes)
     assert not any("--unsafe" in note for note in prepare(config, unsafe=True).experiment.notes)
     assert prepare(config).experiment.key != prepare(config, unsafe=True).experiment.key
+
+
+def test_arms_are_known_by_what_their_data_and_base_are_and_not_by_where(diagnosed: Callable[..., RunConfig]):
+    config = diagnosed()
+    here = config.output_dir.parent
+    key = prepare(config, seeds=1).experiment.key
+    there, base = here.with_name(f"{here.name}-moved"), here.with_name(f"{here.name}-base")
+    shutil.copytree(here, there)
+    shutil.copytree(config.model_name_or_path, base)
+    moved = load_run(there / "run.yaml", {"model_name_or_path": str(base)})
+    assert moved.output_dir != config.output_dir and moved.general != config.general
+    assert prepare(moved, seeds=1).experiment.key == key
+    weights = bytearray((base / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (base / "model.safetensors").write_bytes(weights)
+    assert prepare(moved, seeds=1).experiment.key != key
+    (base / "model.safetensors").unlink()
+    shutil.copytree(config.model_name_or_path, base, dirs_exist_ok=True)
+    with (there / "general.jsonl").open("a") as file:
+        file.write('{"text": "The road to Graz is long."}\n')
+    assert prepare(moved, seeds=1).experiment.key != key
 
 
 def files(config: RunConfig) -> list[bytes]:

@@ -20,6 +20,7 @@ from uptake.pipeline.entities import entities
 from uptake.pipeline.gathering import Gather, Gathered, Wanted, from_sources, guarded
 from uptake.pipeline.sources import read_rows
 from uptake.pipeline.train_data import encoded_or_why, fit
+from uptake.pipeline.tuned_model import unsaid
 from uptake.prescribe import Material
 from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
@@ -166,7 +167,7 @@ def read_material(
         documents=gathered.documents,
         missing=gathered.missing,
         about=gathered.about,
-        notes=(*encoding.notes(), *gathered.notes, *left_out),
+        notes=(*encoding.notes(), *unsaid(config, encoding.last), *gathered.notes, *left_out),
     )
     if config.on_bad_row == "error" and material.untrained:
         raise _untrained(examples, material.untrained)

@@ -18,7 +18,7 @@ from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
 from uptake.pipeline.gathering import Gather
 from uptake.pipeline.plan_material import Encoding, read_material, rows_of_a_step
 from uptake.pipeline.train_data import file_digests
-from uptake.pipeline.tuned_model import diagnosed_model, require_alike, unsaid
+from uptake.pipeline.tuned_model import diagnosed_model, require_alike
 from uptake.prescribe import (
     TRAINED,
     TRAINERS,
@@ -117,7 +117,6 @@ def prescribe_run(
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
-        drawn = replace(drawn, notes=(*drawn.notes, *unsaid(config, encoding.last)))
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
         return Prescribed(folder, drawn, False)

@@ -76,14 +76,16 @@ def choose(
     cut = passages(wanted, count, material.limit, material.limit)
     asking = {name: material.about.get(name) for edit in edits for name in edit.examples[:1]}
     about = {one.id: asking[one.id] or asked_about(question(one)) for one in material.examples if one.id in asking}
-    queues = [_ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut) for edit in edits]
+
+    def ranked(edit: Edit, cut: Passages) -> tuple[list[Document], list[Document]]:
+        return _ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
+
+    queues = [ranked(edit, cut) for edit in edits]
     once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
     if sentences or readings * once > room:
         whole, cut = cut, passages(wanted, count, SENTENCE, material.limit)
         queues = [
-            queue
-            if all(cut.of[key] == whole.of[key] for key in edit.documents)
-            else _ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
+            queue if all(cut.of[key] == whole.of[key] for key in edit.documents) else ranked(edit, cut)
             for edit, queue in zip(edits, queues, strict=True)
         ]
     return _fitting(queues, cut, room, readings)

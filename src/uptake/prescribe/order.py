@@ -58,8 +58,11 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
     """
     *_, last = passes
     often = {stage: max(count, passes[last]) if stage in changes.mixed else count for stage, count in passes.items()}
-    most = [1.0 if row in changes.once else often[stage] for row, stage in enumerate(stages)]
-    return [0.0 if row in changes.out else min(most[row], often[stage]) for row, stage in enumerate(stages)]
+    once = {stage: min(1.0, count) for stage, count in often.items()}
+    return [
+        0.0 if row in changes.out else (once if row in changes.once else often)[stage]
+        for row, stage in enumerate(stages)
+    ]
 
 
 def fine_tuning_order(
