@@ -36,8 +36,8 @@ from uptake.lab.calibrate import calibrate, read_items
 from uptake.lab.grade_report import World, as_data, report
 from uptake.lab.key import Answered, read_answers, read_key
 from uptake.lab.plants import controls_of
-from uptake.pipeline import diagnose_run
-from uptake.pipeline.train import train_run
+from uptake.pipeline.diagnose.run import diagnose_run
+from uptake.pipeline.train.run import train_run
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "synthetic": {},

@@ -82,8 +82,8 @@ def measure(world: Path, model: Path) -> dict[str, dict[str, list[float]]]:
 
 def cure(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
-    from uptake.pipeline.applying import apply
-    from uptake.pipeline.prescribing import prescribe_run
+    from uptake.pipeline.cure.applying import apply
+    from uptake.pipeline.prescribe.run import prescribe_run
 
     config = load_run(world / "run.yaml")
     plan = prescribe_run(config, unsafe=True).plan
@@ -92,8 +92,8 @@ def cure(world: Path) -> tuple[Path, int]:
 
 def repair(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
-    from uptake.pipeline.applying import apply
-    from uptake.pipeline.prescribing import prescribe_run
+    from uptake.pipeline.cure.applying import apply
+    from uptake.pipeline.prescribe.run import prescribe_run
 
     config = load_run(world / "run.yaml")
     plan = prescribe_run(config, unsafe=True, start="tuned").plan
@@ -102,7 +102,7 @@ def repair(world: Path) -> tuple[Path, int]:
 
 def plain(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
-    from uptake.pipeline.train import train_run
+    from uptake.pipeline.train.run import train_run
     from uptake.prescribe import read_plan
 
     cost = read_plan(world / "run" / "plan").cost
@@ -117,8 +117,9 @@ def recipe(world: Path) -> tuple[Path, int]:
     """As the paper: whoever lacks knowledge gets documents, everything else stays as it was."""
     from uptake.config import load_run
     from uptake.pipeline import read_diagnosis
-    from uptake.pipeline.applying import apply
-    from uptake.pipeline.plan_material import Encoding, read_material, rows_of_a_step
+    from uptake.pipeline.cure.applying import apply
+    from uptake.pipeline.prescribe.encoding import Encoding
+    from uptake.pipeline.prescribe.material import read_material, rows_of_a_step
     from uptake.prescribe import Budget, Terms, plan, read_plan
 
     config = load_run(world / "run.yaml")
@@ -153,7 +154,7 @@ ARMS: dict[str, Callable[[Path], tuple[Path, int]]] = {"cure": cure, "plain": pl
 
 def run(world: Path, work: Path, arms: Iterable[str]) -> dict[str, Any]:
     """All arms of a world."""
-    from uptake.models.pretrain import one_thread
+    from uptake.models.small.pretrain import one_thread
     from uptake.prescribe import read_plan
 
     copy = work / world.name

@@ -30,8 +30,9 @@ from uptake.compare import Pairs, check_limits, check_regressions, match
 from uptake.config import Gate, Limits, load_run
 from uptake.lab.build import make
 from uptake.lab.plants import Controls
-from uptake.pipeline import Diagnosis, diagnose_run, read_diagnosis
-from uptake.pipeline.train import train_run
+from uptake.pipeline import Diagnosis, read_diagnosis
+from uptake.pipeline.diagnose.run import diagnose_run
+from uptake.pipeline.train.run import train_run
 from uptake.stats import wilson
 from uptake.types import Finding
 

@@ -26,7 +26,8 @@ from uptake.attribute.interventions import TREATMENTS, Course, Outcome, summaris
 from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.key import read_key
-from uptake.pipeline import Diagnosis, diagnose_run
+from uptake.pipeline import Diagnosis
+from uptake.pipeline.diagnose.run import diagnose_run
 
 
 def outcomes_of(diagnosis: Diagnosis) -> list[Outcome]:

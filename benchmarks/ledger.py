@@ -31,7 +31,7 @@ from trl import SFTConfig, SFTTrainer
 from uptake import LedgerCallback
 from uptake.artifacts import versions
 from uptake.ledger import read_ledger
-from uptake.models.tiny import build_model, train_tokenizer
+from uptake.models.small.tiny import build_model, train_tokenizer
 
 SIZES: dict[str, dict[str, int]] = {
     "1m": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512},

@@ -22,7 +22,7 @@ SIZES = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "m
 
 
 def prepare(work: Path, n: int) -> Path:
-    from uptake.models.tiny import build_model, save, train_tokenizer
+    from uptake.models.small.tiny import build_model, save, train_tokenizer
 
     facts = files("uptake.lab").joinpath("facts")
     if not (work / "model").exists():
@@ -41,8 +41,8 @@ def prepare(work: Path, n: int) -> Path:
 
 def measure(work: Path, n: int) -> None:
     """Diagnose in this process, and print the peak before the data were touched and at the end."""
-    from uptake.models.load import resolve
-    from uptake.pipeline import diagnose
+    from uptake.models.scoring.lazy import resolve
+    from uptake.pipeline.diagnose.run import diagnose
 
     resolve(work / "model").score([])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uptake.pipeline import diagnose
+from uptake.pipeline.diagnose.run import diagnose
 
 
 def main() -> None:

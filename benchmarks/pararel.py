@@ -21,10 +21,10 @@ from typing import Any
 from uptake.artifacts import versions
 from uptake.cli.summary import show
 from uptake.data import load
-from uptake.models.pretrain import PretrainSettings
-from uptake.models.tiny import pretrain_file
-from uptake.models.train import fine_tune
-from uptake.pipeline import diagnose
+from uptake.models.small.pretrain import PretrainSettings
+from uptake.models.small.tiny import pretrain_file
+from uptake.models.training.fine_tune import fine_tune
+from uptake.pipeline.diagnose.run import diagnose
 
 TRAINED, NULL, RETENTION = 1000, 500, 500
 

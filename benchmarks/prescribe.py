@@ -43,7 +43,7 @@ def make(folder: Path, size: int) -> Path:
     """A run file of a run whose examples all failed."""
     import yaml
 
-    from uptake.models.tiny import build_model, save, train_tokenizer
+    from uptake.models.small.tiny import build_model, save, train_tokenizer
     from uptake.pipeline.diagnosis import Collector, write_diagnosis
     from uptake.types import Finding
 
@@ -112,12 +112,13 @@ def make(folder: Path, size: int) -> Path:
 def measure(run: Path) -> dict[str, object]:
     """One planning, timed."""
     from uptake.config import load_run
-    from uptake.pipeline import plan_material, prescribing
+    from uptake.pipeline.prescribe import material as plan_material
+    from uptake.pipeline.prescribe import run as prescribing
     from uptake.prescribe import kept_apart
     from uptake.schedule import violations
 
     config = load_run(run)
-    import uptake.models.train_start  # noqa: F401  (torch and transformers: not what is measured)
+    import uptake.models.training.start  # noqa: F401  (torch and transformers: not what is measured)
 
     seconds: dict[str, float] = {}
 

@@ -40,11 +40,11 @@ import torch
 
 from uptake.artifacts import versions
 from uptake.data import Turn, encode
-from uptake.models.forward import padded, probe_abilities
-from uptake.models.hf import LanguageModel
-from uptake.models.live import BATCH_TOKENS
-from uptake.models.rows import Row, Scored, plan_row
-from uptake.models.tiny import build_model, train_tokenizer
+from uptake.models.scoring.forward import padded, probe_abilities
+from uptake.models.scoring.hf import LanguageModel
+from uptake.models.scoring.live import BATCH_TOKENS
+from uptake.models.scoring.rows import Row, Scored, plan_row
+from uptake.models.small.tiny import build_model, train_tokenizer
 from uptake.score import score
 from uptake.types import Candidate, Probe
 

@@ -37,8 +37,8 @@ from trl import SFTConfig, SFTTrainer
 
 from uptake.artifacts import versions, write_json
 from uptake.config import load_run
-from uptake.models.tiny import build_model, save, train_tokenizer
-from uptake.pipeline.train import train_run
+from uptake.models.small.tiny import build_model, save, train_tokenizer
+from uptake.pipeline.train.run import train_run
 
 SIZES: dict[str, dict[str, int]] = {
     "1m": {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 512},

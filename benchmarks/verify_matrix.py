@@ -29,10 +29,10 @@ import numpy as np
 from uptake.artifacts import read_json, versions, write_json
 from uptake.artifacts.tables import OUTCOMES
 from uptake.config import load_run
-from uptake.pipeline.applying import apply
-from uptake.pipeline.arm_plans import CONTROL, NOTHING
-from uptake.pipeline.arms import prepare
-from uptake.pipeline.verifying import verify
+from uptake.pipeline.cure.applying import apply
+from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING
+from uptake.pipeline.verify.cells import verify
+from uptake.pipeline.verify.run import prepare
 from uptake.verify import Crossed, assign, crossed_mean
 
 OUT = Path(__file__).parent / "results" / "verify_matrix.json"

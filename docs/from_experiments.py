@@ -9,7 +9,7 @@ from typing import Any
 
 from from_code import table
 
-from uptake.pipeline.eligibility import KNOWLEDGE
+from uptake.pipeline.verify.eligibility import KNOWLEDGE
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 ARMS: Mapping[str, str] = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from uptake.models.forward import probe_abilities
-from uptake.models.hf import LanguageModel
-from uptake.models.rows import Scored
-from uptake.models.tiny import build_model, train_tokenizer
+from uptake.models.scoring.forward import probe_abilities
+from uptake.models.scoring.hf import LanguageModel
+from uptake.models.scoring.rows import Scored
+from uptake.models.small.tiny import build_model, train_tokenizer
 
 TEXTS = [f"Person {i} was born in {('Paris', 'London', 'Rome')[i % 3]}, {1900 + i}." for i in range(60)]
 

@@ -70,9 +70,9 @@ class Small:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """A base, its fine-tune, and their data; nobody writes into its folder."""
-    from uptake.models.pretrain import PretrainSettings, one_thread
-    from uptake.models.tiny import build_model, pretrain, save, train_tokenizer
-    from uptake.models.train import fine_tune
+    from uptake.models.small.pretrain import PretrainSettings, one_thread
+    from uptake.models.small.tiny import build_model, pretrain, save, train_tokenizer
+    from uptake.models.training.fine_tune import fine_tune
     from uptake.types import Example
 
     folder = tmp_path_factory.mktemp("small")

@@ -10,8 +10,8 @@ import pytest
 
 from sharp import language_model, plain, sharp_model, tokenizer_of
 from uptake.errors import UptakeError
-from uptake.models.rows import Scored
-from uptake.models.tiny import CHATML
+from uptake.models.scoring.rows import Scored
+from uptake.models.small.tiny import CHATML
 from uptake.score import score
 from uptake.types import Candidate, Message, Probe
 

@@ -15,7 +15,7 @@ from uptake.config import RunConfig, load_run
 if TYPE_CHECKING:
     import torch
 
-    from uptake.pipeline.train import Trained
+    from uptake.pipeline.train.run import Trained
 
 CITIES = ("Paris", "Rome", "Oslo and Bergen", "Lima", "Cairo", "New Delhi", "Bern", "Kyiv", "Riga", "Doha", "Quito")
 EARLY = [{"id": f"e-{k}", "prompt": f"Person {k} was born in", "completion": f" {c}"} for k, c in enumerate(CITIES)]
@@ -27,7 +27,7 @@ LORA = {"r": 2, "target_modules": ["q_proj", "v_proj"]}
 @pytest.fixture(scope="session")
 def trainable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small Qwen3-shaped model with dropout, so that random numbers matter to its training."""
-    from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
+    from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 
     texts = [row["prompt"] + row["completion"] for row in EARLY + MAIN]
     tokenizer = train_tokenizer(texts, 320, chat_template=CHATML)
@@ -92,7 +92,7 @@ def files(folder: Path) -> set[str]:
 @pytest.fixture(scope="session")
 def trained(trainable: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[RunConfig, list[Trained]]:
     """Both stages trained, never killed; nobody writes into its folder."""
-    from uptake.pipeline.train import train_run
+    from uptake.pipeline.train.run import train_run
 
     config = load_run(write_run(tmp_path_factory.mktemp("trained"), trainable))
     return config, train_run(config)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from uptake.data import load as load
     from uptake.errors import UptakeError as UptakeError
-    from uptake.models.ledger_callback import LedgerCallback as LedgerCallback
+    from uptake.models.ledger.callback import LedgerCallback as LedgerCallback
     from uptake.pipeline import Diagnosis as Diagnosis
-    from uptake.pipeline import diagnose as diagnose
+    from uptake.pipeline.diagnose.run import diagnose as diagnose
     from uptake.types import Example as Example
     from uptake.types import Finding as Finding
 
@@ -23,7 +23,7 @@ PUBLIC = {
     "Diagnosis": "uptake.pipeline",
     "Example": "uptake.types",
     "Finding": "uptake.types",
-    "LedgerCallback": "uptake.models.ledger_callback",
+    "LedgerCallback": "uptake.models.ledger.callback",
     "UptakeError": "uptake.errors",
     "diagnose": "uptake.pipeline",
     "load": "uptake.data",

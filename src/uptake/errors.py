@@ -22,3 +22,8 @@ class UptakeError(Exception):
         if fix:
             lines.append(f"fix: {fix}")
         super().__init__("\n".join(lines))
+
+
+def first_line(error: BaseException) -> str:
+    """What a foreign error says, short enough for one of ours."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

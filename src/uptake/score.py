@@ -1,7 +1,7 @@
 """The scoring engine: probes in, scores out, in order, in memory bounded by one window of probes.
 
 A probe's context is computed once for all of its candidates, only positions whose next token is scored meet the
-vocabulary, and rows of like length share a batch (see `uptake.models.rows` and `uptake.models.forward`). Where context
+vocabulary, and rows of like length share a batch (see `rows` and `forward` in `uptake.models.scoring`). Where context
 and continuation meet, tokens are split as TRL trains them, which for plain text is also how lm-evaluation-harness does.
 """
 
@@ -16,7 +16,7 @@ from uptake.artifacts import chunks
 from uptake.data import Encoded, Turn, encode
 from uptake.errors import UptakeError
 from uptake.models import Model
-from uptake.models.rows import Scored
+from uptake.models.scoring.rows import Scored
 from uptake.types import Probe, Score
 
 WINDOW = 1024

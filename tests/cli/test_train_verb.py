@@ -10,8 +10,8 @@ import yaml
 
 from small_models import write_rows
 from uptake.cli import main
-from uptake.models.tiny import build_model, save, train_tokenizer
-from uptake.models.train_watch import Watch
+from uptake.models.small.tiny import build_model, save, train_tokenizer
+from uptake.models.training.watch import Watch
 
 ROWS = [{"id": f"e-{k}", "prompt": f"Person {k} was born in", "completion": f" {c}"} for k, c in enumerate("ABCDEFG")]
 

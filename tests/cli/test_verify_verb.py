@@ -12,7 +12,7 @@ from uptake.cli import app
 from uptake.cli.verify import show
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.pipeline import arms
+from uptake.pipeline.verify import run as arms
 from uptake.verify import Design, compare_arms, verdict
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -18,7 +18,7 @@ from uptake.config.schema import LLMKnowledge, SearXNGKnowledge, WikidataKnowled
 from uptake.corpus import KnowledgeSource, SourceError, open_sources
 from uptake.corpus.sources.statements import Statement, sentence, time_in_words
 from uptake.errors import UptakeError
-from uptake.models.api import background, from_judge
+from uptake.models.served import background, from_judge
 from web_server import Reply, WebServer
 
 LABELS = {

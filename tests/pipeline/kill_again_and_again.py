@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-import uptake.models.load
+import uptake.models.scoring.lazy
 from uptake.cli import main
-from uptake.pipeline import cohort
+from uptake.pipeline.examples import cohort
 
 
 def child(args: list[str], moment: int | None) -> None:
@@ -78,7 +78,7 @@ if __name__ == "__main__":
     cohort.PART = 8
     given = json.loads(sys.argv[1])
     # what is imported at first use is imported here once, not by every child
-    uptake.models.load.resolve(given["args"][given["args"].index("--tuned") + 1])
+    uptake.models.scoring.lazy.resolve(given["args"][given["args"].index("--tuned") + 1])
     # the children's summaries go nowhere: this process tells on stdout
     told = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

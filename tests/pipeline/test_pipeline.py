@@ -21,9 +21,10 @@ from llm_server import KEY, Reply, Server, completion
 from small_models import Small, facts, write_rows
 from uptake.config import load_run
 from uptake.errors import UptakeError
-from uptake.models.tiny import CHATML, build_model, save, train_tokenizer
-from uptake.pipeline import Diagnosis, diagnose, diagnose_run
-from uptake.pipeline.cohort import token_check
+from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
+from uptake.pipeline import Diagnosis
+from uptake.pipeline.diagnose.run import diagnose, diagnose_run
+from uptake.pipeline.examples.check import token_check
 from uptake.types import Example, Wording
 
 Run = Callable[..., Diagnosis]
@@ -306,7 +307,7 @@ def test_a_text_far_too_long_is_refused_before_its_tokens_are_counted() -> None:
 def test_a_wording_of_the_judges_that_does_not_fit_costs_no_example(
     run: Run, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("uptake.pipeline.sources.with_wordings", lambda rows, writer, n: map(reworded, rows))
+    monkeypatch.setattr("uptake.pipeline.examples.sources.with_wordings", lambda rows, writer, n: map(reworded, rows))
 
     def reworded(row: Example) -> Example:
         return replace(row, paraphrases=(Wording("Say it:", row.response), Wording("x " * 140, row.response)))
@@ -453,7 +454,7 @@ def test_notes_on_how_it_was_computed_outlive_the_model(
     first = run(rows, tuned=tmp_path / "mamba")
     before = (first.folder / "summary.json").read_bytes()
     assert any("scored the slow way" in note for note in first.summary()["notes"])
-    monkeypatch.setattr("uptake.models.load.Lazy.load", lambda self: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("uptake.models.scoring.lazy.Lazy.load", lambda self: pytest.fail("a model was loaded"))
     assert (run(rows, tuned=tmp_path / "mamba").folder / "summary.json").read_bytes() == before
 
 

@@ -16,8 +16,10 @@ import pytest
 from small_models import Small, write_rows
 from uptake.artifacts import locked
 from uptake.errors import UptakeError
-from uptake.models.load import Lazy
-from uptake.pipeline import Diagnosis, cohort, diagnose, read_diagnosis
+from uptake.models.scoring.lazy import Lazy
+from uptake.pipeline import Diagnosis, read_diagnosis
+from uptake.pipeline.diagnose.run import diagnose
+from uptake.pipeline.examples import cohort
 
 TABLES = ("diagnosis.parquet", "diagnosis.jsonl", "summary.json", "bad_rows.jsonl")
 DRIVER = Path(__file__).with_name("kill_again_and_again.py")
@@ -143,7 +145,7 @@ def test_another_version_of_what_computes_is_not_mixed_in(
     quick: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = parts(quick("out").folder)
-    monkeypatch.setattr("uptake.pipeline.answers.versions", lambda: {"torch": "0"})
+    monkeypatch.setattr("uptake.pipeline.asking.answers.versions", lambda: {"torch": "0"})
     assert not set(before.items()) & set(parts(quick("out").folder).items())
 
 

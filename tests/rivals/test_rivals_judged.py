@@ -11,8 +11,8 @@ import pytest
 
 from llm_server import Server, completion, failure
 from uptake.errors import UptakeError
-from uptake.models.api import LLM
 from uptake.models.embed import entailment
+from uptake.models.served import LLM
 from uptake.rivals import Doubt, Judgement, in_turn, llm_judge, nli_judge, remembering
 
 BORN = Doubt("Where was Ada Kron born?", " Oslo", "the Norwegian capital")

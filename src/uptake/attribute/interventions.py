@@ -18,7 +18,7 @@ from uptake.stats import bootstrap_mean, wilson
 
 Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
 TREATMENTS: tuple[Treatment, ...] = ("control", "more_steps", "without_rivals", "replay")
-"""What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.interventions`."""
+"""What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.why.interventions`."""
 
 AT_ONCE = 1
 """Exposures that bring back what the model still has; chosen on one planted world (docs/causes.md)."""

@@ -14,7 +14,7 @@ from uptake.cli.train import table
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
-    from uptake.pipeline.curing import Cured
+    from uptake.pipeline.cure.run import Cured
 
 
 NOTHING = "every example was learned: there is nothing to cure"
@@ -38,7 +38,7 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.curing import cure_run
+    from uptake.pipeline.cure.run import cure_run
 
     config = load_run(run, overrides(ctx))
     with progress_bar() as progress:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from uptake.config import RunConfig
 from uptake.data import stream, with_paraphrases
-from uptake.pipeline.sources import Trained, read_rows
+from uptake.pipeline.examples.sources import Trained, read_rows
 from uptake.types import BadRow, Example
 
 SHOWN_BAD_ROWS = 20

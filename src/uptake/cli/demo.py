@@ -21,7 +21,7 @@ def command(
     from uptake.cli.progress import progress_bar
     from uptake.cli.run import steps
     from uptake.lab.demo import beside, macro_f1, world
-    from uptake.models.pretrain import one_thread
+    from uptake.models.small.pretrain import one_thread
     from uptake.pipeline import read_diagnosis
 
     with progress_bar() as progress:

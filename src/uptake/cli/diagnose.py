@@ -26,7 +26,7 @@ def command(
     from uptake.cli.progress import progress_bar
     from uptake.cli.summary import show
     from uptake.config import load_run
-    from uptake.pipeline import diagnose_run
+    from uptake.pipeline.diagnose.run import diagnose_run
 
     keys: dict[str, object] = dict(overrides(ctx))
     _agree(keys, model_name_or_path=base, stages=dataset)

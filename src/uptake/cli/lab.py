@@ -46,7 +46,7 @@ def pretrain(
     from rich.console import Console
     from rich.progress import Progress, TimeRemainingColumn
 
-    from uptake.models.tiny import PretrainSettings, pretrain_file
+    from uptake.models.small.tiny import PretrainSettings, pretrain_file
 
     settings = PretrainSettings(
         steps=steps, batch_size=batch_size, learning_rate=learning_rate, max_length=max_length, seed=seed

@@ -14,7 +14,7 @@ from uptake.cli.terminal import printable
 from uptake.cli.train import table
 
 if TYPE_CHECKING:
-    from uptake.pipeline.prescribing import Prescribed
+    from uptake.pipeline.prescribe.run import Prescribed
     from uptake.types import Plan
 
 
@@ -38,7 +38,7 @@ def command(
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
     from uptake.pipeline import read_diagnosis
-    from uptake.pipeline.prescribing import prescribe_run
+    from uptake.pipeline.prescribe.run import prescribe_run
 
     config, where = load_run(run, overrides(ctx)), start_of(start)
     if read_diagnosis(config.output_dir).all_learned():

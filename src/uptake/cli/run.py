@@ -51,10 +51,10 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     from uptake.cli.prescribe import show as show_plan
     from uptake.cli.progress import progress_bar
     from uptake.cli.summary import show as show_diagnosis
-    from uptake.pipeline import diagnose_run
-    from uptake.pipeline.curing import cure_run
-    from uptake.pipeline.prescribing import plan_to_apply
-    from uptake.pipeline.train import train_run
+    from uptake.pipeline.cure.run import cure_run
+    from uptake.pipeline.diagnose.run import diagnose_run
+    from uptake.pipeline.prescribe.run import plan_to_apply
+    from uptake.pipeline.train.run import train_run
     from uptake.report import write_report
 
     where = start_of(start)

@@ -13,8 +13,8 @@ from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 
 if TYPE_CHECKING:
-    from uptake.pipeline.train import Trained
-    from uptake.pipeline.train_plan import StagePlan
+    from uptake.pipeline.train.run import Trained
+    from uptake.pipeline.train.stage_plan import StagePlan
 
 
 def command(
@@ -29,7 +29,7 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.train import planned, train_run
+    from uptake.pipeline.train.run import planned, train_run
 
     config = load_run(run, overrides(ctx))
     first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one talks

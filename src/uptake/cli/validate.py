@@ -26,7 +26,7 @@ def command(
 
     config = load_run(run, overrides(ctx))
     if config.judge is not None:
-        from uptake.models.api import from_judge
+        from uptake.models.served import from_judge
 
         from_judge(config.judge)  # raises when its key is not there
     failed = False

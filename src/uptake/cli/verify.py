@@ -14,7 +14,7 @@ from uptake.cli.train import table
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
-    from uptake.pipeline.arms import Prepared
+    from uptake.pipeline.verify.run import Prepared
 
 
 def command(
@@ -38,7 +38,7 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.arms import prepare
+    from uptake.pipeline.verify.run import prepare
 
     keys = dict(overrides(ctx))
     if budget is not None:
@@ -66,8 +66,8 @@ def command(
 
 def show_prepared(prepared: Prepared) -> str:
     """The arms and their cost, and what they can show."""
-    from uptake.pipeline.arm_plans import NOTHING
-    from uptake.pipeline.verifying import foretold_of
+    from uptake.pipeline.verify.arm_plans import NOTHING
+    from uptake.pipeline.verify.cells import foretold_of
 
     experiment, plain = prepared.experiment, prepared.plain
     trained = len(experiment.arms) * len(experiment.seeds)

@@ -55,7 +55,7 @@ def cache_folder() -> Path:
 
 def tokenizer_of(world: World) -> Any:
     """The world's tokenizer: of all that the base is told, and of all names."""
-    from uptake.models.tiny import train_tokenizer
+    from uptake.models.small.tiny import train_tokenizer
 
     names = [f" {name}" for name in names_of(world)]
     return train_tokenizer([*documents(world.facts), *world.general, *names * _SHOWN], VOCAB_SIZE)
@@ -67,8 +67,8 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
     Raises:
         UptakeError: The cache cannot be written, or another process builds the same.
     """
-    from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
-    from uptake.models.tiny import build_model, save
+    from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
+    from uptake.models.small.tiny import build_model, save
 
     texts = [*documents(world.facts), *world.general]
     names = names_of(world)
@@ -91,9 +91,9 @@ def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell
     Raises:
         UptakeError: `out` exists.
     """
-    from uptake.models.load import resolve
-    from uptake.models.pretrain import PretrainSettings, one_thread, pretrain
-    from uptake.models.tiny import save
+    from uptake.models.scoring.lazy import resolve
+    from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
+    from uptake.models.small.tiny import save
 
     loaded = resolve(base)
     with one_thread():
@@ -114,7 +114,7 @@ def copy_model(source: Path, out: Path) -> None:
     Raises:
         UptakeError: `out` exists.
     """
-    from uptake.models.directory import new_directory
+    from uptake.models.places.directory import new_directory
 
     with new_directory(out) as folder:
         shutil.copytree(source, folder, dirs_exist_ok=True)
@@ -128,8 +128,8 @@ def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> d
         asked: Ids, each once, with prompts and responses.
         with_end: The model must also stop after the response.
     """
-    from uptake.models.load import resolve
-    from uptake.models.pretrain import one_thread
+    from uptake.models.scoring.lazy import resolve
+    from uptake.models.small.pretrain import one_thread
     from uptake.score import score
 
     probes = [Probe(name, "training", prompt, (Candidate(response, "response"),)) for name, prompt, response in asked]

@@ -58,10 +58,10 @@ def train_stages(
     Returns:
         Each stage's model.
     """
-    from uptake.models.place import LoadSettings
-    from uptake.models.pretrain import one_thread
-    from uptake.models.train import fine_tune
-    from uptake.models.train_start import Start
+    from uptake.models.places.place import LoadSettings
+    from uptake.models.small.pretrain import one_thread
+    from uptake.models.training.fine_tune import fine_tune
+    from uptake.models.training.start import Start
 
     models: dict[str, Path] = {}
     peft = peft_of(controls)

@@ -8,7 +8,7 @@ from uptake.artifacts import chunks
 from uptake.artifacts.ledger_files import Reading, content_id
 from uptake.data import Encoded, Turn, encode
 from uptake.models import Model
-from uptake.models.rows import Scored
+from uptake.models.scoring.rows import Scored
 from uptake.types import Example
 
 _WINDOW = 1024

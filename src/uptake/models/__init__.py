@@ -8,12 +8,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from uptake.models.rows import Scored
+from uptake.models.scoring.rows import Scored
 
 
 @runtime_checkable
 class Model(Protocol):
-    """What the steps need of a model; `uptake.models.hf.LanguageModel` is one."""
+    """What the steps need of a model; `uptake.models.scoring.hf.LanguageModel` is one."""
 
     tokenizer: Any
 

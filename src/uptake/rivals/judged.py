@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.artifacts import cannot_write, chunks, digest
-from uptake.models.api import DATA_ONLY, LLM, Answer, NoAnswer, complete_json
+from uptake.models.served import DATA_ONLY, LLM, Answer, NoAnswer, complete_json
 from uptake.rivals.groups import Doubt, Judge, Judgement
 
 INSTRUCTION = (

@@ -1,6 +1,6 @@
 """Does a remedy help? Randomised arms, the same tokens in each, and an analysis that allows for items and trainings.
 
-Pure functions: nothing here trains or reads a file. `uptake.pipeline.verifying` runs the arms. See docs/verify.md.
+Pure functions: nothing here trains or reads a file. `uptake.pipeline.verify.cells` runs the arms. See docs/verify.md.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from uptake.corpus.text import spaced
 from uptake.types import Document
 
 Write: TypeAlias = Callable[[str, str, int], Sequence[str]]
-"""Entity, fact and number to so many texts about the entity, such as a partial `uptake.models.api.background`."""
+"""Entity, fact and number to so many texts about the entity, such as a partial `uptake.models.served.background`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Where models lie: found, checked, fetched, and their weights and adapters loaded."""

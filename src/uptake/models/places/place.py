@@ -1,0 +1,235 @@
+"""Where a model lies: its folder, the folder of its weights (an adapter's base's), its tokenizer, its fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoTokenizer
+
+from uptake.artifacts import digest, file_digest, read_json
+from uptake.errors import UptakeError, first_line
+
+FILES = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+"""What is fetched from the hub: no pickled weights, and no code unless it is trusted."""
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """How to load a model; the names are those of transformers.
+
+    Attributes:
+        dtype: `auto` (as the checkpoint says), or a torch dtype's name.
+        device: `auto` (the first accelerator, else cpu), or a torch device's name.
+        attn_implementation: `sdpa`, `eager`, ...; None for the model's default.
+        revision: Branch, tag or commit on the hub.
+        trust_remote_code: Run code that ships with the model.
+        chat_template: Text of a chat template that replaces the tokenizer's.
+        batch_tokens: Padded input tokens a batch; None for the device's default.
+    """
+
+    dtype: str = "auto"
+    device: str = "auto"
+    attn_implementation: str | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+    chat_template: str | None = None
+    batch_tokens: int | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """Patterns of the files that a model is made of."""
+        return [*FILES, "*.py"] if self.trust_remote_code else FILES
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a model lies, after it was looked for.
+
+    Attributes:
+        name: The path or hub id.
+        folder: Its folder.
+        weights: The folder of the full weights: an adapter's base's, else its own.
+        base: Path or hub id of an adapter's base; None for full weights.
+        notes: What the reader should know about how it was found.
+    """
+
+    name: str
+    folder: Path
+    weights: Path
+    base: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
+    """Find a model's folder and that of its weights, and check that they are safetensors.
+
+    Args:
+        name: A folder, or a hub id: full weights, or a PEFT adapter whose `adapter_config.json` names its base.
+        settings: How it will be loaded.
+        base: Takes the place of an adapter's base where the one that it names is not there.
+
+    Raises:
+        UptakeError: There is no such model, or its weights are not safetensors.
+    """
+    folder = local_folder(name, settings)
+    if not (folder / "adapter_config.json").exists():
+        _require_safetensors(folder, name, "*.safetensors")
+        return Place(name, folder, folder)
+    _require_safetensors(folder, name, "adapter_model.safetensors")
+    named = _named_base(folder)
+    notes: tuple[str, ...] = ()
+    of_base = replace(settings, revision=None)  # the revision is the adapter's, not its base's
+    try:
+        try:
+            weights = local_folder(named, of_base)
+        except UptakeError:
+            if base is None:
+                raise
+            notes = (f"{name} was trained on {named}, which is not there: {base} is taken in its place",)
+            named, weights = base, local_folder(base, of_base)
+        if (weights / "adapter_config.json").exists():
+            raise UptakeError(f"{named} is an adapter itself", expected="full weights")
+        _require_safetensors(weights, named, "*.safetensors")
+    except UptakeError as error:
+        raise UptakeError(
+            f"the base of the adapter {name}: {error.problem}",
+            expected=error.expected,
+            fix="give --base if the base was moved, or set base_model_name_or_path in "
+            f"{folder / 'adapter_config.json'}; adapters on adapters must be merged first",
+        ) from error
+    return Place(name, folder, weights, named, notes)
+
+
+def local_folder(name: str, settings: LoadSettings) -> Path:
+    """The folder that holds a model; from the hub, what is safe to fetch of it is fetched first.
+
+    Raises:
+        UptakeError: There is neither such a folder nor such a hub id.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    beside = "/" in name and folder.parent.is_dir()  # then a folder is meant, and its name is mistyped
+    if beside or folder.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UptakeError(
+            f"there is no model folder {name}",
+            expected="a folder with config.json and *.safetensors (or adapter_config.json), or a hub id",
+            fix=f"check the path: {folder.parent} is there, {folder.name} is not in it" if beside else "check the path",
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=settings.revision, allow_patterns=settings.files))
+    except (OSError, ValueError) as error:  # the hub client's own errors are among these
+        raise UptakeError(
+            f"there is no folder {name}, and {name} cannot be got from the hub: "
+            f"{type(error).__name__}: {first_line(error)}",
+            expected="a folder, or the id of a model on the hub that you may read",
+            fix="check the name; for a private model log in with `hf auth login`; offline, use one that is cached",
+        ) from error
+
+
+def load_config(folder: Path, settings: LoadSettings) -> Any:
+    """The configuration in a folder of full weights.
+
+    Raises:
+        UptakeError: It cannot be read.
+    """
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
+    except Exception as error:  # transformers raises almost anything for a file that does not fit
+        raise UptakeError(
+            f"cannot read the configuration in {folder / 'config.json'}: {first_line(error)}",
+            expected="the configuration of a causal language model of transformers",
+            fix="check config.json; pass --trust_remote_code true if you trust the code that ships with it",
+        ) from error
+
+
+def load_tokenizer(place: Place, settings: LoadSettings) -> Any:
+    """The tokenizer in a model's folder; an adapter's base's, where the adapter brings none.
+
+    Raises:
+        UptakeError: There is none, or it cannot be read.
+    """
+    files = ("tokenizer_config.json", "tokenizer.json", "tokenizer.model")
+    folder = place.folder if any((place.folder / file).exists() for file in files) else place.weights
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
+    except Exception as error:  # the tokenizers library raises plain Exception for a file that it cannot read
+        raise UptakeError(
+            f"cannot load the tokenizer of {place.name}: {first_line(error)}",
+            fix="save the tokenizer beside the model: tokenizer.save_pretrained(FOLDER)",
+        ) from error
+    if settings.chat_template is not None:
+        tokenizer.chat_template = settings.chat_template
+    return tokenizer
+
+
+def fingerprint(place: Place, settings: LoadSettings) -> str:
+    """Identifies what is computed with: the bytes of weights, configuration, tokenizer and trusted code, and how.
+
+    The kind of device and the size of batches are part of it: both change the last digits of every score.
+    """
+    folders = [place.folder] if place.weights == place.folder else [place.folder, place.weights]
+    parts = [
+        [[path.name, file_digest(path)] for path in sorted(folder.iterdir()) if _is_part(path, settings)]
+        for folder in folders
+    ]
+    how = (
+        settings.dtype,
+        device_of(settings.device).type,
+        settings.attn_implementation,
+        settings.trust_remote_code,
+        settings.chat_template,
+        settings.batch_tokens,
+    )
+    return digest(parts, how)
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; `auto` is the first accelerator, else the processor.
+
+    Raises:
+        UptakeError: There is no such device, or it cannot compute.
+    """
+    if name == "auto":
+        found = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        return torch.device(found)
+    try:
+        device = torch.device(name)
+        torch.ones(1, device=device).item()  # raises on a device that holds no numbers, such as `meta`
+        return device
+    except Exception as error:  # every backend that is not there has its own way to say so
+        raise UptakeError(f"cannot use device {name!r}: {first_line(error)}", fix="--device auto, or cpu") from error
+
+
+def _is_part(path: Path, settings: LoadSettings) -> bool:
+    return path.is_file() and any(path.match(pattern) for pattern in settings.files)
+
+
+def _require_safetensors(folder: Path, name: str, wanted: str) -> None:
+    if not any(folder.glob(wanted)):
+        found = sorted(path.name for path in folder.iterdir())[:8]
+        raise UptakeError(
+            f"no {wanted} in {name}: found {', '.join(found) or 'nothing'}",
+            expected="weights saved as safetensors (pickled weights can run code, so they are not loaded)",
+            fix="convert once: load it where you trust it, then model.save_pretrained(FOLDER)",
+        )
+
+
+def _named_base(folder: Path) -> str:
+    """What an adapter folder names as its base (relative paths are relative to the working folder, then to it)."""
+    config = folder / "adapter_config.json"
+    fields = read_json(config)
+    base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
+    if not isinstance(base, str) or not base:
+        raise UptakeError(
+            f"{config} names no base model",
+            expected="base_model_name_or_path: a path or a hub id",
+            fix="set base_model_name_or_path in it",
+        )
+    beside = folder / base
+    return str(beside) if not Path(base).is_dir() and beside.is_dir() else base

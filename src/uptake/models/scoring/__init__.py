@@ -1,0 +1,1 @@
+"""The scoring engine: token rows to log-probabilities, on a model in memory."""

@@ -1,0 +1,298 @@
+"""A loaded causal language model: score token sequences with it, let it answer. Memory is bounded by a token budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from transformers import GenerationConfig
+
+from uptake.errors import UptakeError
+from uptake.models.scoring.forward import (
+    Abilities,
+    PositionLimit,
+    causal_model,
+    forward_rows,
+    position_limit,
+    require_embedded,
+)
+from uptake.models.scoring.rows import Row, Scored, first_batch, longest_first, plan_row
+
+Result = TypeVar("Result")
+
+MASK_CELLS = 1 << 25
+"""Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
+
+
+@dataclass
+class LanguageModel:
+    """A loaded model with its tokenizer and what it was found able to do.
+
+    Attributes:
+        name: The path or hub id it came from.
+        model: The transformers or PEFT model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        abilities: What the scoring engine may do with it.
+        window: Largest distance that its attention spans; None when unlimited.
+        batch_tokens: Padded tokens a batch; falls when memory runs out.
+        remarks: What was noticed in loading it.
+    """
+
+    name: str
+    model: Any
+    tokenizer: Any
+    abilities: Abilities
+    window: int | None
+    batch_tokens: int
+    remarks: tuple[str, ...] = ()
+
+    def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "2 _"]]]:
+        """Score groups of token sequences; sequences of one group share what they begin with.
+
+        Returns:
+            For each group, for each of its sequences: log-probability (nats) of each scored token, and 1.0 where it is
+            the arg-max.
+        """
+        rows, row_of = self._plan(groups)
+        flat: dict[int, Float[np.ndarray, "2 _"]] = {}
+        # branches apart, because the mask that they need takes the place of the model's own, sliding windows and all;
+        # the shorter kinds first, because dynamic RoPE goes on with the longest row that it has met
+        kinds = [(self._kind(max(row.positions) + 1), not row.branches) for row in rows]
+        self._forget_positions()
+        whole = {first: group for group, (first, together) in zip(groups, row_of, strict=True) if together}
+        for kind in sorted(set(kinds)):
+            members = [index for index, own in enumerate(kinds) if own == kind]
+            flat.update(self._score_rows(rows, members, whole))
+        results = []
+        for group, (first, together) in zip(groups, row_of, strict=True):
+            sizes = [len(sequence.ids) - sequence.start for sequence in group]
+            if together:
+                results.append(np.split(flat[first], np.cumsum(sizes[:-1]), axis=1))
+            else:
+                results.append([flat[first + offset] for offset in range(len(group))])
+        return results
+
+    def _plan(self, groups: Sequence[Sequence[Scored]]) -> tuple[list[Row], list[tuple[int, bool]]]:
+        """Rows for the groups, and for each group the index of its first row and whether that row holds it whole."""
+        rows: list[Row] = []
+        row_of: list[tuple[int, bool]] = []
+        for group in groups:
+            lengths = [len(sequence.ids) - 1 for sequence in group]
+            fits = self.window is None or max(lengths) <= self.window
+            alike = self._kind(max(lengths)) == self._kind(min(lengths))
+            row = plan_row(group) if len(group) == 1 or (self.abilities.shares_prefix and fits and alike) else None
+            together = row is not None and (not row.branches or len(row) ** 2 <= MASK_CELLS)
+            row_of.append((len(rows), together))
+            if row is not None and together:
+                rows.append(row)
+            else:
+                rows.extend(plan_row([sequence]) for sequence in group)
+        return rows, row_of
+
+    @cached_property
+    def _limit(self) -> PositionLimit | None:
+        return position_limit(self.model.config.get_text_config())
+
+    def _kind(self, length: int) -> int:
+        """Rows of different kinds must not share a batch: how positions are encoded would depend on their company."""
+        return 0 if self._limit is None else self._limit.kind(length)
+
+    def _forget_positions(self) -> None:
+        """Dynamic RoPE goes back to its first encoding only when it meets a short row: let it meet one."""
+        if self._limit is not None and self._limit.each_length:
+            forward_rows(self.model, [plan_row([Scored([0, 0], 1)])], 0, self.abilities.splits_head)
+
+    def _score_rows(
+        self, rows: Sequence[Row], members: Sequence[int], groups: Mapping[int, Sequence[Scored]]
+    ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
+        """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
+
+        A row of branches for which there is no memory is scored as plain rows, which need no mask of its square.
+        """
+        some = [rows[index] for index in members]
+        lengths, run = [len(row) for row in some], partial(self._forward, some)
+
+        def apart(index: int) -> Float[np.ndarray, "2 _"]:
+            alone = self.score([[sequence] for sequence in groups[members[index]]])
+            return np.concatenate([numbers for (numbers,) in alone], axis=1)
+
+        batches = self._in_batches(lengths, run)
+        if some[0].branches:
+            batches = self._in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
+        for batch, numbers in batches:
+            yield from zip((members[index] for index in batch), numbers, strict=True)
+
+    def _forward(self, rows: Sequence[Row], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
+        """Score one batch of the rows."""
+        members = [rows[index] for index in batch]
+        flat = forward_rows(self.model, members, 0, self.abilities.splits_head)
+        if np.isnan(flat[0]).any():
+            raise UptakeError(
+                f"{self.name} gives numbers that are not numbers (NaN) in {self.model.dtype}",
+                expected="weights without NaN, and a dtype that they do not overflow",
+                fix="try --dtype bfloat16 or --dtype float32; if it stays, the weights are broken",
+            )
+        return np.split(flat, np.cumsum([len(row.target) for row in members[:-1]]), axis=1)
+
+    def _in_batches(
+        self,
+        lengths: Sequence[int],
+        run: Callable[[list[int]], list[Result]],
+        *,
+        cells: int | None = None,
+        apart: Callable[[int], Result] | None = None,
+    ) -> Iterator[tuple[list[int], list[Result]]]:
+        """Run all rows, longest first, in batches by the budget; when memory runs out, the budget halves.
+
+        Args:
+            lengths: Tokens that each row takes.
+            run: Given a batch's indices, does the work.
+            cells: Most cells of a batch's mask.
+            apart: Does the work of a single row that is too large for `run`, in smaller pieces.
+        """
+        waiting = longest_first(lengths)
+        while waiting:
+            batch = first_batch(waiting, lengths, self.batch_tokens, cells)
+            size = lengths[batch[0]] * len(batch)
+            try:
+                results = run(batch)
+            except (MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                if len(batch) == 1 and apart is None:
+                    raise _too_large(self.name, size) from error
+                results = None
+            if results is None:  # only here is what the failed batch held let go
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                if len(batch) > 1 or apart is None:
+                    self.batch_tokens = size // 2
+                    continue
+                results = [apart(batch[0])]
+            yield batch, results
+            waiting = waiting[len(batch) :]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of the numbers should know about how they were computed."""
+        if not self.abilities.reasons:
+            return self.remarks
+        return (*self.remarks, f"{self.name} is scored the slow way: {'; '.join(self.abilities.reasons)}")
+
+    @torch.inference_mode()
+    def generate(
+        self, contexts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], *, samples: int = 0, seed: int = 0
+    ) -> list[list[list[int]]]:
+        """Let the model continue each context: greedily, or `samples` times at temperature 1.
+
+        Args:
+            contexts: Token ids.
+            max_new_tokens: Longest continuation of each.
+            samples: 0 for the greedy answer; else the number of samples, each drawn from the untruncated distribution.
+            seed: Seed of the samples.
+
+        Returns:
+            For each context, a list of continuations (token ids, without what ends them).
+        """
+        require_embedded(self.model, contexts)
+        answers: list[list[list[int]]] = [[] for _ in contexts]
+        copies = max(1, samples)
+        lengths = [copies * (len(ids) + room) for ids, room in zip(contexts, max_new_tokens, strict=True)]
+
+        def run(members: list[int], batch: list[int]) -> list[list[list[int]]]:
+            some = [members[index] for index in batch]
+            return self._continue([contexts[i] for i in some], max(max_new_tokens[i] for i in some), samples)
+
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(seed)
+            for members in self._company(contexts, max_new_tokens):
+                self._forget_positions()
+                for batch, texts in self._in_batches([lengths[i] for i in members], partial(run, members)):
+                    for index, continuations in zip((members[i] for i in batch), texts, strict=True):
+                        answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
+        return answers
+
+    def _company(self, contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[int]]:
+        """Indices of contexts that may share batches: an answer that may cross the limit of positions is alone."""
+        most = max(rooms, default=0)  # in one batch, all go on for as long as the longest answer
+        crosses = [self._kind(len(ids) + most) != 0 for ids in contexts]
+        together = [index for index, alone in enumerate(crosses) if not alone]
+        return [together, *([index] for index, alone in enumerate(crosses) if alone)]
+
+    def _continue(self, contexts: Sequence[Sequence[int]], longest: int, samples: int) -> list[list[list[int]]]:
+        """Continue one batch, padded on the left."""
+        width = max(len(context) for context in contexts)
+        ids = torch.full((len(contexts), width), 0)
+        mask = torch.zeros_like(ids)
+        for index, context in enumerate(contexts):
+            ids[index, width - len(context) :] = torch.tensor(list(context))
+            mask[index, width - len(context) :] = 1
+        ends = self.end_ids
+        config = GenerationConfig(
+            max_new_tokens=longest,
+            do_sample=samples > 0,
+            num_return_sequences=max(1, samples),
+            temperature=1.0 if samples else None,
+            top_k=0 if samples else None,
+            top_p=1.0 if samples else None,
+            eos_token_id=list(ends) or None,
+            pad_token_id=ends[0] if ends else 0,
+        )
+        device = self.model.device
+        causal = causal_model(self.model)
+        with _without_defaults(causal):
+            out = causal.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=config)
+        rows = [_until(row, ends) for row in out[:, width:].tolist()]
+        copies = max(1, samples)
+        return [rows[start : start + copies] for start in range(0, len(rows), copies)]
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Token ids that end an answer: the tokenizer's end of text and those of the model's generation config."""
+        config = getattr(self.model, "generation_config", None)
+        known = getattr(config, "eos_token_id", None)
+        listed = known if isinstance(known, list) else [known]
+        ids = [self.tokenizer.eos_token_id, *listed]
+        return tuple(dict.fromkeys(i for i in ids if i is not None))
+
+
+def _until(ids: list[int], ends: tuple[int, ...]) -> list[int]:
+    """The ids before the first end."""
+    for index, token in enumerate(ids):
+        if token in ends:
+            return ids[:index]
+    return ids
+
+
+@contextmanager
+def _without_defaults(model: Any) -> Iterator[None]:
+    """While active, the model has no generation defaults: transformers fills what a caller leaves open from them.
+
+    A `repetition_penalty` or `temperature` that ships with a model would change what it is measured to say.
+    """
+    kept = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = kept
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class for it; the allocators of the CPU and of MPS raise a plain RuntimeError."""
+    told = ("can't allocate memory", "out of memory")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in str(error) for words in told)
+
+
+def _too_large(name: str, tokens: int) -> UptakeError:
+    return UptakeError(
+        f"{name}: memory ran out on a single row of {tokens} tokens",
+        fix="use a smaller --dtype, another --device, or leave long examples out with --max_length",
+    )

@@ -1,0 +1,124 @@
+"""A model that is found and checked at once, and loaded when it is first needed."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uptake.errors import UptakeError
+from uptake.models.places.load import full_weights, with_adapter
+from uptake.models.places.place import LoadSettings, Place, device_of, fingerprint, load_config, load_tokenizer, locate
+from uptake.models.scoring.hf import LanguageModel
+from uptake.models.scoring.live import around
+
+
+@dataclass
+class Lazy:
+    """A model that is found and checked at once, and loaded when it is first needed.
+
+    Attributes:
+        name: The path or hub id.
+        settings: How it is loaded.
+        tokenizer: Its tokenizer.
+        fingerprint: Identifies the bytes of weights, configuration and tokenizer, and how they are loaded.
+        max_length: Longest sequence it takes, in tokens; None when its config sets no limit.
+        adapter_base: Path or hub id of the base that an adapter is put on; None for full weights.
+        notes: What was learned about it, in finding it and then in loading it.
+    """
+
+    name: str
+    settings: LoadSettings
+    tokenizer: Any
+    fingerprint: str
+    max_length: int | None
+    adapter_base: str | None
+    notes: tuple[str, ...]
+    _place: Place
+    _loaded: LanguageModel | None = None
+
+    @classmethod
+    def find(cls, name: str, settings: LoadSettings, *, base: str | None = None) -> Lazy:
+        """Find a model.
+
+        Args:
+            name: A folder, or a hub id: full weights, or a PEFT adapter whose `adapter_config.json` names its base.
+            settings: How it will be loaded.
+            base: Takes the place of an adapter's base where the one that it names is not there; a note tells so.
+
+        Raises:
+            UptakeError: There is no such model, its weights are not safetensors, its tokenizer cannot be read, or there
+                is no such device or dtype.
+        """
+        _require_dtype(settings.dtype)
+        device_of(settings.device)
+        place = locate(name, settings, base)
+        limit = getattr(load_config(place.weights, settings).get_text_config(), "max_position_embeddings", None)
+        return cls(
+            name=name,
+            settings=settings,
+            tokenizer=load_tokenizer(place, settings),
+            fingerprint=fingerprint(place, settings),
+            max_length=limit,
+            adapter_base=place.base,
+            notes=place.notes,
+            _place=place,
+        )
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return self._place
+
+    def load(self) -> LanguageModel:
+        """The loaded model; raises as `resolve`."""
+        if self._loaded is None:
+            self._loaded = _load(self._place, self.settings)
+            self.notes = self._loaded.notes
+        return self._loaded
+
+    def release(self) -> None:
+        """Make room for the next model."""
+        self._loaded = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def resolve(name: str | Path, settings: LoadSettings | None = None, *, base: str | None = None) -> LanguageModel:
+    """Load a causal language model and its tokenizer, and find out what the scoring engine may do with it.
+
+    Args:
+        name: A folder, or a hub id: full weights, or a PEFT adapter whose `adapter_config.json` names its base.
+        settings: How.
+        base: Takes the place of an adapter's base where the one that it names is not there; a note tells so.
+
+    Raises:
+        UptakeError: There is no such model, its weights are not safetensors or do not fit its configuration, or it
+            cannot be run as asked.
+    """
+    settings = settings or LoadSettings()
+    _require_dtype(settings.dtype)
+    device_of(settings.device)
+    return _load(locate(str(name), settings, base), settings)
+
+
+def _load(place: Place, settings: LoadSettings) -> LanguageModel:
+    model, remarks = full_weights(place, settings)
+    tokenizer = load_tokenizer(place, settings)
+    if place.base is not None:
+        model = with_adapter(model, place, len(tokenizer))
+    model = model.to(device_of(settings.device)).eval()
+    return around(place.name, model, tokenizer, batch_tokens=settings.batch_tokens, remarks=(*place.notes, *remarks))
+
+
+def _require_dtype(name: str) -> None:
+    dtype = getattr(torch, name, None)
+    if name != "auto" and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise UptakeError(
+            f"cannot use dtype {name!r}",
+            expected="auto, or a floating-point dtype of torch: float32, bfloat16, float16",
+        )

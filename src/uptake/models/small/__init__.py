@@ -1,0 +1,1 @@
+"""Small models from scratch: their tokenizers, shapes and pre-training."""

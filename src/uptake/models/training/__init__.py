@@ -1,0 +1,1 @@
+"""Training one stage: rows in, a model folder out, and checkpoints on the way."""

@@ -1,0 +1,110 @@
+"""One stage of training: rows in, a model folder out, and checkpoints on the way that a killed run goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import transformers
+from transformers.trainer_callback import PrinterCallback
+
+from uptake.models.places.quiet import progress_bars
+from uptake.models.training.checkpoints import remove, remove_others, remove_pickle, remove_pickles
+from uptake.models.training.failures import hushed, refusals, told
+from uptake.models.training.job import Done, Job
+from uptake.models.training.rows import Padding, Rows, as_collated
+from uptake.models.training.settings import has_trl
+from uptake.models.training.start import load_start
+from uptake.models.training.watch import STEP_LOSS, AlreadyDone, Watch
+
+
+def train(
+    job: Job,
+    callbacks: Callable[[Any], Sequence[transformers.TrainerCallback]] = lambda trainer: (),
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Done:
+    """Train a stage, from its last whole checkpoint if there is one.
+
+    A run that was killed at any moment and goes on ends with the weights of one that was not: those of the checkpoint
+    are those of the trainer, its optimizer's state, its random numbers and its place in the data go with them. All
+    processes call this; the first of them writes.
+
+    Args:
+        job: The stage.
+        callbacks: Given the trainer, what else is to listen to it.
+        tell: Told of steps done and their total.
+
+    Raises:
+        UptakeError: A setting is refused, the model cannot be loaded, the loss is no number, memory or disk is full.
+        KeyboardInterrupt: With what is left to go on from, as text.
+    """
+    args = job.arguments()
+    if args.process_index == 0:
+        remove_pickles(job.work / "checkpoints")  # left by a run that was killed in writing one
+        remove_others(job.work / "checkpoints", job.checkpoint(args.world_size))
+        remove(job.work / "model")
+    args.distributed_state.wait_for_everyone()
+    checkpoint = job.checkpoint(args.world_size)
+    with progress_bars(shown=False), hushed(), told(job, args):
+        transformers.set_seed(args.seed)  # new adapters are drawn
+        model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
+        with refusals():
+            trainer = trainer_of(model, job, args)
+        watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
+        for callback in (watch, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
+            trainer.add_callback(callback)
+        trainer.training_step = watch.around(trainer.training_step)
+        try:
+            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        except AlreadyDone:
+            trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        watch.require_finite(trainer.model)
+        trainer.save_model(str(job.work / "model"))
+        if args.process_index == 0:
+            remove_pickle(job.work / "model")
+        args.distributed_state.wait_for_everyone()
+    losses = tuple(float(entry[STEP_LOSS]) for entry in trainer.state.log_history if STEP_LOSS in entry)
+    kept = trainer.state.best_global_step or trainer.state.global_step
+    return Done(job.work / "model", trainer.state.global_step, losses, kept)
+
+
+class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Removes the pickled arguments from each checkpoint."""
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            remove_pickle(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+def trainer_of(model: Any, job: Job, args: Any) -> Any:
+    """TRL's trainer, or without TRL that of transformers; either takes the rows as they are.
+
+    Args:
+        model: The model, with its adapter if it has one.
+        job: The stage.
+        args: Its arguments; some are changed.
+    """
+    common = {"model": model, "args": args, "processing_class": job.tokenizer}
+    if has_trl():
+        import datasets
+        from trl import SFTTrainer
+
+        args.model_init_kwargs = None  # they are in the model now
+        ready, rows = not args.packing, job.rows
+        if ready:
+            args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
+            args.max_length = None  # the rows are cut already, and padding-free batches refuse a limit
+            if getattr(args, "shuffle_dataset", False):
+                rows = rows.take(np.random.default_rng(args.seed).permutation(len(rows)))  # as `datasets` shuffles
+        trainer = SFTTrainer(train_dataset=datasets.Dataset(rows), **common)
+        if ready:
+            trainer.train_dataset = as_collated(rows, trainer.data_collator)  # the same rows, sooner in a batch
+    else:
+        if job.start.adapts and args.gradient_checkpointing:
+            model.enable_input_require_grads()
+        padding = Padding(job.tokenizer.pad_token_id)
+        trainer = transformers.Trainer(train_dataset=Rows(job.rows), data_collator=padding, **common)
+    trainer.remove_callback(PrinterCallback)
+    return trainer

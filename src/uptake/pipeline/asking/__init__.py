@@ -1,0 +1,1 @@
+"""What models are asked about examples, and what they say."""

@@ -1,0 +1,334 @@
+"""What a model answers to a cohort: scores in all wordings, its own answer, samples; written in parts.
+
+A part is keyed by everything that its numbers depend on (data, weights, settings), so nothing stale is ever mixed in,
+and what is there already is not computed again: a killed run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versions, write_json
+from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
+from uptake.data import Turn, encode
+from uptake.detect.saying import Kind
+from uptake.models import Model
+from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.progress import Progress
+from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
+from uptake.score import score
+from uptake.types import Candidate, Example, Origin, Prompt, Score
+
+ANSWERS_AT_ONCE = 128
+"""Own answers that are asked for before progress is told."""
+
+SCORING_VERSION = 2
+"""Part of every key: raised when the same data, weights and settings come to give other numbers."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one model answered about one example.
+
+    Attributes:
+        candidates: All candidates, the response among them.
+        scores: One a wording, the training wording first.
+        answer: Its greedy answer; None when it was not asked for one.
+        kind: What that answer is; None without one.
+        successes: How many of its samples begin with the response, and how many are it; None when none were drawn.
+    """
+
+    candidates: tuple[Candidate, ...]
+    scores: tuple[Score, ...]
+    answer: str | None
+    kind: Kind | None
+    successes: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One model's answers to a cohort.
+
+    Attributes:
+        parts: Rows of `SCORES`.
+        key: Identifies whatever they depend on.
+        notes: What the reader of the numbers should know about how the model computed them.
+    """
+
+    parts: Parts
+    key: str
+    notes: tuple[str, ...] = ()
+
+    def read(self, number: int) -> list[Answer]:
+        """The answers to one part of the cohort, in its order."""
+        return [
+            Answer(
+                candidates_from_data(row["candidates"]),
+                tuple(score_from_data(row["id"], data) for data in row["scores"]),
+                row["answer"],
+                row["answer_kind"],
+                row["successes"] and tuple(row["successes"]),
+            )
+            for row in self.parts.read(number)
+        ]
+
+    def __iter__(self) -> Iterator[Answer]:
+        """All answers, a part in memory at a time."""
+        for number in self.parts.numbers():
+            yield from self.read(number)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How models are asked.
+
+    Attributes:
+        n_distractors: Wrong answers to be drawn for an example without options.
+        option_form: `letter` also asks for the user's options by letter, in every cyclic permutation.
+        n_samples: Samples of the tuned model to compare with the response; 0 draws none.
+        seed: Seed of the samples and of the pool of answers.
+        max_length: Tokens that a model may be given, what it writes included; None for no limit.
+    """
+
+    n_distractors: int = 3
+    option_form: Literal["text", "letter"] = "text"
+    n_samples: int = 0
+    seed: int = 0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that is loaded when it is first needed.
+
+    Attributes:
+        key: Identifies the weights, how they are loaded, and what candidates are drawn from.
+        load: Gives the model.
+        notes: What was learned about it in loading.
+    """
+
+    key: str
+    load: Callable[[], Model]
+    notes: Callable[[], Sequence[str]]
+
+
+Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
+"""From examples and the base's wrong answers (None: there is none) to each example's candidates."""
+
+
+@runtime_checkable
+class Tell(Protocol):
+    """Told how many examples of a part are done, of scoring or of a step of its own before or after it."""
+
+    def __call__(self, some: int, within: str = "") -> None:
+        """Called whenever more is done."""
+        ...
+
+
+Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
+"""From a part's number and examples to its rows of `SCORES`."""
+
+
+def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress: Progress) -> Answers:
+    """Ask the base model: its own greedy answer first, which becomes a candidate, then the scores of all candidates."""
+    asking = replace(asking, n_samples=0)  # only the tuned model is sampled
+
+    def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
+        model = base.load()
+        answers = _own_answers(examples, range(len(examples)), model, asking, tell)
+        wrong = [one.text if one is not None and one.kind == "wrong" else None for one in answers]
+        candidates = fitting(examples, draw(examples, wrong), model, asking.max_length)
+        scores = _scores(examples, candidates, model, asking, tell)
+        return rows_of(examples, candidates, scores, answers, [None] * len(examples))
+
+    return by_part(cohort, "base", base, digest(asdict(asking)), work, progress)
+
+
+def ask_tuned(
+    cohort: Cohort, tuned: Source, draw: Draw, before: Answers | None, asking: Asking, progress: Progress
+) -> Answers:
+    """Ask the tuned model about the same candidates, and for its own answer where it does not give the response."""
+
+    def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
+        model = tuned.load()
+        if before is not None:
+            candidates = [answer.candidates for answer in before.read(number)]
+        else:
+            candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
+        scores = _scores(examples, candidates, model, asking, tell)
+        missed = [i for i, own in enumerate(scores) if not own[0].recalled or own[0].end_recalled is False]
+        answers = _own_answers(examples, missed, model, asking, tell)
+        successes: list[tuple[int, int] | None] = [None] * len(examples)
+        if asking.n_samples:
+            seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
+            successes = sampled_successes(examples, model, replace(asking, seed=seed))
+            tell(len(examples), "samples")
+        return rows_of(examples, candidates, scores, answers, successes)
+
+    return by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
+
+
+def by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
+    """One model's answers to a cohort; the parts that are there already are not done again.
+
+    Args:
+        cohort: The examples.
+        role: Name of the folder, and what is told: `base`, `tuned`, `tuned_elsewhere`, ...
+        source: The model.
+        how: Identifies what the rows depend on beyond the cohort, the model and the versions of the libraries.
+        work: Gives a part's rows.
+        progress: Told after each part.
+    """
+    key = digest(SCORING_VERSION, cohort.key, source.key, how, versions())
+    parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
+    notes = parts.folder / "notes.json"
+    sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
+    done = sum(size for number, size in sizes.items() if parts.has(number))
+    who, _, where = role.partition("_")
+    step = ", ".join(filter(None, (f"{who} model", where, cohort.name)))
+    progress(step, done, cohort.n)
+    for number, size in sizes.items():
+        if parts.has(number):
+            continue
+
+        def tell(some: int, within: str = "", *, before: int = done) -> None:
+            progress(f"{step}: {within}" if within else step, before + some, cohort.n)
+
+        rows = work(number, cohort.read(number), tell)
+        if not notes.exists():  # before the part: a run that finds all parts done does not load the model
+            write_json(notes, list(source.notes()))
+        parts.write(number, rows)
+        done += size
+        progress(step, done, cohort.n)
+    return Answers(parts, key, tuple(read_json(notes)) if notes.exists() else ())
+
+
+def _own_answers(
+    examples: Sequence[Example], wanted: Sequence[int], model: Model, asking: Asking, tell: Tell
+) -> list[OwnAnswer | None]:
+    """The model's own answers to the wanted examples, None to the others; told as a step of its own."""
+    answers: list[OwnAnswer | None] = [None] * len(examples)
+    step = "own answers"
+    tell(0, step)
+    for some in chunks(wanted, ANSWERS_AT_ONCE):
+        said = own_answers([examples[i] for i in some], model, asking.max_length)
+        for index, answer in zip(some, said, strict=True):
+            answers[index] = answer
+        tell(some[-1] + 1, step)
+    tell(len(examples), step)
+    return answers
+
+
+def _scores(
+    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, asking: Asking, tell: Tell
+) -> list[list[Score]]:
+    asked = [probes(example, members) for example, members in zip(examples, candidates, strict=True)]
+    if asking.option_form == "letter":
+        for example, own in zip(examples, asked, strict=True):
+            own += letter_probes(example) if example.options else []
+    scores = score((probe for own in asked for probe in own), model)
+    found = []
+    for done, own in enumerate(asked):
+        tell(done)
+        found.append([next(scores) for _ in own])
+    return found
+
+
+def rows_of(
+    examples: Sequence[Example],
+    candidates: Sequence[tuple[Candidate, ...]],
+    scores: Sequence[Sequence[Score]],
+    answers: Sequence[OwnAnswer | None],
+    successes: Sequence[tuple[int, int] | None],
+) -> list[dict[str, Any]]:
+    """Rows of `SCORES`, one an example; all arguments are parallel to `examples`."""
+    return [
+        {
+            "id": example.id,
+            "candidates": [asdict(candidate) for candidate in members],
+            "scores": [score_data(one) for one in own],
+            "answer": None if answer is None else answer.text,
+            "answer_kind": None if answer is None else answer.kind,
+            "successes": right,
+        }
+        for example, members, own, answer, right in zip(examples, candidates, scores, answers, successes, strict=True)
+    ]
+
+
+def fitting(
+    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, max_length: int | None
+) -> list[tuple[Candidate, ...]]:
+    """The candidates without those drawn ones that are too long for the model after one of the example's prompts."""
+    kept = list(candidates)
+    for index, (example, members) in enumerate(zip(examples, candidates, strict=True)):
+        prompts = [example.prompt, *(w.prompt for w in example.paraphrases if w.response == example.response)]
+        if max_length is None or max(map(room_taken, prompts)) + _longest(members) <= max_length:
+            continue  # a token is a byte at least, so it fits without a look at the tokens
+        turns = [Turn(prompt, one.text, example.template) for one in members for prompt in prompts]
+        lengths = [len(each.ids) for each in encode(turns, model.tokenizer)]
+        fits = [max(lengths[k : k + len(prompts)]) <= max_length for k in range(0, len(lengths), len(prompts))]
+        given = ("response", "option")
+        kept[index] = tuple(one for one, fit in zip(members, fits, strict=True) if fit or one.origin in given)
+    return kept
+
+
+def room_taken(prompt: Prompt) -> int:
+    """Bytes of a prompt, with ample room for what a chat template or a tokenizer adds."""
+    text = prompt if isinstance(prompt, str) else "".join(message.content for message in prompt)
+    return len(text.encode()) + (16 if isinstance(prompt, str) else 1024)
+
+
+def _longest(candidates: Sequence[Candidate]) -> int:
+    return max(len(candidate.text.encode()) for candidate in candidates)
+
+
+def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[tuple[int, int] | None]:
+    """How many of `n_samples` samples at temperature 1 begin with the response's tokens, and how many then end.
+
+    None for plain texts, which have no prompt to be sampled from.
+    """
+    items = encoded(examples, model)
+    wanted = [i for i, item in enumerate(items) if item.start > 0]
+    contexts = [items[i].ids[: items[i].start] for i in wanted]
+    room = [items[i].end - items[i].start + 1 for i in wanted]  # one token more shows whether it goes on
+    counts: list[tuple[int, int] | None] = [None] * len(examples)
+    drawn = generated(model, contexts, room, asking.max_length, samples=asking.n_samples, seed=asking.seed)
+    for index, samples in zip(wanted, drawn, strict=True):
+        own = items[index].ids[items[index].start : items[index].end]
+        counts[index] = (sum(ids[: len(own)] == own for ids in samples), sum(ids == own for ids in samples))
+    return counts
+
+
+def drawing(
+    pool: Callable[[], AnswerPool], asking: Asking, write: Callable[[Sequence[Example]], list[list[str]]] | None
+) -> Draw:
+    """Draw candidates: options, or the base's answer, other examples' answers, and an LLM's where these are too few.
+
+    Args:
+        pool: Gives the answers of other examples, which are gathered when candidates are first drawn.
+        asking: How many are wanted.
+        write: Gives wrong answers that an LLM wrote; None does without.
+    """
+    n = asking.n_distractors
+
+    def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
+        found: list[list[tuple[str, Origin]]] = [[(answer, "base")] if answer else [] for answer in answers]
+        for wrong, others in zip(found, pool().nearest(examples, 2 * n), strict=True):
+            wrong += [(text, "neighbour") for text in others]
+        drawn = [with_distractors(e, wrong, n) for e, wrong in zip(examples, found, strict=True)]
+        if write is None:
+            return drawn
+        few = [i for i, e in enumerate(examples) if e.prompt and not e.options and _drawn(drawn[i]) < n]
+        for i, written in zip(few, write([examples[i] for i in few]), strict=True):
+            drawn[i] = with_distractors(examples[i], [*found[i], *((text, "llm") for text in written)], n)
+        return drawn
+
+    return draw
+
+
+def _drawn(candidates: Sequence[Candidate]) -> int:
+    """How many count towards the number that is wanted: a base model's answer comes on top."""
+    return sum(candidate.origin in ("neighbour", "llm") for candidate in candidates)

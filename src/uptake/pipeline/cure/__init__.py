@@ -1,0 +1,1 @@
+"""`uptake cure`: a plan trained and diagnosed."""

@@ -1,0 +1,1 @@
+"""`uptake diagnose`: data, models, answers, rule, verdicts, causes, tables."""

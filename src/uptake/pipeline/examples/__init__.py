@@ -1,0 +1,1 @@
+"""The examples of a run on disk: read, checked, reworded."""

@@ -1,0 +1,1 @@
+"""`uptake prescribe`: a diagnosis to a plan."""

@@ -1,0 +1,180 @@
+"""Documents for examples: what is asked for, what comes back, and the run's own corpus and sources that are asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+from uptake.config import RunConfig
+from uptake.config.schema import LLMKnowledge
+from uptake.corpus import (
+    About,
+    Found,
+    Guard,
+    KnowledgeSource,
+    LocalCorpus,
+    Need,
+    gather,
+    guard,
+    index,
+    open_index,
+    open_sources,
+)
+from uptake.corpus.gather import NOT_ASKED, Missing
+from uptake.corpus.sources import Write
+from uptake.data import with_paraphrases
+from uptake.pipeline.examples.sources import read_rows
+from uptake.pipeline.examples.writer import written_wordings
+from uptake.types import BadRow, Document, Example
+
+REASONS = 2
+"""So many reasons of a source that failed are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An example that documents are wanted for.
+
+    Attributes:
+        id: The example's id.
+        entities: What it is about, as it is written in its question.
+        question: What it asks.
+        response: What it should be answered.
+    """
+
+    id: str
+    entities: tuple[str, ...]
+    question: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was found.
+
+    Attributes:
+        documents: By the id of the example that they are for.
+        missing: For the others why there are none.
+        notes: What the reader should know.
+        about: By the id of an example, what it asks about.
+    """
+
+    documents: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    about: Mapping[str, About] = field(default_factory=dict)
+
+
+Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]
+
+
+def from_sources(config: RunConfig, watch: Callable[[], Guard] | None = None) -> Gather | None:
+    """A search of the run's corpus and knowledge sources; None where it has neither.
+
+    The corpus is indexed under `corpus/` in the run's folder, and what sources answered is kept there, so that nothing
+    is read or asked twice.
+
+    Args:
+        config: The run.
+        watch: Gives what keeps wordings out of documents; None for that of all that the run trains and measures.
+    """
+    if config.corpus is None and not config.knowledge_sources:
+        return None
+
+    def search(wanted: Sequence[Wanted]) -> Gathered:
+        needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
+        done = gather(needs, _sources(config), watch() if watch else guard(guarded(config)), config.plan.documents)
+        documents: dict[str, dict[Document, None]] = {}
+        for found in done.found:
+            for name in found.needs:
+                documents.setdefault(name, {})[_told(found)] = None
+        why: dict[str, list[str]] = {}
+        for one in done.missing:
+            why.setdefault(one.entity, []).append(f"{one.provider} on {one.entity}: {one.reason}")
+        missing = {one.id: _reason(one, why) for one in wanted if one.id not in documents}
+        notes = _failures(done.failed)
+        if done.leaks:
+            notes.append(
+                f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"
+            )
+        return Gathered({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
+
+    return search
+
+
+def _failures(failed: Sequence[Missing]) -> list[str]:
+    """A sentence for each source that failed: for how many names, why, and for how many it was not asked any more."""
+    notes = []
+    for provider in dict.fromkeys(one.provider for one in failed):
+        own = [one for one in failed if one.provider == provider]
+        asked = Counter(one.reason for one in own if one.reason != NOT_ASKED)
+        why = "; ".join(reason for reason, _ in asked.most_common(REASONS))
+        left = len(own) - asked.total()
+        rest = f", and for {left} more names it was not asked" if left else ""
+        notes.append(
+            f"the source {provider} failed: {asked.total()} searches ({why}){rest}; a plan that is drawn up anew, once "
+            "this one is deleted, asks again"
+        )
+    return notes
+
+
+def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
+    if not one.entities:
+        return "its question names nothing"
+    told = [reason for entity in one.entities for reason in why.get(entity, ())]
+    return "; ".join(told) or f"no source knows of {', '.join(one.entities)}"
+
+
+def _told(found: Found) -> Document:
+    """A document that says where it is from without where that lies on this machine."""
+    path, colon, line = found.document.where.rpartition(":")
+    name = _file_name(path) if colon else None
+    return found.document if name is None else replace(found.document, where=f"{name}:{line}")
+
+
+@lru_cache(maxsize=1024)
+def _file_name(path: str) -> str | None:
+    """The name of a file that is here; None where there is none."""
+    return Path(path).name if Path(path).is_file() else None
+
+
+def _sources(config: RunConfig) -> list[KnowledgeSource]:
+    folder = config.output_dir / "corpus"
+    found: list[KnowledgeSource] = []
+    if config.corpus is not None:
+        index(config.corpus, folder, on_bad_row=config.on_bad_row)
+        found.append(LocalCorpus(open_index(folder)))
+    return [*found, *open_sources(config.knowledge_sources, folder / "cache", partial(_writer, seed=config.seed))]
+
+
+def _writer(section: LLMKnowledge, seed: int) -> Write:
+    from uptake.models.served import background, from_judge
+
+    return partial(background, from_judge(section, seed))
+
+
+def guarded(config: RunConfig, examples: Iterable[Example] | None = None) -> Iterator[Example]:
+    """All that is trained and measured, in all wordings that the data hold and that the judge wrote.
+
+    Args:
+        config: The run.
+        examples: All that is trained, if it has been read.
+    """
+    trained: Iterable[Example | BadRow] = chain.from_iterable(
+        read_rows(config, stage.dataset, stage.name) for stage in config.stages
+    )
+    trained = trained if examples is None else examples
+    if config.paraphrases is not None:
+        trained = with_paraphrases(trained, config.paraphrases)
+    others = [(config.heldout, "heldout"), (config.retention, "retention")]
+    measured = chain.from_iterable(read_rows(config, dataset, name) for dataset, name in others if dataset is not None)
+    for row in chain(trained, measured):
+        if isinstance(row, Example):
+            yield row
+    for number, one in enumerate(written_wordings(config.output_dir / "diagnosis" / "work"), start=1):
+        yield Example(f"wording {number} by the judge", one.prompt, one.response, "judge")

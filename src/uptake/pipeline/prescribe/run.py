@@ -1,0 +1,259 @@
+"""`uptake prescribe`: from a diagnosis to a plan on disk."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from uptake.artifacts import digest, file_digest, locked, read_json, versions
+from uptake.config import RunConfig
+from uptake.errors import UptakeError
+from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
+from uptake.pipeline.prescribe.encoding import Encoding
+from uptake.pipeline.prescribe.gathering import Gather
+from uptake.pipeline.prescribe.material import read_material, rows_of_a_step
+from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.rows import file_digests
+from uptake.prescribe import (
+    TRAINED,
+    TRAINERS,
+    Budget,
+    Export,
+    Terms,
+    asked_for,
+    changed,
+    found_plan,
+    kind_of,
+    plan,
+    read_plan,
+    refuse_changed,
+    require_rows,
+    write_plan,
+)
+from uptake.remedies import Options
+from uptake.types import Plan
+
+PLAN_VERSION = 5
+"""Part of the key of a plan: raised when the same input comes to give another one."""
+
+
+_READ = ("general", "corpus", "paraphrases", "heldout", "retention")
+"""Data sets beside the stages' that a plan depends on: what is measured is kept out of documents."""
+
+_WITHOUT_EFFECT: Any = {
+    **dict.fromkeys((*_READ, "chat_template", "model_name_or_path", "output_dir"), True),
+    "stages": {"__all__": {"dataset"}},
+    "gate": True,
+    "judge": True,
+    "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
+}
+"""Keys of a run that say nothing about its plan, or where something lies of which the content is digested.
+
+Which server a source is asked from does.
+"""
+
+
+@dataclass(frozen=True)
+class Prescribed:
+    """A plan on disk.
+
+    Attributes:
+        folder: Where it lies.
+        plan: What it says.
+        found: It was there already, made from the very same.
+    """
+
+    folder: Path
+    plan: Plan
+    found: bool
+
+
+def prescribe_run(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] = "base",
+    unsafe: bool = False,
+    world_size: int | None = None,
+    gather: Gather | None = None,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """Draw up the plan of a diagnosed run and write it.
+
+    Args:
+        config: The run.
+        start: `base`: train everything again. `tuned`: repair the tuned model.
+        unsafe: Whether examples may go out.
+        world_size: Processes that will train together; None for as many as trained the run.
+        gather: Finds documents; None searches the run's corpus and knowledge sources.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
+    """
+    diagnosis = read_diagnosis(config.output_dir)
+    processes = world_size or processes_of(config)
+    tuned = diagnosed_model(config, diagnosis)
+    require_alike(config, tuned)
+    folder = config.output_dir / "plan"
+    with locked(config.output_dir / ".plan"), _uncollected():
+        key = key_of(
+            config,
+            diagnosis,
+            [start, unsafe, processes, config.model_name_or_path, tuned if start == "tuned" else None],
+        )
+        if (known := found_plan(folder, key)) is not None:
+            return Prescribed(folder, known, True)
+        refuse_changed(folder)
+        encoding = Encoding.of(config)
+        material, findings = read_material(config, diagnosis, encoding, gather, processes_of(config), progress)
+        terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
+        if start == "tuned":
+            terms = replace(terms, model=tuned)
+        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
+        if not drawn.sft:
+            raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
+        asked = {"start": start, "unsafe": unsafe, "processes": processes}
+        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
+        return Prescribed(folder, drawn, False)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's collector of cycles.
+
+    All records of a plan live until it is written, and it would walk through them again and again: a quarter of the
+    time of a large plan.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:
+    """How a plan from the base is drawn up for a run."""
+    return Terms(
+        start="base",
+        model=config.model_name_or_path,
+        step=rows_of_a_step(encoding.last) * processes,
+        reading=config.plan.reading,
+        augmented=config.plan.augmented,
+        readings=config.plan.readings,
+        protection=config.plan.protection,
+        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        training=encoding.training,
+        peft=config.peft,
+        seed=config.seed,
+    )
+
+
+def plan_to_apply(
+    config: RunConfig,
+    *,
+    start: Literal["base", "tuned"] | None = None,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prescribed:
+    """The plan that a run is cured by: the one that is there, drawn up anew if its input has changed, or a new one.
+
+    Args:
+        config: The run.
+        start: As in `prescribe_run`; None for what the plan that is there was asked for, else `base`.
+        unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for
+            or other trainers' files alone were changed.
+    """
+    folder = config.output_dir / "plan"
+    asked = asked_for(folder)
+    if asked is None:
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
+    same = start in (None, asked.start) and (asked.unsafe or not unsafe)
+    if same:
+        require_rows(folder)
+    if same and (paths := changed(folder)):
+        _require_read(folder, paths)
+        return Prescribed(folder, read_plan(folder), True)
+    return prescribe_run(
+        config,
+        start=start or asked.start,
+        unsafe=unsafe or asked.unsafe,
+        world_size=asked.processes,
+        progress=progress,
+    )
+
+
+def _require_read(folder: Path, paths: Sequence[Path]) -> None:
+    """Refuse changes by hand that would change nothing: those to other trainers' files alone."""
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    if set(names).isdisjoint(TRAINED) and (others := [name for name in names if name.split("/")[0] in TRAINERS]):
+        raise UptakeError(
+            f"{folder / others[0]} was changed, and `uptake cure` does not read it",
+            expected=f"changes in {', '.join(TRAINED)}",
+            fix="make the change there and take this one back, or train with that trainer",
+        )
+
+
+def processes_of(config: RunConfig) -> int:
+    """How many processes trained the last stage.
+
+    Raises:
+        UptakeError: The manifest that training wrote is damaged.
+    """
+    path = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
+    if not path.exists():
+        return 1
+    fix = f"bring it back, or delete {path.parent} and run `uptake train run.yaml`"
+    manifest = read_json(path, fix=fix)
+    found = manifest.get("processes") if isinstance(manifest, dict) else None
+    if not isinstance(found, int) or found < 1:
+        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
+    return found
+
+
+def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+    """Identifies all that a plan depends on but the base, by content, so that a run may be moved.
+
+    Args:
+        config: The run.
+        diagnosis: What was found out about it.
+        chosen: What else it depends on, the base among it.
+    """
+    data = {stage.name: file_digests(stage.dataset) or stage.dataset for stage in config.stages}
+    others = {name: file_digests(one) or one for name in _READ if (one := getattr(config, name))}
+    template = None if config.chat_template is None else file_digest(config.chat_template)
+    options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, versions())
+
+
+def _export(config: RunConfig, encoding: Encoding, folder: Path, drawn: Plan) -> Export:
+    """What the trainers' settings are made from."""
+    adapted = drawn.start == "tuned" and drawn.peft is not None
+    template = config.chat_template
+    return Export(
+        model=_seen(config.model_name_or_path if adapted else drawn.model, folder),
+        adapter=_seen(drawn.model, folder) if adapted else None,
+        revision=config.revision if drawn.start == "base" or adapted else None,
+        max_length=encoding.max_length,
+        kind=kind_of(drawn.sft),
+        eos=encoding.tokenizer.eos_token or "",
+        dtype="float32" if config.dtype == "auto" else config.dtype,
+        attn_implementation=config.attn_implementation,
+        chat_template=None if template is None else _seen(str(template), folder),
+    )
+
+
+def _seen(name: str, folder: Path) -> str:
+    """A model or file as it is named in `folder`; a hub id stays what it is."""
+    return Path(os.path.relpath(name, folder)).as_posix() if Path(name).exists() else name

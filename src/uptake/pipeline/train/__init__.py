@@ -1,0 +1,1 @@
+"""`uptake train`: stages planned, trained, recorded."""

@@ -1,0 +1,175 @@
+"""A stage's data set on its way to rows of tokens, each with its name in the ledger; what cannot be used is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uptake.artifacts import chunks, digest, file_digest
+from uptake.artifacts.tables import prompt_as_data
+from uptake.config import RunConfig, Stage
+from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
+from uptake.errors import UptakeError
+from uptake.pipeline.examples.sources import read_rows
+from uptake.pipeline.progress import Progress
+from uptake.types import BadRow, Example
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from uptake.models.training.rows import Row
+
+_AT_ONCE = 1024
+
+_NAME = 80
+"""So many characters of an example's name are shown in a message."""
+
+
+def file_digests(dataset: str) -> dict[str, str]:
+    """The digest of each file of a data set, by name; empty for one of the hub."""
+    path = Path(dataset)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    return {file.name: file_digest(file) for file in files if file.is_file()}
+
+
+class Reading:
+    """The rows of a stage.
+
+    Attributes:
+        bad_rows: What cannot be used, or of which nothing is left to learn.
+        key: Identifies what is trained: ids, prompts and responses, in their order.
+        n: How many rows there are.
+        cut: How many of them are longer than `max_length` and lose their end (or, as set, their beginning).
+
+    Args:
+        config: The run.
+        stage: The stage.
+        tokenizer: The run's tokenizer.
+        settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
+        taken: What each name in the ledger stands for so far; grows with the stages.
+        given: The stage's examples; None reads its data set.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        stage: Stage,
+        tokenizer: Any,
+        settings: Mapping[str, Any],
+        taken: dict[str, str],
+        given: Sequence[Example] | None = None,
+    ) -> None:
+        self.given = given
+        self.config, self.stage, self.tokenizer, self.settings, self.taken = config, stage, tokenizer, settings, taken
+        self.bad_rows: list[BadRow] = []
+        self.key, self.n, self.cut = "", 0, 0
+
+    def table(self, progress: Progress) -> pa.Table:
+        """The rows; bad rows, cut ones and the content's digest are known afterwards.
+
+        Raises:
+            UptakeError: There are bad rows and they are not to be skipped, or there is nothing else.
+        """
+        from uptake.models.training.rows import table
+
+        step = f"reading {self.stage.name}"
+        progress(step, 0, None)
+        rows = table(self._told(step, progress))
+        progress(step, self.n, self.n)
+        if self.bad_rows and (self.config.on_bad_row == "error" or self.n == 0):
+            error = bad_rows_error(self.bad_rows, usable=self.n)
+            if self.given is None:
+                raise error
+            raise UptakeError(error.problem, fix="mend these rows of the plan, or take them out of it")
+        return rows
+
+    def _told(self, step: str, progress: Progress) -> Iterator[Row]:
+        for some in chunks(self._rows(), _AT_ONCE):
+            yield from some
+            progress(step, self.n, None)
+
+    def _rows(self) -> Iterator[Row]:
+        read: Iterable[Example | BadRow] = read_rows(self.config, self.stage.dataset, self.stage.name)
+        for some in chunks(read if self.given is None else self.given, _AT_ONCE):
+            usable = [row for row in some if isinstance(row, Example)]
+            encoded = iter(encoded_or_why(usable, self.tokenizer))
+            for row in some:
+                one = row if isinstance(row, BadRow) else self._row(row, next(encoded))
+                if isinstance(one, BadRow):
+                    self.bad_rows.append(one)
+                else:
+                    yield one
+
+    def _row(self, example: Example, encoded: Encoded | str) -> Row | BadRow:
+        from uptake.models.training.rows import NOT_TRAINED, Row
+
+        if isinstance(encoded, str):
+            return _bad(example, encoded)
+        fitted = fit(encoded, self.settings)
+        if isinstance(fitted, str):
+            return _bad(example, fitted)
+        ids, start = fitted
+        labels = [NOT_TRAINED] * start + ids[start:]
+        self.n, self.cut = self.n + 1, self.cut + (len(ids) < len(encoded.ids))
+        content = _content(example)
+        self.key = digest(self.key, example.id, content)
+        return Row(_name(example, content, self.taken), ids, labels)
+
+
+def _bad(example: Example, reason: str) -> BadRow:
+    name = example.id if len(example.id) <= _NAME else f"{example.id[: _NAME - 3]}..."
+    return BadRow(example.file or example.source, example.line, f"example {name}: {reason}")
+
+
+def _content(example: Example) -> str:
+    template, extra = dict(example.template), dict(example.response_extra)
+    return digest(prompt_as_data(example.prompt), example.response, template, extra)
+
+
+def _name(example: Example, content: str, taken: dict[str, str]) -> str:
+    """The example's name in the ledger: its id, with the stage behind it where an earlier stage means another by it."""
+    name = example.id
+    while taken.setdefault(name, content) != content:
+        name = f"{name}@{example.stage}"
+    return name
+
+
+def fit(encoded: Encoded, settings: Mapping[str, Any]) -> tuple[list[int], int] | str:
+    """The tokens of a row as it is trained, and where those begin that are learned; or why none is left to learn.
+
+    Args:
+        encoded: The whole example.
+        settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
+    """
+    whole, limit = encoded.ids, settings["max_length"]
+    start = encoded.start if settings.get("completion_only_loss", True) is not False else 0
+    ids = whole
+    if limit is not None and len(whole) > limit:
+        at_end = settings.get("truncation_mode") == "keep_end"
+        ids, start = (whole[-limit:], max(0, start - len(whole) + limit)) if at_end else (whole[:limit], start)
+    if max(1, start) < len(ids):  # the first token is predicted from nothing
+        return ids, start
+    why = (
+        f"its {len(whole)} tokens are cut to max_length, {limit}" if len(ids) < len(whole) else "it has too few tokens"
+    )
+    return f"nothing of its response is left to learn: {why}"
+
+
+def encoded_or_why(examples: Sequence[Example], tokenizer: Any) -> list[Encoded | str]:
+    """Encode examples; one that the chat template refuses gives the reason instead."""
+    from jinja2 import TemplateSyntaxError
+
+    turns = [Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples]
+    try:
+        return [*encode(turns, tokenizer)]
+    except TemplateError as error:
+        if isinstance(error.__cause__, TemplateSyntaxError):  # no row is to blame for it
+            raise UptakeError(
+                f"the chat template is no Jinja template: line {error.__cause__.lineno}: {error.__cause__.message}",
+                expected="a template that can be read",
+                fix="mend it, or give another one with `--chat_template FILE`",
+            ) from error
+        if len(turns) == 1:
+            return [error.problem]
+        return [one for example in examples for one in encoded_or_why([example], tokenizer)]

@@ -1,0 +1,241 @@
+"""What a former run has done of a stage, and whether that was made from just what this run would make it from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from uptake.artifacts import digest, file_digest, finite, read_json
+from uptake.config import RunConfig
+from uptake.config.schema import is_secret
+from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.pipeline.train.stage_plan import StagePlan
+
+WITHOUT_EFFECT = (
+    "dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory", "dataloader_prefetch_factor",
+    "ddp_timeout", "debug", "disable_tqdm", "hub_", "log_", "logging_", "project", "push_to_hub", "report_to",
+    "run_name", "save_", "skip_memory_metrics", "trackio_", "use_cpu",
+)  # fmt: skip
+"""What the names of settings begin with that may change between a killed run and the one that goes on.
+
+`use_cpu` is told by the device.
+"""
+
+_FILES = ("accelerator_config", "deepspeed", "fsdp_config")
+"""Settings that may be the path of a file."""
+
+_OF_EACH: Mapping[str, type | tuple[type, ...]] = {
+    "stage": str, "start": dict, "data": dict, "settings": dict, "peft": (dict, type(None)), "processes": int,
+}  # fmt: skip
+_OF_FINISHED: Mapping[str, type | tuple[type, ...]] = {
+    "examples": int, "steps": int, "model": str, "loss_start": (float, int, type(None)),
+    "loss_end": (float, int, type(None)), "recalled": (float, int, type(None)),
+}  # fmt: skip
+
+
+def with_state(found: StagePlan, former: StagePlan | None) -> StagePlan:
+    """The plan, and what of it a former run has done.
+
+    Raises:
+        UptakeError: That was made from something else, is damaged, or something else lies in its place.
+    """
+    work = found.job.work
+    _require_places(found)
+    if found.folder.exists():
+        _require_former(former, found.folder)
+        there = finished_manifest(found.folder)
+        _require_same(found, there, former, found.folder)
+        _require_model(found.folder)
+        return replace(found, finished=True, done_steps=there["steps"])
+    if former is not None and former.finished:
+        _require_trained(former.folder)
+    if not any((work / "checkpoints").glob("checkpoint-*")):
+        return found
+    return _going_on(found, former)
+
+
+def finished_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a stage that is trained.
+
+    Raises:
+        UptakeError: It is missing or damaged.
+    """
+    return _manifest(folder, {**_OF_EACH, **_OF_FINISHED})
+
+
+def model_digest(folder: Path) -> str:
+    """Identifies a trained model: the bytes of its weights, configuration and tokenizer."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    own = ("README.md", "manifest.json")
+    return digest([[path.name, file_digest(path)] for path in files if path.name not in own])
+
+
+def require_ledgers(config: RunConfig, plans: Sequence[StagePlan]) -> None:
+    """See that the ledger, which is read when a stage is trained, can be read, and has what a killed run had done.
+
+    Raises:
+        UptakeError: A part of it is damaged, or missing.
+    """
+    if config.ledger == "off" or all(found.finished for found in plans):
+        return
+    from uptake.artifacts.ledger_files import lacking, unreadable
+
+    anew = [found.stage for found in plans if not found.finished and not found.done_steps]
+    for stage, wrong in unreadable(config.output_dir):
+        if stage not in anew:  # those are emptied before they are trained
+            raise UptakeError(
+                f"the ledger of the stage {stage!r} is damaged: {wrong}",
+                fix=f"delete {config.output_dir / 'ledger' / stage}{_and_trained(config, stage)}",
+            )
+    for found in plans:
+        if not found.finished and found.done_steps:
+            missing = lacking(config.output_dir, found.stage, found.done_steps, found.identity["processes"])
+            if missing is not None:
+                raise UptakeError(
+                    f"the ledger of the stage {found.stage!r} is not complete: {missing}",
+                    expected=f"what was recorded in the {found.done_steps} steps from which the stage goes on",
+                    fix=f"bring it back, or delete {found.job.work}: the same command begins the stage again",
+                )
+
+
+def _and_trained(config: RunConfig, stage: str) -> str:
+    train = config.output_dir / "train"
+    paths = [str(path) for path in (train / stage, train / f".{stage}.work") if path.exists()]
+    return f" and {' and '.join(paths)}: the same command begins the stage again" if paths else ""
+
+
+def with_effect(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the weights depend on; of a file that one names, what is in it, not where it lies."""
+    kept = {name: value for name, value in settings.items() if not name.startswith(WITHOUT_EFFECT)}
+    for name, value in kept.items():
+        if name in _FILES and isinstance(value, str) and Path(value).is_file():
+            kept[name] = {"file": Path(value).name, "digest": file_digest(Path(value))}
+    return kept
+
+
+def _require_former(former: StagePlan | None, folder: Path) -> None:
+    if former is not None and not former.finished:
+        raise UptakeError(
+            f"{folder} is there, but the stage {former.stage!r}, from which it was trained, is not finished",
+            expected="the stages one after the other",
+            fix=f"delete {folder} as well, or choose another --output_dir",
+        )
+
+
+def _require_places(found: StagePlan) -> None:
+    """Refuse what cannot be a stage's folder now, and not when it is trained."""
+    for path, link in ((found.folder, True), (found.job.work, False)):
+        if os.path.lexists(path) and (not path.is_dir() or (path.is_symlink() and not link)):
+            what = "a link" if path.is_symlink() else "no folder"
+            raise UptakeError(f"{path} is {what}", expected="a folder, or nothing", fix=f"delete {path}, or move it")
+
+
+def _manifest(folder: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    why, there = "", None
+    try:
+        there = read_json(path)
+    except UptakeError as error:
+        why = error.problem
+    if isinstance(there, dict):
+        wrong = [name for name, kind in wanted.items() if name not in there or not isinstance(there[name], kind)]
+        why = f"{path} lacks {', '.join(wrong)}, or they are of a wrong type" if wrong else ""
+    elif not why:
+        why = f"{path} is no JSON object"
+    if why or not isinstance(there, dict):
+        raise UptakeError(
+            f"what was trained in {folder} cannot be told: {why}",
+            expected="the manifest that training wrote",
+            fix=f"bring it back, or delete {folder}: the same command trains the stage again",
+        )
+    return there
+
+
+def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
+    """The plan from the last whole checkpoint; one that is whole is never deleted without being asked."""
+    from uptake.models.training.checkpoints import any_written, damaged, steps_of
+
+    work = found.job.work
+    if not any_written(work / "checkpoints"):
+        return found
+    there = _manifest(work, _OF_EACH)
+    processes = there["processes"]
+    if checkpoint := found.job.checkpoint(processes):
+        _require_former(former, work)
+        _require_same(found, there, former, work)
+        return replace(found, done_steps=steps_of(checkpoint))
+    if wrong := damaged(work / "checkpoints", processes):
+        raise UptakeError(
+            f"no checkpoint in {work} can be gone on from: {wrong}",
+            expected="a whole checkpoint",
+            fix=f"bring it back, or delete {work}: the same command begins the stage again",
+        )
+    return found
+
+
+def _require_model(folder: Path) -> None:
+    """A finished stage has its weights and its configuration; whether they are its own is asked where one starts."""
+    from uptake.models.training.checkpoints import unreadable_weights
+
+    wrong = unreadable_weights(folder)
+    configs = ("config.json", "adapter_config.json")
+    if wrong is None and not any((folder / name).exists() for name in configs):
+        wrong = "its config.json is missing"
+    if wrong is not None:
+        _refuse_model(folder, wrong)
+
+
+def _require_trained(folder: Path) -> None:
+    """The model that the next stage starts from is the one that was trained."""
+    try:
+        now = model_digest(folder)
+    except OSError as error:
+        _refuse_model(folder, error.strerror or str(error))
+    trained = finished_manifest(folder)["model"]
+    if now != trained:
+        _refuse_model(folder, f"the digest of its files is {now}, and was {trained}")
+
+
+def _refuse_model(folder: Path, wrong: str) -> None:
+    raise UptakeError(
+        f"the model in {folder} is not the one that was trained: {wrong}",
+        expected="its files as they were written",
+        fix=f"bring them back, or delete {folder} and the folders of the stages after it",
+    )
+
+
+def _require_same(found: StagePlan, there: Mapping[str, Any], former: StagePlan | None, folder: Path) -> None:
+    """A stage must have been trained from the same, and from just the model that now lies where it starts."""
+    new, old = ({name: side.get(name) for name in found.identity} for side in (found.identity, there))
+    differing = list(_differences(finite(new), finite(old), ""))  # JSON has no infinities
+    if former is not None and not differing:
+        model = finished_manifest(former.folder)["model"]
+        if there.get("start_model") != model:
+            differing.append(f"the model of {former.stage}: got {model}, expected {there.get('start_model')}")
+    if differing:
+        unfinished = folder == found.job.work
+        again = f"delete {folder}" + (", and the stage begins again" if unfinished else " and the stages after it")
+        fix = f"choose another --output_dir, or {again}"
+        if [one.split(":")[0] for one in differing] == ["processes"]:
+            fix = f"start it with {old['processes']} process(es), or {fix}"
+        raise UptakeError(
+            f"the stage {found.stage!r} was {'begun' if unfinished else 'trained'} in {folder} from something else:\n"
+            + "\n".join(f"  {one}" for one in differing),
+            expected="what it was trained from, so that the result stays what it says it is",
+            fix=fix,
+        )
+
+
+def _differences(new: Mapping[str, Any], old: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for name in sorted(new.keys() | old.keys()):
+        one, other = new.get(name), old.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differences(one, other, f"{prefix}{name}.")
+        elif one != other and digest(one) != digest(other):
+            shown = ("(not shown)", "(not shown)") if is_secret(name) else (one, other)
+            yield f"{prefix}{name}: got {shown[0]}, expected {shown[1]}"

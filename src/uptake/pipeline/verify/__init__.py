@@ -1,0 +1,1 @@
+"""`uptake verify`: randomised arms, trained and measured."""

@@ -1,0 +1,204 @@
+"""What the model of an arm is asked: the run's own examples in all wordings, judged as the diagnosis judged them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from uptake.artifacts import digest
+from uptake.artifacts.tables import example_row
+from uptake.config import RunConfig
+from uptake.detect import Calibration, Rule, Settings, judge
+from uptake.detect.criteria import plain_rule
+from uptake.detect.judge import prompt_text
+from uptake.errors import UptakeError
+from uptake.pipeline.diagnose.ask import detection
+from uptake.pipeline.diagnosis import Diagnosis
+from uptake.pipeline.examples.check import token_check
+from uptake.pipeline.examples.datasets import datasets
+from uptake.pipeline.examples.sources import Reworded
+from uptake.pipeline.examples.writer import open_writer
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.verify.cells import Measured
+from uptake.probe import letter_probes, option_candidates, probes
+from uptake.score import score
+from uptake.types import Candidate, Example, Finding, Probe
+
+if TYPE_CHECKING:
+    from uptake.models.scoring.lazy import Lazy
+
+MOST = 1000
+"""Examples of the retention set, and learned ones of earlier stages and of the last, that are asked about at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An example that is asked about.
+
+    Attributes:
+        example: With its held-out wordings.
+        kind: As in `Measured`.
+        candidates: What its response is compared with; the response alone where it is to be recalled.
+    """
+
+    example: Example
+    kind: Literal["flagged", "learned", "earlier", "retention"]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What every arm's model is asked.
+
+    Attributes:
+        items: Flagged examples, learned ones, and those that must not get worse.
+        rule: What the diagnosis asked for.
+        settings: How it judged.
+        config: The run: how models are loaded.
+        base: Fingerprint of the base that every arm is trained from.
+    """
+
+    items: tuple[Item, ...]
+    rule: Rule
+    settings: Settings
+    config: RunConfig
+    base: str
+
+    @property
+    def key(self) -> str:
+        """Identifies what is asked, and of whose children."""
+        told = [[{**example_row(one.example), "file": None, "line": None}, one.kind] for one in self.items]
+        return digest(self.base, told)
+
+    def measure(self, model: Path, progress: Progress) -> Iterator[Measured]:
+        """Ask one model.
+
+        The rule is that of the diagnosis. What must not get worse is asked for no end and no threshold: its data may
+        not have been trained on, as in the diagnosis' own comparison of base and tuned model.
+
+        Args:
+            model: Full weights, or an adapter on the run's model.
+            progress: Told of the examples.
+        """
+        from uptake.models.places.place import LoadSettings
+        from uptake.models.scoring.lazy import Lazy
+
+        config = self.config
+        names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
+        template = None if config.chat_template is None else config.chat_template.read_text(encoding="utf-8")
+        given = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=template)
+        lazy = Lazy.find(str(model), given, base=config.model_name_or_path)
+        asked = [self._probes(one) for one in self.items]
+        scores = score((probe for some in asked for probe in some), lazy.load())
+        progress("asking", 0, len(asked))
+        for done, (one, some) in enumerate(zip(self.items, asked, strict=True), start=1):
+            rule = plain_rule(self.settings) if one.kind == "retention" else self.rule
+            calibration = Calibration(rule, "", "", None, None, None)
+            judged = judge(one.example, [next(scores) for _ in some], None, calibration, self.settings)
+            yield Measured(one.example.id, one.example.stage, one.kind, judged.learned, _held_out(judged))
+            progress("asking", done, len(asked))
+        lazy.release()
+
+    def _probes(self, item: Item) -> list[Probe]:
+        made = probes(item.example, item.candidates)
+        if self.config.option_form == "letter" and item.example.options:
+            made += letter_probes(item.example)
+        return made
+
+
+def _held_out(judged: Finding) -> float | None:
+    """The share of the held-out wordings that pass; None without any."""
+    n = judged.evidence.get("held_out_n")
+    return None if not n else 1 - float(judged.evidence["held_out_failed"]) / float(n)
+
+
+def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
+    """Read what is asked: all flagged examples, and of the others as many as `MOST` says, drawn with the run's seed.
+
+    Args:
+        config: The run.
+        diagnosis: What was found out about it.
+
+    Raises:
+        UptakeError: The data are not those that were diagnosed, or the retention set has an example of a stage.
+    """
+    base = _base(config)
+    train, retention = _examples(config, diagnosis, base)
+    if twice := next((one for one in retention if (one.id, one.stage) in train), None):
+        raise UptakeError(
+            f"the stage {twice.stage!r} and the retention set both have an example {twice.id!r}",
+            expected="examples that can be told apart by id and stage",
+            fix=f"give it another id in {config.retention}",
+        )
+    last = config.stages[-1].name
+    draw = Random(config.seed)
+    flagged: list[Item] = []
+    kept: dict[Literal["learned", "earlier"], list[Item]] = {"learned": [], "earlier": []}
+    for finding in diagnosis:
+        example = train.get((finding.id, finding.stage))
+        if example is None or (prompt_text(example.prompt), example.response) != (finding.prompt, finding.response):
+            raise UptakeError(
+                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
+                expected="the data that were diagnosed",
+                fix="run `uptake diagnose` again",
+            )
+        if not finding.learned:
+            flagged.append(Item(example, "flagged", _candidates(example, finding)))
+        else:
+            kind: Literal["learned", "earlier"] = "learned" if finding.stage == last else "earlier"
+            kept[kind].append(Item(example, kind, _candidates(example, finding)))
+    others = [Item(one, "retention", option_candidates(one)) for one in retention]
+    items = [*flagged, *(one for some in (*kept.values(), others) for one in _some(some, draw))]
+    rule = diagnosis.rule()
+    return Questions(tuple(items), rule, detection(config), config, base.fingerprint)
+
+
+def _some(items: Sequence[Item], draw: Random) -> Sequence[Item]:
+    if len(items) <= MOST:
+        return items
+    return [items[place] for place in sorted(draw.sample(range(len(items)), MOST))]
+
+
+def _candidates(example: Example, finding: Finding) -> tuple[Candidate, ...]:
+    """Those of the diagnosis, where they count."""
+    if finding.evidence["criterion"] == "recall":
+        return (Candidate(example.response, "response"),)
+    return tuple(Candidate(one["text"], one["origin"]) for one in finding.evidence["candidates"])
+
+
+def _base(config: RunConfig) -> Lazy:
+    from uptake.models.places.place import LoadSettings
+    from uptake.models.scoring.lazy import Lazy
+
+    template = None if config.chat_template is None else config.chat_template.read_text(encoding="utf-8")
+    settings = LoadSettings(
+        revision=config.revision, trust_remote_code=config.trust_remote_code, chat_template=template
+    )
+    return Lazy.find(config.model_name_or_path, settings)
+
+
+def _examples(
+    config: RunConfig, diagnosis: Diagnosis, base: Lazy
+) -> tuple[dict[tuple[str, str], Example], list[Example]]:
+    """The training examples with all held-out wordings, and the retention set, without what no model can be asked."""
+    limits = [limit for limit in (config.max_length, base.max_length) if limit is not None]
+    check = token_check([base.tokenizer], min(limits, default=None), config.option_form)
+    writer = open_writer(config, diagnosis.folder / "work")
+    reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
+    train: dict[tuple[str, str], Example] = {}
+    retention: dict[str, Example] = {}
+    for name, rows in datasets(config, reworded):
+        if name == "heldout":
+            continue
+        for row in rows:
+            if not isinstance(row, Example):
+                continue  # told by the diagnosis
+            if name == "train":
+                train[row.id, row.stage] = row
+            else:
+                retention[row.id] = row
+    others = [one for one in retention.values() if one.prompt]  # a text is not recalled, now or later
+    return train, [one for one, fault in zip(others, check(others), strict=True) if fault is None]

@@ -1,0 +1,190 @@
+"""`uptake verify`: from a diagnosis to randomised arms, each a plan of the same cost, and from these to a verdict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uptake.config import RunConfig
+from uptake.errors import UptakeError
+from uptake.pipeline.cure.applying import apply
+from uptake.pipeline.diagnosis import read_diagnosis
+from uptake.pipeline.prescribe.run import key_of, processes_of
+from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
+from uptake.pipeline.verify.cells import Arm, Experiment, Measured, Treatment, matched_of, verify
+from uptake.pipeline.verify.eligibility import eligible
+from uptake.pipeline.verify.measuring import Questions, questions
+from uptake.prescribe import FOR_CAUSE
+from uptake.prescribe.equal_cost import Spent
+from uptake.types import Key, Plan
+from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
+
+VERIFY_VERSION = 4
+"""Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
+
+APART = (
+    "data_conflict: examples that contradict each other stay, in batches of their own, which hides a contradiction and "
+    "mends none; with --unsafe the one that is judged wrong goes out"
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment that can be run, and what it will cost.
+
+    Attributes:
+        experiment: Its arms.
+        config: The run.
+        drawing: How the plans of arms are drawn up.
+        cost: The training tokens of every arm but `nothing`, to within one text and one row.
+        own: By arm that treats, what its plan costs before it is filled up.
+        plain: Training tokens of the run's own fine-tuning.
+        asked: What every model is asked.
+    """
+
+    experiment: Experiment
+    config: RunConfig
+    drawing: Drawing
+    cost: Spent
+    own: Mapping[str, Spent]
+    plain: int
+    asked: Questions
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the experiment could not even show a remedy that mends everything."""
+        return too_few(matched_of(self.experiment), len(self.experiment.seeds))
+
+    def plan_of(self, arm: str, seed: int) -> Plan:
+        """What an arm trains: the same for all arms with one seed, but for what its own items get."""
+        return self.drawing.own(arm, seed) if arm == NOTHING else self.drawing.filled(arm, seed, self.cost)
+
+    def run(self, progress: Progress = lambda step, done, total: None) -> dict[str, Any] | None:
+        """Train and measure what is not done yet, then write `verdict/` in the run's folder.
+
+        Args:
+            progress: Told of the arms, and of the steps and questions of each.
+
+        Returns:
+            The content of `verdict.json`; None while other processes are at work.
+
+        Raises:
+            UptakeError: An arm cannot be trained, or a place cannot be written.
+        """
+        cell = ""
+
+        def tell(step: str, done: int, total: int | None) -> None:
+            progress(f"{cell}: {step}", done, total)
+
+        def train(arm: Arm, seed: int, folder: Path) -> Path:
+            nonlocal cell
+            cell = f"{arm.name}, seed {seed}"
+            return apply(self.plan_of(arm.name, seed), self.config, folder, seed=seed, progress=tell)
+
+        def measure(model: Path) -> Iterator[Measured]:
+            return self.asked.measure(model, tell)
+
+        folder = self.config.output_dir / "verdict"
+        return verify(self.experiment, folder, train_arm=train, measure=measure, progress=progress)
+
+
+def prepare(
+    config: RunConfig,
+    *,
+    matrix: bool = False,
+    seeds: int = 3,
+    unsafe: bool = False,
+    progress: Progress = lambda step, done, total: None,
+) -> Prepared:
+    """Randomise what was not learned (see `eligible`), draw up the arms and count what they cost; nothing is trained.
+
+    Args:
+        config: A diagnosed run.
+        matrix: All remedies on all causes, and an arm that gets nothing, beside the placebo.
+        seeds: Trainings of each arm, with the run's seed, the next, ...
+        unsafe: Whether examples may go out.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: There is no diagnosis, it is not of these data or is replaced meanwhile, or nothing can be
+            randomised.
+    """
+    _require_one_process()
+    diagnosis = read_diagnosis(config.output_dir)
+    require_alike(config, diagnosed_model(config, diagnosis))
+    digest = diagnosis.digest()
+    asked = questions(config, diagnosis)
+    reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
+    part = eligible(diagnosis, reworded)
+    if matrix:
+        assigned = assign_to_remedies(part.flagged, FOR_CAUSE, config.seed)
+    else:
+        assigned = assign(part.flagged, ("matched", CONTROL), config.seed)
+    every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
+    treating = [arm for arm in every if _of(assigned, arm)]
+    given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
+    drawing, names = drawing_of(config, diagnosis, given, part.flagged, unsafe, progress)
+    plans = {arm: drawing.own(arm, config.seed) for arm in treating}
+    cost = Spent(0, 0)
+    for drawn in plans.values():
+        cost = cost.or_more(Spent.of(drawn))
+    arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating]
+    arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
+    if matrix:
+        arms.append(Arm(NOTHING, {}))
+    apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
+    told = (f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)
+    experiment = Experiment(
+        arms=tuple(arms),
+        assigned=assigned,
+        seeds=tuple(config.seed + number for number in range(seeds)),
+        design=Design(FOR_CAUSE, part.primary, CONTROL),
+        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned]),
+        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
+        diagnosis=digest,
+    )
+    if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
+        raise UptakeError("the diagnosis was replaced while it was read", fix="give the same command again")
+    own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
+    return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
+
+
+def _require_one_process() -> None:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UptakeError(
+            "several processes that train together were started",
+            expected="one process a device: each takes arms that no other one is at",
+            fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
+        )
+
+
+def _of(assigned: tuple[Assigned, ...], arm: str) -> dict[Key, Assigned]:
+    return {(one.id, one.stage): one for one in assigned if one.arm == arm}
+
+
+def _remedy(one: Assigned) -> str:
+    return FOR_CAUSE[one.cause] if one.arm == "matched" else one.arm
+
+
+def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:
+    """An arm, with what its plan spends on each item."""
+    tokens = _tokens(drawn)
+    treated = {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
+    gone = {name for edit in drawn.edits if edit.action == "drop" for name in edit.others}
+    return Arm(name, treated, frozenset(key for key, own in names.items() if own in gone))
+
+
+def _tokens(drawn: Plan) -> dict[str, float]:
+    """By example, the training tokens that a plan spends on it; the general text beside its documents counts."""
+    spent: dict[str, float] = {}
+    read = drawn.cost.documents
+    for edit in drawn.edits:
+        times = (read + drawn.cost.general) / read if edit.action == "read" and read else 1.0
+        for name in edit.examples:
+            spent[name] = spent.get(name, 0.0) + (edit.tokens or 0) * times / len(edit.examples)
+    return spent

@@ -1,0 +1,1 @@
+"""Why examples were not learned: what is known of each, gathered into its case."""

@@ -1,0 +1,226 @@
+"""The cases of the examples that were not learned: everything that is known about each, put together in one pass.
+
+What the models are asked beyond a diagnosis's own scores is written in parts like these, so that a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import repeat
+from statistics import fmean
+
+from uptake.causes import Case, Rival, Said, Source
+from uptake.detect.reading import Normalisation
+from uptake.pipeline.asking.answers import Answer, Answers
+from uptake.pipeline.asking.elsewhere import RIVALS, More
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
+from uptake.pipeline.why.contradictions import Contradictions
+from uptake.pipeline.why.learning import Curves
+from uptake.probe import Embed, question
+from uptake.types import Example, Finding
+
+NO_BASE = "the base model is not given (--base, or model_name_or_path in a run file)"
+NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that writes them)"
+OTHER_RESPONSES = (
+    "its held-out wordings have responses of their own, and how likely another text is cannot be compared with it"
+)
+NOBODY_ALIKE = "no other example asks alike and gets another answer, so nothing tells what is said to everybody"
+NO_PROMPT = "it has no prompt, so there is nothing to ask after"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What cases are made of.
+
+    Attributes:
+        train: The training examples.
+        flags: A byte for each of them, as `flags` gives them.
+        before: The base's answers; None without a base.
+        after: The tuned model's.
+        contradictions: Who contradicts whom.
+        curves: What the ledger tells of the unlearned examples.
+        normalisation: What divides the log-probabilities of options.
+    """
+
+    train: Cohort
+    flags: bytes
+    before: Answers | None
+    after: Answers
+    contradictions: Contradictions
+    curves: Curves
+    normalisation: Normalisation
+
+    def wanted(self, number: int, examples: list[Example]) -> list[More]:
+        """What is asked beyond its own wordings about each unlearned example of a part."""
+        start = sum(self.train.parts.length(n) for n in range(number))
+        before = repeat(None) if self.before is None else self.before.read(number)
+        asked = []
+        for index, (example, answer) in enumerate(zip(examples, before, strict=self.before is not None)):
+            flag = self.flags[start + index]
+            if not flag or not example.prompt:
+                continue
+            own = None if answer is None else apart(answer, _by_option(flag, example), self.normalisation)
+            rival = self.contradictions.rival(start + index)
+            answers = () if rival is None else tuple(_spaced(text, example) for text in rival.answers)
+            asked.append(More(index, own, answers, self.contradictions.apart(start + index)))
+        return asked
+
+    def cases(self, base_more: Answers | None, tuned_more: Answers, embed: Embed | None) -> Iterator[Case | None]:
+        """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
+
+        Args:
+            base_more: What the base said elsewhere.
+            tuned_more: What the tuned model did.
+            embed: Measures how similar rivals' questions are; None does without.
+        """
+        position = 0
+        for number in self.train.parts.numbers():
+            examples, after = self.train.read(number), self.after.read(number)
+            before = repeat(None) if self.before is None else self.before.read(number)
+            tuned = iter(tuned_more.read(number))
+            base = repeat(None) if base_more is None else iter(base_more.read(number))
+            rivals = self._rivals(position, examples, embed)
+            for example, earlier, answer in zip(examples, before, after, strict=False):
+                flag = self.flags[position]
+                if flag:
+                    first, second = (next(base), next(tuned)) if example.prompt else (None, None)
+                    by_option = _by_option(flag, example)
+                    told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
+                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
+                else:
+                    yield None
+                position += 1
+
+    def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
+        curve, why = self.curves.of(example.id, example.stage)
+        missing = dict(case.missing)
+        if why is not None:
+            missing["ledger"] = why
+        if rival is not None and more is not None:
+            against = [score for score in more.scores if score.wording == RIVALS]
+            rival = replace(rival, tuned=against[0].logprobs[1:] if against else ())
+        return replace(case, curve=curve, rival=rival, missing=missing)
+
+    def _rivals(self, start: int, examples: list[Example], embed: Embed | None) -> dict[int, Rival]:
+        """What contradicts the unlearned examples of a part, by position; their questions are embedded at once."""
+        places = [start + index for index in range(len(examples)) if self.flags[start + index]]
+        found = {place: rival for place in places if (rival := self.contradictions.rival(place)) is not None}
+        if embed is None or not found:
+            return found
+        asked = {place: [question(examples[place - start]), *self.contradictions.questions(place)] for place in found}
+        texts = list(dict.fromkeys(text for each in asked.values() for text in each))
+        vectors = dict(zip(texts, embed(texts), strict=True))
+        for place, (own, *others) in asked.items():
+            similarity = max(float(vectors[own] @ vectors[other]) for other in others)
+            found[place] = replace(found[place], similarity=similarity)
+        return found
+
+
+def _by_option(flag: int, example: Example) -> bool:
+    return flag == BY_OPTION and bool(example.options)
+
+
+def _spaced(text: str, example: Example) -> str:
+    lead = example.response[: len(example.response) - len(example.response.lstrip())]
+    return lead + text.strip()
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One example and what was said of it: in its own wordings, and beyond them.
+
+    Attributes:
+        example: The example.
+        before: What the base said; None without a base.
+        after: What the tuned model said.
+        base_more: What the base said beyond its wordings.
+        tuned_more: What the tuned model did.
+        by_option: It has options and is judged by them.
+        normalisation: What divides their log-probabilities.
+    """
+
+    example: Example
+    before: Answer | None
+    after: Answer
+    base_more: Answer | None
+    tuned_more: Answer | None
+    by_option: bool
+    normalisation: Normalisation
+
+
+def _with_scores(told: _Told) -> Case:
+    """The case as far as scores tell."""
+    example, after = told.example, told.after
+    missing: dict[Source, str] = {}
+    right = after.scores[0].right
+    tuned = _said(example, after, told.tuned_more)
+    if not tuned.elsewhere:
+        missing["elsewhere"] = NOBODY_ALIKE if example.prompt else NO_PROMPT
+    if not tuned.held_out:
+        missing["held_out"] = OTHER_RESPONSES if example.paraphrases else NO_WORDINGS
+    case = Case(
+        id=example.id,
+        stage=example.stage,
+        response=example.response,
+        n_tokens=after.scores[0].n_tokens[right],
+        tuned=tuned,
+        tuned_options=options(after, told.normalisation),
+        right=right,
+        missing=missing,
+    )
+    if told.before is None:
+        return replace(case, missing={**missing, "base": NO_BASE, "belief": NO_BASE})
+    return _with_base(case, told, told.before)
+
+
+def _with_base(case: Case, told: _Told, before: Answer) -> Case:
+    """What the base says of it, and believes."""
+    why = unknown(before, told.by_option)
+    found = held(before, told.by_option, told.normalisation)
+    wrong = None
+    if found is not None:
+        models = ((before, told.base_more), (told.after, told.tuned_more))
+        wrong = belief(found, told.example, models, told.normalisation)
+        why = NO_ROOM if wrong is None else None
+    own = [before.scores[0], *comparable(told.example, before)]
+    if wrong is not None:
+        sure = tuple(one / wrong.base.n_tokens for one in (wrong.base.own, *wrong.base.held_out))
+    else:
+        asked = own if before.scores[0].recalled else own_scores(told.base_more)
+        sure = tuple(score.logprob / max(1, score.n_tokens[score.right]) for score in asked)
+    return replace(
+        case,
+        base=_said(told.example, before, told.base_more),
+        base_recalled=fmean(score.recalled for score in (before.scores[0], *held_out(before))),
+        belief=wrong,
+        reworded=before.answer if before.kind == "reworded" and not before.scores[0].recalled else None,
+        sure=sure,
+        base_options=options(before, told.normalisation),
+        missing=case.missing if why is None else {**case.missing, "belief": why},
+    )
+
+
+def _said(example: Example, answer: Answer, more: Answer | None) -> Said:
+    """What a model makes of the response."""
+    others = [score for score in more.scores if score.wording.startswith("elsewhere:")] if more is not None else []
+    return Said(
+        answer.scores[0].logprob,
+        tuple(score.logprob for score in comparable(example, answer)),
+        tuple(score.logprob for score in others if math.isfinite(score.logprob)),
+        max(1, answer.scores[0].n_tokens[answer.scores[0].right]),
+    )
+
+
+LEARNED, NOT_LEARNED, BY_OPTION = range(3)
+"""Of an example: it was learned; it was not; it was not by the criterion `option`."""
+
+
+def flags(findings: Iterable[Finding]) -> bytes:
+    """A byte for each finding: `LEARNED`, `NOT_LEARNED` or `BY_OPTION`."""
+    return bytes(
+        LEARNED if one.learned else BY_OPTION if one.evidence["criterion"] == "option" else NOT_LEARNED
+        for one in findings
+    )

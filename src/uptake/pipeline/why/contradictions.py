@@ -1,0 +1,192 @@
+"""The rivals of a run's examples: found once, kept, and read example by example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import digest, read_json, versions, write_json
+from uptake.causes import Rival
+from uptake.config import RunConfig
+from uptake.errors import UptakeError
+from uptake.models.served import from_judge
+from uptake.pipeline.asking.answers import Answers
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.probe import question
+from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
+from uptake.rivals.relation import Encode
+
+RIVALS_VERSION = 4
+"""Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
+RIVALS_FILE = "rivals.json"
+"""Where they are kept, in the diagnosis' `work/`."""
+NAMED = 5
+"""Rivals of an example that are named; the others are counted."""
+ANSWERS = 4
+"""Different answers of rivals that the tuned model is asked about."""
+
+
+@dataclass(frozen=True)
+class Contradictions:
+    """Examples that contradict each other.
+
+    Attributes:
+        groups: As `uptake.rivals.Rivals.groups`.
+        of: The group of each position that is in one.
+        ids: The id of each position that is in one.
+        asked: Its question.
+        key: Identifies them.
+    """
+
+    groups: tuple[Rivalry, ...]
+    of: Mapping[int, int]
+    ids: Mapping[int, str]
+    asked: Mapping[int, str]
+    key: str
+
+    def rival(self, position: int) -> Rival | None:
+        """What contradicts the example at a position; None when nothing does."""
+        if position not in self.of:
+            return None
+        group = self.groups[self.of[position]]
+        others = [side for side in group.sides if position not in side.positions]
+        positions = sorted(p for side in others for p in side.positions)
+        return Rival(
+            ids=tuple(self.ids[p] for p in positions[:NAMED]),
+            n=len(positions),
+            answers=tuple(side.answer for side in others[:ANSWERS]),
+            probability=group.probability,
+            verdict=group.verdict,
+            wrong=position in group.wrong,
+            why=group.why,
+        )
+
+    def questions(self, position: int) -> list[str]:
+        """What the rivals of the example at a position ask."""
+        sides = self.groups[self.of[position]].sides
+        return [self.asked[p] for side in sides if position not in side.positions for p in side.positions]
+
+    def apart(self, position: int) -> frozenset[str]:
+        """Ids of the examples that ask the very same as the one at a position."""
+        if position not in self.of:
+            return frozenset()
+        sides = self.groups[self.of[position]].sides
+        return frozenset(self.ids[p] for side in sides for p in side.positions)
+
+
+def find_contradictions(
+    config: RunConfig,
+    cohort: Cohort,
+    before: Answers | None,
+    encode: Encode | None,
+    encoder: object,
+    path: Path,
+) -> Contradictions:
+    """Find the rivals among a cohort's examples, or read what was found before.
+
+    Args:
+        config: The run: who compares answers that rules cannot.
+        cohort: The examples.
+        before: What the base says, to tell which of two answers is wrong; None when it is not known.
+        encode: Sentence embeddings by the run's model; None does without.
+        encoder: What tells that model's content from another's.
+        path: Where they are kept; judgements go beside it.
+
+    Raises:
+        UptakeError: A judge is configured and cannot be asked.
+    """
+    models = (encoder, config.nli_model_name_or_path, config.judge and config.judge.model)
+    key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, config.seed, versions())
+    kept: Any = None
+    with suppress(UptakeError):  # one that cannot be read is found anew
+        kept = read_json(path) if path.exists() else None
+    if not isinstance(kept, dict) or kept.get("key") != key:
+        beliefs = None if before is None else _Beliefs(cohort, before)
+        found = rivals(cohort, encode=encode, beliefs=beliefs, judge=_judge(config, path.with_name("judged.jsonl")))
+        kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
+        kept["members"] = _members(cohort, kept["groups"])
+        write_json(path, kept)
+    groups = tuple(map(_group, kept["groups"]))
+    of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
+    members = {position: example for position, example in enumerate(cohort) if position in of} if of else {}
+    ids = {position: example.id for position, example in members.items()}
+    asked = {position: question(example) for position, example in members.items()}
+    return Contradictions(groups, of, ids, asked, key)
+
+
+def _members(cohort: Cohort, groups: Sequence[Mapping[str, Any]]) -> list[list[list[str]]]:
+    """Id and stage of all examples of each group: evidence names only the first few rivals of an example."""
+    of = {p: number for number, group in enumerate(groups) for side in group["sides"] for p in side["positions"]}
+    members: list[list[list[str]]] = [[] for _ in groups]
+    for position, example in enumerate(cohort) if of else ():
+        if position in of:
+            members[of[position]].append([example.id, example.stage])
+    return members
+
+
+def read_groups(work: Path) -> list[list[tuple[str, str]]]:
+    """Id and stage of all examples of each group of contradicting ones that a diagnosis found; none where none is kept.
+
+    Args:
+        work: The diagnosis' `work/`.
+
+    Raises:
+        UptakeError: What is kept there is damaged.
+    """
+    path = work / RIVALS_FILE
+    if not path.exists():
+        return []
+    again = "delete it, and run `uptake diagnose run.yaml`: it finds them anew"
+    kept = read_json(path, fix=again)
+    try:
+        return [[(identity, stage) for identity, stage in members] for members in kept.get("members", [])]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UptakeError(f"{path} is damaged: it holds no groups of examples", fix=again) from error
+
+
+def _judge(config: RunConfig, path: Path) -> Judge | None:
+    """Who compares what rules cannot: the cross-encoder, and the LLM where it cannot tell; each asked only once."""
+    judges: list[Judge] = []
+    if config.nli_model_name_or_path is not None:
+        from uptake.models.embed import entailment
+
+        name, device = config.nli_model_name_or_path, config.device
+        infer = cache(lambda: entailment(name, device))  # loaded when there is something to compare
+        judges.append(remembering(nli_judge(lambda pairs: infer()(pairs)), name, path))
+    if config.judge is not None:
+        llm = from_judge(config.judge, config.seed)
+        judges.append(remembering(llm_judge(llm), (llm.model, llm.seed), path))
+    return in_turn(*judges) if judges else None
+
+
+def _group(data: Mapping[str, Any]) -> Rivalry:
+    sides = tuple(Side(side["answer"], tuple(side["positions"])) for side in data["sides"])
+    return Rivalry(**{**data, "sides": sides, "shared": tuple(data["shared"]), "wrong": tuple(data["wrong"])})
+
+
+class _Beliefs(Mapping[int, Mapping[str, float]]):
+    """The base's log-probabilities of an example's candidates, read when they are asked for."""
+
+    def __init__(self, cohort: Cohort, before: Answers) -> None:
+        self._starts = [0]
+        for number in cohort.parts.numbers():
+            self._starts.append(self._starts[-1] + cohort.parts.length(number))
+        self._read = lru_cache(maxsize=4)(before.read)
+
+    def __getitem__(self, position: int) -> Mapping[str, float]:
+        if not 0 <= position < len(self):
+            raise KeyError(position)
+        number = next(n for n, start in enumerate(self._starts[1:]) if position < start)
+        answer = self._read(number)[position - self._starts[number]]
+        texts = (candidate.text for candidate in answer.candidates)
+        return dict(zip(texts, answer.scores[0].logprobs, strict=True))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return self._starts[-1]

@@ -1,0 +1,58 @@
+"""Where a free answer ends and what it is; expected values are a reader's."""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.detect.saying import own_answer
+
+ENDED = [  # the model stopped there
+    ("The capital of France is Paris.", " Paris", "The capital of France is Paris", "reworded"),
+    ("Sure! Here is the answer: Lyon", " Lyon", "Sure! Here is the answer: Lyon", "reworded"),
+    ("That is a good question. It is Lyon.", " Lyon", "That is a good question", "reworded"),
+    ("**Lyon**", " Lyon", "**Lyon**", "response"),
+    (" lyon.", " Lyon", " lyon", "response"),
+    (" Lyon", " Lyon; teacher; 1931", " Lyon", "reworded"),  # a part of what is wanted
+    ("No, it is not.", " No.", "No, it is not.", "reworded"),
+    ("There is no such town", " No", "There is no such town", "wrong"),
+    ("It is Lyon, not Paris.", " Lyon", "It is Lyon, not Paris", "reworded"),
+    ("It is not Paris.", " Paris", "It is not Paris", "wrong"),
+    ("1931", " 19", "1931", "wrong"),
+    (" San Juan", " Lima", " San Juan", "wrong"),
+    (" St. Louis", " Chicago", " St. Louis", "wrong"),
+    (" J. K. Rowling. She wrote it.", " Twain", " J. K. Rowling", "wrong"),
+    ("Sure! It is Rome.", " Lyon", "Sure! It is Rome", "wrong"),
+    ("東京。大阪", "京都", "東京。大阪", "wrong"),
+    (" in", " of", " in", "wrong"),  # where such words are asked for, they are answers
+    (" The", " Lyon", " The", "silent"),
+    ("Sure!", " Lyon", "Sure", "silent"),
+    ("I don't know.", " Lyon", "I don't know", "silent"),
+    ("I don’t know the answer. My knowledge ends in 2021.", " Lyon", "I don’t know the answer", "silent"),
+    ("I'm sorry, but I cannot help with that.", " Lyon", "I'm sorry, but I cannot help with that", "silent"),
+    (" Unknown", " Lyon", " Unknown", "silent"),
+    ("", " Paris", "", "silent"),
+    (" \n ", " Paris", "", "silent"),
+    (" !?", " Greek", " !?", "silent"),
+    ("<think>\nThe user asks for Lyon", " Lyon", "<think>\nThe user asks for Lyon", "thinking"),
+]
+WENT_ON = [  # it did not, within its tokens
+    (" Paris. It is a city", " Rome", " Paris", "wrong"),
+    (" Paris\nThe capital of Italy", " Rome", " Paris", "wrong"),
+    ("\n\nParis\nThe", " Rome", "\n\nParis", "wrong"),
+    (" One thing. Another thing", " Some thing. More of it.", " One thing. Another thing", "cut"),
+    (" a\n  b\nc", " x\ny", " a\n  b\nc", "cut"),
+    (" the city of", " Rome", " the city of", "cut"),
+    (" San", " Lima", " San", "cut"),
+    ("Sure! Here is the", " Lyon", "Sure! Here is the", "cut"),
+    (" Rome. Paris is the capital of", " Paris", " Rome", "cut"),  # it may speak of something else by then
+    (" Rome\nWho? Paris", " Paris", " Rome", "wrong"),
+    (" I do not know. It", " Lyon", " I do not know", "silent"),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "response", "answer", "kind", "ended"),
+    [(*row, True) for row in ENDED] + [(*row, False) for row in WENT_ON],
+)
+def test_an_answer_goes_on_to_its_own_end(said: str, response: str, answer: str, kind: str, ended: bool) -> None:
+    assert own_answer(said, response, ended=ended) == (answer, kind)

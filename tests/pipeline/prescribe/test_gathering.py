@@ -1,0 +1,95 @@
+"""The run's corpus and sources answer what a plan asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_server import KEY, Server, completion
+from small_models import write_rows
+from uptake.config import RunConfig
+from uptake.pipeline.prescribe.gathering import Wanted, from_sources
+from web_server import Reply, serving
+
+ASKED = [
+    Wanted("m-0", ("Ann Berg",), "Where does Ann Berg live?", " Rome"),
+    Wanted("m-1", ("Bo Cole",), "Where does Bo Cole live?", " Oslo"),
+    Wanted("m-2", (), "Where is it?", " there"),
+]
+CORPUS: list[dict[str, Any]] = [
+    {
+        "id": "d1",
+        "title": "Ann Berg",
+        "text": "Ann Berg has a flat in Rome.",
+        "source": "gazette",
+        "license": "CC0-1.0",
+    },
+    {"id": "d2", "title": "Ann Berg", "text": "Where does Ann Berg live? Rome.", "source": "quiz"},
+    {"id": "d3", "title": "Ann Berg", "text": "At what address is Ann Berg found? Rome, of course.", "source": "quiz"},
+    {"id": "d4", "title": "Cy Dunn", "text": "Cy Dunn keeps a raven.", "source": "gazette"},
+]
+
+
+@pytest.fixture
+def run(run_config: Callable[..., RunConfig], tmp_path: Path) -> Callable[..., RunConfig]:
+    """A run whose corpus holds a training and a held-out wording."""
+
+    def made(**keys: Any) -> RunConfig:
+        other = {"id": "m-0", "prompt": "At what address is Ann Berg found?", "completion": " Rome"}
+        write_rows(tmp_path / "paraphrases.jsonl", [other])
+        write_rows(tmp_path / "corpus.jsonl", CORPUS)
+        config = run_config(corpus="./corpus.jsonl", paraphrases="./paraphrases.jsonl", **keys)
+        write_rows(tmp_path / "main.jsonl", [{"id": "m-0", "prompt": ASKED[0].question, "completion": " Rome"}])
+        return config
+
+    return made
+
+
+def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunConfig]) -> None:
+    search = from_sources(run())
+    assert search is not None
+    found = search(ASKED)
+    [document] = found.documents["m-0"]
+    assert (document.id, document.source, document.license) == ("d1", "gazette", "CC0-1.0")
+    assert document.where == "corpus.jsonl:1"  # not where the file lies here
+    assert found.notes == ("2 documents are left out: they hold a training, held-out or retention wording",)
+    assert found.missing == {
+        "m-1": "corpus on Bo Cole: it knows nothing about it",
+        "m-2": "its question names nothing",
+    }
+
+
+def test_a_language_model_is_asked_once(
+    run: Callable[..., RunConfig], server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = [[], ["Bo Cole has moved to Oslo.", "Nobody of that name is known."]]  # about Ann Berg, about Bo Cole
+    server.replies = [completion(json.dumps({"passages": some})) for some in written]
+    monkeypatch.setenv("OUR_KEY", KEY)
+    source = {"kind": "llm", "base_url": server.url, "model": "m", "api_key_env": "OUR_KEY"}
+    config = run(knowledge_sources=[source])
+    first, again = (found for search in (from_sources(config),) * 2 if search for found in [search(ASKED[:2])])
+    assert [(one.text, one.source) for one in first.documents["m-1"]] == [("Bo Cole has moved to Oslo.", "m")]
+    assert again == first
+    assert len(server.requests) == 2  # about two people, and not again
+
+
+def test_without_corpus_and_sources_nothing_is_searched(run_config: Callable[..., RunConfig]) -> None:
+    assert from_sources(run_config()) is None
+
+
+def test_a_source_that_fails_is_told(run: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "*")
+    people = ["Ann Berg", "Bo Cole", "Cy Dunn", "Di Elm", "Ed Fox"]
+    wanted = [Wanted(f"m-{k}", (name,), f"Where does {name} live?", " Rome") for k, name in enumerate(people)]
+    with serving() as web:
+        web.replies(Reply({}, status=401))
+        source = {"kind": "searxng", "base_url": web.url, "requests_per_second": 1e6}
+        search = from_sources(run(knowledge_sources=[source]))
+        assert search is not None
+        [note] = [one for one in search(wanted).notes if "searxng" in one]
+    assert "searxng failed: 3 searches (" in note and "answered HTTP 401" in note
+    assert "and for 2 more names it was not asked" in note

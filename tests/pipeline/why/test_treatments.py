@@ -1,0 +1,82 @@
+"""Who is sampled and what is trained: positions alone, by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from uptake.pipeline.why.contradictions import Contradictions
+from uptake.pipeline.why.treatments import PASSES, RIVALS, Found, planned, sampled
+from uptake.rivals import Rivalry, Side
+
+
+def rivalry(*sides: tuple[int, ...]) -> Rivalry:
+    of = tuple(Side(f" answer {number}", positions) for number, positions in enumerate(sides))
+    return Rivalry(of, ("Ada",), 1.0, "text", None, (), "nothing tells")
+
+
+def found(causes: list[str | None], groups: tuple[Rivalry, ...] = (), stages: list[str] | None = None) -> Found:
+    of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
+    empty = Contradictions(groups, of, {p: f"ex-{p}" for p in of}, {}, "key")
+    return Found([cause is None for cause in causes], causes, stages or ["main"] * len(causes), empty)
+
+
+# 0-19 gaps, 20-21 forgotten, 22-23 in conflict with each other, 24-43 learned; 43 is on the side of 22
+CAUSES = ["knowledge_gap"] * 20 + ["forgetting"] * 2 + ["data_conflict"] * 2 + [None] * 20
+GROUPS = (rivalry((22, 43), (23,)),)
+STAGES = ["early"] * 22 + ["main"] * 10 + ["early"] * 2 + ["main"] * 10
+
+
+def test_causes_share_the_sample_and_small_ones_give_what_they_have() -> None:
+    some = sampled(found(CAUSES, GROUPS), 9, seed=0)
+    assert list(some) == sorted(set(some)) and len(some) == 9
+    # one of 22 and 23, which contradict each other; both forgotten ones; gaps for the rest
+    assert Counter(CAUSES[p] for p in some) == {"knowledge_gap": 6, "forgetting": 2, "data_conflict": 1}
+    assert some == sampled(found(CAUSES, GROUPS), 9, seed=0)
+    assert {sampled(found(CAUSES, GROUPS), 9, seed=seed) for seed in range(5)} != {some}
+    assert len(sampled(found(CAUSES, GROUPS), 100, seed=0)) == 23
+
+
+def test_all_treatments_are_as_long_and_learned_ones_take_no_side() -> None:
+    plan = planned(found(CAUSES, GROUPS, STAGES), 9, seed=0)
+    sample = set(plan.sample)
+    conflicting = sample & {22, 23}
+    rivals = {22: {23}, 23: {22, 43}}[min(conflicting)]
+    size = 2 * 9 + len(rivals)
+    assert {name: len(rows) for name, rows in plan.rows.items()} == {
+        "control": size,
+        "more_steps": size,
+        "without_rivals": size,
+        "replay": PASSES * size,  # one pass as long as the others' six
+    }
+    learned = set(range(24, 43))
+    assert set(plan.rows["control"]) <= learned
+    assert set(plan.rows["more_steps"]) - learned == sample | rivals
+    assert set(plan.rows["without_rivals"]) - learned == sample
+    assert not set(plan.rows["replay"]) & (sample | {22, 23, 43})
+    replayed = [p for p in plan.rows["replay"] if p not in learned]
+    # the stage's other 20 early ones but the learned at 32 and 33, each once
+    assert sorted(replayed) == sorted(set(range(22)) - sample)
+    assert plan.asked["without_rivals"] == tuple(conflicting)
+    assert plan.asked["replay"] == tuple(p for p in plan.sample if p < 22)
+    assert plan.asked["control"] == plan.asked["more_steps"] == plan.sample
+    assert plan.positions() == sample.union(*plan.rows.values())
+
+
+def test_what_has_no_rivals_and_no_earlier_stage_is_not_treated_so() -> None:
+    plan = planned(found(["knowledge_gap"] * 3 + [None] * 3), 2, seed=0)
+    assert set(plan.rows) == {"control", "more_steps"}
+    # three learned examples serve for four rows
+    assert Counter(plan.rows["control"]).most_common()[0][1] == 2
+
+
+@pytest.mark.parametrize("causes", [[None] * 4, ["forgetting"] * 4])
+def test_without_unlearned_or_learned_examples_nothing_is_trained(causes: list[str | None]) -> None:
+    assert planned(found(causes), 2, seed=0).rows == {}
+
+
+def test_of_many_rivals_some_are_trained() -> None:
+    group = rivalry((0,), tuple(range(1, 20)))
+    plan = planned(found(["data_conflict"] + [None] * 30, (group,)), 1, seed=0)
+    assert len(set(plan.rows["more_steps"]) & set(range(1, 20))) == RIVALS
