@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from uptake.data import load as load
     from uptake.errors import UptakeError as UptakeError
     from uptake.models.ledger.callback import LedgerCallback as LedgerCallback
-    from uptake.pipeline import Diagnosis as Diagnosis
     from uptake.pipeline.diagnose.run import diagnose as diagnose
+    from uptake.pipeline.diagnosis import Diagnosis as Diagnosis
     from uptake.types import Example as Example
     from uptake.types import Finding as Finding
 
     __version__: str
 
 PUBLIC = {
-    "Diagnosis": "uptake.pipeline",
+    "Diagnosis": "uptake.pipeline.diagnosis",
     "Example": "uptake.types",
     "Finding": "uptake.types",
     "LedgerCallback": "uptake.models.ledger.callback",
     "UptakeError": "uptake.errors",
-    "diagnose": "uptake.pipeline",
+    "diagnose": "uptake.pipeline.diagnose.run",
     "load": "uptake.data",
 }
 """Every public name and the module that defines it; at most 15."""

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(TESTS), str(TESTS / "pipeline")]
+sys.path[:0] = [str(TESTS), str(TESTS / "pipeline" / "train")]
 
 from train_runs import MAIN  # noqa: E402
 from uptake.config import load_run  # noqa: E402

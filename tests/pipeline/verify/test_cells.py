@@ -131,7 +131,7 @@ def test_what_is_done_is_not_run_again(tmp_path: Path):
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_bytes(tmp_path: Path):
     code = (
-        "from pathlib import Path; from test_verifying import StandIn, run\n"
+        "from pathlib import Path; from test_cells import StandIn, run\n"
         f"folder = Path({str(tmp_path)!r}); run(folder / 'killed', StandIn(folder / 'k', dies_at=4))"
     )
     where = os.pathsep.join([str(Path(__file__).parent), *sys.path])

@@ -21,6 +21,7 @@ from uptake.models.scoring.lazy import Lazy
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.asking import elsewhere
 from uptake.pipeline.asking.elsewhere import ROOM, Alike, largest
+from uptake.pipeline.diagnose import ask
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.train.state import model_digest
 from uptake.pipeline.why.cases import OTHER_RESPONSES
@@ -160,7 +161,7 @@ def test_other_prompts_are_looked_for_once_and_questions_embedded_once_a_part(
         return hashed_words(texts)
 
     monkeypatch.setattr(Alike, "nearest", counted)
-    monkeypatch.setattr("uptake.pipeline.hashed_words", embed)
+    monkeypatch.setattr(ask, "hashed_words", embed)
     rows = facts()[20:36]
     rivals = [{**row, "id": row["id"] + "-rival", "completion": " Basque", "paraphrases": []} for row in rows]
     write_rows(given["dataset"], [*rows, *rivals])
