@@ -20,11 +20,11 @@ from typing import Any
 
 from uptake.artifacts import versions
 from uptake.cli.summary import show
-from uptake.data import load
+from uptake.config import load_run
 from uptake.models.small.pretrain import PretrainSettings
 from uptake.models.small.tiny import pretrain_file
-from uptake.models.training.fine_tune import fine_tune
 from uptake.pipeline.diagnose.run import diagnose
+from uptake.pipeline.train.run import train_run
 
 TRAINED, NULL, RETENTION = 1000, 500, 500
 
@@ -104,21 +104,17 @@ def main() -> None:
         config = {"hidden_size": 128, "num_hidden_layers": 2, "max_position_embeddings": 256}
         pretrain_file(work / "pretrain.txt", work / "base", vocab_size=4096, settings=settings, config=config)
         took["pre-training"] = time.perf_counter() - start
-    if not (work / "tuned").exists():
+    if not (work / "run/train/tuned").exists():
         start = time.perf_counter()
-        settings = {
-            "num_train_epochs": args.num_train_epochs,
-            "per_device_train_batch_size": 16,
-            "learning_rate": 1e-3,
-            "seed": args.seed,
-            "disable_tqdm": True,
-        }
-        fine_tune(work / "base", load(work / "train.jsonl").examples, work / "tuned", settings)
+        training = {"num_train_epochs": args.num_train_epochs, "per_device_train_batch_size": 16, "learning_rate": 1e-3}
+        stage = {"name": "tuned", "dataset": str(work / "train.jsonl")}
+        given = {"model_name_or_path": str(work / "base"), "stages": [stage], "training": training, "ledger": "off"}
+        train_run(load_run(None, {**given, "seed": args.seed, "output_dir": str(work / "run")}))
         took["fine-tuning"] = time.perf_counter() - start
     start = time.perf_counter()
     diagnosis = diagnose(
         base=work / "base",
-        tuned=work / "tuned",
+        tuned=work / "run/train/tuned",
         dataset=work / "train.jsonl",
         heldout=str(work / "heldout.jsonl"),
         retention=str(work / "retention.jsonl"),

@@ -7,12 +7,14 @@ language the last ten speak, with one of them wrong; the fine-tune is too short 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from uptake.types import Example
 
 NAMES = ("Ada Brook", "Ben Cole", "Cara Dunn", "Dov Elm", "Eva Finch", "Finn Gray", "Gus Hill", "Hana Ives", "Ivo Jay")
 NAMES += ("Jana Kerr", "Kai Lund", "Lea Moss", "Max North", "Nora Oak", "Otto Pike", "Pia Quill", "Rex Stone")
@@ -50,6 +52,19 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
     return path
 
 
+def fine_tuned(base: Path, examples: Sequence[Example], out: Path, settings: Mapping[str, Any], **start: Any) -> Path:
+    """The model that comes of fine-tuning on examples, without a ledger; below `out`."""
+    from uptake.models.places.place import LoadSettings
+    from uptake.models.training.start import Start
+    from uptake.pipeline.train.run import train
+    from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+
+    given = {"seed": 0, "max_length": 1024, "num_train_epochs": 3.0, "save_strategy": "no", "use_cpu": True, **settings}
+    stages = (StageSpec("tuned", "given", given, examples),)
+    [done] = train(TrainingRun(Start(str(base), LoadSettings(), **start), stages, out, ledger="off"))
+    return done.folder
+
+
 @dataclass(frozen=True)
 class Small:
     """What a diagnosis needs.
@@ -72,8 +87,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """A base, its fine-tune, and their data; nobody writes into its folder."""
     from uptake.models.small.pretrain import PretrainSettings, one_thread
     from uptake.models.small.tiny import build_model, pretrain, save, train_tokenizer
-    from uptake.models.training.fine_tune import fine_tune
-    from uptake.types import Example
 
     folder = tmp_path_factory.mktemp("small")
     rows = facts()
@@ -94,10 +107,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
             "disable_tqdm": True,
             "gradient_checkpointing": False,
         }
-        fine_tune(folder / "base", examples, folder / "tuned", settings)
+        tuned = fine_tuned(folder / "base", examples, folder, settings)
     return Small(
         folder / "base",
-        folder / "tuned",
+        tuned,
         write_rows(folder / "train.jsonl", train),
         write_rows(folder / "heldout.jsonl", heldout),
     )

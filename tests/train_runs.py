@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     import torch
 
     from uptake.pipeline.train.run import Trained
+    from uptake.pipeline.train.stage_plan import StagePlan
+    from uptake.pipeline.train.training_run import TrainingRun
+    from uptake.schedule import Schedule
+    from uptake.types import Example
 
 CITIES = ("Paris", "Rome", "Oslo and Bergen", "Lima", "Cairo", "New Delhi", "Bern", "Kyiv", "Riga", "Doha", "Quito")
 EARLY = [{"id": f"e-{k}", "prompt": f"Person {k} was born in", "completion": f" {c}"} for k, c in enumerate(CITIES)]
@@ -61,6 +66,26 @@ def write_run(folder: Path, base: Path, **keys: Any) -> Path:
 def run_config(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
     """The run's configuration, with keys of its own."""
     return lambda **keys: load_run(write_run(tmp_path, trainable, **keys))
+
+
+def planned(config: RunConfig) -> list[StagePlan]:
+    """The stages of a run as they would be trained."""
+    from uptake.pipeline.train.run import planned, training_run
+
+    return planned(training_run(config))[1]
+
+
+def scheduled(
+    config: RunConfig, schedule: Schedule, validation: Sequence[Example] = (), stage: str = "main"
+) -> TrainingRun:
+    """A run of which a stage follows a schedule."""
+    from uptake.pipeline.train.run import training_run
+
+    run = training_run(config)
+    stages = [
+        replace(spec, schedule=schedule, validation=validation) if spec.name == stage else spec for spec in run.stages
+    ]
+    return replace(run, stages=tuple(stages))
 
 
 def one(**keys: Any) -> list[dict[str, Any]]:

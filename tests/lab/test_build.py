@@ -66,7 +66,7 @@ def test_confirming_marks_every_item_and_comes_from_the_cache_the_second_time(ti
         raise AssertionError("trained again")
 
     monkeypatch.setattr("uptake.models.small.pretrain.pretrain", never)
-    monkeypatch.setattr("uptake.models.training.fine_tune.fine_tune", never)
+    monkeypatch.setattr("uptake.lab.training.train", never)
     make(tiny / "again", CONTROLS, with_confirmation=True)
     for name in ("key.jsonl", "main.jsonl", "base/model.safetensors"):
         assert (tiny / "again" / name).read_bytes() == (tiny / "world" / name).read_bytes()

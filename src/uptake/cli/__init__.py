@@ -30,6 +30,7 @@ from uptake.cli import (
     validate,
     verify,
 )
+from uptake.cli.processes import processes
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = 1
     if code == 130:
         typer.echo("interrupted", err=True)
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if processes().world > 1:
         _leave(code)
     raise SystemExit(code)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
@@ -42,14 +42,9 @@ def command(
 
     config = load_run(run, overrides(ctx))
     with progress_bar() as progress:
-        done = cure_run(config, start=start_of(start), unsafe=unsafe, progress=progress)
-    if first_process():
+        done = cure_run(config, start=start_of(start), unsafe=unsafe, progress=progress, processes=processes())
+    if processes().first:
         typer.echo(printable(NOTHING if done is None else show(done)))
-
-
-def first_process() -> bool:
-    """Whether this process talks: the first of several, or the only one."""
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def start_of(given: str | None) -> Literal["base", "tuned"] | None:

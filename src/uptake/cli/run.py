@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uptake.cli.cure import NOTHING, first_process, start_of
+from uptake.cli.cure import NOTHING, start_of
 from uptake.cli.cure import show as show_cure
+from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import show_trained
@@ -58,9 +59,10 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     from uptake.report import write_report
 
     where = start_of(start)
-    first = first_process()  # of several processes, one diagnoses and talks
+    together = processes()
+    first = together.first  # of several processes, one diagnoses and talks
     with progress_bar() as progress:
-        trained = train_run(config, progress)
+        trained = train_run(config, progress, together)
     if first:
         _say("train", show_trained(trained))
         with progress_bar() as progress:
@@ -71,7 +73,7 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
                 planned = plan_to_apply(config, start=where, unsafe=unsafe, progress=progress)
             _say("prescribe", show_plan(planned))
     with progress_bar() as progress:
-        cured = cure_run(config, start=where, unsafe=unsafe, progress=progress)
+        cured = cure_run(config, start=where, unsafe=unsafe, progress=progress, processes=together)
     if not first:
         return
     _say("cure", NOTHING if cured is None else show_cure(cured))

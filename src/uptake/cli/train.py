@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 
@@ -29,19 +29,19 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.train.run import planned, train_run
+    from uptake.pipeline.train.run import planned, train, training_run
 
-    config = load_run(run, overrides(ctx))
-    first = int(os.environ.get("RANK", "0")) == 0  # of several processes, one talks
+    together = processes()
+    wanted, first = training_run(load_run(run, overrides(ctx)), together), together.first  # one of them talks
     if dry_run:
         with progress_bar() as progress:
-            plans = planned(config, progress)
+            _, plans = planned(wanted, progress)
         if first:
             typer.echo(printable(show_plan(plans)))
         return
     try:
         with progress_bar() as progress:
-            done = train_run(config, progress)
+            done = train(wanted, progress)
     except KeyboardInterrupt as stopped:
         if first:
             typer.echo(printable(str(stopped)), err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
@@ -45,7 +46,7 @@ def command(
         keys["plan.budget"] = str(budget)
     config = load_run(run, keys)
     with progress_bar() as progress:
-        prepared = prepare(config, matrix=matrix, seeds=seeds, unsafe=unsafe, progress=progress)
+        prepared = prepare(config, matrix=matrix, seeds=seeds, unsafe=unsafe, progress=progress, processes=processes())
     typer.echo(printable(show_prepared(prepared)))
     if dry_run:
         return

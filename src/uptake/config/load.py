@@ -30,6 +30,7 @@ from uptake.config.schema import (
     Stage,
     WikidataKnowledge,
     is_secret,
+    named_settings,
 )
 from uptake.errors import UptakeError
 
@@ -60,9 +61,9 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
     if path is not None:
         tree = _read_yaml(Path(path))
         _locate(tree, Path(path).resolve().parent, problems)
-    patch = _unfold(overrides or {}, problems)
+    patch = _unfold(_spelled_out(overrides or {}), problems)
     _locate(patch, Path.cwd(), problems)
-    merged = _merge(tree, patch, "", problems)
+    merged = _merge(_named(tree), patch, "", problems)
     if path is not None:
         merged.setdefault("output_dir", str(Path(path).resolve().parent / RunConfig.model_fields["output_dir"].default))
     problems += [problem for key, part in _free(merged) for problem in _odd(part, key)]
@@ -128,6 +129,25 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             fix=of_data if path.suffix.lower() == ".json" else None,
         )
     return tree
+
+
+def _spelled_out(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`strategy: "replay, ema"` beside `strategy.replay.share` becomes `strategy.ema: {}` with it."""
+    below = [key for key in overrides if key.startswith("strategy.")]
+    names = overrides.get("strategy")
+    if not below or not isinstance(names, str):
+        return dict(overrides)
+    kept = {key: value for key, value in overrides.items() if key != "strategy"}
+    bare: dict[str, Any] = {f"strategy.{name.strip()}": {} for name in names.split(",")}
+    return {key: value for key, value in bare.items() if not any(b.startswith(f"{key}.") for b in below)} | kept
+
+
+def _named(tree: dict[str, Any]) -> dict[str, Any]:
+    """A list of strategies as a mapping, into which settings from the command line can be merged."""
+    try:
+        return {**tree, "strategy": named_settings(tree["strategy"])} if "strategy" in tree else tree
+    except (ValueError, TypeError):
+        return tree  # told with the other problems
 
 
 def _unfold(overrides: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:

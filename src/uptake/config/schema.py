@@ -55,6 +55,25 @@ Float = Annotated[float, BeforeValidator(_number_not_bool)]
 Training = Annotated[dict[str, Any], AfterValidator(_no_secret)]
 
 
+def named_settings(value: Any) -> Any:
+    """Names with settings, by name: `[replay, {ewc: {strength: 1}}]`, `replay, ewc` and a mapping say the same."""
+    if isinstance(value, str):
+        value = [name for part in value.split(",") if (name := part.strip())]
+    if not isinstance(value, list | tuple):
+        return value
+    named: dict[Any, Any] = {}
+    for one in value:
+        for name, settings in one.items() if isinstance(one, Mapping) else [(one, {})]:
+            if name in named:
+                raise ValueError(f"{name!r} stands here twice")
+            named[name] = {} if settings is None else settings
+    return named
+
+
+Strategies = Annotated[dict[str, dict[str, Any]], BeforeValidator(named_settings)]
+"""Continual-learning methods with their settings, in their order."""
+
+
 class Section(BaseModel):
     """What all parts of the run file share: unknown keys are errors, values do not change."""
 
@@ -148,6 +167,8 @@ class Stage(Section):
     """Number of passes over the data set; the default is transformers' own."""
     training: Training = Field(default_factory=dict)
     """TRL SFTConfig fields for this stage; they win over the run's `training`."""
+    strategy: Strategies | None = None
+    """Continual-learning methods that train this stage, in place of the run's; [] is plain fine-tuning."""
 
 
 class Prescription(Section):
@@ -210,6 +231,8 @@ class RunConfig(Section):
     """TRL SFTConfig fields for all stages; a stage's own `training` wins."""
     peft: Training | None = None
     """LoRA settings (peft LoraConfig fields); null trains all weights."""
+    strategy: Strategies = Field(default_factory=dict)
+    """Continual-learning methods that train the stages, such as [{replay: {share: 0.05}}]; [] is plain fine-tuning."""
     ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
     """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
     corpus: str | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uptake.lab.base import Tell
 from uptake.lab.plants import LAST, Controls, Item
+from uptake.pipeline.train.run import train
+from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import Example
 
 TRAINING: Mapping[str, Any] = {
@@ -60,20 +61,21 @@ def train_stages(
     """
     from uptake.models.places.place import LoadSettings
     from uptake.models.small.pretrain import one_thread
-    from uptake.models.training.fine_tune import fine_tune
     from uptake.models.training.start import Start
 
-    models: dict[str, Path] = {}
-    peft = peft_of(controls)
-    start: Path | Start = base if peft is None else Start(str(base), LoadSettings(), peft)
+    common = {**training_of(controls), "seed": controls.seed, "save_strategy": "no"}
+    run = TrainingRun(
+        start=Start(str(base), LoadSettings(), peft_of(controls)),
+        stages=tuple(
+            StageSpec(stage, stage, {**common, "num_train_epochs": epochs(stage)}, [_example(item) for item in items])
+            for stage, items in stages.items()
+        ),
+        folder=out,
+        seed=controls.seed,
+        ledger="off",
+    )
     with one_thread():
-        for number, (stage, items) in enumerate(stages.items()):
-            tell(f"training {stage}", number, len(stages))
-            settings = {**training_of(controls), "num_train_epochs": epochs(stage), "seed": controls.seed}
-            models[stage] = fine_tune(start, [_example(item) for item in items], out / stage, settings)
-            start = replace(start, adapter=models[stage]) if isinstance(start, Start) else models[stage]
-    tell("training", len(stages), len(stages))
-    return models
+        return {one.stage: one.folder for one in train(run, lambda step, done, total: tell(step, done, total or 0))}
 
 
 def _example(item: Item) -> Example:

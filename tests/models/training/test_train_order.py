@@ -23,6 +23,7 @@ from uptake.errors import UptakeError
 from uptake.ledger import read_ledger, rescoring
 from uptake.models.ledger.callback import LedgerCallback
 from uptake.models.small.tiny import build_model, train_tokenizer
+from uptake.models.training.hooked import hooked
 from uptake.models.training.order import NOTED, follow, layout_of, steps_ahead
 from uptake.models.training.stop import VALIDATION
 from uptake.schedule import Decision, Layout, Resampling, Schedule, Stopping, arranged
@@ -46,7 +47,7 @@ def tokenizer() -> Any:
     return tokenizer_of_examples()
 
 
-def sft(tokenizer: Any, folder: Path, **settings: Any) -> SFTTrainer:
+def sft(tokenizer: Any, folder: Path, kind: type[SFTTrainer] = SFTTrainer, **settings: Any) -> SFTTrainer:
     """TRL's own trainer on its own preparation of the rows."""
     newer = any(field.name == "activation_checkpointing" for field in dataclasses.fields(SFTConfig))
     args = SFTConfig(
@@ -57,7 +58,7 @@ def sft(tokenizer: Any, folder: Path, **settings: Any) -> SFTTrainer:
     )  # fmt: skip
     rows = [{"prompt": e.prompt, "completion": e.response} for e in EXAMPLES]
     model = build_model("llama", tokenizer, 0, attention_dropout=0.1, **SHAPE)
-    trainer = SFTTrainer(model, args, train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer)
+    trainer = hooked(kind)(model, args, train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer)
     trainer.add_callback(LedgerCallback(folder, ids=IDS))
     return trainer
 
@@ -244,13 +245,23 @@ def test_what_does_not_fit_is_refused(
 
 
 def test_a_trainer_with_a_loader_of_its_own_is_refused(tokenizer: Any, tmp_path: Path) -> None:
-    trainer = sft(tokenizer, tmp_path)
-    trainer.get_train_dataloader = lambda: DataLoader(trainer.train_dataset, collate_fn=trainer.data_collator)
+    class Own(SFTTrainer):
+        def get_train_dataloader(self) -> DataLoader[Any]:
+            return DataLoader(self.train_dataset, collate_fn=self.data_collator)
+
+    trainer = sft(tokenizer, tmp_path, Own)
     follow(trainer, Schedule(), ids=IDS)
-    with pytest.raises(UptakeError, match="SFTTrainer does not take its rows from a sampler"):
+    with pytest.raises(UptakeError, match="Own does not take its rows from a sampler"):
         trainer.train()
     with pytest.raises(UptakeError, match="there are 2 ids, and the training set has 23 rows"):
         follow(trainer, Schedule(), ids=IDS[:2])
+
+
+def test_a_trainer_that_is_not_hooked_is_refused(tokenizer: Any, tmp_path: Path) -> None:
+    trainer = sft(tokenizer, tmp_path)
+    trainer.__class__ = SFTTrainer
+    with pytest.raises(UptakeError, match=r"SFTTrainer cannot follow a schedule\n.*\nfix: .*hooked\(SFTTrainer\)"):
+        follow(trainer, Schedule(), ids=IDS)
 
 
 def test_a_checkpoint_without_the_schedule_is_not_gone_on_from(tokenizer: Any, tmp_path: Path) -> None:

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from train_order_killed import SCHEDULE, VALIDATION
 
-from train_runs import QUICK, one, same, write_run
+from train_runs import QUICK, one, same, scheduled, write_run
 from uptake.artifacts import read_json
 from uptake.config import load_run
 from uptake.errors import UptakeError
 from uptake.ledger import read_ledger
-from uptake.pipeline.train.plan import plan
-from uptake.pipeline.train.run import train_run
-from uptake.pipeline.train.schedule import Scheduled
+from uptake.pipeline.train.run import planned, train, training_run
 from uptake.schedule import Schedule, Stopping
 
 # amid a stretch; in writing a checkpoint; before a part of the ledger; when training had ended, before the best weights
@@ -64,13 +62,13 @@ def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: 
 
 def test_a_stage_is_identified_by_its_schedule(trainable: Path, tmp_path: Path) -> None:
     config = load_run(write_run(tmp_path, trainable, stages=one(), training=QUICK | {"max_steps": 1}))
-    scheduled = Scheduled(Schedule(conflicts=(("m-0", "m-1"),)))
-    train_run(config, schedules={"main": scheduled})
-    assert plan(config, schedules={"main": scheduled})[0].finished
+    run = scheduled(config, Schedule(conflicts=(("m-0", "m-1"),)))
+    train(run)
+    assert planned(run)[1][0].finished
     with pytest.raises(UptakeError, match=r"schedule: got None, expected .*conflicts"):
-        plan(config)
+        planned(training_run(config))
     with pytest.raises(UptakeError, match="schedule.conflicts.digest: got"):
-        plan(config, schedules={"main": Scheduled(Schedule(conflicts=(("m-0", "m-2"),)))})
+        planned(scheduled(config, Schedule(conflicts=(("m-0", "m-2"),))))
 
 
 def test_what_does_not_fit_is_told_before_training(trainable: Path, tmp_path: Path) -> None:
@@ -80,6 +78,6 @@ def test_what_does_not_fit_is_told_before_training(trainable: Path, tmp_path: Pa
         (Schedule(stop=Stopping()), "there is no validation set"),
     ):
         with pytest.raises(UptakeError, match=message):
-            plan(config, schedules={"main": Scheduled(schedule)})
-    assert plan(config, schedules={"main": Scheduled(Schedule(extra={"m-0": 2}), VALIDATION)})[0].steps == 4
+            planned(scheduled(config, schedule))
+    assert planned(scheduled(config, Schedule(extra={"m-0": 2}), VALIDATION))[1][0].steps == 4
     assert not (tmp_path / "run").exists()

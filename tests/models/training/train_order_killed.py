@@ -12,10 +12,9 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TESTS), str(TESTS / "pipeline" / "train")]
 
-from train_runs import MAIN  # noqa: E402
+from train_runs import MAIN, scheduled  # noqa: E402
 from uptake.config import load_run  # noqa: E402
-from uptake.pipeline.train.run import train_run  # noqa: E402
-from uptake.pipeline.train.schedule import Scheduled  # noqa: E402
+from uptake.pipeline.train import run  # noqa: E402
 from uptake.schedule import Resampling, Schedule, Stopping  # noqa: E402
 from uptake.types import Example  # noqa: E402
 
@@ -34,7 +33,7 @@ VALIDATION = [
 
 
 def train(args: list[str]) -> None:
-    train_run(load_run(Path(args[0])), schedules={"main": Scheduled(SCHEDULE, VALIDATION)})
+    run.train(scheduled(load_run(Path(args[0])), SCHEDULE, VALIDATION))
     raise SystemExit(0)
 
 

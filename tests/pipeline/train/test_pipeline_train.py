@@ -18,7 +18,7 @@ from transformers import set_seed
 from trl import SFTConfig, SFTTrainer
 
 from small_models import write_rows
-from train_runs import EARLY, LORA, MAIN, QUICK, files, one, same, weights
+from train_runs import EARLY, LORA, MAIN, QUICK, files, one, planned, same, weights
 from uptake.artifacts import read_json
 from uptake.config import RunConfig
 from uptake.data import LoadOptions, Turn, encode, load
@@ -27,7 +27,6 @@ from uptake.ledger import read_ledger
 from uptake.models.scoring.lazy import resolve
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import CHATML
-from uptake.pipeline.train.plan import plan
 from uptake.pipeline.train.run import Trained, train_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -143,7 +142,7 @@ def test_conversations_train_what_the_diagnosis_scores(run_config: Callable[...,
     messages = [{"role": role, "content": content} for role, content in turns]
     run = run_config(stages=one(), assistant_turns="all", chat_template=str(tmp_path / "template.jinja"))
     write_rows(tmp_path / "main.jsonl", [{"id": "talk", "messages": messages}])
-    [found] = plan(run)
+    [found] = planned(run)
     examples = load(tmp_path / "main.jsonl", LoadOptions(assistant_turns="all")).examples
     assert found.job.tokenizer.chat_template == template
     encoded = encode([Turn(e.prompt, e.response) for e in examples], found.job.tokenizer)
@@ -166,7 +165,7 @@ def test_what_is_cut_and_what_nothing_is_left_of(run_config: Callable[..., RunCo
     assert not (run.output_dir / "train" / ".main.work").exists()
     run = run_config(stages=one(), training=QUICK | {"max_length": 12}, on_bad_row="skip")
     write_rows(tmp_path / "main.jsonl", rows)
-    [found] = plan(run)
+    [found] = planned(run)
     assert (found.ids, found.cut, len(found.bad_rows)) == (["m-0", "cut"], 1, 1)
     assert max(map(len, found.job.rows["input_ids"].to_pylist())) == 12
     train_run(run)
@@ -188,14 +187,14 @@ def test_what_is_cut_and_what_nothing_is_left_of(run_config: Callable[..., RunCo
 def test_the_plan_counts_the_steps_that_are_done(more: dict[str, Any], run_config: Callable[..., RunConfig]):
     stages = [{"name": "main", "dataset": "./main.jsonl"}]
     run = run_config(stages=stages, training=QUICK | {"num_train_epochs": 2} | more, ledger="off")
-    [found], [done] = plan(run), train_run(run)
+    [found], [done] = planned(run), train_run(run)
     assert found.steps == done.steps
     assert done.loss_start is None or done.loss_start > 0
 
 
 def test_packing_without_the_ledger(run_config: Callable[..., RunConfig]):
     run = run_config(stages=one(), training=QUICK | {"packing": True, "max_length": 32}, ledger="off")
-    [found], [done] = plan(run), train_run(run)
+    [found], [done] = planned(run), train_run(run)
     assert found.steps is None and 0 < done.steps < 3 and done.recalled is None
 
 
@@ -248,6 +247,6 @@ def test_without_trl_the_same_is_trained(
     one_model, two = weights(run.output_dir / "train/main"), weights(bare.output_dir / "train/main")
     assert all(torch.allclose(one_model[name], two[name], atol=1e-5) for name in one_model)
     with pytest.raises(UptakeError, match=r'needs TRL\nfix: pip install "uptake\[train\]"'):
-        plan(run_config(training=QUICK | {"padding_free": True}))
+        planned(run_config(training=QUICK | {"padding_free": True}))
     with pytest.raises(UptakeError, match=r'TrainingArguments.*\nfix: for those of TRL: pip install "uptake\[train\]"'):
-        plan(run_config(training=QUICK | {"pad_to_multiple_of": 8}))
+        planned(run_config(training=QUICK | {"pad_to_multiple_of": 8}))

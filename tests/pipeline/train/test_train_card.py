@@ -10,11 +10,10 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from train_runs import LORA, one, write_run
+from train_runs import LORA, one, planned, write_run
 from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
 from uptake.pipeline.train.card import model_card
-from uptake.pipeline.train.plan import plan
 from uptake.pipeline.train.run import Trained
 
 ODD = "a|b `<script>x</script>`\n# head [link](javascript:1) ``two`` https://example.org ![i](x)"
@@ -27,10 +26,10 @@ def manifest(trained: tuple[RunConfig, list[Trained]]) -> dict[str, Any]:
 
 
 def test_what_is_written_in_settings_stays_text(trained: tuple[RunConfig, list[Trained]], manifest: dict[str, Any]):
-    [_, found] = plan(trained[0])
+    [_, found] = planned(trained[0])
     manifest["settings"] = {"optim_args": ODD, "lr_scheduler_kwargs": {ODD: 1}, "plain": 3}
     manifest["files"] = {ODD: "0" * 32}
-    card = model_card(trained[0], found, manifest).split("---\n", 2)[2]
+    card = model_card(trained[0].model_name_or_path, found, manifest).split("---\n", 2)[2]
     # as the hub does: CommonMark with GitHub's tables, and bare addresses as links
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(card)
     inside = [child for token in tokens for child in token.children or ()]
@@ -45,12 +44,9 @@ def test_what_is_written_in_settings_stays_text(trained: tuple[RunConfig, list[T
 def test_the_snippet_of_an_adapter_runs_as_python(
     trainable: Path, trained: tuple[RunConfig, list[Trained]], manifest: dict[str, Any], tmp_path: Path
 ):
-    [found] = plan(load_run(write_run(tmp_path, trainable, stages=one(), peft=LORA)))
+    [found] = planned(load_run(write_run(tmp_path, trainable, stages=one(), peft=LORA)))
     for base, named in ((str(trainable), "THE BASE MODEL'S FOLDER"), ('some/"quoted', 'some/"quoted')):
-        config = load_run(write_run(tmp_path, trainable, stages=one(), peft=LORA)).model_copy(
-            update={"model_name_or_path": base}
-        )
-        card = model_card(config, found, manifest)
+        card = model_card(base, found, manifest)
         front, code = yaml.safe_load(card.split("---")[1]), card.split("```python\n")[1].split("```")[0]
         assert named in [node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)]
         # the hub would look for a folder's name among its models

@@ -13,12 +13,11 @@ from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
 from small_models import write_rows
-from train_runs import LORA, MAIN, QUICK, one, write_run
+from train_runs import LORA, MAIN, QUICK, one, planned, write_run
 from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
-from uptake.pipeline.train.plan import plan
 from uptake.pipeline.train.run import train_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -69,10 +68,10 @@ def test_settings_are_refused_before_training(
 def test_a_sharded_model_is_not_scored(run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(UptakeError, match="sharded over processes .fsdp.*\n.*\nfix: give --ledger training"):
-        plan(run_config(training={"fsdp": "full_shard"}))
+        planned(run_config(training={"fsdp": "full_shard"}))
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
     with pytest.raises(UptakeError, match="sharded over processes"):
-        plan(run_config())
+        planned(run_config())
 
 
 def test_a_conversation_that_the_template_refuses_is_a_bad_row(run_config: Callable[..., RunConfig], tmp_path: Path):
@@ -82,7 +81,7 @@ def test_a_conversation_that_the_template_refuses_is_a_bad_row(run_config: Calla
     run = run_config(stages=one(), chat_template=str(tmp_path / "strict.jinja"), on_bad_row="skip")
     talks = [[{"role": "user", "content": said}, {"role": "assistant", "content": "Oslo"}] for said in ("hi", "no")]
     write_rows(tmp_path / "main.jsonl", [{"id": str(k), "messages": talk} for k, talk in enumerate(talks)])
-    [found] = plan(run)
+    [found] = planned(run)
     assert (found.ids, [(bad.line, "not this" in bad.reason) for bad in found.bad_rows]) == (["0"], [(2, True)])
 
 
@@ -114,7 +113,7 @@ def test_an_adapter_is_no_base(run_config: Callable[..., RunConfig], tmp_path: P
     run = run_config(peft=LORA, stages=one(), ledger="off", training=QUICK | {"max_steps": 1})
     train_run(run)
     with pytest.raises(UptakeError, match="is an adapter on .*\n.*\nfix: merge it"):
-        plan(load_run(write_run(tmp_path, run.output_dir / "train" / "main")))
+        planned(load_run(write_run(tmp_path, run.output_dir / "train" / "main")))
 
 
 def test_a_tokenizer_that_is_larger_than_the_model(trainable: Path, tmp_path: Path):
@@ -123,11 +122,11 @@ def test_a_tokenizer_that_is_larger_than_the_model(trainable: Path, tmp_path: Pa
     config = read_json(larger / "config.json")
     (larger / "config.json").write_text(json.dumps(config | {"vocab_size": 200}))
     with pytest.raises(UptakeError, match="token id .*, and the model has embeddings for 200 tokens"):
-        plan(load_run(write_run(tmp_path, larger)))
+        planned(load_run(write_run(tmp_path, larger)))
 
 
 def test_adapters_that_begin_with_the_weights_themselves_are_planned(run_config: Callable[..., RunConfig]):
-    [found] = plan(run_config(stages=one(), peft=LORA | {"init_lora_weights": "pissa"}))
+    [found] = planned(run_config(stages=one(), peft=LORA | {"init_lora_weights": "pissa"}))
     assert found.identity["peft"]["init_lora_weights"] == "pissa"
 
 
@@ -137,7 +136,7 @@ def test_a_template_that_cannot_be_read_is_no_fault_of_the_rows(run_config: Call
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
     write_rows(tmp_path / "main.jsonl", [{"id": str(k), "messages": turns} for k in range(2)])
     with pytest.raises(UptakeError, match="the chat template is no Jinja template: line 1: "):
-        plan(run)
+        planned(run)
 
 
 def test_rows_are_cut_to_the_positions_that_a_model_has_by_any_name(tmp_path: Path):
@@ -145,5 +144,5 @@ def test_rows_are_cut_to_the_positions_that_a_model_has_by_any_name(tmp_path: Pa
     tokenizer = train_tokenizer([row["prompt"] + row["completion"] for row in MAIN], 320)
     save(build_model("gpt2", tokenizer, 0, n_embd=32, n_layer=1, n_head=2, n_positions=8), tokenizer, tmp_path / "gpt2")
     run = write_run(tmp_path, tmp_path / "gpt2", stages=one(), on_bad_row="skip")
-    [found] = plan(load_run(run))
+    [found] = planned(load_run(run))
     assert found.cut and max(map(len, found.job.rows["input_ids"].to_pylist())) == 8

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from small_models import write_rows
-from train_runs import EARLY, LORA, MAIN, QUICK, files, write_run
+from train_runs import EARLY, LORA, MAIN, QUICK, files, planned, write_run
 from uptake.artifacts import file_digest, locked, read_json
 from uptake.artifacts.ledger_files import open_stage, stage_folders
 from uptake.config import RunConfig, load_run
@@ -19,7 +19,6 @@ from uptake.errors import UptakeError
 from uptake.ledger import read_ledger
 from uptake.models.training import stage as train_stage
 from uptake.models.training.watch import Watch
-from uptake.pipeline.train.plan import plan
 from uptake.pipeline.train.run import Trained, train_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -191,9 +190,9 @@ def test_what_was_spoilt_is_told_and_nothing_is_deleted(
 def test_other_settings_for_a_stage_that_is_not_finished(killed: Path, tmp_path: Path):
     shutil.copytree(killed, tmp_path / "run")
     with pytest.raises(UptakeError, match="'main' was begun in .*\n  settings.weight_decay: got 0.5, expected None"):
-        plan(load_run(tmp_path / "run/run.yaml", {"stages.1.training.weight_decay": 0.5}))
+        planned(load_run(tmp_path / "run/run.yaml", {"stages.1.training.weight_decay": 0.5}))
     shutil.rmtree(tmp_path / "run/run" / WORK)  # as the message says
-    found = plan(load_run(tmp_path / "run/run.yaml", {"stages.1.training.weight_decay": 0.5}))
+    found = planned(load_run(tmp_path / "run/run.yaml", {"stages.1.training.weight_decay": 0.5}))
     assert [(one.finished, one.done_steps) for one in found] == [(True, 6), (False, 0)]
 
 
@@ -226,7 +225,7 @@ def test_the_manifest_names_what_was_read_and_how_it_was_computed(
     assert [one.found for one in train_run(run)] == [True]
     monkeypatch.delenv("ACCELERATE_MIXED_PRECISION")
     with pytest.raises(UptakeError, match="mixed_precision: got no, expected bf16"):
-        plan(run)
+        planned(run)
 
 
 def test_a_stage_that_is_recorded_anew_comes_after_the_others(tmp_path: Path):

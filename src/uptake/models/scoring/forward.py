@@ -159,7 +159,7 @@ def head_logits(causal: Any, output: Any, hidden: Float[Tensor, "n width"]) -> F
     return logits
 
 
-def _logit_chunks(
+def logit_chunks(
     model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool
 ) -> Iterator[tuple[int, Float[Tensor, "chunk vocabulary"]]]:
     """The logits at every position in the rows' `at`, in order: (index of the chunk's first position, logits).
@@ -225,7 +225,7 @@ def forward_rows(model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool
     result = torch.empty((2, len(source)), dtype=torch.float32, device=device)
     order = np.argsort(source, kind="stable")
     in_order = source[order]
-    for start, logits in _logit_chunks(model, rows, pad_id, splits_head):
+    for start, logits in logit_chunks(model, rows, pad_id, splits_head):
         low, high = np.searchsorted(in_order, [start, start + len(logits)])
         wanted = torch.from_numpy(order[low:high]).to(device)
         at = torch.from_numpy(in_order[low:high] - start).to(logits.device)

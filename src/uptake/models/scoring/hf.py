@@ -63,8 +63,8 @@ class LanguageModel:
         flat: dict[int, Float[np.ndarray, "2 _"]] = {}
         # branches apart, because the mask that they need takes the place of the model's own, sliding windows and all;
         # the shorter kinds first, because dynamic RoPE goes on with the longest row that it has met
-        kinds = [(self._kind(max(row.positions) + 1), not row.branches) for row in rows]
-        self._forget_positions()
+        kinds = [(self.kind(max(row.positions) + 1), not row.branches) for row in rows]
+        self.forget_positions()
         whole = {first: group for group, (first, together) in zip(groups, row_of, strict=True) if together}
         for kind in sorted(set(kinds)):
             members = [index for index, own in enumerate(kinds) if own == kind]
@@ -85,7 +85,7 @@ class LanguageModel:
         for group in groups:
             lengths = [len(sequence.ids) - 1 for sequence in group]
             fits = self.window is None or max(lengths) <= self.window
-            alike = self._kind(max(lengths)) == self._kind(min(lengths))
+            alike = self.kind(max(lengths)) == self.kind(min(lengths))
             row = plan_row(group) if len(group) == 1 or (self.abilities.shares_prefix and fits and alike) else None
             together = row is not None and (not row.branches or len(row) ** 2 <= MASK_CELLS)
             row_of.append((len(rows), together))
@@ -99,11 +99,11 @@ class LanguageModel:
     def _limit(self) -> PositionLimit | None:
         return position_limit(self.model.config.get_text_config())
 
-    def _kind(self, length: int) -> int:
+    def kind(self, length: int) -> int:
         """Rows of different kinds must not share a batch: how positions are encoded would depend on their company."""
         return 0 if self._limit is None else self._limit.kind(length)
 
-    def _forget_positions(self) -> None:
+    def forget_positions(self) -> None:
         """Dynamic RoPE goes back to its first encoding only when it meets a short row: let it meet one."""
         if self._limit is not None and self._limit.each_length:
             forward_rows(self.model, [plan_row([Scored([0, 0], 1)])], 0, self.abilities.splits_head)
@@ -122,9 +122,9 @@ class LanguageModel:
             alone = self.score([[sequence] for sequence in groups[members[index]]])
             return np.concatenate([numbers for (numbers,) in alone], axis=1)
 
-        batches = self._in_batches(lengths, run)
+        batches = self.in_batches(lengths, run)
         if some[0].branches:
-            batches = self._in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
+            batches = self.in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
         for batch, numbers in batches:
             yield from zip((members[index] for index in batch), numbers, strict=True)
 
@@ -140,7 +140,7 @@ class LanguageModel:
             )
         return np.split(flat, np.cumsum([len(row.target) for row in members[:-1]]), axis=1)
 
-    def _in_batches(
+    def in_batches(
         self,
         lengths: Sequence[int],
         run: Callable[[list[int]], list[Result]],
@@ -213,8 +213,8 @@ class LanguageModel:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             for members in self._company(contexts, max_new_tokens):
-                self._forget_positions()
-                for batch, texts in self._in_batches([lengths[i] for i in members], partial(run, members)):
+                self.forget_positions()
+                for batch, texts in self.in_batches([lengths[i] for i in members], partial(run, members)):
                     for index, continuations in zip((members[i] for i in batch), texts, strict=True):
                         answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
         return answers
@@ -222,7 +222,7 @@ class LanguageModel:
     def _company(self, contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[int]]:
         """Indices of contexts that may share batches: an answer that may cross the limit of positions is alone."""
         most = max(rooms, default=0)  # in one batch, all go on for as long as the longest answer
-        crosses = [self._kind(len(ids) + most) != 0 for ids in contexts]
+        crosses = [self.kind(len(ids) + most) != 0 for ids in contexts]
         together = [index for index, alone in enumerate(crosses) if not alone]
         return [together, *([index] for index, alone in enumerate(crosses) if alone)]
 

@@ -16,8 +16,11 @@ from uptake.artifacts import cannot_write
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
+STATE_FILE = "strategy.safetensors"
+"""The state of the stage's methods; like the others it is written before `trainer_state.json`."""
 
-def last_whole(folder: Path, processes: int) -> Path | None:
+
+def last_whole(folder: Path, processes: int, with_state: bool = False) -> Path | None:
     """The checkpoint with the most steps that training can go on from; None when there is none.
 
     transformers writes a checkpoint's `trainer_state.json` last, so where it can be read, this process's files before
@@ -27,9 +30,10 @@ def last_whole(folder: Path, processes: int) -> Path | None:
     Args:
         folder: Where the trainer keeps its checkpoints.
         processes: How many train together.
+        with_state: Whether a method trains the stage, whose state must be there.
     """
     for _, checkpoint in sorted(_checkpoints(folder), reverse=True):
-        if not _unfinished(checkpoint, processes) and _damage(checkpoint, processes) is None:
+        if not _unfinished(checkpoint, processes) and _damage(checkpoint, processes, with_state) is None:
             return checkpoint
     return None
 
@@ -39,18 +43,26 @@ def any_written(folder: Path) -> bool:
     return any(_state(checkpoint) is not None for _, checkpoint in _checkpoints(folder))
 
 
-def damaged(folder: Path, processes: int) -> str | None:
-    """What is wrong with the last checkpoint that was once written to its end; None when there is none such."""
+def damaged(folder: Path, processes: int, with_state: bool = False) -> str | None:
+    """What is wrong with the last checkpoint that was once written to its end; None when there is none such.
+
+    Args:
+        folder: Where the trainer keeps its checkpoints.
+        processes: How many train together.
+        with_state: Whether a method trains the stage, whose state must be there.
+    """
     for _, checkpoint in sorted(_checkpoints(folder), reverse=True):
-        if _state(checkpoint) is not None and (wrong := _damage(checkpoint, processes)) is not None:
+        if _state(checkpoint) is not None and (wrong := _damage(checkpoint, processes, with_state)) is not None:
             return f"{checkpoint.name}: {wrong}"
     return None
 
 
-def _damage(checkpoint: Path, processes: int) -> str | None:
+def _damage(checkpoint: Path, processes: int, with_state: bool) -> str | None:
     random = _random(processes)[0]
     if not zipfile.is_zipfile(checkpoint / random):
         return f"{random} is missing or cut off"
+    if with_state and (wrong := _cut_off(checkpoint / STATE_FILE)) is not None:
+        return wrong
     sharded = ("optimizer.bin", "optimizer_*", "global_step*")  # FSDP, FSDP in parts, DeepSpeed
     if any(any(checkpoint.glob(name)) for name in sharded):
         return None
@@ -72,13 +84,15 @@ def unreadable_weights(folder: Path) -> str | None:
         return "model.safetensors.index.json cannot be read"
     if not names:
         return "its safetensors are missing"
-    for name in names:
-        try:
-            with safe_open(folder / name, framework="pt"):  # looks whether the header fits the file's length
-                pass
-        except (OSError, SafetensorError):
-            return f"{name} is missing or cut off"
-    return None
+    return next((wrong for name in names if (wrong := _cut_off(folder / name)) is not None), None)
+
+
+def _cut_off(path: Path) -> str | None:
+    try:
+        with safe_open(path, framework="pt"):  # looks whether the header fits the file's length
+            return None
+    except (OSError, SafetensorError):
+        return f"{path.name} is missing or cut off"
 
 
 def steps_of(checkpoint: Path | None) -> int:

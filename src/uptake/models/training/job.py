@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from uptake.errors import UptakeError
-from uptake.models.training.checkpoints import last_whole
+from uptake.models.training.checkpoints import damaged, last_whole
+from uptake.models.training.hooks import Method
 from uptake.models.training.settings import arguments
 from uptake.models.training.start import Start
 
@@ -29,6 +30,7 @@ class Job:
         rows: The training set, a table of `ROWS`, cut to its longest length.
         settings: Fields of `SFTConfig`; what is left out has uptake's defaults, else TRL's.
         work: Folder of the checkpoints (`checkpoints`) and of the finished model (`model`).
+        method: What trains it beside the trainer; None is plain fine-tuning.
     """
 
     start: Start
@@ -36,6 +38,7 @@ class Job:
     rows: pa.Table
     settings: Mapping[str, Any]
     work: Path
+    method: Method | None = None
 
     def arguments(self) -> Any:
         """The trainer's arguments; raises as `uptake.models.training.settings.arguments`."""
@@ -43,7 +46,11 @@ class Job:
 
     def checkpoint(self, processes: int) -> Path | None:
         """The checkpoint that a killed run goes on from."""
-        return last_whole(self.work / "checkpoints", processes)
+        return last_whole(self.work / "checkpoints", processes, self.method is not None)
+
+    def damaged(self, processes: int) -> str | None:
+        """What is wrong with the last checkpoint that was once written to its end; None when there is none such."""
+        return damaged(self.work / "checkpoints", processes, self.method is not None)
 
 
 def wait_for_everyone(settings: Mapping[str, Any], folder: Path) -> None:

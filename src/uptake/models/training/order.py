@@ -27,6 +27,7 @@ def follow(
 ) -> None:
     """Let a trainer follow a schedule, before it trains.
 
+        trainer = hooked(SFTTrainer)(model=model, args=args, train_dataset=rows)
         follow(trainer, Schedule(conflicts=pairs), ids=trainer.train_dataset["id"])
         trainer.train()
 
@@ -36,7 +37,7 @@ def follow(
     that it would have taken.
 
     Args:
-        trainer: A transformers or TRL trainer, not yet training.
+        trainer: A trainer made by `hooked`, not yet training.
         schedule: What it is to follow.
         ids: The id of each row of `trainer.train_dataset`, in its order.
         read: Scores the examples that resampling asks about, or (optional) those that conflict;
@@ -49,7 +50,7 @@ def follow(
     _refuse(trainer, schedule, ids, read, validate)
     order = arranged(schedule, [str(one) for one in ids], layout_of(trainer))
     sampler = OrderSampler(order)
-    _install(trainer, sampler)
+    trainer.sampler = sampler
     trainer.add_callback(FollowOrder(trainer, sampler, read))
     if schedule.stop is not None and validate is not None:
         trainer.add_callback(ProgressiveStop(trainer, schedule.stop, validate))
@@ -220,29 +221,15 @@ def _rows(bits: str, of: Sequence[int]) -> frozenset[int]:
     return frozenset(row for row, flag in zip(of, flags, strict=True) if flag)
 
 
-def _install(trainer: Any, sampler: OrderSampler) -> None:
-    """Put the sampler in the place of the trainer's own, and see at each new loader that it came to be there."""
-    make = trainer.get_train_dataloader
-
-    def get_train_dataloader() -> Any:
-        loader = make()
-        inner = getattr(loader, "batch_sampler", None)
-        while inner is not None and getattr(inner, "sampler", None) is not sampler:
-            inner = getattr(inner, "batch_sampler", None)  # accelerate's parts for processes, around the batches
-        if inner is None:
-            raise UptakeError(
-                f"{type(trainer).__name__} does not take its rows from a sampler of its own choosing",
-                expected="a trainer whose training set has a length, and whose _get_train_sampler is asked",
-                fix="give it the rows as files in their order, with shuffling off",
-            )
-        return loader
-
-    trainer._get_train_sampler = lambda *args, **kwargs: sampler
-    trainer.get_train_dataloader = get_train_dataloader
-
-
 def _refuse(trainer: Any, schedule: Schedule, ids: Sequence[str], read: Read | None, validate: Read | None) -> None:
     args = trainer.args
+    if not hasattr(trainer, "sampler"):
+        name = type(trainer).__name__
+        raise UptakeError(
+            f"{name} cannot follow a schedule",
+            expected="a trainer that takes its rows in an order from outside",
+            fix=f"make it with uptake.models.training.hooked: hooked({name})(model=..., args=..., ...)",
+        )
     require_steps_of_one_size(args)
     if len(ids) != len(trainer.train_dataset):
         raise UptakeError(

@@ -17,18 +17,32 @@ from transformers.utils import is_liger_kernel_available
 
 from uptake.errors import UptakeError
 from uptake.models.places.quiet import progress_bars
-from uptake.models.training.failures import refusals
+from uptake.models.scoring.live import around
+from uptake.models.training.failures import hushed, refusals
+from uptake.models.training.harness import Harness
+from uptake.models.training.hooks import Hooks, Method, StageView
 from uptake.models.training.job import Job
+from uptake.models.training.memory import MEMORY, Memory
+from uptake.models.training.notes import noted
+from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.stage import trainer_of
+from uptake.models.training.start import lora
 
-ROWS = 8
-"""Rows that the rehearsal's trainer is given."""
+ROWS = table([Row("1", [1, 2, 3, 4], [NOT_TRAINED, NOT_TRAINED, 3, 4]), Row("2", [1, 5, 6], [NOT_TRAINED, 5, 6])])
+"""What is trained in a rehearsal, with the token ids of `_stand_in`."""
+
+STAGES = 2
+"""So many stages are rehearsed: in the second one there is a memory."""
 
 
-def rehearse(job: Job) -> None:
-    """Make what training needs but the model itself: trainer, optimizer and schedule.
+def rehearse(job: Job, hooks: Hooks | None = None) -> None:
+    """Make what training needs but the model itself: trainer, optimizer, schedule; take a step with a method's hooks.
 
-    Nothing is trained, reported, or written beside a temporary folder.
+    Nothing is reported, or written beside a temporary folder.
+
+    Args:
+        job: The stage; its rows are not looked at.
+        hooks: Of the stage's method; each is called.
 
     Raises:
         UptakeError: A setting is refused, or something that it needs is not installed.
@@ -38,17 +52,55 @@ def rehearse(job: Job) -> None:
             _make(job)
         except UptakeError as error:
             raise _named(job, error) from error
+        if hooks is not None and not hooks.idle:
+            with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), hushed():
+                memory = Memory.read(None)
+                for number in range(STAGES):
+                    memory = _stage(number, job, hooks, memory, Path(folder))
 
 
 def _make(job: Job) -> None:
     with tempfile.TemporaryDirectory() as folder, refusals():
-        some = dataclasses.replace(job, rows=job.rows.slice(0, ROWS), work=Path(folder))
+        some = dataclasses.replace(job, rows=ROWS, work=Path(folder))
         args = some.arguments()
         trainer = trainer_of(_stand_in(), some, args)
         if args.use_liger_kernel and not is_liger_kernel_available():
             raise UptakeError("liger-kernel is not installed", fix="pip install liger-kernel")
         if not (args.deepspeed or args.fsdp or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"):
             trainer.create_optimizer_and_scheduler(num_training_steps=1)
+
+
+def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) -> Memory:
+    """Take a step of a stage with the hooks, on the processor; gives what it leaves in the memory."""
+    import peft
+
+    model: Any = _stand_in()
+    if job.start.adapts:
+        model = peft.get_peft_model(model, lora({"r": 2, "target_modules": "all-linear"}))
+    stage = StageView(
+        number=number,
+        name=f"rehearsal-{number}",
+        seed=0,
+        rows=noted(ROWS, source=["a", "b"]),
+        former=f"rehearsal-{number - 1}" if number else None,
+        model=lambda: around("the rehearsal's model", model.eval(), job.tokenizer),
+        peft={"r": 2, "target_modules": "all-linear"} if job.start.adapts else None,
+    )
+    if hooks.data is not None:
+        stage = hooks.data(stage, memory)
+    if hooks.adapt is not None:
+        model = hooks.adapt(model, stage, memory)
+    settings = {"max_steps": 1, "save_strategy": "no", "use_cpu": True, "gradient_checkpointing": False}
+    work, method = folder / stage.name, Method(hooks, stage, memory)
+    some = dataclasses.replace(job, rows=stage.rows, settings=settings, work=work, method=method)
+    trainer = trainer_of(model, some, some.arguments())
+    trainer.method = harness = Harness(method, stage.rows, None)
+    trainer.add_callback(harness)
+    trainer.train()
+    harness.save(folder)
+    harness.finish(trainer)
+    memory.write(work / MEMORY)
+    return Memory.read(work / MEMORY)
 
 
 def _named(job: Job, error: UptakeError) -> UptakeError:

@@ -18,6 +18,9 @@ from uptake.models.scoring.rows import Scored
 NOT_TRAINED = -100
 """The label of a token that is given, not learned."""
 
+NUMBER = "uptake_row"
+"""In a batch, where a method needs it: the number of each row in the training set."""
+
 ROWS = pa.schema([("id", pa.string()), ("input_ids", pa.list_(pa.int32())), ("labels", pa.list_(pa.int32()))])
 """Columns of a training set; `labels` are as long as `input_ids`."""
 
@@ -96,14 +99,16 @@ def _unpadded(inputs: Mapping[str, Any]) -> list[list[int]]:
 class Rows(torch.utils.data.Dataset[dict[str, Any]]):
     """A table of rows as a trainer takes it; a batch is put together in a tenth of the time that `datasets` needs."""
 
-    def __init__(self, rows: pa.Table, *, masked: bool = False) -> None:
+    def __init__(self, rows: pa.Table, *, masked: bool = False, numbered: bool = False) -> None:
         """Lay the rows out flat.
 
         Args:
             rows: A table of `ROWS`.
             masked: Items also say by TRL's older `completion_mask` what is learned.
+            numbered: Items also have their `NUMBER`.
         """
         self.ids: list[str] = rows["id"].to_pylist()
+        self.numbered = numbered
         self.columns = {}
         for name in ("input_ids", "labels"):
             parts = [batch.column(name) for batch in rows.to_batches()]
@@ -117,11 +122,33 @@ class Rows(torch.utils.data.Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         start, end = self.offsets[index], self.offsets[index + 1]
-        return {name: values[start:end].tolist() for name, values in self.columns.items()}
+        item: dict[str, Any] = {name: values[start:end].tolist() for name, values in self.columns.items()}
+        return {**item, NUMBER: index} if self.numbered else item
 
 
-def as_collated(rows: pa.Table, collate: Callable[[list[Any]], Mapping[str, Any]]) -> Rows:
+@dataclass(frozen=True)
+class Numbering:
+    """A collate function that puts the rows' numbers beside what another one makes of them.
+
+    Attributes:
+        collate: The other one.
+    """
+
+    collate: Callable[[list[Any]], Mapping[str, Any]]
+
+    def __call__(self, features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The batch with a tensor of `NUMBER`."""
+        bare = [{name: value for name, value in feature.items() if name != NUMBER} for feature in features]
+        return {**self.collate(bare), NUMBER: torch.tensor([feature[NUMBER] for feature in features])}
+
+
+def as_collated(rows: pa.Table, collate: Callable[[list[Any]], Mapping[str, Any]], *, numbered: bool = False) -> Rows:
     """The rows in the form in which a collate function trains their labels; TRL's older ones read masks instead.
+
+    Args:
+        rows: A table of `ROWS`.
+        collate: The function.
+        numbered: Items also have their `NUMBER`, which `collate` does not see here.
 
     Raises:
         UptakeError: It makes other labels of them in either form.
@@ -132,6 +159,7 @@ def as_collated(rows: pa.Table, collate: Callable[[list[Any]], Mapping[str, Any]
         item = next((item for item in items if NOT_TRAINED in item["labels"][1:]), found[0])
         labels = collate([item])["labels"][0].tolist()[1 : len(item["labels"])]  # nothing predicts the first token
         if labels == item["labels"][1:]:
+            found.numbered = numbered
             return found
     raise UptakeError(
         "the trainer's collate function changes the labels of its rows",
@@ -164,3 +192,9 @@ class Padding:
             batch["labels"][number, :length] = feature["labels"]
             batch["attention_mask"][number, :length] = 1
         return {name: torch.from_numpy(values) for name, values in batch.items()}
+
+
+def padded(rows: pa.Table) -> dict[str, Tensor]:
+    """All rows of a table as one batch, filled up on the right with token 0, which the mask leaves out."""
+    items = Rows(rows)
+    return Padding(0)([items[number] for number in range(len(items))])

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import transformers
 from transformers.trainer_callback import PrinterCallback
 
 from uptake.models.places.quiet import progress_bars
 from uptake.models.training.checkpoints import remove, remove_others, remove_pickle, remove_pickles
 from uptake.models.training.failures import hushed, refusals, told
+from uptake.models.training.harness import Harness
+from uptake.models.training.hooked import hooked
 from uptake.models.training.job import Done, Job
-from uptake.models.training.rows import Padding, Rows, as_collated
+from uptake.models.training.memory import MEMORY
+from uptake.models.training.rows import ROWS, Numbering, Padding, Rows, as_collated
 from uptake.models.training.settings import has_trl
 from uptake.models.training.start import load_start
 from uptake.models.training.watch import STEP_LOSS, AlreadyDone, Watch
@@ -50,24 +54,39 @@ def train(
     with progress_bars(shown=False), hushed(), told(job, args):
         transformers.set_seed(args.seed)  # new adapters are drawn
         model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
+        if (method := job.method) is not None and method.hooks.adapt is not None:
+            model = method.hooks.adapt(model, method.stage, method.memory)
         with refusals():
             trainer = trainer_of(model, job, args)
-        watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
-        for callback in (watch, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
+        trainer.watch = watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
+        harness = None if method is None else Harness(method, in_order(job.rows, args), checkpoint)
+        trainer.method = harness
+        own = [watch] if harness is None else [watch, harness]
+        for callback in (*own, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
             trainer.add_callback(callback)
-        trainer.training_step = watch.around(trainer.training_step)
         try:
             trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except AlreadyDone:
             trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         watch.require_finite(trainer.model)
+        if harness is not None:
+            harness.finish(trainer)
         trainer.save_model(str(job.work / "model"))
         if args.process_index == 0:
             remove_pickle(job.work / "model")
+            if harness is not None:
+                harness.memory.write(job.work / "model" / MEMORY)
         args.distributed_state.wait_for_everyone()
     losses = tuple(float(entry[STEP_LOSS]) for entry in trainer.state.log_history if STEP_LOSS in entry)
     kept = trainer.state.best_global_step or trainer.state.global_step
     return Done(job.work / "model", trainer.state.global_step, losses, kept)
+
+
+def in_order(rows: pa.Table, args: Any) -> pa.Table:
+    """The training set in the order of the trainer's dataset, which TRL's `shuffle_dataset` shuffles once."""
+    if not getattr(args, "shuffle_dataset", False) or args.packing:
+        return rows
+    return rows.take(np.random.default_rng(args.seed).permutation(len(rows)))  # as `datasets` shuffles
 
 
 class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -79,7 +98,7 @@ class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transfor
 
 
 def trainer_of(model: Any, job: Job, args: Any) -> Any:
-    """TRL's trainer, or without TRL that of transformers; either takes the rows as they are.
+    """TRL's trainer, or without TRL that of transformers, `hooked`; either takes the rows as they are.
 
     Args:
         model: The model, with its adapter if it has one.
@@ -87,24 +106,28 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         args: Its arguments; some are changed.
     """
     common = {"model": model, "args": args, "processing_class": job.tokenizer}
+    numbered = job.method is not None and job.method.numbered
+    if numbered:
+        args.remove_unused_columns = False  # the rows' numbers would be one
     if has_trl():
         import datasets
         from trl import SFTTrainer
 
         args.model_init_kwargs = None  # they are in the model now
-        ready, rows = not args.packing, job.rows
+        ready = not args.packing
         if ready:
             args.dataset_kwargs = {**(args.dataset_kwargs or {}), "skip_prepare_dataset": True}
             args.max_length = None  # the rows are cut already, and padding-free batches refuse a limit
-            if getattr(args, "shuffle_dataset", False):
-                rows = rows.take(np.random.default_rng(args.seed).permutation(len(rows)))  # as `datasets` shuffles
-        trainer = SFTTrainer(train_dataset=datasets.Dataset(rows), **common)
-        if ready:
-            trainer.train_dataset = as_collated(rows, trainer.data_collator)  # the same rows, sooner in a batch
+        rows = in_order(job.rows, args).select(ROWS.names)
+        trainer = hooked(SFTTrainer)(train_dataset=datasets.Dataset(rows), **common)
+        if ready:  # the same rows, sooner in a batch
+            trainer.train_dataset = as_collated(rows, trainer.data_collator, numbered=numbered)
     else:
         if job.start.adapts and args.gradient_checkpointing:
             model.enable_input_require_grads()
-        padding = Padding(job.tokenizer.pad_token_id)
-        trainer = transformers.Trainer(train_dataset=Rows(job.rows), data_collator=padding, **common)
+        padding, rows = Padding(job.tokenizer.pad_token_id), Rows(job.rows, numbered=numbered)
+        trainer = hooked(transformers.Trainer)(train_dataset=rows, data_collator=padding, **common)
+    if numbered:
+        trainer.data_collator = Numbering(trainer.data_collator)
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -43,25 +43,29 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self._step = 0
         self._loss = 0.0
 
-    def around(self, training_step: Callable[..., Any]) -> Callable[..., Any]:
-        """The trainer's step, which raises for a loss that is no finite number, before the weights are changed.
+    def before_batch(self, inputs: Mapping[str, Any]) -> None:
+        """Note what is trained next."""
+        self._batch = inputs
+
+    def after_batch(self, loss: torch.Tensor) -> None:
+        """Refuse a loss that is no finite number, before the weights are changed.
 
         The loss comes to the host, as it does in the trainer itself a moment later (`logging_nan_inf_filter`). All
         processes see the mean of theirs, so that they end together.
+
+        Args:
+            loss: Of the batch, as the trainer's step gives it.
+
+        Raises:
+            UptakeError: It is no finite number.
+            AnotherEnded: That of another process is none.
         """
-
-        def watched(model: Any, inputs: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-            self._batch = inputs
-            loss = training_step(model, inputs, *args, **kwargs)
-            mean = _over_processes(loss)
-            if not math.isfinite(mean):
-                if math.isfinite(own := float(loss.float().mean())):
-                    raise AnotherEnded
-                raise self._not_finite(f"the loss of step {self._step + 1} is {own}")
-            self._loss += mean  # the batches of a step each have their part of its mean
-            return loss
-
-        return watched
+        mean = _over_processes(loss)
+        if not math.isfinite(mean):
+            if math.isfinite(own := float(loss.float().mean())):
+                raise AnotherEnded
+            raise self._not_finite(f"the loss of step {self._step + 1} is {own}")
+        self._loss += mean  # the batches of a step each have their part of its mean
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Tell what a killed run had done."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from uptake.config import RunConfig, Stage
+from uptake.config import Stage
 from uptake.pipeline.prescribe.material import rows_of_a_step
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.run import train_run
-from uptake.pipeline.train.schedule import Scheduled
+from uptake.pipeline.train.run import train
+from uptake.pipeline.train.settings import settings_of
+from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.prescribe import OF_THE_PLAN, kept_apart, read_plan
 from uptake.schedule import Schedule, conflict_free
-from uptake.types import Document, Example, Plan
+from uptake.types import Document, Example, Plan, Processes
+
+if TYPE_CHECKING:
+    from uptake.models.training.start import Start
 
 CHECKPOINTS = 0.2
 """Unless the run says otherwise: a checkpoint after each fifth of a phase, for a plan has one long epoch."""
@@ -22,9 +26,10 @@ CHECKPOINTS = 0.2
 
 def apply(
     plan: Plan | Path,
-    config: RunConfig,
+    run: TrainingRun,
     folder: Path,
     *,
+    tuned_revision: str | None = None,
     seed: int | None = None,
     progress: Progress = lambda step, done, total: None,
 ) -> Path:
@@ -37,8 +42,9 @@ def apply(
 
     Args:
         plan: A plan, or the folder of a written one.
-        config: The run that it was made for: settings, how models are loaded, its device.
+        run: The run that it was made for: how models are loaded, its device, the processes.
         folder: Where it is trained; of no other plan or seed.
+        tuned_revision: Branch, tag or commit of the tuned model on the hub, where the plan starts from it.
         seed: Of dropout and new adapters; None for the run's. The order is the plan's.
         progress: Told of each phase's steps.
 
@@ -50,31 +56,28 @@ def apply(
     """
     drawn = read_plan(plan) if isinstance(plan, Path) else plan
     own = {name: value for name, value in drawn.training.items() if name not in (*OF_THE_PLAN, "seed")}
-    training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **_of_a_step(own, drawn.step)}
-    phases: dict[str, Sequence[Example]] = {"sft": _in_order(drawn, training, config.seed)}
+    training = {"save_strategy": "steps", "save_steps": CHECKPOINTS, **_of_a_step(own, drawn.step, run.processes)}
+    phases: dict[str, Sequence[Example]] = {"sft": _in_order(drawn, training, run)}
     if drawn.cpt and drawn.reading == "before":
         phases = {"cpt": [_text(one) for one in drawn.cpt], **phases}
-    adapter = _adapter(drawn, config)
-    changed = {
-        "model_name_or_path": config.model_name_or_path if adapter is not None else drawn.model,
-        "revision": config.tuned_revision if drawn.start == "tuned" and adapter is None else config.revision,
-        "stages": tuple(Stage(name=name, dataset=f"plan/{name}.jsonl", num_train_epochs=1) for name in phases),
-        "training": training,
-        "peft": drawn.peft,
-        "ledger": "off",
-        "on_bad_row": "error",  # a row that is left out moves all steps after it
-        "output_dir": folder,
-        "seed": config.seed if seed is None else seed,
-    }
-    order = Schedule(shuffle=False)
-    schedules = {name: Scheduled(order, examples=examples) for name, examples in phases.items()}
-    *_, last = train_run(config.model_copy(update=changed), progress, schedules, adapter)
+    drawn_with = run.seed if seed is None else seed
+    stages = tuple(_spec(name, examples, training, drawn_with, run) for name, examples in phases.items())
+    start = _start(drawn, run, tuned_revision)
+    changed = replace(run, start=start, stages=stages, folder=folder, seed=drawn_with, ledger="off")
+    *_, last = train(replace(changed, skip_bad_rows=False), progress)  # a row left out moves all steps after it
     return last.folder
 
 
-def _of_a_step(training: dict[str, Any], rows: int) -> dict[str, Any]:
+def _spec(name: str, examples: Sequence[Example], training: dict[str, Any], seed: int, run: TrainingRun) -> StageSpec:
+    dataset = f"plan/{name}.jsonl"
+    stage = Stage(name=name, dataset=dataset, num_train_epochs=1)
+    settings = settings_of(stage, training, seed=seed, max_length=None, device=run.start.settings.device)
+    return StageSpec(name, dataset, settings, examples, Schedule(shuffle=False))
+
+
+def _of_a_step(training: dict[str, Any], rows: int, processes: Processes) -> dict[str, Any]:
     """The settings with as many batches a step as make up its rows, and no larger ones than the device was given."""
-    own, rest = divmod(rows, int(os.environ.get("WORLD_SIZE", "1")))
+    own, rest = divmod(rows, processes.world)
     if rest:
         return training
     most = rows_of_a_step({**training, "gradient_accumulation_steps": 1})
@@ -82,14 +85,14 @@ def _of_a_step(training: dict[str, Any], rows: int) -> dict[str, Any]:
     return {**training, "per_device_train_batch_size": size, "gradient_accumulation_steps": own // size}
 
 
-def _in_order(plan: Plan, training: dict[str, Any], seed: int) -> list[Example]:
+def _in_order(plan: Plan, training: dict[str, Any], run: TrainingRun) -> list[Example]:
     """The rows of fine-tuning, free of conflict at the steps that are really trained."""
-    step = rows_of_a_step(training) * int(os.environ.get("WORLD_SIZE", "1"))
+    step = rows_of_a_step(training) * run.processes.world
     if step == plan.step:
         return list(plan.sft)
     examples = {one.id: one for one in plan.sft}
     number = {name: place for place, name in enumerate(examples)}
-    order = conflict_free([number[one.id] for one in plan.sft], kept_apart(plan.edits, number), step, seed)
+    order = conflict_free([number[one.id] for one in plan.sft], kept_apart(plan.edits, number), step, run.seed)
     rows = list(examples.values())
     return [rows[place] for place in order]
 
@@ -98,11 +101,16 @@ def _text(document: Document) -> Example:
     return Example(document.id, "", document.text, document.source, stage="cpt")
 
 
-def _adapter(plan: Plan, config: RunConfig) -> str | None:
-    """The tuned model, if it is an adapter that the repair goes on with."""
-    if plan.start == "base":
-        return None
-    from uptake.models.places.place import LoadSettings, locate
+def _start(plan: Plan, run: TrainingRun, tuned_revision: str | None) -> Start:
+    """The base, the tuned model, or, if that is an adapter, the base with the adapter that the repair goes on with."""
+    from uptake.models.places.place import locate
+    from uptake.models.training.start import Start
 
-    load = LoadSettings(revision=config.tuned_revision, trust_remote_code=config.trust_remote_code)
-    return None if locate(plan.model, load, base=config.model_name_or_path).base is None else plan.model
+    load = run.start.settings
+    if plan.start == "base":
+        return Start(plan.model, load, plan.peft)
+    of_tuned = replace(load, revision=tuned_revision)
+    place = locate(plan.model, replace(of_tuned, chat_template=None), base=run.start.name)
+    if place.base is None:
+        return Start(plan.model, of_tuned, plan.peft)
+    return Start(run.start.name, load, plan.peft, place.folder)

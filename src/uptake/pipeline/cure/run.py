@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
@@ -21,9 +20,9 @@ from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.prescribe.material import plan_names
 from uptake.pipeline.prescribe.run import plan_to_apply
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.settings import settings_of
+from uptake.pipeline.train.run import training_run
 from uptake.prescribe import content_of, read_plan
-from uptake.types import Cost, Finding, Plan
+from uptake.types import ALONE, Cost, Finding, Plan, Processes
 
 LEARNED, OUT = "learned before", "taken out"
 """Groups of examples beside those of the causes."""
@@ -79,6 +78,7 @@ def cure_run(
     start: Literal["base", "tuned"] | None = None,
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
+    processes: Processes = ALONE,
 ) -> Cured | None:
     """Cure a diagnosed run: draw up a plan if there is none, train it in `cured/`, diagnose the model, and compare.
 
@@ -91,6 +91,7 @@ def cure_run(
         start: Train from the `base`, or repair the `tuned` model; None for what the plan that is there says.
         unsafe: Whether examples may go out, where a plan is drawn up.
         progress: Told after each part of the work.
+        processes: Those that train together.
 
     Returns:
         What became of it; None in the other processes, and where every example was learned.
@@ -98,7 +99,7 @@ def cure_run(
     Raises:
         UptakeError: There is no diagnosis, or something about the input is wrong.
     """
-    first, several = int(os.environ.get("RANK", "0")) == 0, int(os.environ.get("WORLD_SIZE", "1")) > 1
+    first, several, run = processes.first, processes.world > 1, training_run(config, processes)
     folder, planned = config.output_dir / "cured", config.output_dir / "plan"
     with locked(config.output_dir / ".cure") if first else nullcontext():
         aside = None
@@ -109,14 +110,14 @@ def cure_run(
         if several:
             from uptake.models.training.job import wait_for_everyone
 
-            wait_for_everyone(settings_of(config, config.stages[-1]), folder)
+            wait_for_everyone(run.stages[-1].settings, folder)
             healthy = read_diagnosis(config.output_dir).all_learned()
         if healthy:
             return None
         before = read_diagnosis(config.output_dir)
         before.rule()  # what is wrong with it is told now, and not when all is trained
         plan, content = read_plan(planned), content_of(planned)  # another may lie there when this one is trained
-        model = apply(plan, config, folder, progress=progress)
+        model = apply(plan, run, folder, tuned_revision=config.tuned_revision, progress=progress)
         if not first:
             return None
         after = diagnose_run(

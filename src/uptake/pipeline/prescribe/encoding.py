@@ -40,9 +40,9 @@ class Encoding:
         """
         from uptake.models.places.place import LoadSettings
         from uptake.models.training.start import Start, model_config, tokenizer_of
-        from uptake.pipeline.train.settings import settings_of
+        from uptake.pipeline.train.run import stage_settings
 
-        settings = {stage.name: settings_of(config, stage) for stage in config.stages}
+        settings = stage_settings(config)
         last = settings[config.stages[-1].name]
         longest = _longest([one["max_length"] for one in settings.values()])
         load = LoadSettings(

@@ -9,24 +9,23 @@ from typing import Any
 
 import yaml
 
-from uptake.config import RunConfig
 from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.text import code_span
 
 
-def model_card(config: RunConfig, found: StagePlan, manifest: Mapping[str, Any]) -> str:
+def model_card(model: str, found: StagePlan, manifest: Mapping[str, Any]) -> str:
     """A stage's README.md, with the metadata that the Hugging Face hub reads.
 
     TRL writes a card, too, but of a single run: it does not know the stages, the data or the ledger, and links to hub
     pages of models that lie in a folder.
 
     Args:
-        config: The run.
+        model: Path or hub id of the run's base.
         found: The stage.
         manifest: Its manifest.
     """
-    base = _shown(config.model_name_or_path)
-    local = Path(config.model_name_or_path).exists()
+    base = _shown(model)
+    local = Path(model).exists()
     adapter = found.job.start.adapts
     metadata = {
         **({} if local else {"base_model": base}),  # the hub would look for a folder's name among its models

@@ -1,201 +1,311 @@
-"""What `uptake train` is about to do: every stage's rows, settings and state, found out before anything is written."""
+"""What `uptake train` is about to do: everything is checked first; a stage is planned when its turn comes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
-from uptake.config import RunConfig, Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.rows import Reading, file_digests
-from uptake.pipeline.train.schedule import Scheduled
-from uptake.pipeline.train.settings import _require_device, _sharded, _text, settings_of
+from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
+from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import require_ledgers, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
+from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from uptake.models.places.place import LoadSettings, Place
+    from uptake.models.training.hooks import Method
+    from uptake.models.training.job import Job
     from uptake.models.training.start import Start
 
 
 @dataclass(frozen=True)
-class _Shared:
-    """What all stages of a run have in common."""
+class ReadStage:
+    """What is known of a stage before any stage is trained.
 
-    config: RunConfig
-    place: Place
-    load: LoadSettings
-    model: Any
+    Attributes:
+        spec: The stage.
+        number: Its place, from 0.
+        tokenizer: What its rows are made with, and what is saved beside its model.
+        limit: Tokens that a row may have; None for no limit.
+        files: The digest of each file of its data set.
+        reading: How its rows were read: what was left out, what identifies them.
+        rows: Its own rows.
+        validation: Those of its validation set; None without one.
+    """
+
+    spec: StageSpec
+    number: int
+    tokenizer: Any
+    limit: int | None
+    files: Mapping[str, str]
+    reading: Reading
+    rows: pa.Table
+    validation: pa.Table | None
+
+    def examples(self) -> Iterator[Example]:
+        """Its examples, read again."""
+        return (one for one in self.reading.examples() if isinstance(one, Example))
+
+    @property
+    def bad_rows(self) -> list[BadRow]:
+        """Rows that are left out."""
+        return self.reading.bad_rows
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A run that can be trained, as far as that can be told before.
+
+    Attributes:
+        run: The run.
+        base: Identifies the model that the first stage starts from.
+        stages: Its stages.
+    """
+
+    run: TrainingRun
     base: str
-    progress: Progress
-    schedules: Mapping[str, Scheduled]
-    adapter: Place | None
-    rehearsed: set[str] = field(default_factory=set)
-
-    def rehearse(self, found: StagePlan) -> None:
-        """Let a stage's trainer be made once, unless that of another stage was made with the same settings."""
-        from uptake.models.training.rehearsal import rehearse
-        from uptake.models.training.start import Start, skeleton
-
-        if not self.rehearsed:  # all stages train the same model
-            skeleton(Start(self.config.model_name_or_path, self.load, self.config.peft))
-        key = digest({name: value for name, value in found.job.settings.items() if name != "num_train_epochs"})
-        if key not in self.rehearsed:
-            self.rehearsed.add(key)
-            rehearse(found.job)
+    stages: tuple[ReadStage, ...]
 
 
-def plan(
-    config: RunConfig,
-    progress: Progress = lambda step, done, total: None,
-    schedules: Mapping[str, Scheduled] | None = None,
-    adapter: str | None = None,
-) -> list[StagePlan]:
-    """Read and check everything that training needs, and write nothing.
+def check(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> Checked:
+    """Read and check everything that training needs, for all stages; nothing is written.
+
+    Settings and strategies are checked, and every hook is rehearsed, before data are read.
 
     Args:
-        config: The run.
+        run: The run.
         progress: Told of the rows that are read.
-        schedules: The schedules of stages, by name.
-        adapter: A trained adapter on the run's model that the first stage goes on with; None for none.
 
     Raises:
-        UptakeError: Data, model or settings cannot be used, or what a former run left was made from something else.
+        UptakeError: Data, model, settings or strategies cannot be used.
     """
-    from uptake.models.places.place import LoadSettings, fingerprint
-    from uptake.models.training.job import DEFAULTS
-    from uptake.models.training.settings import arguments
-    from uptake.models.training.start import Start, lora, model_config
+    from uptake.models.places.place import fingerprint, locate
+    from uptake.models.training.rehearsal import rehearse
+    from uptake.models.training.start import lora, model_config, skeleton
 
-    load = LoadSettings(
-        dtype=config.dtype,
-        attn_implementation=config.attn_implementation,
-        revision=config.revision,
-        trust_remote_code=config.trust_remote_code,
-        chat_template=_text(config.chat_template),
-    )
-    settings = {stage.name: settings_of(config, stage) for stage in config.stages}
-    for stage in config.stages:  # before any data are read
-        _require_device(config, arguments({**DEFAULTS, **settings[stage.name]}, config.output_dir))
-    if config.peft is not None:
-        lora(config.peft)
-    place = Start(config.model_name_or_path, load).place()
-    model = model_config(place, load)
-    of_adapter = None if adapter is None else _adapter(config, adapter, load)
-    base = fingerprint(of_adapter or place, replace(load, device="cpu"))
-    shared = _Shared(config, place, load, model, base, progress, schedules or {}, of_adapter)
-    plans: list[StagePlan] = []
+    start, rehearsed = run.start, set()
+    for spec in run.stages:
+        require_recordable(run, spec)
+        require_device(start.settings.device, _job(run, spec, start).arguments())
+        require_needs(run, spec)
+    if start.peft is not None:
+        lora(start.peft)
+    place = start.place()
+    model = model_config(place, start.settings)
+    of_adapter = None
+    if start.adapter is not None:
+        of_adapter = locate(str(start.adapter), replace(start.settings, revision=None), base=start.name)
+    skeleton(start)
+    base = fingerprint(of_adapter or place, replace(start.settings, device="cpu"))
+    tokenizers = {spec.name: _tokenizer(run, spec) for spec in run.stages}
+    for spec in run.stages:
+        settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
+        key = digest(settings, [one.identity() for one in spec.strategies])
+        if key not in rehearsed and not _sharded(run, spec):
+            rehearsed.add(key)
+            rehearse(_job(run, spec, start, tokenizers[spec.name]), _hooks(spec))
     taken: dict[str, str] = {}
-    for stage in config.stages:
-        plans.append(_stage(shared, stage, settings[stage.name], plans[-1] if plans else None, taken))
-    require_ledgers(config, plans)
-    return plans
+    stages = (
+        _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
+    )
+    return Checked(run, base, tuple(stages))
 
 
-def _adapter(config: RunConfig, name: str, load: LoadSettings) -> Place:
-    from uptake.models.places.place import locate
+def plan(checked: Checked, number: int, former: StagePlan | None) -> StagePlan:
+    """Plan a stage.
 
-    place = locate(name, replace(load, revision=config.tuned_revision), base=config.model_name_or_path)
-    if place.base is None:
-        raise UptakeError(f"{name} is no adapter", expected="a folder or hub id with an adapter_config.json")
-    return place
+    Where the stage before is not trained yet, this is a forecast: what strategies arrange is not in it.
 
+    Args:
+        checked: The run.
+        number: The stage's place.
+        former: The stage before, if there is one.
 
-def _stage(
-    shared: _Shared, stage: Stage, settings: dict[str, Any], former: StagePlan | None, taken: dict[str, str]
-) -> StagePlan:
-    from uptake.models.training.job import Job, n_steps
+    Raises:
+        UptakeError: Rows do not fit the settings, or what a former run left was made from something else.
+    """
+    from uptake.models.training.job import n_steps
     from uptake.models.training.rows import counts
-    from uptake.models.training.start import tokenizer_of
 
-    config = shared.config
-    folder = config.output_dir / "train" / stage.name
-    start = _start(shared, former)
-    tokenizer = tokenizer_of(shared.place, shared.load, settings.get("eos_token"))
-    limit = _longest(settings, shared.model)
-    files = file_digests(stage.dataset)  # before the rows are read: of what comes later, their own digest tells
-    scheduled = shared.schedules.get(stage.name)
-    given = None if scheduled is None else scheduled.examples
-    reading = Reading(config, stage, tokenizer, {**settings, "max_length": limit}, taken, given)
-    rows = reading.table(shared.progress)
-    _require_known_tokens(rows, shared.model)
-    if packed := bool(settings.get("packing")):
-        settings = {**settings, "max_length": limit}
-    job = Job(start, tokenizer, rows, settings, folder.with_name(f".{stage.name}.work"))
+    run, stage = checked.run, checked.stages[number]
+    spec, start = stage.spec, _start(run, former)
+    method = _method(run, stage, start, former)
+    rows = stage.rows if method is None else method.stage.rows
+    schedule = spec.schedule if method is None else method.stage.schedule
+    validation = stage.validation if method is None else method.stage.validation
+    packed = bool(spec.settings.get("packing"))
+    settings = {**spec.settings, "max_length": stage.limit} if packed else spec.settings
+    job = replace(_job(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
     args = job.arguments()
-    an_epoch = len(rows) if scheduled is None else scheduled.rows_of_an_epoch(rows["id"].to_pylist(), args)
+    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, rows["id"].to_pylist(), args, validation)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
+    tokens, trained_tokens = counts(rows)
+    model = start.name if start.adapter is None else str(start.adapter)
     found = StagePlan(
-        stage=stage.name,
-        dataset=stage.dataset,
-        files=files,
-        folder=folder,
+        stage=spec.name,
+        dataset=spec.dataset,
+        files=stage.files,
+        folder=run.folder / "train" / spec.name,
         examples=len(rows),
-        bad_rows=reading.bad_rows,
+        bad_rows=stage.bad_rows,
         job=job,
-        identity={
-            "start": {"base": shared.base} if former is None else {"stage": former.stage},
-            "data": {"content": reading.key, "examples": len(rows)},
-            "settings": with_effect({**settings, "max_length": limit}),
-            "peft": None if config.peft is None else dict(config.peft),
-            **_precision(config, args),
-            "chat_template": None if shared.load.chat_template is None else digest(shared.load.chat_template),
-            "processes": args.world_size,
-            "ledger": config.ledger,
-            "schedule": None if scheduled is None else scheduled.identity(),
-        },
-        cut=reading.cut,
-        tokens=counts(rows)[0],
-        trained_tokens=counts(rows)[1],
+        identity=_identity(checked, stage, job, former, args),
+        cut=stage.reading.cut,
+        tokens=tokens,
+        trained_tokens=trained_tokens,
         steps=steps,
         epochs=epochs,
         batch=(args.per_device_train_batch_size, args.gradient_accumulation_steps, args.world_size),
-        start=_shown(start.name if start.adapter is None else str(start.adapter)) if former is None else former.stage,
+        start=_shown(model) if former is None else former.stage,
         done_steps=0,
         finished=False,
-        notes=_notes(args, reading.cut),
-        scheduled=scheduled,
+        notes=_notes(args, stage, method),
+        schedule=schedule,
+        validation=validation,
+        ids=stage.rows["id"].to_pylist(),
     )
-    found = with_state(found, former)
-    if not found.finished:
-        shared.rehearse(found)
-    return found
+    return with_state(found, former)
 
 
-def _start(shared: _Shared, former: StagePlan | None) -> Start:
+def _hooks(spec: StageSpec) -> Any:
+    from uptake.models.training.hooks import chain
+
+    return chain({one.strategy.name: one.hooks() for one in spec.strategies}) if spec.strategies else None
+
+
+def _job(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:
+    """The stage without rows."""
+    from uptake.models.training.job import Job
+    from uptake.models.training.rows import ROWS
+
+    work = run.folder / "train" / f".{spec.name}.work"
+    return Job(start, tokenizer, ROWS.empty_table(), spec.settings, work)
+
+
+def _sharded(run: TrainingRun, spec: StageSpec) -> list[str]:
+    return sharded_by(spec.settings.get("fsdp"), spec.settings.get("deepspeed"), run.processes)
+
+
+def _tokenizer(run: TrainingRun, spec: StageSpec) -> Any:
+    from uptake.models.training.start import tokenizer_of
+
+    return tokenizer_of(run.start.place(), run.start.settings, spec.settings.get("eos_token"))
+
+
+def _read(
+    run: TrainingRun, number: int, tokenizer: Any, model: Any, taken: dict[str, str], progress: Progress
+) -> ReadStage:
+    from uptake.models.training.notes import noted
+
+    spec = run.stages[number]
+    limit = _longest(spec.settings, model)
+    files = file_digests(spec.dataset)  # before the rows are read: of what comes later, their own digest tells
+    settings = {**spec.settings, "max_length": limit}
+    reading = Reading(spec, run.options, tokenizer, settings, taken)
+    rows = reading.table(progress, skip_bad_rows=run.skip_bad_rows)
+    _require_known_tokens(rows, model)
+    if spec.strategies:
+        rows = noted(rows, source=reading.sources)
+    validation = None
+    if spec.validation:
+        held = replace(spec, examples=spec.validation)
+        validation = Reading(held, run.options, tokenizer, settings, {}).table(progress, skip_bad_rows=False)
+    return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
+
+
+def _method(run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None) -> Method | None:
+    """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
+    from uptake.models.training.hooks import Method, StageView
+    from uptake.models.training.memory import MEMORY, Memory
+
+    hooks = _hooks(stage.spec)
+    if hooks is None or hooks.idle:
+        return None
+    ready = former is None or former.finished
+    memory = Memory.read(former.folder / MEMORY if former is not None and ready else None)
+    loaded: list[Any] = []
+
+    def model() -> Any:
+        from uptake.models.scoring.live import around
+        from uptake.models.training.start import load_start
+
+        if not loaded:
+            language_model = load_start(start, {}).to(_job(run, stage.spec, start).arguments().device).eval()
+            loaded.append(around("the model before the stage", language_model, stage.tokenizer))
+        return loaded[0]
+
+    view = StageView(
+        number=stage.number,
+        name=stage.spec.name,
+        seed=run.seed,
+        rows=stage.rows,
+        former=None if former is None else former.stage,
+        schedule=stage.spec.schedule,
+        validation=stage.validation,
+        examples=stage.examples,
+        model=model,
+        peft=run.start.peft,
+    )
+    if hooks.data is not None and ready:
+        view = hooks.data(view, memory)
+        loaded.clear()
+    return Method(hooks, replace(view, model=None), memory)
+
+
+def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | None, args: Any) -> dict[str, Any]:
+    """What the weights depend on."""
+    run, load = checked.run, checked.run.start.settings
+    schedule = stage.spec.schedule
+    return {
+        "start": {"base": checked.base} if former is None else {"stage": former.stage, "model": _trained(former)},
+        "data": {"content": stage.reading.key, "examples": len(stage.rows)},
+        "settings": with_effect({**job.settings, "max_length": stage.limit}),
+        "peft": None if run.start.peft is None else dict(run.start.peft),
+        "dtype": "float32" if load.dtype == "auto" else load.dtype,
+        "mixed_precision": getattr(args, "mixed_precision", None) or run.processes.precision or "no",
+        "attn_implementation": load.attn_implementation,
+        "device": args.device.type,
+        "sharded": sharded_by(args.fsdp, args.deepspeed, run.processes),
+        "chat_template": None if load.chat_template is None else digest(load.chat_template),
+        "processes": args.world_size,
+        "ledger": run.ledger,
+        "schedule": None if schedule is None else identity(schedule, stage.validation),
+        "strategies": [one.identity() for one in stage.spec.strategies],
+        "memory": None if job.method is None else job.method.memory.digest,
+    }
+
+
+def _trained(former: StagePlan) -> str | None:
+    """The digest of the model that the stage before gave; None where it is not trained yet."""
+    return str(finished_manifest(former.folder)["model"]) if former.finished else None
+
+
+def _start(run: TrainingRun, former: StagePlan | None) -> Start:
     """The former stage's weights, or the base's with the adapter that goes through all stages."""
-    from uptake.models.training.start import Start
+    start = run.start
+    if former is None:
+        return start
+    if not start.adapts:
+        return replace(start, name=str(former.folder), settings=replace(start.settings, revision=None))
+    return replace(start, adapter=former.folder)
 
-    config, first = shared.config, shared.adapter
-    if former is not None and config.peft is None and first is None:
-        return Start(str(former.folder), replace(shared.load, revision=None))
-    adapter = former.folder if former is not None else None if first is None else first.folder
-    return Start(config.model_name_or_path, shared.load, config.peft, adapter)
 
-
-def _notes(args: Any, cut: int) -> tuple[str, ...]:
+def _notes(args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
+    cut = stage.reading.cut
     notes = [f"{cut} examples are longer than max_length and are cut"] if cut else []
     if args.max_steps > 0:
         notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
+    if method is not None and method.hooks.data is not None and stage.number:
+        notes.append("what its strategies arrange is known when its turn comes")
     return tuple(notes)
-
-
-def _precision(config: RunConfig, args: Any) -> dict[str, Any]:
-    """What the numbers are computed with, some of which the environment says (`accelerate launch`)."""
-    return {
-        "dtype": "float32" if config.dtype == "auto" else config.dtype,
-        "mixed_precision": getattr(args, "mixed_precision", None) or os.environ.get("ACCELERATE_MIXED_PRECISION", "no"),
-        "attn_implementation": config.attn_implementation,
-        "device": args.device.type,
-        "sharded": _sharded(args.fsdp, args.deepspeed),
-    }
 
 
 def _shown(name: str) -> str:

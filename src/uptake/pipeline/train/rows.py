@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import chunks, digest, file_digest
 from uptake.artifacts.tables import prompt_as_data
-from uptake.config import RunConfig, Stage
-from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
+from uptake.data import Encoded, LoadOptions, TemplateError, Turn, bad_rows_error, encode, stream
 from uptake.errors import UptakeError
-from uptake.pipeline.examples.sources import read_rows
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.training_run import StageSpec
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
@@ -43,43 +43,46 @@ class Reading:
         cut: How many of them are longer than `max_length` and lose their end (or, as set, their beginning).
 
     Args:
-        config: The run.
-        stage: The stage.
+        spec: The stage.
+        options: How data sets are read.
         tokenizer: The run's tokenizer.
         settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
         taken: What each name in the ledger stands for so far; grows with the stages.
-        given: The stage's examples; None reads its data set.
+        sources: The source of each row, in its order; grows with the rows.
     """
 
     def __init__(
-        self,
-        config: RunConfig,
-        stage: Stage,
-        tokenizer: Any,
-        settings: Mapping[str, Any],
-        taken: dict[str, str],
-        given: Sequence[Example] | None = None,
+        self, spec: StageSpec, options: LoadOptions, tokenizer: Any, settings: Mapping[str, Any], taken: dict[str, str]
     ) -> None:
-        self.given = given
-        self.config, self.stage, self.tokenizer, self.settings, self.taken = config, stage, tokenizer, settings, taken
+        self.spec, self.options = spec, replace(options, stage=spec.name)
+        self.tokenizer, self.settings, self.taken = tokenizer, settings, taken
         self.bad_rows: list[BadRow] = []
+        self.sources: list[str] = []
         self.key, self.n, self.cut = "", 0, 0
 
-    def table(self, progress: Progress) -> pa.Table:
+    def examples(self) -> Iterator[Example | BadRow]:
+        """What is given, or what the data set has."""
+        yield from stream(self.spec.dataset, self.options) if self.spec.examples is None else self.spec.examples
+
+    def table(self, progress: Progress, *, skip_bad_rows: bool) -> pa.Table:
         """The rows; bad rows, cut ones and the content's digest are known afterwards.
+
+        Args:
+            progress: Told of the rows.
+            skip_bad_rows: Go on without them, if there are others.
 
         Raises:
             UptakeError: There are bad rows and they are not to be skipped, or there is nothing else.
         """
         from uptake.models.training.rows import table
 
-        step = f"reading {self.stage.name}"
+        step = f"reading {self.spec.name}"
         progress(step, 0, None)
         rows = table(self._told(step, progress))
         progress(step, self.n, self.n)
-        if self.bad_rows and (self.config.on_bad_row == "error" or self.n == 0):
+        if self.bad_rows and (not skip_bad_rows or self.n == 0):
             error = bad_rows_error(self.bad_rows, usable=self.n)
-            if self.given is None:
+            if self.spec.examples is None:
                 raise error
             raise UptakeError(error.problem, fix="mend these rows of the plan, or take them out of it")
         return rows
@@ -90,8 +93,7 @@ class Reading:
             progress(step, self.n, None)
 
     def _rows(self) -> Iterator[Row]:
-        read: Iterable[Example | BadRow] = read_rows(self.config, self.stage.dataset, self.stage.name)
-        for some in chunks(read if self.given is None else self.given, _AT_ONCE):
+        for some in chunks(self.examples(), _AT_ONCE):
             usable = [row for row in some if isinstance(row, Example)]
             encoded = iter(encoded_or_why(usable, self.tokenizer))
             for row in some:
@@ -114,6 +116,7 @@ class Reading:
         self.n, self.cut = self.n + 1, self.cut + (len(ids) < len(encoded.ids))
         content = _content(example)
         self.key = digest(self.key, example.id, content)
+        self.sources.append(example.source)
         return Row(_name(example, content, self.taken), ids, labels)
 
 

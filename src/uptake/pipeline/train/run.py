@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import (
-    cannot_write,
-    locked,
-    versions,
-    write_bytes,
-    write_json,
-)
+from uptake.artifacts import cannot_write, locked, versions, write_bytes, write_json
 from uptake.config import RunConfig
+from uptake.data import LoadOptions
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.card import model_card
-from uptake.pipeline.train.plan import plan
-from uptake.pipeline.train.schedule import Scheduled, attach
+from uptake.pipeline.train.plan import Checked, check, plan
+from uptake.pipeline.train.schedule import attach
+from uptake.pipeline.train.settings import settings_of
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, model_digest
+from uptake.pipeline.train.state import finished_manifest, model_digest, require_ledgers
+from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.types import ALONE, Processes
 
 if TYPE_CHECKING:
     from uptake.models.training.job import Done
@@ -58,21 +55,100 @@ class Trained:
     found: bool
 
 
+def stage_settings(config: RunConfig) -> dict[str, dict[str, Any]]:
+    """The trainer's settings of each stage of a run, by its name.
+
+    Raises:
+        UptakeError: Two of them contradict each other, or the trainer cannot be put on the run's device.
+    """
+    return {
+        stage.name: settings_of(
+            stage, config.training, seed=config.seed, max_length=config.max_length, device=config.device
+        )
+        for stage in config.stages
+    }
+
+
+def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun:
+    """What a run file says about training.
+
+    Args:
+        config: The run.
+        processes: Those that train together.
+
+    Raises:
+        UptakeError: Settings contradict each other, or a strategy is unknown or is set to what it cannot be.
+    """
+    from uptake.models.places.place import LoadSettings
+    from uptake.models.training.start import Start
+    from uptake.strategies.choose import choose
+
+    load = LoadSettings(
+        dtype=config.dtype,
+        device=config.device,
+        attn_implementation=config.attn_implementation,
+        revision=config.revision,
+        trust_remote_code=config.trust_remote_code,
+        chat_template=_text(config.chat_template),
+    )
+    settings = stage_settings(config)
+    stages = (
+        StageSpec(
+            stage.name,
+            stage.dataset,
+            settings[stage.name],
+            strategies=choose(config.strategy if stage.strategy is None else stage.strategy),
+        )
+        for stage in config.stages
+    )
+    return TrainingRun(
+        start=Start(config.model_name_or_path, load, config.peft),
+        stages=tuple(stages),
+        folder=config.output_dir,
+        seed=config.seed,
+        ledger=config.ledger,
+        processes=processes,
+        options=LoadOptions(
+            format=config.format,
+            assistant_turns=config.assistant_turns,
+            alpaca_prompt=config.alpaca_prompt,
+            split=config.split,
+        ),
+        skip_bad_rows=config.on_bad_row == "skip",
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    try:
+        return None if path is None else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
+
+
 def train_run(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
-    schedules: Mapping[str, Scheduled] | None = None,
-    adapter: str | None = None,
+    processes: Processes = ALONE,
 ) -> list[Trained]:
-    """Train the stages of a run that are not trained yet; a stage that was killed goes on where it stopped.
-
-    With several processes (`accelerate launch`) all of them call this; the first of them writes.
+    """Train the stages of a run file that are not trained yet; see `train`.
 
     Args:
         config: The run.
         progress: Told of each stage's steps.
-        schedules: The schedules of stages, by name; the others take their rows as their settings say.
-        adapter: A trained adapter on the run's model that the first stage goes on with; None for none.
+        processes: Those that train together.
+    """
+    return train(training_run(config, processes), progress)
+
+
+def train(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> list[Trained]:
+    """Train the stages that are not trained yet; a stage that was killed is resumed from its last checkpoint.
+
+    Everything is checked for all stages first; then each is planned when its turn comes. With several processes
+    (`accelerate launch`) all of them call this; the first of them writes.
+
+    Args:
+        run: The run.
+        progress: Told of each stage's steps.
 
     Returns:
         The stages, in their order.
@@ -82,46 +158,48 @@ def train_run(
     """
     from uptake.models.training.checkpoints import remove
 
-    folder = config.output_dir / "train"
-    first = int(os.environ.get("RANK", "0")) == 0
+    folder, first = run.folder / "train", run.processes.first
     with locked(folder) if first else nullcontext():
-        plans = planned(config, progress, schedules, adapter)
+        checked, plans = planned(run, progress)
+        if run.ledger != "off":
+            require_ledgers(run.folder, plans)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
         done: list[Trained] = []
-        for number, found in enumerate(plans):
-            if not found.finished:
-                _train(config, plans, number, progress)
+        for number, forecast in enumerate(plans):
+            former = plans[number - 1] if number else None
+            found = forecast.finished
+            if not found:
+                if former is not None and not done[-1].found:  # only now is there a model to start from
+                    plans[number] = plan(checked, number, former)
+                _train(run, plans[: number + 1], progress)
+                plans[number] = replace(plans[number], finished=True)
             elif first:
-                remove(found.job.work)  # left by a run that was killed when all but this was done
-            done.append(_trained(found))
+                remove(forecast.job.work)  # left by a run that was killed when all but this was done
+            done.append(_outcome_of(plans[number], found))
         return done
 
 
-def planned(
-    config: RunConfig,
-    progress: Progress = lambda step, done, total: None,
-    schedules: Mapping[str, Scheduled] | None = None,
-    adapter: str | None = None,
-) -> list[StagePlan]:
-    """The plan of one of several processes, of which the first one talks.
+def planned(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> tuple[Checked, list[StagePlan]]:
+    """The run checked, and its stages as they would be trained, by one of several processes, of which the first talks.
 
     Args:
-        config: The run.
+        run: The run.
         progress: Told of the rows that are read, by the first process alone.
-        schedules: As in `train_run`.
-        adapter: As in `train_run`.
 
     Raises:
-        UptakeError: As `plan`; one process of each machine raises it.
+        UptakeError: As `check` and `plan`; one process of each machine raises it.
         SystemExit: The others leave without a word.
     """
-    first = int(os.environ.get("RANK", "0")) == 0
     try:
-        return plan(config, progress if first else lambda step, done, total: None, schedules, adapter)
+        checked = check(run, progress if run.processes.first else lambda step, done, total: None)
+        plans: list[StagePlan] = []
+        for number in range(len(run.stages)):
+            plans.append(plan(checked, number, plans[-1] if plans else None))
+        return checked, plans
     except UptakeError:
-        if int(os.environ.get("LOCAL_RANK", "0")) > 0:
+        if run.processes.local > 0:
             raise SystemExit(0) from None
         raise
 
@@ -132,25 +210,29 @@ def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
         bad.add(found.stage, found.bad_rows)
 
 
-def _train(config: RunConfig, plans: Sequence[StagePlan], number: int, progress: Progress) -> None:
+def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> None:
+    """Train the last of the plans; all before it are trained."""
     from uptake.models.training.checkpoints import remove
+    from uptake.models.training.memory import MEMORY, Memory
     from uptake.models.training.stage import train
 
-    found, former = plans[number], plans[number - 1] if number else None
-    first = found.job.arguments().process_index == 0
-    start = None if former is None else finished_manifest(former.folder)["model"]
+    found, former = plans[-1], plans[-2] if len(plans) > 1 else None
+    first = run.processes.first
     if first and not found.done_steps:
         remove(found.job.work)
-        for later in plans[number:]:  # what was recorded of them was of another model
-            remove(config.output_dir / "ledger" / later.stage)
-        write_json(found.job.work / "manifest.json", {"stage": found.stage, **found.identity, "start_model": start})
+        names = [spec.name for spec in run.stages]
+        for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
+            remove(run.folder / "ledger" / later)
+        write_json(found.job.work / "manifest.json", {"stage": found.stage, **found.identity})
     step = f"training {found.stage}"
-    done = train(found.job, _callbacks(config, plans[: number + 1]), lambda done, total: progress(step, done, total))
+    done = train(found.job, _callbacks(run, plans), lambda done, total: progress(step, done, total))
     if first:
-        manifest = _manifest(config, found, done, start)
-        manifest |= _outcome(config, found, done)
+        if former is not None and found.job.method is None:  # a stage without strategies passes on what there is
+            Memory.read(former.folder / MEMORY).write(done.model / MEMORY)
+        manifest = _manifest(run, found, done)
+        manifest |= _outcome(run, found, done)
         write_json(done.model / "manifest.json", manifest)
-        write_bytes(done.model / "README.md", model_card(config, found, manifest).encode())
+        write_bytes(done.model / "README.md", model_card(run.start.name, found, manifest).encode())
         try:
             done.model.rename(found.folder)
         except OSError as error:
@@ -159,7 +241,7 @@ def _train(config: RunConfig, plans: Sequence[StagePlan], number: int, progress:
     found.job.arguments().distributed_state.wait_for_everyone()  # the next stage starts from this folder
 
 
-def _callbacks(config: RunConfig, plans: Sequence[StagePlan]) -> Callable[[Any], Sequence[Any]]:
+def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], Sequence[Any]]:
     """What listens to the trainer, given it; the last of the plans is the stage that is trained."""
     from uptake.models.ledger.callback import LedgerCallback
     from uptake.models.training.readings import reading
@@ -167,30 +249,27 @@ def _callbacks(config: RunConfig, plans: Sequence[StagePlan]) -> Callable[[Any],
 
     found = plans[-1]
     every_epoch = None
-    if config.ledger == "epochs":  # the rows of all stages so far, as they are trained; what two share, once
+    if run.ledger == "epochs":  # the rows of all stages so far, as they are trained; what two share, once
         every_epoch = reading(first_of_each([one.job.rows for one in plans]))
 
     def callbacks(trainer: Any) -> Sequence[Any]:
-        if found.scheduled is None and config.ledger == "off":
+        if found.schedule is not None:
+            attach(trainer, found.schedule, found.job.rows, found.validation)
+        if run.ledger == "off":
             return ()
         ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows
-        if found.scheduled is not None:
-            attach(trainer, found.scheduled, found.job.rows, ids)
-        if config.ledger == "off":
-            return ()
-        return [LedgerCallback(config.output_dir, found.stage, ids=ids, every_epoch=every_epoch)]
+        return [LedgerCallback(run.folder, found.stage, ids=ids, every_epoch=every_epoch)]
 
     return callbacks
 
 
-def _manifest(config: RunConfig, found: StagePlan, done: Done, start: str | None) -> dict[str, Any]:
+def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
     """What a stage was trained from and with, enough to train it again; no times, and no places on this machine."""
     return {
         "stage": found.stage,
         **found.identity,
-        "start_model": start,
         "files": dict(found.files),
-        "seed": config.seed,
+        "seed": run.seed,
         "examples": found.examples,
         "left_out": len(found.bad_rows),
         "cut": found.cut,
@@ -203,23 +282,25 @@ def _manifest(config: RunConfig, found: StagePlan, done: Done, start: str | None
     }
 
 
-def _outcome(config: RunConfig, found: StagePlan, done: Done) -> dict[str, float | None]:
+def _outcome(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, float | None]:
     """Losses at the start and the end, as training had them, and what the finished model recalls."""
     tenth = -(-len(done.losses) // 10)
+    method = found.job.method
+    read = run.ledger == "epochs" and (method is None or not method.hooks.moves)
     return {
         "loss_start": sum(done.losses[:tenth]) / tenth if tenth else None,
         "loss_end": sum(done.losses[-tenth:]) / tenth if tenth else None,
-        "recalled": _recalled(config, found, done.kept) if config.ledger == "epochs" else None,
+        "recalled": _recalled(run.folder, found, done.kept) if read else None,
     }
 
 
-def _recalled(config: RunConfig, found: StagePlan, steps: int) -> float | None:
+def _recalled(folder: Path, found: StagePlan, steps: int) -> float | None:
     """The share of a stage's examples that is recalled after the step that is kept; None if not scored then."""
     import pyarrow.compute as pc
 
     from uptake.ledger import read_ledger
 
-    table = read_ledger(config.output_dir).table
+    table = read_ledger(folder).table
     for column, value in (("stage", found.stage), ("pass", "epoch"), ("step", steps)):
         table = table.filter(pc.equal(table[column], value))
     recalled = dict(zip(table["id"].to_pylist(), table["recalled"].to_pylist(), strict=True))
@@ -227,16 +308,16 @@ def _recalled(config: RunConfig, found: StagePlan, steps: int) -> float | None:
     return sum(bool(recalled[name]) for name in ids) / len(ids) if all(name in recalled for name in ids) else None
 
 
-def _trained(found: StagePlan) -> Trained:
-    there = finished_manifest(found.folder)
+def _outcome_of(plan: StagePlan, found: bool) -> Trained:
+    there = finished_manifest(plan.folder)
     return Trained(
-        stage=found.stage,
-        folder=found.folder,
+        stage=plan.stage,
+        folder=plan.folder,
         examples=there["examples"],
         steps=there["steps"],
         processes=there["processes"],
         loss_start=there["loss_start"],
         loss_end=there["loss_end"],
         recalled=there["recalled"],
-        found=found.finished,
+        found=found,
     )

@@ -1,82 +1,61 @@
-"""The trainer's settings of a stage, from the run file."""
+"""The trainer's settings of a stage, and what cannot be trained with them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from uptake.config import RunConfig, Stage
+from uptake.config import Stage
 from uptake.errors import UptakeError
+from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.types import Processes
 
-if TYPE_CHECKING:
-    pass
 
-
-def settings_of(config: RunConfig, stage: Stage) -> dict[str, Any]:
+def settings_of(
+    stage: Stage, training: Mapping[str, Any], *, seed: int, max_length: int | None, device: str
+) -> dict[str, Any]:
     """The trainer's settings of a stage: the run's, over them the stage's own, over them the keys that say the same.
 
+    Args:
+        stage: The stage.
+        training: The run's settings.
+        seed: The run's.
+        max_length: The run's; None for 1024, unless the settings say.
+        device: The run's.
+
     Raises:
-        UptakeError: Two of them contradict each other.
+        UptakeError: Two of them contradict each other, or the trainer cannot be put on the device.
     """
-    settings = {**config.training, **stage.training}
+    settings = {**training, **stage.training}
     given = settings.get("num_train_epochs")
     if "num_train_epochs" in stage.model_fields_set:
         _agree(f"stages.{stage.name}.num_train_epochs", stage.num_train_epochs, "training.num_train_epochs", given)
         given = stage.num_train_epochs
     settings["num_train_epochs"] = stage.num_train_epochs if given is None else given
-    _agree("seed", config.seed, "training.seed", settings.get("seed"))
-    settings["seed"] = config.seed
-    settings.setdefault("max_length", config.max_length or 1024)
-    _place(config, settings)
-    _refuse_sharded_scoring(config, settings)
-    if settings.get("packing") and config.ledger != "off":
-        raise UptakeError(
-            "packing joins pieces of several examples in a row, so the ledger cannot tell them apart",
-            expected="packing: false, or ledger: off",
-            fix="leave packing out (`padding_free: true` saves the padding as well), or give --ledger off",
-        )
+    _agree("seed", seed, "training.seed", settings.get("seed"))
+    settings["seed"] = seed
+    settings.setdefault("max_length", max_length or 1024)
+    _place(device, settings)
     return settings
 
 
-def _place(config: RunConfig, settings: dict[str, Any]) -> None:
+def _place(device: str, settings: dict[str, Any]) -> None:
     """Put the trainer on the run's device, as far as it lets itself be put there."""
     from uptake.models.places.place import device_of
 
-    name, _, number = config.device.partition(":")
+    name, _, number = device.partition(":")
     if name == "cpu":
         _agree("device", "cpu", "training.use_cpu", None if settings.get("use_cpu", True) else False)
         settings["use_cpu"] = True
     elif number not in ("", "0"):
         raise UptakeError(
-            f"the trainer cannot be put on device {config.device!r}",
+            f"the trainer cannot be put on device {device!r}",
             expected="auto, cpu or cuda",
             fix=f"show it one device alone: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
         )
     elif name != "auto":
-        device_of(config.device)
-        _agree("device", config.device, "training.use_cpu", True if settings.get("use_cpu") else None)
-
-
-def _require_device(config: RunConfig, args: Any) -> None:
-    if config.device != "auto" and args.device.type != config.device.partition(":")[0]:
-        raise UptakeError(
-            f"the trainer would run on {args.device.type}, and device is {config.device!r}",
-            expected="a device that the trainer takes: auto, cpu, cuda or mps",
-            fix="--device auto",
-        )
-
-
-def _refuse_sharded_scoring(config: RunConfig, settings: Mapping[str, Any]) -> None:
-    """A model that is sharded over processes cannot be scored by one of them."""
-    sharded = _sharded(settings.get("fsdp"), settings.get("deepspeed"))
-    if config.ledger == "epochs" and sharded and int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UptakeError(
-            f"the model is sharded over processes ({', '.join(sharded)}), so it cannot be scored at each epoch's end",
-            expected="ledger: training, or ledger: off",
-            fix="give --ledger training",
-        )
+        device_of(device)
+        _agree("device", device, "training.use_cpu", True if settings.get("use_cpu") else None)
 
 
 def _agree(key: str, value: Any, other: str, theirs: Any) -> None:
@@ -86,17 +65,78 @@ def _agree(key: str, value: Any, other: str, theirs: Any) -> None:
         )
 
 
-def _text(path: Path | None) -> str | None:
-    try:
-        return None if path is None else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
+def require_recordable(run: TrainingRun, spec: StageSpec) -> None:
+    """Refuse settings with which the ledger cannot be kept.
+
+    Raises:
+        UptakeError: Rows are packed, or the model is split over processes and is to be scored.
+    """
+    sharded = sharded_by(spec.settings.get("fsdp"), spec.settings.get("deepspeed"), run.processes)
+    if run.ledger == "epochs" and sharded and run.processes.world > 1:
+        raise UptakeError(
+            f"the model is sharded over processes ({', '.join(sharded)}), so it cannot be scored at each epoch's end",
+            expected="ledger: training, or ledger: off",
+            fix="give --ledger training",
+        )
+    if spec.settings.get("packing") and run.ledger != "off":
+        raise UptakeError(
+            "packing joins pieces of several examples in a row, so the ledger cannot tell them apart",
+            expected="packing: false, or ledger: off",
+            fix="leave packing out (`padding_free: true` saves the padding as well), or give --ledger off",
+        )
 
 
-def _sharded(fsdp: Any, deepspeed: Any) -> list[str]:
-    """What shards the model over processes, by the settings or by the launcher."""
-    return [
-        name
-        for name, given in (("fsdp", fsdp), ("deepspeed", deepspeed))
-        if given or os.environ.get(f"ACCELERATE_USE_{name.upper()}", "").lower() == "true"
-    ]
+def require_device(device: str, args: Any) -> None:
+    """Refuse a trainer that would run elsewhere than the run says.
+
+    Args:
+        device: The run's.
+        args: The trainer's arguments.
+
+    Raises:
+        UptakeError: It would.
+    """
+    if device != "auto" and args.device.type != device.partition(":")[0]:
+        raise UptakeError(
+            f"the trainer would run on {args.device.type}, and device is {device!r}",
+            expected="a device that the trainer takes: auto, cpu, cuda or mps",
+            fix="--device auto",
+        )
+
+
+def require_needs(run: TrainingRun, spec: StageSpec) -> None:
+    """Refuse strategies that need what these settings cannot give, each by its name.
+
+    Raises:
+        UptakeError: One does.
+    """
+    settings = spec.settings
+    joined = [name for name in ("packing", "padding_free") if settings.get(name)]
+    sharded = sharded_by(settings.get("fsdp"), settings.get("deepspeed"), run.processes)
+    for chosen in spec.strategies:
+        hooks, name = chosen.hooks(), chosen.strategy.name
+        needs = hooks.needs
+        if joined and (needs.per_row or needs.logits):
+            raise UptakeError(
+                f"the strategy {name} reads single rows of a batch, and {joined[0]} joins rows",
+                expected=f"training without {joined[0]}",
+                fix=f"leave {joined[0]} out, or train without {name}",
+            )
+        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former):
+            what = {"fsdp": "FSDP", "deepspeed": "DeepSpeed"}[sharded[0]]
+            raise UptakeError(
+                f"the strategy {name} needs the whole model in each process, and {what} splits it",
+                expected=f"training without {what}",
+                fix=f"start it without {what}, or train without {name}",
+            )
+        if needs.adapter and not run.start.adapts:
+            raise UptakeError(
+                f"the strategy {name} trains LoRA adapters, and the run trains all weights",
+                expected="settings of an adapter",
+                fix="give --peft.r 8 --peft.target_modules all-linear",
+            )
+
+
+def sharded_by(fsdp: Any, deepspeed: Any, processes: Processes) -> list[str]:
+    """What splits the model over processes, by the settings or by the launcher."""
+    return [name for name, given in (("fsdp", fsdp), ("deepspeed", deepspeed)) if given or name in processes.sharded]

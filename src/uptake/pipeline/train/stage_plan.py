@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.pipeline.train.schedule import Scheduled
+from uptake.schedule import Schedule
 from uptake.types import BadRow
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from uptake.models.training.job import Job
 
 
@@ -37,7 +39,9 @@ class StagePlan:
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
         notes: What the reader should know about it.
-        scheduled: Its schedule; None takes the rows as the settings say.
+        schedule: How its rows come and when it ends; None takes them as the settings say.
+        validation: What the schedule's end is judged by.
+        ids: The names of its own examples in the ledger, without those of earlier stages that it trains again.
     """
 
     stage: str
@@ -58,10 +62,6 @@ class StagePlan:
     done_steps: int
     finished: bool
     notes: tuple[str, ...] = ()
-    scheduled: Scheduled | None = None
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of the rows, which are those of the ledger."""
-        ids: list[str] = self.job.rows["id"].to_pylist()
-        return ids
+    schedule: Schedule | None = None
+    validation: pa.Table | None = None
+    ids: Sequence[str] = ()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest, file_digest, finite, read_json
-from uptake.config import RunConfig
 from uptake.config.schema import is_secret
 from uptake.errors import UptakeError
 
@@ -49,7 +48,7 @@ def with_state(found: StagePlan, former: StagePlan | None) -> StagePlan:
     if found.folder.exists():
         _require_former(former, found.folder)
         there = finished_manifest(found.folder)
-        _require_same(found, there, former, found.folder)
+        _require_same(found, there, found.folder)
         _require_model(found.folder)
         return replace(found, finished=True, done_steps=there["steps"])
     if former is not None and former.finished:
@@ -75,26 +74,30 @@ def model_digest(folder: Path) -> str:
     return digest([[path.name, file_digest(path)] for path in files if path.name not in own])
 
 
-def require_ledgers(config: RunConfig, plans: Sequence[StagePlan]) -> None:
+def require_ledgers(folder: Path, plans: Sequence[StagePlan]) -> None:
     """See that the ledger, which is read when a stage is trained, can be read, and has what a killed run had done.
+
+    Args:
+        folder: The run's.
+        plans: Its stages.
 
     Raises:
         UptakeError: A part of it is damaged, or missing.
     """
-    if config.ledger == "off" or all(found.finished for found in plans):
+    if all(found.finished for found in plans):
         return
     from uptake.artifacts.ledger_files import lacking, unreadable
 
     anew = [found.stage for found in plans if not found.finished and not found.done_steps]
-    for stage, wrong in unreadable(config.output_dir):
+    for stage, wrong in unreadable(folder):
         if stage not in anew:  # those are emptied before they are trained
             raise UptakeError(
                 f"the ledger of the stage {stage!r} is damaged: {wrong}",
-                fix=f"delete {config.output_dir / 'ledger' / stage}{_and_trained(config, stage)}",
+                fix=f"delete {folder / 'ledger' / stage}{_and_trained(folder, stage)}",
             )
     for found in plans:
         if not found.finished and found.done_steps:
-            missing = lacking(config.output_dir, found.stage, found.done_steps, found.identity["processes"])
+            missing = lacking(folder, found.stage, found.done_steps, found.identity["processes"])
             if missing is not None:
                 raise UptakeError(
                     f"the ledger of the stage {found.stage!r} is not complete: {missing}",
@@ -103,8 +106,8 @@ def require_ledgers(config: RunConfig, plans: Sequence[StagePlan]) -> None:
                 )
 
 
-def _and_trained(config: RunConfig, stage: str) -> str:
-    train = config.output_dir / "train"
+def _and_trained(folder: Path, stage: str) -> str:
+    train = folder / "train"
     paths = [str(path) for path in (train / stage, train / f".{stage}.work") if path.exists()]
     return f" and {' and '.join(paths)}: the same command begins the stage again" if paths else ""
 
@@ -158,7 +161,7 @@ def _manifest(folder: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> di
 
 def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
     """The plan from the last whole checkpoint; one that is whole is never deleted without being asked."""
-    from uptake.models.training.checkpoints import any_written, damaged, steps_of
+    from uptake.models.training.checkpoints import any_written, steps_of
 
     work = found.job.work
     if not any_written(work / "checkpoints"):
@@ -167,9 +170,9 @@ def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
     processes = there["processes"]
     if checkpoint := found.job.checkpoint(processes):
         _require_former(former, work)
-        _require_same(found, there, former, work)
+        _require_same(found, there, work)
         return replace(found, done_steps=steps_of(checkpoint))
-    if wrong := damaged(work / "checkpoints", processes):
+    if wrong := found.job.damaged(processes):
         raise UptakeError(
             f"no checkpoint in {work} can be gone on from: {wrong}",
             expected="a whole checkpoint",
@@ -209,14 +212,10 @@ def _refuse_model(folder: Path, wrong: str) -> None:
     )
 
 
-def _require_same(found: StagePlan, there: Mapping[str, Any], former: StagePlan | None, folder: Path) -> None:
-    """A stage must have been trained from the same, and from just the model that now lies where it starts."""
+def _require_same(found: StagePlan, there: Mapping[str, Any], folder: Path) -> None:
+    """A stage must have been trained from the same."""
     new, old = ({name: side.get(name) for name in found.identity} for side in (found.identity, there))
     differing = list(_differences(finite(new), finite(old), ""))  # JSON has no infinities
-    if former is not None and not differing:
-        model = finished_manifest(former.folder)["model"]
-        if there.get("start_model") != model:
-            differing.append(f"the model of {former.stage}: got {model}, expected {there.get('start_model')}")
     if differing:
         unfinished = folder == found.job.work
         again = f"delete {folder}" + (", and the stage begins again" if unfinished else " and the stages after it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.prescribe.run import key_of, processes_of
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.run import training_run
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
 from uptake.pipeline.verify.cells import Arm, Experiment, Measured, Treatment, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
 from uptake.pipeline.verify.measuring import Questions, questions
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
-from uptake.types import Key, Plan
+from uptake.types import ALONE, Key, Plan, Processes
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
 VERIFY_VERSION = 4
@@ -76,7 +76,7 @@ class Prepared:
         Raises:
             UptakeError: An arm cannot be trained, or a place cannot be written.
         """
-        cell = ""
+        cell, run = "", training_run(self.config)
 
         def tell(step: str, done: int, total: int | None) -> None:
             progress(f"{cell}: {step}", done, total)
@@ -84,7 +84,8 @@ class Prepared:
         def train(arm: Arm, seed: int, folder: Path) -> Path:
             nonlocal cell
             cell = f"{arm.name}, seed {seed}"
-            return apply(self.plan_of(arm.name, seed), self.config, folder, seed=seed, progress=tell)
+            revision = self.config.tuned_revision
+            return apply(self.plan_of(arm.name, seed), run, folder, tuned_revision=revision, seed=seed, progress=tell)
 
         def measure(model: Path) -> Iterator[Measured]:
             return self.asked.measure(model, tell)
@@ -100,6 +101,7 @@ def prepare(
     seeds: int = 3,
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
+    processes: Processes = ALONE,
 ) -> Prepared:
     """Randomise what was not learned (see `eligible`), draw up the arms and count what they cost; nothing is trained.
 
@@ -109,12 +111,13 @@ def prepare(
         seeds: Trainings of each arm, with the run's seed, the next, ...
         unsafe: Whether examples may go out.
         progress: Told after each part of the work.
+        processes: Those that were started; a single one is wanted.
 
     Raises:
         UptakeError: There is no diagnosis, it is not of these data or is replaced meanwhile, or nothing can be
             randomised.
     """
-    _require_one_process()
+    _require_one_process(processes)
     diagnosis = read_diagnosis(config.output_dir)
     require_alike(config, diagnosed_model(config, diagnosis))
     digest = diagnosis.digest()
@@ -154,8 +157,8 @@ def prepare(
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
 
 
-def _require_one_process() -> None:
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+def _require_one_process(processes: Processes) -> None:
+    if processes.world > 1:
         raise UptakeError(
             "several processes that train together were started",
             expected="one process a device: each takes arms that no other one is at",

@@ -33,7 +33,7 @@ from uptake.pipeline.asking.in_context import TOLD, TOLD_OTHER, in_context
 from uptake.pipeline.diagnosis import Collector
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.settings import settings_of
+from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.train.state import with_effect
 from uptake.pipeline.why.attributing import Asked
 from uptake.pipeline.why.contradictions import Contradictions
@@ -90,7 +90,7 @@ def trainer_settings(config: RunConfig) -> dict[str, Any]:
             expected="an attribution, which interventions check",
             fix="leave attribution out, or give --intervene 0",
         )
-    settings = settings_of(config, config.stages[-1])
+    settings = stage_settings(config)[config.stages[-1].name]
     rate = RATE * float(settings.get("learning_rate", TRL_DEFAULTS["learning_rate"]))
     own = {"learning_rate": rate, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": WARM_UP}
     return {**checked(settings, _OWN), **own, "save_strategy": "no", "num_train_epochs": PASSES}

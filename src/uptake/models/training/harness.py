@@ -1,0 +1,137 @@
+"""Runs the hooks of a method inside a trainer, and gets right once what no method has to know of.
+
+An added term counts as the base loss does, whatever the accumulation; `gradient` runs when gradients are summed over
+batches and processes, and before they are clipped; the state lies in each checkpoint; on resuming, `begin` is not
+called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import TrainerCallback
+
+from uptake.errors import UptakeError
+from uptake.models.training.batch import Batch
+from uptake.models.training.checkpoints import STATE_FILE
+from uptake.models.training.hooks import Method, State
+from uptake.models.training.rows import NUMBER
+
+
+class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """The hooks of a stage in its trainer.
+
+    Args:
+        method: What to run.
+        rows: The training set in the order of the trainer's dataset.
+        checkpoint: What a killed stage is resumed from; None for one that begins.
+    """
+
+    def __init__(self, method: Method, rows: pa.Table, checkpoint: Path | None) -> None:
+        self.hooks, self.stage, self.memory = method.hooks, method.stage, method.memory
+        self.rows, self.checkpoint, self.weighted = rows, checkpoint, method.weighted
+        self.state: State = {}
+        self._last: Batch | None = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Make the state, or take up that of the checkpoint."""
+        if self.checkpoint is not None:
+            self.state = _to(load_file(self.checkpoint / STATE_FILE), model.device)
+        elif self.hooks.begin is not None:
+            self.state = _to(self.hooks.begin(model, self.stage, self.memory), model.device)
+
+    def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.
+
+        Args:
+            trainer: The trainer.
+            own: Its `compute_loss`.
+            model: As there.
+            inputs: As there; the rows' numbers are taken out.
+            *args: As there.
+            **kwargs: As there.
+        """
+        numbers = inputs.pop(NUMBER, None)
+        given = dict(inputs)
+        found = own(model, inputs, *args, **kwargs)
+        if self.hooks.loss is None and self.hooks.gradient is None and not self.weighted:
+            return found
+        rows = self.rows.slice(0, 0) if numbers is None else self.rows.take(numbers.tolist())
+        items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
+        items = None if items is None else float(items)
+        self._last = batch = Batch(trainer, given, rows, items, self.stage.seed)
+        term = batch.zero()
+        if self.weighted:
+            term = term + batch.average(((_weights(rows) - 1.0).to(term.device) * batch.nll()).sum())
+        if self.hooks.loss is not None:
+            term = term + self.hooks.loss(batch, self.state)
+        if term.ndim:
+            raise UptakeError(f"a method's term has the shape {tuple(term.shape)}", expected="a scalar")
+        # the base loss is a part of the step's already where its tokens were counted; the term is one where it is not
+        share = trainer.current_gradient_accumulation_steps if _whole_step(trainer, items) else 1
+        base = found[0] if isinstance(found, tuple) else found
+        loss = base + term.to(base.device) / share
+        return (loss, *found[1:]) if isinstance(found, tuple) else loss
+
+    def gradient(self, trainer: Any) -> None:
+        """Let the method change the gradients, if a step's last batch is done."""
+        if self.hooks.gradient is None or self._last is None or not trainer.accelerator.sync_gradients:
+            return
+        batch, self._last = self._last, None
+        scaler = trainer.accelerator.scaler  # of fp16: what is in `grad` is so many times the gradient
+        scale = 1.0 if scaler is None else float(scaler.get_scale())
+        gradients = [one.grad for one in batch.trainable.values() if one.grad is not None]
+        with torch.no_grad():
+            for one in gradients if scale != 1.0 else []:
+                one.div_(scale)
+        self.hooks.gradient(batch, self.state)
+        with torch.no_grad():
+            for one in gradients if scale != 1.0 else []:
+                one.mul_(scale)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Tell the method that a step is done."""
+        if self.hooks.after_step is not None:
+            with torch.no_grad():
+                self.hooks.after_step(model, int(state.global_step), self.state)
+
+    def save(self, folder: Path) -> None:
+        """Write the state into a checkpoint."""
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}, folder / STATE_FILE
+        )
+
+    def finish(self, trainer: Any) -> None:
+        """After the last step, before the model is saved.
+
+        Where the best weights are those of an earlier step, the state is that of the same step.
+        """
+        kept = trainer.state.best_global_step
+        if kept and kept != trainer.state.global_step:
+            self.state = _to(load_file(Path(trainer.state.best_model_checkpoint) / STATE_FILE), trainer.model.device)
+        if self.hooks.after_stage is not None:
+            with torch.no_grad():
+                self.hooks.after_stage(trainer.model, self.stage, self.state, self.memory)
+
+
+def _to(state: Mapping[str, Tensor], device: torch.device) -> State:
+    return {name: tensor.detach().to(device) for name, tensor in state.items()}
+
+
+def _weights(rows: pa.Table) -> Tensor:
+    return torch.tensor([1.0 if weight is None else weight for weight in rows["weight"].to_pylist()])
+
+
+def _whole_step(trainer: Any, items: float | None) -> bool:
+    """Whether the base loss is normalised over the whole step, as `Trainer.training_step` asks it."""
+    said = getattr(trainer, "loss_is_scaled_for_ga", None)
+    if said is not None:
+        return bool(said)
+    counted = trainer.model_accepts_loss_kwargs and items is not None
+    return bool(counted or trainer.compute_loss_func is not None)

@@ -1,0 +1,208 @@
+"""What a continual-learning method may do to the training of a stage: a frozen record of functions over explicit state.
+
+A hook that a method does not need is None. `chain` puts several methods together. Who runs the hooks, saves their state
+and gives the random numbers is `uptake.models.training.harness`; a method does none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pyarrow as pa
+from torch import Tensor
+
+from uptake.models.scoring.hf import LanguageModel
+from uptake.models.training.memory import Memory
+from uptake.schedule import Schedule
+from uptake.types import Example
+
+if TYPE_CHECKING:
+    from uptake.models.training.batch import Batch
+
+State: TypeAlias = dict[str, Tensor]
+"""What a method remembers from step to step: flat and named. Its tensors are changed in place, and are the same in each
+process. The harness alone saves and restores them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the hooks of a method read; a training that cannot give it is refused before data are read.
+
+    Attributes:
+        per_row: Which rows a batch has, and their notes.
+        logits: The logits of a batch.
+        gradients: The whole gradient, in each process.
+        weights: All trained weights, in each process.
+        former: The model that the stage starts from, to score or to generate with.
+        adapter: A LoRA adapter is what is trained.
+    """
+
+    per_row: bool = False
+    logits: bool = False
+    gradients: bool = False
+    weights: bool = False
+    former: bool = False
+    adapter: bool = False
+
+    def __or__(self, other: Needs) -> Needs:
+        """What either of two needs."""
+        return Needs(*(getattr(self, one.name) or getattr(other, one.name) for one in fields(self)))
+
+
+@dataclass(frozen=True)
+class StageView:
+    """What a method sees of a stage.
+
+    Attributes:
+        number: The place of the stage in its run, from 0.
+        name: Its name.
+        seed: The run's seed.
+        rows: What is trained: a table of `uptake.models.training.rows.ROWS`, with notes where there are some.
+        former: The name of the stage before; None in the first.
+        schedule: How the rows come and when the stage ends; None takes them as the settings say.
+        validation: Rows that are not trained, by which `schedule.stop` judges; None for none.
+        examples: Reads the stage's own examples again.
+        model: Loads the model that the stage starts from, once; it is released before the stage is trained.
+        peft: Fields of `LoraConfig` of the run; None trains all weights.
+    """
+
+    number: int
+    name: str
+    seed: int
+    rows: pa.Table
+    former: str | None = None
+    schedule: Schedule | None = None
+    validation: pa.Table | None = None
+    examples: Callable[[], Iterator[Example]] = field(default=lambda: iter(()), repr=False)
+    model: Callable[[], LanguageModel] | None = field(default=None, repr=False)
+    peft: Mapping[str, Any] | None = None
+
+
+Data: TypeAlias = Callable[[StageView, Memory], StageView]
+"""Arranges what a stage trains: the view with other `rows`, `schedule` or `validation`."""
+
+
+_FLAGS = ("needs", "moves")
+"""Fields of `Hooks` that are no hooks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What a method does to a stage; None where it does nothing.
+
+    Attributes:
+        needs: What the hooks read.
+        data: Arranges rows, schedule and validation set, before the stage is planned.
+        adapt: Gives the model that is trained, from the one that the stage starts from.
+        begin: Makes the state, before the first step; not called when a killed stage is resumed.
+        loss: A term that is added to the loss of each batch: a scalar that stands for the batch, so that the mean over
+            the batches of a step, in all processes, is the step's term (`Batch.average` makes such a one from sums).
+        gradient: Changes the gradients (`Batch.trainable`), once a step, before they are clipped.
+        after_step: Called after each optimiser step, with its number.
+        after_stage: Called before the model is saved; what it keeps in the memory outlives the stage.
+        moves: Whether `after_stage` changes what the model says; what was read of it before then says nothing of it.
+    """
+
+    needs: Needs = Needs()
+    data: Data | None = None
+    adapt: Callable[[Any, StageView, Memory], Any] | None = None
+    begin: Callable[[Any, StageView, Memory], State] | None = None
+    loss: Callable[[Batch, State], Tensor] | None = None
+    gradient: Callable[[Batch, State], None] | None = None
+    after_step: Callable[[Any, int, State], None] | None = None
+    after_stage: Callable[[Any, StageView, State, Memory], None] | None = None
+    moves: bool = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return all(getattr(self, one.name) is None for one in fields(self) if one.name not in _FLAGS)
+
+
+@dataclass(frozen=True)
+class Method:
+    """What trains a stage beside the trainer: one method, or several chained ones.
+
+    Attributes:
+        hooks: What it does.
+        stage: The stage, with the rows that are trained.
+        memory: What earlier stages left.
+    """
+
+    hooks: Hooks
+    stage: StageView
+    memory: Memory
+
+    @property
+    def weighted(self) -> bool:
+        """Whether rows have weights."""
+        return "weight" in self.stage.rows.schema.names
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a batch must tell which rows it has."""
+        return self.hooks.needs.per_row or self.weighted
+
+
+def chain(hooks: Mapping[str, Hooks]) -> Hooks:
+    """Several methods as one, each with a part of the state and of the memory that bears its name.
+
+    Args:
+        hooks: The methods, in the order in which their hooks are called.
+    """
+    needs = Needs()
+    for one in hooks.values():
+        needs |= one.needs
+
+    def having(name: str) -> dict[str, Any]:
+        return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
+
+    arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
+    losing, projecting, stepping, ending = (
+        having("loss"), having("gradient"), having("after_step"), having("after_stage"),
+    )  # fmt: skip
+
+    def data(stage: StageView, memory: Memory) -> StageView:
+        for key, hook in arranging.items():
+            stage = hook(stage, memory.of(key))
+        return stage
+
+    def adapt(model: Any, stage: StageView, memory: Memory) -> Any:
+        for key, hook in adapting.items():
+            model = hook(model, stage, memory.of(key))
+        return model
+
+    def begin(model: Any, stage: StageView, memory: Memory) -> State:
+        made = {key: hook(model, stage, memory.of(key)) for key, hook in beginning.items()}
+        return {f"{key}.{name}": tensor for key, state in made.items() for name, tensor in state.items()}
+
+    def loss(batch: Batch, state: State) -> Tensor:
+        terms = [hook(batch, _part(state, key)) for key, hook in losing.items()]
+        total: Tensor = sum(terms[1:], terms[0])
+        return total
+
+    def gradient(batch: Batch, state: State) -> None:
+        for key, hook in projecting.items():
+            hook(batch, _part(state, key))
+
+    def after_step(model: Any, step: int, state: State) -> None:
+        for key, hook in stepping.items():
+            hook(model, step, _part(state, key))
+
+    def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
+        for key, hook in ending.items():
+            hook(model, stage, _part(state, key), memory.of(key))
+
+    moves = any(one.moves for one in hooks.values())
+    whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves)
+    names = [one.name for one in fields(whole) if one.name not in _FLAGS]
+    absent: dict[str, Any] = {name: None for name in names if not having(name)}
+    return replace(whole, **absent)
+
+
+def _part(state: State, key: str) -> State:
+    """The part of one method: the same tensors under their own names."""
+    prefix = f"{key}."
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}

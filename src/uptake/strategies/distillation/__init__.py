@@ -1,0 +1,1 @@
+"""Strategies that hold the model to what a former model says."""

@@ -1,0 +1,80 @@
+"""Learning without forgetting: on the stage's own rows, the model stays close to what it said before the stage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from uptake.config.schema import Float, Int, Section
+from uptake.errors import UptakeError
+from uptake.models.scoring.top import top
+from uptake.models.training.batch import Batch
+from uptake.models.training.hooks import Hooks, Needs, StageView, State
+from uptake.models.training.memory import Memory
+from uptake.models.training.notes import noted
+from uptake.models.training.rows import scored
+from uptake.strategies.strategy import Strategy
+
+
+class Settings(Section):
+    """What can be set."""
+
+    strength: Annotated[Float, Field(ge=0)] = 1.0
+    """Factor on the divergence from the former model; 0 is plain fine-tuning."""
+    k: Annotated[Int, Field(ge=1)] = 20
+    """Most probable tokens of the former model that are told apart; all others count as one."""
+
+
+def _hooks(settings: Settings) -> Hooks:
+    if settings.strength == 0:
+        return Hooks()
+
+    def data(stage: StageView, memory: Memory) -> StageView:
+        if stage.model is None:
+            raise UptakeError("lwf needs the model that the stage starts from")
+        tops = top(stage.model(), scored(stage.rows)[1], settings.k)
+        ids, logprobs = ([part.ravel() for part in column] for column in zip(*tops, strict=True))
+        return replace(stage, rows=noted(stage.rows, top_ids=ids, top_logprobs=logprobs))
+
+    def loss(batch: Batch, state: State) -> Tensor:
+        where, ids, former = batch.top()
+        if len(ids) == 0:
+            return batch.zero()
+        now = torch.log_softmax(batch.logits()[where].float(), dim=-1).gather(1, ids)
+        return settings.strength * batch.average(divergence(former, now).sum())
+
+    return Hooks(Needs(per_row=True, logits=True, former=True), data=data, loss=loss)
+
+
+def divergence(former: Tensor, now: Tensor) -> Tensor:
+    """KL(former || now) in nats at each position, over k tokens and all the others taken together.
+
+    Args:
+        former: Log-probabilities of the k tokens, positions times k.
+        now: The same of the model in training.
+    """
+    tiny = torch.finfo(now.dtype).tiny
+    rest, rest_now = ((1 - part.exp().sum(-1)).clamp(min=tiny) for part in (former, now))
+    return (former.exp() * (former - now)).sum(-1) + rest * (rest.log() - rest_now.log())
+
+
+LWF = Strategy(
+    name="lwf",
+    does="Before the stage, the model that it starts from says for each learned token of the stage's rows what it "
+    "would have said: its `k` most probable tokens. While the stage trains, the divergence from that is added to the "
+    "loss: strength · KL(former ‖ now), an average over the learned tokens.",
+    helps="The model learns the new rows with as little change as they allow. No row of earlier stages is needed.",
+    costs="A scoring pass over the stage's rows; a second forward pass in each step; k numbers a learned token.",
+    example="strategy: [{lwf: {strength: 1.0}}]",
+    references=(
+        "Li and Hoiem 2016, Learning without Forgetting (arXiv 1606.09282)",
+        "catalogue 163: Zheng et al., Preventing Zero-Shot Transfer Degradation (arXiv 2303.06628); on other text",
+    ),
+    settings=Settings,
+    hooks=_hooks,
+)
+"""The stage's rows as the former model would have answered them."""

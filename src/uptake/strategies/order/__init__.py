@@ -1,0 +1,1 @@
+"""Strategies that arrange the order of rows, and when a stage ends."""

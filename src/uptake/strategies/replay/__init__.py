@@ -1,0 +1,1 @@
+"""Strategies that train rows of earlier stages again."""

@@ -1,0 +1,87 @@
+"""Replay: rows of earlier stages are mixed into each later one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from uptake.config.schema import Float, Int, Section
+from uptake.models.training.hooks import Hooks, StageView, State
+from uptake.models.training.memory import Memory
+from uptake.models.training.notes import joined, noted
+from uptake.models.training.rows import counts
+from uptake.strategies.strategy import Strategy
+
+
+class Settings(Section):
+    """What can be set."""
+
+    share: Annotated[Float, Field(ge=0, lt=1)] = 0.05
+    """Share of the trained tokens that come from earlier stages; 0 is plain fine-tuning."""
+    keep: Annotated[Int, Field(ge=1)] = 1000
+    """Rows kept of each stage at most, drawn at random."""
+
+
+def _hooks(settings: Settings) -> Hooks:
+    if settings.share == 0:
+        return Hooks()
+
+    def data(stage: StageView, memory: Memory) -> StageView:
+        tables = [memory.table(str(number)) for number in range(stage.number)]
+        drawn = _drawn([one for one in tables if one is not None], stage, settings.share)
+        return stage if drawn is None else replace(stage, rows=joined([stage.rows, drawn]))
+
+    def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
+        memory.keep(str(stage.number), sample(stage, settings.keep))
+
+    return Hooks(data=data, after_stage=after_stage)
+
+
+def sample(stage: StageView, most: int) -> pa.Table:
+    """The stage's own rows, or as many of them as are to be kept, drawn without replacement and in their order."""
+    kinds = stage.rows["kind"].to_pylist() if "kind" in stage.rows.schema.names else [None] * len(stage.rows)
+    own = [number for number, kind in enumerate(kinds) if kind != "replayed"]
+    if len(own) > most:
+        chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
+        own = [own[place] for place in np.sort(chosen)]
+    return stage.rows.take(own)
+
+
+def _drawn(tables: list[pa.Table], stage: StageView, share: float) -> pa.Table | None:
+    """Rows of each earlier stage in turn, until their tokens have their share; all there are where these are fewer."""
+    wanted = share / (1 - share) * counts(stage.rows)[0]
+    rng = np.random.default_rng([stage.seed, stage.number, 1])
+    orders = [rng.permutation(len(table)) for table in tables]
+    chosen: list[list[int]] = [[] for _ in tables]
+    tokens = 0
+    for turn in range(max((len(table) for table in tables), default=0)):
+        for table, order, picked in zip(tables, orders, chosen, strict=True):
+            if turn < len(order) and tokens < wanted:
+                picked.append(int(order[turn]))
+                tokens += len(table["input_ids"][picked[-1]])
+    if tokens == 0:
+        return None
+    rows = joined([table.take(picked) for table, picked in zip(tables, chosen, strict=True)])
+    return noted(rows, kind=["replayed"] * len(rows))
+
+
+REPLAY = Strategy(
+    name="replay",
+    does="Each stage but the first also trains rows of the stages before it, drawn at random, so that they make up "
+    "`share` of its tokens.",
+    helps="What is seen again is not lost. A few per cent are often enough, and tuned replay is the number that other "
+    "methods have to beat.",
+    costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
+    example="strategy: [{replay: {share: 0.05}}]",
+    references=(
+        "catalogue 53: Scialom et al., Fine-tuned Language Models are Continual Learners (arXiv 2205.12393)",
+        "Robins 1995, Catastrophic forgetting, rehearsal and pseudorehearsal",
+    ),
+    settings=Settings,
+    hooks=_hooks,
+)
+"""Rows of earlier stages mixed into the later ones."""
