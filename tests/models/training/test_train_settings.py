@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from uptake.errors import UptakeError
+from uptake.models.training.hooked import hooked
 from uptake.models.training.job import n_steps
 from uptake.models.training.rows import Row, table
 from uptake.models.training.settings import arguments
@@ -76,8 +77,13 @@ def test_no_full_batch(tmp_path: Path):
 
 
 def step(loss: float, watch: Watch) -> torch.Tensor:
-    training_step = watch.around(lambda model, inputs: torch.tensor(loss))
-    found: torch.Tensor = training_step(None, {"input_ids": torch.tensor([[5, 6]])})
+    class Base:
+        def training_step(self, model: Any, inputs: Any) -> torch.Tensor:
+            return torch.tensor(loss)
+
+    trainer = hooked(Base)()
+    trainer.watch = watch
+    found: torch.Tensor = trainer.training_step(None, {"input_ids": torch.tensor([[5, 6]])})
     return found
 
 

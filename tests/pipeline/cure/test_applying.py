@@ -19,10 +19,11 @@ from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.training.watch import Watch
 from uptake.pipeline.cure.applying import _in_order, _of_a_step, apply
+from uptake.pipeline.train.run import training_run
 from uptake.prescribe import Export, write_plan
 from uptake.prescribe.rows import text_row
 from uptake.schedule import violations
-from uptake.types import Cost, Document, Edit, Example, Plan
+from uptake.types import Cost, Document, Edit, Example, Plan, Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -59,7 +60,7 @@ def test_a_written_plan_is_trained_as_trl_trains_its_files(
 ):
     plan, config = plan_of(str(trainable)), run_config()
     write_plan(tmp_path / "plan", plan, Export(str(trainable), 64, "plain", "<|endoftext|>"), "key")
-    found = apply(tmp_path / "plan", config, tmp_path / "cured")
+    found = apply(tmp_path / "plan", training_run(config), tmp_path / "cured")
     read = by_trl(str(trainable), [{"text": one.text} for one in plan.cpt], tmp_path / "cpt")
     rows = [{"prompt": one.prompt, "completion": one.response} for one in plan.sft]
     assert same(by_trl(str(read), rows, tmp_path / "sft"), found)
@@ -67,7 +68,7 @@ def test_a_written_plan_is_trained_as_trl_trains_its_files(
     manifest = read_json(found / "manifest.json")
     assert (manifest["examples"], manifest["steps"], manifest["seed"]) == (22, 6, 0)
     before = found.stat().st_mtime_ns
-    assert apply(plan, config, tmp_path / "cured") == found
+    assert apply(plan, training_run(config), tmp_path / "cured") == found
     assert found.stat().st_mtime_ns == before
 
 
@@ -79,7 +80,7 @@ def test_texts_among_the_rows_are_trained_as_trl_trains_them(
     write_plan(tmp_path / "plan", plan, Export(str(trainable), 64, "plain", "<|endoftext|>"), "key")
     told = [json.loads(line) for line in (tmp_path / "plan" / "sft.jsonl").read_text(encoding="utf-8").splitlines()]
     data = [{"prompt": row["prompt"], "completion": row["completion"]} for row in told]
-    found = apply(tmp_path / "plan", run_config(), tmp_path / "cured")
+    found = apply(tmp_path / "plan", training_run(run_config()), tmp_path / "cured")
     assert same(by_trl(str(trainable), data, tmp_path / "sft"), found)
     assert not (tmp_path / "cured" / "train" / "cpt").exists()
 
@@ -88,7 +89,7 @@ def test_a_killed_training_ends_as_one_that_was_not(
     run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     plan, config = plan_of(str(trainable)), run_config()
-    whole = apply(plan, config, tmp_path / "whole")
+    whole = apply(plan, training_run(config), tmp_path / "whole")
     real = Watch.on_step_end
 
     def killed(self: Watch, args: Any, state: Any, control: Any, **more: Any) -> None:
@@ -99,20 +100,20 @@ def test_a_killed_training_ends_as_one_that_was_not(
     with monkeypatch.context() as patched:
         patched.setattr(Watch, "on_step_end", killed)
         with pytest.raises(KeyboardInterrupt):
-            apply(plan, config, tmp_path / "killed")
+            apply(plan, training_run(config), tmp_path / "killed")
     steps: list[int] = []
     step = Trainer.training_step
     monkeypatch.setattr(Trainer, "training_step", lambda *given, **named: steps.append(1) or step(*given, **named))
-    assert same(apply(plan, config, tmp_path / "killed"), whole)
+    assert same(apply(plan, training_run(config), tmp_path / "killed"), whole)
     assert len(steps) == 2  # a checkpoint lies after each second of six steps
 
 
 def test_a_repair_goes_on_with_the_adapter(run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path):
     config = run_config(peft=LORA)
-    first = apply(plan_of(str(trainable), peft=LORA), config, tmp_path / "first")
+    first = apply(plan_of(str(trainable), peft=LORA), training_run(config), tmp_path / "first")
     repaired = apply(
         plan_of(str(first), start="tuned", peft=LORA, cpt=(), training={**QUICK, "learning_rate": 1e-9}),
-        config,
+        training_run(config),
         tmp_path / "repaired",
     )
     one, two = weights(first), weights(repaired)
@@ -125,42 +126,37 @@ def test_a_repair_goes_on_with_the_adapter(run_config: Callable[..., RunConfig],
 
 def test_another_seed_draws_other_dropout(run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path):
     plan, config = plan_of(str(trainable), cpt=()), run_config()
-    some, other = (apply(plan, config, tmp_path / str(seed), seed=seed) for seed in (0, 1))
+    some, other = (apply(plan, training_run(config), tmp_path / str(seed), seed=seed) for seed in (0, 1))
     assert not same(some, other)
 
 
-def test_what_is_apart_stays_apart_where_a_step_is_larger(
-    run_config: Callable[..., RunConfig], trainable: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_is_apart_stays_apart_where_a_step_is_larger(run_config: Callable[..., RunConfig], trainable: Path):
+    run = training_run(run_config())
     apart = Edit("conflict", "apart", ("f-0", "f-2"), "so", others=("f-1", "f-5", "gone"))
     plan = plan_of(str(trainable), edits=(apart,), sft=tuple(FACTS))
     pairs = [(0, 1), (0, 5), (1, 2), (2, 5)]
-    assert _in_order(plan, dict(plan.training), 0) == list(plan.sft)
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert _in_order(plan, dict(plan.training), run) == list(plan.sft)
+    run = replace(run, processes=Processes(world=2))
     before = [int(one.id[2:]) for one in plan.sft]
-    after = [int(one.id[2:]) for one in _in_order(plan, dict(plan.training), 0)]
+    after = [int(one.id[2:]) for one in _in_order(plan, dict(plan.training), run)]
     assert violations(before, pairs, 8) > 0
     assert violations(after, pairs, 8) == 0
     assert sorted(after) == sorted(before)
 
 
-@pytest.mark.parametrize(
-    ("processes", "size", "batches"), [("1", 4, 8), ("2", 4, 4), ("8", 4, 1), ("16", 2, 1), ("3", 4, 1)]
-)
-def test_other_processes_share_the_rows_of_a_step(
-    processes: str, size: int, batches: int, monkeypatch: pytest.MonkeyPatch
-):
+@pytest.mark.parametrize(("processes", "size", "batches"), [(1, 4, 8), (2, 4, 4), (8, 4, 1), (16, 2, 1), (3, 4, 1)])
+def test_other_processes_share_the_rows_of_a_step(processes: int, size: int, batches: int):
     # 4 rows at once, 32 a step; three processes cannot share 32, and keep their settings
-    monkeypatch.setenv("WORLD_SIZE", processes)
     settings = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1}
-    assert _of_a_step(settings, 32) == {"per_device_train_batch_size": size, "gradient_accumulation_steps": batches}
+    found = _of_a_step(settings, 32, Processes(world=processes))
+    assert found == {"per_device_train_batch_size": size, "gradient_accumulation_steps": batches}
 
 
 def test_another_plan_is_not_mixed_in(run_config: Callable[..., RunConfig], trainable: Path, tmp_path: Path):
     plan, config = plan_of(str(trainable), cpt=()), run_config()
-    apply(plan, config, tmp_path / "cured")
+    apply(plan, training_run(config), tmp_path / "cured")
     with pytest.raises(UptakeError, match="'sft' was trained in .* from something else"):
-        apply(replace(plan, sft=plan.sft[:9]), config, tmp_path / "cured")
+        apply(replace(plan, sft=plan.sft[:9]), training_run(config), tmp_path / "cured")
 
 
 def test_a_row_that_cannot_be_trained_is_told(
@@ -170,11 +166,11 @@ def test_a_row_that_cannot_be_trained_is_told(
     long = replace(FACTS[3], id="long", prompt="? " * 80)
     plan = plan_of(str(trainable), cpt=(), sft=(*FACTS[:3], long, *FACTS[4:]))
     with pytest.raises(UptakeError, match="example long: nothing of its response is left to learn") as told:
-        apply(plan, run_config(), tmp_path / "cured")
+        apply(plan, training_run(run_config()), tmp_path / "cured")
     assert told.value.fix == "mend these rows of the plan, or take them out of it"
     assert not (tmp_path / "cured" / "train" / "sft").exists()
 
 
 def test_without_a_plan_it_says_what_to_do(run_config: Callable[..., RunConfig], tmp_path: Path):
     with pytest.raises(UptakeError, match="uptake prescribe"):
-        apply(tmp_path / "plan", run_config(), tmp_path / "cured")
+        apply(tmp_path / "plan", training_run(run_config()), tmp_path / "cured")

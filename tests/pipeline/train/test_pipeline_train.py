@@ -74,7 +74,7 @@ def test_the_folder_holds_a_model_a_manifest_and_a_card(trained: tuple[RunConfig
         )
     }  # fmt: skip
     manifest = read_json(folder / "manifest.json")
-    assert manifest["start_model"] == read_json(folder.parent / "early" / "manifest.json")["model"]
+    assert manifest["start"]["model"] == read_json(folder.parent / "early" / "manifest.json")["model"]
     assert (manifest["steps"], manifest["examples"], manifest["processes"], manifest["seed"]) == (6, 11, 1, 0)
     assert manifest["settings"]["learning_rate"] == 1e-2
     assert str(config.output_dir.parent) not in (folder / "manifest.json").read_text()

@@ -19,6 +19,7 @@ from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.pipeline.train.run import train_run
+from uptake.types import Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -65,13 +66,11 @@ def test_settings_are_refused_before_training(
         train_run(run_config(**keys))
 
 
-def test_a_sharded_model_is_not_scored(run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+def test_a_sharded_model_is_not_scored(run_config: Callable[..., RunConfig]):
     with pytest.raises(UptakeError, match="sharded over processes .fsdp.*\n.*\nfix: give --ledger training"):
-        planned(run_config(training={"fsdp": "full_shard"}))
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+        train_run(run_config(training={"fsdp": "full_shard"}), processes=Processes(world=2))
     with pytest.raises(UptakeError, match="sharded over processes"):
-        planned(run_config())
+        train_run(run_config(), processes=Processes(world=2, sharded=("fsdp",)))
 
 
 def test_a_conversation_that_the_template_refuses_is_a_bad_row(run_config: Callable[..., RunConfig], tmp_path: Path):

@@ -20,7 +20,7 @@ from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.pipeline.verify import run as arms
 from uptake.pipeline.verify.run import Prepared, prepare
 from uptake.prescribe import FOR_CAUSE
-from uptake.types import Finding, Plan
+from uptake.types import Finding, Plan, Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -204,12 +204,9 @@ def test_it_is_said_where_nothing_could_be_told(diagnosed: Callable[..., RunConf
     assert not prepare(config, seeds=5).too_few
 
 
-def test_several_processes_of_one_training_are_refused(
-    diagnosed: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+def test_several_processes_of_one_training_are_refused(diagnosed: Callable[..., RunConfig]):
     with pytest.raises(UptakeError, match="one process a device"):
-        prepare(diagnosed())
+        prepare(diagnosed(), processes=Processes(world=2))
 
 
 def test_one_process_makes_the_steps_of_those_that_trained_the_run(diagnosed: Callable[..., RunConfig]):

@@ -59,7 +59,7 @@ def counts(rows: pa.Table) -> tuple[int, int]:
 
 def first_of_each(tables: Sequence[pa.Table]) -> pa.Table:
     """The rows of several training sets, an example that is in more than one of them once, as it was first trained."""
-    rows = pa.concat_tables(tables)
+    rows = pa.concat_tables([one.select(ROWS.names) for one in tables])
     first: dict[str, int] = {}
     for number, name in enumerate(rows["id"].to_pylist()):
         first.setdefault(name, number)

@@ -170,7 +170,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None) -> StagePlan:
         notes=_notes(args, stage, method),
         schedule=schedule,
         validation=validation,
-        ids=stage.rows["id"].to_pylist(),
+        ids=_own(rows),
     )
     return with_state(found, former)
 
@@ -281,6 +281,14 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         "strategies": [one.identity() for one in stage.spec.strategies],
         "memory": None if job.method is None else job.method.memory.digest,
     }
+
+
+def _own(rows: pa.Table) -> list[str]:
+    """The ids of the stage's own examples, without those of earlier stages that it trains again."""
+    ids: list[str] = rows["id"].to_pylist()
+    if "kind" not in rows.schema.names:
+        return ids
+    return [name for name, kind in zip(ids, rows["kind"].to_pylist(), strict=True) if kind != "replayed"]
 
 
 def _trained(former: StagePlan) -> str | None:
