@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from uptake.errors import UptakeError
-from uptake.models.places.place import LoadSettings
+from uptake.models.places.settings import LoadSettings
 from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.models.training.fine_tune import fine_tune, training_rows
 from uptake.models.training.rows import Padding, Row, Rows, as_collated, counts, first_of_each, ids_of, scored, table

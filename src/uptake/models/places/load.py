@@ -13,7 +13,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from uptake.errors import UptakeError, first_line
-from uptake.models.places.place import LoadSettings, Place, load_config
+from uptake.models.places.place import Place, load_config
+from uptake.models.places.settings import LoadSettings
 from uptake.models.places.quiet import progress_bars
 
 
