@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM
 
 from uptake.errors import UptakeError, first_line
 from uptake.models.places.place import Place, load_config
-from uptake.models.places.settings import LoadSettings
 from uptake.models.places.quiet import progress_bars
+from uptake.models.places.settings import LoadSettings
 
 
 def full_weights(place: Place, settings: LoadSettings) -> tuple[Any, tuple[str, ...]]:

@@ -11,8 +11,8 @@ from uptake.artifacts.tables import prompt_as_data
 from uptake.config import RunConfig, Stage
 from uptake.data import Encoded, TemplateError, Turn, bad_rows_error, encode
 from uptake.errors import UptakeError
-from uptake.pipeline.examples.sources import read_rows
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import datasets_of
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Reading:
             progress(step, self.n, None)
 
     def _rows(self) -> Iterator[Row]:
-        read: Iterable[Example | BadRow] = read_rows(self.config, self.stage.dataset, self.stage.name)
+        read: Iterable[Example | BadRow] = datasets_of(self.config).read(self.stage.dataset, self.stage.name)
         for some in chunks(read if self.given is None else self.given, _AT_ONCE):
             usable = [row for row in some if isinstance(row, Example)]
             encoded = iter(encoded_or_why(usable, self.tokenizer))

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
+from uptake.models.served import from_judge
 from uptake.pipeline.cure.applying import apply
 from uptake.pipeline.diagnosis import read_diagnosis
-from uptake.pipeline.prescribe.run import key_of, processes_of
-from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
+from uptake.pipeline.prescribe.run import key_of, planning_of
+from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
-from uptake.pipeline.verify.cells import Arm, Experiment, Measured, Treatment, matched_of, verify
+from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
+from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
+from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, Measured, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
-from uptake.pipeline.verify.measuring import Questions, questions
+from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
 from uptake.types import Key, Plan
@@ -49,11 +51,11 @@ class Prepared:
 
     experiment: Experiment
     config: RunConfig
-    drawing: Drawing
+    drawing: ArmPlans
     cost: Spent
     own: Mapping[str, Spent]
     plain: int
-    asked: Questions
+    asked: ArmQuestions
 
     @property
     def too_few(self) -> bool:
@@ -116,9 +118,20 @@ def prepare(
     """
     _require_one_process()
     diagnosis = read_diagnosis(config.output_dir)
-    require_alike(config, diagnosed_model(config, diagnosis))
-    digest = diagnosis.digest()
-    asked = questions(config, diagnosis)
+    trained = trained_folder(config.output_dir, config.stages[-1].name)
+    require_alike(config.peft, diagnosed_model(trained, diagnosis))
+    digest, processes = diagnosis.digest(), processes_of(trained)
+    llm = None if config.judge is None else from_judge(config.judge, config.seed)
+    examination = Examination(
+        base=config.model_name_or_path,
+        load=load_settings(config, config.revision),
+        option_form=config.option_form,
+        max_length=config.max_length,
+        detection=detection_of(config),
+        llm=llm,
+        n_paraphrases=config.n_paraphrases,
+    )
+    asked = questions(datasets_of(config), diagnosis, examination)
     reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
     part = eligible(diagnosis, reworded)
     if matrix:
@@ -128,13 +141,16 @@ def prepare(
     every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     treating = [arm for arm in every if _of(assigned, arm)]
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    drawing, names = drawing_of(config, diagnosis, given, part.flagged, unsafe, progress)
+    run, terms = planning_of(config, diagnosis, unsafe, processes)
+    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
+    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
+    drawing, names = plans_of(run, terms, config.plan.budget, given, part.flagged, progress)
     plans = {arm: drawing.own(arm, config.seed) for arm in treating}
     cost = Spent(0, 0)
     for drawn in plans.values():
         cost = cost.or_more(Spent.of(drawn))
     arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating]
-    arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
+    arms.append(Arm(CONTROL, {key: ArmTreatment(None, None) for key in _of(assigned, CONTROL)}))
     if matrix:
         arms.append(Arm(NOTHING, {}))
     apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
@@ -144,7 +160,7 @@ def prepare(
         assigned=assigned,
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
-        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned]),
+        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes, asked.key, cost.read, cost.tuned]),
         notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
         diagnosis=digest,
     )
@@ -174,7 +190,7 @@ def _remedy(one: Assigned) -> str:
 def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:
     """An arm, with what its plan spends on each item."""
     tokens = _tokens(drawn)
-    treated = {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
+    treated = {key: ArmTreatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
     gone = {name for edit in drawn.edits if edit.action == "drop" for name in edit.others}
     return Arm(name, treated, frozenset(key for key, own in names.items() if own in gone))
 
