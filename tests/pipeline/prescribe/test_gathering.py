@@ -15,6 +15,7 @@ from uptake.config import RunConfig
 from uptake.corpus import guard
 from uptake.pipeline.prescribe.gathering import Gather, Library, Wanted, from_library, guarded
 from uptake.pipeline.run_file import datasets_of
+from uptake.types import Example
 from web_server import Reply, serving
 
 ASKED = [
