@@ -27,7 +27,7 @@ from uptake.pipeline.examples.writer import open_writer, take_over
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.train.settings import settings_of
-from uptake.pipeline.why.attributing import Attributing, Attribution, Interview, require_ledger
+from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
 from uptake.probe import AnswerPool, Embed
@@ -143,7 +143,7 @@ class _How:
     encoder: object
     asking: Asking
     detection: Settings
-    attribution: Attribution | None
+    attribution: Explaining | None
     treating: Treating | None
     told: Mapping[str, Any]
 
@@ -164,7 +164,7 @@ def _how(config: RunConfig, models: Models) -> _How:
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
     if config.attribution != "off":
         comparers = Comparers(config.nli_model_name_or_path, config.device, llm, config.seed)
-        attribution = Attribution(
+        attribution = Explaining(
             method=config.attribution,
             normalisation=config.normalisation,
             seed=config.seed,

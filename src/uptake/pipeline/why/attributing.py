@@ -30,7 +30,7 @@ ASKING_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Attribution:
+class Explaining:
     """How causes are told.
 
     Attributes:
@@ -134,7 +134,7 @@ class Attributing:
         progress: Told after each part of the work.
     """
 
-    def __init__(self, how: Attribution, work: Path, asked: Interview, embed: Embed, progress: Progress) -> None:
+    def __init__(self, how: Explaining, work: Path, asked: Interview, embed: Embed, progress: Progress) -> None:
         self.telling = Telling(how.method)
         self._how = how
         self._work = work
