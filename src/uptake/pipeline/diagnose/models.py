@@ -75,11 +75,9 @@ class Models:
 
 def _without_base(tuned: Lazy) -> tuple[str, ...]:
     own = tuned.adapter_base
-    return (
-        ()
-        if own is None
-        else (f"the tuned model is an adapter on {own}: give --base {own} to learn what was forgotten",)
-    )
+    if own is None:
+        return ()
+    return (f"the tuned model is an adapter on {own}: give --base {own} to learn what was forgotten",)
 
 
 def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
