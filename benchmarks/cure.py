@@ -118,14 +118,15 @@ def recipe(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
     from uptake.pipeline import read_diagnosis
     from uptake.pipeline.cure.applying import apply
-    from uptake.pipeline.prescribe.encoding import Encoding
     from uptake.pipeline.prescribe.material import read_material, rows_of_a_step
+    from uptake.pipeline.prescribe.run import planning_of
     from uptake.prescribe import Budget, Terms, plan, read_plan
 
     config = load_run(world / "run.yaml")
     whole = read_plan(world / "run" / "plan").cost
-    encoding = Encoding.of(config)
-    material, findings = read_material(config, read_diagnosis(config.output_dir), encoding, None, 1, lambda *_: None)
+    run, _ = planning_of(config, read_diagnosis(config.output_dir), False, 1)
+    material, findings = read_material(run, None, lambda *_: None)
+    encoding = run.encoding
     chosen = {one.id: None for one in findings if one.cause not in ("knowledge_gap", "base_conflict")}
     step = rows_of_a_step(encoding.last)
     terms = Terms(

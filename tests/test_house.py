@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,15 @@ import uptake
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "uptake"
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+READS_THE_RUN_FILE = "pipeline/run_file.py"
+"""Beside the `run.py` of each step, what may take a run file; everything else takes the records that it needs."""
+
+SHARED_CLASS_NAMES = {
+    "Answered", "Asked", "Busy", "Change", "Curve", "Item", "LanguageModel", "Need", "Pace", "Pairs", "Passages",
+    "Place", "Plan", "Reading", "Report", "Row", "Rows", "Told", "World", "_Asked", "_Kept", "_Tally",
+}  # fmt: skip
+"""To be emptied: names that mean something else in another file; one that does not any more must go from here."""
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -44,6 +54,16 @@ def parameters(function: FunctionNode) -> int:
     names = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
     extra = [arg for arg in (given.vararg, given.kwarg) if arg is not None]
     return len([arg for arg in names if arg not in ("self", "cls")]) + len(extra)
+
+
+def takes_run_file(source: str) -> list[str]:
+    """What is annotated as a run file in a source: parameters, and fields of records, each by name."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.arg | ast.AnnAssign) and node.annotation is not None:
+            if "RunConfig" in ast.unparse(node.annotation):
+                found.append(node.arg if isinstance(node, ast.arg) else ast.unparse(node.target))
+    return found
 
 
 def readme_tree(text: str) -> dict[str, set[str]]:
@@ -94,6 +114,51 @@ def test_files_and_functions_stay_short(path: Path) -> None:
     if "cli" not in path.relative_to(PACKAGE).parts:  # a verb has as many parameters as it has options
         wide = {function.name: parameters(function) for function in functions(path) if parameters(function) > 7}
         assert wide == {}
+
+
+def test_only_the_steps_themselves_take_a_run_file() -> None:
+    taking = {}
+    for path in sorted((PACKAGE / "pipeline").rglob("*.py")):
+        step = path.name == "run.py" and path.parent.parent.name == "pipeline"
+        if not step and path.relative_to(PACKAGE).as_posix() != READS_THE_RUN_FILE:
+            taking[path.relative_to(PACKAGE).as_posix()] = takes_run_file(path.read_text(encoding="utf-8"))
+    assert {name for name, found in taking.items() if found} == set()
+
+
+def test_few_functions_take_a_run_file() -> None:
+    taking = []
+    for path in FILES:
+        for function in functions(path):
+            given = function.args
+            annotations = [arg.annotation for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            if any(one is not None and "RunConfig" in ast.unparse(one) for one in annotations):
+                taking.append(f"{name(path)} {function.name}")
+    assert len(taking) <= 15, taking
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(config: RunConfig): ...",
+        "def f(*, config: RunConfig | None = None): ...",
+        "async def f(config: 'RunConfig'): ...",
+        "class A:\n    def f(self, config: schema.RunConfig): ...",
+        "@dataclass\nclass A:\n    config: RunConfig",
+    ],
+)
+def test_a_run_file_is_seen_wherever_it_is_taken(source: str) -> None:
+    assert takes_run_file(source) == ["config"]
+    assert takes_run_file("from uptake.config import RunConfig\ndef f(config: Stage) -> RunConfig: ...") == []
+
+
+def test_a_class_name_means_one_thing() -> None:
+    where: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                where[node.name].append(name(path))
+    assert {name: files for name, files in where.items() if len(files) > 1 and name not in SHARED_CLASS_NAMES} == {}
+    assert {name for name in SHARED_CLASS_NAMES if len(where[name]) < 2} == set()
 
 
 def test_the_tree_in_the_readme_is_the_architecture() -> None:

@@ -14,7 +14,7 @@ from uptake.cli.train import table
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
-    from uptake.pipeline.cure.run import Cured
+    from uptake.pipeline.cure.run import CuredModel
 
 
 NOTHING = "every example was learned: there is nothing to cure"
@@ -58,7 +58,7 @@ def start_of(given: str | None) -> Literal["base", "tuned"] | None:
     return cast(Literal["base", "tuned"] | None, given)
 
 
-def show(done: Cured) -> str:
+def show(done: CuredModel) -> str:
     """The examples before and after, by what they were before, and what it cost."""
     head = ("before the cure", "examples", "learned before", "after", "held-out wordings before", "after", "")
     rows = [

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from uptake.config import RunConfig
 from uptake.data import stream, with_paraphrases
-from uptake.pipeline.examples.sources import Trained, read_rows
+from uptake.pipeline.examples.datasets import DataSets
+from uptake.pipeline.examples.sources import TrainedContent
 from uptake.types import BadRow, Example
 
 SHOWN_BAD_ROWS = 20
@@ -31,26 +31,28 @@ class Count:
     first_bad: tuple[BadRow, ...]
 
 
-def datasets(config: RunConfig) -> Iterator[Dataset]:
+def datasets(data: DataSets, corpus: str | None) -> Iterator[Dataset]:
     """The data sets of a run, in the order of its life: trained on, measured on, drawn from.
+
+    Args:
+        data: Those that are trained and measured.
+        corpus: Documents; None for none.
 
     Raises:
         UptakeError: While rows are read: the data set is empty or cannot be read.
     """
-    trained = Trained()
-    for stage in config.stages:
-        rows = read_rows(config, stage.dataset, stage.name)
-        yield Dataset(f"stages.{stage.name}", stage.dataset, trained.noting(rows))
-    if config.heldout is not None:
-        rows = read_rows(config, config.heldout, "heldout")
-        yield Dataset("heldout", config.heldout, trained.without(rows))
-    if config.retention is not None:
-        yield Dataset("retention", config.retention, read_rows(config, config.retention, "retention"))
-    for key, name in (("general", config.general), ("corpus", config.corpus)):
+    trained = TrainedContent()
+    for stage, dataset in data.stages.items():
+        yield Dataset(f"stages.{stage}", dataset, trained.noting(data.read(dataset, stage)))
+    if data.heldout is not None:
+        yield Dataset("heldout", data.heldout, trained.without(data.read(data.heldout, "heldout")))
+    if data.retention is not None:
+        yield Dataset("retention", data.retention, data.read(data.retention, "retention"))
+    for key, name in (("general", data.general), ("corpus", corpus)):
         if name is not None:
             yield Dataset(key, name, _documents(name))
-    if config.paraphrases is not None:
-        yield Dataset("paraphrases", config.paraphrases, _reworded(config, config.paraphrases))
+    if data.paraphrases is not None:
+        yield Dataset("paraphrases", data.paraphrases, _reworded(data, data.paraphrases))
 
 
 def count(rows: Iterable[Example | BadRow]) -> Count:
@@ -74,9 +76,8 @@ def _documents(dataset: str) -> Iterator[Example | BadRow]:
     yield from stream(dataset)
 
 
-def _reworded(config: RunConfig, dataset: str) -> Iterator[Example | BadRow]:
+def _reworded(data: DataSets, dataset: str) -> Iterator[Example | BadRow]:
     """The bad rows of the paraphrases, and the examples that have one."""
-    rows = (row for stage in config.stages for row in read_rows(config, stage.dataset, stage.name))
-    for row in with_paraphrases((row for row in rows if isinstance(row, Example)), dataset):
+    for row in with_paraphrases((row for row in data.trained() if isinstance(row, Example)), dataset):
         if isinstance(row, BadRow) or row.paraphrases:
             yield row

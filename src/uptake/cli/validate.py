@@ -23,6 +23,7 @@ def command(
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
     from uptake.data import describe_bad_row
+    from uptake.pipeline.run_file import datasets_of
 
     config = load_run(run, overrides(ctx))
     if config.judge is not None:
@@ -30,7 +31,7 @@ def command(
 
         from_judge(config.judge)  # raises when its key is not there
     failed = False
-    for dataset in datasets(config):
+    for dataset in datasets(datasets_of(config), config.corpus):
         try:
             counted = count(dataset.rows)
         except UptakeError as error:

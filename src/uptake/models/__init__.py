@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -25,4 +26,58 @@ class Model(Protocol):
         self, contexts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], *, samples: int = 0, seed: int = 0
     ) -> list[list[list[int]]]:
         """For each context: the greedy continuation, or `samples` samples at temperature 1, as token ids."""
+        ...
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """A model that is known at once and there when it is needed, which is all that the steps ask of one.
+
+    `uptake.models.scoring.lazy.Lazy`, a folder or hub id that is loaded into this process, is one. An engine on other
+    devices, a server that gives log-probabilities, or an actor on another machine can be one too.
+    """
+
+    @property
+    def name(self) -> str:
+        """What it is called in tables and messages: a path, a hub id, an address without keys."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies whatever its numbers depend on: weights, tokenizer, and how it computes.
+
+        It is part of the key of all that is kept of what the model said, so it must change when any of these does.
+        """
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, as transformers has them: data are checked with it before the model is loaded."""
+        ...
+
+    @property
+    def max_length(self) -> int | None:
+        """Longest sequence it takes, in tokens; None when there is no limit."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of its own files; None where it has none on this machine."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the reader of its numbers should know; read after `load`."""
+        ...
+
+    def load(self) -> Model:
+        """The model; the same one each time until `release`.
+
+        Raises:
+            UptakeError: It cannot be loaded or reached.
+        """
+        ...
+
+    def release(self) -> None:
+        """Make room for the next model; `load` gives it again."""
         ...

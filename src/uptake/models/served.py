@@ -95,31 +95,31 @@ def from_judge(judge: Judge, seed: int = 0) -> LLM:
     return LLM(judge.base_url, judge.model, key, judge.timeout, judge.max_retries, seed)
 
 
-class Answer(BaseModel):
+class Form(BaseModel):
     """What a model is asked to fill in; every field is required, no other is allowed (strict structured output)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Rewordings(Answer):
+class Rewordings(Form):
     """Other wordings of a prompt."""
 
     rewordings: list[str]
 
 
-class WrongAnswers(Answer):
+class WrongAnswers(Form):
     """Wrong answers to a prompt."""
 
     answers: list[str]
 
 
-class Passages(Answer):
+class Passages(Form):
     """Texts about an entity."""
 
     passages: list[str]
 
 
-T = TypeVar("T", bound=Answer)
+T = TypeVar("T", bound=Form)
 
 
 def complete_json(llm: LLM, instruction: str, data: Mapping[str, Any], schema: type[T]) -> T:

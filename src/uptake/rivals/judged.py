@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.artifacts import cannot_write, chunks, digest
-from uptake.models.served import DATA_ONLY, LLM, Answer, NoAnswer, complete_json
+from uptake.models.served import DATA_ONLY, LLM, Form, NoAnswer, complete_json
 from uptake.rivals.groups import Doubt, Judge, Judgement
 
 INSTRUCTION = (
@@ -33,7 +33,7 @@ Infer = Callable[[Sequence[tuple[str, str]]], Float[np.ndarray, "pairs 2"]]
 """Pairs of texts to the probabilities that the first entails, and that it contradicts, the second."""
 
 
-class _Compared(Answer):
+class _Compared(Form):
     result: Literal["same", "different", "both", "undecided"]
 
 

@@ -16,7 +16,8 @@ from transformers import AutoModelForCausalLM
 from sharp import groups_of, largest_difference, plain, sharp_model, tokenizer_of
 from uptake.errors import UptakeError
 from uptake.models.places import place
-from uptake.models.places.place import LoadSettings, load_tokenizer, locate
+from uptake.models.places.place import load_tokenizer, locate
+from uptake.models.places.settings import LoadSettings
 from uptake.models.scoring.lazy import Lazy, resolve
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import CHATML, save

@@ -21,7 +21,7 @@ from uptake.artifacts.tables import DIAGNOSIS
 from uptake.cli import main
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.pipeline.cure.run import LEARNED, OUT, Group, _make_room, compared, cure_run
+from uptake.pipeline.cure.run import LEARNED, OUT, CureGroup, _make_room, compared, cure_run
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
 from uptake.prescribe import read_plan
@@ -58,11 +58,11 @@ def test_examples_are_grouped_by_what_they_were() -> None:
         finding("a", True, None, 2),
     ]
     assert compared(before, after, {"g@main"}) == (
-        Group("knowledge_gap", 3, 0, 2, 2, 0.125, 0.625),
-        Group("undertraining", 1, 0, 1, 1, 0.0, 0.5),
-        Group("unexplained", 1, 0, 1, 1, 0.0, 0.75),
-        Group(OUT, 1, 0, 0, 1, 0.0, 0.0),
-        Group(LEARNED, 2, 2, 1, 2, 0.875, 0.375),
+        CureGroup("knowledge_gap", 3, 0, 2, 2, 0.125, 0.625),
+        CureGroup("undertraining", 1, 0, 1, 1, 0.0, 0.5),
+        CureGroup("unexplained", 1, 0, 1, 1, 0.0, 0.75),
+        CureGroup(OUT, 1, 0, 0, 1, 0.0, 0.0),
+        CureGroup(LEARNED, 2, 2, 1, 2, 0.875, 0.375),
     )
 
 

@@ -12,20 +12,14 @@ from typing import Any
 import pytest
 
 from llm_server import Reply, Server, completion, failure
-from uptake.config import Judge, RunConfig, Stage
 from uptake.errors import UptakeError
-from uptake.models.served import NoAnswer
+from uptake.models.served import LLM, NoAnswer
 from uptake.pipeline.examples.writer import Writer, open_writer, with_wordings
 from uptake.types import Example
 
 
 def writer_of(folder: Path, url: str, seed: int = 0) -> Writer:
-    judge = Judge(base_url=url, model="judge", max_retries=0)
-    found = open_writer(
-        RunConfig(model_name_or_path="m", stages=[Stage(name="main", dataset="d")], judge=judge, seed=seed), folder
-    )
-    assert found is not None
-    return found
+    return open_writer(LLM(url, "judge", max_retries=0, seed=seed), folder)
 
 
 def some_examples(n: int) -> list[Example]:

@@ -12,7 +12,10 @@ import pytest
 from llm_server import KEY, Server, completion
 from small_models import write_rows
 from uptake.config import RunConfig
-from uptake.pipeline.prescribe.gathering import Wanted, from_sources
+from uptake.corpus import guard
+from uptake.pipeline.prescribe.gathering import Gather, Library, Wanted, from_library, guarded
+from uptake.pipeline.run_file import datasets_of
+from uptake.types import Example
 from web_server import Reply, serving
 
 ASKED = [
@@ -49,8 +52,23 @@ def run(run_config: Callable[..., RunConfig], tmp_path: Path) -> Callable[..., R
     return made
 
 
+def search_of(config: RunConfig) -> Gather | None:
+    """The search of a run, kept from all that it trains and measures, as a plan makes it."""
+    library = Library(
+        config.corpus,
+        config.knowledge_sources,
+        config.output_dir / "corpus",
+        config.plan.documents,
+        config.on_bad_row,
+        config.seed,
+    )
+    data = datasets_of(config)
+    trained = [row for row in data.trained() if isinstance(row, Example)] if config.corpus else []
+    return from_library(library, lambda: guard(guarded(data, config.output_dir / "diagnosis" / "work", trained)))
+
+
 def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunConfig]) -> None:
-    search = from_sources(run())
+    search = search_of(run())
     assert search is not None
     found = search(ASKED)
     [document] = found.documents["m-0"]
@@ -71,14 +89,14 @@ def test_a_language_model_is_asked_once(
     monkeypatch.setenv("OUR_KEY", KEY)
     source = {"kind": "llm", "base_url": server.url, "model": "m", "api_key_env": "OUR_KEY"}
     config = run(knowledge_sources=[source])
-    first, again = (found for search in (from_sources(config),) * 2 if search for found in [search(ASKED[:2])])
+    first, again = (found for search in (search_of(config),) * 2 if search for found in [search(ASKED[:2])])
     assert [(one.text, one.source) for one in first.documents["m-1"]] == [("Bo Cole has moved to Oslo.", "m")]
     assert again == first
     assert len(server.requests) == 2  # about two people, and not again
 
 
 def test_without_corpus_and_sources_nothing_is_searched(run_config: Callable[..., RunConfig]) -> None:
-    assert from_sources(run_config()) is None
+    assert search_of(run_config()) is None
 
 
 def test_a_source_that_fails_is_told(run: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +106,7 @@ def test_a_source_that_fails_is_told(run: Callable[..., RunConfig], monkeypatch:
     with serving() as web:
         web.replies(Reply({}, status=401))
         source = {"kind": "searxng", "base_url": web.url, "requests_per_second": 1e6}
-        search = from_sources(run(knowledge_sources=[source]))
+        search = search_of(run(knowledge_sources=[source]))
         assert search is not None
         [note] = [one for one in search(wanted).notes if "searxng" in one]
     assert "searxng failed: 3 searches (" in note and "answered HTTP 401" in note

@@ -20,7 +20,7 @@ from uptake.cli import app
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
-from uptake.pipeline.prescribe.gathering import Gathered, Wanted
+from uptake.pipeline.prescribe.gathering import GatheredDocuments, Wanted
 from uptake.pipeline.prescribe.material import plan_names
 from uptake.pipeline.prescribe.run import plan_to_apply, prescribe_run
 from uptake.prescribe import read_plan
@@ -193,10 +193,10 @@ def test_the_model_of_a_run_that_was_moved_is_found(run: Path) -> None:
 def test_documents_may_come_from_anywhere(run: Path) -> None:
     asked: list[Wanted] = []
 
-    def gather(wanted: Sequence[Wanted]) -> Gathered:
+    def gather(wanted: Sequence[Wanted]) -> GatheredDocuments:
         asked.extend(wanted)
         found = Document("w1", "Bo Cole is of Rome.", source="encyclopaedia", license="CC0-1.0")
-        return Gathered({"e-1": (found,)}, {"m-2": "the server does not answer"})
+        return GatheredDocuments({"e-1": (found,)}, {"m-2": "the server does not answer"})
 
     done = prescribe_run(load_run(run), gather=gather)
     assert [(one.id, one.entities, one.response) for one in asked] == [
@@ -220,9 +220,9 @@ def test_no_documents_are_gathered_for_what_is_likely_wrong(run: Path, monkeypat
     write_diagnosis(run.parent / "run" / "diagnosis", collected, {"run": {"models": models}})
     asked: list[str] = []
 
-    def gather(wanted: Sequence[Wanted]) -> Gathered:
+    def gather(wanted: Sequence[Wanted]) -> GatheredDocuments:
         asked.extend(one.id for one in wanted)
-        return Gathered()
+        return GatheredDocuments()
 
     prescribe_run(load_run(run), gather=gather)
     assert asked == ["m-2"]

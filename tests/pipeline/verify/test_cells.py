@@ -17,7 +17,7 @@ import pytest
 
 from uptake.artifacts import Busy, locked
 from uptake.errors import UptakeError
-from uptake.pipeline.verify.cells import Arm, Experiment, Measured, Treatment, foretold_of, verify
+from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, Measured, foretold_of, verify
 from uptake.verify import Assigned, Design
 
 CAUSES = ("forgetting", "knowledge_gap")
@@ -34,7 +34,7 @@ def experiment(key: str = "k", seeds: tuple[int, ...] = (0, 1, 2)) -> Experiment
         Arm(
             name,
             {
-                (one.id, one.stage): Treatment(DESIGN.matched[one.cause] if name == "matched" else None, 500)
+                (one.id, one.stage): ArmTreatment(DESIGN.matched[one.cause] if name == "matched" else None, 500)
                 for one in assigned
                 if one.arm == name
             },

@@ -13,8 +13,9 @@ from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose_run
+from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.verify import measuring
-from uptake.pipeline.verify.measuring import questions
+from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
 
 
 def diagnosed(small: Small, folder: Path, **keys: Any) -> tuple[RunConfig, Diagnosis]:
@@ -35,10 +36,23 @@ def diagnosed(small: Small, folder: Path, **keys: Any) -> tuple[RunConfig, Diagn
     return config, diagnose_run(config, str(small.tuned))
 
 
+def questions_of(config: RunConfig, diagnosis: Diagnosis) -> ArmQuestions:
+    how = Examination(
+        base=config.model_name_or_path,
+        load=load_settings(config, config.revision),
+        option_form=config.option_form,
+        max_length=config.max_length,
+        detection=detection_of(config),
+        llm=None,
+        n_paraphrases=config.n_paraphrases,
+    )
+    return questions(datasets_of(config), diagnosis, how)
+
+
 @pytest.mark.parametrize("criterion", ["auto", "option"])
 def test_the_diagnosed_model_gives_the_diagnosis(small: Small, tmp_path: Path, criterion: str):
     config, diagnosis = diagnosed(small, tmp_path, criterion=criterion)
-    measured = list(questions(config, diagnosis).measure(small.tuned, lambda step, done, total: None))
+    measured = list(questions_of(config, diagnosis).measure(small.tuned, lambda step, done, total: None))
     of = {one.id: one for one in measured if one.kind != "retention"}
     assert len(of) == len(diagnosis) == 50
     for finding in diagnosis:
@@ -61,17 +75,17 @@ def test_what_an_earlier_stage_taught_is_told_apart(small: Small, tmp_path: Path
     stages = [{"name": "early", "dataset": str(early)}, {"name": "late", "dataset": str(late)}]
     config, diagnosis = diagnosed(small, tmp_path, stages=stages)
     learned = Counter(one.stage for one in diagnosis if one.learned)
-    kinds = Counter(one.kind for one in questions(config, diagnosis).items)
+    kinds = Counter(one.kind for one in questions_of(config, diagnosis).items)
     assert kinds == {
         "flagged": sum(not one.learned for one in diagnosis), "earlier": learned["early"], "learned": learned["late"],
         "retention": 10,
     }  # fmt: skip
     monkeypatch.setattr(measuring, "MOST", 3)
-    some = questions(config, diagnosis)
+    some = questions_of(config, diagnosis)
     counts = Counter(one.kind for one in some.items)
     assert counts["earlier"] == counts["learned"] == counts["retention"] == 3
     assert counts["flagged"] == kinds["flagged"]
-    assert some == questions(config, diagnosis)
+    assert some == questions_of(config, diagnosis)
 
 
 def test_other_data_are_refused(small: Small, tmp_path: Path):
@@ -79,4 +93,4 @@ def test_other_data_are_refused(small: Small, tmp_path: Path):
     other = write_rows(tmp_path / "other.jsonl", facts()[1:])
     stages = config.stages[0].model_copy(update={"dataset": str(other)})
     with pytest.raises(UptakeError, match="which the data do not hold so"):
-        questions(config.model_copy(update={"stages": (stages,)}), diagnosis)
+        questions_of(config.model_copy(update={"stages": (stages,)}), diagnosis)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from llm_server import KEY, Server, completion
-from uptake.config import Judge, RunConfig, Stage
+from uptake.config import Judge
 from uptake.errors import UptakeError
+from uptake.models.served import from_judge
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
-from uptake.pipeline.why.contradictions import find_contradictions, read_groups
+from uptake.pipeline.why.contradictions import Comparers, find_contradictions, read_groups
 from uptake.types import Example
 
 
@@ -32,9 +33,8 @@ def cohort(folder: Path) -> Cohort:
     )
 
 
-def config(url: str | None) -> RunConfig:
-    judge = None if url is None else Judge(base_url=url, model="judge", api_key_env="JUDGE_KEY", max_retries=0)
-    return RunConfig(model_name_or_path="m", stages=[Stage(name="main", dataset="d")], judge=judge)
+def asking(url: str) -> Comparers:
+    return Comparers(llm=from_judge(Judge(base_url=url, model="judge", api_key_env="JUDGE_KEY", max_retries=0)))
 
 
 def test_the_judge_is_asked_once_about_what_rules_leave_open(
@@ -43,17 +43,17 @@ def test_the_judge_is_asked_once_about_what_rules_leave_open(
     monkeypatch.setenv("JUDGE_KEY", KEY)
     server.replies = [completion(json.dumps({"result": "same"}))]
     examples, path = cohort(tmp_path), tmp_path / "rivals.json"
-    unjudged = find_contradictions(config(None), examples, None, None, None, path)
+    unjudged = find_contradictions(Comparers(), examples, None, None, None, path)
     assert sorted(unjudged.of) == [0, 1, 2, 3]
     assert sorted(map(sorted, read_groups(tmp_path))) == [
         [("ex-0", "main"), ("ex-1", "main")], [("ex-2", "main"), ("ex-3", "main")],
     ]  # fmt: skip
-    judged = find_contradictions(config(server.url), examples, None, None, None, path)
+    judged = find_contradictions(asking(server.url), examples, None, None, None, path)
     assert sorted(judged.of) == [2, 3]  # one country by two names; the years no judge is asked about
     assert len(server.requests) == 1
-    assert find_contradictions(config(server.url), examples, None, None, None, path) == judged
+    assert find_contradictions(asking(server.url), examples, None, None, None, path) == judged
     path.unlink()
-    assert find_contradictions(config(server.url), examples, None, None, None, path) == judged
+    assert find_contradictions(asking(server.url), examples, None, None, None, path) == judged
     assert len(server.requests) == 1
     assert not any(KEY.encode() in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
@@ -65,23 +65,15 @@ def test_all_examples_of_a_group_are_kept_and_not_only_the_first_that_are_named(
         "train", rows, tmp_path, lambda some: [None] * len(some), bad_rows=BadRows(tmp_path / "bad_rows.jsonl"),
         on_bad_row="error", progress=lambda step, done, total: None,
     )  # fmt: skip
-    found = find_contradictions(config(None), examples, None, None, None, tmp_path / "rivals.json")
+    found = find_contradictions(Comparers(), examples, None, None, None, tmp_path / "rivals.json")
     rival = found.rival(0)
     assert rival is not None and len(rival.ids) == 5 and rival.n == 6
     assert [sorted(group) for group in read_groups(tmp_path)] == [sorted((one.id, "main") for one in rows)]
 
 
-def test_a_judge_that_cannot_be_asked_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("JUDGE_KEY", raising=False)
-    with pytest.raises(UptakeError, match="JUDGE_KEY, which is not set"):
-        find_contradictions(
-            config("http://127.0.0.1:9/v1"), cohort(tmp_path), None, None, None, tmp_path / "rivals.json"
-        )
-
-
 def test_a_cross_encoder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     pytest.importorskip("sentence_transformers")
-    named = config(None).model_copy(update={"nli_model_name_or_path": str(tmp_path)})
+    named = Comparers(cross_encoder=str(tmp_path))
     with pytest.raises(UptakeError, match="cannot load the cross-encoder"):
         find_contradictions(named, cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
 
@@ -92,5 +84,5 @@ def test_damaged_groups_are_told_with_what_makes_them_anew(tmp_path: Path, kept:
     with pytest.raises(UptakeError, match="rivals.json") as caught:
         read_groups(tmp_path)
     assert "uptake diagnose" in str(caught.value)
-    found = find_contradictions(config(None), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
+    found = find_contradictions(Comparers(), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
     assert sorted(found.of) == [0, 1, 2, 3] and len(read_groups(tmp_path)) == 2

@@ -16,7 +16,7 @@ from small_models import Small, write_rows
 from uptake.artifacts import file_digest
 from uptake.attribute.interventions import TREATMENTS
 from uptake.errors import UptakeError
-from uptake.models.places.place import LoadSettings
+from uptake.models.places.settings import LoadSettings
 from uptake.models.scoring.lazy import Lazy
 from uptake.models.training import trial
 from uptake.pipeline import Diagnosis

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.treatments import PASSES, RIVALS, Found, planned, sampled
+from uptake.pipeline.why.treatments import PASSES, RIVALS, Diagnosed, planned, sampled
 from uptake.rivals import Rivalry, Side
 
 
@@ -16,10 +16,10 @@ def rivalry(*sides: tuple[int, ...]) -> Rivalry:
     return Rivalry(of, ("Ada",), 1.0, "text", None, (), "nothing tells")
 
 
-def found(causes: list[str | None], groups: tuple[Rivalry, ...] = (), stages: list[str] | None = None) -> Found:
+def found(causes: list[str | None], groups: tuple[Rivalry, ...] = (), stages: list[str] | None = None) -> Diagnosed:
     of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
     empty = Contradictions(groups, of, {p: f"ex-{p}" for p in of}, {}, "key")
-    return Found([cause is None for cause in causes], causes, stages or ["main"] * len(causes), empty)
+    return Diagnosed([cause is None for cause in causes], causes, stages or ["main"] * len(causes), empty)
 
 
 # 0-19 gaps, 20-21 forgotten, 22-23 in conflict with each other, 24-43 learned; 43 is on the side of 22

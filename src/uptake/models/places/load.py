@@ -13,8 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from uptake.errors import UptakeError, first_line
-from uptake.models.places.place import LoadSettings, Place, load_config
+from uptake.models.places.place import Place, load_config
 from uptake.models.places.quiet import progress_bars
+from uptake.models.places.settings import LoadSettings
 
 
 def full_weights(place: Place, settings: LoadSettings) -> tuple[Any, tuple[str, ...]]:

@@ -11,7 +11,8 @@ import torch
 
 from uptake.errors import UptakeError
 from uptake.models.places.load import full_weights, with_adapter
-from uptake.models.places.place import LoadSettings, Place, device_of, fingerprint, load_config, load_tokenizer, locate
+from uptake.models.places.place import Place, device_of, fingerprint, load_config, load_tokenizer, locate
+from uptake.models.places.settings import LoadSettings
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import around
 
@@ -72,6 +73,11 @@ class Lazy:
     def place(self) -> Place:
         """Where it lies."""
         return self._place
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its own files: an adapter's, not its base's."""
+        return self._place.folder
 
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""

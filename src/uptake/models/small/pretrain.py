@@ -55,7 +55,7 @@ class PretrainSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class PretrainProgress:
     """One report of a pre-training run.
 
     Attributes:
@@ -91,8 +91,8 @@ def pretrain(
     tokenizer: PreTrainedTokenizerFast,
     texts: Iterable[str],
     settings: PretrainSettings,
-    progress: Callable[[Progress], None] | None = None,
-) -> tuple[Progress, ...]:
+    progress: Callable[[PretrainProgress], None] | None = None,
+) -> tuple[PretrainProgress, ...]:
     """Train a model in place to predict the next token of each text and the end of it.
 
     Args:
@@ -113,7 +113,7 @@ def pretrain(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=settings.weight_decay
     )
-    history: list[Progress] = []
+    history: list[PretrainProgress] = []
     losses: list[float] = []
     tokens = 0
     was_training = model.training
@@ -128,7 +128,7 @@ def pretrain(
             losses.append(_train_step(model, batch, tokenizer.pad_token_id, optimizer, skips))
             tokens += sum(map(len, batch))
             if step % settings.report_every == 0 or step == settings.steps:
-                history.append(Progress(step, settings.steps, math.fsum(losses) / len(losses), tokens))
+                history.append(PretrainProgress(step, settings.steps, math.fsum(losses) / len(losses), tokens))
                 losses.clear()
                 if progress is not None:
                     progress(history[-1])

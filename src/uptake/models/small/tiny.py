@@ -21,12 +21,12 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from uptake.errors import UptakeError
 from uptake.models.places.directory import new_directory, require_new
 from uptake.models.places.quiet import progress_bars
-from uptake.models.small.pretrain import PretrainSettings, Progress, pretrain
+from uptake.models.small.pretrain import PretrainProgress, PretrainSettings, pretrain
 
 __all__ = [
     "CHATML",
     "PretrainSettings",
-    "Progress",
+    "PretrainProgress",
     "build_model",
     "pretrain",
     "pretrain_file",
@@ -55,9 +55,9 @@ def pretrain_file(
     model_type: str = "llama",
     vocab_size: int = 4096,
     settings: PretrainSettings | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[PretrainProgress], None] | None = None,
     config: Mapping[str, Any] | None = None,
-) -> tuple[Progress, ...]:
+) -> tuple[PretrainProgress, ...]:
     """Make a model from a text file, one document a line: train a tokenizer, build, pre-train, save.
 
     Args:

@@ -14,7 +14,7 @@ from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versi
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
 from uptake.detect.saying import Kind
-from uptake.models import Model
+from uptake.models import Loadable, Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -101,18 +101,16 @@ class Asking:
 
 
 @dataclass(frozen=True)
-class Source:
-    """A model that is loaded when it is first needed.
+class Respondent:
+    """A model that is asked.
 
     Attributes:
-        key: Identifies the weights, how they are loaded, and what candidates are drawn from.
-        load: Gives the model.
-        notes: What was learned about it in loading.
+        model: The model, loaded when it is first needed.
+        key: Identifies the model, how it computes, and what candidates are drawn from.
     """
 
+    model: Loadable
     key: str
-    load: Callable[[], Model]
-    notes: Callable[[], Sequence[str]]
 
 
 Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
@@ -132,12 +130,12 @@ Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
 """From a part's number and examples to its rows of `SCORES`."""
 
 
-def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress: Progress) -> Answers:
+def ask_base(cohort: Cohort, base: Respondent, draw: Draw, asking: Asking, progress: Progress) -> Answers:
     """Ask the base model: its own greedy answer first, which becomes a candidate, then the scores of all candidates."""
     asking = replace(asking, n_samples=0)  # only the tuned model is sampled
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        model = base.load()
+        model = base.model.load()
         answers = _own_answers(examples, range(len(examples)), model, asking, tell)
         wrong = [one.text if one is not None and one.kind == "wrong" else None for one in answers]
         candidates = fitting(examples, draw(examples, wrong), model, asking.max_length)
@@ -148,12 +146,12 @@ def ask_base(cohort: Cohort, base: Source, draw: Draw, asking: Asking, progress:
 
 
 def ask_tuned(
-    cohort: Cohort, tuned: Source, draw: Draw, before: Answers | None, asking: Asking, progress: Progress
+    cohort: Cohort, tuned: Respondent, draw: Draw, before: Answers | None, asking: Asking, progress: Progress
 ) -> Answers:
     """Ask the tuned model about the same candidates, and for its own answer where it does not give the response."""
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        model = tuned.load()
+        model = tuned.model.load()
         if before is not None:
             candidates = [answer.candidates for answer in before.read(number)]
         else:
@@ -171,18 +169,18 @@ def ask_tuned(
     return by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
 
 
-def by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, progress: Progress) -> Answers:
+def by_part(cohort: Cohort, role: str, respondent: Respondent, how: str, work: Work, progress: Progress) -> Answers:
     """One model's answers to a cohort; the parts that are there already are not done again.
 
     Args:
         cohort: The examples.
         role: Name of the folder, and what is told: `base`, `tuned`, `tuned_elsewhere`, ...
-        source: The model.
+        respondent: The model.
         how: Identifies what the rows depend on beyond the cohort, the model and the versions of the libraries.
         work: Gives a part's rows.
         progress: Told after each part.
     """
-    key = digest(SCORING_VERSION, cohort.key, source.key, how, versions())
+    key = digest(SCORING_VERSION, cohort.key, respondent.key, how, versions())
     parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
@@ -199,7 +197,7 @@ def by_part(cohort: Cohort, role: str, source: Source, how: str, work: Work, pro
 
         rows = work(number, cohort.read(number), tell)
         if not notes.exists():  # before the part: a run that finds all parts done does not load the model
-            write_json(notes, list(source.notes()))
+            write_json(notes, list(respondent.model.notes))
         parts.write(number, rows)
         done += size
         progress(step, done, cohort.n)

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from uptake.artifacts import chunks
 from uptake.data import Turn, encode
 from uptake.models import Model
-from uptake.pipeline.asking.answers import Answers, Source, Tell, by_part, room_taken, rows_of
+from uptake.pipeline.asking.answers import Answers, Respondent, Tell, by_part, room_taken, rows_of
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import Embed, question, reservoir
@@ -165,7 +165,7 @@ class Elsewhere:
     how: str
     max_length: int | None
 
-    def ask(self, cohort: Cohort, role: str, source: Source, progress: Progress) -> Answers:
+    def ask(self, cohort: Cohort, role: str, respondent: Respondent, progress: Progress) -> Answers:
         """Ask one model, `base` or `tuned`: a row for each example that is asked about, in order."""
 
         def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
@@ -174,7 +174,7 @@ class Elsewhere:
                 return []
             own = [examples[more.index] for more in asked]
             others = self.near(number, own, [more.apart for more in asked])
-            model = source.load()
+            model = respondent.model.load()
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
@@ -189,7 +189,7 @@ class Elsewhere:
             candidates = [(Candidate(example.response, "response"),) for example in own]
             return rows_of(own, candidates, found, [None] * len(own), [None] * len(own))
 
-        return by_part(cohort, f"{role}_elsewhere", source, self.how, work, progress)
+        return by_part(cohort, f"{role}_elsewhere", respondent, self.how, work, progress)
 
 
 def _elsewhere(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Probe]:

@@ -29,7 +29,7 @@ LEARNED, OUT = "learned before", "taken out"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CureGroup:
     """Examples that a cure found in one state.
 
     Attributes:
@@ -52,7 +52,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Cured:
+class CuredModel:
     """A cured model and what became of the examples.
 
     Attributes:
@@ -66,7 +66,7 @@ class Cured:
 
     model: Path
     diagnosis: Diagnosis
-    groups: tuple[Group, ...]
+    groups: tuple[CureGroup, ...]
     retention: Mapping[str, float] | None
     cost: Cost
     aside: Path | None
@@ -79,7 +79,7 @@ def cure_run(
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
     processes: Processes = ALONE,
-) -> Cured | None:
+) -> CuredModel | None:
     """Cure a diagnosed run: draw up a plan if there is none, train it in `cured/`, diagnose the model, and compare.
 
     What is done is not done again; a killed cure goes on where it stopped. The model of another plan that lies in
@@ -131,10 +131,10 @@ def cure_run(
         about = {"plan": content, "diagnosis": before.digest()}
         told = {**about, "groups": [asdict(one) for one in groups], "retention": retention}
         write_json(folder / "cure.json", {**told, "cost": {**asdict(plan.cost), "total": plan.cost.total}})
-        return Cured(model, after, groups, retention, plan.cost, aside)
+        return CuredModel(model, after, groups, retention, plan.cost, aside)
 
 
-def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collection[str] = ()) -> tuple[Group, ...]:
+def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collection[str] = ()) -> tuple[CureGroup, ...]:
     """The examples of two diagnoses, by what the first says of them: causes in their order, then the learned ones.
 
     Args:
@@ -155,11 +155,11 @@ def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collectio
     return tuple(_group(name, of[name]) for name in order if name in of)
 
 
-def _group(name: str, pairs: list[tuple[Finding, Finding]]) -> Group:
+def _group(name: str, pairs: list[tuple[Finding, Finding]]) -> CureGroup:
     shares = [
         (old, new) for old, new in ((_share(one), _share(other)) for one, other in pairs) if None not in (old, new)
     ]
-    return Group(
+    return CureGroup(
         name=name,
         n=len(pairs),
         before=sum(one.learned for one, _ in pairs),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from uptake.config import RunConfig
-from uptake.errors import UptakeError
+from uptake.models import Loadable
+from uptake.models.places.settings import LoadSettings
 
 if TYPE_CHECKING:
     from uptake.models.scoring.lazy import Lazy
@@ -15,37 +14,55 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Models:
-    """The models that are asked: found and checked at once, loaded one after the other, when there is work for them."""
+    """The models that are asked: found and checked at once, loaded one after the other, when there is work for them.
 
-    base: Lazy | None
-    tuned: Lazy
+    Attributes:
+        base: The model before fine-tuning; None where it is not given.
+        tuned: The model after it.
+        asked_length: Tokens that the user allows; None for no limit.
+        notes: What the reader should know about the two of them together.
+    """
+
+    base: Loadable | None
+    tuned: Loadable
     asked_length: int | None
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def find(cls, config: RunConfig, tuned: str, has_base: bool) -> Models:
+    def find(
+        cls,
+        tuned: str,
+        load: LoadSettings,
+        *,
+        base: str | None = None,
+        base_revision: str | None = None,
+        asked_length: int | None = None,
+    ) -> Models:
         """Find both; the base takes over the tuned model's chat template where it has none of its own.
+
+        Args:
+            tuned: The tuned model: a folder or a hub id.
+            load: How it is loaded, and but for the revision how the base is.
+            base: The base; None where it is not given.
+            base_revision: The base's branch, tag or commit.
+            asked_length: Tokens that the user allows; None for no limit.
 
         Raises:
             UptakeError: One is not there, or cannot be read.
         """
-        from uptake.models.places.place import LoadSettings
         from uptake.models.scoring.lazy import Lazy
 
-        given = _text(config.chat_template) if config.chat_template else None
-        names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
-        settings = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=given)
-        if not has_base:
-            last = Lazy.find(tuned, replace(settings, revision=config.tuned_revision or config.revision))
-            return cls(None, last, config.max_length)
-        last = Lazy.find(tuned, replace(settings, revision=config.tuned_revision), base=config.model_name_or_path)
-        settings = replace(settings, revision=config.revision)
-        base = Lazy.find(config.model_name_or_path, settings)
-        if base.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
-            base = Lazy.find(base.name, replace(settings, chat_template=last.tokenizer.chat_template))
-        return cls(base, last, config.max_length)
+        last = Lazy.find(tuned, load, base=base)
+        if base is None:
+            return cls(None, last, asked_length, _without_base(last))
+        settings = replace(load, revision=base_revision)
+        first = Lazy.find(base, settings)
+        if first.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
+            first = Lazy.find(base, replace(settings, chat_template=last.tokenizer.chat_template))
+        return cls(first, last, asked_length, _of_both(first, last))
 
     @property
-    def all(self) -> list[Lazy]:
+    def all(self) -> list[Loadable]:
         """The models that there are, in the order in which they are asked."""
         return [model for model in (self.base, self.tuned) if model is not None]
 
@@ -55,27 +72,26 @@ class Models:
         limits = (self.asked_length, *(model.max_length for model in self.all))
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def notes(self) -> list[str]:
-        """Whether the base is another model than the tuned one, and the one that an adapter was trained on."""
-        from uptake.models.scoring.lazy import Lazy
 
-        if self.base is not None and self.base.fingerprint == self.tuned.fingerprint:
-            return [f"the base {self.base.name} and the tuned model {self.tuned.name} are one and the same model"]
-        own = self.tuned.adapter_base
-        if own is None or (self.base is not None and own == self.base.name):
-            return []
-        if self.base is None:
-            return [f"the tuned model is an adapter on {own}: give --base {own} to learn what was forgotten"]
-        if Lazy.find(own, replace(self.base.settings, revision=None)).fingerprint == self.base.fingerprint:
-            return []
-        return [
-            f"the tuned model is an adapter on {own}, which is not the base given ({self.base.name}): what is said to "
-            "be forgotten, and what the base says, are about another model than the one it was trained from"
-        ]
+def _without_base(tuned: Lazy) -> tuple[str, ...]:
+    own = tuned.adapter_base
+    if own is None:
+        return ()
+    return (f"the tuned model is an adapter on {own}: give --base {own} to learn what was forgotten",)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
+def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
+    """Whether the base is another model than the tuned one, and the one that an adapter was trained on."""
+    from uptake.models.scoring.lazy import Lazy
+
+    if base.fingerprint == tuned.fingerprint:
+        return (f"the base {base.name} and the tuned model {tuned.name} are one and the same model",)
+    own = tuned.adapter_base
+    if own is None or own == base.name:
+        return ()
+    if Lazy.find(own, replace(base.settings, revision=None)).fingerprint == base.fingerprint:
+        return ()
+    return (
+        f"the tuned model is an adapter on {own}, which is not the base given ({base.name}): what is said to "
+        "be forgotten, and what the base says, are about another model than the one it was trained from",
+    )

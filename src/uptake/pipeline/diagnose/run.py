@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from uptake.artifacts import empty, locked, versions
 from uptake.config import RunConfig, load_run
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
-from uptake.pipeline.asking.answers import Answers
-from uptake.pipeline.diagnose.ask import ask_all, detection, encoder_of, null_of, together
+from uptake.models.served import LLM, from_judge
+from uptake.pipeline.asking.answers import Answers, Asking, drawing
+from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
-from uptake.pipeline.examples.check import token_check
+from uptake.pipeline.examples.check import Check, token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
-from uptake.pipeline.examples.datasets import datasets
+from uptake.pipeline.examples.datasets import DataSets, cohort_rows
 from uptake.pipeline.examples.sources import Reworded
 from uptake.pipeline.examples.writer import open_writer, take_over
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.why.attributing import Asked, Attributing, require_ledger
-from uptake.pipeline.why.interventions import Intervening, intervene, trainer_settings
-from uptake.probe import AnswerPool
+from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
+from uptake.pipeline.train.run import stage_settings
+from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
+from uptake.pipeline.why.contradictions import Comparers
+from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
+from uptake.probe import AnswerPool, Embed
 from uptake.types import Finding
 
-if TYPE_CHECKING:
-    pass
+_NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
+"""Where a server is and how it is reached says nothing about the numbers; which model it runs does."""
 
 
 def diagnose(
@@ -96,41 +100,104 @@ def diagnose_run(
         UptakeError: Something about the input is wrong; it is told before any work is lost.
     """
     folder = config.output_dir / "diagnosis"
-    models = Models.find(config, tuned, has_base)
+    revision = config.tuned_revision if has_base else config.tuned_revision or config.revision
+    models = Models.find(
+        tuned,
+        load_settings(config, revision),
+        base=config.model_name_or_path if has_base else None,
+        base_revision=config.revision,
+        asked_length=config.max_length,
+    )
     with locked(folder):
         if former is not None:
             take_over(former.folder / "work", folder / "work")
         rule = None if former is None else former.rule()
-        return _diagnose(config, folder, models, progress or _silent, rule)
+        return _diagnose(_how(config, models), folder, models, progress or _silent, rule)
 
 
 def _silent(step: str, done: int, total: int | None) -> None:
     pass
 
 
-def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progress, rule: Rule | None) -> Diagnosis:
-    no_ledger = None if config.attribution == "off" else require_ledger(config, models.tuned)
-    embed, encoder = encoder_of(config)
-    if config.intervene:
-        trainer_settings(config)  # what is wrong with them is told before any work
-    writer = open_writer(config, folder / "work")
-    tokenizers = [model.tokenizer for model in models.all]
-    check = token_check(tokenizers, models.max_length, config.option_form)
-    bad_rows = BadRows(folder / "bad_rows.jsonl")
-    reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
-    cohorts = {
-        name: ingest(
-            name, rows, folder / "work", check, bad_rows=bad_rows, on_bad_row=config.on_bad_row, progress=progress
-        )
-        for name, rows in datasets(config, reworded)
-    }
-    for name in ("heldout", "retention"):
-        if name not in cohorts:
-            empty(folder / "work" / name)
-    pool = cache(lambda: AnswerPool(cohorts["train"], embed, seed=config.seed))
-    before, after = ask_all(config, models, cohorts, writer, (pool, encoder), progress)
+@dataclass(frozen=True)
+class _How:
+    """How a run is diagnosed, read from its run file once.
 
-    train, settings = cohorts["train"], detection(config)
+    Attributes:
+        data: What is asked about.
+        llm: Writes wordings and wrong answers; None does without.
+        n_paraphrases: Wordings that it writes of an example that brings none.
+        embed: Embeds texts.
+        encoder: What that is known by; None where it compares words.
+        asking: How the models are asked.
+        detection: How their answers are judged.
+        attribution: How causes are told; None tells none.
+        treating: How a sample is intervened on; None does without.
+        told: What the summary says of the settings.
+    """
+
+    data: DataSets
+    llm: LLM | None
+    n_paraphrases: int
+    embed: Embed
+    encoder: object
+    asking: Asking
+    detection: Settings
+    attribution: Explaining | None
+    treating: Treating | None
+    told: Mapping[str, Any]
+
+
+def _how(config: RunConfig, models: Models) -> _How:
+    """Read the run file; what is wrong with it is told before any work."""
+    attribution, data, trained = None, datasets_of(config), tuple(stage.name for stage in config.stages)
+    no_ledger = None if config.attribution == "off" else require_ledger(config.output_dir, data.last, models.tuned)
+    embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
+    if config.intervene and config.attribution == "off":
+        raise UptakeError(
+            f"intervene is {config.intervene} and attribution is off",
+            expected="an attribution, which interventions check",
+            fix="leave attribution out, or give --intervene 0",
+        )
+    last = stage_settings(config)[config.stages[-1].name] if config.intervene else {}
+    treated = treating(config.intervene, last, models.tuned) if config.intervene else None
+    llm = None if config.judge is None else from_judge(config.judge, config.seed)
+    if config.attribution != "off":
+        comparers = Comparers(config.nli_model_name_or_path, config.device, llm, config.seed)
+        attribution = Explaining(
+            method=config.attribution,
+            normalisation=config.normalisation,
+            seed=config.seed,
+            comparers=comparers,
+            output_dir=config.output_dir,
+            stages=trained,
+            no_ledger=no_ledger,
+        )
+    asking = Asking(
+        n_distractors=config.n_distractors,
+        option_form=config.option_form,
+        n_samples=config.n_samples if config.criterion == "paper" and config.paper_mode == "sampled" else 0,
+        seed=config.seed,
+        max_length=models.max_length,
+    )
+    told = config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": _NOT_TOLD})
+    how = detection_of(config)
+    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, treated, told)
+
+
+def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule: Rule | None) -> Diagnosis:
+    work, asking, settings = folder / "work", how.asking, how.detection
+    writer = None if how.llm is None else open_writer(how.llm, work)
+    check = token_check([model.tokenizer for model in models.all], asking.max_length, asking.option_form)
+    reworded = None if writer is None else Reworded(writer, how.n_paraphrases, check)
+    cohorts = _ingested(how.data, folder, check, reworded, progress)
+    pool = cache(lambda: AnswerPool(cohorts["train"], how.embed, seed=asking.seed))
+    write = None if writer is None else partial(writer.wrong_answers, n=asking.n_distractors)
+    # where the LLM's server is says nothing about what it writes
+    drawn_from = (how.encoder, how.llm and how.llm.model)
+    before, after = ask_all(models, cohorts, asking, drawing(pool, asking, write), drawn_from, progress)
+
+    train = cohorts["train"]
     null_kind, null = null_of(before, after)
     calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule)
 
@@ -138,19 +205,19 @@ def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progres
         return _findings(train, before.get("train"), after["train"], calibration, settings)
 
     why = None
-    if config.attribution == "off":
+    if how.attribution is None:
         models.tuned.release()
     else:
-        said, lazy = (before.get("train"), after["train"]), (models.base, models.tuned)
-        asked = Asked(train, *said, *lazy, models.max_length, encoder, no_ledger)
-        why = Attributing(config, folder / "work", asked, embed, progress)
+        said, both = (before.get("train"), after["train"]), (models.base, models.tuned)
+        asked = Interview(train, *said, *both, asking.max_length, how.encoder)
+        why = Attributing(how.attribution, work, asked, how.embed, progress)
     findings = Collector(judged() if why is None else why(judged))
     summary = summarise(findings, calibration, settings)
     if why is not None:
         summary["attribution"] = why.telling.summary()
         summary["notes"] += why.notes()
-        if config.intervene and why.contradictions is not None:
-            intervening = Intervening(config, folder / "work", asked, calibration, settings, progress)
+        if how.treating is not None and why.contradictions is not None:
+            intervening = Intervening(how.treating, asking, work, asked, calibration, settings, progress)
             intervene(intervening, why.contradictions, findings, summary)
     if settings.criterion == "paper":
         summary["most_severe"] = findings.most_severe()
@@ -161,9 +228,24 @@ def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progres
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] += [*models.notes(), *_notes(cohorts, before, after), *_of_judge(reworded)]
-    summary["run"] = _manifest(config, models, cohorts)
+    summary["notes"] += [*models.notes, *_notes(cohorts, before, after), *_of_judge(reworded)]
+    summary["run"] = _manifest(how.told, models, cohorts)
     return write_diagnosis(folder, findings, summary)
+
+
+def _ingested(
+    data: DataSets, folder: Path, check: Check, reworded: Reworded | None, progress: Progress
+) -> dict[str, Cohort]:
+    """The cohorts on disk; of one that there is no more nothing is left."""
+    bad_rows, work = BadRows(folder / "bad_rows.jsonl"), folder / "work"
+    cohorts = {
+        name: ingest(name, rows, work, check, bad_rows=bad_rows, on_bad_row=data.on_bad_row, progress=progress)
+        for name, rows in cohort_rows(data, reworded)
+    }
+    for name in ("heldout", "retention"):
+        if name not in cohorts:
+            empty(work / name)
+    return cohorts
 
 
 def _findings(
@@ -212,10 +294,8 @@ def _of_judge(reworded: Reworded | None) -> list[str]:
     return notes
 
 
-def _manifest(config: RunConfig, models: Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
+def _manifest(settings: Mapping[str, Any], models: Models, cohorts: dict[str, Cohort]) -> dict[str, Any]:
     """What the numbers were computed from and with: enough to compute them again."""
-    # where a server is and how it is reached says nothing about the numbers; which model it runs does
-    not_told = {"base_url", "api_key_env", "timeout", "max_retries"}
     return {
         "models": {
             role: {"name": model.name, "fingerprint": model.fingerprint}
@@ -225,6 +305,6 @@ def _manifest(config: RunConfig, models: Models, cohorts: dict[str, Cohort]) -> 
         "data": {
             name: {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad} for name, cohort in cohorts.items()
         },
-        "settings": config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": not_told}),
+        "settings": settings,
         "versions": versions(),
     }

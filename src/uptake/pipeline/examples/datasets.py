@@ -2,30 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import Literal
 
-from uptake.config import RunConfig
-from uptake.data import with_paraphrases
-from uptake.pipeline.examples.sources import Reworded, Trained, read_rows
+from uptake.data import LoadOptions, stream, with_paraphrases
+from uptake.pipeline.examples.sources import Reworded, TrainedContent
 from uptake.types import BadRow, Example
 
-if TYPE_CHECKING:
-    pass
+
+@dataclass(frozen=True)
+class DataSets:
+    """The data sets of a run and how they are read; each is a path or a hub id, None where there is none.
+
+    Attributes:
+        stages: What each stage trains, by its name, in the order in which they train.
+        heldout: Examples that were never trained on.
+        retention: Examples that must not get worse.
+        paraphrases: Other wordings of the stages' examples.
+        general: General text.
+        options: How all of them are read; the stage is that of the rows that are read.
+        on_bad_row: `error` stops at rows that cannot be used, after all were read; `skip` goes on without them.
+    """
+
+    stages: Mapping[str, str]
+    heldout: str | None
+    retention: str | None
+    paraphrases: str | None
+    general: str | None
+    options: LoadOptions
+    on_bad_row: Literal["error", "skip"]
+
+    @property
+    def last(self) -> str:
+        """The name of the last stage."""
+        return list(self.stages)[-1]
+
+    def read(self, dataset: str, stage: str) -> Iterator[Example | BadRow]:
+        """The examples and the bad rows of one data set.
+
+        A generator, so that a data set that is not there is told when its turn comes.
+
+        Args:
+            dataset: A file, a folder, or a hub id.
+            stage: The stage that trains it, or the name of what is only measured.
+
+        Raises:
+            UptakeError: While rows are read: the data set is empty or cannot be read.
+        """
+        yield from stream(dataset, replace(self.options, stage=stage))
+
+    def trained(self) -> Iterator[Example | BadRow]:
+        """The rows of all stages, as they stand in the data."""
+        return chain.from_iterable(self.read(dataset, stage) for stage, dataset in self.stages.items())
+
+    def measured(self) -> Iterator[Example | BadRow]:
+        """The rows that are measured and never trained: held-out ones, and those that must not get worse."""
+        others = (("heldout", self.heldout), ("retention", self.retention))
+        return chain.from_iterable(self.read(dataset, name) for name, dataset in others if dataset is not None)
 
 
-def datasets(config: RunConfig, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
+def cohort_rows(data: DataSets, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
     """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
-    trained = Trained()
-    train: Iterator[Example | BadRow] = chain.from_iterable(
-        read_rows(config, stage.dataset, stage.name) for stage in config.stages
-    )
-    if config.paraphrases is not None:
-        train = with_paraphrases(train, config.paraphrases)
+    trained = TrainedContent()
+    train = data.trained()
+    if data.paraphrases is not None:
+        train = with_paraphrases(train, data.paraphrases)
     train = trained.noting(train)
     yield "train", train if reworded is None else reworded(train)
-    if config.heldout is not None:
-        yield "heldout", trained.without(read_rows(config, config.heldout, "heldout"))
-    if config.retention is not None:
-        yield "retention", read_rows(config, config.retention, "retention")
+    if data.heldout is not None:
+        yield "heldout", trained.without(data.read(data.heldout, "heldout"))
+    if data.retention is not None:
+        yield "retention", data.read(data.retention, "retention")

@@ -10,8 +10,6 @@ import numpy as np
 
 from uptake.artifacts import chunks, digest
 from uptake.artifacts.tables import prompt_as_data
-from uptake.config import RunConfig
-from uptake.data import LoadOptions, stream
 from uptake.pipeline.examples.check import Check
 from uptake.pipeline.examples.writer import Writer, with_wordings
 from uptake.types import BadRow, Example
@@ -20,26 +18,8 @@ AT_ONCE = 32
 """Examples that the LLM is asked to reword before the next ones are read."""
 
 
-def read_rows(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
-    """The examples and the bad rows of a data set of the run.
-
-    A generator, so that a data set that is not there is told when its turn comes.
-
-    Raises:
-        UptakeError: While rows are read: the data set is empty or cannot be read.
-    """
-    options = LoadOptions(
-        format=config.format,
-        assistant_turns=config.assistant_turns,
-        alpaca_prompt=config.alpaca_prompt,
-        split=config.split,
-        stage=stage,
-    )
-    yield from stream(dataset, options)
-
-
 @dataclass
-class Trained:
+class TrainedContent:
     """Which examples are trained on, in eight bytes each.
 
     Attributes:

@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 
 from uptake.artifacts import cannot_write, chunks, digest, write_bytes
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
-from uptake.config import RunConfig
-from uptake.models.served import DISTRACTORS, LLM, PARAPHRASE, NoAnswer, distractors, from_judge, paraphrase
+from uptake.models.served import DISTRACTORS, LLM, PARAPHRASE, NoAnswer, distractors, paraphrase
 from uptake.types import BadRow, Example, Wording
 
 AT_ONCE = 8
@@ -130,15 +129,13 @@ def _side_by_side(ask: Callable[[Example], T], some: dict[str, Example]) -> Iter
         yield arrived.get()
 
 
-def open_writer(config: RunConfig, folder: Path) -> Writer | None:
-    """The run's LLM with what it has written so far; None when none is configured.
+def open_writer(llm: LLM, folder: Path) -> Writer:
+    """An LLM with what it has written so far.
 
     Raises:
-        UptakeError: Its key is not in the environment, or the place cannot be written.
+        UptakeError: The place cannot be written.
     """
-    if config.judge is None:
-        return None
-    writer = Writer(from_judge(config.judge, config.seed), folder / "written.jsonl")
+    writer = Writer(llm, folder / "written.jsonl")
     if not writer.path.exists():
         write_bytes(writer.path, b"")
     with writer.path.open("r+b") as file:

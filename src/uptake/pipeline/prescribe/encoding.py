@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import chunks
-from uptake.config import RunConfig
-from uptake.errors import UptakeError
+from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.train.rows import encoded_or_why, fit
 from uptake.types import Example
 
@@ -32,25 +30,22 @@ class Encoding:
     settings: Mapping[str, Mapping[str, Any]]
 
     @classmethod
-    def of(cls, config: RunConfig) -> Encoding:
+    def of(cls, base: str, load: LoadSettings, settings: Mapping[str, Mapping[str, Any]]) -> Encoding:
         """Read the tokenizer of a run.
 
-        Raises:
-            UptakeError: There is no such model, or settings contradict each other.
-        """
-        from uptake.models.places.place import LoadSettings
-        from uptake.models.training.start import Start, model_config, tokenizer_of
-        from uptake.pipeline.train.run import stage_settings
+        Args:
+            base: The run's base.
+            load: How it is loaded.
+            settings: The trainer's settings of each stage, in the order of the stages.
 
-        settings = stage_settings(config)
-        last = settings[config.stages[-1].name]
+        Raises:
+            UptakeError: There is no such model.
+        """
+        from uptake.models.training.start import Start, model_config, tokenizer_of
+
+        last = list(settings.values())[-1]
         longest = _longest([one["max_length"] for one in settings.values()])
-        load = LoadSettings(
-            revision=config.revision,
-            trust_remote_code=config.trust_remote_code,
-            chat_template=None if config.chat_template is None else _text(config.chat_template),
-        )
-        place = Start(config.model_name_or_path, load).place()
+        place = Start(base, load).place()
         positions = getattr(model_config(place, load), "max_position_embeddings", None)
         limits = [limit for limit in (longest, positions) if limit]
         return cls(tokenizer_of(place, load, last.get("eos_token")), min(limits, default=_WITHOUT_LIMIT), settings)
@@ -100,10 +95,3 @@ AT_ONCE = 4096
 def _longest(limits: Sequence[int | None]) -> int | None:
     """The longest of several limits; None and 0 are none."""
     return None if not all(limits) else max(limit for limit in limits if limit)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from uptake.config import RunConfig
-from uptake.config.schema import LLMKnowledge
+from uptake.config.schema import Knowledge, LLMKnowledge
 from uptake.corpus import (
     About,
     Found,
@@ -20,7 +19,6 @@ from uptake.corpus import (
     LocalCorpus,
     Need,
     gather,
-    guard,
     index,
     open_index,
     open_sources,
@@ -28,7 +26,7 @@ from uptake.corpus import (
 from uptake.corpus.gather import NOT_ASKED, Missing
 from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
-from uptake.pipeline.examples.sources import read_rows
+from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.writer import written_wordings
 from uptake.types import BadRow, Document, Example
 
@@ -54,7 +52,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Gathered:
+class GatheredDocuments:
     """What was found.
 
     Attributes:
@@ -70,25 +68,43 @@ class Gathered:
     about: Mapping[str, About] = field(default_factory=dict)
 
 
-Gather: TypeAlias = Callable[[Sequence[Wanted]], Gathered]
+Gather: TypeAlias = Callable[[Sequence[Wanted]], GatheredDocuments]
 
 
-def from_sources(config: RunConfig, watch: Callable[[], Guard] | None = None) -> Gather | None:
-    """A search of the run's corpus and knowledge sources; None where it has neither.
+@dataclass(frozen=True)
+class Library:
+    """Where a run's documents are looked for.
 
-    The corpus is indexed under `corpus/` in the run's folder, and what sources answered is kept there, so that nothing
-    is read or asked twice.
+    Attributes:
+        corpus: Documents of its own; None for none.
+        sources: Further sources.
+        folder: Keeps the index of the corpus and what sources answered, so that nothing is read or asked twice.
+        most: Documents of an example at most.
+        on_bad_row: `error` stops at rows of the corpus that cannot be used; `skip` goes on without them.
+        seed: Passed to a source that is an LLM.
+    """
+
+    corpus: str | None
+    sources: tuple[Knowledge, ...]
+    folder: Path
+    most: int
+    on_bad_row: Literal["error", "skip"]
+    seed: int
+
+
+def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
+    """A search of a run's corpus and knowledge sources; None where it has neither.
 
     Args:
-        config: The run.
-        watch: Gives what keeps wordings out of documents; None for that of all that the run trains and measures.
+        library: Where to look.
+        watch: Gives what keeps wordings out of documents.
     """
-    if config.corpus is None and not config.knowledge_sources:
+    if library.corpus is None and not library.sources:
         return None
 
-    def search(wanted: Sequence[Wanted]) -> Gathered:
+    def search(wanted: Sequence[Wanted]) -> GatheredDocuments:
         needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(config), watch() if watch else guard(guarded(config)), config.plan.documents)
+        done = gather(needs, _sources(library), watch(), library.most)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
@@ -102,7 +118,7 @@ def from_sources(config: RunConfig, watch: Callable[[], Guard] | None = None) ->
             notes.append(
                 f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"
             )
-        return Gathered({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
+        return GatheredDocuments({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
 
     return search
 
@@ -143,13 +159,13 @@ def _file_name(path: str) -> str | None:
     return Path(path).name if Path(path).is_file() else None
 
 
-def _sources(config: RunConfig) -> list[KnowledgeSource]:
-    folder = config.output_dir / "corpus"
+def _sources(library: Library) -> list[KnowledgeSource]:
     found: list[KnowledgeSource] = []
-    if config.corpus is not None:
-        index(config.corpus, folder, on_bad_row=config.on_bad_row)
-        found.append(LocalCorpus(open_index(folder)))
-    return [*found, *open_sources(config.knowledge_sources, folder / "cache", partial(_writer, seed=config.seed))]
+    if library.corpus is not None:
+        index(library.corpus, library.folder, on_bad_row=library.on_bad_row)
+        found.append(LocalCorpus(open_index(library.folder)))
+    write = partial(_writer, seed=library.seed)
+    return [*found, *open_sources(library.sources, library.folder / "cache", write)]
 
 
 def _writer(section: LLMKnowledge, seed: int) -> Write:
@@ -158,23 +174,19 @@ def _writer(section: LLMKnowledge, seed: int) -> Write:
     return partial(background, from_judge(section, seed))
 
 
-def guarded(config: RunConfig, examples: Iterable[Example] | None = None) -> Iterator[Example]:
+def guarded(data: DataSets, work: Path, examples: Iterable[Example]) -> Iterator[Example]:
     """All that is trained and measured, in all wordings that the data hold and that the judge wrote.
 
     Args:
-        config: The run.
-        examples: All that is trained, if it has been read.
+        data: What is trained and measured.
+        work: `work/` of the run's diagnosis.
+        examples: All that is trained.
     """
-    trained: Iterable[Example | BadRow] = chain.from_iterable(
-        read_rows(config, stage.dataset, stage.name) for stage in config.stages
-    )
-    trained = trained if examples is None else examples
-    if config.paraphrases is not None:
-        trained = with_paraphrases(trained, config.paraphrases)
-    others = [(config.heldout, "heldout"), (config.retention, "retention")]
-    measured = chain.from_iterable(read_rows(config, dataset, name) for dataset, name in others if dataset is not None)
-    for row in chain(trained, measured):
+    trained: Iterable[Example | BadRow] = examples
+    if data.paraphrases is not None:
+        trained = with_paraphrases(trained, data.paraphrases)
+    for row in chain(trained, data.measured()):
         if isinstance(row, Example):
             yield row
-    for number, one in enumerate(written_wordings(config.output_dir / "diagnosis" / "work"), start=1):
+    for number, one in enumerate(written_wordings(work), start=1):
         yield Example(f"wording {number} by the judge", one.prompt, one.response, "judge")

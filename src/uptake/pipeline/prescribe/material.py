@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import chunks
-from uptake.config import RunConfig
 from uptake.corpus import Guard, guard
 from uptake.data import LoadOptions, bad_rows_error, stream
 from uptake.detect.judge import prompt_text
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Diagnosis
-from uptake.pipeline.examples.sources import read_rows
+from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.prescribe.encoding import AT_ONCE, Encoding
-from uptake.pipeline.prescribe.gathering import Gather, Gathered, Wanted, from_sources, guarded
-from uptake.pipeline.prescribe.tuned_model import unsaid
+from uptake.pipeline.prescribe.gathering import Gather, GatheredDocuments, Library, Wanted, from_library, guarded
+from uptake.pipeline.prescribe.tuned_model import processes_of, unsaid
 from uptake.pipeline.progress import Progress
 from uptake.prescribe import Material
 from uptake.prescribe.treat import remedy_for
@@ -30,25 +30,35 @@ READING = ("knowledge", "belief")
 """Remedies that read documents."""
 
 
+@dataclass(frozen=True)
+class DiagnosedRun:
+    """A diagnosed run, as plans are drawn up for it.
+
+    Attributes:
+        data: What it trains and measures.
+        diagnosis: What was found out about it.
+        encoding: How its texts become tokens.
+        library: Where its documents are looked for.
+        trained: Folder of what it trained last.
+    """
+
+    data: DataSets
+    diagnosis: Diagnosis
+    encoding: Encoding
+    library: Library
+    trained: Path
+
+
 def read_material(
-    config: RunConfig,
-    diagnosis: Diagnosis,
-    encoding: Encoding,
-    gather: Gather | None,
-    processes: int,
-    tell: Progress,
-    whatever_cause: bool = False,
+    run: DiagnosedRun, gather: Gather | None, tell: Progress, whatever_cause: bool = False
 ) -> tuple[Material, list[Finding]]:
     """What a plan is made of, and what is to be mended, worst first.
 
     An id that several stages have gets the stage behind it, in examples and findings.
 
     Args:
-        config: The run.
-        diagnosis: What was found out about it.
-        encoding: How its texts become tokens.
+        run: The run.
         gather: Finds documents; None searches the run's corpus and knowledge sources.
-        processes: How many train together: what `max_steps` amounts to depends on it.
         tell: Told after each part of the work.
         whatever_cause: Whether documents are found for all that was not learned, and not only where a cause asks for
             them.
@@ -56,27 +66,29 @@ def read_material(
     Raises:
         UptakeError: The data cannot be used, or the diagnosis is not of them.
     """
-    examples = _examples(config, tell)
+    data, encoding = run.data, run.encoding
+    examples = trained = _examples(data, tell)
     names = plan_names((one.id, one.stage) for one in examples)
-    findings = _findings(diagnosis, examples, names, tell)
-    watch = cache(partial(_guard, config, examples))
+    findings = _findings(run.diagnosis, examples, names, tell)
+    watch = cache(lambda: guard(guarded(data, run.diagnosis.folder / "work", trained)))
     examples = [replace(example, id=names[example.id, example.stage]) for example in examples]
     asking = [one for one in findings if not one.learned]
     if not whatever_cause:
         asking = [one for one in asking if remedy_for(one) in READING]
-    gather = gather or from_sources(config, watch)
+    gather = gather or from_library(run.library, watch)
     gathered = _gathered({one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
-    trained = encoding.trained(examples)
+    tokens = encoding.trained(examples)
     tell("tokens", len(examples), len(examples))
     n = dict.fromkeys(encoding.settings, 0)
+    processes = processes_of(run.trained)  # what `max_steps` amounts to depends on it
     for example in examples:
         n[example.stage] += 1
-    general, left_out = _general(config, encoding, watch)
+    general, left_out = _general(data, encoding, watch)
     material = Material(
         examples=examples,
-        lengths=[n if isinstance(n, int) else 0 for n in trained],
-        untrained={one.id: n for one, n in zip(examples, trained, strict=True) if isinstance(n, str)},
+        lengths=[n if isinstance(n, int) else 0 for n in tokens],
+        untrained={one.id: n for one, n in zip(examples, tokens, strict=True) if isinstance(n, str)},
         passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
         general=general,
         count=encoding.count,
@@ -84,9 +96,9 @@ def read_material(
         documents=gathered.documents,
         missing=gathered.missing,
         about=gathered.about,
-        notes=(*encoding.notes(), *unsaid(config, encoding.last), *gathered.notes, *left_out),
+        notes=(*encoding.notes(), *unsaid(run.trained, encoding.last), *gathered.notes, *left_out),
     )
-    if config.on_bad_row == "error" and material.untrained:
+    if data.on_bad_row == "error" and material.untrained:
         raise _untrained(examples, material.untrained)
     return material, findings
 
@@ -115,20 +127,16 @@ def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:
     return float(settings["num_train_epochs"])
 
 
-def _guard(config: RunConfig, examples: Sequence[Example]) -> Guard:
-    return guard(guarded(config, examples))
-
-
-def _examples(config: RunConfig, tell: Progress) -> list[Example]:
+def _examples(data: DataSets, tell: Progress) -> list[Example]:
     examples: list[Example] = []
     bad: list[BadRow] = []
     tell("examples", 0, None)
-    for stage in config.stages:
-        for some in chunks(read_rows(config, stage.dataset, stage.name), AT_ONCE):
+    for stage, dataset in data.stages.items():
+        for some in chunks(data.read(dataset, stage), AT_ONCE):
             examples += [row for row in some if isinstance(row, Example)]
             bad += [row for row in some if isinstance(row, BadRow)]
             tell("examples", len(examples), None)
-    if bad and (config.on_bad_row == "error" or not examples):
+    if bad and (data.on_bad_row == "error" or not examples):
         raise bad_rows_error(bad, usable=len(examples))
     tell("examples", len(examples), len(examples))
     return examples
@@ -187,9 +195,11 @@ def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, 
     return {**rest, "causes": {cause: {"numbers": numbers} for cause, numbers in kept.items()}}
 
 
-def _gathered(ids: Collection[str], examples: Sequence[Example], gather: Gather | None, tell: Progress) -> Gathered:
+def _gathered(
+    ids: Collection[str], examples: Sequence[Example], gather: Gather | None, tell: Progress
+) -> GatheredDocuments:
     if gather is None:
-        return Gathered()
+        return GatheredDocuments()
     about = entities(examples, ids)
     wanted = [Wanted(one.id, about[one.id], question(one), one.response) for one in examples if one.id in ids]
     tell("documents", 0, len(wanted))
@@ -198,14 +208,14 @@ def _gathered(ids: Collection[str], examples: Sequence[Example], gather: Gather 
     return replace(found, about={one.id: asked_about(one.question, one.entities) for one in wanted})
 
 
-def _general(config: RunConfig, encoding: Encoding, watch: Callable[[], Guard]) -> tuple[list[Document], list[str]]:
+def _general(data: DataSets, encoding: Encoding, watch: Callable[[], Guard]) -> tuple[list[Document], list[str]]:
     """The general texts that can be learned and hold nothing that is trained or measured, and what was left out."""
-    if config.general is None:
+    if data.general is None:
         return [], []
-    rows: list[Example | BadRow] = list(stream(config.general, LoadOptions(split=config.split)))
+    rows: list[Example | BadRow] = list(stream(data.general, LoadOptions(split=data.options.split)))
     bad = [one for one in rows if isinstance(one, BadRow)]
     texts = [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
-    if bad and (config.on_bad_row == "error" or not texts):
+    if bad and (data.on_bad_row == "error" or not texts):
         raise bad_rows_error(bad, usable=len(texts))
     lengths = encoding.trained([Example(one.id, "", one.text, one.source) for one in texts])
     whole = [one for one, n in zip(texts, lengths, strict=True) if isinstance(n, int)]

@@ -10,16 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import digest, file_digest, locked, read_json, versions
+from uptake.artifacts import digest, file_digest, locked, versions
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
+from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
 from uptake.pipeline.prescribe.encoding import Encoding
-from uptake.pipeline.prescribe.gathering import Gather
-from uptake.pipeline.prescribe.material import read_material, rows_of_a_step
-from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
+from uptake.pipeline.prescribe.gathering import Gather, Library
+from uptake.pipeline.prescribe.material import DiagnosedRun, read_material, rows_of_a_step
+from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.rows import file_digests
+from uptake.pipeline.train.run import stage_settings
 from uptake.prescribe import (
     TRAINED,
     TRAINERS,
@@ -97,9 +100,10 @@ def prescribe_run(
         UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
     """
     diagnosis = read_diagnosis(config.output_dir)
-    processes = world_size or processes_of(config)
-    tuned = diagnosed_model(config, diagnosis)
-    require_alike(config, tuned)
+    trained = trained_folder(config.output_dir, config.stages[-1].name)
+    processes = world_size or processes_of(trained)
+    tuned = diagnosed_model(trained, diagnosis)
+    require_alike(config.peft, tuned)
     folder = config.output_dir / "plan"
     with locked(config.output_dir / ".plan"), _uncollected():
         key = key_of(
@@ -110,16 +114,16 @@ def prescribe_run(
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
-        encoding = Encoding.of(config)
-        material, findings = read_material(config, diagnosis, encoding, gather, processes_of(config), progress)
-        terms = replace(terms_of(config, encoding, unsafe, processes), start=start)
-        if start == "tuned":
-            terms = replace(terms, model=tuned)
+        run, terms = planning_of(config, diagnosis, unsafe, processes)
+        material, findings = read_material(run, gather, progress)
+        terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
             raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
-        write_plan(folder, drawn, _export(config, encoding, folder, drawn), key, asked)
+        load = load_settings(config, config.revision)
+        export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
+        write_plan(folder, drawn, export, key, asked)
         return Prescribed(folder, drawn, False)
 
 
@@ -139,11 +143,33 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int) -> Terms:
-    """How a plan from the base is drawn up for a run."""
-    return Terms(
+def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes: int) -> tuple[DiagnosedRun, Terms]:
+    """What a plan is drawn up from, and on which terms, if it starts from the base.
+
+    Args:
+        config: The run.
+        diagnosis: What was found out about it.
+        unsafe: Whether examples may go out.
+        processes: How many will train together.
+
+    Raises:
+        UptakeError: There is no such base, or the trainer's settings contradict each other.
+    """
+    base, stages = config.model_name_or_path, stage_settings(config)
+    encoding = Encoding.of(base, load_settings(config, config.revision), stages)
+    library = Library(
+        corpus=config.corpus,
+        sources=config.knowledge_sources,
+        folder=config.output_dir / "corpus",
+        most=config.plan.documents,
+        on_bad_row=config.on_bad_row,
+        seed=config.seed,
+    )
+    trained = trained_folder(config.output_dir, config.stages[-1].name)
+    run = DiagnosedRun(datasets_of(config), diagnosis, encoding, library, trained)
+    terms = Terms(
         start="base",
-        model=config.model_name_or_path,
+        model=base,
         step=rows_of_a_step(encoding.last) * processes,
         reading=config.plan.reading,
         augmented=config.plan.augmented,
@@ -154,6 +180,7 @@ def terms_of(config: RunConfig, encoding: Encoding, unsafe: bool, processes: int
         peft=config.peft,
         seed=config.seed,
     )
+    return run, terms
 
 
 def plan_to_apply(
@@ -205,23 +232,6 @@ def _require_read(folder: Path, paths: Sequence[Path]) -> None:
         )
 
 
-def processes_of(config: RunConfig) -> int:
-    """How many processes trained the last stage.
-
-    Raises:
-        UptakeError: The manifest that training wrote is damaged.
-    """
-    path = config.output_dir / "train" / config.stages[-1].name / "manifest.json"
-    if not path.exists():
-        return 1
-    fix = f"bring it back, or delete {path.parent} and run `uptake train run.yaml`"
-    manifest = read_json(path, fix=fix)
-    found = manifest.get("processes") if isinstance(manifest, dict) else None
-    if not isinstance(found, int) or found < 1:
-        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
-    return found
-
-
 def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
     """Identifies all that a plan depends on but the base, by content, so that a run may be moved.
 
@@ -237,19 +247,20 @@ def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str
     return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, versions())
 
 
-def _export(config: RunConfig, encoding: Encoding, folder: Path, drawn: Plan) -> Export:
+def _export(
+    base: str, load: LoadSettings, template: Path | None, encoding: Encoding, folder: Path, drawn: Plan
+) -> Export:
     """What the trainers' settings are made from."""
     adapted = drawn.start == "tuned" and drawn.peft is not None
-    template = config.chat_template
     return Export(
-        model=_seen(config.model_name_or_path if adapted else drawn.model, folder),
+        model=_seen(base if adapted else drawn.model, folder),
         adapter=_seen(drawn.model, folder) if adapted else None,
-        revision=config.revision if drawn.start == "base" or adapted else None,
+        revision=load.revision if drawn.start == "base" or adapted else None,
         max_length=encoding.max_length,
         kind=kind_of(drawn.sft),
         eos=encoding.tokenizer.eos_token or "",
-        dtype="float32" if config.dtype == "auto" else config.dtype,
-        attn_implementation=config.attn_implementation,
+        dtype="float32" if load.dtype == "auto" else load.dtype,
+        attn_implementation=load.attn_implementation,
         chat_template=None if template is None else _seen(str(template), folder),
     )
 

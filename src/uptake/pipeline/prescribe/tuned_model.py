@@ -7,32 +7,59 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import read_json
-from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Diagnosis
 
 
-def diagnosed_model(config: RunConfig, diagnosis: Diagnosis) -> str:
-    """The model that was diagnosed, which need not be what the run trained last; a run may have been moved since."""
+def trained_folder(output_dir: Path, stage: str) -> Path:
+    """Where `uptake train` puts what a stage trained."""
+    return output_dir / "train" / stage
+
+
+def diagnosed_model(trained: Path, diagnosis: Diagnosis) -> str:
+    """The model that was diagnosed, which need not be what the run trained last; a run may have been moved since.
+
+    Args:
+        trained: Folder of what the run trained last.
+        diagnosis: What was found out about the run.
+    """
     name: str = diagnosis.told("run", "models", "tuned", "name")
-    last = config.stages[-1].name
-    folder = config.output_dir / "train" / last
-    moved = not Path(name).exists() and Path(name).parts[-2:] == ("train", last) and folder.is_dir()
-    return str(folder) if moved else name
+    moved = not Path(name).exists() and Path(name).parts[-2:] == trained.parts[-2:] and trained.is_dir()
+    return str(trained) if moved else name
 
 
-def require_alike(config: RunConfig, name: str) -> None:
+def processes_of(trained: Path) -> int:
+    """How many processes trained together what a run trained last; one where it was not `uptake train`.
+
+    Args:
+        trained: Its folder.
+
+    Raises:
+        UptakeError: The manifest that training wrote is damaged.
+    """
+    path = trained / "manifest.json"
+    if not path.exists():
+        return 1
+    fix = f"bring it back, or delete {trained} and run `uptake train run.yaml`"
+    manifest = read_json(path, fix=fix)
+    found = manifest.get("processes") if isinstance(manifest, dict) else None
+    if not isinstance(found, int) or found < 1:
+        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
+    return found
+
+
+def require_alike(peft: Mapping[str, Any] | None, name: str) -> None:
     """Refuse to plan a training of all weights for a model that is an adapter.
 
     Args:
-        config: The run.
+        peft: The run's settings of adapters; None trains all weights.
         name: The model that was diagnosed; one that is not on this machine is not looked at.
 
     Raises:
         UptakeError: It is an adapter, and the run has no `peft`.
     """
     path = Path(name).expanduser() / "adapter_config.json"
-    if config.peft is not None or not path.is_file():
+    if peft is not None or not path.is_file():
         return
     fields = read_json(path)
     told = {key: fields[key] for key in _ADAPTER if key in fields} if isinstance(fields, dict) else {}
@@ -55,16 +82,14 @@ def _flow(fields: Mapping[str, Any]) -> str:
     return text.strip()
 
 
-def unsaid(config: RunConfig, settings: Mapping[str, Any]) -> list[str]:
+def unsaid(trained: Path, settings: Mapping[str, Any]) -> list[str]:
     """What a plan takes for granted about a training that it was not told of, as notes.
 
     Args:
-        config: The run.
+        trained: Folder of what the run trained last.
         settings: The trainer's settings of the last stage.
     """
-    stage = config.stages[-1]
-    trained_here = (config.output_dir / "train" / stage.name / "manifest.json").is_file()
-    if trained_here or "learning_rate" in settings:
+    if (trained / "manifest.json").is_file() or "learning_rate" in settings:
         return []
     return [
         "the run file has no `training: {learning_rate: ...}`, and the model was not trained by `uptake train`: "

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import cannot_write, locked, versions, write_bytes, write_json
 from uptake.config import RunConfig
-from uptake.data import LoadOptions
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
@@ -79,18 +79,9 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     Raises:
         UptakeError: Settings contradict each other, or a strategy is unknown or is set to what it cannot be.
     """
-    from uptake.models.places.place import LoadSettings
     from uptake.models.training.start import Start
     from uptake.strategies.choose import choose
 
-    load = LoadSettings(
-        dtype=config.dtype,
-        device=config.device,
-        attn_implementation=config.attn_implementation,
-        revision=config.revision,
-        trust_remote_code=config.trust_remote_code,
-        chat_template=_text(config.chat_template),
-    )
     settings = stage_settings(config)
     stages = (
         StageSpec(
@@ -102,27 +93,15 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
         for stage in config.stages
     )
     return TrainingRun(
-        start=Start(config.model_name_or_path, load, config.peft),
+        start=Start(config.model_name_or_path, load_settings(config, config.revision), config.peft),
         stages=tuple(stages),
         folder=config.output_dir,
         seed=config.seed,
         ledger=config.ledger,
         processes=processes,
-        options=LoadOptions(
-            format=config.format,
-            assistant_turns=config.assistant_turns,
-            alpaca_prompt=config.alpaca_prompt,
-            split=config.split,
-        ),
+        options=datasets_of(config).options,
         skip_bad_rows=config.on_bad_row == "skip",
     )
-
-
-def _text(path: Path | None) -> str | None:
-    try:
-        return None if path is None else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", expected="a Jinja chat template as UTF-8 text") from error
 
 
 def train_run(

@@ -7,11 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from uptake.artifacts import Busy
-from uptake.config import RunConfig
-from uptake.pipeline.diagnosis import Diagnosis
-from uptake.pipeline.prescribe.encoding import Encoding
-from uptake.pipeline.prescribe.material import read_material
-from uptake.pipeline.prescribe.run import processes_of, terms_of
+from uptake.pipeline.prescribe.material import DiagnosedRun, read_material
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.contradictions import read_groups
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
@@ -25,7 +21,7 @@ CONTROL, NOTHING = "placebo", "nothing"
 
 
 @dataclass(frozen=True)
-class Drawing:
+class ArmPlans:
     """How the plans of arms are drawn up.
 
     Attributes:
@@ -69,34 +65,30 @@ class Drawing:
         return read_within(drawn, self.material, replace(self.terms, seed=seed))
 
 
-def drawing_of(
-    config: RunConfig,
-    diagnosis: Diagnosis,
+def plans_of(
+    run: DiagnosedRun,
+    terms: Terms,
+    times: float,
     given: Mapping[str, Mapping[Key, str]],
     flagged: Sequence[Finding],
-    unsafe: bool,
     progress: Progress,
-) -> tuple[Drawing, dict[Key, str]]:
+) -> tuple[ArmPlans, dict[Key, str]]:
     """How the plans of arms are drawn up, and what they call each example.
 
     Args:
-        config: The run.
-        diagnosis: What was found out about it.
+        run: The run.
+        terms: On which terms; each arm's training is of one process.
+        times: What a plan may cost, in times the tokens of the run's own fine-tuning.
         given: By arm that treats, the remedy of each of its items.
         flagged: All items that are in the draw.
-        unsafe: Whether examples may go out.
         progress: Told after each part of the work.
 
     Raises:
         UptakeError: The data cannot be used, or the diagnosis is not of them.
     """
-    processes = processes_of(config)
-    encoding = Encoding.of(config)
+    diagnosis = run.diagnosis
     whatever = "matched" not in given  # remedies meet causes that are not theirs, so documents are found for all
-    material, findings = _when_free(config, diagnosis, encoding, whatever, progress)
-    terms = terms_of(config, encoding, unsafe, processes)
-    together = int(terms.training.get("gradient_accumulation_steps", 1)) * processes  # one process does what all did
-    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
+    material, findings = _when_free(run, whatever, progress)
     names = {(one.id, one.stage): own.id for one, own in zip(diagnosis, findings, strict=True)}
     nobody: dict[str, str | None] = {one.id: None for one in findings if not one.learned}
     arms: dict[str, Mapping[Key, str]] = {**given, CONTROL: {}, NOTHING: {}}
@@ -104,8 +96,8 @@ def drawing_of(
     everyone = {names[one.id, one.stage]: FOR_CAUSE[one.cause] for one in flagged if one.cause is not None}
     busy = _busy(findings, names, read_groups(diagnosis.folder / "work"))
     whole_too = {**chosen, "": {**nobody, **everyone}}
-    drawing = Drawing(material, findings, terms, config.plan.budget, whole_too, None, busy)
-    whole = drawing.own("", config.seed)
+    drawing = ArmPlans(material, findings, terms, times, whole_too, None, busy)
+    whole = drawing.own("", terms.seed)
     unlearned = [one for one in findings if not one.learned]
     wanted, _ = treat(unlearned, material, terms.options, whole_too[""])
     return replace(drawing, chosen=chosen, dose=Dose.of(whole, material, wanted)), names
@@ -126,12 +118,10 @@ def _busy(findings: Sequence[Finding], names: Mapping[Key, str], groups: Sequenc
     return frozenset(busy)
 
 
-def _when_free(
-    config: RunConfig, diagnosis: Diagnosis, encoding: Encoding, matrix: bool, progress: Progress
-) -> tuple[Material, list[Finding]]:
+def _when_free(run: DiagnosedRun, matrix: bool, progress: Progress) -> tuple[Material, list[Finding]]:
     """Read what plans are made of; where another process is indexing the corpus, wait until it has."""
     while True:
         try:
-            return read_material(config, diagnosis, encoding, None, processes_of(config), progress, matrix)
+            return read_material(run, None, progress, matrix)
         except Busy:
             time.sleep(1)

@@ -22,7 +22,7 @@ from uptake.verify import Assigned, Design, compare_arms, forecast, foretold, ma
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
+class ArmTreatment:
     """What an arm does with one item.
 
     Attributes:
@@ -46,7 +46,7 @@ class Arm:
     """
 
     name: str
-    treated: Mapping[Key, Treatment]
+    treated: Mapping[Key, ArmTreatment]
     out: frozenset[Key] = frozenset()
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from uptake.artifacts import digest
 from uptake.artifacts.tables import example_row
-from uptake.config import RunConfig
 from uptake.detect import Calibration, Rule, Settings, judge
 from uptake.detect.criteria import plain_rule
 from uptake.detect.judge import prompt_text
 from uptake.errors import UptakeError
-from uptake.pipeline.diagnose.ask import detection
+from uptake.models import Loadable
+from uptake.models.places.settings import LoadSettings
+from uptake.models.served import LLM
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.examples.check import token_check
-from uptake.pipeline.examples.datasets import datasets
+from uptake.pipeline.examples.datasets import DataSets, cohort_rows
 from uptake.pipeline.examples.sources import Reworded
 from uptake.pipeline.examples.writer import open_writer
 from uptake.pipeline.progress import Progress
@@ -27,15 +28,12 @@ from uptake.probe import letter_probes, option_candidates, probes
 from uptake.score import score
 from uptake.types import Candidate, Example, Finding, Probe
 
-if TYPE_CHECKING:
-    from uptake.models.scoring.lazy import Lazy
-
 MOST = 1000
 """Examples of the retention set, and learned ones of earlier stages and of the last, that are asked about at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ItemToAsk:
     """An example that is asked about.
 
     Attributes:
@@ -50,21 +48,66 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Questions:
+class Examination:
+    """How every arm's model is asked and judged: as the models of the diagnosis were.
+
+    Attributes:
+        base: The run's base, which every arm is trained from: a path or a hub id.
+        load: How it is loaded; an arm's model is loaded so too.
+        option_form: `letter` also asks for the user's options by letter.
+        max_length: Tokens that the user allows; None for no limit.
+        detection: How answers are judged.
+        llm: Wrote wordings for the diagnosis; None where no LLM did.
+        n_paraphrases: Wordings of an example that it was asked for.
+    """
+
+    base: str
+    load: LoadSettings
+    option_form: Literal["text", "letter"]
+    max_length: int | None
+    detection: Settings
+    llm: LLM | None
+    n_paraphrases: int
+
+    def original(self) -> Loadable:
+        """The base as it is saved, wherever and in whatever precision it is run.
+
+        Raises:
+            UptakeError: There is no such model.
+        """
+        from uptake.models.scoring.lazy import Lazy
+
+        load = self.load
+        as_saved = LoadSettings(
+            revision=load.revision, trust_remote_code=load.trust_remote_code, chat_template=load.chat_template
+        )
+        return Lazy.find(self.base, as_saved)
+
+    def trained(self, model: Path) -> Loadable:
+        """The model of an arm: full weights, or an adapter on the run's base.
+
+        Raises:
+            UptakeError: There is no such model.
+        """
+        from uptake.models.scoring.lazy import Lazy
+
+        return Lazy.find(str(model), replace(self.load, revision=None), base=self.base)
+
+
+@dataclass(frozen=True)
+class ArmQuestions:
     """What every arm's model is asked.
 
     Attributes:
         items: Flagged examples, learned ones, and those that must not get worse.
         rule: What the diagnosis asked for.
-        settings: How it judged.
-        config: The run: how models are loaded.
+        how: How models are asked and judged.
         base: Fingerprint of the base that every arm is trained from.
     """
 
-    items: tuple[Item, ...]
+    items: tuple[ItemToAsk, ...]
     rule: Rule
-    settings: Settings
-    config: RunConfig
+    how: Examination
     base: str
 
     @property
@@ -83,28 +126,21 @@ class Questions:
             model: Full weights, or an adapter on the run's model.
             progress: Told of the examples.
         """
-        from uptake.models.places.place import LoadSettings
-        from uptake.models.scoring.lazy import Lazy
-
-        config = self.config
-        names = ("dtype", "device", "attn_implementation", "trust_remote_code", "batch_tokens")
-        template = None if config.chat_template is None else config.chat_template.read_text(encoding="utf-8")
-        given = LoadSettings(**{name: getattr(config, name) for name in names}, chat_template=template)
-        lazy = Lazy.find(str(model), given, base=config.model_name_or_path)
+        child, settings = self.how.trained(model), self.how.detection
         asked = [self._probes(one) for one in self.items]
-        scores = score((probe for some in asked for probe in some), lazy.load())
+        scores = score((probe for some in asked for probe in some), child.load())
         progress("asking", 0, len(asked))
         for done, (one, some) in enumerate(zip(self.items, asked, strict=True), start=1):
-            rule = plain_rule(self.settings) if one.kind == "retention" else self.rule
+            rule = plain_rule(settings) if one.kind == "retention" else self.rule
             calibration = Calibration(rule, "", "", None, None, None)
-            judged = judge(one.example, [next(scores) for _ in some], None, calibration, self.settings)
+            judged = judge(one.example, [next(scores) for _ in some], None, calibration, settings)
             yield Measured(one.example.id, one.example.stage, one.kind, judged.learned, _held_out(judged))
             progress("asking", done, len(asked))
-        lazy.release()
+        child.release()
 
-    def _probes(self, item: Item) -> list[Probe]:
+    def _probes(self, item: ItemToAsk) -> list[Probe]:
         made = probes(item.example, item.candidates)
-        if self.config.option_form == "letter" and item.example.options:
+        if self.how.option_form == "letter" and item.example.options:
             made += letter_probes(item.example)
         return made
 
@@ -115,28 +151,28 @@ def _held_out(judged: Finding) -> float | None:
     return None if not n else 1 - float(judged.evidence["held_out_failed"]) / float(n)
 
 
-def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
+def questions(data: DataSets, diagnosis: Diagnosis, how: Examination) -> ArmQuestions:
     """Read what is asked: all flagged examples, and of the others as many as `MOST` says, drawn with the run's seed.
 
     Args:
-        config: The run.
+        data: The run's data sets.
         diagnosis: What was found out about it.
+        how: How models are asked and judged.
 
     Raises:
         UptakeError: The data are not those that were diagnosed, or the retention set has an example of a stage.
     """
-    base = _base(config)
-    train, retention = _examples(config, diagnosis, base)
+    base = how.original()
+    train, retention = _examples(data, diagnosis, base, how)
     if twice := next((one for one in retention if (one.id, one.stage) in train), None):
         raise UptakeError(
             f"the stage {twice.stage!r} and the retention set both have an example {twice.id!r}",
             expected="examples that can be told apart by id and stage",
-            fix=f"give it another id in {config.retention}",
+            fix=f"give it another id in {data.retention}",
         )
-    last = config.stages[-1].name
-    draw = Random(config.seed)
-    flagged: list[Item] = []
-    kept: dict[Literal["learned", "earlier"], list[Item]] = {"learned": [], "earlier": []}
+    draw = Random(how.detection.seed)
+    flagged: list[ItemToAsk] = []
+    kept: dict[Literal["learned", "earlier"], list[ItemToAsk]] = {"learned": [], "earlier": []}
     for finding in diagnosis:
         example = train.get((finding.id, finding.stage))
         if example is None or (prompt_text(example.prompt), example.response) != (finding.prompt, finding.response):
@@ -146,17 +182,17 @@ def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
                 fix="run `uptake diagnose` again",
             )
         if not finding.learned:
-            flagged.append(Item(example, "flagged", _candidates(example, finding)))
+            flagged.append(ItemToAsk(example, "flagged", _candidates(example, finding)))
         else:
-            kind: Literal["learned", "earlier"] = "learned" if finding.stage == last else "earlier"
-            kept[kind].append(Item(example, kind, _candidates(example, finding)))
-    others = [Item(one, "retention", option_candidates(one)) for one in retention]
+            kind: Literal["learned", "earlier"] = "learned" if finding.stage == data.last else "earlier"
+            kept[kind].append(ItemToAsk(example, kind, _candidates(example, finding)))
+    others = [ItemToAsk(one, "retention", option_candidates(one)) for one in retention]
     items = [*flagged, *(one for some in (*kept.values(), others) for one in _some(some, draw))]
     rule = diagnosis.rule()
-    return Questions(tuple(items), rule, detection(config), config, base.fingerprint)
+    return ArmQuestions(tuple(items), rule, how, base.fingerprint)
 
 
-def _some(items: Sequence[Item], draw: Random) -> Sequence[Item]:
+def _some(items: Sequence[ItemToAsk], draw: Random) -> Sequence[ItemToAsk]:
     if len(items) <= MOST:
         return items
     return [items[place] for place in sorted(draw.sample(range(len(items)), MOST))]
@@ -169,28 +205,17 @@ def _candidates(example: Example, finding: Finding) -> tuple[Candidate, ...]:
     return tuple(Candidate(one["text"], one["origin"]) for one in finding.evidence["candidates"])
 
 
-def _base(config: RunConfig) -> Lazy:
-    from uptake.models.places.place import LoadSettings
-    from uptake.models.scoring.lazy import Lazy
-
-    template = None if config.chat_template is None else config.chat_template.read_text(encoding="utf-8")
-    settings = LoadSettings(
-        revision=config.revision, trust_remote_code=config.trust_remote_code, chat_template=template
-    )
-    return Lazy.find(config.model_name_or_path, settings)
-
-
 def _examples(
-    config: RunConfig, diagnosis: Diagnosis, base: Lazy
+    data: DataSets, diagnosis: Diagnosis, base: Loadable, how: Examination
 ) -> tuple[dict[tuple[str, str], Example], list[Example]]:
     """The training examples with all held-out wordings, and the retention set, without what no model can be asked."""
-    limits = [limit for limit in (config.max_length, base.max_length) if limit is not None]
-    check = token_check([base.tokenizer], min(limits, default=None), config.option_form)
-    writer = open_writer(config, diagnosis.folder / "work")
-    reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
+    limits = [limit for limit in (how.max_length, base.max_length) if limit is not None]
+    check = token_check([base.tokenizer], min(limits, default=None), how.option_form)
+    writer = None if how.llm is None else open_writer(how.llm, diagnosis.folder / "work")
+    reworded = None if writer is None else Reworded(writer, how.n_paraphrases, check)
     train: dict[tuple[str, str], Example] = {}
     retention: dict[str, Example] = {}
-    for name, rows in datasets(config, reworded):
+    for name, rows in cohort_rows(data, reworded):
         if name == "heldout":
             continue
         for row in rows:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
+from uptake.models.served import from_judge
 from uptake.pipeline.cure.applying import apply
 from uptake.pipeline.diagnosis import read_diagnosis
-from uptake.pipeline.prescribe.run import key_of, processes_of
-from uptake.pipeline.prescribe.tuned_model import diagnosed_model, require_alike
+from uptake.pipeline.prescribe.run import key_of, planning_of
+from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import training_run
-from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, Drawing, drawing_of
-from uptake.pipeline.verify.cells import Arm, Experiment, Measured, Treatment, matched_of, verify
+from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
+from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, Measured, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
-from uptake.pipeline.verify.measuring import Questions, questions
+from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
 from uptake.types import ALONE, Key, Plan, Processes
@@ -49,11 +51,11 @@ class Prepared:
 
     experiment: Experiment
     config: RunConfig
-    drawing: Drawing
+    drawing: ArmPlans
     cost: Spent
     own: Mapping[str, Spent]
     plain: int
-    asked: Questions
+    asked: ArmQuestions
 
     @property
     def too_few(self) -> bool:
@@ -119,9 +121,20 @@ def prepare(
     """
     _require_one_process(processes)
     diagnosis = read_diagnosis(config.output_dir)
-    require_alike(config, diagnosed_model(config, diagnosis))
-    digest = diagnosis.digest()
-    asked = questions(config, diagnosis)
+    trained = trained_folder(config.output_dir, config.stages[-1].name)
+    require_alike(config.peft, diagnosed_model(trained, diagnosis))
+    digest, trained_by = diagnosis.digest(), processes_of(trained)
+    llm = None if config.judge is None else from_judge(config.judge, config.seed)
+    examination = Examination(
+        base=config.model_name_or_path,
+        load=load_settings(config, config.revision),
+        option_form=config.option_form,
+        max_length=config.max_length,
+        detection=detection_of(config),
+        llm=llm,
+        n_paraphrases=config.n_paraphrases,
+    )
+    asked = questions(datasets_of(config), diagnosis, examination)
     reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
     part = eligible(diagnosis, reworded)
     if matrix:
@@ -131,15 +144,15 @@ def prepare(
     every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     treating = [arm for arm in every if _of(assigned, arm)]
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    drawing, names = drawing_of(config, diagnosis, given, part.flagged, unsafe, progress)
+    run, terms = planning_of(config, diagnosis, unsafe, trained_by)
+    together = int(terms.training.get("gradient_accumulation_steps", 1)) * trained_by  # one process does what all did
+    terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
+    drawing, names = plans_of(run, terms, config.plan.budget, given, part.flagged, progress)
     plans = {arm: drawing.own(arm, config.seed) for arm in treating}
     cost = Spent(0, 0)
     for drawn in plans.values():
         cost = cost.or_more(Spent.of(drawn))
-    arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating]
-    arms.append(Arm(CONTROL, {key: Treatment(None, None) for key in _of(assigned, CONTROL)}))
-    if matrix:
-        arms.append(Arm(NOTHING, {}))
+    arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating] + _untreated(assigned, nothing=matrix)
     apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
     told = (f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)
     experiment = Experiment(
@@ -147,7 +160,7 @@ def prepare(
         assigned=assigned,
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
-        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, processes_of(config), asked.key, cost.read, cost.tuned]),
+        key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, trained_by, asked.key, cost.read, cost.tuned]),
         notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
         diagnosis=digest,
     )
@@ -155,6 +168,12 @@ def prepare(
         raise UptakeError("the diagnosis was replaced while it was read", fix="give the same command again")
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
+
+
+def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:
+    """The arms that treat nobody: the control, and if wanted the one that gets no more than the run's own rows."""
+    control = Arm(CONTROL, {key: ArmTreatment(None, None) for key in _of(assigned, CONTROL)})
+    return [control, Arm(NOTHING, {})] if nothing else [control]
 
 
 def _require_one_process(processes: Processes) -> None:
@@ -177,7 +196,7 @@ def _remedy(one: Assigned) -> str:
 def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: Plan) -> Arm:
     """An arm, with what its plan spends on each item."""
     tokens = _tokens(drawn)
-    treated = {key: Treatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
+    treated = {key: ArmTreatment(remedy, round(tokens.get(names[key], 0))) for key, remedy in given.items()}
     gone = {name for edit in drawn.edits if edit.action == "drop" for name in edit.others}
     return Arm(name, treated, frozenset(key for key, own in names.items() if own in gone))
 

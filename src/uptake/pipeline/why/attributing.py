@@ -6,33 +6,60 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from uptake.artifacts import digest, read_json
 from uptake.artifacts.ledger_files import unreadable
 from uptake.attribute import Telling, attributed
-from uptake.config import RunConfig
+from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
-from uptake.pipeline.asking.answers import Answers, Source
+from uptake.models import Loadable
+from uptake.pipeline.asking.answers import Answers, Respondent
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import model_digest
 from uptake.pipeline.why.cases import Known, flags
-from uptake.pipeline.why.contradictions import RIVALS_FILE, Contradictions, find_contradictions
+from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradictions, find_contradictions
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.probe import Embed
 from uptake.types import Example, Finding
-
-if TYPE_CHECKING:
-    from uptake.models.scoring.lazy import Lazy
 
 ASKING_VERSION = 2
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class Explaining:
+    """How causes are told.
+
+    Attributes:
+        method: By evidence for each cause, or by the cascade of the paper.
+        normalisation: How log-probabilities of candidates are compared.
+        seed: Of what is drawn.
+        comparers: Who compares answers that rules cannot.
+        output_dir: The run's folder, in which the ledger lies.
+        stages: The stages that were trained, in their order.
+        no_ledger: Why the ledger is not to be used; None where it is.
+    """
+
+    method: Literal["evidence", "ilp"]
+    normalisation: Normalisation
+    seed: int
+    comparers: Comparers
+    output_dir: Path
+    stages: tuple[str, ...]
+    no_ledger: str | None
+
+    def curves(self, ids: Collection[str]) -> Curves:
+        """The learning curves of some examples; raises as `read_curves`."""
+        if self.no_ledger is not None:
+            return Curves({}, self.no_ledger, {})
+        return read_curves(self.output_dir, ids, self.stages)
+
+
+@dataclass(frozen=True)
+class Interview:
     """The training examples, the models, and what these said.
 
     Attributes:
@@ -43,21 +70,24 @@ class Asked:
         tuned: The tuned model, which may still be loaded.
         max_length: Tokens that either may be given; None for no limit.
         encoder: What the embeddings are known by; None without an encoder.
-        no_ledger: Why the ledger is not to be used; None where it is.
     """
 
     train: Cohort
     before: Answers | None
     after: Answers
-    base: Lazy | None
-    tuned: Lazy
+    base: Loadable | None
+    tuned: Loadable
     max_length: int | None
     encoder: object
-    no_ledger: str | None
 
 
-def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
+def require_ledger(output_dir: Path, last: str, tuned: Loadable) -> str | None:
     """See that the ledger can be read, before any model is asked.
+
+    Args:
+        output_dir: The run's folder.
+        last: The name of the stage that was trained last.
+        tuned: The model that is diagnosed.
 
     Returns:
         Why it is not that of the tuned model's training; None where it is, or where nothing tells.
@@ -65,25 +95,26 @@ def require_ledger(config: RunConfig, tuned: Lazy) -> str | None:
     Raises:
         UptakeError: A part of it is damaged.
     """
-    trained = config.output_dir / "train" / config.stages[-1].name
-    if not (config.output_dir / "ledger").is_dir():
+    trained, ledger = output_dir / "train" / last, output_dir / "ledger"
+    if not ledger.is_dir():
         return None
-    if trained.parent.is_dir() and tuned.place.folder.resolve() != trained.resolve():
+    if trained.parent.is_dir() and (tuned.folder is None or tuned.folder.resolve() != trained.resolve()):
+        of = f"the ledger under {output_dir} is of the training of {trained}"
+        if tuned.folder is None:
+            return f"{of}; {tuned.name} has no folder here that would tell whether it is that model"
         manifest = trained / "manifest.json"
         there = read_json(manifest) if manifest.exists() else None
-        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.place.folder):
-            return (
-                f"the ledger under {config.output_dir} is of the training of {trained}; {tuned.name} is another model"
-            )
+        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.folder):
+            return f"{of}; {tuned.name} is another model"
     try:
-        wrong = unreadable(config.output_dir)
+        wrong = unreadable(output_dir)
     except OSError as error:
-        wrong = [("", f"cannot list {config.output_dir / 'ledger'}: {error.strerror or error}")]
+        wrong = [("", f"cannot list {ledger}: {error.strerror or error}")]
     for stage, why in wrong:
         raise UptakeError(
             f"the ledger cannot be read: {why}",
             expected="the parts as they were written",
-            fix=f"bring it back; or diagnose without it: move {config.output_dir / 'ledger' / stage} away",
+            fix=f"bring it back; or diagnose without it: move {ledger / stage} away",
         )
     return None
 
@@ -96,18 +127,16 @@ class Attributing:
         contradictions: Who contradicts whom; None until the findings were passed on.
 
     Args:
-        config: The run.
+        how: How causes are told.
         work: Folder of what is kept between runs.
         asked: Examples, models, and what these said.
         embed: The embeddings that find questions like others.
         progress: Told after each part of the work.
     """
 
-    def __init__(self, config: RunConfig, work: Path, asked: Asked, embed: Embed, progress: Progress) -> None:
-        assert config.attribution != "off"
-        self.telling = Telling(config.attribution)
-        self._method = config.attribution
-        self._config = config
+    def __init__(self, how: Explaining, work: Path, asked: Interview, embed: Embed, progress: Progress) -> None:
+        self.telling = Telling(how.method)
+        self._how = how
         self._work = work
         self._asked = asked
         self._embed = embed
@@ -127,27 +156,22 @@ class Attributing:
         self._progress("rivals", 0, asked.train.n)
         found = self.contradictions = self._contradictions()
         self._progress("rivals", asked.train.n, asked.train.n)
-        curves = self._curves(ids)
+        curves = self._how.curves(ids)
         self._notes = curves.notes() if ids else []
-        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, self._config.normalisation)
+        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, self._how.normalisation)
         base_more, tuned_more = self._ask(known)
-        embed = self._embed if self._method == "ilp" else None
+        embed = self._embed if self._how.method == "ilp" else None
         for finding, case in zip(judged(), known.cases(base_more, tuned_more, embed), strict=True):
-            yield from self.telling.noting([finding if case is None else attributed(finding, case, self._method)])
+            yield from self.telling.noting([finding if case is None else attributed(finding, case, self._how.method)])
 
     def notes(self) -> list[str]:
         """What could not be told, and what would help; known once all findings were passed on."""
         return [*self._notes, *self.telling.notes()]
 
-    def _curves(self, ids: Collection[str]) -> Curves:
-        stages = [stage.name for stage in self._config.stages]
-        why = self._asked.no_ledger
-        return read_curves(self._config.output_dir, ids, stages) if why is None else Curves({}, why, {})
-
     def _contradictions(self) -> Contradictions:
         asked, path = self._asked, self._work / RIVALS_FILE
         encode = None if asked.encoder is None else self._embed
-        return find_contradictions(self._config, asked.train, asked.before, encode, asked.encoder, path)
+        return find_contradictions(self._how.comparers, asked.train, asked.before, encode, asked.encoder, path)
 
     def _ask(self, known: Known) -> tuple[Answers | None, Answers]:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""
@@ -155,7 +179,7 @@ class Attributing:
 
         @cache
         def alike() -> Alike:
-            return Alike(asked.train, self._embed, seed=self._config.seed)
+            return Alike(asked.train, self._embed, seed=self._how.seed)
 
         found: dict[int, list[list[Example]]] = {}
 
@@ -170,15 +194,15 @@ class Attributing:
             known.contradictions.key,
             asked.before and asked.before.key,
             asked.encoder,
-            self._config.seed,
+            self._how.seed,
             asked.max_length,
         )
         more = Elsewhere(known.wanted, near, how, asked.max_length)
-        tuned = more.ask(asked.train, "tuned", _source(asked.tuned), self._progress)
+        tuned = more.ask(asked.train, "tuned", _respondent(asked.tuned), self._progress)
         asked.tuned.release()
         if asked.base is None:
             return None, tuned
-        base = more.ask(asked.train, "base", _source(asked.base), self._progress)
+        base = more.ask(asked.train, "base", _respondent(asked.base), self._progress)
         asked.base.release()
         return base, tuned
 
@@ -190,5 +214,5 @@ def _noting(findings: Iterator[Finding], ids: set[str]) -> Iterator[Finding]:
         yield finding
 
 
-def _source(model: Lazy) -> Source:
-    return Source(model.fingerprint, model.load, lambda: model.notes)
+def _respondent(model: Loadable) -> Respondent:
+    return Respondent(model, model.fingerprint)

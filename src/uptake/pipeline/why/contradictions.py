@@ -11,9 +11,8 @@ from typing import Any
 
 from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.causes import Rival
-from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.models.served import from_judge
+from uptake.models.served import LLM
 from uptake.pipeline.asking.answers import Answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.probe import question
@@ -28,6 +27,40 @@ NAMED = 5
 """Rivals of an example that are named; the others are counted."""
 ANSWERS = 4
 """Different answers of rivals that the tuned model is asked about."""
+
+
+@dataclass(frozen=True)
+class Comparers:
+    """Who compares answers that rules cannot.
+
+    Attributes:
+        cross_encoder: Folder or hub id of a cross-encoder of sentence-transformers; None does without.
+        device: Where that runs.
+        llm: Asked where the cross-encoder cannot tell; None does without.
+        seed: The run's.
+    """
+
+    cross_encoder: str | None = None
+    device: str = "auto"
+    llm: LLM | None = None
+    seed: int = 0
+
+    def judge(self, path: Path) -> Judge | None:
+        """All of them in turn, each asked only once; None where there is nobody.
+
+        Args:
+            path: Where their judgements are kept.
+        """
+        judges: list[Judge] = []
+        if self.cross_encoder is not None:
+            from uptake.models.embed import entailment
+
+            name, device = self.cross_encoder, self.device
+            infer = cache(lambda: entailment(name, device))  # loaded when there is something to compare
+            judges.append(remembering(nli_judge(lambda pairs: infer()(pairs)), name, path))
+        if self.llm is not None:
+            judges.append(remembering(llm_judge(self.llm), (self.llm.model, self.llm.seed), path))
+        return in_turn(*judges) if judges else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +112,7 @@ class Contradictions:
 
 
 def find_contradictions(
-    config: RunConfig,
+    comparers: Comparers,
     cohort: Cohort,
     before: Answers | None,
     encode: Encode | None,
@@ -89,7 +122,7 @@ def find_contradictions(
     """Find the rivals among a cohort's examples, or read what was found before.
 
     Args:
-        config: The run: who compares answers that rules cannot.
+        comparers: Who compares answers that rules cannot.
         cohort: The examples.
         before: What the base says, to tell which of two answers is wrong; None when it is not known.
         encode: Sentence embeddings by the run's model; None does without.
@@ -97,16 +130,16 @@ def find_contradictions(
         path: Where they are kept; judgements go beside it.
 
     Raises:
-        UptakeError: A judge is configured and cannot be asked.
+        UptakeError: One who compares answers cannot be asked.
     """
-    models = (encoder, config.nli_model_name_or_path, config.judge and config.judge.model)
-    key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, config.seed, versions())
+    models = (encoder, comparers.cross_encoder, comparers.llm and comparers.llm.model)
+    key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, comparers.seed, versions())
     kept: Any = None
     with suppress(UptakeError):  # one that cannot be read is found anew
         kept = read_json(path) if path.exists() else None
     if not isinstance(kept, dict) or kept.get("key") != key:
         beliefs = None if before is None else _Beliefs(cohort, before)
-        found = rivals(cohort, encode=encode, beliefs=beliefs, judge=_judge(config, path.with_name("judged.jsonl")))
+        found = rivals(cohort, encode=encode, beliefs=beliefs, judge=comparers.judge(path.with_name("judged.jsonl")))
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
         kept["members"] = _members(cohort, kept["groups"])
         write_json(path, kept)
@@ -146,21 +179,6 @@ def read_groups(work: Path) -> list[list[tuple[str, str]]]:
         return [[(identity, stage) for identity, stage in members] for members in kept.get("members", [])]
     except (AttributeError, TypeError, ValueError) as error:
         raise UptakeError(f"{path} is damaged: it holds no groups of examples", fix=again) from error
-
-
-def _judge(config: RunConfig, path: Path) -> Judge | None:
-    """Who compares what rules cannot: the cross-encoder, and the LLM where it cannot tell; each asked only once."""
-    judges: list[Judge] = []
-    if config.nli_model_name_or_path is not None:
-        from uptake.models.embed import entailment
-
-        name, device = config.nli_model_name_or_path, config.device
-        infer = cache(lambda: entailment(name, device))  # loaded when there is something to compare
-        judges.append(remembering(nli_judge(lambda pairs: infer()(pairs)), name, path))
-    if config.judge is not None:
-        llm = from_judge(config.judge, config.seed)
-        judges.append(remembering(llm_judge(llm), (llm.model, llm.seed), path))
-    return in_turn(*judges) if judges else None
 
 
 def _group(data: Mapping[str, Any]) -> Rivalry:

@@ -7,10 +7,13 @@ control, as many steps on learned examples alone, tells what any such training d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
+
+import pyarrow as pa
 
 from uptake.artifacts import Parts, chunks, digest, open_parts, versions
 from uptake.artifacts.tables import CAUSES, SCORES, score_from_data
@@ -23,29 +26,23 @@ from uptake.attribute.interventions import (
     evidence_of,
     summarise_outcomes,
 )
-from uptake.config import RunConfig
 from uptake.data import Turn, encode
 from uptake.detect import Settings, judge
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
-from uptake.pipeline.asking.answers import Answer, Answers, rows_of
+from uptake.models import Loadable, Model
+from uptake.pipeline.asking.answers import Answer, Answers, Asking, rows_of
 from uptake.pipeline.asking.in_context import TOLD, TOLD_OTHER, in_context
 from uptake.pipeline.diagnosis import Collector
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.train.state import with_effect
-from uptake.pipeline.why.attributing import Asked
+from uptake.pipeline.why.attributing import Interview
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.treatments import PASSES, Found, Plan, planned
+from uptake.pipeline.why.treatments import PASSES, Diagnosed, TreatmentPlan, planned
 from uptake.probe import letter_probes, probes
 from uptake.score import score
 from uptake.types import TRAINING_WORDING, Candidate, Example, Finding, Score
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from uptake.models import Model
 
 INTERVENING_VERSION = 1
 """Part of the key of what is kept: raised when the same data, weights and settings come to be treated otherwise."""
@@ -75,25 +72,54 @@ class Interventions:
     notes: tuple[str, ...] = ()
 
 
-def trainer_settings(config: RunConfig) -> dict[str, Any]:
-    """The settings of a treatment: those of the run's last stage, but for how long and how fast it trains.
+Trial: TypeAlias = Callable[
+    [pa.Table, Mapping[str, Any], Path, Callable[[Model], None], Callable[[int, int], None]], None
+]
+"""Trains a finished model a little and forgets it: `uptake.models.training.trial.trial`, but for the model."""
+
+
+@dataclass(frozen=True)
+class Treating:
+    """How a sample is treated.
+
+    Attributes:
+        n: Examples that are sampled at most.
+        settings: The trainer's.
+        rate_named: Whether the run names a learning rate.
+        trial: Trains the tuned model.
+    """
+
+    n: int
+    settings: Mapping[str, Any]
+    rate_named: bool
+    trial: Trial
+
+
+def treating(n: int, settings: Mapping[str, Any], tuned: Loadable) -> Treating:
+    """How a sample is treated: with the settings of the last stage, but for how long and how fast it trains.
+
+    Args:
+        n: Examples that are sampled at most.
+        settings: The trainer's settings of the run's last stage.
+        tuned: The model that is trained on.
 
     Raises:
-        UptakeError: There is no attribution to check, or a setting is refused.
+        UptakeError: A setting is refused, or the model cannot be trained here.
     """
+    from uptake.models.scoring.lazy import Lazy
     from uptake.models.training.settings import TRL_DEFAULTS
-    from uptake.models.training.trial import checked
+    from uptake.models.training.trial import checked, trial
 
-    if config.attribution == "off":
+    if not isinstance(tuned, Lazy):
         raise UptakeError(
-            f"intervene is {config.intervene} and attribution is off",
-            expected="an attribution, which interventions check",
-            fix="leave attribution out, or give --intervene 0",
+            f"interventions train {tuned.name} a little, and its weights are not here",
+            expected="a tuned model in a folder, or on the hub",
+            fix="give its folder with --tuned, or leave intervene out",
         )
-    settings = stage_settings(config)[config.stages[-1].name]
     rate = RATE * float(settings.get("learning_rate", TRL_DEFAULTS["learning_rate"]))
     own = {"learning_rate": rate, "lr_scheduler_type": "constant_with_warmup", "warmup_steps": WARM_UP}
-    return {**checked(settings, _OWN), **own, "save_strategy": "no", "num_train_epochs": PASSES}
+    changed = {**checked(settings, _OWN), **own, "save_strategy": "no", "num_train_epochs": PASSES}
+    return Treating(n, changed, "learning_rate" in settings, partial(trial, tuned))
 
 
 @dataclass(frozen=True)
@@ -101,7 +127,8 @@ class Intervening:
     """Intervenes on a sample of one diagnosis.
 
     Attributes:
-        config: The run.
+        treating: How.
+        asking: How the models are asked.
         work: Folder of what is kept between runs.
         asked: The training examples, the models, and what these said.
         calibration: What the diagnosis judged by, and what flips are judged by.
@@ -109,14 +136,15 @@ class Intervening:
         progress: Told of each treatment's steps.
     """
 
-    config: RunConfig
+    treating: Treating
+    asking: Asking
     work: Path
-    asked: Asked
+    asked: Interview
     calibration: Calibration
     detection: Settings
     progress: Progress
 
-    def __call__(self, found: Found) -> Interventions:
+    def __call__(self, found: Diagnosed) -> Interventions:
         """Sample, treat and judge.
 
         Args:
@@ -125,31 +153,31 @@ class Intervening:
         Raises:
             UptakeError: The tuned model cannot be trained on.
         """
-        plan = planned(found, self.config.intervene, self.config.seed)
+        plan = planned(found, self.treating.n, self.asking.seed)
         if not plan.sample:
             return Interventions({}, None)
         if not plan.rows:
             return Interventions({}, {"n": 0, "reason": NO_CONTROL})
-        known = _Known.read(self.asked.train, self.asked.after, plan)
-        settings = trainer_settings(self.config)
-        parts = self._parts(plan, settings)
+        known = _Examples.read(self.asked.train, self.asked.after, plan)
+        settings = self.treating.settings
+        parts = self._parts(plan)
         if not parts.has(0):
             parts.write(0, self._in_context(plan, known))
         self.asked.tuned.release()
         for number, name in enumerate(TREATMENTS, start=1):
             if not parts.has(number):
-                parts.write(number, self._treated(name, plan, known, settings) if name in plan.rows else [])
+                parts.write(number, self._treated(name, plan, known) if name in plan.rows else [])
         outcomes = self._outcomes(plan, found, known, parts)
         told = {
             "passes": PASSES,
             "rows": len(plan.rows["control"]),
             "learning_rate": settings["learning_rate"],
-            **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.config.seed),
+            **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.asking.seed),
         }
         evidence = {position: evidence_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
-        return Interventions(evidence, told, _notes(self.config, outcomes, settings["learning_rate"]))
+        return Interventions(evidence, told, _notes(outcomes, settings["learning_rate"], self.treating.rate_named))
 
-    def _parts(self, plan: Plan, settings: Mapping[str, Any]) -> Parts:
+    def _parts(self, plan: TreatmentPlan) -> Parts:
         """Part 0 holds what they say when told, part k what the k-th treatment does."""
         key = digest(
             INTERVENING_VERSION,
@@ -158,12 +186,12 @@ class Intervening:
             self.asked.tuned.fingerprint,
             plan.sample,
             {name: list(rows) for name, rows in plan.rows.items()},
-            with_effect(settings),
+            with_effect(self.treating.settings),
             versions(),
         )
         return open_parts(self.work / "interventions", key, SCORES)
 
-    def _in_context(self, plan: Plan, known: _Known) -> list[dict[str, Any]]:
+    def _in_context(self, plan: TreatmentPlan, known: _Examples) -> list[dict[str, Any]]:
         """Scores in the training wording, after the example itself was told and after another one was."""
         step = "intervening: in_context"
         self.progress(step, 0, len(plan.sample))
@@ -175,10 +203,9 @@ class Intervening:
         self.progress(step, len(plan.sample), len(plan.sample))
         return _scored(examples, candidates, found)
 
-    def _treated(self, name: Treatment, plan: Plan, known: _Known, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _treated(self, name: Treatment, plan: TreatmentPlan, known: _Examples) -> list[dict[str, Any]]:
         """A row for each pass and example whose course the treatment tells, a pass after the other."""
-        from uptake.models.training.trial import trial
-
+        settings = self.treating.settings
         rows = _rows([known.examples[p] for p in plan.rows[name]], self.asked.tuned.tokenizer, settings)
         once = {**settings, "num_train_epochs": 1} if name == "replay" else settings
         written: list[dict[str, Any]] = []
@@ -189,19 +216,19 @@ class Intervening:
         def tell(done: int, total: int) -> None:
             self.progress(f"intervening: {name}", done, total)
 
-        trial(self.asked.tuned, rows, once, self.work / "interventions.training", look, tell)
+        self.treating.trial(rows, once, self.work / "interventions.training", look, tell)
         return written
 
-    def _asked(self, positions: Sequence[int], known: _Known, model: Model) -> list[dict[str, Any]]:
+    def _asked(self, positions: Sequence[int], known: _Examples, model: Model) -> list[dict[str, Any]]:
         examples, candidates = [known.examples[p] for p in positions], [known.candidates[p] for p in positions]
         asked = [probes(example, members) for example, members in zip(examples, candidates, strict=True)]
-        if self.config.option_form == "letter":
+        if self.asking.option_form == "letter":
             for example, own in zip(examples, asked, strict=True):
                 own += letter_probes(example) if example.options else []
         scores = score((probe for own in asked for probe in own), model)
         return _scored(examples, candidates, [[next(scores) for _ in own] for own in asked])
 
-    def _outcomes(self, plan: Plan, found: Found, known: _Known, parts: Parts) -> list[Outcome]:
+    def _outcomes(self, plan: TreatmentPlan, found: Diagnosed, known: _Examples, parts: Parts) -> list[Outcome]:
         courses: dict[int, dict[Treatment, Course]] = {p: {} for p in plan.sample}
         for number, name in enumerate(TREATMENTS, start=1):
             passes = list(chunks(parts.read(number), len(plan.asked.get(name, ())) or 1))
@@ -238,13 +265,13 @@ def intervene(
         summary: Gains `interventions`, and notes.
     """
     learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
-    done = intervening(Found(learned, causes, stages, contradictions))
+    done = intervening(Diagnosed(learned, causes, stages, contradictions))
     findings.add("interventions", done.evidence)
     summary["interventions"] = done.summary
     summary["notes"] += done.notes
 
 
-def _notes(config: RunConfig, outcomes: Sequence[Outcome], rate: float) -> tuple[str, ...]:
+def _notes(outcomes: Sequence[Outcome], rate: float, named: bool) -> tuple[str, ...]:
     """Whether the treatments were strong enough to tell anything, and where their strength comes from."""
     notes = []
     if not any(one.courses["more_steps"].flipped for one in outcomes):
@@ -252,7 +279,7 @@ def _notes(config: RunConfig, outcomes: Sequence[Outcome], rate: float) -> tuple
             f"interventions: {PASSES} exposures at a learning rate of {rate:.2g} flipped no example, so that what "
             "flips tells nothing"
         )
-    if "learning_rate" not in {**config.training, **config.stages[-1].training}:
+    if not named:
         notes.append(
             f"interventions: the run names no learning rate, so a share of TRL's default was taken, {rate:.2g}; give "
             "the one that the model was trained with (--training.learning_rate)"
@@ -286,14 +313,14 @@ def _rows(examples: Sequence[Example], tokenizer: Any, settings: Mapping[str, An
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Examples:
     """The examples of a plan and the candidates of the sampled ones, by position."""
 
     examples: Mapping[int, Example]
     candidates: Mapping[int, tuple[Candidate, ...]]
 
     @classmethod
-    def read(cls, train: Cohort, after: Answers, plan: Plan) -> _Known:
+    def read(cls, train: Cohort, after: Answers, plan: TreatmentPlan) -> _Examples:
         wanted, sample = plan.positions(), set(plan.sample)
         examples: dict[int, Example] = {}
         candidates: dict[int, tuple[Candidate, ...]] = {}

@@ -17,7 +17,7 @@ RIVALS = 4
 
 
 @dataclass(frozen=True)
-class Found:
+class Diagnosed:
     """What is known of each training example, by its position.
 
     Attributes:
@@ -34,7 +34,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TreatmentPlan:
     """Positions of examples.
 
     Attributes:
@@ -52,7 +52,7 @@ class Plan:
         return {*self.sample, *(position for rows in self.rows.values() for position in rows)}
 
 
-def sampled(found: Found, n: int, seed: int) -> tuple[int, ...]:
+def sampled(found: Diagnosed, n: int, seed: int) -> tuple[int, ...]:
     """Up to `n` unlearned examples, as evenly as can be from each cause; no two of them contradict each other.
 
     Args:
@@ -85,7 +85,7 @@ def sampled(found: Found, n: int, seed: int) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def planned(found: Found, n: int, seed: int) -> Plan:
+def planned(found: Diagnosed, n: int, seed: int) -> TreatmentPlan:
     """The sample and the rows of each treatment, all of them equally many.
 
     `control` trains learned examples alone; `more_steps` the sampled ones, their rivals and as many learned ones as
@@ -99,7 +99,7 @@ def planned(found: Found, n: int, seed: int) -> Plan:
     free = [p for p in range(len(found.learned)) if of.get(p) not in groups]
     pool = [p for p in free if found.learned[p]]
     if not sample or not pool:
-        return Plan(sample)
+        return TreatmentPlan(sample)
     rng.shuffle(pool)
     rivals = {p: _rivals(found, p, rng) for p in sample if p in of}
     beside = sorted({p for some in rivals.values() for p in some})
@@ -118,10 +118,10 @@ def planned(found: Found, n: int, seed: int) -> Plan:
         if others:
             whole = PASSES * size
             rows["replay"], asked["replay"] = _filled(others[: whole // 2], pool, whole), earlier
-    return Plan(sample, rows, asked)
+    return TreatmentPlan(sample, rows, asked)
 
 
-def _rivals(found: Found, position: int, rng: Random) -> list[int]:
+def _rivals(found: Diagnosed, position: int, rng: Random) -> list[int]:
     sides = found.contradictions.groups[found.contradictions.of[position]].sides
     others = sorted(p for side in sides if position not in side.positions for p in side.positions)
     return sorted(rng.sample(others, min(RIVALS, len(others))))

@@ -23,14 +23,14 @@ ADAPTER = "default"
 """PEFT's name of the adapter that is trained and saved."""
 
 
-class Settings(Section):
+class OLoRASettings(Section):
     """What can be set."""
 
     strength: Annotated[Float, Field(ge=0)] = 0.5
     """Factor on the overlap with earlier stages' directions; 0 only keeps the adapters apart."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: OLoRASettings) -> Hooks:
     def adapt(model: Any, stage: StageView, memory: Memory) -> Any:
         if stage.former is None:
             return model
@@ -114,7 +114,7 @@ OLORA = Strategy(
     references=(
         "Wang et al. 2023, Orthogonal Subspace Learning for Language Model Continual Learning (arXiv 2310.14152)",
     ),
-    settings=Settings,
+    settings=OLoRASettings,
     hooks=_hooks,
 )
 """An adapter a stage, in directions of its own."""

@@ -12,14 +12,14 @@ from uptake.models.training.memory import Memory
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class EMASettings(Section):
     """What can be set."""
 
     beta: Annotated[Float, Field(ge=0, lt=1)] = 0.99
     """Part of the average that stays at each step; 0 is plain fine-tuning."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: EMASettings) -> Hooks:
     if settings.beta == 0:
         return Hooks()
 
@@ -52,7 +52,7 @@ EMA = Strategy(
         "Continual Learning (arXiv 2211.03186)",
         "Polyak and Juditsky 1992",
     ),
-    settings=Settings,
+    settings=EMASettings,
     hooks=_hooks,
 )
 """The moving average of the weights."""

@@ -20,7 +20,7 @@ from uptake.models.training.rows import scored
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class LwFSettings(Section):
     """What can be set."""
 
     strength: Annotated[Float, Field(ge=0)] = 1.0
@@ -29,7 +29,7 @@ class Settings(Section):
     """Most probable tokens of the former model that are told apart; all others count as one."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: LwFSettings) -> Hooks:
     if settings.strength == 0:
         return Hooks()
 
@@ -74,7 +74,7 @@ LWF = Strategy(
         "Li and Hoiem 2016, Learning without Forgetting (arXiv 1606.09282)",
         "catalogue 163: Zheng et al., Preventing Zero-Shot Transfer Degradation (arXiv 2303.06628); on other text",
     ),
-    settings=Settings,
+    settings=LwFSettings,
     hooks=_hooks,
 )
 """The stage's rows as the former model would have answered them."""

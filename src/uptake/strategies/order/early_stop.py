@@ -17,7 +17,7 @@ from uptake.schedule import Schedule, Stopping
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class EarlyStopSettings(Section):
     """What can be set."""
 
     share: Annotated[Float, Field(ge=0, lt=1)] = 0.1
@@ -34,7 +34,7 @@ class Settings(Section):
     """Of pq and up: epochs that are compared with the ones before."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: EarlyStopSettings) -> Hooks:
     if settings.share == 0:
         return Hooks()
 
@@ -66,7 +66,7 @@ EARLY_STOP = Strategy(
         "ILP, §5, cause V: progressive epochs (arXiv 2604.10079)",
         "Prechelt 1998, Early Stopping - but when?, section 2.2",
     ),
-    settings=Settings,
+    settings=EarlyStopSettings,
     hooks=_hooks,
 )
 """A stage ends when its rows that are set aside get worse."""

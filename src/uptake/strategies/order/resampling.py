@@ -14,7 +14,7 @@ from uptake.schedule import Resampling, Schedule
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class ResamplingSettings(Section):
     """What can be set."""
 
     fall: Annotated[Float, Field(ge=0, lt=1)] = 0.05
@@ -31,7 +31,7 @@ class Settings(Section):
     """Optimiser steps between two readings; null is 500, or a tenth of a shorter stage."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: ResamplingSettings) -> Hooks:
     if settings.boost == 1 or settings.ceiling == 1:
         return Hooks()
 
@@ -57,7 +57,7 @@ RESAMPLING = Strategy(
     costs="A scoring pass over up to 200 examples of each source at each reading; no more trained tokens.",
     example="strategy: [resampling]",
     references=("ILP, §5, cause IV (arXiv 2604.10079)",),
-    settings=Settings,
+    settings=ResamplingSettings,
     hooks=_hooks,
 )
 """Sources that fall behind are drawn more often."""

@@ -17,7 +17,7 @@ from uptake.strategies.replay.replay import sample
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class AGEMSettings(Section):
     """What can be set."""
 
     rows: Annotated[Int, Field(ge=0)] = 16
@@ -26,7 +26,7 @@ class Settings(Section):
     """Rows kept of each stage at most, drawn at random."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: AGEMSettings) -> Hooks:
     if settings.rows == 0:
         return Hooks()
 
@@ -69,7 +69,7 @@ AGEM = Strategy(
         "Chaudhry et al. 2019, Efficient Lifelong Learning with A-GEM (arXiv 1812.00420)",
         "catalogue 93: Lopez-Paz and Ranzato, Gradient Episodic Memory for Continual Learning (arXiv 1706.08840)",
     ),
-    settings=Settings,
+    settings=AGEMSettings,
     hooks=_hooks,
 )
 """Gradients without what would undo earlier stages."""

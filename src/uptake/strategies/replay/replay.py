@@ -17,7 +17,7 @@ from uptake.models.training.rows import counts
 from uptake.strategies.strategy import Strategy
 
 
-class Settings(Section):
+class ReplaySettings(Section):
     """What can be set."""
 
     share: Annotated[Float, Field(ge=0, lt=1)] = 0.05
@@ -26,7 +26,7 @@ class Settings(Section):
     """Rows kept of each stage at most, drawn at random."""
 
 
-def _hooks(settings: Settings) -> Hooks:
+def _hooks(settings: ReplaySettings) -> Hooks:
     if settings.share == 0:
         return Hooks()
 
@@ -81,7 +81,7 @@ REPLAY = Strategy(
         "catalogue 53: Scialom et al., Fine-tuned Language Models are Continual Learners (arXiv 2205.12393)",
         "Robins 1995, Catastrophic forgetting, rehearsal and pseudorehearsal",
     ),
-    settings=Settings,
+    settings=ReplaySettings,
     hooks=_hooks,
 )
 """Rows of earlier stages mixed into the later ones."""
