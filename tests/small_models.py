@@ -54,7 +54,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 
 def fine_tuned(base: Path, examples: Sequence[Example], out: Path, settings: Mapping[str, Any], **start: Any) -> Path:
     """The model that comes of fine-tuning on examples, without a ledger; below `out`."""
-    from uptake.models.places.place import LoadSettings
+    from uptake.models.places.settings import LoadSettings
     from uptake.models.training.start import Start
     from uptake.pipeline.train.run import train
     from uptake.pipeline.train.training_run import StageSpec, TrainingRun

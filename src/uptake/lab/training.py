@@ -59,7 +59,7 @@ def train_stages(
     Returns:
         Each stage's model.
     """
-    from uptake.models.places.place import LoadSettings
+    from uptake.models.places.settings import LoadSettings
     from uptake.models.small.pretrain import one_thread
     from uptake.models.training.start import Start
 

@@ -15,8 +15,9 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
-from uptake.models.places.place import LoadSettings, Place, load_config, load_tokenizer, locate
+from uptake.models.places.place import Place, load_config, load_tokenizer, locate
 from uptake.models.places.quiet import progress_bars
+from uptake.models.places.settings import LoadSettings
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
 """Settings of `LoraConfig` with which nothing else is what is trained here."""

@@ -83,6 +83,8 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     from uptake.strategies.choose import choose
 
     settings = stage_settings(config)
+    # how many tokens are scored at once says nothing about what is trained
+    load = replace(load_settings(config, config.revision), batch_tokens=None)
     stages = (
         StageSpec(
             stage.name,
@@ -93,7 +95,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
         for stage in config.stages
     )
     return TrainingRun(
-        start=Start(config.model_name_or_path, load_settings(config, config.revision), config.peft),
+        start=Start(config.model_name_or_path, load, config.peft),
         stages=tuple(stages),
         folder=config.output_dir,
         seed=config.seed,
