@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.errors import UptakeError
-from uptake.types import TRAINING_WORDING, Candidate, Example, Message, Origin, Probe, Prompt, normalised
+from uptake.evidence import Origin
+from uptake.types import TRAINING_WORDING, Candidate, Example, Message, Probe, Prompt, normalised
 
 Embed: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dimensions"]]
 """Texts to unit vectors."""

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from uptake.evidence import Evidence, Origin
+
 TRAINING_WORDING = "training"
 """The wording that the model was trained on; every other wording is held out."""
 
@@ -114,9 +116,6 @@ class Document:
     license: str | None = None
 
 
-Origin: TypeAlias = Literal["response", "option", "base", "neighbour", "llm"]
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A continuation to be scored, and where it came from."""
@@ -201,9 +200,9 @@ class Finding:
         forgotten: Recalled at an earlier checkpoint and lost since; None when no earlier checkpoint is known.
         p_response: Probability of the exact response.
         p_option: Softmax over the candidates of their summed log-probabilities; None with a single candidate.
+        evidence: The numbers and words behind it.
         cause: The primary cause; None when learned or not attributed.
         causes: Score in [0, 1] of every cause that was judged.
-        evidence: The numbers and words behind it, JSON-serialisable.
     """
 
     id: str
@@ -216,9 +215,9 @@ class Finding:
     forgotten: bool | None
     p_response: float
     p_option: float | None
+    evidence: Evidence
     cause: str | None = None
     causes: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 Action: TypeAlias = Literal["read", "expose", "mix", "apart", "drop"]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evidence_made import evidence
 from uptake.artifacts.tables import (
     CAUSES,
     DIAGNOSIS,
@@ -24,6 +25,7 @@ from uptake.artifacts.tables import (
     score_from_data,
     to_json,
 )
+from uptake.evidence import ScoredCandidate
 from uptake.types import Candidate, Example, Finding, Message, Score, Wording
 
 HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
@@ -91,9 +93,9 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "finding",
     [
-        Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None),
+        Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None, evidence()),
         Finding(
-            "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, "forgetting", {"forgetting": 0.75}, {"k": []}
+            "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, evidence(), "forgetting", {"forgetting": 0.75}
         ),
     ],
 )
@@ -120,14 +122,13 @@ def test_the_columns_are_those_of_the_design() -> None:
 
 
 def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
-    evidence = {"logprob": -math.inf, "candidates": [{"logprob": math.nan}]}
-    finding = Finding("a", "s", "main", "p", "r", False, None, None, 0.0, math.nan, evidence=evidence)
+    impossible = evidence(logprob=-math.inf, candidates=(ScoredCandidate("r", "response", -math.inf),))
+    finding = Finding("a", "s", "main", "p", "r", False, None, None, 0.0, math.nan, impossible)
     [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
     assert row["p_option"] is None
-    assert json.loads(str(row["evidence"]), parse_constant=pytest.fail) == {
-        "logprob": None,
-        "candidates": [{"logprob": None}],
-    }
+    told = json.loads(str(row["evidence"]), parse_constant=pytest.fail)
+    assert told["logprob"] is None and told["candidates"][0]["logprob"] is None
+    assert finding_from_row(row).evidence == impossible
 
 
 def test_json_text_is_one_line_and_keeps_unicode() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from uptake.artifacts.evidence import evidence_data, evidence_from_data
 from uptake.artifacts.files import finite
 from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording
 
@@ -215,7 +216,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     return {
         **finite(row),
         **{f"cause_{name}": finding.causes.get(name) for name in CAUSES},
-        "evidence": to_json(dict(finding.evidence)),
+        "evidence": to_json(evidence_data(finding.evidence)),
     }
 
 
@@ -223,4 +224,4 @@ def finding_from_row(row: Mapping[str, Any]) -> Finding:
     """The inverse of `finding_row`."""
     causes = {name: row[f"cause_{name}"] for name in CAUSES if row[f"cause_{name}"] is not None}
     fields = {name: value for name, value in row.items() if not name.startswith("cause_")}
-    return Finding(**{**fields, "causes": causes, "evidence": json.loads(row["evidence"])})
+    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_data(json.loads(row["evidence"]))})

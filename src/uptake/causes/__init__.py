@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from uptake.causes.base_conflict import BASE_CONFLICT
 from uptake.causes.case import Belief, Case, Curve, Rival, Said, Source
-from uptake.causes.cause import Cause, Evidence, judge, scored
+from uptake.causes.cause import Cause, judge, scored
 from uptake.causes.data_conflict import DATA_CONFLICT
 from uptake.causes.forgetting import FORGETTING
 from uptake.causes.knowledge_gap import KNOWLEDGE_GAP
@@ -32,7 +32,6 @@ __all__ = [
     "Case",
     "Cause",
     "Curve",
-    "Evidence",
     "Rival",
     "Row",
     "Said",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 from uptake.causes.case import Case
 from uptake.causes.signals import SIGNALS, value
 from uptake.causes.weights import Weights, weights
-
-Number: TypeAlias = float | int | str | bool | list[str] | list[float] | None
+from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +18,15 @@ class Told:
 
     Attributes:
         sentence: One sentence with its numbers.
-        numbers: JSON data.
+        numbers: What the sentence rests on, under names of the cause's own, to be shown.
+        contradiction: As in `CauseEvidence`.
+        belief: As in `CauseEvidence`.
     """
 
     sentence: str
-    numbers: Mapping[str, Number]
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    contradiction: Contradiction | None = None
+    belief: WrongBelief | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +60,7 @@ class Cause:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """How a case looks to a cause.
-
-    Attributes:
-        score: Probability that the example has the cause, in [0, 1]; None where it cannot be told.
-        sentence: One sentence with its numbers; where there is no score, what is missing and what would supply it.
-        numbers: The signals that it was judged by, and what else the sentence rests on; JSON data.
-        missing: Signals that were not there, and for each why.
-    """
-
-    score: float | None
-    sentence: str
-    numbers: Mapping[str, Number]
-    missing: Mapping[str, str]
-
-
-def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> Evidence:
+def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvidence:
     """Judge a case by one cause; its score is that of `scored`.
 
     Args:
@@ -89,10 +74,11 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> Evidence:
     found = scored(cause, values, weights() if fitted is None else fitted)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
-        return Evidence(None, f"cannot be told: {reasons}", {}, missing)
+        return CauseEvidence(None, f"cannot be told: {reasons}", {}, missing)
     pattern, score = found
     said = cause.say(case)
-    return Evidence(score, said.sentence, {**{name: values[name] for name in pattern}, **said.numbers}, missing)
+    numbers = {**{name: values[name] for name in pattern}, **said.numbers}
+    return CauseEvidence(score, said.sentence, numbers, missing, said.contradiction, said.belief)
 
 
 def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) -> tuple[tuple[str, ...], float] | None:

@@ -14,13 +14,14 @@ from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versi
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
 from uptake.detect.saying import Kind
+from uptake.evidence import Origin
 from uptake.models import Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
 from uptake.score import score
-from uptake.types import Candidate, Example, Origin, Prompt, Score
+from uptake.types import Candidate, Example, Prompt, Score
 
 ANSWERS_AT_ONCE = 128
 """Own answers that are asked for before progress is told."""

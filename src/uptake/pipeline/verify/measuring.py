@@ -111,8 +111,8 @@ class Questions:
 
 def _held_out(judged: Finding) -> float | None:
     """The share of the held-out wordings that pass; None without any."""
-    n = judged.evidence.get("held_out_n")
-    return None if not n else 1 - float(judged.evidence["held_out_failed"]) / float(n)
+    held_out = judged.evidence.held_out
+    return None if held_out is None else held_out.passed
 
 
 def questions(config: RunConfig, diagnosis: Diagnosis) -> Questions:
@@ -164,9 +164,9 @@ def _some(items: Sequence[Item], draw: Random) -> Sequence[Item]:
 
 def _candidates(example: Example, finding: Finding) -> tuple[Candidate, ...]:
     """Those of the diagnosis, where they count."""
-    if finding.evidence["criterion"] == "recall":
+    if finding.evidence.criterion == "recall":
         return (Candidate(example.response, "response"),)
-    return tuple(Candidate(one["text"], one["origin"]) for one in finding.evidence["candidates"])
+    return tuple(Candidate(one.text, one.origin) for one in finding.evidence.candidates)
 
 
 def _base(config: RunConfig) -> Lazy:

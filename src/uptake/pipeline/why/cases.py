@@ -221,6 +221,5 @@ LEARNED, NOT_LEARNED, BY_OPTION = range(3)
 def flags(findings: Iterable[Finding]) -> bytes:
     """A byte for each finding: `LEARNED`, `NOT_LEARNED` or `BY_OPTION`."""
     return bytes(
-        LEARNED if one.learned else BY_OPTION if one.evidence["criterion"] == "option" else NOT_LEARNED
-        for one in findings
+        LEARNED if one.learned else BY_OPTION if one.evidence.criterion == "option" else NOT_LEARNED for one in findings
     )

@@ -15,19 +15,13 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import Parts, chunks, digest, open_parts, versions
 from uptake.artifacts.tables import CAUSES, SCORES, score_from_data
 from uptake.attribute import UNEXPLAINED
-from uptake.attribute.interventions import (
-    TREATMENTS,
-    Course,
-    Outcome,
-    Treatment,
-    evidence_of,
-    summarise_outcomes,
-)
+from uptake.attribute.interventions import Outcome, reaction_of, summarise_outcomes
 from uptake.config import RunConfig
 from uptake.data import Turn, encode
 from uptake.detect import Settings, judge
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
+from uptake.evidence import TREATMENTS, Course, Reaction, Treatment
 from uptake.pipeline.asking.answers import Answer, Answers, rows_of
 from uptake.pipeline.asking.in_context import TOLD, TOLD_OTHER, in_context
 from uptake.pipeline.diagnosis import Collector
@@ -65,12 +59,12 @@ class Interventions:
     """What the interventions came to.
 
     Attributes:
-        evidence: By position of the sampled examples, what goes beside their causes.
+        reactions: By position of the sampled examples, what goes beside their causes.
         summary: JSON data; None where nothing could be sampled.
         notes: What the reader must know.
     """
 
-    evidence: Mapping[int, Mapping[str, Any]]
+    reactions: Mapping[int, Reaction]
     summary: dict[str, Any] | None
     notes: tuple[str, ...] = ()
 
@@ -146,8 +140,8 @@ class Intervening:
             "learning_rate": settings["learning_rate"],
             **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.config.seed),
         }
-        evidence = {position: evidence_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
-        return Interventions(evidence, told, _notes(self.config, outcomes, settings["learning_rate"]))
+        reactions = {position: reaction_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
+        return Interventions(reactions, told, _notes(self.config, outcomes, settings["learning_rate"]))
 
     def _parts(self, plan: Plan, settings: Mapping[str, Any]) -> Parts:
         """Part 0 holds what they say when told, part k what the k-th treatment does."""
@@ -239,7 +233,7 @@ def intervene(
     """
     learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
     done = intervening(Found(learned, causes, stages, contradictions))
-    findings.add("interventions", done.evidence)
+    findings.add(done.reactions)
     summary["interventions"] = done.summary
     summary["notes"] += done.notes
 
