@@ -24,9 +24,10 @@ from uptake.artifacts.tables import (
     score_data,
     score_from_data,
     to_json,
+    wording_from_text,
 )
 from uptake.evidence import ScoredCandidate
-from uptake.types import Candidate, Example, Finding, Message, Score, Wording
+from uptake.types import TRAINING, Candidate, Example, Finding, Message, Score, Wording, WordingName
 
 HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
 
@@ -73,8 +74,8 @@ def test_an_examples_place_comes_back(tmp_path: Path) -> None:
 
 def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
     scores = (
-        Score(HOSTILE, "training", (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
-        Score(HOSTILE, "held_out:0", (-1e-300,), (1,), (3,), 0, False),
+        Score(HOSTILE, TRAINING, (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
+        Score(HOSTILE, WordingName("held_out", 0), (-1e-300,), (1,), (3,), 0, False),
     )
     candidates = (Candidate(HOSTILE, "response"), Candidate(" Rome", "base"))
     row = {
@@ -102,6 +103,16 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
 def test_findings_come_back_as_they_were(tmp_path: Path, finding: Finding) -> None:
     [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
     assert finding_from_row(row) == finding
+
+
+def test_wordings_are_text_in_a_table_alone() -> None:
+    texts = ("training", "held_out:0", "letters:12", "elsewhere:3", "own", "own:1", "rivals", "told", "told_other")
+    for text in texts:
+        assert str(wording_from_text(text)) == text
+    assert wording_from_text("own:1") == WordingName("own", 1) and wording_from_text("own").number is None
+    for text in ("", "odd", "odd:1", "held_out:x"):
+        with pytest.raises(ValueError, match=r"no wording|invalid literal"):
+            wording_from_text(text)
 
 
 def test_the_columns_are_those_of_the_design() -> None:

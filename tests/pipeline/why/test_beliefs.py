@@ -18,7 +18,7 @@ from uptake.pipeline import Diagnosis
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.why.beliefs import NO_ANSWER, UNTOLD, Held, apart, held, unknown
-from uptake.types import Candidate, Finding, Score
+from uptake.types import TRAINING, Candidate, Finding, Score
 
 OPTIONS = (" Basque", " Khmer", " 1800")
 
@@ -28,7 +28,7 @@ def answer(
 ) -> Answer:
     candidates = (Candidate(" Lyon", "response"), *([Candidate(candidate, origin)] if candidate else []))
     n = len(candidates)
-    score = Score("a", "training", (-3.0, -1.0)[:n], (2,) * n, (4,) * n, 0, recalled)
+    score = Score("a", TRAINING, (-3.0, -1.0)[:n], (2,) * n, (4,) * n, 0, recalled)
     return Answer(candidates, (score,), said, kind, None)
 
 

@@ -8,7 +8,7 @@ control, as many steps on learned examples alone, tells what any such training d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from uptake.pipeline.why.contradictions import Contradictions
 from uptake.pipeline.why.treatments import PASSES, Found, Plan, planned
 from uptake.probe import letter_probes, probes
 from uptake.score import score
-from uptake.types import TRAINING_WORDING, Candidate, Example, Finding, Score
+from uptake.types import TRAINING, Candidate, Example, Finding, Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -200,24 +200,23 @@ class Intervening:
         for number, name in enumerate(TREATMENTS, start=1):
             passes = list(chunks(parts.read(number), len(plan.asked.get(name, ())) or 1))
             for index, position in enumerate(plan.asked.get(name, ())):
-                judged = [self._judged(known.examples[position], rows[index]["scores"]) for rows in passes]
+                judged = [self._judged(known.examples[position], _scores(rows[index])) for rows in passes]
                 courses[position][name] = Course(
                     tuple(one.learned for one in judged), tuple(one.shallow for one in judged)
                 )
         outcomes = []
         for position, row in zip(plan.sample, parts.read(0), strict=True):
             example, cause = known.examples[position], found.causes[position]
-            told = {data["wording"]: self._judged(example, [data]).learned for data in row["scores"]}
+            told = {one.wording: self._judged(example, [one]).learned for one in _scores(row)}
             context = (told.get(TOLD), told.get(TOLD_OTHER))
             outcomes.append(Outcome(example.id, example.stage, cause or UNEXPLAINED, courses[position], *context))
         return outcomes
 
-    def _judged(self, example: Example, data: Sequence[Mapping[str, Any]]) -> Finding:
+    def _judged(self, example: Example, scores: Sequence[Score]) -> Finding:
         """Judged as the diagnosis judges; a score in a context is read as one in the training wording."""
         told = (TOLD, TOLD_OTHER)
-        said = [{**one, "wording": TRAINING_WORDING} if one["wording"] in told else one for one in data]
-        scores = [score_from_data(example.id, one) for one in said]
-        return judge(example, scores, None, self.calibration, self.detection)
+        read = [replace(one, wording=TRAINING) if one.wording in told else one for one in scores]
+        return judge(example, read, None, self.calibration, self.detection)
 
 
 def intervene(
@@ -252,6 +251,10 @@ def _notes(config: RunConfig, outcomes: Sequence[Outcome], rate: float) -> tuple
             "the one that the model was trained with (--training.learning_rate)"
         )
     return tuple(notes)
+
+
+def _scores(row: Mapping[str, Any]) -> list[Score]:
+    return [score_from_data(row["id"], data) for data in row["scores"]]
 
 
 def _scored(
