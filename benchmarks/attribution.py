@@ -29,7 +29,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from uptake.artifacts import read_json, versions, write_bytes, write_json
 from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
-from uptake.causes import CAUSES, Cause, Weights, scored
+from uptake.causes import CAUSES, Cause, Rows, scored
 from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
@@ -128,14 +128,14 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
     items = read_items(develop)
     for signal in ("", *dict.fromkeys(name for cause in CAUSES.values() for p in cause.patterns for name in p)):
         causes = {name: without(cause, signal) for name, cause in CAUSES.items()}
-        fitted = Weights(calibrate(items, causes=causes), {})
+        fitted = calibrate(items, causes=causes)
         yield (
             signal or "all signals",
             graded([World(read_key(out / "key.jsonl"), list(_answers(out, causes, fitted))) for out in worlds]),
         )
 
 
-def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterator[Answered]:
+def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[Answered]:
     for line in _lines(out / "evidence.jsonl"):
         row = json.loads(line)
         if row["learned"]:

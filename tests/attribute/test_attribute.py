@@ -133,7 +133,7 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
 
 def test_responses_longer_than_any_that_was_fitted_are_noted():
     telling = Telling("evidence")
-    known = weights().fitted_on["longest_response"]
+    known = weights().fitted_on.longest_response
     lengths = (known, known + 1, 500)
     each = [replace(finding(f"f-{n}"), evidence=evidence(n_tokens=n)) for n in lengths]
     list(telling.noting([attributed(one, PLANTED["forgetting"], "evidence") for one in each]))

@@ -49,7 +49,7 @@ def items() -> list[tuple[str, dict[str, float | None]]]:
 
 
 def scores(signals: dict[str, float | None]) -> dict[str, float | None]:
-    found = {name: scored(cause, signals, weights()) for name, cause in CAUSES.items()}
+    found = {name: scored(cause, signals, weights().rows) for name, cause in CAUSES.items()}
     return together({name: None if one is None else one[1] for name, one in found.items()})
 
 

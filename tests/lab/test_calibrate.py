@@ -110,7 +110,7 @@ def test_confirmed_items_are_read_and_the_command_writes_the_file(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"{sum(len(cause.patterns) for cause in CAUSES.values())} logistics on 59 items" in done.output
     fitted = read_weights(out)
-    assert fitted.fitted_on["worlds"] == [{"world": "synthetic", "controls": {"seed": 0}}]
+    assert fitted.fitted_on.worlds == [{"world": "synthetic", "controls": {"seed": 0}}]
     assert fitted.rows == calibrate(items)
 
 

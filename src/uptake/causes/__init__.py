@@ -15,7 +15,7 @@ from uptake.causes.forgetting import FORGETTING
 from uptake.causes.knowledge_gap import KNOWLEDGE_GAP
 from uptake.causes.signals import SIGNALS, Signal, value
 from uptake.causes.undertraining import UNDERTRAINING
-from uptake.causes.weights import Row, Weights, read_weights, weights
+from uptake.causes.weights import FittedOn, Row, Rows, Weights, read_weights, weights
 
 CAUSES: Mapping[str, Cause] = {
     "knowledge_gap": KNOWLEDGE_GAP,
@@ -32,8 +32,10 @@ __all__ = [
     "Case",
     "Cause",
     "Curve",
+    "FittedOn",
     "Rival",
     "Row",
+    "Rows",
     "Said",
     "Signal",
     "Source",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from uptake.causes.case import Case
 from uptake.causes.signals import SIGNALS, value
-from uptake.causes.weights import Weights, weights
+from uptake.causes.weights import Rows, Weights, weights
 from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
 
 
@@ -71,7 +71,7 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
     names = dict.fromkeys(name for pattern in cause.patterns for name in pattern)
     values = {name: value(name, case) for name in names}
     missing = {name: _why(name, case) for name, one in values.items() if one is None}
-    found = scored(cause, values, weights() if fitted is None else fitted)
+    found = scored(cause, values, (weights() if fitted is None else fitted).rows)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
         return CauseEvidence(None, f"cannot be told: {reasons}", {}, missing)
@@ -81,7 +81,7 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
     return CauseEvidence(score, said.sentence, numbers, missing, said.contradiction, said.belief)
 
 
-def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) -> tuple[tuple[str, ...], float] | None:
+def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tuple[tuple[str, ...], float] | None:
     """The first of the cause's patterns whose signals are all there, and the score by it.
 
     It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern. Each pattern has coefficients of its own,
@@ -90,14 +90,14 @@ def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) ->
     Args:
         cause: The cause.
         values: Its signals; None where one is not known.
-        fitted: The coefficients.
+        rows: The coefficients.
 
     Returns:
         None where no pattern is there.
     """
     for pattern in cause.patterns:
         known = {name: one for name in pattern if (one := values[name]) is not None}
-        row = fitted.rows.get((cause.name, pattern))
+        row = rows.get((cause.name, pattern))
         if len(known) == len(pattern) and row is not None:
             return pattern, logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
     return None

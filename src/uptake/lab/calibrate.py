@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from uptake.artifacts import read_json
 from uptake.artifacts.evidence import evidence_from_data
-from uptake.causes import CAUSES, Cause, Row, Weights, scored
+from uptake.causes import CAUSES, Cause, FittedOn, Row, Rows, Weights, scored
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.lab.key import read_key
@@ -137,9 +137,9 @@ def calibrate(
     return {(name, pattern): rows[name, pattern] for name, cause in causes.items() for pattern in cause.patterns}
 
 
-def _score(cause: Cause, item: Item, rows: Mapping[tuple[str, tuple[str, ...]], Row]) -> float:
+def _score(cause: Cause, item: Item, rows: Rows) -> float:
     """The score of an item; 0 where none can be told, as in an attribution."""
-    found = scored(cause, item.signals, Weights(rows, {}))
+    found = scored(cause, item.signals, rows)
     return 0.0 if found is None else found[1]
 
 
@@ -185,5 +185,5 @@ def calibrated(folders: Sequence[Path]) -> Weights:
         manifest = read_json(folder / "world.json")
         worlds.append({"world": manifest["world"], "controls": manifest["controls"]})
     counts = {name: sum(name in item.causes for item in items) for name in CAUSES}
-    of = {"items": len(items), "of_cause": counts, "longest_response": max(item.n_tokens for item in items)}
-    return Weights(calibrate(items), {"worlds": worlds, **of, "penalty": PENALTY})
+    longest = max(item.n_tokens for item in items)
+    return Weights(calibrate(items), FittedOn(worlds, len(items), counts, longest, PENALTY))

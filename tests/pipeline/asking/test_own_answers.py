@@ -14,7 +14,7 @@ from uptake.models.scoring.lazy import resolve
 from uptake.models.small.tiny import CHATML
 from uptake.pipeline.asking.own_answers import ANSWER_ROOM, MORE_ROOM, OwnAnswer, own_answers
 from uptake.score import score
-from uptake.types import Candidate, Example, Message, Probe
+from uptake.types import Candidate, Example, Message, Probe, WordingName
 
 
 class Scripted:
