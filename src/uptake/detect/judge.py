@@ -5,14 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uptake.detect.calibrate import Calibration
-from uptake.detect.criteria import (
-    CRITERIA,
-    Rule,
-    Settings,
-    criterion_for,
-    p_sample,
-    right_before_and_after,
-)
+from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
 from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import Reading, read, read_held_out
 from uptake.evidence import AmongOptions, BaseAndTuned, CriterionName, Evidence, HeldOut, OptionThreshold, PaperOdds
