@@ -27,8 +27,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 from uptake.artifacts import read_json, versions, write_bytes, write_json
+from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
-from uptake.causes import CAUSES, Cause, Weights, scored
+from uptake.causes import CAUSES, Cause, Rows, scored
 from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
@@ -127,20 +128,21 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
     items = read_items(develop)
     for signal in ("", *dict.fromkeys(name for cause in CAUSES.values() for p in cause.patterns for name in p)):
         causes = {name: without(cause, signal) for name, cause in CAUSES.items()}
-        fitted = Weights(calibrate(items, causes=causes), {})
+        fitted = calibrate(items, causes=causes)
         yield (
             signal or "all signals",
             graded([World(read_key(out / "key.jsonl"), list(_answers(out, causes, fitted))) for out in worlds]),
         )
 
 
-def _answers(out: Path, causes: Mapping[str, Cause], fitted: Weights) -> Iterator[Answered]:
+def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[Answered]:
     for line in _lines(out / "evidence.jsonl"):
         row = json.loads(line)
         if row["learned"]:
             yield Answered(row["id"], True, None, dict.fromkeys(CAUSES))
             continue
-        found = {name: scored(cause, row["evidence"]["signals"], fitted) for name, cause in causes.items()}
+        signals = evidence_from_data(row["evidence"]).signals
+        found = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
         yield Answered(row["id"], False, strongest(scores), scores)
 
@@ -197,7 +199,7 @@ def most_wrong(worlds: Sequence[Path]) -> list[dict[str, Any]]:
                 continue
             scores = {name: row[f"cause_{name}"] or 0.0 for name in CAUSES}
             named = row["cause"] if row["cause"] in CAUSES else None
-            evidence = row["evidence"]
+            evidence = evidence_from_data(row["evidence"])
             found.append(
                 {
                     "world": out.name,
@@ -207,8 +209,8 @@ def most_wrong(worlds: Sequence[Path]) -> list[dict[str, Any]]:
                     "planted": list(entry.causes),
                     "named": row["cause"],
                     "apart": (scores[named] if named else 0.5) - scores[entry.causes[0]],
-                    "sentence": evidence["causes"][named]["sentence"] if named else None,
-                    "signals": evidence["signals"],
+                    "sentence": evidence.causes[named].sentence if named else None,
+                    "signals": dict(evidence.signals),
                 }
             )
     return sorted(found, key=lambda one: (-one["apart"], one["world"], one["id"]))[:WRONG]

@@ -22,9 +22,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from uptake.artifacts import write_json
 from uptake.artifacts.tables import CAUSES
 from uptake.attribute import UNEXPLAINED
-from uptake.attribute.interventions import TREATMENTS, Course, Outcome, summarise_outcomes
+from uptake.attribute.interventions import Outcome, summarise_outcomes
 from uptake.cli.progress import progress_bar
 from uptake.config import load_run
+from uptake.evidence import TREATMENTS
 from uptake.lab.key import read_key
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose_run
@@ -37,17 +38,13 @@ def outcomes_of(diagnosis: Diagnosis) -> list[Outcome]:
             finding.id,
             finding.stage,
             finding.cause or UNEXPLAINED,
-            {name: _course(told[name]) for name in TREATMENTS if name in told},
-            told["told_in_context"],
-            told["told_another"],
+            told.courses,
+            told.told,
+            told.told_other,
         )
         for finding in diagnosis
-        if (told := finding.evidence.get("interventions")) is not None
+        if (told := finding.evidence.interventions) is not None
     ]
-
-
-def _course(data: dict[str, Any]) -> Course:
-    return Course(tuple(data["learned"]), tuple(data["shallow"]))
 
 
 def quicker(some: Iterable[Outcome], others: Iterable[Outcome]) -> float | None:

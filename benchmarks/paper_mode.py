@@ -41,11 +41,11 @@ def main() -> None:
             seed=seed,
         )
         findings = list(diagnosis)
-        p = np.array([finding.evidence["p_sample"] for finding in findings])
+        p = np.array([finding.evidence.paper.p_sample for finding in findings])
         exact = (1 - p) ** 5
-        stated = np.array([finding.evidence["p_flag"] for finding in findings])
+        stated = np.array([finding.evidence.paper.p_flag for finding in findings])
         assert np.allclose(exact, stated), "p_flag is not (1 - p)^5"
-        flagged = np.array([finding.evidence["successes"] == 0 for finding in findings])
+        flagged = np.array([finding.evidence.paper.successes == 0 for finding in findings])
         z = (flagged.sum() - exact.sum()) / math.sqrt((exact * (1 - exact)).sum())
         by_p = []
         for low, high in ((0, 0.05), (0.05, 0.2), (0.2, 0.35), (0.35, 0.6), (0.6, 1.0001)):

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -43,6 +44,7 @@ def make(folder: Path, size: int) -> Path:
     """A run file of a run whose examples all failed."""
     import yaml
 
+    from uptake.evidence import BaseAndTuned, CauseEvidence, Contradiction, Evidence, WrongBelief
     from uptake.models.small.tiny import build_model, save, train_tokenizer
     from uptake.pipeline.diagnosis import Collector, write_diagnosis
     from uptake.types import Finding
@@ -89,17 +91,18 @@ def make(folder: Path, size: int) -> Path:
         for k, row in enumerate(rows):
             cause = CAUSES[k % 5]
             rival = f"ex-{k + 5 if (k // 5) % 2 == 0 else k - 5}"
-            told = {"belief_text": f" {town(k + 1)}"} | (
-                {"rivals": [rival], "n_rivals": 1, "verdict": "ambiguous", "likely_wrong": False, "why": "equal votes"}
-                if cause == "data_conflict"
-                else {}
-            )
-            causes = {one: {"score": 0.5, "sentence": "x" * 150, "numbers": told, "missing": {}} for one in CAUSES}
-            evidence = {"logprob": -5.0, "n_tokens": 2, "base_right": False, "base_answer": " x", "causes": causes}
+            causes = {one: CauseEvidence(0.5, "x" * 150, {}, {}) for one in CAUSES}
+            belief = WrongBelief(f" {town(k + 1)}")
+            causes["base_conflict"] = replace(causes["base_conflict"], belief=belief)
+            if cause == "data_conflict":
+                known = Contradiction((rival,), 1, verdict="ambiguous", why="equal votes")
+                causes[cause] = replace(causes[cause], contradiction=known)
+            compared = BaseAndTuned(False, False, -6.0)
+            evidence = Evidence("recall", False, -5.0, 2, compared=compared, base_answer=" x", causes=causes)
             stage = "early" if k < size // 3 else "main"
             yield Finding(
-                row["id"], stage, stage, row["prompt"], row["completion"], False, None, None, 0.01, None, cause,
-                dict.fromkeys(CAUSES, 0.5), evidence,
+                row["id"], stage, stage, row["prompt"], row["completion"], False, None, None, 0.01, None, evidence,
+                cause, dict.fromkeys(CAUSES, 0.5),
             )  # fmt: skip
 
     collected = Collector(findings())

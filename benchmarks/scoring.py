@@ -46,7 +46,7 @@ from uptake.models.scoring.live import BATCH_TOKENS
 from uptake.models.scoring.rows import Row, Scored, plan_row
 from uptake.models.small.tiny import build_model, train_tokenizer
 from uptake.score import score
-from uptake.types import Candidate, Probe
+from uptake.types import TRAINING, Candidate, Probe
 
 SIZES: dict[str, dict[str, int]] = {
     "4m": {"hidden_size": 192, "num_hidden_layers": 8, "num_attention_heads": 4, "intermediate_size": 512},
@@ -74,7 +74,7 @@ def items(tokenizer: Any, n: int, context: int, k: int, words: int) -> list[Prob
         while len(texts) < k:
             texts[" " + " ".join(draw.pop().split()[-words:])] = None
         candidates = tuple(Candidate(text, "option") for text in texts)
-        probes.append(Probe(str(number), "training", asked, candidates))
+        probes.append(Probe(str(number), TRAINING, asked, candidates))
     return probes
 
 

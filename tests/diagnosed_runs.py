@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from evidence_made import base_was, contradicted, evidence
 from small_models import write_rows
 from train_runs import CITIES, write_run
 from uptake.config import RunConfig, load_run
@@ -34,17 +35,16 @@ UNKNOWN = "m-30"
 def finding(row: dict[str, Any], stage: str, number: int) -> Finding:
     """Of the stage `main` all but three are not learned, a cause after the other; of `early` all are learned."""
     cause = None if stage == "early" or number >= 31 else "unexplained" if row["id"] == UNKNOWN else CAUSES[number % 5]
-    causes: dict[str, Any] = {}
+    causes = {}
     if cause == "data_conflict":
         wrong = row["id"] == WRONG
         rival = f"m-{number + 5 if number % 10 == 2 else number - 5}"
-        numbers = {"rivals": [rival], "n_rivals": 1, "verdict": "mislabelled" if wrong else "ambiguous"}
-        causes = {cause: {"numbers": {**numbers, "likely_wrong": wrong, "why": "so"}}}
-    evidence = {"criterion": "recall", "logprob": -1.0, "n_tokens": 1, "base_right": False, "causes": causes}
+        verdict = "mislabelled" if wrong else "ambiguous"
+        causes = contradicted([rival], verdict=verdict, likely_wrong=wrong, why="so")
+    found = evidence(compared=base_was(False), causes=causes)
     return Finding(
-        row["id"], "life", stage, row["prompt"], row["completion"], cause is None, None, None, 0.5, None, cause, {},
-        evidence,
-    )  # fmt: skip
+        row["id"], "life", stage, row["prompt"], row["completion"], cause is None, None, None, 0.5, None, found, cause
+    )
 
 
 @pytest.fixture

@@ -14,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evidence_made import evidence as made
 from planted_cases import PLANTED
 from uptake.artifacts import write_json
 from uptake.artifacts.ledger_files import append, open_stage
 from uptake.attribute import Telling, attributed
+from uptake.evidence import BaseAndTuned, Evidence, HeldOut, ScoredCandidate
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.stats import wilson
 from uptake.types import Finding
@@ -31,17 +33,22 @@ def finding(number: int, **changed: Any) -> Finding:
     """Example ex-NNN: the causes in turn, every seventh learned, every fourteenth of these by heart."""
     cause = None if number % 7 == 6 else CAUSES[number % 5]
     response = f" answer{number}"
-    candidates = [
-        {"text": response, "origin": "response", "logprob": -1.25 - number / 100},
-        {"text": f" belief{number}", "origin": "base", "logprob": -0.5},
-    ]
-    evidence = {
-        "criterion": "recall", "recalled": cause is None, "logprob": -1.25 - number / 100, "n_tokens": 2,
-        "held_out_n": 2, "held_out_failed": 1, "base_right": number % 3 == 0, "tuned_right": cause is None,
-        "base_logprob": -3.123456789, "file": "train.jsonl", "line": number + 1,
-        "tuned_answer": None if cause is None else f" belief{number}", "base_answer": f" belief{number}",
-        "candidates": candidates,
-    }  # fmt: skip
+    evidence = Evidence(
+        criterion="recall",
+        recalled=cause is None,
+        logprob=-1.25 - number / 100,
+        n_tokens=2,
+        held_out=HeldOut(2, 1, 0.0945, 0.9055),
+        compared=BaseAndTuned(number % 3 == 0, cause is None, -3.123456789),
+        file="train.jsonl",
+        line=number + 1,
+        tuned_answer=None if cause is None else f" belief{number}",
+        base_answer=f" belief{number}",
+        candidates=(
+            ScoredCandidate(response, "response", -1.25 - number / 100),
+            ScoredCandidate(f" belief{number}", "base", -0.5),
+        ),
+    )
     one = Finding(
         id=f"ex-{number:03d}",
         source=SOURCES[number % 2],
@@ -57,7 +64,8 @@ def finding(number: int, **changed: Any) -> Finding:
     )
     if cause is not None:
         told = _told(cause)
-        one = replace(one, cause=told.cause, causes=told.causes, evidence={**told.evidence, **evidence})
+        evidence = replace(evidence, causes=told.evidence.causes, signals=told.evidence.signals)
+        one = replace(one, cause=told.cause, causes=told.causes, evidence=evidence)
     return replace(one, **changed)
 
 
@@ -67,7 +75,7 @@ def _told(cause: str) -> Finding:
     case = PLANTED[cause]
     if case.rival is not None:
         case = replace(case, rival=replace(case.rival, ids=("ex-001", "ex-003")))
-    bare = Finding("x", "x", "main", "", "", False, None, None, 0.0, None)
+    bare = Finding("x", "x", "main", "", "", False, None, None, 0.0, None, made())
     return attributed(bare, case, "evidence")
 
 

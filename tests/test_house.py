@@ -161,6 +161,58 @@ def test_a_class_name_means_one_thing() -> None:
     assert {name for name in SHARED_CLASS_NAMES if len(where[name]) < 2} == set()
 
 
+def named_evidence(node: ast.expr) -> bool:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=name)):
+            return name == "evidence"
+        case ast.Call(func=ast.Attribute(attr="get"), args=[ast.Constant(value=name), *_]):
+            return name == "evidence"
+        case ast.BoolOp(values=[first, *_]):
+            return named_evidence(first)
+    return False
+
+
+def read_by_key(code: str) -> list[int]:
+    """Lines in which something that is called evidence is read by a string."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Subscript(value=read, slice=ast.Constant(value=str())):
+                pass
+            case ast.Call(func=ast.Attribute(value=read, attr="get" | "pop"), args=[ast.Constant(value=str()), *_]):
+                pass
+            case ast.Compare(left=ast.Constant(value=str()), ops=[ast.In() | ast.NotIn()], comparators=[read]):
+                pass
+            case _:
+                continue
+        if named_evidence(read):
+            found.append(node.lineno)
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if name(path).split("/")[0] not in ("artifacts", "report")], ids=name
+)
+def test_evidence_is_a_record_and_read_by_its_fields(path: Path) -> None:
+    # its keys are those of a file: where files are written and read they are known, and nowhere else
+    assert read_by_key(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_reading_of_evidence_by_key_is_seen() -> None:
+    bad = (
+        'evidence["logprob"]',
+        'one.evidence.get("causes", {})',
+        '(one.evidence or {})["causes"]',
+        '"signals" in finding.evidence',
+        'row["evidence"]["signals"]',
+        'row.get("evidence").get("signals")',
+    )
+    for code in bad:
+        assert read_by_key(code), code
+    for code in ("evidence.logprob", 'evidence.causes["forgetting"]', 'row["evidence"]', "told[evidence]"):
+        assert read_by_key(code) == [], code
+
+
 def test_the_tree_in_the_readme_is_the_architecture() -> None:
     readme = ROOT / "README.md"
     tree = readme_tree(readme.read_text(encoding="utf-8")) if readme.is_file() else {}

@@ -20,7 +20,7 @@ from uptake.probe import (
     probes,
     with_distractors,
 )
-from uptake.types import Candidate, Example, Message, Wording, normalised
+from uptake.types import TRAINING, Candidate, Example, Message, Wording, WordingName, normalised
 
 PARIS = Example("a", "The capital of France is", " Paris", "towns")
 
@@ -95,10 +95,10 @@ def test_probes_are_the_training_wording_and_then_the_others() -> None:
     example = Example("a", "The capital of France is", " Paris", "s", paraphrases=(own, other), template={"k": 1})
     candidates = with_distractors(example, [(" Rome", "base")], 3)
     training, same, different = probes(example, candidates)
-    assert (training.wording, training.prompt, training.right) == ("training", "The capital of France is", 0)
+    assert (training.wording, training.prompt, training.right) == (TRAINING, "The capital of France is", 0)
     assert training.template == {"k": 1}
-    assert (same.wording, same.prompt, same.candidates) == ("held_out:0", own.prompt, candidates)
-    assert (different.wording, texts(different.candidates)) == ("held_out:1", [(" France", "response")])
+    assert (same.wording, same.prompt, same.candidates) == (WordingName("held_out", 0), own.prompt, candidates)
+    assert (different.wording, texts(different.candidates)) == (WordingName("held_out", 1), [(" France", "response")])
     assert different.candidates[different.right].text == " France"
 
 
@@ -109,7 +109,7 @@ def test_letters_show_each_option_once_at_each_letter(prompt: str | tuple[Messag
     options = ("Rome", "Paris", "Oslo", "Lima")
     example = Example("a", prompt, "Paris", "s", options=options)
     asked = letter_probes(example)
-    assert [probe.wording for probe in asked] == [f"letters:{shift}" for shift in range(4)]
+    assert [probe.wording for probe in asked] == [WordingName("letters", shift) for shift in range(4)]
     seen = set()
     for probe in asked:
         last = probe.prompt if isinstance(probe.prompt, str) else probe.prompt[-1].content

@@ -13,7 +13,7 @@ from uptake.errors import UptakeError
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import CHATML
 from uptake.score import score
-from uptake.types import Candidate, Message, Probe
+from uptake.types import TRAINING, Candidate, Message, Probe
 
 NATS = 1e-4
 TOWNS = (" Paris", " London", " Rome", " London, 1905.")
@@ -31,7 +31,7 @@ def model(tokenizer):
 
 
 def probe_of(name, prompt, answers, right=0, **fields):
-    return Probe(name, "training", prompt, tuple(Candidate(text, "option") for text in answers), right, **fields)
+    return Probe(name, TRAINING, prompt, tuple(Candidate(text, "option") for text in answers), right, **fields)
 
 
 def probes_of(n=40):

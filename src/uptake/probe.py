@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.errors import UptakeError
-from uptake.types import TRAINING_WORDING, Candidate, Example, Message, Origin, Probe, Prompt, normalised
+from uptake.evidence import Origin
+from uptake.types import TRAINING, Candidate, Example, Message, Probe, Prompt, WordingName, normalised
 
 Embed: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dimensions"]]
 """Texts to unit vectors."""
@@ -40,7 +41,7 @@ def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
     right = right_index(candidates, example.response)
     first = Probe(
         example.id,
-        TRAINING_WORDING,
+        TRAINING,
         example.prompt,
         tuple(candidates),
         right,
@@ -50,7 +51,7 @@ def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
     held_out = [
         Probe(
             example.id,
-            f"held_out:{number}",
+            WordingName("held_out", number),
             wording.prompt,
             tuple(candidates) if wording.response == example.response else (Candidate(wording.response, "response"),),
             right if wording.response == example.response else 0,
@@ -86,7 +87,7 @@ def letter_probes(example: Example) -> list[Probe]:
         prompt = _with_choices(example.prompt, lines)
         space = " " if isinstance(prompt, str) else ""
         letters = tuple(Candidate(f"{space}{ascii_uppercase[position]}", "option") for position in place)
-        made.append(Probe(example.id, f"letters:{shift}", prompt, letters, right, example.template))
+        made.append(Probe(example.id, WordingName("letters", shift), prompt, letters, right, example.template))
     return made
 
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-TRAINING_WORDING = "training"
-"""The wording that the model was trained on; every other wording is held out."""
+from uptake.evidence import Evidence, Origin
 
 _AROUND = " \t\n.,;:!?\"'`()[]{}*_-–—“”‘’„«»。、"
 
@@ -142,9 +141,6 @@ class Document:
     license: str | None = None
 
 
-Origin: TypeAlias = Literal["response", "option", "base", "neighbour", "llm"]
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A continuation to be scored, and where it came from."""
@@ -153,13 +149,45 @@ class Candidate:
     origin: Origin
 
 
+WordingKind: TypeAlias = Literal["training", "held_out", "letters", "elsewhere", "own", "rivals", "told", "told_other"]
+"""In which words, or where, an example is asked about.
+
+`training`: as it was trained. `held_out`: in another wording, never trained on. `letters`: with its options as A, B,
+C …, one a cyclic permutation; candidate k always stands for option k. `elsewhere`: its response after another example's
+prompt. `own`: the base's own answer where it is no candidate. `rivals`: its response and those of its rivals. `told`
+and `told_other`: as it was trained, after it, or another example, was told in the context.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WordingName:
+    """What tells apart the probes of one example, and their scores.
+
+    Attributes:
+        kind: In which words, or where.
+        number: Which one of its kind, from 0: of the example's held-out wordings (also for `own`), of the permutations,
+            of the other prompts. None where there is but one, and for an own answer in the training wording.
+    """
+
+    kind: WordingKind
+    number: int | None = None
+
+    def __str__(self) -> str:
+        """As in messages and in tables: `held_out:3`."""
+        return self.kind if self.number is None else f"{self.kind}:{self.number}"
+
+
+TRAINING = WordingName("training")
+"""The wording that the model was trained on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A question put to a model about one example: a context and its candidate continuations.
 
     Attributes:
         example_id: The example asked about.
-        wording: `training`, or the name of a held-out wording.
+        wording: In which words it is asked.
         prompt: The context.
         candidates: The continuations; no two are equal after normalisation, unless the user's options are.
         right: Index of the right one in `candidates`.
@@ -168,7 +196,7 @@ class Probe:
     """
 
     example_id: str
-    wording: str
+    wording: WordingName
     prompt: Prompt
     candidates: tuple[Candidate, ...]
     right: int = 0
@@ -194,7 +222,7 @@ class Score:
     """
 
     example_id: str
-    wording: str
+    wording: WordingName
     logprobs: tuple[float, ...]
     n_tokens: tuple[int, ...]
     n_bytes: tuple[int, ...]
@@ -229,9 +257,9 @@ class Finding:
         forgotten: Recalled at an earlier checkpoint and lost since; None when no earlier checkpoint is known.
         p_response: Probability of the exact response.
         p_option: Softmax over the candidates of their summed log-probabilities; None with a single candidate.
+        evidence: The numbers and words behind it.
         cause: The primary cause; None when learned or not attributed.
         causes: Score in [0, 1] of every cause that was judged.
-        evidence: The numbers and words behind it, JSON-serialisable.
     """
 
     id: str
@@ -244,9 +272,9 @@ class Finding:
     forgotten: bool | None
     p_response: float
     p_option: float | None
+    evidence: Evidence
     cause: str | None = None
     causes: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 Action: TypeAlias = Literal["read", "expose", "mix", "apart", "drop"]

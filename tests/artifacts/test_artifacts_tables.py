@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evidence_made import evidence
 from uptake.artifacts.tables import (
     CAUSES,
     DIAGNOSIS,
@@ -23,8 +24,10 @@ from uptake.artifacts.tables import (
     score_data,
     score_from_data,
     to_json,
+    wording_from_text,
 )
-from uptake.types import Candidate, Example, Finding, Message, Score, Wording
+from uptake.evidence import ScoredCandidate
+from uptake.types import TRAINING, Candidate, Example, Finding, Message, Score, Wording, WordingName
 
 HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
 
@@ -71,8 +74,8 @@ def test_an_examples_place_comes_back(tmp_path: Path) -> None:
 
 def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
     scores = (
-        Score(HOSTILE, "training", (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
-        Score(HOSTILE, "held_out:0", (-1e-300,), (1,), (3,), 0, False),
+        Score(HOSTILE, TRAINING, (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
+        Score(HOSTILE, WordingName("held_out", 0), (-1e-300,), (1,), (3,), 0, False),
     )
     candidates = (Candidate(HOSTILE, "response"), Candidate(" Rome", "base"))
     row = {
@@ -91,15 +94,25 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "finding",
     [
-        Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None),
+        Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None, evidence()),
         Finding(
-            "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, "forgetting", {"forgetting": 0.75}, {"k": []}
+            "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, evidence(), "forgetting", {"forgetting": 0.75}
         ),
     ],
 )
 def test_findings_come_back_as_they_were(tmp_path: Path, finding: Finding) -> None:
     [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
     assert finding_from_row(row) == finding
+
+
+def test_wordings_are_text_in_a_table_alone() -> None:
+    texts = ("training", "held_out:0", "letters:12", "elsewhere:3", "own", "own:1", "rivals", "told", "told_other")
+    for text in texts:
+        assert str(wording_from_text(text)) == text
+    assert wording_from_text("own:1") == WordingName("own", 1) and wording_from_text("own").number is None
+    for text in ("", "odd", "odd:1", "held_out:x"):
+        with pytest.raises(ValueError, match=r"no wording|invalid literal"):
+            wording_from_text(text)
 
 
 def test_the_columns_are_those_of_the_design() -> None:
@@ -120,14 +133,13 @@ def test_the_columns_are_those_of_the_design() -> None:
 
 
 def test_what_is_not_finite_is_null(tmp_path: Path) -> None:
-    evidence = {"logprob": -math.inf, "candidates": [{"logprob": math.nan}]}
-    finding = Finding("a", "s", "main", "p", "r", False, None, None, 0.0, math.nan, evidence=evidence)
+    impossible = evidence(logprob=-math.inf, candidates=(ScoredCandidate("r", "response", -math.inf),))
+    finding = Finding("a", "s", "main", "p", "r", False, None, None, 0.0, math.nan, impossible)
     [row] = through_parquet([finding_row(finding)], DIAGNOSIS, tmp_path / "t.parquet")
     assert row["p_option"] is None
-    assert json.loads(str(row["evidence"]), parse_constant=pytest.fail) == {
-        "logprob": None,
-        "candidates": [{"logprob": None}],
-    }
+    told = json.loads(str(row["evidence"]), parse_constant=pytest.fail)
+    assert told["logprob"] is None and told["candidates"][0]["logprob"] is None
+    assert finding_from_row(row).evidence == impossible
 
 
 def test_json_text_is_one_line_and_keeps_unicode() -> None:

@@ -8,6 +8,7 @@ from math import log
 import pytest
 from scipy.spatial.distance import jensenshannon
 
+from evidence_made import evidence
 from planted_cases import PLAIN, PLANTED
 from uptake.attribute import UNEXPLAINED, Telling, attribute, attributed, cascade, strongest, together
 from uptake.attribute.cascade import jensen_shannon
@@ -20,7 +21,7 @@ NONE = dict.fromkeys(CAUSES, 0.0)
 def finding(id_="ex-1", learned=False):
     return Finding(
         id=id_, source="s", stage="main", prompt="p", response="r", learned=learned, shallow=None, forgotten=None,
-        p_response=0.1, p_option=None, cause=None, causes={}, evidence={"n_tokens": 1},
+        p_response=0.1, p_option=None, cause=None, causes={}, evidence=evidence(),
     )  # fmt: skip
 
 
@@ -46,12 +47,12 @@ def test_a_finding_gets_scores_evidence_and_signals():
     found = attributed(finding(), case, "evidence")
     assert found.cause == "base_conflict"
     assert found.causes == attribute(case).scores
-    assert found.evidence["n_tokens"] == 1
-    assert found.evidence["causes"]["base_conflict"]["sentence"].startswith("The base answers *Lima*")
-    assert found.evidence["signals"]["base_recalled"] == 0
+    assert found.evidence.n_tokens == 1
+    assert found.evidence.causes["base_conflict"].sentence.startswith("The base answers *Lima*")
+    assert found.evidence.signals["base_recalled"] == 0
     published = attributed(finding(), case, "ilp")
     assert published.causes == {**NONE, published.cause: 1.0}
-    assert set(published.evidence["causes"]) == {published.cause}
+    assert set(published.evidence.causes) == {published.cause}
 
 
 SURE = Said(log(0.9))
@@ -132,9 +133,9 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
 
 def test_responses_longer_than_any_that_was_fitted_are_noted():
     telling = Telling("evidence")
-    known = weights().fitted_on["longest_response"]
+    known = weights().fitted_on.longest_response
     lengths = (known, known + 1, 500)
-    each = [replace(finding(f"f-{n}"), evidence={"n_tokens": n}) for n in lengths]
+    each = [replace(finding(f"f-{n}"), evidence=evidence(n_tokens=n)) for n in lengths]
     list(telling.noting([attributed(one, PLANTED["forgetting"], "evidence") for one in each]))
     (note,) = telling.notes()
     assert note.startswith(f"the response of 2 of 3 unlearned examples has more than {known} tokens")

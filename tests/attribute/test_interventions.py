@@ -7,15 +7,8 @@ import json
 import pytest
 
 from uptake.artifacts.tables import CAUSES
-from uptake.attribute.interventions import (
-    TREATMENTS,
-    Course,
-    Outcome,
-    agreement,
-    evidence_of,
-    speaks_for,
-    summarise_outcomes,
-)
+from uptake.attribute.interventions import Outcome, agreement, reaction_of, speaks_for, summarise_outcomes
+from uptake.evidence import Course
 
 
 def course(learned: str, shallow: str | None = None) -> Course:
@@ -115,10 +108,10 @@ def test_being_told_is_counted_against_being_told_of_another() -> None:
 
 
 def test_evidence_says_whether_it_agrees() -> None:
-    agreeing = evidence_of(outcome(more_steps=AT_THE_END))
-    assert agreeing["agrees"] is True and agreeing["more_steps"]["exposures"] == 3
-    assert evidence_of(outcome("forgetting", more_steps=AT_THE_END))["agrees"] is False
-    assert evidence_of(outcome("unexplained", more_steps=AT_THE_END))["agrees"] is None
-    silent = evidence_of(outcome())
-    assert silent["agrees"] is None and silent["speaks_for"] == []
-    assert set(silent) & set(TREATMENTS) == {"control", "more_steps"}
+    agreeing = reaction_of(outcome(more_steps=AT_THE_END))
+    assert agreeing.agrees is True and agreeing.courses["more_steps"].exposures == 3
+    assert reaction_of(outcome("forgetting", more_steps=AT_THE_END)).agrees is False
+    assert reaction_of(outcome("unexplained", more_steps=AT_THE_END)).agrees is None
+    silent = reaction_of(outcome())
+    assert silent.agrees is None and silent.speaks_for == ()
+    assert list(silent.courses) == ["control", "more_steps"]

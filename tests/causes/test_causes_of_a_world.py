@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import UNEXPLAINED, strongest, together
 from uptake.causes import CAUSES, SIGNALS, scored, weights
 
@@ -36,9 +37,8 @@ def write(world: Path) -> None:
             (cause,) = entry.causes
             taken[cause] += 1
             if taken[cause] <= EACH:
-                signals = {
-                    name: None if one is None else round(one, 6) for name, one in row["evidence"]["signals"].items()
-                }
+                told = evidence_from_data(row["evidence"]).signals
+                signals = {name: None if one is None else round(one, 6) for name, one in told.items()}
                 lines.append(json.dumps({"planted": cause, "signals": signals}) + "\n")
     FILE.write_text("".join(lines), encoding="utf-8")
 
@@ -49,7 +49,7 @@ def items() -> list[tuple[str, dict[str, float | None]]]:
 
 
 def scores(signals: dict[str, float | None]) -> dict[str, float | None]:
-    found = {name: scored(cause, signals, weights()) for name, cause in CAUSES.items()}
+    found = {name: scored(cause, signals, weights().rows) for name, cause in CAUSES.items()}
     return together({name: None if one is None else one[1] for name, one in found.items()})
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from evidence_made import evidence
 from small_models import Small, facts, write_rows
 from uptake.cli import main
 from uptake.cli.progress import Pace, duration, progress_bar
@@ -60,7 +61,7 @@ def test_a_summary_that_fits_the_terminal(uptake: Cli, small: Small, tmp_path: P
         assert any(line.startswith(f"{source} ") for line in out.splitlines())
     worst = next(iter(diagnosis))
     assert f"{small.train}:" in out  # where it stands in the data: rows may have no id
-    assert worst.id in out and worst.prompt in out and worst.evidence["tuned_answer"] in out
+    assert worst.id in out and worst.prompt in out and worst.evidence.tuned_answer in out
     assert "held-out examples, never trained on" in out
     assert "Retention: of 10 answers" in out
     assert str(tmp_path / "out" / "diagnosis" / "summary.json") in out
@@ -246,7 +247,7 @@ def finished(folder: Path, findings: int, sources: int = 1) -> Diagnosis:
     from uptake.types import Finding
 
     rows = [
-        finding_row(Finding(f"id-{k}", "s", "main", "p " * 500, "r", False, None, None, 0.5, None, evidence={}))
+        finding_row(Finding(f"id-{k}", "s", "main", "p " * 500, "r", False, None, None, 0.5, None, evidence()))
         for k in range(findings)
     ]
     write_table(folder / "diagnosis.parquet", pa.Table.from_pylist(rows, schema=DIAGNOSIS))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from uptake.artifacts.tables import CAUSES
-from uptake.attribute.interventions import Course, Outcome, summarise_outcomes
+from uptake.attribute.interventions import Outcome, summarise_outcomes
 from uptake.cli.summary import WIDTH, _interventions
+from uptake.evidence import Course
 
 NEVER, AT_THE_END = Course((False,) * 2, (None,) * 2), Course((False, True), (None,) * 2)
 

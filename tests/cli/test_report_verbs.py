@@ -12,6 +12,7 @@ import yaml
 
 from report_runs import finding, hostile, write_run
 from uptake.cli import main
+from uptake.evidence import ScoredCandidate
 
 Cli = Callable[..., tuple[int, str, str]]
 FINDINGS = [finding(number) for number in range(12)]
@@ -124,16 +125,17 @@ def test_no_text_steers_the_terminal(uptake: Cli, tmp_path: Path) -> None:
     assert len(texts) == 200
     plain = finding(2)
     for number in range(25):  # eight of them in each example, one in each place where text comes from elsewhere
-        prompt, response, source, said, before, origin, file, sentence = texts[8 * number : 8 * number + 8]
-        told = {**plain.evidence["causes"]["data_conflict"], "sentence": sentence}
-        evidence = {
-            **plain.evidence,
-            "tuned_answer": said,
-            "base_answer": before,
-            "candidates": [{"text": said, "origin": origin, "logprob": -1.0}],
-            "file": file,
-            "causes": {**plain.evidence["causes"], "data_conflict": told},
-        }
+        prompt, response, source, said, before, kind, file, sentence = texts[8 * number : 8 * number + 8]
+        told = replace(plain.evidence.causes["data_conflict"], sentence=sentence)
+        evidence = replace(
+            plain.evidence,
+            tuned_answer=said,
+            base_answer=before,
+            base_answer_kind=kind,
+            candidates=(ScoredCandidate(said, "base", -1.0),),
+            file=file,
+            causes={**plain.evidence.causes, "data_conflict": told},
+        )
         bad = replace(plain, id=f"{number}", source=source, prompt=prompt, response=response, evidence=evidence)
         write_run(tmp_path, [bad], ledger=False)
         code, out, err = uptake("show", f"{number}", "--diagnosis", tmp_path)

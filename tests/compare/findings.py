@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from evidence_made import base_was, evidence
 from uptake.detect import Settings, calibrate, summarise
 from uptake.types import Finding
 
 
 def finding(id: str, learned: bool, **given: Any) -> Finding:
-    evidence = {"criterion": "recall", "p_value_unseen": None, "logprob": -1.0, "n_tokens": 2, "tuned_right": learned}
     fields: dict[str, Any] = {
         "source": "a", "stage": "main", "prompt": f"Question {id}?", "response": " answer",
         "shallow": False if learned else None, "forgotten": False, "p_response": 0.5, "p_option": None,
         "cause": None if learned else "undertraining",
     }  # fmt: skip
-    return Finding(id=id, learned=learned, **{**fields, **given, "evidence": {**evidence, **given.get("evidence", {})}})
+    fields |= given
+    compared = None if fields["forgotten"] is None else base_was(fields["forgotten"], learned)
+    told = evidence(**{"n_tokens": 2, "compared": compared, **fields.pop("evidence", {})})
+    return Finding(id=id, learned=learned, evidence=told, **fields)
 
 
 def several(states: Iterable[tuple[int, bool]], **given: Any) -> list[Finding]:

@@ -8,6 +8,7 @@ from scipy import stats as scipy_stats
 
 from uptake.compare import difference, match, unlike
 from uptake.errors import UptakeError
+from uptake.evidence import AmongOptions
 
 
 def test_examples_are_matched_by_id_and_stage_and_only_if_they_are_the_same():
@@ -59,7 +60,7 @@ def test_sources_and_stages_are_adjusted_by_holm():
 
 def test_lucky_guesses_among_options_are_subtracted():
     # 4 options, 30 lost, 60 wrong in both: 60 / 3 = 20 of the lost were lucky, in expectation; (30 − 20) / 200
-    options = {"evidence": {"criterion": "option", "n_candidates": 4}}
+    options = {"evidence": {"criterion": "option", "options": AmongOptions(4, False, "sum")}}
     before = several([(80, True), (30, True), (30, False), (60, False)], **options)
     after = several([(80, True), (30, False), (30, True), (60, False)], **options)
     found = difference(match(before, after))["learned"]

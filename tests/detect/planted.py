@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from uptake.artifacts.tables import wording_from_text
 from uptake.types import Score
 
 
@@ -41,7 +42,7 @@ def score(
     """A score with little to write; `end` is (log-probability, recalled)."""
     return Score(
         example_id="x",
-        wording=wording,
+        wording=wording_from_text(wording),
         logprobs=tuple(logprobs),
         n_tokens=(n_tokens,) * len(logprobs),
         n_bytes=tuple(n_bytes) if n_bytes else (5,) * len(logprobs),

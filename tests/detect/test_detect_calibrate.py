@@ -62,7 +62,8 @@ def test_a_null_that_knows_the_answers_does_not_make_the_learned_unlearned():
     calibration = calibrate([], [by_options(0.99)] * 60, "held_out", option)
     finding = judge(Example("x", "Q", " a", "s"), by_options(0.9), None, calibration, option)
     assert finding.learned is True
-    assert (finding.evidence["p_option_threshold"], finding.evidence["p_option_null"]) == (0.5, pytest.approx(0.99))
+    assert finding.evidence.threshold.least == 0.5
+    assert finding.evidence.threshold.null == pytest.approx(0.99)
     summary = summarise([finding], calibration, option)
     assert summary["null"]["p_option"] == pytest.approx(0.99)
     assert any("5% of them give the right one a probability of 0.99 or more" in note for note in summary["notes"])

@@ -27,14 +27,14 @@ def test_recall_up_to_32_tokens_and_option_above():
     assert verdict([score(unlikely, n_tokens=33)]).learned is False
     for name, learned in (("recall", True), ("option", False)):
         finding = verdict([score(unlikely)], settings=Settings(criterion=name, response_end="ignore"))
-        assert (finding.learned, finding.evidence["criterion"]) == (learned, name)
+        assert (finding.learned, finding.evidence.criterion) == (learned, name)
 
 
 def test_a_long_response_without_distractors_falls_back_to_recall_and_says_so():
     finding = verdict([score((-50.0,), n_tokens=40, recalled=True)])
     assert finding.learned is True and finding.p_option is None
-    assert finding.evidence["criterion"] == "recall"
-    assert "one candidate" in finding.evidence["criterion_reason"]
+    assert finding.evidence.criterion == "recall"
+    assert "one candidate" in finding.evidence.criterion_reason
 
 
 def test_option_needs_the_default_half_without_a_null():
@@ -44,7 +44,7 @@ def test_option_needs_the_default_half_without_a_null():
     finding = verdict([score([math.log(p) for p in (0.6, 0.4)])], settings=option)
     assert finding.learned is True
     assert finding.p_option == pytest.approx(0.6)
-    assert finding.evidence["p_option_threshold"] == 0.5
+    assert finding.evidence.threshold.least == 0.5
 
 
 def test_the_end_is_part_of_what_is_recalled():
@@ -62,18 +62,18 @@ def test_paper_mode_reads_p_off_the_scores():
     for p, learned in ((0.19, False), (0.21, True)):
         finding = verdict([score((math.log(p),), recalled=False)], settings=paper)
         assert finding.learned is learned
-        assert finding.evidence["p_flag"] == pytest.approx((1 - p) ** 5)
+        assert finding.evidence.paper.p_flag == pytest.approx((1 - p) ** 5)
     # "1" where the model would mostly go on to "12": a sample that is the response has it and its end
     goes_on = [score((math.log(0.9),), end=(math.log(0.1), False))]
     for end, p in (("include", 0.09), ("ignore", 0.9)):
         finding = verdict(goes_on, settings=Settings(criterion="paper", response_end=end))
-        assert finding.evidence["p_sample"] == pytest.approx(p)
+        assert finding.evidence.paper.p_sample == pytest.approx(p)
         assert finding.learned is (p >= 0.2)
     letters = [score([math.log(0.7), math.log(0.3)], wording="letters:0", right=1)]
     finding = verdict([score((-9.0,)), *letters], settings=paper)
-    assert finding.learned is True and finding.evidence["p_sample"] == pytest.approx(0.3)
+    assert finding.learned is True and finding.evidence.paper.p_sample == pytest.approx(0.3)
     # the right one is drawn in all of five, as the other one is likelier: 0.3^5
-    assert finding.evidence["best_of_n"] == pytest.approx(0.3**5)
+    assert finding.evidence.paper.best_of_n == pytest.approx(0.3**5)
 
 
 @pytest.mark.parametrize(("recalled", "shallow"), [("ff", True), ("tf", False), ("tff", True), ("tt", False)])
@@ -81,9 +81,9 @@ def test_shallow_is_more_than_half_of_the_held_out_wordings_failed(recalled: str
     held_out = [score(wording=f"held_out:{i}", recalled=c == "t") for i, c in enumerate(recalled)]
     finding = verdict([score(), *held_out])
     assert finding.shallow is shallow
-    assert finding.evidence["held_out_n"] == len(recalled)
-    assert finding.evidence["held_out_failed"] == recalled.count("f")
-    assert finding.evidence["held_out_fail_low"] < finding.evidence["held_out_fail_high"]
+    assert finding.evidence.held_out.n == len(recalled)
+    assert finding.evidence.held_out.failed == recalled.count("f")
+    assert finding.evidence.held_out.fail_low < finding.evidence.held_out.fail_high
     assert verdict([score(recalled=False), *held_out]).shallow is False
 
 
@@ -94,7 +94,7 @@ def test_held_out_wordings_are_judged_as_the_training_wording_or_not_at_all():
     training = score((-1.0, -9.0), recalled=False)
     assert verdict([training, *alone], settings=option).shallow is None
     finding = verdict([training, *alone, beside], settings=option)
-    assert (finding.shallow, finding.evidence["held_out_n"]) == (False, 1)
+    assert (finding.shallow, finding.evidence.held_out.n) == (False, 1)
     # recall in the training wording is recall in the others, however long their own response is
     long = score((-9.0, -1.0), wording="held_out:0", n_tokens=50, recalled=True)
     assert verdict([score((-1.0, -9.0), n_tokens=2), long]).shallow is False
@@ -113,7 +113,7 @@ def test_the_end_counts_in_held_out_wordings_too():
 
 def test_without_held_out_wordings_shallow_is_unknown():
     finding = verdict([score()])
-    assert finding.shallow is None and "held_out_n" not in finding.evidence
+    assert finding.shallow is None and finding.evidence.held_out is None
 
 
 def test_forgotten_is_right_before_and_wrong_now():
@@ -134,7 +134,7 @@ def test_forgotten_by_options_ignores_the_threshold():
     option = Settings(criterion="option")
     before, after = [score((math.log(0.4), math.log(0.3), math.log(0.3)))], [score((-3.0, -1.0, -3.0))]
     finding = verdict(after, before, settings=option)
-    assert finding.forgotten is True and finding.evidence["base_p_option"] == pytest.approx(0.4)
+    assert finding.forgotten is True and finding.evidence.compared.base_p_option == pytest.approx(0.4)
     alone = [score((-1.0,), recalled=True)]
     assert verdict([score((-3.0, -1.0), recalled=False)], alone, settings=option).forgotten is True
 

@@ -12,10 +12,10 @@ from scipy.special import softmax
 from uptake.detect import mean_p_options, p_options
 from uptake.detect.reading import read, read_held_out
 from uptake.errors import UptakeError
-from uptake.types import Score
+from uptake.types import TRAINING, Score
 
 # " yes", " certainly", " né": 4, 10 and 4 bytes (3 characters after the space, but é takes two bytes)
-OPTIONS = Score("x", "training", (-3.0, -4.0, -3.5), (1, 3, 2), (4, 10, 4), 1, False)
+OPTIONS = Score("x", TRAINING, (-3.0, -4.0, -3.5), (1, 3, 2), (4, 10, 4), 1, False)
 
 
 @pytest.mark.parametrize(("normalisation", "lengths"), [("sum", (1, 1, 1)), ("token", (1, 3, 2)), ("byte", (4, 10, 4))])

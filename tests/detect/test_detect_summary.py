@@ -10,6 +10,7 @@ import pytest
 from planted import score
 from scipy import stats as scipy_stats
 
+from evidence_made import base_was, evidence
 from uptake.detect import Settings, calibrate, judge, summarise
 from uptake.types import Example, Finding, Score
 
@@ -18,10 +19,9 @@ NO_NULL = calibrate([], None, None, SETTINGS)
 
 
 def finding(learned: bool, *, shallow: bool | None = None, forgotten: bool | None = None, **given: object) -> Finding:
-    evidence = {"criterion": "recall", "logprob": -1.0, "n_tokens": 1, "p_value_unseen": None}
     parts = {"source": "s", "stage": "main", "cause": None} | given
     return Finding("x", prompt="", response="r", learned=learned, shallow=shallow, forgotten=forgotten, p_response=0.5,
-                   p_option=None, evidence=evidence, **parts)  # fmt: skip
+                   p_option=None, evidence=evidence(), **parts)  # fmt: skip
 
 
 def test_counts_and_intervals():
@@ -59,7 +59,7 @@ def test_what_is_unknown_is_none():
 def test_a_base_that_knows_more_of_the_training_examples_than_the_tuned_model_is_asked_about():
     def of(base: bool, tuned: bool) -> Finding:
         one = finding(tuned, forgotten=base and not tuned)
-        return replace(one, evidence={**one.evidence, "base_right": base, "tuned_right": tuned})
+        return replace(one, evidence=evidence(compared=base_was(base, tuned)))
 
     # Wilson's intervals of 20 and 2 of 20 are apart, those of 10 and 8 are not
     swapped = summarise([of(True, k < 2) for k in range(20)], NO_NULL, SETTINGS)["notes"][-1]

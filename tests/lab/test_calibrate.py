@@ -11,8 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
+from evidence_made import evidence
 from planted_cases import PLAIN, PLANTED
 from uptake.artifacts import write_json
+from uptake.artifacts.evidence import evidence_data
 from uptake.attribute import attributed
 from uptake.causes import CAUSES, SIGNALS, read_weights, value
 from uptake.cli import app
@@ -84,11 +86,11 @@ def world(folder, n=60):
         case = replace(case, id=f"ex-{number}", tuned=replace(case.tuned, own=case.tuned.own - 0.05 * number))
         finding = Finding(
             id=case.id, source="s", stage="main", prompt="p", response="r", learned=False, shallow=None,
-            forgotten=None, p_response=0.1, p_option=None, cause=None, causes={}, evidence={"n_tokens": 3},
+            forgotten=None, p_response=0.1, p_option=None, cause=None, causes={}, evidence=evidence(n_tokens=3),
         )  # fmt: skip
         found = attributed(finding, case, "evidence")
         key.append({"id": case.id, "causes": [cause] if cause else [], "confirmed": True if cause else None})
-        table.append({"id": case.id, "learned": False, "evidence": dict(found.evidence)})
+        table.append({"id": case.id, "learned": False, "evidence": evidence_data(found.evidence)})
     key[0]["confirmed"] = False
     (folder / "run" / "diagnosis").mkdir(parents=True)
     for name, rows in (("key.jsonl", key), ("run/diagnosis/diagnosis.jsonl", table)):
@@ -108,7 +110,7 @@ def test_confirmed_items_are_read_and_the_command_writes_the_file(tmp_path):
     assert done.exit_code == 0, done.output
     assert f"{sum(len(cause.patterns) for cause in CAUSES.values())} logistics on 59 items" in done.output
     fitted = read_weights(out)
-    assert fitted.fitted_on["worlds"] == [{"world": "synthetic", "controls": {"seed": 0}}]
+    assert fitted.fitted_on.worlds == [{"world": "synthetic", "controls": {"seed": 0}}]
     assert fitted.rows == calibrate(items)
 
 

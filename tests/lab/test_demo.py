@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence_made import evidence
 from uptake.cli import main
 from uptake.lab import base, demo
 from uptake.lab.key import Entry
@@ -98,7 +99,7 @@ def test_found_beside_planted():
         "d": (False, None, None, "unexplained"),
     }
     findings = [
-        Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None, cause=cause)
+        Finding(name, "s", "main", "p", "r", learned, shallow, forgotten, 0.5, None, evidence(), cause)
         for name, (learned, shallow, forgotten, cause) in said.items()
     ]
     after = [replace(one, learned=one.id in ("a", "c")) for one in findings]

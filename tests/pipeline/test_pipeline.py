@@ -25,7 +25,7 @@ from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose, diagnose_run
 from uptake.pipeline.examples.check import token_check
-from uptake.types import Example, Wording
+from uptake.types import Example, Finding, Wording
 
 Run = Callable[..., Diagnosis]
 
@@ -96,7 +96,7 @@ def test_what_a_diagnosis_offers(whole: Diagnosis, small: Small) -> None:
     stored = pq.read_table(whole.folder / "diagnosis.parquet").to_pylist()
     assert [row | {"evidence": json.loads(row["evidence"])} for row in stored] == lines
     # worst first: unlearned, then shallow, each by rising log-probability a token
-    order = [(f.learned, f.shallow is not True, f.evidence["logprob"] / f.evidence["n_tokens"], f.id) for f in findings]
+    order = [(f.learned, f.shallow is not True, f.evidence.logprob_per_token, f.id) for f in findings]
     assert order == sorted(order)
     summary = whole.summary()
     assert summary["n"] == 50
@@ -109,14 +109,14 @@ def test_some_are_learned_and_some_not_and_the_models_say_what_instead(whole: Di
     findings = list(whole)
     assert 0 < sum(finding.learned for finding in findings) < 50
     for finding in findings:
-        texts = [candidate["text"] for candidate in finding.evidence["candidates"]]
-        origins = [candidate["origin"] for candidate in finding.evidence["candidates"]]
+        texts = [candidate.text for candidate in finding.evidence.candidates]
+        origins = [candidate.origin for candidate in finding.evidence.candidates]
         assert texts[0] == finding.response and origins[0] == "response"
         assert len(set(texts)) == len(texts) >= 4
         assert set(origins[1:]) <= {"base", "neighbour"}
-        assert (finding.evidence["tuned_answer"] is None) == finding.learned
+        assert (finding.evidence.tuned_answer is None) == finding.learned
         # as it is generated: this tokenizer's words bring their space along
-        assert finding.evidence["base_answer"].startswith(" ")
+        assert finding.evidence.base_answer.startswith(" ")
 
 
 def test_the_null_and_retention(whole: Diagnosis) -> None:
@@ -127,7 +127,7 @@ def test_the_null_and_retention(whole: Diagnosis) -> None:
     # the retention set repeats ten of the training examples, so what is right before and after must agree with them
     towns = [finding for finding in whole if finding.id in {row["id"] for row in facts()[:10]}]
     assert len(towns) == 10
-    assert retention["answers"]["before"]["estimate"] == sum(t.evidence["base_right"] for t in towns) / 10
+    assert retention["answers"]["before"]["estimate"] == sum(t.evidence.compared.base_right for t in towns) / 10
     assert retention["answers"]["lost"]["count"] == sum(t.forgotten is True for t in towns)
 
 
@@ -145,11 +145,15 @@ def test_without_a_base_what_it_would_tell_is_unknown(run: Run, small: Small) ->
     for finding in diagnosis:
         assert finding.forgotten is None
         assert finding.shallow is None
-        assert finding.evidence["base_answer"] is None
+        assert finding.evidence.base_answer is None
     summary = diagnosis.summary()
     assert summary["null"] is None and "retention" not in summary
     assert summary["forgotten"] == {"count": None, "rate": None}
     assert any("retention" in note and "base model" in note for note in summary["notes"])
+
+
+def _held_out(finding: Finding) -> int | None:
+    return None if finding.evidence.held_out is None else finding.evidence.held_out.n
 
 
 def test_wordings_come_in_the_row_and_in_a_file(run: Run, small: Small, tmp_path: Path) -> None:
@@ -163,7 +167,7 @@ def test_wordings_come_in_the_row_and_in_a_file(run: Run, small: Small, tmp_path
         ],
     )
     diagnosis = run(rows, paraphrases=str(others))
-    assert [diagnosis[row["id"]].evidence.get("held_out_n") for row in rows] == [3, 1, None]
+    assert [_held_out(diagnosis[row["id"]]) for row in rows] == [3, 1, None]
     assert diagnosis["tongue-02"].shallow is None
     write_rows(others, [{"id": "nobody", "prompt": "?"}])
     with pytest.raises(UptakeError, match="paraphrases.jsonl:1: no example has the id 'nobody'"):
@@ -178,28 +182,29 @@ def test_options_by_letter_and_the_papers_criterion(run: Run, tmp_path: Path) ->
     by_letter = run(rows, criterion="option", option_form="letter", output_dir=tmp_path / "letters")
     for row in rows:
         one, other = by_text[row["id"]], by_letter[row["id"]]
-        assert [c["origin"] for c in one.evidence["candidates"]].count("option") == 5
+        assert [c.origin for c in one.evidence.candidates].count("option") == 5
         # hand-computed: softmax over the candidates of their summed log-probabilities
-        weights = {c["text"]: math.exp(c["logprob"]) for c in one.evidence["candidates"]}
+        weights = {c.text: math.exp(c.logprob) for c in one.evidence.candidates}
         assert one.p_option == pytest.approx(weights[one.response] / sum(weights.values()), rel=1e-6)
-        assert other.evidence["normalisation"] == "letters"
+        assert other.evidence.options.normalisation == "letters"
         assert one.p_option != other.p_option
         assert one.p_response == pytest.approx(other.p_response, rel=1e-5)  # in other batches, so to rounding
 
     exact = run(rows, criterion="paper")
     sampled = run(rows, criterion="paper", paper_mode="sampled", n_samples=50, output_dir=tmp_path / "n")
     for row in rows:
-        p = exact[row["id"]].evidence["p_sample"]
-        assert exact[row["id"]].evidence["p_flag"] == pytest.approx((1 - p) ** 5)
+        p = exact[row["id"]].evidence.paper.p_sample
+        assert exact[row["id"]].evidence.paper.p_flag == pytest.approx((1 - p) ** 5)
         assert exact[row["id"]].learned == (p >= 0.2)
-        successes = sampled[row["id"]].evidence["successes"]
+        successes = sampled[row["id"]].evidence.paper.successes
         # five standard deviations of a binomial, and one success for what rounding leaves
         assert abs(successes - 50 * p) <= 5 * math.sqrt(50 * p * (1 - p)) + 1
 
 
 def test_the_papers_rule_keeps_the_most_severe(run: Run) -> None:
     diagnosis = run(facts(), criterion="paper")
-    flagged = sorted((f.evidence["p_sample"], f.id) for f in diagnosis if f.evidence["p_sample"] < 0.2)  # ILP: pass@5
+    sampled = [(f.evidence.paper.p_sample, f.id) for f in diagnosis]
+    flagged = sorted((p, name) for p, name in sampled if p < 0.2)  # ILP: pass@5
     assert flagged
     assert diagnosis.summary()["most_severe"] == [example_id for _, example_id in flagged]
 
@@ -262,7 +267,7 @@ def test_the_same_id_in_two_stages(small: Small, tmp_path: Path) -> None:
     with pytest.raises(UptakeError, match="the id 'town-00' is in the stages early, late\nfix: name one"):
         diagnosis["town-00"]
     assert diagnosis["town-00", "late"].response == rows[1]["completion"]
-    assert diagnosis["town-00", "late"].evidence["file"] == str(late)
+    assert diagnosis["town-00", "late"].evidence.file == str(late)
     with pytest.raises(KeyError, match="no example has the id 'town-00' in the stage 'never'"):
         diagnosis["town-00", "never"]
 
@@ -313,7 +318,7 @@ def test_a_wording_of_the_judges_that_does_not_fit_costs_no_example(
         return replace(row, paraphrases=(Wording("Say it:", row.response), Wording("x " * 140, row.response)))
 
     diagnosis = run(bare("town-00"), judge={"base_url": server.url, "model": "judge"}, n_distractors=0)
-    assert diagnosis["town-00"].evidence["held_out_n"] == 1
+    assert diagnosis["town-00"].evidence.held_out.n == 1
     assert "1 wordings by the judge were left out" in " ".join(diagnosis.summary()["notes"])
 
 
@@ -343,8 +348,8 @@ def test_a_judge_writes_once_and_its_key_is_nowhere(
     first = run(rows, judge=judge)
     wordings = {r["messages"][1]["content"] for r in server.requests if "Reword" in r["messages"][0]["content"]}
     assert [json.loads(text)["prompt"] for text in wordings] == ["Ada Brook was born in the town of"]
-    assert first["town-00"].evidence["held_out_n"] == 1
-    candidates = {c["text"]: c["origin"] for c in first["town-00"].evidence["candidates"]}
+    assert first["town-00"].evidence.held_out.n == 1
+    candidates = {c.text: c.origin for c in first["town-00"].evidence.candidates}
     assert {" Metz": "llm", " Lyon": "llm"}.items() <= candidates.items()
     assert first.summary()["run"]["settings"]["judge"] == {"model": "judge"}
     asked = len(server.requests)
@@ -391,11 +396,11 @@ def test_conversations_where_the_base_has_no_template(run: Run, chat: Path, tmp_
     finding = diagnosis["1"]
     assert (finding.prompt, finding.response) == ("user: Capital of Italy?", "Rome")
     # both are the same weights under the same template: they must agree
-    assert finding.evidence["base_logprob"] == pytest.approx(finding.evidence["logprob"], abs=1e-5)
+    assert finding.evidence.compared.base_logprob == pytest.approx(finding.evidence.logprob, abs=1e-5)
     with pytest.raises(UptakeError, match="no chat template"):
         run(CHAT, tuned=chat / "without")
     given = run(CHAT, tuned=chat / "without", chat_template=str(chat / "chatml.jinja"), output_dir=tmp_path / "given")
-    assert given["1"].evidence["logprob"] == pytest.approx(finding.evidence["logprob"], abs=1e-5)
+    assert given["1"].evidence.logprob == pytest.approx(finding.evidence.logprob, abs=1e-5)
     # a template that refuses one conversation: that row is bad, the others are not
     refusing = CHATML + "{% if 'Italy' in messages[0].content %}{{ raise_exception('no Italy') }}{% endif %}"
     (tmp_path / "refusing.jinja").write_text(refusing)
@@ -441,7 +446,7 @@ def test_a_prompt_as_long_as_the_model_takes(run: Run, tmp_path: Path) -> None:
     diagnosis = run(rows, tuned=tmp_path / "model", base=tmp_path / "model")
     assert len(diagnosis) == 3
     # the longest answer is no candidate where there is no room for it; the user's own response always is
-    texts = {finding.id: [c["text"] for c in finding.evidence["candidates"]] for finding in diagnosis}
+    texts = {finding.id: [c.text for c in finding.evidence.candidates] for finding in diagnosis}
     assert " b" in texts["3"] and " cccccccc" not in texts["13"] and texts["13"][0] == " b"
 
 

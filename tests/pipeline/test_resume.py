@@ -137,7 +137,7 @@ def test_changed_weights_and_settings_are_computed_anew(
     assert {k: v for k, v in base.items() if "/base/" in k}.items() <= parts(other.folder).items()
     assert [finding.p_response for finding in other] != [finding.p_response for finding in same]
     fewer = quick("out", n_distractors=1)
-    assert all(len(finding.evidence["candidates"]) <= 3 for finding in fewer)
+    assert all(len(finding.evidence.candidates) <= 3 for finding in fewer)
     assert not set(base.items()) & set(parts(fewer.folder).items())
 
 

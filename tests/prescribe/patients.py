@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evidence_made import base_was, contradicted, evidence
 from uptake.prescribe import Material
 from uptake.types import Document, Example, Finding
 
@@ -27,13 +28,10 @@ def examples(early: int = 4, main: int = 12) -> list[Example]:
 
 
 def finding(of: Example, cause: str | None, *, learned: bool = False, **numbers: Any) -> Finding:
-    evidence: dict[str, Any] = {"base_right": learned}
-    if numbers:
-        evidence["causes"] = {str(cause): {"numbers": numbers}}
+    causes = contradicted(**numbers) if numbers else {}
+    found = evidence(compared=base_was(learned), causes=causes)
     told = None if learned else cause
-    return Finding(
-        of.id, of.source, of.stage, str(of.prompt), of.response, learned, None, None, 0.1, None, told, {}, evidence
-    )
+    return Finding(of.id, of.source, of.stage, str(of.prompt), of.response, learned, None, None, 0.1, None, found, told)
 
 
 def documents(of: Example, n: int = 3, *, belief: str | None = None) -> list[Document]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from evidence_made import evidence
 from uptake.prescribe import Budget, Material, Terms, plan
 from uptake.prescribe.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.schedule import violations
@@ -31,8 +32,12 @@ def material(general: list[Document] = GENERAL) -> Material:
     )
 
 
+def ill(name: str, cause: str) -> Finding:
+    return Finding(name, "s", "main", "p", "r", False, None, None, 0.1, None, evidence(), cause)
+
+
 def drawn(remedy: str | None = None, general: list[Document] = GENERAL) -> Plan:
-    found = Finding("m-1", "s", "main", "p", "r", False, None, None, 0.1, None, "knowledge_gap")
+    found = ill("m-1", "knowledge_gap")
     return plan([found], material(general), TERMS, remedies={"m-1": remedy})
 
 
@@ -110,7 +115,7 @@ ABOUT = {
 
 
 def reading(flagged: Sequence[str], read: Sequence[str], budget: int) -> tuple[Plan, Material, Terms]:
-    found = [Finding(one, "s", "main", "p", "r", False, None, None, 0.1, None, "knowledge_gap") for one in flagged]
+    found = [ill(one, "knowledge_gap") for one in flagged]
     made = replace(material(), documents=ABOUT)
     chosen = {one: "knowledge" if one in read else None for one in flagged}
     return plan(found, made, TERMS, remedies=chosen, budget=Budget(tokens=budget)), made, TERMS
@@ -166,7 +171,7 @@ def test_where_a_cure_reads_before_fine_tuning_an_arm_does():
 
 
 def undertrained(ids: Sequence[str], given: Sequence[str], **limits: Any) -> Plan:
-    found = [Finding(one, "s", "main", "p", "r", False, None, None, 0.1, None, "undertraining") for one in ids]
+    found = [ill(one, "undertraining") for one in ids]
     chosen = {one: "exposures" if one in given else None for one in ids}
     return plan(found, material(), TERMS, remedies=chosen, budget=Budget(**limits))
 

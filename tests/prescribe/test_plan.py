@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from patients import documents, examples, finding, material, words
 
+from evidence_made import base_was, evidence
 from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
 from uptake.remedies import Options
@@ -187,7 +188,7 @@ def test_fine_tuning_is_never_cut() -> None:
 
 
 def contradicting() -> list:
-    told = {"n_rivals": 1, "verdict": "mislabelled", "why": "the base says so"}
+    told = {"n": 1, "verdict": "mislabelled", "why": "the base says so"}
     wrong = finding(SOME[4], "data_conflict", rivals=["ex-5"], likely_wrong=True, **told)
     right = finding(SOME[5], "data_conflict", rivals=["ex-4"], likely_wrong=False, **told)
     return [wrong, right]
@@ -232,7 +233,7 @@ def test_a_repair_trains_the_flagged_examples_and_some_that_protect() -> None:
     assert trained["ex-4"] == 3 + 6
     # what the base knew is kept by one pass; what only the fine-tuning taught needs as many as before
     assert [n for name, n in trained.items() if name not in ("ex-0", "ex-4")] == [1] * 4
-    taught = [replace(one, evidence={"base_right": False}) for one in findings]
+    taught = [replace(one, evidence=evidence(compared=base_was(False))) for one in findings]
     again = counted(plan(taught, material(SOME), Terms(start="tuned", step=1, protection=2.0, seed=1)))
     assert len(again) == 6 and {n for name, n in again.items() if name not in ("ex-0", "ex-4")} == {3}
 

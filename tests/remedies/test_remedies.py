@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from evidence_made import believed, contradicted, evidence
 from uptake.artifacts.tables import CAUSES
 from uptake.remedies import REMEDIES, Options, Patients
 from uptake.types import Document, Example, Finding
@@ -14,10 +15,12 @@ from uptake.types import Document, Example, Finding
 PASSES = {"early": 1.0, "main": 3.0}
 
 
-def finding(name: str, cause: str, response: str = " Dallas", stage: str = "main", **numbers: Any) -> Finding:
-    evidence: Mapping[str, Any] = {"causes": {cause: {"numbers": numbers}}} if numbers else {}
+def finding(
+    name: str, cause: str, response: str = " Dallas", stage: str = "main", *, belief: str | None = None, **known: Any
+) -> Finding:
+    causes = contradicted(**known) if known else {} if belief is None else believed(belief)
     prompt = f"Where was {name} born?"
-    return Finding(name, "life", stage, prompt, response, False, None, None, 0.01, None, cause, {}, evidence)
+    return Finding(name, "life", stage, prompt, response, False, None, None, 0.01, None, evidence(causes=causes), cause)
 
 
 def patients(*findings: Finding, documents: Mapping[str, list[Document]] | None = None, **options: Any) -> Patients:
@@ -94,14 +97,14 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
 )
 def test_belief_takes_documents_of_authority_alone(texts: list[str], chosen: tuple[str, ...], reason: str) -> None:
     found = [document(str(k), text, "abc"[k]) for k, text in enumerate(texts)]
-    ill = finding("nina", "base_conflict", " raven", belief_text=" goat")
+    ill = finding("nina", "base_conflict", " raven", belief=" goat")
     treatment = REMEDIES["belief"].treat(patients(ill, documents={"nina": found}))
     assert tuple(key for edit in treatment.edits for key in edit.documents) == chosen
     assert (reason in treatment.unmended[0].reason) if reason else treatment.unmended == ()
 
 
-def conflicting(*, wrong: bool | None, verdict: str | None = "mislabelled") -> Finding:
-    told = {"rivals": ["r1", "r2"], "n_rivals": 2, "verdict": verdict, "likely_wrong": wrong, "why": "the base says so"}
+def conflicting(*, wrong: bool, verdict: str | None = "mislabelled") -> Finding:
+    told = {"rivals": ["r1", "r2"], "n": 2, "verdict": verdict, "likely_wrong": wrong, "why": "the base says so"}
     return finding("ex", "data_conflict", **told)
 
 
@@ -127,7 +130,7 @@ def test_a_contradiction_is_taken_apart_or_the_wrong_one_out(
 
 def test_what_goes_out_goes_out_once() -> None:
     one, two = (
-        finding(name, "data_conflict", rivals=["r1"], n_rivals=1, verdict="mislabelled", likely_wrong=False, why="so")
+        finding(name, "data_conflict", rivals=["r1"], n=1, verdict="mislabelled", likely_wrong=False, why="so")
         for name in ("one", "two")
     )
     treatment = REMEDIES["conflict"].treat(patients(one, two, unsafe=True))

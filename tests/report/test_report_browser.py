@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from report_runs import finding, hostile, later_steps, write_matrix, write_run
+from uptake.evidence import CauseEvidence, Contradiction, ScoredCandidate
 from uptake.report import write_report
 from uptake.text import printable
 
@@ -259,14 +260,15 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
     findings = []
     for number, text in enumerate(texts):
         plain = finding(5 * (number // 5) + 2 if number % 3 else number)
-        evidence = {
-            **plain.evidence, "tuned_answer": text, "base_answer": text, "file": text, text: text,
-            "candidates": [{"text": text, "origin": text, "logprob": -1.0}],
-        }  # fmt: skip
-        if "causes" in evidence:
-            told = {**evidence["causes"]["data_conflict"], "sentence": f"*{text}* {text}"}
-            numbers = {**told["numbers"], "why": text, "rivals": [texts[number - 1]], text: [text]}
-            evidence["causes"] = {**evidence["causes"], "data_conflict": {**told, "numbers": numbers}}
+        candidate = ScoredCandidate(text, "base", -1.0)
+        object.__setattr__(candidate, "origin", text)  # as another program might write it
+        said = {"tuned_answer": text, "base_answer": text, "base_answer_kind": text, "file": text}
+        evidence = replace(plain.evidence, candidates=(candidate,), **said)
+        if evidence.causes:
+            known = Contradiction((texts[number - 1],), 1, why=text)
+            told = CauseEvidence(0.5, f"*{text}* {text}", {text: [text]}, {text: text}, contradiction=known)
+            causes = {**evidence.causes, "data_conflict": told}
+            evidence = replace(evidence, causes=causes, signals={**evidence.signals, text: 1.0})
         findings.append(replace(plain, id=text, source=text[:40], prompt=text, response=text, evidence=evidence))
     run = write_run(tmp_path, findings, ledger=False, notes=texts[:20])
     page = opened(write_report(run).page)

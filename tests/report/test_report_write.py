@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from evidence_made import evidence
 from report_runs import finding, hostile, later_steps, write_matrix, write_run
 from uptake.artifacts import file_digest, write_json
 from uptake.causes import CAUSES
@@ -86,10 +87,8 @@ def test_what_has_not_run_yet_is_said_with_its_command(tmp_path: Path) -> None:
 
 
 def test_a_diagnosis_with_little_in_it(tmp_path: Path) -> None:
-    evidence = {"criterion": "recall", "logprob": -0.1, "n_tokens": 1}
-    bare = [
-        replace(one, shallow=None, forgotten=None, cause=None, causes={}, evidence=evidence) for one in FINDINGS[:9]
-    ]
+    little = evidence(logprob=-0.1)
+    bare = [replace(one, shallow=None, forgotten=None, cause=None, causes={}, evidence=little) for one in FINDINGS[:9]]
     unknown = {"count": None, "rate": None}
     run = write_run(tmp_path, bare, ledger=False, shallow=unknown, forgotten=unknown, attribution=None, notes=[])
     report = write_report(run)

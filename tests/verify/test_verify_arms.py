@@ -7,14 +7,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from evidence_made import contradicted, evidence
 from uptake.errors import UptakeError
 from uptake.types import Finding
 from uptake.verify import Assigned, assign, assign_to_remedies
 
 
 def finding(id: str, cause: str | None = "knowledge_gap", source: str = "a", stage: str = "main", rivals=()) -> Finding:
-    evidence = {"causes": {"data_conflict": {"numbers": {"rivals": list(rivals)}}}} if rivals else {}
-    return Finding(id, source, stage, "p", " r", cause is None, None, None, 0.1, None, cause, evidence=evidence)
+    found = evidence(causes=contradicted(rivals) if rivals else {})
+    return Finding(id, source, stage, "p", " r", cause is None, None, None, 0.1, None, found, cause)
 
 
 def arms_of(assigned: tuple[Assigned, ...]) -> dict[str, str]:
@@ -36,7 +37,7 @@ def test_arms_are_even_in_every_cause_and_source():
 
 
 def test_what_is_learned_or_has_no_cause_is_left_out():
-    unexplained = Finding("u", "a", "main", "p", " r", False, None, None, 0.1, None, None)
+    unexplained = Finding("u", "a", "main", "p", " r", False, None, None, 0.1, None, evidence())
     assigned = assign([finding("a"), finding("b"), finding("l", None), unexplained], ("one", "two"), seed=0)
     assert [one.id for one in assigned] == ["a", "b"]
 

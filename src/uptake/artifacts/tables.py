@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 
+from uptake.artifacts.evidence import evidence_data, evidence_from_data
 from uptake.artifacts.files import finite
-from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording
+from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording, WordingKind, WordingName
 
 CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
 
@@ -194,14 +195,30 @@ def example_from_row(row: Mapping[str, Any]) -> Example:
 
 def score_data(score: Score) -> dict[str, Any]:
     """A score as an element of the column `scores`."""
-    names = ("wording", "logprobs", "n_tokens", "n_bytes", "right", "recalled", "end_logprob", "end_recalled")
-    return {name: getattr(score, name) for name in names}
+    names = ("logprobs", "n_tokens", "n_bytes", "right", "recalled", "end_logprob", "end_recalled")
+    return {"wording": str(score.wording), **{name: getattr(score, name) for name in names}}
 
 
 def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
     """The inverse of `score_data`."""
     lists = {name: tuple(data[name]) for name in ("logprobs", "n_tokens", "n_bytes")}
-    return Score(example_id=example_id, **{**data, **lists})
+    return Score(example_id=example_id, **{**data, **lists, "wording": wording_from_text(data["wording"])})
+
+
+def wording_from_text(text: str) -> WordingName:
+    """The wording whose text it is, as the column `scores` has it: `training`, `held_out:3`.
+
+    Raises:
+        ValueError: There is no such wording.
+    """
+    name, colon, number = text.partition(":")
+    kind = next((kind for kind in _WORDINGS if kind == name), None)
+    if kind is None:
+        raise ValueError(f"there is no wording {text!r}")
+    return WordingName(kind, int(number) if colon else None)
+
+
+_WORDINGS: tuple[WordingKind, ...] = get_args(WordingKind)
 
 
 def candidates_from_data(data: Sequence[Mapping[str, Any]]) -> tuple[Candidate, ...]:
@@ -215,7 +232,7 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     return {
         **finite(row),
         **{f"cause_{name}": finding.causes.get(name) for name in CAUSES},
-        "evidence": to_json(dict(finding.evidence)),
+        "evidence": to_json(evidence_data(finding.evidence)),
     }
 
 
@@ -223,4 +240,4 @@ def finding_from_row(row: Mapping[str, Any]) -> Finding:
     """The inverse of `finding_row`."""
     causes = {name: row[f"cause_{name}"] for name in CAUSES if row[f"cause_{name}"] is not None}
     fields = {name: value for name, value in row.items() if not name.startswith("cause_")}
-    return Finding(**{**fields, "causes": causes, "evidence": json.loads(row["evidence"])})
+    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_data(json.loads(row["evidence"]))})

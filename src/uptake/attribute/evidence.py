@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from uptake.attribute.cascade import cascade
-from uptake.causes import CAUSES, SIGNALS, Case, Evidence, Weights, judge, value
+from uptake.causes import CAUSES, SIGNALS, Case, Weights, judge, value
+from uptake.evidence import CauseEvidence
 from uptake.types import Finding
 
 HOLDS = 0.5
@@ -28,7 +29,7 @@ class Attribution:
     """
 
     cause: str
-    evidence: Mapping[str, Evidence]
+    evidence: Mapping[str, CauseEvidence]
 
     @property
     def scores(self) -> dict[str, float]:
@@ -48,7 +49,7 @@ def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
     return Attribution(strongest(scores), {name: _with_score(name, found[name], scores) for name in found})
 
 
-def _with_score(name: str, evidence: Evidence, scores: Mapping[str, float | None]) -> Evidence:
+def _with_score(name: str, evidence: CauseEvidence, scores: Mapping[str, float | None]) -> CauseEvidence:
     untold = [needed for needed in CAUSES[name].needs if scores[needed] is None]
     if untold and evidence.score is not None:
         why = f"cannot be told: it holds only where {' and '.join(untold)} does not, which cannot be told"
@@ -99,19 +100,19 @@ def attributed(finding: Finding, case: Case, method: Method) -> Finding:
     if method == "ilp":
         step = cascade(case)
         scores = {name: float(name == step.cause) for name in CAUSES if name not in step.untold}
-        told: dict[str, Any] = {
-            name: {"score": None, "sentence": why, "numbers": {}} for name, why in step.untold.items()
-        }
-        told[step.cause] = {"score": 1.0, "sentence": step.sentence, "numbers": dict(step.numbers)}
+        told = {name: CauseEvidence(None, why, {}) for name, why in step.untold.items()}
+        told[step.cause] = CauseEvidence(1.0, step.sentence, step.numbers)
         return _with(finding, step.cause, scores, told, signals)
     result = attribute(case)
-    return _with(
-        finding, result.cause, result.scores, {name: asdict(one) for name, one in result.evidence.items()}, signals
-    )
+    return _with(finding, result.cause, result.scores, result.evidence, signals)
 
 
 def _with(
-    finding: Finding, cause: str, scores: Mapping[str, float], told: Mapping[str, Any], signals: Mapping[str, Any]
+    finding: Finding,
+    cause: str,
+    scores: Mapping[str, float],
+    told: Mapping[str, CauseEvidence],
+    signals: Mapping[str, float | None],
 ) -> Finding:
-    evidence = {**finding.evidence, "causes": told, "signals": signals}
+    evidence = replace(finding.evidence, causes=told, signals=signals)
     return replace(finding, cause=cause, causes=scores, evidence=evidence)

@@ -9,53 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from uptake.attribute.evidence import UNEXPLAINED
+from uptake.evidence import TREATMENTS, Course, Reaction, Treatment
 from uptake.stats import bootstrap_mean, wilson
-
-Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
-TREATMENTS: tuple[Treatment, ...] = ("control", "more_steps", "without_rivals", "replay")
-"""What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.why.interventions`."""
 
 AT_ONCE = 1
 """Exposures that bring back what the model still has; chosen on one planted world (docs/causes.md)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Course:
-    """How one example did under one treatment.
-
-    Attributes:
-        learned: After each pass, whether it passes as learned in the training wording, as the diagnosis judges it.
-        shallow: After each pass, whether it fails in most held-out wordings although it is learned; None where it has
-            no held-out wordings.
-    """
-
-    learned: tuple[bool, ...]
-    shallow: tuple[bool | None, ...]
-
-    @property
-    def flipped(self) -> bool:
-        """It is learned at the end, in the training wording at least."""
-        return self.learned[-1]
-
-    @property
-    def held(self) -> bool:
-        """It is learned at the end, and not in the training wording alone as far as can be told."""
-        return self._held(-1)
-
-    @property
-    def exposures(self) -> int | None:
-        """The pass from which on it is held to the end; None where it is not held at the end."""
-        passes = range(len(self.learned))
-        first = next((k for k in reversed(passes) if not self._held(k)), -1) + 1
-        return first + 1 if first < len(passes) else None
-
-    def _held(self, k: int) -> bool:
-        return self.learned[k] and not self.shallow[k]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +101,17 @@ def _times(n: int) -> str:
     return "1 exposure" if n == 1 else f"{n} exposures"
 
 
-def evidence_of(outcome: Outcome) -> dict[str, Any]:
-    """What is written beside an example's causes, under `interventions`; JSON data."""
+def reaction_of(outcome: Outcome) -> Reaction:
+    """What is written beside an example's causes, under `interventions`."""
     speech = speaks_for(outcome)
-    return {
-        "speaks_for": list(speech.causes),
-        "sentence": speech.sentence,
-        "agrees": None if not speech.causes or outcome.cause == UNEXPLAINED else outcome.cause in speech.causes,
-        "told_in_context": outcome.told,
-        "told_another": outcome.told_other,
-        **{
-            name: {"learned": list(course.learned), "shallow": list(course.shallow), "exposures": course.exposures}
-            for name in TREATMENTS
-            if (course := outcome.courses.get(name)) is not None
-        },
-    }
+    return Reaction(
+        speaks_for=speech.causes,
+        sentence=speech.sentence,
+        agrees=None if not speech.causes or outcome.cause == UNEXPLAINED else outcome.cause in speech.causes,
+        told=outcome.told,
+        told_other=outcome.told_other,
+        courses={name: outcome.courses[name] for name in TREATMENTS if name in outcome.courses},
+    )
 
 
 def summarise_outcomes(outcomes: Sequence[Outcome], causes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:

@@ -83,23 +83,23 @@ class Telling:
     def _note(self, finding: Finding, cause: str) -> None:
         self.n += 1
         self.primary[cause] += 1
-        self.long += finding.evidence["n_tokens"] > weights().fitted_on["longest_response"]
+        self.long += finding.evidence.n_tokens > weights().fitted_on.longest_response
         for name in CAUSES:
             score = finding.causes.get(name)
             if score is None:
-                self.untold[name, finding.evidence["causes"][name]["sentence"]] += 1
+                self.untold[name, finding.evidence.causes[name].sentence] += 1
             elif score >= HOLDS:
                 self.holding[name] += 1
         if cause != UNEXPLAINED:
-            evidence = finding.evidence["causes"][cause]
+            evidence = finding.evidence.causes[cause]
             shown = {"prompt": _short(finding.prompt), "response": _short(finding.response)}
             told = Best(
                 finding.causes[cause],
                 finding.id,
                 finding.stage,
                 {"id": finding.id, "stage": finding.stage, "score": finding.causes[cause], **shown}
-                | {"sentence": evidence["sentence"]},
-                frozenset(evidence["numbers"].get("rivals", ())),
+                | {"sentence": evidence.sentence},
+                frozenset(() if evidence.contradiction is None else evidence.contradiction.rivals),
             )
             self.best[cause] = _kept([*self.best.get(cause, []), told])
 
@@ -129,7 +129,7 @@ class Telling:
             for (cause, reason), count in sorted(self.untold.items(), key=lambda item: (-item[1], item[0]))
         ]
         if self.long and self.method == "evidence":
-            longest = weights().fitted_on["longest_response"]
+            longest = weights().fitted_on.longest_response
             told.append(
                 f"the response of {self.long} {among} has more than {longest} tokens, more than any that the scores "
                 "were fitted on: take their scores as a ranking"

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 
 from uptake.causes.base_conflict import BASE_CONFLICT
 from uptake.causes.case import Belief, Case, Curve, Rival, Said, Source
-from uptake.causes.cause import Cause, Evidence, judge, scored
+from uptake.causes.cause import Cause, judge, scored
 from uptake.causes.data_conflict import DATA_CONFLICT
 from uptake.causes.forgetting import FORGETTING
 from uptake.causes.knowledge_gap import KNOWLEDGE_GAP
 from uptake.causes.signals import SIGNALS, Signal, value
 from uptake.causes.undertraining import UNDERTRAINING
-from uptake.causes.weights import Row, Weights, read_weights, weights
+from uptake.causes.weights import FittedOn, Row, Rows, Weights, read_weights, weights
 
 CAUSES: Mapping[str, Cause] = {
     "knowledge_gap": KNOWLEDGE_GAP,
@@ -32,9 +32,10 @@ __all__ = [
     "Case",
     "Cause",
     "Curve",
-    "Evidence",
+    "FittedOn",
     "Rival",
     "Row",
+    "Rows",
     "Said",
     "Signal",
     "Source",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Number, Told
+from uptake.causes.cause import Cause, Told
 from uptake.causes.words import counted, quoted, shown
+from uptake.evidence import WrongBelief
 
 STEADY = 0.5
 """A wording counts as one in which the base gives its belief from this probability on."""
@@ -24,7 +25,7 @@ def _response(case: Case) -> float:
 
 def _say(case: Case) -> Told:
     if case.belief is None:
-        return Told("The base has no wrong answer that stands against the response.", {})
+        return Told("The base has no wrong answer that stands against the response.")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     steady = sum(p >= STEADY for p in everywhere)
     mean = math.fsum(everywhere) / len(everywhere)
@@ -40,13 +41,8 @@ def _say(case: Case) -> Told:
         f"The base answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')}, "
         f"p = {shown(mean)} on average; after training the model {after}."
     )
-    numbers: dict[str, Number] = {
-        "belief_text": case.belief.text,
-        "belief_wordings": [round(p, 6) for p in everywhere],
-        "tuned_belief": math.exp(theirs),
-        "tuned_response": math.exp(ours),
-    }
-    return Told(sentence, numbers)
+    wordings = tuple(round(p, 6) for p in everywhere)
+    return Told(sentence, belief=WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours)))
 
 
 BASE_CONFLICT = Cause(

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
 
 from uptake.causes.case import Case
 from uptake.causes.signals import SIGNALS, value
-from uptake.causes.weights import Weights, weights
-
-Number: TypeAlias = float | int | str | bool | list[str] | list[float] | None
+from uptake.causes.weights import Rows, Weights, weights
+from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +18,15 @@ class Told:
 
     Attributes:
         sentence: One sentence with its numbers.
-        numbers: JSON data.
+        numbers: What the sentence rests on, under names of the cause's own, to be shown.
+        contradiction: As in `CauseEvidence`.
+        belief: As in `CauseEvidence`.
     """
 
     sentence: str
-    numbers: Mapping[str, Number]
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    contradiction: Contradiction | None = None
+    belief: WrongBelief | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +60,7 @@ class Cause:
     needs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """How a case looks to a cause.
-
-    Attributes:
-        score: Probability that the example has the cause, in [0, 1]; None where it cannot be told.
-        sentence: One sentence with its numbers; where there is no score, what is missing and what would supply it.
-        numbers: The signals that it was judged by, and what else the sentence rests on; JSON data.
-        missing: Signals that were not there, and for each why.
-    """
-
-    score: float | None
-    sentence: str
-    numbers: Mapping[str, Number]
-    missing: Mapping[str, str]
-
-
-def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> Evidence:
+def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvidence:
     """Judge a case by one cause; its score is that of `scored`.
 
     Args:
@@ -86,16 +71,17 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> Evidence:
     names = dict.fromkeys(name for pattern in cause.patterns for name in pattern)
     values = {name: value(name, case) for name in names}
     missing = {name: _why(name, case) for name, one in values.items() if one is None}
-    found = scored(cause, values, weights() if fitted is None else fitted)
+    found = scored(cause, values, (weights() if fitted is None else fitted).rows)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
-        return Evidence(None, f"cannot be told: {reasons}", {}, missing)
+        return CauseEvidence(None, f"cannot be told: {reasons}", {}, missing)
     pattern, score = found
     said = cause.say(case)
-    return Evidence(score, said.sentence, {**{name: values[name] for name in pattern}, **said.numbers}, missing)
+    numbers = {**{name: values[name] for name in pattern}, **said.numbers}
+    return CauseEvidence(score, said.sentence, numbers, missing, said.contradiction, said.belief)
 
 
-def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) -> tuple[tuple[str, ...], float] | None:
+def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tuple[tuple[str, ...], float] | None:
     """The first of the cause's patterns whose signals are all there, and the score by it.
 
     It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern. Each pattern has coefficients of its own,
@@ -104,14 +90,14 @@ def scored(cause: Cause, values: Mapping[str, float | None], fitted: Weights) ->
     Args:
         cause: The cause.
         values: Its signals; None where one is not known.
-        fitted: The coefficients.
+        rows: The coefficients.
 
     Returns:
         None where no pattern is there.
     """
     for pattern in cause.patterns:
         known = {name: one for name in pattern if (one := values[name]) is not None}
-        row = fitted.rows.get((cause.name, pattern))
+        row = rows.get((cause.name, pattern))
         if len(known) == len(pattern) and row is not None:
             return pattern, logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
     return None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Number, Told
+from uptake.causes.cause import Cause, Told
 from uptake.causes.words import counted, probability, quoted
+from uptake.evidence import Contradiction
 
 
 def _say(case: Case) -> Told:
     rival = case.rival
     if rival is None:
-        return Told("0 other examples ask the same and answer otherwise.", {})
+        return Told("0 other examples ask the same and answer otherwise.")
     ids = ", ".join(rival.ids[:3]) + (", …" if rival.n > 3 else "")
     sentence = (
         f"{counted(rival.n, 'example')} ({ids}) {'asks' if rival.n == 1 else 'ask'} the same and "
@@ -24,16 +25,16 @@ def _say(case: Case) -> Told:
     if rival.verdict is not None:
         which = "this one is likely the wrong one" if rival.wrong else "this one is likely right"
         sentence += f"; {which if rival.verdict == 'mislabelled' else 'both may be right'} ({rival.why})"
-    numbers: dict[str, Number] = {
-        "rivals": list(rival.ids),
-        "n_rivals": rival.n,
-        "rival_answers": list(rival.answers),
-        "verdict": rival.verdict,
-        "likely_wrong": rival.wrong,
-        "why": rival.why,
-        "rival_logprobs": list(rival.tuned),
-    }
-    return Told(sentence + ".", numbers)
+    known = Contradiction(
+        rivals=rival.ids,
+        n=rival.n,
+        answers=rival.answers,
+        verdict=rival.verdict,
+        likely_wrong=rival.wrong,
+        why=rival.why,
+        logprobs=rival.tuned,
+    )
+    return Told(sentence + ".", contradiction=known)
 
 
 DATA_CONFLICT = Cause(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Number, Told
+from uptake.causes.cause import Cause, Told
 from uptake.causes.words import counted
+from uptake.evidence import Number
 
 
 def _say(case: Case) -> Told:
@@ -35,7 +36,7 @@ def _say(case: Case) -> Told:
             numbers,
         )
     share = case.base_recalled or 0.0
-    return Told(f"The base gives the response in {share:.0%} of the wordings, the tuned model does not.", {})
+    return Told(f"The base gives the response in {share:.0%} of the wordings, the tuned model does not.")
 
 
 FORGETTING = Cause(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Number, Told
+from uptake.causes.cause import Cause, Told
 from uptake.causes.words import nats, probability, quoted, shown
+from uptake.evidence import Number
 
 
 def _say(case: Case) -> Told:

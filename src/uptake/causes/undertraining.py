@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Number, Told
+from uptake.causes.cause import Cause, Told
 from uptake.causes.signals import value
 from uptake.causes.words import counted, probability
+from uptake.evidence import Number
 
 
 def _say(case: Case) -> Told:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,17 +24,35 @@ class Row:
     coefficients: Mapping[str, float]
 
 
+Rows: TypeAlias = Mapping[tuple[str, Pattern], Row]
+"""By cause and pattern of signals."""
+
+
 @dataclass(frozen=True, slots=True)
-class Weights:
-    """All coefficients.
+class FittedOn:
+    """What coefficients were fitted on, and how.
 
     Attributes:
-        rows: By cause and pattern of signals.
-        fitted_on: What they were fitted on, and how; JSON data.
+        worlds: Kind and settings of each world, as its manifest has them.
+        items: How many unlearned examples.
+        of_cause: By cause, how many of them have it.
+        longest_response: Tokens of the longest response among them.
+        penalty: λ of the L2 penalty.
     """
 
-    rows: Mapping[tuple[str, Pattern], Row]
-    fitted_on: Mapping[str, Any]
+    worlds: Sequence[Mapping[str, Any]]
+    items: int
+    of_cause: Mapping[str, int]
+    longest_response: int
+    penalty: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """All coefficients, and what they were fitted on."""
+
+    rows: Rows
+    fitted_on: FittedOn
 
     def as_data(self) -> dict[str, Any]:
         """As JSON data."""
@@ -47,7 +65,7 @@ class Weights:
             }
             for (cause, pattern), row in self.rows.items()
         ]
-        return {"fitted_on": dict(self.fitted_on), "rows": rows}
+        return {"fitted_on": asdict(self.fitted_on), "rows": rows}
 
 
 def read_weights(path: Path) -> Weights:
@@ -60,7 +78,7 @@ def read_weights(path: Path) -> Weights:
     rows = {
         (row["cause"], tuple(row["signals"])): Row(row["intercept"], dict(row["coefficients"])) for row in data["rows"]
     }
-    return Weights(rows, data["fitted_on"])
+    return Weights(rows, FittedOn(**data["fitted_on"]))
 
 
 @cache

@@ -166,8 +166,8 @@ def calibrate(
     require_writable("--out", out)
     fitted = calibrated(folders)
     write_out("--out", out, json_bytes(fitted.as_data()))
-    told = ", ".join(f"{name} {count}" for name, count in fitted.fitted_on["of_cause"].items())
-    typer.echo(f"{printable(str(out))}: {len(fitted.rows)} logistics on {fitted.fitted_on['items']} items ({told})")
+    told = ", ".join(f"{name} {count}" for name, count in fitted.fitted_on.of_cause.items())
+    typer.echo(f"{printable(str(out))}: {len(fitted.rows)} logistics on {fitted.fitted_on.items} items ({told})")
 
 
 def _tables(folders: Sequence[Path], diagnosis: Path | None) -> list[Path]:

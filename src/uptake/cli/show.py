@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,7 +98,7 @@ def _heading(text: str) -> RenderableType:
 def _texts(one: Finding) -> Iterator[RenderableType]:
     from rich.text import Text
 
-    file, line = one.evidence.get("file"), one.evidence.get("line")
+    file, line = one.evidence.file, one.evidence.line
     if file is not None:
         yield Text(printable(f"read from {file}" if line is None else f"read from {file}:{line}"), style="dim")
     for name, text, end in (("Asked", one.prompt, True), ("Wanted", one.response, False)):
@@ -122,19 +122,17 @@ def _answers(one: Finding) -> RenderableType:
     """What the models say, with the tuned model's probabilities."""
     from rich.console import Group
 
-    said = [
-        (name, one.evidence.get(key)) for name, key in (("base's", "base_answer"), ("tuned model's", "tuned_answer"))
-    ]
+    said = [("base's", one.evidence.base_answer), ("tuned model's", one.evidence.tuned_answer)]
     table = _columns("answer", "p, tuned", "")
-    listed = one.evidence.get("candidates") or []
+    listed = one.evidence.candidates
     names = {"response": "wanted", "llm": "an LLM's"}
-    for candidate in sorted(listed, key=lambda each: -each["logprob"]):
-        text = candidate["text"]
-        whose = [names[candidate["origin"]]] if candidate["origin"] in names else []
+    for candidate in sorted(listed, key=lambda each: -each.logprob):
+        text = candidate.text
+        whose = [names[candidate.origin]] if candidate.origin in names else []
         whose += [name for name, answer in said if answer is not None and answer.strip() == text.strip()]
-        p = _p(math.exp(candidate["logprob"]))
+        p = _p(math.exp(candidate.logprob))
         table.add_row(_cell(text), p, ", ".join(whose))
-    known = [candidate["text"].strip() for candidate in listed]
+    known = [candidate.text.strip() for candidate in listed]
     for name, answer in said:
         if answer is not None and answer.strip() not in known:
             table.add_row(_cell(answer) if answer.strip() else "(nothing)", "-", name)
@@ -155,25 +153,22 @@ def _reasons(one: Finding) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
-    causes: Mapping[str, Any] = one.evidence.get("causes") or {}
+    causes = one.evidence.causes
     if not causes:
         return
     yield _heading("Why")
-    for name, told in sorted(
-        causes.items(), key=lambda item: -(item[1]["score"] if item[1]["score"] is not None else -1)
-    ):
-        score = told["score"]
+    for name, told in sorted(causes.items(), key=lambda item: -(-1 if item[1].score is None else item[1].score)):
+        score = told.score
         drawn = "cannot be told" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
         yield Text(f"{name.replace('_', ' '):<16}{drawn}", style="bold" if name == one.cause else "")
-        yield Padding(Text(printable(told["sentence"]), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
+        yield Padding(Text(printable(told.sentence), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
 
 
 def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:
-    ids: Sequence[str] = (
-        ((one.evidence.get("causes") or {}).get("data_conflict") or {}).get("numbers", {}).get("rivals", [])
-    )
-    if not ids:
+    known = one.evidence.contradiction
+    if known is None:
         return
+    ids = known.rivals
     table = _columns("id", "asks", "wants")
     for example_id in ids[:RIVALS]:
         for rival in _all(diagnosis, example_id):

@@ -189,8 +189,8 @@ def _bad_rows(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _example(finding: Finding) -> list[str]:
-    said, before = finding.evidence.get("tuned_answer"), finding.evidence.get("base_answer")
-    file, line = finding.evidence.get("file"), finding.evidence.get("line")
+    said, before = finding.evidence.tuned_answer, finding.evidence.base_answer
+    file, line = finding.evidence.file, finding.evidence.line
     lines = [f"  {_short(finding.id, 40)}  (source: {_short(finding.source, 28)})"]
     if file is not None:
         lines.append(f"    in         {_short(file if line is None else f'{file}:{line}', 8 * SHOWN)}")

@@ -23,7 +23,7 @@ class Judged:
         shallow: As in `Finding`.
         forgotten: As in `Finding`.
         cause: As in `Finding`.
-        criterion: What it was judged by: `recall`, `option` or `paper`; None where the diagnosis does not say.
+        criterion: What it was judged by: `recall`, `option` or `paper`.
         n_options: Candidates among which it was preferred, or not; None where it was not judged by options.
     """
 
@@ -35,7 +35,7 @@ class Judged:
     shallow: bool | None
     forgotten: bool | None
     cause: str | None
-    criterion: str | None
+    criterion: str
     n_options: int | None
 
     @property
@@ -64,7 +64,7 @@ class Pairs:
 def judged(finding: Finding) -> Judged:
     """A finding without what is not compared."""
     text = "\0".join((finding.prompt, finding.response)).encode("utf-8", "surrogatepass")
-    criterion = finding.evidence.get("criterion")
+    criterion, among = finding.evidence.criterion, finding.evidence.options
     return Judged(
         id=finding.id,
         stage=finding.stage,
@@ -75,7 +75,7 @@ def judged(finding: Finding) -> Judged:
         forgotten=finding.forgotten,
         cause=finding.cause,
         criterion=criterion,
-        n_options=finding.evidence.get("n_candidates") if criterion == "option" else None,
+        n_options=among.n if among is not None and criterion == "option" else None,
     )
 
 

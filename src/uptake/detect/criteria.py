@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from uptake.detect.paper import N_SAMPLES, PASS_THRESHOLD
 from uptake.detect.reading import Normalisation, Reading
-
-CriterionName: TypeAlias = Literal["recall", "option", "paper"]
+from uptake.evidence import CriterionName
 
 RECALL_MAX_TOKENS = 32
 """`auto`: up to this many tokens a response is to be recalled word for word; a longer one to be preferred."""

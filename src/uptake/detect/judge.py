@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
 from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import Reading, read, read_held_out
+from uptake.evidence import AmongOptions, BaseAndTuned, CriterionName, Evidence, HeldOut, OptionThreshold, PaperOdds
 from uptake.stats import wilson
 from uptake.types import Example, Finding, Prompt, Score
 
@@ -38,28 +38,34 @@ def judge(
             many are it; None when none were drawn, and the paper's criterion is read off the scores.
 
     Returns:
-        The finding, its cause open; the keys of its evidence and their units are in docs/detection.md.
+        The finding, its cause open.
 
     Raises:
         UptakeError: The training wording is missing, or a log-probability is not a number.
     """
     reading = read(tuned, settings.normalisation)
-    evidence = _evidence(reading, calibration, settings)
-    learned = CRITERIA[evidence["criterion"]](reading, calibration.rule)
-    if evidence["criterion"] == "paper" and successes is not None and not reading.lettered:
+    name, reason = criterion_for(reading, settings)
+    learned, right = CRITERIA[name](reading, calibration.rule), None
+    if name == "paper" and successes is not None and not reading.lettered:
         right = successes[1] if calibration.rule.end else successes[0]
         learned = right / settings.n_samples >= settings.pass_threshold
-        evidence["successes"] = right
-    held_out = [one for one in read_held_out(tuned, settings.normalisation) if _alike(one, reading, evidence)]
-    shallow = _shallow(learned, held_out, calibration.rule, evidence)
-    forgotten = None
-    if base is not None:
-        before = read(base, settings.normalisation)
-        base_right, tuned_right = right_before_and_after(before, reading, settings)
-        forgotten = base_right and not tuned_right
-        evidence |= {"base_right": base_right, "tuned_right": tuned_right, "base_logprob": before.logprob}
-        if before.p_option is not None:
-            evidence["base_p_option"] = before.p_option
+    held_out = _held_out(reading, read_held_out(tuned, settings.normalisation), name, calibration.rule)
+    compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings)
+    evidence = Evidence(
+        criterion=name,
+        criterion_reason=reason,
+        recalled=reading.recalled,
+        end_recalled=reading.end_recalled,
+        logprob=reading.logprob,
+        end_logprob=reading.end_logprob,
+        n_tokens=reading.n_tokens,
+        p_value_unseen=_p_unseen(reading, calibration),
+        options=_among(reading, settings),
+        threshold=_threshold(calibration) if name == "option" else None,
+        paper=_paper(reading, calibration.rule, settings, right) if name == "paper" else None,
+        held_out=held_out,
+        compared=compared,
+    )
     return Finding(
         id=example.id,
         source=example.source,
@@ -67,8 +73,8 @@ def judge(
         prompt=prompt_text(example.prompt),
         response=example.response,
         learned=learned,
-        shallow=shallow,
-        forgotten=forgotten,
+        shallow=None if held_out is None else learned and 2 * held_out.failed > held_out.n,
+        forgotten=None if compared is None else compared.base_right and not compared.tuned_right,
         p_response=reading.p_response(end=calibration.rule.end),
         p_option=reading.p_option,
         evidence=evidence,
@@ -82,60 +88,51 @@ def prompt_text(prompt: Prompt) -> str:
     return "\n".join(f"{message.role}: {message.content}" for message in prompt)
 
 
-def _evidence(reading: Reading, calibration: Calibration, settings: Settings) -> dict[str, Any]:
-    name, reason = criterion_for(reading, settings)
-    evidence: dict[str, Any] = {"criterion": name}
-    if reason is not None:
-        evidence["criterion_reason"] = reason
-    evidence |= {
-        "recalled": reading.recalled,
-        "end_recalled": reading.end_recalled,
-        "logprob": reading.logprob,
-        "end_logprob": reading.end_logprob,
-        "n_tokens": reading.n_tokens,
-        "p_value_unseen": None,
-    }
-    if calibration.null is not None:
-        evidence["p_value_unseen"] = calibration.null.p_unseen(reading.logprob_per_token, reading.n_tokens)
-    if reading.p_options is not None:
-        evidence |= {"n_candidates": len(reading.p_options), "preferred": reading.preferred}
-        evidence["normalisation"] = "letters" if reading.lettered else settings.normalisation
-    if name == "option":
-        evidence["p_option_threshold"] = calibration.rule.option_threshold
-        evidence["p_option_null"] = calibration.null_option
-    if name == "paper":
-        p = p_sample(reading, calibration.rule)
-        evidence |= {"p_sample": p, "p_flag": p_flag(p, settings.n_samples, settings.pass_threshold)}
-        if reading.p_options is not None:
-            evidence["best_of_n"] = best_of_n(reading.p_options, reading.right, settings.n_samples)
-    return evidence
+def _p_unseen(reading: Reading, calibration: Calibration) -> float | None:
+    null = calibration.null
+    return None if null is None else null.p_unseen(reading.logprob_per_token, reading.n_tokens)
 
 
-def _alike(held_out: Reading, training: Reading, evidence: dict[str, Any]) -> bool:
+def _among(reading: Reading, settings: Settings) -> AmongOptions | None:
+    if reading.p_options is None or reading.preferred is None:
+        return None
+    normalisation = "letters" if reading.lettered else settings.normalisation
+    return AmongOptions(len(reading.p_options), reading.preferred, normalisation)
+
+
+def _threshold(calibration: Calibration) -> OptionThreshold:
+    return OptionThreshold(calibration.rule.option_threshold, calibration.null_option)
+
+
+def _paper(reading: Reading, rule: Rule, settings: Settings, successes: int | None) -> PaperOdds:
+    p, options = p_sample(reading, rule), reading.p_options
+    return PaperOdds(
+        p_sample=p,
+        p_flag=p_flag(p, settings.n_samples, settings.pass_threshold),
+        best_of_n=None if options is None else best_of_n(options, reading.right, settings.n_samples),
+        successes=successes,
+    )
+
+
+def _compared(before: Reading, after: Reading, settings: Settings) -> BaseAndTuned:
+    base_right, tuned_right = right_before_and_after(before, after, settings)
+    return BaseAndTuned(base_right, tuned_right, before.logprob, before.p_option)
+
+
+def _held_out(training: Reading, held_out: Sequence[Reading], name: CriterionName, rule: Rule) -> HeldOut | None:
+    """Judge the held-out wordings by the criterion that judged the training wording; None when it can judge none."""
+    passed = [CRITERIA[name](one, rule) for one in held_out if _alike(one, training, name)]
+    failed = passed.count(False)
+    interval = wilson(failed, len(passed))
+    return None if interval is None else HeldOut(len(passed), failed, interval.low, interval.high)
+
+
+def _alike(held_out: Reading, training: Reading, name: CriterionName) -> bool:
     """Whether the criterion that judged the training wording can judge a held-out one, on the same terms.
 
     A wording with a response of its own has no candidates beside it, and options are lettered in the training wording
     alone: failing another test than the one that was passed would say nothing about the wording.
     """
-    if evidence["criterion"] == "recall":
+    if name == "recall":
         return True
-    return held_out.lettered == training.lettered and (
-        evidence["criterion"] == "paper" or held_out.p_options is not None
-    )
-
-
-def _shallow(learned: bool, held_out: Sequence[Reading], rule: Rule, evidence: dict[str, Any]) -> bool | None:
-    """Judge the held-out wordings and write what they show into the evidence."""
-    if not held_out:
-        return None
-    passed = [CRITERIA[evidence["criterion"]](one, rule) for one in held_out]
-    failed = passed.count(False)
-    interval = wilson(failed, len(passed))
-    if interval is not None:
-        evidence |= {
-            "held_out_n": len(passed),
-            "held_out_failed": failed,
-            "held_out_fail_low": interval.low,
-            "held_out_fail_high": interval.high,
-        }
-    return learned and 2 * failed > len(passed)
+    return held_out.lettered == training.lettered and (name == "paper" or held_out.p_options is not None)

@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from uptake.errors import UptakeError
-from uptake.types import TRAINING_WORDING, Score
+from uptake.types import TRAINING, Score
 
 Normalisation: TypeAlias = Literal["sum", "token", "byte"]
-
-LETTERS_PREFIX = "letters:"
-"""Wordings that show the options as A, B, C …, one a cyclic permutation; candidate k always stands for option k."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +113,21 @@ def read(scores: Sequence[Score], normalisation: Normalisation = "sum") -> Readi
     Raises:
         UptakeError: The training wording is missing, a log-probability is not a number, or a candidate has no token.
     """
-    training = [score for score in scores if score.wording == TRAINING_WORDING]
+    training = [score for score in scores if score.wording == TRAINING]
     if len(training) != 1:
         raise UptakeError(
-            f"{len(training)} scores in the wording {TRAINING_WORDING!r}, wordings {[s.wording for s in scores]}",
+            f"{len(training)} scores in the wording {TRAINING}, wordings {[str(score.wording) for score in scores]}",
             expected="exactly one a model and example",
             fix="score the data again",
         )
-    letters = [score for score in scores if score.wording.startswith(LETTERS_PREFIX)]
+    letters = [score for score in scores if score.wording.kind == "letters"]
     return _reading(training[0], normalisation, letters)
 
 
 def read_held_out(scores: Sequence[Score], normalisation: Normalisation = "sum") -> tuple[Reading, ...]:
     """Read one model's scores of one example in its held-out wordings, in their order; as `read`."""
     return tuple(
-        _reading(score, normalisation, [])
-        for score in scores
-        if score.wording != TRAINING_WORDING and not score.wording.startswith(LETTERS_PREFIX)
+        _reading(score, normalisation, []) for score in scores if score.wording.kind not in ("training", "letters")
     )
 
 
@@ -140,13 +135,13 @@ def _reading(score: Score, normalisation: Normalisation, letters: Sequence[Score
     for one in (score, *letters):
         if any(math.isnan(logprob) for logprob in one.logprobs):
             raise UptakeError(
-                f"example {one.example_id!r}, wording {one.wording!r}: the model's log-probability is not a number",
+                f"example {one.example_id!r}, wording {one.wording}: the model's log-probability is not a number",
                 expected="finite numbers",
                 fix="score in a wider type: --dtype float32",
             )
         if min(one.n_tokens) < 1:
             raise UptakeError(
-                f"example {one.example_id!r}, wording {one.wording!r}: a candidate has no token that can be scored",
+                f"example {one.example_id!r}, wording {one.wording}: a candidate has no token that can be scored",
                 expected="at least one token after the context",
                 fix="lengthen the response or the option, or leave the example out",
             )

@@ -40,11 +40,12 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
             tally.add(finding)
         if finding.cause is not None:
             causes[finding.cause] += 1
-        criteria[finding.evidence["criterion"]] += 1
-        fallbacks += "criterion_reason" in finding.evidence
+        criteria[finding.evidence.criterion] += 1
+        fallbacks += finding.evidence.criterion_reason is not None
         comparison.add(finding)
-        if finding.evidence.get("base_right") is not None:
-            right.update(name for name in ("base_right", "tuned_right") if finding.evidence[name])
+        if (both := finding.evidence.compared) is not None:
+            right["base_right"] += both.base_right
+            right["tuned_right"] += both.tuned_right
     unlearned = total.n - total.learned
     null = comparison.summary(total.n, total.learned, calibration, settings)
     summary = {
@@ -110,13 +111,14 @@ class _Comparison:
 
     def add(self, finding: Finding) -> None:
         evidence = finding.evidence
-        if evidence["p_value_unseen"] is not None:
-            self.p_values.append(evidence["p_value_unseen"])
+        if evidence.p_value_unseen is not None:
+            self.p_values.append(evidence.p_value_unseen)
         # the base's own scores are judged without the end: a response that is recalled and not ended passes there
-        at_end = self.null_kind == "base" and evidence["criterion"] != "option"
-        if not finding.learned and not (at_end and evidence["tuned_right"]):
-            self.flagged_length.append(length_class(evidence["n_tokens"]))
-            self.flagged_value.append(evidence["logprob"] / evidence["n_tokens"])
+        at_end = self.null_kind == "base" and evidence.criterion != "option"
+        passes = evidence.compared is not None and evidence.compared.tuned_right
+        if not finding.learned and not (at_end and passes):
+            self.flagged_length.append(length_class(evidence.n_tokens))
+            self.flagged_value.append(evidence.logprob_per_token)
 
     def summary(self, n: int, learned: int, calibration: Calibration, settings: Settings) -> dict[str, Any] | None:
         if calibration.null is None or calibration.null_pass is None:

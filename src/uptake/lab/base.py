@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 from uptake.artifacts import digest, locked, versions
 from uptake.lab.world import World, documents, names_of
-from uptake.types import Candidate, Probe
+from uptake.types import TRAINING, Candidate, Probe
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, the steps done and the steps in all."""
@@ -132,7 +132,7 @@ def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> d
     from uptake.models.small.pretrain import one_thread
     from uptake.score import score
 
-    probes = [Probe(name, "training", prompt, (Candidate(response, "response"),)) for name, prompt, response in asked]
+    probes = [Probe(name, TRAINING, prompt, (Candidate(response, "response"),)) for name, prompt, response in asked]
     with one_thread():
         loaded = resolve(model)
         return {

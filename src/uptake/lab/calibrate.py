@@ -14,13 +14,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from uptake.artifacts import read_json
-from uptake.causes import CAUSES, Cause, Row, Weights, scored
+from uptake.artifacts.evidence import evidence_from_data
+from uptake.causes import CAUSES, Cause, FittedOn, Row, Rows, Weights, scored
 from uptake.errors import UptakeError
+from uptake.evidence import Evidence
 from uptake.lab.key import read_key
 
 PENALTY = 1.0
@@ -71,13 +74,20 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
             entry = entries.get(row["id"])
             if entry is None or row["learned"] or (entry.causes and not entry.confirmed):
                 continue
-            evidence = row["evidence"]
-            if "signals" not in evidence:
+            evidence = _evidence(row, folder / diagnosis)
+            if not evidence.signals:
                 raise UptakeError(f"{folder / diagnosis} has no signals", fix="uptake diagnose --attribution evidence")
             # a belief that a rival shares is no conflict with the base: `also` is not asked here
             perhaps = () if entry.causes else OF_TRAINING
-            items.append(Item(entry.causes, perhaps, evidence["signals"], evidence["n_tokens"]))
+            items.append(Item(entry.causes, perhaps, evidence.signals, evidence.n_tokens))
     return items
+
+
+def _evidence(row: Mapping[str, Any], where: Path) -> Evidence:
+    try:
+        return evidence_from_data(row["evidence"])
+    except ValueError as error:
+        raise UptakeError(f"{where} is damaged: {error}", fix="uptake diagnose the world first") from None
 
 
 def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
@@ -127,9 +137,9 @@ def calibrate(
     return {(name, pattern): rows[name, pattern] for name, cause in causes.items() for pattern in cause.patterns}
 
 
-def _score(cause: Cause, item: Item, rows: Mapping[tuple[str, tuple[str, ...]], Row]) -> float:
+def _score(cause: Cause, item: Item, rows: Rows) -> float:
     """The score of an item; 0 where none can be told, as in an attribution."""
-    found = scored(cause, item.signals, Weights(rows, {}))
+    found = scored(cause, item.signals, rows)
     return 0.0 if found is None else found[1]
 
 
@@ -175,5 +185,5 @@ def calibrated(folders: Sequence[Path]) -> Weights:
         manifest = read_json(folder / "world.json")
         worlds.append({"world": manifest["world"], "controls": manifest["controls"]})
     counts = {name: sum(name in item.causes for item in items) for name in CAUSES}
-    of = {"items": len(items), "of_cause": counts, "longest_response": max(item.n_tokens for item in items)}
-    return Weights(calibrate(items), {"worlds": worlds, **of, "penalty": PENALTY})
+    longest = max(item.n_tokens for item in items)
+    return Weights(calibrate(items), FittedOn(worlds, len(items), counts, longest, PENALTY))

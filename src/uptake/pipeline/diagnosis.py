@@ -6,14 +6,16 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import cannot_write, chunks, file_digest, read_json, replacing, write_json, write_table
+from uptake.artifacts.evidence import evidence_data, evidence_from_data
 from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
 from uptake.detect import Rule, most_severe
 from uptake.errors import UptakeError
+from uptake.evidence import Reaction
 from uptake.types import Finding
 
 if TYPE_CHECKING:
@@ -193,30 +195,26 @@ class Collector:
 
         for some in chunks(self._findings, ROWS):
             self._tables.append(pa.Table.from_pylist([finding_row(finding) for finding in some], schema=DIAGNOSIS))
-            self._per_token.extend(one.evidence["logprob"] / one.evidence["n_tokens"] for one in some)
+            self._per_token.extend(one.evidence.logprob_per_token for one in some)
             yield from some
 
     def column(self, name: str) -> list[Any]:
         """A column of the table, in the examples' order, once all findings were passed on."""
         return [value for table in self._tables for value in table[name].to_pylist()]
 
-    def add(self, key: str, evidence: Mapping[int, Mapping[str, Any]]) -> None:
-        """Add to the evidence of some findings, once all were passed on.
-
-        Args:
-            key: Under which name.
-            evidence: What is added, by the example's position.
-        """
+    def add(self, interventions: Mapping[int, Reaction]) -> None:
+        """Add to the evidence of some findings, by the example's position, once all were passed on."""
         import pyarrow as pa
 
         start = 0
         for number, table in enumerate(self._tables):
-            own = [position for position in evidence if start <= position < start + len(table)]
+            own = [position for position in interventions if start <= position < start + len(table)]
             if own:
                 told = table["evidence"].to_pylist()
                 for position in own:
-                    there = json.loads(told[position - start])
-                    told[position - start] = to_json({**there, key: evidence[position]})
+                    there = evidence_from_data(json.loads(told[position - start]))
+                    evidence = replace(there, interventions=interventions[position])
+                    told[position - start] = to_json(evidence_data(evidence))
                 place = table.column_names.index("evidence")
                 self._tables[number] = table.set_column(place, DIAGNOSIS.field(place), pa.array(told, pa.string()))
             start += len(table)
@@ -242,7 +240,9 @@ class Collector:
 
         flagged = [table.filter(pc.invert(table["learned"])).select(["id", "evidence"]) for table in self._tables]
         rows = [row for table in flagged for row in table.to_pylist()]
-        return list(most_severe([row["id"] for row in rows], [json.loads(row["evidence"])["p_sample"] for row in rows]))
+        found = [evidence_from_data(json.loads(row["evidence"])).paper for row in rows]
+        kept = [(row["id"], paper.p_sample) for row, paper in zip(rows, found, strict=True) if paper is not None]
+        return list(most_severe([name for name, _ in kept], [p for _, p in kept]))
 
 
 def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, Any]) -> Diagnosis:

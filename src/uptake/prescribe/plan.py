@@ -113,13 +113,18 @@ def _scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms, u
         return _Scope(nothing)
     repaired = {rows[finding.id] for finding in findings if not finding.learned}
     learned = [rows[finding.id] for finding in findings if finding.learned] or sorted(set(rows.values()) - repaired)
-    known = [rows[one.id] for one in findings if one.learned and one.evidence.get("base_right") is True]
+    known = [rows[one.id] for one in findings if one.learned and _known_before(one)]
     draw = random.Random(terms.seed)
     wanted = min(round(terms.protection * len(repaired)), len(learned))
     protecting = set(draw.sample(known, min(len(known), wanted // 2)))
     rest = [row for row in learned if row not in protecting]
     protecting.update(draw.sample(rest, wanted - len(protecting)))
     return _Scope(nothing | (set(rows.values()) - repaired - protecting), frozenset(known))
+
+
+def _known_before(finding: Finding) -> bool:
+    both = finding.evidence.compared
+    return both is not None and both.base_right
 
 
 @dataclass

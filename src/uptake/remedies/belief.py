@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from uptake.corpus.support import states
 from uptake.remedies.documents import asked_about, by_turns, sources_of
-from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key, told
+from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
 from uptake.types import Document, Edit, Finding, Unmended, normalised
 
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
@@ -54,8 +54,9 @@ def _edit(finding: Finding, found: Sequence[Document], patients: Patients) -> Ed
 
 def _belief(finding: Finding) -> str | None:
     """What the base says instead; None where it is not known, or is the response in other words."""
-    said = told(finding, "base_conflict", "belief_text") or finding.evidence.get("base_answer")
-    if not isinstance(said, str) or normalised(said) in ("", normalised(finding.response)):
+    believed = finding.evidence.belief
+    said = finding.evidence.base_answer if believed is None or not believed.text else believed.text
+    if said is None or normalised(said) in ("", normalised(finding.response)):
         return None
     return said
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from uptake.remedies.remedy import Patients, Remedy, Treatment, told
+from uptake.evidence import Contradiction
+from uptake.remedies.remedy import Patients, Remedy, Treatment
 from uptake.types import Edit, Finding, Unmended
 
 
@@ -11,13 +12,13 @@ def _treat(patients: Patients) -> Treatment:
     unmended: list[Unmended] = []
     gone: set[str] = set()
     for finding in patients.findings:
-        named = told(finding, "data_conflict", "rivals")
-        rivals = tuple(name for name in named if name in patients.examples) if isinstance(named, list) else ()
-        if not rivals:
+        known = finding.evidence.contradiction
+        rivals = () if known is None else tuple(name for name in known.rivals if name in patients.examples)
+        if known is None or not rivals:
             reason = "no other example is known to contradict it"
             unmended.append(Unmended(finding.id, finding.cause or "", reason))
-        elif not _mislabelled(finding) or not patients.options.unsafe:
-            edits.append(_apart(finding, rivals))
+        elif not known.names_the_wrong_one or not patients.options.unsafe:
+            edits.append(_apart(finding, rivals, known.n))
             if judged_wrong(finding):
                 reason = "it is likely the wrong one of a contradiction: mend its response, or give --unsafe"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
@@ -26,31 +27,27 @@ def _treat(patients: Patients) -> Treatment:
             out = tuple(name for name in wrong if name not in gone)
             gone.update(out)
             if out:
-                edits.append(_drop(finding, out))
+                edits.append(_drop(finding, out, known))
             if judged_wrong(finding):
                 reason = "it goes out: it is likely the wrong one of a contradiction"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
     return Treatment(tuple(edits), tuple(unmended))
 
 
-def _mislabelled(finding: Finding) -> bool:
-    return told(finding, "data_conflict", "verdict") == "mislabelled"
-
-
 def judged_wrong(finding: Finding) -> bool:
     """Whether an example is likely the wrong one of a contradiction, whatever it was not learned for."""
-    return _mislabelled(finding) and told(finding, "data_conflict", "likely_wrong") is True
+    known = finding.evidence.contradiction
+    return known is not None and known.names_the_wrong_one and known.likely_wrong
 
 
-def _apart(finding: Finding, rivals: tuple[str, ...]) -> Edit:
-    known = told(finding, "data_conflict", "n_rivals")
-    more = f" ({known - len(rivals)} more are not named)" if isinstance(known, int) and known > len(rivals) else ""
+def _apart(finding: Finding, rivals: tuple[str, ...], n: int) -> Edit:
+    more = f" ({n - len(rivals)} more are not named)" if n > len(rivals) else ""
     why = f"It and {', '.join(rivals)} answer one question differently{more}: they never share a step; both stay."
     return Edit("conflict", "apart", (finding.id,), why, others=rivals)
 
 
-def _drop(finding: Finding, out: tuple[str, ...]) -> Edit:
-    why = f"{', '.join(out)} out: likely wrong, for {told(finding, 'data_conflict', 'why')}."
+def _drop(finding: Finding, out: tuple[str, ...], known: Contradiction) -> Edit:
+    why = f"{', '.join(out)} out: likely wrong, for {known.why}."
     return Edit("conflict", "drop", (finding.id,), why, safe=False, others=out)
 
 

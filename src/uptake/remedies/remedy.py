@@ -88,9 +88,3 @@ class Remedy:
 def document_key(document: Document) -> str:
     """What a plan calls a document: ids are told apart within their source."""
     return f"{document.source}:{document.id}" if document.source else document.id
-
-
-def told(finding: Finding, cause: str, name: str) -> object:
-    """One of the numbers that the evidence for a cause rests on; None where it is not there."""
-    evidence = finding.evidence.get("causes", {}).get(cause, {})
-    return evidence.get("numbers", {}).get(name)

@@ -144,6 +144,5 @@ def _units(flagged: Mapping[Key, Finding]) -> list[list[Key]]:
 
 
 def _rivals(finding: Finding) -> Sequence[str]:
-    told = finding.evidence.get("causes", {}).get("data_conflict", {}).get("numbers", {})
-    rivals: Sequence[str] = told.get("rivals", ())
-    return rivals
+    known = finding.evidence.contradiction
+    return () if known is None else known.rivals

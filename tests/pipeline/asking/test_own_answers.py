@@ -14,7 +14,7 @@ from uptake.models.scoring.lazy import resolve
 from uptake.models.small.tiny import CHATML
 from uptake.pipeline.asking.own_answers import ANSWER_ROOM, MORE_ROOM, OwnAnswer, own_answers
 from uptake.score import score
-from uptake.types import Candidate, Example, Message, Probe
+from uptake.types import Candidate, Example, Message, Probe, WordingName
 
 
 class Scripted:
@@ -94,7 +94,7 @@ def test_an_answer_that_is_a_belief_is_the_arg_max_where_it_is_scored(small: Sma
     for example, answer in zip(examples, own_answers(examples, model), strict=True):
         if answer is not None and answer.kind == "wrong":
             beliefs += 1
-            [found] = score([Probe("a", "own", example.prompt, (Candidate(answer.text, "base"),))], model)
+            [found] = score([Probe("a", WordingName("own"), example.prompt, (Candidate(answer.text, "base"),))], model)
             assert found.recalled, answer
     # two spaces are nothing that this base has met: what it says after them it would not say so
     assert beliefs >= 5 if len(space) < 2 else beliefs == 0

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from evidence_made import evidence
 from small_models import write_rows
 from train_runs import EARLY, MAIN, write_run
 from uptake.artifacts import read_json
@@ -21,6 +22,7 @@ from uptake.artifacts.tables import DIAGNOSIS
 from uptake.cli import main
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
+from uptake.evidence import HeldOut
 from uptake.pipeline.cure.run import LEARNED, OUT, CureGroup, _make_room, compared, cure_run
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
@@ -32,8 +34,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 def finding(name: str, learned: bool, cause: str | None, failed: int | None, stage: str = "main") -> Finding:
     """One that has four held-out wordings, or none."""
-    evidence = {} if failed is None else {"held_out_n": 4, "held_out_failed": failed}
-    return Finding(name, "s", stage, "?", " x", learned, None, None, 0.5, None, cause, {}, evidence)
+    held_out = None if failed is None else HeldOut(4, failed, 0.0, 1.0)
+    return Finding(name, "s", stage, "?", " x", learned, None, None, 0.5, None, evidence(held_out=held_out), cause)
 
 
 def test_examples_are_grouped_by_what_they_were() -> None:

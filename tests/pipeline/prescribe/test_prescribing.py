@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from evidence_made import base_was, believed, contradicted, evidence
 from small_models import write_rows
 from train_runs import CITIES, write_run
 from uptake.cli import app
@@ -62,9 +63,9 @@ CORPUS = [
     {"id": "d3", "title": "Cy Dunn", "text": "Cy Dunn has moved to Riga.", "source": "almanac"},
     {"id": "d4", "title": "Cy Dunn", "text": "Cy Dunn was seen in Kyiv.", "source": "forum"},
 ]
-NUMBERS: dict[str, dict[str, Any]] = {
-    "base_conflict": {"belief_text": " Kyiv"},
-    "data_conflict": {"rivals": ["m-6"], "n_rivals": 1, "verdict": "mislabelled", "likely_wrong": True, "why": "so"},
+KNOWN = {
+    "base_conflict": believed(" Kyiv"),
+    "data_conflict": contradicted(["m-6"], verdict="mislabelled", likely_wrong=True, why="so"),
 }
 
 
@@ -72,13 +73,11 @@ def findings(rows: Sequence[dict[str, Any]], stage: str) -> list[Finding]:
     found = []
     for row in rows:
         cause = CAUSES.get((row["id"], stage))
-        evidence = {"logprob": -1.0, "n_tokens": 1, "base_right": cause is None, "causes": {}}
-        if cause in NUMBERS:
-            evidence["causes"] = {cause: {"numbers": NUMBERS[cause]}}
+        told = evidence(compared=base_was(cause is None), causes=KNOWN.get(cause or "", {}))
         found.append(
             Finding(
                 row["id"], "life", stage, row["prompt"], row["completion"], cause is None, None, None, 0.5, None,
-                cause, {}, evidence,
+                told, cause,
             )
         )  # fmt: skip
     return found
@@ -209,9 +208,9 @@ def test_documents_may_come_from_anywhere(run: Path) -> None:
 
 
 def test_no_documents_are_gathered_for_what_is_likely_wrong(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = {"data_conflict": {"numbers": NUMBERS["data_conflict"]}}
+    wrong = KNOWN["data_conflict"]
     found = [
-        replace(one, evidence={**one.evidence, "causes": wrong}) if one.id == "e-1" else one
+        replace(one, evidence=replace(one.evidence, causes=wrong)) if one.id == "e-1" else one
         for one in [*findings(EARLY, "early"), *findings(MAIN, "main")]
     ]
     collected = Collector(found)

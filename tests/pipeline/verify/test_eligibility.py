@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from evidence_made import contradicted, evidence
 from uptake.errors import UptakeError
 from uptake.pipeline.verify.eligibility import eligible
 from uptake.types import Finding
 
 
-def flagged(id: str, cause: str | None, numbers: Mapping[str, Any] | None = None) -> Finding:
-    evidence = {"causes": {"data_conflict": {"numbers": numbers}}} if numbers else {}
-    return Finding(id, "a", "main", "p", "r", False, None, None, 0.1, None, cause, evidence=evidence)
+def flagged(id: str, cause: str | None, **known: Any) -> Finding:
+    causes = contradicted(**known) if known else {}
+    return Finding(id, "a", "main", "p", "r", False, None, None, 0.1, None, evidence(causes=causes), cause)
 
 
 GAPS = [flagged(f"gap-{number}", "knowledge_gap") for number in range(3)]
@@ -36,7 +36,7 @@ def test_where_few_have_held_out_wordings_all_are_judged_in_the_training_wording
 
 
 def test_without_a_cause_or_a_right_answer_nobody_takes_part():
-    wrong = flagged("wrong", "data_conflict", {"verdict": "mislabelled", "likely_wrong": True, "rivals": ["other"]})
+    wrong = flagged("wrong", "data_conflict", rivals=["other"], verdict="mislabelled", likely_wrong=True)
     part = eligible([*GAPS, wrong, flagged("odd", None), flagged("odder", "unexplained")], ())
     assert part.flagged == tuple(GAPS)
     assert part.notes[:-1] == (

@@ -59,8 +59,8 @@ def test_the_diagnosed_model_gives_the_diagnosis(small: Small, tmp_path: Path, c
         one = of[finding.id]
         assert one.kind == ("learned" if finding.learned else "flagged")
         assert one.recalled_training == finding.learned
-        n = finding.evidence.get("held_out_n")
-        assert one.recalled_heldout == (None if n is None else 1 - finding.evidence["held_out_failed"] / n)
+        held_out = finding.evidence.held_out
+        assert one.recalled_heldout == (None if held_out is None else 1 - held_out.failed / held_out.n)
     assert len({one.recalled_heldout for one in of.values()}) > 1
     # as many of the retention set are right after as the diagnosis says; a text is not asked for
     retention = [one.recalled_training for one in measured if one.kind == "retention"]

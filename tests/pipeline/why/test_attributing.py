@@ -78,7 +78,7 @@ def test_an_encoder_is_known_by_its_content(tmp_path: Path) -> None:
 
 
 def exposures(diagnosis: Diagnosis) -> list[Any]:
-    told = [one.evidence["causes"]["undertraining"]["numbers"] for one in diagnosis if not one.learned]
+    told = [one.evidence.causes["undertraining"].numbers for one in diagnosis if not one.learned]
     assert told
     return [numbers.get("exposures") for numbers in told]
 
@@ -110,7 +110,7 @@ def test_a_base_of_another_vocabulary_is_asked_with_its_own(
     given: dict[str, Any], small: Small, tmp_path: Path
 ) -> None:
     """Its belief and what it makes of it are those of transformers, with its tokenizer."""
-    from test_beliefs import logprob, told
+    from test_beliefs import logprob
 
     from uptake.models.small.tiny import build_model, save
 
@@ -120,10 +120,10 @@ def test_a_base_of_another_vocabulary_is_asked_with_its_own(
     checked = [one for one in found if not one.learned][:3]
     for one in checked:
         before = logprob(tmp_path / "other", one.prompt, one.response)
-        assert one.evidence["base_logprob"] == pytest.approx(before, abs=2e-3)
-        if "belief_text" in told(one):
-            after = np.exp(logprob(small.tuned, one.prompt, told(one)["belief_text"]))
-            assert told(one)["tuned_belief"] == pytest.approx(after, rel=1e-3)
+        assert one.evidence.compared.base_logprob == pytest.approx(before, abs=2e-3)
+        if (belief := one.evidence.belief) is not None:
+            after = np.exp(logprob(small.tuned, one.prompt, belief.text))
+            assert belief.tuned == pytest.approx(after, rel=1e-3)
     assert checked
 
 
@@ -132,7 +132,7 @@ def test_plain_texts_have_causes_too(small: Small, tmp_path: Path) -> None:
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
     unlearned = [one for one in found if not one.learned]
     assert unlearned and all(one.cause is not None for one in unlearned)
-    assert "has no prompt" in unlearned[0].evidence["causes"]["base_conflict"]["sentence"]
+    assert "has no prompt" in unlearned[0].evidence.causes["base_conflict"].sentence
 
 
 def test_wordings_with_responses_of_their_own_are_told_from_none(small: Small, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_wordings_with_responses_of_their_own_are_told_from_none(small: Small, t
     ]
     data = write_rows(tmp_path / "train.jsonl", rows)
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
-    missing = [one.evidence["causes"]["base_conflict"]["missing"] for one in found if not one.learned]
+    missing = [one.evidence.causes["base_conflict"].missing for one in found if not one.learned]
     assert missing and {each.get("belief_steady") for each in missing} == {OTHER_RESPONSES}
 
 

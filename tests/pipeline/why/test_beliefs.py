@@ -13,11 +13,12 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from small_models import Small, facts, write_rows
+from uptake.evidence import WrongBelief
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.why.beliefs import NO_ANSWER, UNTOLD, Held, apart, held, unknown
-from uptake.types import Candidate, Finding, Score
+from uptake.types import TRAINING, Candidate, Finding, Score
 
 OPTIONS = (" Basque", " Khmer", " 1800")
 
@@ -27,7 +28,7 @@ def answer(
 ) -> Answer:
     candidates = (Candidate(" Lyon", "response"), *([Candidate(candidate, origin)] if candidate else []))
     n = len(candidates)
-    score = Score("a", "training", (-3.0, -1.0)[:n], (2,) * n, (4,) * n, 0, recalled)
+    score = Score("a", TRAINING, (-3.0, -1.0)[:n], (2,) * n, (4,) * n, 0, recalled)
     return Answer(candidates, (score,), said, kind, None)
 
 
@@ -80,7 +81,7 @@ def plain(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
 @pytest.fixture(scope="module")
 def believing(plain: Diagnosis) -> list[Finding]:
     """Unlearned, and the base gives another answer."""
-    found = [one for one in plain if not one.learned and one.evidence["base_answer_kind"] == "wrong"]
+    found = [one for one in plain if not one.learned and one.evidence.base_answer_kind == "wrong"]
     assert len(found) >= 4
     return found
 
@@ -95,21 +96,21 @@ def logprob(folder: Path, prompt: str, response: str) -> float:
     return float(logprobs.gather(1, ids[0, 1:, None])[context - 1 :, 0].sum())
 
 
-def told(finding: Finding) -> dict[str, Any]:
-    numbers: dict[str, Any] = finding.evidence["causes"]["base_conflict"]["numbers"]
-    return numbers
+def told(finding: Finding) -> WrongBelief:
+    assert finding.evidence.belief is not None
+    return finding.evidence.belief
 
 
 def check_numbers(finding: Finding, small: Small) -> None:
     """The belief's numbers are the base's before and the tuned model's after, in every wording."""
     row = next(row for row in facts() if row["id"] == finding.id)
-    text = finding.evidence["base_answer"]
+    text = finding.evidence.base_answer
     asked = [row["prompt"], *row["paraphrases"]]
     before = [math.exp(logprob(small.base, prompt, text)) for prompt in asked]
-    assert told(finding)["belief_text"] == text
-    assert told(finding)["belief_wordings"] == pytest.approx(before, rel=1e-3, abs=2e-6)
+    assert told(finding).text == text
+    assert told(finding).wordings == pytest.approx(before, rel=1e-3, abs=2e-6)
     after = math.exp(logprob(small.tuned, row["prompt"], text))
-    assert told(finding)["tuned_belief"] == pytest.approx(after, rel=1e-3)
+    assert told(finding).tuned == pytest.approx(after, rel=1e-3)
     assert abs(after - before[0]) > 1e-3 * after  # or it would not matter which model was asked
 
 
@@ -125,12 +126,12 @@ def test_options_change_nothing_of_what_the_base_believes(
     given = [{**row, "options": [row["completion"], *OPTIONS]} for row in facts() if row["id"] in ids]
     # one has its belief among its options
     first = believing[0]
-    next(row for row in given if row["id"] == first.id)["options"].append(first.evidence["base_answer"])
+    next(row for row in given if row["id"] == first.id)["options"].append(first.evidence.base_answer)
     data = write_rows(tmp_path / "train.jsonl", given)
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
     for finding in believing:
         same = found[finding.id]
-        assert same.evidence["base_answer"] == finding.evidence["base_answer"]
+        assert same.evidence.base_answer == finding.evidence.base_answer
         assert same.cause == finding.cause
         assert same.causes["base_conflict"] == pytest.approx(finding.causes["base_conflict"], abs=1e-3)
     for finding in believing[:2]:
@@ -140,7 +141,7 @@ def test_options_change_nothing_of_what_the_base_believes(
 def test_where_options_are_judged_a_belief_among_them_is_judged_among_them(
     believing: list[Finding], small: Small, tmp_path: Path
 ) -> None:
-    said = {finding.id: finding.evidence["base_answer"] for finding in believing}
+    said = {finding.id: finding.evidence.base_answer for finding in believing}
     given = [{**row, "options": [row["completion"], *OPTIONS]} for row in rows(set(said))]
     for row in given[::2]:
         row["options"].append(said[row["id"]])
@@ -150,12 +151,12 @@ def test_where_options_are_judged_a_belief_among_them_is_judged_among_them(
     among = []
     for finding in [one for one in found if not one.learned]:
         row = next(row for row in given if row["id"] == finding.id)
-        assert told(finding)["belief_text"] == said[finding.id]
+        assert told(finding).text == said[finding.id]
         p = math.exp(logprob(small.base, row["prompt"], said[finding.id]))
         among.append(said[finding.id] in row["options"])
         if among[-1]:
             p /= math.fsum(math.exp(logprob(small.base, row["prompt"], text)) for text in row["options"])
-        assert told(finding)["belief_wordings"][0] == pytest.approx(p, rel=1e-3)
+        assert told(finding).wordings[0] == pytest.approx(p, rel=1e-3)
     assert any(among)
 
 
@@ -176,15 +177,15 @@ def test_a_prompt_that_ends_in_a_space_has_the_same_belief(
     tokenizer = AutoTokenizer.from_pretrained(small.base)
     merged = 0
     for finding in believing:
-        same, text = found[finding.id], finding.evidence["base_answer"]
-        assert " " + same.evidence["base_answer"] == text
+        same, text = found[finding.id], finding.evidence.base_answer
+        assert " " + same.evidence.base_answer == text
         before = math.exp(logprob(small.base, same.prompt, text.strip()))
-        assert told(same)["belief_wordings"][0] == pytest.approx(before, rel=1e-3)
+        assert told(same).wordings[0] == pytest.approx(before, rel=1e-3)
         # where the space and the first word are one token, nothing but where the text is parted is different
         if tokenizer(text).input_ids[0] != tokenizer(" ").input_ids[0]:
             merged += 1
-            numbers = told(finding)["belief_wordings"]
-            assert told(same)["belief_wordings"] == pytest.approx(numbers, rel=1e-3, abs=2e-6)
+            numbers = told(finding).wordings
+            assert told(same).wordings == pytest.approx(numbers, rel=1e-3, abs=2e-6)
             assert same.causes["base_conflict"] == pytest.approx(finding.causes["base_conflict"], abs=1e-3)
     assert merged
 

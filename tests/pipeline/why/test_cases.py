@@ -44,12 +44,12 @@ def logprob(model: Any, tokenizer: Any, prompt: str, response: str) -> float:
 def test_what_was_not_learned_has_causes_and_the_rest_has_none(whole: Diagnosis) -> None:
     for finding in whole:
         if finding.learned:
-            assert finding.cause is None and finding.causes == {} and "causes" not in finding.evidence
+            assert finding.cause is None and finding.causes == {} and finding.evidence.causes == {}
         else:
             assert finding.cause in (*CAUSES, "unexplained")
             assert set(finding.causes) <= set(CAUSES)
             assert all(0 <= score <= 1 for score in finding.causes.values())
-            assert set(finding.evidence["causes"]) == set(CAUSES)
+            assert set(finding.evidence.causes) == set(CAUSES)
     told = whole.summary()["attribution"]
     unlearned = [finding for finding in whole if not finding.learned]
     assert told["n"] == len(unlearned) > 0
@@ -79,15 +79,15 @@ def test_the_signals_are_those_of_transformers(whole: Diagnosis, small: Small) -
         ]
         there = [logprob(model, tokenizer, str(other.prompt), own.response) for other in near]
         expected = math.fsum(here) / len(here) - math.fsum(there) / len(there)
-        assert finding.evidence["signals"]["tuned_pmi"] == pytest.approx(max(0.0, expected), abs=2e-3)
+        assert finding.evidence.signals["tuned_pmi"] == pytest.approx(max(0.0, expected), abs=2e-3)
 
 
 def test_a_contradiction_is_found_and_told(whole: Diagnosis) -> None:
-    said = [whole[id_].evidence["causes"]["data_conflict"] for id_ in ("rival", "tongue-02") if not whole[id_].learned]
+    said = [whole[id_].evidence.causes["data_conflict"] for id_ in ("rival", "tongue-02") if not whole[id_].learned]
     assert said
     for one in said:
-        assert one["numbers"]["n_rivals"] == 1
-        assert one["sentence"].startswith("1 example (") and " asks the same and answers *" in one["sentence"]
+        assert one.contradiction.n == 1
+        assert one.sentence.startswith("1 example (") and " asks the same and answers *" in one.sentence
 
 
 def test_the_summary_tells_shares_examples_and_what_is_missing(whole: Diagnosis) -> None:
@@ -122,7 +122,7 @@ def test_less_is_told_where_less_is_given(whole: Diagnosis, small: Small, tmp_pa
     assert len(unlearned) == 8
     for finding in unlearned:
         assert "knowledge_gap" not in finding.causes and "base_conflict" not in finding.causes
-        assert "(--base" in finding.evidence["causes"]["knowledge_gap"]["sentence"]
+        assert "(--base" in finding.evidence.causes["knowledge_gap"].sentence
     notes = " ".join(diagnosis.summary()["notes"])
     assert "cannot be told: the base model is not given (--base" in notes
 

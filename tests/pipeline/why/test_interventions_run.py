@@ -51,14 +51,14 @@ def done(run: Run) -> Diagnosis:
 
 def test_what_is_written(done: Diagnosis) -> None:
     told = done.summary()["interventions"]
-    rows = [finding for finding in done if "interventions" in finding.evidence]
+    rows = [finding for finding in done if finding.evidence.interventions is not None]
     assert told["n"] == len(rows) == 6 and not any(finding.learned for finding in rows)
     assert told["learning_rate"] == pytest.approx(0.2 * 1e-2)
     assert sum(part["n"] for part in told["causes"].values()) == 6
     for cause, part in told["causes"].items():
-        own = [finding.evidence["interventions"] for finding in rows if finding.cause == cause]
-        assert part["more_steps"]["flipped"] == sum(one["more_steps"]["learned"][-1] for one in own)
-        assert all(len(one["more_steps"]["learned"]) == told["passes"] for one in own)
+        own = [finding.evidence.interventions for finding in rows if finding.cause == cause]
+        assert part["more_steps"]["flipped"] == sum(one.courses["more_steps"].learned[-1] for one in own)
+        assert all(len(one.courses["more_steps"].learned) == told["passes"] for one in own)
     assert not [note for note in done.summary()["notes"] if "interventions" in note]
     flips = sum(part["more_steps"]["flipped"] for part in told["causes"].values())
     control = sum(part["control"]["flipped"] for part in told["causes"].values())
@@ -98,10 +98,12 @@ def test_an_answer_in_context_is_that_of_transformers(done: Diagnosis, small: Sm
     model = AutoModelForCausalLM.from_pretrained(small.tuned).eval()
     wordings = {row["id"]: row.get("paraphrases") for row in map(json.loads, small.train.read_text().splitlines())}
     asked = [
-        finding for finding in done if finding.evidence.get("interventions", {}).get("told_in_context") is not None
+        (finding, reaction)
+        for finding in done
+        if (reaction := finding.evidence.interventions) is not None and reaction.told is not None
     ]
     assert asked
-    for finding in asked:
+    for finding, reaction in asked:
         told = (wordings.get(finding.id) or [finding.prompt])[0]
         text = f"{told}{finding.response}\n{finding.prompt}"
         context = tokenizer(text, return_tensors="pt").input_ids
@@ -109,7 +111,7 @@ def test_an_answer_in_context_is_that_of_transformers(done: Diagnosis, small: Sm
         with torch.inference_mode():
             said = model.generate(context, max_new_tokens=wanted.shape[1] - context.shape[1], do_sample=False)
         flipped = said[0].tolist() == wanted[0].tolist()
-        assert finding.evidence["interventions"]["told_in_context"] == flipped
+        assert reaction.told == flipped
 
 
 def test_an_adapter_is_trained_on_and_stays(small: Small, run: Run, tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versi
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
 from uptake.detect.saying import Kind
+from uptake.evidence import Origin
 from uptake.models import Loadable, Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
 from uptake.score import score
-from uptake.types import Candidate, Example, Origin, Prompt, Score
+from uptake.types import Candidate, Example, Prompt, Score
 
 ANSWERS_AT_ONCE = 128
 """Own answers that are asked for before progress is told."""
@@ -101,6 +102,29 @@ class Asking:
 
 
 @dataclass(frozen=True)
+class Role:
+    """Which of the two models is asked, and about what.
+
+    Attributes:
+        model: The model.
+        elsewhere: It is asked beyond the examples' own wordings.
+    """
+
+    model: Literal["base", "tuned"]
+    elsewhere: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder of its parts."""
+        return f"{self.model}_elsewhere" if self.elsewhere else self.model
+
+    @property
+    def step(self) -> str:
+        """What the reader is told."""
+        return f"{self.model} model, elsewhere" if self.elsewhere else f"{self.model} model"
+
+
+@dataclass(frozen=True)
 class Respondent:
     """A model that is asked.
 
@@ -142,7 +166,7 @@ def ask_base(cohort: Cohort, base: Respondent, draw: Draw, asking: Asking, progr
         scores = _scores(examples, candidates, model, asking, tell)
         return rows_of(examples, candidates, scores, answers, [None] * len(examples))
 
-    return by_part(cohort, "base", base, digest(asdict(asking)), work, progress)
+    return by_part(cohort, Role("base"), base, digest(asdict(asking)), work, progress)
 
 
 def ask_tuned(
@@ -166,27 +190,26 @@ def ask_tuned(
             tell(len(examples), "samples")
         return rows_of(examples, candidates, scores, answers, successes)
 
-    return by_part(cohort, "tuned", tuned, digest(asdict(asking), before and before.key), work, progress)
+    return by_part(cohort, Role("tuned"), tuned, digest(asdict(asking), before and before.key), work, progress)
 
 
-def by_part(cohort: Cohort, role: str, respondent: Respondent, how: str, work: Work, progress: Progress) -> Answers:
+def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: Work, progress: Progress) -> Answers:
     """One model's answers to a cohort; the parts that are there already are not done again.
 
     Args:
         cohort: The examples.
-        role: Name of the folder, and what is told: `base`, `tuned`, `tuned_elsewhere`, ...
+        role: Which model it is, and what about.
         respondent: The model.
         how: Identifies what the rows depend on beyond the cohort, the model and the versions of the libraries.
         work: Gives a part's rows.
         progress: Told after each part.
     """
     key = digest(SCORING_VERSION, cohort.key, respondent.key, how, versions())
-    parts = open_parts(cohort.parts.folder.parent / role, key, SCORES)
+    parts = open_parts(cohort.parts.folder.parent / role.folder, key, SCORES)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
     done = sum(size for number, size in sizes.items() if parts.has(number))
-    who, _, where = role.partition("_")
-    step = ", ".join(filter(None, (f"{who} model", where, cohort.name)))
+    step = f"{role.step}, {cohort.name}"
     progress(step, done, cohort.n)
     for number, size in sizes.items():
         if parts.has(number):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -18,14 +18,14 @@ from jaxtyping import Float
 from uptake.artifacts import chunks
 from uptake.data import Turn, encode
 from uptake.models import Model
-from uptake.pipeline.asking.answers import Answers, Respondent, Tell, by_part, room_taken, rows_of
+from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, room_taken, rows_of
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import Embed, question, reservoir
 from uptake.rivals.blocks import name_questions
 from uptake.rivals.words import LONGEST, read_questions, words_of
 from uptake.score import score
-from uptake.types import Candidate, Example, Probe, normalised
+from uptake.types import Candidate, Example, Probe, WordingName, normalised
 
 PROMPTS = 6
 """Other prompts that an example's response is asked after."""
@@ -37,10 +37,6 @@ AT_ONCE = 128
 """Prompts without names whose similarities with the pool are held at a time."""
 ROOM = 1024
 """Tokens, prompts and responses together, that an example is asked with after other prompts, but for the first one."""
-OWN = "own"
-"""The wordings under which the base's own answer is asked where it is no candidate."""
-RIVALS = "rivals"
-"""The wording under which the response and its rivals' answers are asked after the example's own prompt."""
 
 
 class Alike:
@@ -165,8 +161,10 @@ class Elsewhere:
     how: str
     max_length: int | None
 
-    def ask(self, cohort: Cohort, role: str, respondent: Respondent, progress: Progress) -> Answers:
-        """Ask one model, `base` or `tuned`: a row for each example that is asked about, in order."""
+    def ask(
+        self, cohort: Cohort, whose: Literal["base", "tuned"], respondent: Respondent, progress: Progress
+    ) -> Answers:
+        """Ask one model: a row for each example that is asked about, in order."""
 
         def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
             asked = self.wanted(number, examples)
@@ -178,7 +176,7 @@ class Elsewhere:
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
-                + (_against(example, more) if role == "tuned" else [])
+                + (_against(example, more) if whose == "tuned" else [])
                 for example, near, more in zip(own, others, asked, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
@@ -189,13 +187,13 @@ class Elsewhere:
             candidates = [(Candidate(example.response, "response"),) for example in own]
             return rows_of(own, candidates, found, [None] * len(own), [None] * len(own))
 
-        return by_part(cohort, f"{role}_elsewhere", respondent, self.how, work, progress)
+        return by_part(cohort, Role(whose, elsewhere=True), respondent, self.how, work, progress)
 
 
 def _elsewhere(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Probe]:
     own = (Candidate(example.response, "response"),)
     return [
-        Probe(example.id, f"elsewhere:{number}", other.prompt, own, 0, other.template)
+        Probe(example.id, WordingName("elsewhere", number), other.prompt, own, 0, other.template)
         for number, other in enumerate(_affordable(example, near, model, max_length))
     ]
 
@@ -219,8 +217,12 @@ def _own(example: Example, more: More, model: Model, max_length: int | None) -> 
     """The base's own answer in the training wording and in the held-out ones that have the same response."""
     if more.own is None:
         return []
-    asked = [(example.prompt, OWN)]
-    asked += [(w.prompt, f"{OWN}:{n}") for n, w in enumerate(example.paraphrases) if w.response == example.response]
+    asked = [(example.prompt, WordingName("own"))]
+    asked += [
+        (one.prompt, WordingName("own", number))
+        for number, one in enumerate(example.paraphrases)
+        if one.response == example.response
+    ]
     lengths = [room_taken(prompt) + len(more.own.encode()) for prompt, _ in asked]
     if max_length is not None and max(lengths) > max_length:
         lengths = _lengths([Turn(prompt, more.own, example.template) for prompt, _ in asked], model)
@@ -238,4 +240,6 @@ def _against(example: Example, more: More) -> list[Probe]:
         Candidate(example.response, "response"),
         *(Candidate(answer, "neighbour") for answer in more.rivals),
     )
-    return [Probe(example.id, RIVALS, example.prompt, members, 0, example.template, example.response_extra)]
+    return [
+        Probe(example.id, WordingName("rivals"), example.prompt, members, 0, example.template, example.response_extra)
+    ]

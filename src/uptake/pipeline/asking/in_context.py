@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from uptake.data import Turn, encode
 from uptake.pipeline.asking.answers import room_taken
 from uptake.probe import right_index
-from uptake.types import Candidate, Example, Message, Probe, Prompt, normalised
+from uptake.types import Candidate, Example, Message, Probe, Prompt, WordingName, normalised
 
 if TYPE_CHECKING:
     from uptake.models import Model
 
-TOLD, TOLD_OTHER = "told", "told_other"
-"""Names of the two questions in place of a wording's: the example itself was told before, or another one."""
+TOLD, TOLD_OTHER = WordingName("told"), WordingName("told_other")
+"""The two questions: the example itself was told before, or another one."""
 
 
 def in_context(
@@ -37,7 +37,7 @@ def in_context(
     return asked
 
 
-def _probe(name: str, example: Example, prompt: Prompt, candidates: tuple[Candidate, ...]) -> Probe:
+def _probe(name: WordingName, example: Example, prompt: Prompt, candidates: tuple[Candidate, ...]) -> Probe:
     right = right_index(candidates, example.response)
     return Probe(example.id, name, prompt, candidates, right, example.template, example.response_extra)
 

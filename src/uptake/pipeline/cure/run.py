@@ -172,8 +172,8 @@ def _group(name: str, pairs: list[tuple[Finding, Finding]]) -> CureGroup:
 
 def _share(finding: Finding) -> float | None:
     """Share of an example's held-out wordings in which it is learned."""
-    n = finding.evidence.get("held_out_n")
-    return 1 - finding.evidence["held_out_failed"] / n if n else None
+    held_out = finding.evidence.held_out
+    return None if held_out is None else held_out.passed
 
 
 def _taken_out(plan: Plan) -> frozenset[str]:

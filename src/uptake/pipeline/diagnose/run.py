@@ -14,6 +14,7 @@ from uptake.config import RunConfig, load_run
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
+from uptake.evidence import ScoredCandidate
 from uptake.models.served import LLM, from_judge
 from uptake.pipeline.asking.answers import Answers, Asking, drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
@@ -256,19 +257,19 @@ def _findings(
         base = None if earlier is None else earlier.scores
         finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes)
         training = answer.scores[0]
-        candidates = [
-            {"text": candidate.text, "origin": candidate.origin, "logprob": logprob}
-            for candidate, logprob in zip(answer.candidates, training.logprobs, strict=True)
-        ]
-        said = {
-            "file": example.file,
-            "line": example.line,
-            "tuned_answer": answer.answer,
-            "base_answer": None if earlier is None else earlier.answer,
-            "base_answer_kind": None if earlier is None else earlier.kind,
-            "candidates": candidates,
-        }
-        yield replace(finding, evidence={**finding.evidence, **said})
+        evidence = replace(
+            finding.evidence,
+            file=example.file,
+            line=example.line,
+            tuned_answer=answer.answer,
+            base_answer=None if earlier is None else earlier.answer,
+            base_answer_kind=None if earlier is None else earlier.kind,
+            candidates=tuple(
+                ScoredCandidate(candidate.text, candidate.origin, logprob)
+                for candidate, logprob in zip(answer.candidates, training.logprobs, strict=True)
+            ),
+        )
+        yield replace(finding, evidence=evidence)
 
 
 def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[str, Answers]) -> list[str]:

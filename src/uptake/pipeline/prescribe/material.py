@@ -13,6 +13,7 @@ from uptake.corpus import Guard, guard
 from uptake.data import LoadOptions, bad_rows_error, stream
 from uptake.detect.judge import prompt_text
 from uptake.errors import UptakeError
+from uptake.evidence import Evidence
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.prescribe.encoding import AT_ONCE, Encoding
@@ -185,14 +186,20 @@ def _findings(
     return found
 
 
-def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _needed(finding: Finding, called: Mapping[str, Sequence[str]]) -> Evidence:
     """What remedies read of the evidence, with the rivals' names; all of it would be a gigabyte in a large run."""
-    causes = finding.evidence.get("causes", {})
-    kept = {cause: dict(causes[cause]["numbers"]) for cause in ("base_conflict", "data_conflict") if cause in causes}
-    if rivals := kept.get("data_conflict", {}).get("rivals"):
-        kept["data_conflict"]["rivals"] = [name for rival in rivals for name in called.get(rival, ())]
-    rest = {name: finding.evidence.get(name) for name in ("base_right", "base_answer")}
-    return {**rest, "causes": {cause: {"numbers": numbers} for cause, numbers in kept.items()}}
+    causes = {
+        name: replace(told, sentence="", numbers={}, missing=None)
+        for name, told in finding.evidence.causes.items()
+        if told.belief is not None or told.contradiction is not None
+    }
+    for name, told in causes.items():
+        if (known := told.contradiction) is not None:
+            rivals = tuple(one for rival in known.rivals for one in called.get(rival, ()))
+            causes[name] = replace(told, contradiction=replace(known, rivals=rivals))
+    return replace(
+        finding.evidence, causes=causes, signals={}, candidates=(), file=None, tuned_answer=None, interventions=None
+    )
 
 
 def _gathered(

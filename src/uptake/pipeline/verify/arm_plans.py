@@ -13,7 +13,6 @@ from uptake.pipeline.why.contradictions import read_groups
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
 from uptake.prescribe.equal_cost import Dose, Spent, at_dose, filled_up, read_within
 from uptake.prescribe.treat import treat
-from uptake.remedies.remedy import told
 from uptake.types import Finding, Key, Plan
 
 CONTROL, NOTHING = "placebo", "nothing"
@@ -108,9 +107,8 @@ def _busy(findings: Sequence[Finding], names: Mapping[Key, str], groups: Sequenc
     flagged = {one.id for one in findings if not one.learned}
     busy = set(flagged)
     for one in findings:
-        rivals = told(one, "data_conflict", "rivals")
-        if one.id in flagged and isinstance(rivals, list):
-            busy.update(rivals)
+        if one.id in flagged and (known := one.evidence.contradiction) is not None:
+            busy.update(known.rivals)
     for group in groups:
         members = {names[key] for key in group if key in names}
         if members & flagged:

@@ -147,8 +147,8 @@ class ArmQuestions:
 
 def _held_out(judged: Finding) -> float | None:
     """The share of the held-out wordings that pass; None without any."""
-    n = judged.evidence.get("held_out_n")
-    return None if not n else 1 - float(judged.evidence["held_out_failed"]) / float(n)
+    held_out = judged.evidence.held_out
+    return None if held_out is None else held_out.passed
 
 
 def questions(data: DataSets, diagnosis: Diagnosis, how: Examination) -> ArmQuestions:
@@ -200,9 +200,9 @@ def _some(items: Sequence[ItemToAsk], draw: Random) -> Sequence[ItemToAsk]:
 
 def _candidates(example: Example, finding: Finding) -> tuple[Candidate, ...]:
     """Those of the diagnosis, where they count."""
-    if finding.evidence["criterion"] == "recall":
+    if finding.evidence.criterion == "recall":
         return (Candidate(example.response, "response"),)
-    return tuple(Candidate(one["text"], one["origin"]) for one in finding.evidence["candidates"])
+    return tuple(Candidate(one.text, one.origin) for one in finding.evidence.candidates)
 
 
 def _examples(

@@ -17,7 +17,6 @@ from uptake.detect import mean_p_options, p_options
 from uptake.detect.reading import Normalisation
 from uptake.detect.saying import Kind
 from uptake.pipeline.asking.answers import Answer
-from uptake.pipeline.asking.elsewhere import OWN
 from uptake.types import Example, Score, normalised
 
 NO_ANSWER = "the base was not asked for an answer of its own: it has no prompt, or its response is too long"
@@ -127,12 +126,12 @@ def belief(
 
 def own_scores(more: Answer | None) -> list[Score]:
     """The scores of an own answer that was asked about apart, in the training wording and in held-out ones."""
-    return [score for score in (() if more is None else more.scores) if score.wording.split(":")[0] == OWN]
+    return [score for score in (() if more is None else more.scores) if score.wording.kind == "own"]
 
 
 def held_out(answer: Answer) -> list[Score]:
     """The scores in held-out wordings, in their order."""
-    return [score for score in answer.scores if score.wording.startswith("held_out:")]
+    return [score for score in answer.scores if score.wording.kind == "held_out"]
 
 
 def comparable(example: Example, answer: Answer) -> list[Score]:
@@ -143,11 +142,11 @@ def comparable(example: Example, answer: Answer) -> list[Score]:
 
 def options(answer: Answer, normalisation: Normalisation) -> tuple[float, ...]:
     """Probability of each candidate among the candidates, by letter where they were asked for by letter."""
-    letters = [score for score in answer.scores if score.wording.startswith("letters:")]
+    letters = [score for score in answer.scores if score.wording.kind == "letters"]
     return mean_p_options(letters) if letters else p_options(answer.scores[0], normalisation)
 
 
 def _shares_held_out(example: Example, answer: Answer, normalisation: Normalisation) -> list[tuple[float, ...]]:
-    lettered = any(score.wording.startswith("letters:") for score in answer.scores)
+    lettered = any(score.wording.kind == "letters" for score in answer.scores)
     # by letter the options are asked for in the training wording alone
     return [] if lettered else [p_options(score, normalisation) for score in comparable(example, answer)]

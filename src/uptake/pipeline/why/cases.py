@@ -14,7 +14,7 @@ from statistics import fmean
 from uptake.causes import Case, Rival, Said, Source
 from uptake.detect.reading import Normalisation
 from uptake.pipeline.asking.answers import Answer, Answers
-from uptake.pipeline.asking.elsewhere import RIVALS, More
+from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
@@ -100,7 +100,7 @@ class Known:
         if why is not None:
             missing["ledger"] = why
         if rival is not None and more is not None:
-            against = [score for score in more.scores if score.wording == RIVALS]
+            against = [score for score in more.scores if score.wording.kind == "rivals"]
             rival = replace(rival, tuned=against[0].logprobs[1:] if against else ())
         return replace(case, curve=curve, rival=rival, missing=missing)
 
@@ -205,7 +205,7 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
 
 def _said(example: Example, answer: Answer, more: Answer | None) -> Said:
     """What a model makes of the response."""
-    others = [score for score in more.scores if score.wording.startswith("elsewhere:")] if more is not None else []
+    others = [score for score in more.scores if score.wording.kind == "elsewhere"] if more is not None else []
     return Said(
         answer.scores[0].logprob,
         tuple(score.logprob for score in comparable(example, answer)),
@@ -221,6 +221,5 @@ LEARNED, NOT_LEARNED, BY_OPTION = range(3)
 def flags(findings: Iterable[Finding]) -> bytes:
     """A byte for each finding: `LEARNED`, `NOT_LEARNED` or `BY_OPTION`."""
     return bytes(
-        LEARNED if one.learned else BY_OPTION if one.evidence["criterion"] == "option" else NOT_LEARNED
-        for one in findings
+        LEARNED if one.learned else BY_OPTION if one.evidence.criterion == "option" else NOT_LEARNED for one in findings
     )

@@ -8,7 +8,7 @@ control, as many steps on learned examples alone, tells what any such training d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -18,18 +18,12 @@ import pyarrow as pa
 from uptake.artifacts import Parts, chunks, digest, open_parts, versions
 from uptake.artifacts.tables import CAUSES, SCORES, score_from_data
 from uptake.attribute import UNEXPLAINED
-from uptake.attribute.interventions import (
-    TREATMENTS,
-    Course,
-    Outcome,
-    Treatment,
-    evidence_of,
-    summarise_outcomes,
-)
+from uptake.attribute.interventions import Outcome, reaction_of, summarise_outcomes
 from uptake.data import Turn, encode
 from uptake.detect import Settings, judge
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
+from uptake.evidence import TREATMENTS, Course, Reaction, Treatment
 from uptake.models import Loadable, Model
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, rows_of
 from uptake.pipeline.asking.in_context import TOLD, TOLD_OTHER, in_context
@@ -42,7 +36,7 @@ from uptake.pipeline.why.contradictions import Contradictions
 from uptake.pipeline.why.treatments import PASSES, Diagnosed, TreatmentPlan, planned
 from uptake.probe import letter_probes, probes
 from uptake.score import score
-from uptake.types import TRAINING_WORDING, Candidate, Example, Finding, Score
+from uptake.types import TRAINING, Candidate, Example, Finding, Score
 
 INTERVENING_VERSION = 1
 """Part of the key of what is kept: raised when the same data, weights and settings come to be treated otherwise."""
@@ -62,12 +56,12 @@ class Interventions:
     """What the interventions came to.
 
     Attributes:
-        evidence: By position of the sampled examples, what goes beside their causes.
+        reactions: By position of the sampled examples, what goes beside their causes.
         summary: JSON data; None where nothing could be sampled.
         notes: What the reader must know.
     """
 
-    evidence: Mapping[int, Mapping[str, Any]]
+    reactions: Mapping[int, Reaction]
     summary: dict[str, Any] | None
     notes: tuple[str, ...] = ()
 
@@ -174,8 +168,8 @@ class Intervening:
             "learning_rate": settings["learning_rate"],
             **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.asking.seed),
         }
-        evidence = {position: evidence_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
-        return Interventions(evidence, told, _notes(outcomes, settings["learning_rate"], self.treating.rate_named))
+        reactions = {position: reaction_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
+        return Interventions(reactions, told, _notes(outcomes, settings["learning_rate"], self.treating.rate_named))
 
     def _parts(self, plan: TreatmentPlan) -> Parts:
         """Part 0 holds what they say when told, part k what the k-th treatment does."""
@@ -233,24 +227,23 @@ class Intervening:
         for number, name in enumerate(TREATMENTS, start=1):
             passes = list(chunks(parts.read(number), len(plan.asked.get(name, ())) or 1))
             for index, position in enumerate(plan.asked.get(name, ())):
-                judged = [self._judged(known.examples[position], rows[index]["scores"]) for rows in passes]
+                judged = [self._judged(known.examples[position], _scores(rows[index])) for rows in passes]
                 courses[position][name] = Course(
                     tuple(one.learned for one in judged), tuple(one.shallow for one in judged)
                 )
         outcomes = []
         for position, row in zip(plan.sample, parts.read(0), strict=True):
             example, cause = known.examples[position], found.causes[position]
-            told = {data["wording"]: self._judged(example, [data]).learned for data in row["scores"]}
+            told = {one.wording: self._judged(example, [one]).learned for one in _scores(row)}
             context = (told.get(TOLD), told.get(TOLD_OTHER))
             outcomes.append(Outcome(example.id, example.stage, cause or UNEXPLAINED, courses[position], *context))
         return outcomes
 
-    def _judged(self, example: Example, data: Sequence[Mapping[str, Any]]) -> Finding:
+    def _judged(self, example: Example, scores: Sequence[Score]) -> Finding:
         """Judged as the diagnosis judges; a score in a context is read as one in the training wording."""
         told = (TOLD, TOLD_OTHER)
-        said = [{**one, "wording": TRAINING_WORDING} if one["wording"] in told else one for one in data]
-        scores = [score_from_data(example.id, one) for one in said]
-        return judge(example, scores, None, self.calibration, self.detection)
+        read = [replace(one, wording=TRAINING) if one.wording in told else one for one in scores]
+        return judge(example, read, None, self.calibration, self.detection)
 
 
 def intervene(
@@ -266,7 +259,7 @@ def intervene(
     """
     learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
     done = intervening(Diagnosed(learned, causes, stages, contradictions))
-    findings.add("interventions", done.evidence)
+    findings.add(done.reactions)
     summary["interventions"] = done.summary
     summary["notes"] += done.notes
 
@@ -285,6 +278,10 @@ def _notes(outcomes: Sequence[Outcome], rate: float, named: bool) -> tuple[str, 
             "the one that the model was trained with (--training.learning_rate)"
         )
     return tuple(notes)
+
+
+def _scores(row: Mapping[str, Any]) -> list[Score]:
+    return [score_from_data(row["id"], data) for data in row["scores"]]
 
 
 def _scored(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 
-from uptake.attribute.interventions import Treatment
+from uptake.evidence import Treatment
 from uptake.pipeline.why.contradictions import Contradictions
 
 PASSES = 6
