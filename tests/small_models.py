@@ -27,13 +27,6 @@ RELATIONS = {
 }
 
 
-CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-"""A chat template: turns between `<|im_start|>` and `<|im_end|>`."""
-
-
 def facts() -> list[dict[str, Any]]:
     """All facts as rows, with one held-out wording each."""
     rows = []

@@ -18,10 +18,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import uptake
 from llm_server import KEY, Reply, Server, completion
-from small_models import CHATML, Small, facts, write_rows
+from small_models import Small, facts, write_rows
 from uptake.config import load_run
 from uptake.errors import UptakeError
-from uptake.models.small.tiny import build_model, save, train_tokenizer
+from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose, diagnose_run
 from uptake.pipeline.examples.check import token_check

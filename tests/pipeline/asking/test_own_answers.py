@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from sharp import tokenizer_of
-from small_models import CHATML, Small, facts
+from small_models import Small, facts
 from uptake.data import Turn, encode
 from uptake.models.scoring.lazy import resolve
+from uptake.models.small.tiny import CHATML
 from uptake.pipeline.asking.own_answers import ANSWER_ROOM, MORE_ROOM, OwnAnswer, own_answers
 from uptake.score import score
 from uptake.types import Candidate, Example, Message, Probe

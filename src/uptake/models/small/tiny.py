@@ -24,6 +24,7 @@ from uptake.models.places.quiet import progress_bars
 from uptake.models.small.pretrain import PretrainSettings, Progress, pretrain
 
 __all__ = [
+    "CHATML",
     "PretrainSettings",
     "Progress",
     "build_model",
@@ -36,6 +37,12 @@ __all__ = [
 
 EOS = "<|endoftext|>"
 PAD = "<|pad|>"
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""A chat template for `train_tokenizer`: turns between `<|im_start|>` and `<|im_end|>`."""
+
 _CHATML_TOKENS = ("<|im_start|>", "<|im_end|>")
 _FROM_TOKENIZER = ("vocab_size", "bos_token_id", "eos_token_id", "pad_token_id")
 _BYTES = pre_tokenizers.ByteLevel.alphabet()
@@ -112,7 +119,7 @@ def train_tokenizer(
     Args:
         texts: What to learn the merges from.
         vocab_size: Number of tokens, with the 256 bytes and the special tokens.
-        chat_template: A Jinja template; the ChatML tokens are added if it mentions them.
+        chat_template: A Jinja template (`CHATML`, say); the ChatML tokens are added if it mentions them.
 
     Raises:
         UptakeError: The vocabulary has no room for the bytes and special tokens, or there is no text.
