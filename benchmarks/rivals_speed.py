@@ -1,10 +1,9 @@
-"""The search for similar texts beside paraphrase_mining, usearch and faiss; the search for rivals; the encoder.
+"""The search for rivals, and the encoder.
 
-    python benchmarks/rivals_speed.py [--sizes 10000 30000 100000 300000] [--what encode cells paraphrase_mining ...]
+    python benchmarks/rivals_speed.py [--sizes 10000 30000 100000 300000] [--what encode rivals]
 
 Each step and size runs in a process of its own, all of a size by turns, and the median of the runs is kept. Texts are
-prompts of five data sets and sentences of Wikipedia passages, all different; a size beyond their number takes all. What
-is timed of a search is the search: the vectors lie on disk. `faiss-cpu` and `usearch` have to be installed to be timed.
+prompts of five data sets and sentences of Wikipedia passages, all different; a size beyond their number takes all.
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ from rivals_data import DATA, rows_of, wordings
 from rivals import OUT, encoder, keep
 
 T = TypeVar("T")
-STEPS = ("encode", "paraphrase_mining", "exact", "cells", "usearch", "faiss", "rivals")
-NEIGHBOURS = 100
-"""Neighbours of each text asked of an index, as paraphrase_mining does."""
+STEPS = ("encode", "rivals")
 
 
 def texts(data: Path, n: int) -> list[str]:
@@ -64,28 +61,19 @@ def texts(data: Path, n: int) -> list[str]:
 
 
 def measure(data: Path, work: Path, n: int, what: str) -> None:
-    """One step in this process: seconds by the clock and of processor time, peak memory, the pairs in a file."""
-    vectors_file, extra = work / f"{n}.npy", {}
+    """One step in this process: seconds by the clock and of processor time, peak memory."""
+    extra = {}
     if what == "encode":
         source, encode = texts(data, n), encoder()
-        vectors, took = timed(lambda: encode(source))
-        np.save(vectors_file, vectors)
-    elif what == "rivals":
+        _, took = timed(lambda: encode(source))
+        (work / f"{n}.encoded").touch()
+    else:
         from uptake.rivals import rivals
         from uptake.types import Example
 
         rows = [Example(str(k), text, f" answer {k % 3}", "benchmark") for k, text in enumerate(texts(data, n))]
         found, took = timed(lambda: rivals(rows))
         extra = {"texts": len(rows), "compared": found.compared}
-    else:
-        vectors = np.load(vectors_file)
-        extra["texts"] = len(vectors)
-        pairs, took = timed(lambda: SEARCHES[what](vectors))
-        np.save(work / f"{n}-{what}.npy", pairs)
-        reference = work / f"{n}-paraphrase_mining.npy"
-        if reference.exists():
-            theirs = np.load(reference)
-            extra["recall"] = round(float(np.isin(theirs @ [n, 1], pairs @ [n, 1]).mean()), 4)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"texts": n, **took, "peak_mib": round(peak), **extra}))
 
@@ -97,83 +85,13 @@ def timed(work: Callable[[], T]) -> tuple[T, dict[str, float]]:
     return done, {name: round(value, 2) for name, value in took.items()}
 
 
-def search_exact(vectors: np.ndarray) -> np.ndarray:
-    from uptake.rivals import neighbours
-
-    neighbours.EXACT = len(vectors)
-    return neighbours.similar_pairs(vectors)[0]
-
-
-def search_cells(vectors: np.ndarray) -> np.ndarray:
-    from uptake.rivals import neighbours
-
-    neighbours.EXACT = 0
-    return neighbours.similar_pairs(vectors)[0]
-
-
-def search_mining(vectors: np.ndarray) -> np.ndarray:
-    import torch
-    from sentence_transformers.util import paraphrase_mining_embeddings
-
-    mined = paraphrase_mining_embeddings(torch.from_numpy(vectors))
-    return np.array([pair[1:] for pair in mined], dtype=np.int64)
-
-
-def search_usearch(vectors: np.ndarray) -> np.ndarray:
-    from usearch.index import Index
-
-    index = Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=16, expansion_add=64)
-    index.add(np.arange(len(vectors)), vectors, threads=threads())
-    matches = index.search(vectors, NEIGHBOURS + 1, threads=threads())
-    return best_pairs(matches.keys.astype(np.int64), 1 - matches.distances)
-
-
-def search_faiss(vectors: np.ndarray) -> np.ndarray:
-    import faiss
-
-    faiss.omp_set_num_threads(threads())
-    quantizer = faiss.IndexFlatIP(vectors.shape[1])
-    cells = round(len(vectors) ** 0.5)
-    index = faiss.IndexIVFFlat(quantizer, vectors.shape[1], cells, faiss.METRIC_INNER_PRODUCT)
-    index.cp.niter, index.cp.max_points_per_centroid = 5, 64
-    index.train(vectors)
-    index.add(vectors)
-    index.nprobe = 16
-    scores, ids = index.search(vectors, NEIGHBOURS + 1)
-    return best_pairs(ids, scores)
-
-
-def threads() -> int:
-    return int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1))
-
-
-def best_pairs(ids: np.ndarray, scores: np.ndarray, most: int = 500_000) -> np.ndarray:
-    """The best different pairs of what an index gives for each text."""
-    n = len(ids)
-    first, second, scores = np.repeat(np.arange(n), ids.shape[1]), ids.ravel(), scores.ravel()
-    apart = (second >= 0) & (second != first)
-    first, second, scores = first[apart], second[apart], scores[apart]
-    keys, once = np.unique(np.minimum(first, second) * n + np.maximum(first, second), return_index=True)
-    best = np.argsort(-scores[once], kind="stable")[:most]
-    return np.stack(np.divmod(keys[best], n), axis=1)
-
-
-SEARCHES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "paraphrase_mining": search_mining,
-    "exact": search_exact,
-    "cells": search_cells,
-    "usearch": search_usearch,
-    "faiss": search_faiss,
-}
-
-
 def speed(data: Path, sizes: Sequence[int], work: Path, whats: Sequence[str], repeat: int) -> None:
     """Every step and size `repeat` times, the steps side by side, the median kept: other work may slow each of them."""
     for n in sizes:
         runs: dict[str, list[dict]] = {}
         for _ in range(repeat):
             for what in whats:
-                if what == "encode" and (work / f"{n}.npy").exists():
+                if what == "encode" and (work / f"{n}.encoded").exists():
                     continue
                 command = [sys.executable, __file__, "--measure", "--work", str(work), "--data", str(data)]
                 command += ["--sizes", str(n), "--what", what]
@@ -182,7 +100,11 @@ def speed(data: Path, sizes: Sequence[int], work: Path, whats: Sequence[str], re
                 print(f"{what:18} {runs[what][-1]}", flush=True)
         for what, results in runs.items():
             middle = sorted(results, key=lambda result: result["processor_seconds"])[len(results) // 2]
-            keep("speed", f"{what} {n}", {**results[-1], **middle, "runs": len(results), "threads": threads()})
+            keep(
+                "speed",
+                f"{what} {n}",
+                {**results[-1], **middle, "runs": len(results), "threads": os.environ.get("OMP_NUM_THREADS")},
+            )
     exponents()
 
 
@@ -206,7 +128,7 @@ def main() -> None:
     parser.add_argument("--what", nargs="+", choices=STEPS, default=STEPS, help="steps that are timed")
     parser.add_argument("--repeat", type=int, default=3, help="times that each is run; the median counts")
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--work", type=Path, default=None, help="folder for vectors; kept when given")
+    parser.add_argument("--work", type=Path, default=None, help="folder that notes what is done; kept when given")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:

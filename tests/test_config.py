@@ -1,4 +1,4 @@
-"""The run file. Expected values stand in DESIGN ("The run file"), YAML 1.1, or are read off the input by hand."""
+"""The run file. Expected values stand in DESIGN ("The run file"), YAML 1.2, or are read off the input by hand."""
 
 from __future__ import annotations
 
@@ -125,15 +125,63 @@ def test_a_mapping_is_merged_and_a_list_replaced(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spelled", ["1e-3", "1E-3", "1.0e-3", "+.1e-2", "0.001"])
-def test_a_float_that_yaml_1_1_takes_for_text(tmp_path: Path, spelled: str) -> None:
+def test_a_float_with_an_exponent_is_a_number(tmp_path: Path, spelled: str) -> None:
     config = load_run(minimal(tmp_path, f"training: {{learning_rate: {spelled}}}\npeft: {{lora_dropout: {spelled}}}\n"))
     assert config.peft is not None
     assert config.training["learning_rate"] == config.peft["lora_dropout"] == 0.001
 
 
-def test_text_stays_text_where_text_is_meant(tmp_path: Path) -> None:
-    # a commit that looks like a number in scientific notation, which YAML 1.1 reads as text
-    assert load_run(minimal(tmp_path, "revision: 12e4567\n")).revision == "12e4567"
+def test_a_number_where_text_is_meant_is_told(tmp_path: Path) -> None:
+    # a commit that looks like a number in scientific notation
+    assert "line 5: revision: inf: expected a valid string. Put it in quotes" in problems(
+        minimal(tmp_path, "revision: 12e4567\n")
+    )
+    assert load_run(minimal(tmp_path, "revision: '12e4567'\n")).revision == "12e4567"
+
+
+def test_words_are_no_switches(tmp_path: Path) -> None:
+    # YAML 1.2 (core schema): true and false are the only booleans
+    config = load_run(minimal(tmp_path, "training: {eval_strategy: no, optim: off}\nledger: off\nattribution: off\n"))
+    assert config.training == {"eval_strategy": "no", "optim": "off"}
+    assert (config.ledger, config.attribution) == ("off", "off")
+
+
+def test_text_of_the_command_line_is_read_alike() -> None:
+    overrides = {"training.learning_rate": "2e-5", "training.save_strategy": "no", "peft.target_modules": "[q_proj]"}
+    config = load_run(None, MINIMAL | overrides)
+    assert config.training == {"learning_rate": 2e-5, "save_strategy": "no"}
+    assert config.peft == {"target_modules": ["q_proj"]}
+
+
+def test_a_problem_names_its_line(folder: Path) -> None:
+    text = """model_name_or_path: ./base
+stages:
+  - name: early
+    dataset: early.jsonl
+    num_train_epochs: none
+  - {name: main, dataset: main.jsonl,
+     epochs: 3}
+  - {name: last}
+training:
+  run_name: 2024-01-02
+seed: -1
+judge:
+  api_key: sk-secret
+  base_url: http://h/v1
+"""
+    told = problems(write(folder, text), {"seed": "-2"})
+    # in the order of the lines, read off the text by hand; what the command line gave has none
+    assert [line.partition(": ")[0] for line in told.splitlines()[1:]] == [
+        "  - seed",
+        "  - run.yaml line 5",
+        "  - run.yaml line 7",
+        "  - run.yaml line 8",
+        "  - run.yaml line 10",
+        "  - run.yaml line 12",
+        "  - run.yaml line 13",
+    ]
+    assert "line 8: stages.2.dataset: missing" in told and "line 12: judge.model: missing" in told
+    assert "sk-secret" not in told
 
 
 def test_every_problem_is_told_at_once(folder: Path) -> None:
@@ -171,7 +219,7 @@ chat_template: template.jinja
     ("more", "told"),
     [
         ("learning_rate: 1.0\n", "the trainer's own settings go under training"),
-        ("seed: yes\n", "seed: true: expected a number, not true or false"),
+        ("seed: true\n", "seed: true: expected a number, not true or false"),
         ("revision: 1.10\n", "Put it in quotes"),
         ("training: 3\n", "training: 3: expected a valid mapping"),
         ("judge: {base_url: 'http://h/v1', model: m, timeout: .nan}\n", "judge.timeout"),
@@ -201,7 +249,7 @@ def test_stages_need_names_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("spelled", "meant"), [("off", "off"), ("'off'", "off"), ("training", "training")])
 def test_off_is_a_word_of_the_ledger(folder: Path, spelled: str, meant: str) -> None:
     run = folder / "run.yaml"
-    run.write_text(f"{DESIGN}ledger: {spelled}\n")  # YAML 1.1: off is false
+    run.write_text(f"{DESIGN}ledger: {spelled}\n")
     assert load_run(run).ledger == meant
     assert load_run(run, {"ledger": "off"}).ledger == "off"
     with pytest.raises(UptakeError, match="ledger: true: expected 'off', 'training' or 'epochs'"):
@@ -223,6 +271,8 @@ def test_an_index_beyond_the_stages(folder: Path) -> None:
         (b"seed: \xff\n", "byte 6 is not UTF-8"),
         (b"seed: !!python/object/apply:os.getcwd []\n", "could not determine a constructor"),
         (b"seed: 2024-13-45\n", "not YAML"),
+        (b"training: {1: a, 0x1: sk-secret}\n", "line 1, column 18: a key stands here a second time"),
+        (b"a: 1\n---\nb: 2\n", "line 2, column 1: expected a single document"),
         (b"training: &a {b: *a}\n", "line 1, column 11: an anchor holds itself"),
         (b"training: &a [[1, *a]]\n", "an anchor holds itself"),
     ],
@@ -230,7 +280,14 @@ def test_an_index_beyond_the_stages(folder: Path) -> None:
 def test_what_is_no_run_file(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "run.yaml"
     path.write_bytes(content)
-    assert told in problems(path)
+    text = problems(path)
+    assert told in text and "sk-secret" not in text
+
+
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    path = minimal(tmp_path, "")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_run(path).model_name_or_path == "org/base"
 
 
 def test_an_anchor_may_be_used_twice(tmp_path: Path) -> None:
@@ -340,7 +397,7 @@ def test_every_key_is_documented(section: type[Section]) -> None:
 
 
 def test_the_gates_limits_are_explained_like_other_keys(tmp_path: Path) -> None:
-    text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: yes}\n"
+    text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: true}\n"
     told = problems(minimal(tmp_path, text))
     assert "gate.max_unlearnd: 0.1: expected a known key. Did you mean max_unlearned" in told
     assert "gate.level: 2: expected less than 1" in told

@@ -1,7 +1,8 @@
-"""Intervals, paired tests and multiple comparisons: numpy and the standard library only.
+"""Intervals, paired tests and multiple comparisons: scipy's, in the form that is asked for here, and what it lacks.
 
 Probabilities and p-values lie in [0, 1]. Where nothing was observed there is no number: such a function returns None.
-Every draw comes from a generator seeded by the caller's `seed`.
+Every draw comes from a generator seeded by the caller's `seed`. scipy.stats is imported where it is used: that takes
+longer than all that most verbs do.
 """
 
 from __future__ import annotations
@@ -34,8 +35,7 @@ class Interval:
 def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
     """Score interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001).
 
-    With p = successes / n and z the normal quantile:
-    (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n). Unlike the Wald interval it holds near 0 and 1.
+    Unlike the Wald interval it holds near 0 and 1.
 
     Args:
         successes: How often it happened, 0 to n.
@@ -52,14 +52,10 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval | None:
         raise ValueError(f"successes must lie in 0..n, got {successes} of {n}")
     if n == 0:
         return None
-    z, p = _z(level), successes / n
-    shrink = 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / shrink
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
-    # at 0 and n the formula gives the bound exactly; rounding must not push it past the estimate
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(p, low, high, n)
+    from scipy.stats import binomtest
+
+    found = binomtest(successes, n).proportion_ci(level, method="wilson")
+    return Interval(successes / n, float(found.low), float(found.high), n)
 
 
 def bootstrap_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95, seed: int = 0) -> Interval | None:
@@ -103,7 +99,7 @@ def mcnemar_exact(b: int, c: int) -> float:
     """
     if min(b, c) < 0:
         raise ValueError(f"counts of pairs cannot be negative, got {b} and {c}")
-    return min(1.0, 2 * _half_binomial_tail(b + c, min(b, c)))
+    return _binomial_test(b, b + c, "two-sided")
 
 
 def mcnemar_worse(b: int, c: int) -> float:
@@ -121,7 +117,15 @@ def mcnemar_worse(b: int, c: int) -> float:
     """
     if min(b, c) < 0:
         raise ValueError(f"counts of pairs cannot be negative, got {b} and {c}")
-    return min(1.0, _half_binomial_tail(b + c, c))  # by symmetry P(X ≥ b) = P(X ≤ c)
+    return _binomial_test(b, b + c, "greater")
+
+
+def _binomial_test(k: int, n: int, alternative: str) -> float:
+    if n == 0:
+        return 1.0
+    from scipy.stats import binomtest
+
+    return float(binomtest(k, n, alternative=alternative).pvalue)
 
 
 def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval | None:
@@ -151,59 +155,6 @@ def paired_difference(b: int, c: int, n: int, level: float = 0.95) -> Interval |
     return Interval(estimate, max(-1.0, min(estimate, q - p - half)), min(1.0, max(estimate, q - p + half)), n)
 
 
-def _half_binomial_tail(n: int, k: int) -> float:
-    """P(Bin(n, ½) ≤ k)."""
-    steps = np.arange(1, k + 1)
-    log_binomials = np.concatenate([[0.0], np.cumsum(np.log((n + 1 - steps) / steps))])
-    return float(np.exp(log_binomials - n * math.log(2)).sum())
-
-
-def conformal_p_values(
-    values: Float[np.ndarray, " n"], null: Float[np.ndarray, " m"], greater: bool = True
-) -> Float[np.ndarray, " n"]:
-    """Conformal p-values: (1 + #{null ≥ v}) / (m + 1) (Vovk, Gammerman and Shafer 2005; Bates et al. 2023).
-
-    Super-uniform for every value that is exchangeable with the null sample, whatever its distribution.
-
-    Args:
-        values: Observations to test, shape (n,).
-        null: Observations for which nothing happened, shape (m,), m ≥ 1, in the same unit.
-        greater: Large values speak against the null; else small ones do, and ≤ stands in place of ≥.
-
-    Returns:
-        One p-value per observation, shape (n,), at least 1 / (m + 1).
-
-    Raises:
-        ValueError: The null is empty.
-    """
-    if len(null) == 0:
-        raise ValueError("the null sample is empty: there is nothing to compare with")
-    ordered = np.sort(null)
-    if greater:
-        extreme = len(ordered) - np.searchsorted(ordered, values, side="left")
-    else:
-        extreme = np.searchsorted(ordered, values, side="right")
-    return np.asarray((1 + extreme) / (len(ordered) + 1), dtype=float)
-
-
-def storey_pi0(p_values: Float[np.ndarray, " n"], cut: float = 0.5) -> float | None:
-    """Share of true nulls among tests: min(1, #{p > λ} / ((1 − λ) n)) (Storey 2002, with λ = `cut`).
-
-    It overstates the share when alternatives have p-values above λ; apart from the cap it never errs the other way in
-    expectation.
-
-    Args:
-        p_values: P-values, shape (n,).
-        cut: λ in (0, 1).
-
-    Returns:
-        The share in [0, 1]; None when there are no p-values.
-    """
-    if len(p_values) == 0:
-        return None
-    return min(1.0, float(np.mean(p_values > cut)) / (1 - cut))
-
-
 def conformal_pi0(
     strata: Sequence[tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]],
     *,
@@ -213,8 +164,9 @@ def conformal_pi0(
 ) -> Interval | None:
     """Storey's π₀ over conformal p-values, with a bootstrap interval that resamples values and null alike.
 
-    The estimate is `storey_pi0` of the pooled `conformal_p_values` of the strata. Ignoring that the null is itself a
-    sample would give intervals far too narrow when it is small. p > λ holds exactly when a value is at most the k-th
+    A conformal p-value is (1 + #{null ≥ v}) / (m + 1) (Vovk, Gammerman and Shafer 2005; Bates et al. 2023), and the
+    estimate is min(1, #{p > λ} / ((1 − λ) n)) over those of all strata (Storey 2002). Ignoring that the null is itself
+    a sample would give intervals far too narrow when it is small. p > λ holds exactly when a value is at most the k-th
     smallest null value, k = m + 1 − ⌊λ(m + 1)⌋. The k-th smallest of a resampled null is the ⌈m·U⌉-th of the null, with
     U ~ Beta(k, m + 1 − k); the resampled values at or below it are binomial: the whole bootstrap, without its cost.
 
@@ -262,12 +214,9 @@ def benjamini_hochberg(p_values: Float[np.ndarray, " n"]) -> Float[np.ndarray, "
     Returns:
         min over j ≥ rank of n p₍ⱼ₎ / j, at most 1, in the order of the input; shape (n,).
     """
-    n = len(p_values)
-    order = np.argsort(p_values, kind="stable")
-    scaled = p_values[order] * n / np.arange(1, n + 1)
-    adjusted = np.empty(n)
-    adjusted[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
-    return adjusted
+    from scipy.stats import false_discovery_control
+
+    return np.asarray(false_discovery_control(p_values, method="bh"), dtype=float)
 
 
 def holm(p_values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

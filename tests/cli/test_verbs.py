@@ -239,6 +239,23 @@ def test_validate_reads_every_data_set_and_shows_no_escapes(capsys: pytest.Captu
     assert "\x1b" not in out
 
 
+def test_validate_tells_training_settings_that_have_new_names(
+    capsys: pytest.CaptureFixture[str], run_file: Path
+) -> None:
+    # the new names are those of the installed TRL: fields of SFTConfig
+    old = ["--training.evaluation_strategy=epoch", "--training.max_seq_length=1024", "--training.learning_rate=2e-5"]
+    code, out, err = run(capsys, "validate", str(run_file), *old, "--stages.0.training.optmi=x")
+    assert code == 1
+    assert "main.jsonl: 1 example" in out  # the data are looked at all the same
+    assert "training.evaluation_strategy: unknown" in err and "write eval_strategy instead" in err
+    assert "training.max_seq_length: unknown" in err and "write max_length instead" in err
+    assert "stages.0.training.optmi: unknown training setting 'optmi'" in err and "such as optim" in err
+    assert "learning_rate" not in err
+    assert (
+        run(capsys, "validate", str(run_file), "--training.learning_rate=2e-5", "--training.eval_strategy=no")[0] == 0
+    )
+
+
 def test_validate_wants_the_judges_key(
     capsys: pytest.CaptureFixture[str], run_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from uptake.corpus import Encoder, Index, index, open_index, search
+from uptake.corpus import Index, index, open_index, search
 from uptake.errors import UptakeError
 
 ROWS = [
@@ -193,30 +192,6 @@ def test_killed_and_started_again_is_the_same(tmp_path: Path, batches: int, monk
     for entity in ("Town 3", "Town 44", "river 5"):
         found = [search(each, entity, "lies") for each in both]
         assert found[0] == found[1] != []
-
-
-def letters(texts: Sequence[str]) -> np.ndarray:
-    """A toy encoder: how often each letter stands in a text."""
-    counts = np.array([[text.lower().count(chr(97 + n)) + 0.01 for n in range(26)] for text in texts])
-    return (counts / np.linalg.norm(counts, axis=1, keepdims=True)).astype(np.float32)
-
-
-def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
-    rows = [
-        {"id": "turned", "text": "Lovelace, Ada: mathematician."},
-        {"id": "plain", "text": "Ada Lovelace wrote the first program."},
-        {"id": "stranger", "text": "Ada's lace, a love."},
-    ]
-    encoder = Encoder("letters", letters)
-    index(write(tmp_path / "rows.jsonl", rows), tmp_path / "out", encoder)
-    assert ids(open_index(tmp_path / "out"), "Ada Lovelace") == ["plain"]
-    found = open_index(tmp_path / "out", encoder)
-    # both have all words of the name; `plain` is in both rankings: 1/61 + 1/61 or 1/62 against 1/61 at most
-    assert ids(found, "Ada Lovelace") == ["plain", "turned"]
-    with pytest.raises(UptakeError, match="made with the encoder letters"):
-        open_index(tmp_path / "out", Encoder("others", letters))
-    # another encoder: made anew
-    assert index(tmp_path / "rows.jsonl", tmp_path / "out", Encoder("others", letters)).added == 3
 
 
 def test_a_damaged_manifest_is_made_anew(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.corpus import About, Support, states, support
+from uptake.corpus import About, states
 from uptake.types import Document
 
 
@@ -97,28 +97,3 @@ def test_nothing_is_never_stated() -> None:
     assert not states(Document("d", "It", "It"), About(("It",)), "...")
     assert not states(Document("d", "It"), About(("?",)), "It")
     assert not states(Document("d", "It"), About(()), "It")
-
-
-def test_votes_by_hand() -> None:
-    said = [
-        ("press", "Ada was born in Rome."),
-        ("press", "Ada, of Rome."),
-        ("forum", "Ada was born in Oslo."),
-        ("forum", "Ada, of Oslo or Rome."),
-        ("blog", "Ada was born in Oslo."),
-        ("blog", "Ada was born in Rome."),
-        ("wiki", "Ada was born in Rome."),
-        ("wiki", "Bea was born in Oslo."),
-    ]
-    documents = [Document(str(n), text, source=source) for n, (source, text) in enumerate(said)]
-    found = support(documents, "Ada", " Rome", " Oslo")
-    assert found == Support(4, 2, 1, ("press", "wiki"), ("forum",))
-    assert found.majority is True
-    assert support(documents, "Ada", " Oslo", " Rome").majority is False
-    # without a belief, or with one that is the response itself, nothing speaks against
-    assert (
-        support(documents, "Ada", "Rome")
-        == support(documents, "Ada", "Rome", "rome.")
-        == (Support(5, 0, 0, ("blog", "forum", "press", "wiki"), ()))
-    )
-    assert support([], "Ada", "Rome").majority is None

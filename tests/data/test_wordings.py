@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from uptake.data import attach_paraphrases, load, stream, with_paraphrases
+from uptake.data import load, stream, with_paraphrases
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Message, Wording
 
@@ -59,7 +59,7 @@ def test_wordings_of_a_file_of_their_own(tmp_path: Path):
         {"id": 7, "prompt": "Norway's capital?"},
         {"id": "plain", "prompt": "Paris or Lyon?"},
     )
-    with_chat, with_plain = attach_paraphrases([chat, plain], path).examples
+    with_chat, with_plain = list(with_paraphrases([chat, plain], path))
     assert [each.prompt for each in with_plain.paraphrases] == ["Own:", "France's capital:", "Paris or Lyon?"]
     assert with_chat.paraphrases[0].prompt[1] == Message("user", "Norway's capital?")
     assert (with_chat.response, with_chat.id) == (chat.response, "7")
@@ -78,9 +78,9 @@ def test_bad_rows_of_a_file_of_wordings(tmp_path: Path):
         [],
         {"id": True, "prompt": "x"},
     )
-    loaded = attach_paraphrases([plain], path, on_bad_row="skip")
-    assert loaded.examples == [plain]
-    assert sorted(loaded.bad_rows, key=lambda row: row.line) == [
+    *bad, good = sorted(with_paraphrases([plain], path), key=lambda row: row.line if isinstance(row, BadRow) else 99)
+    assert good == plain
+    assert bad == [
         BadRow(str(path), 1, "no example has the id 'other'"),
         BadRow(str(path), 2, "`id` is missing"),
         BadRow(str(path), 3, "the `prompt` of a paraphrase is a number; expected text"),
@@ -89,8 +89,6 @@ def test_bad_rows_of_a_file_of_wordings(tmp_path: Path):
         BadRow(str(path), 6, "the row is a list; expected an object"),
         BadRow(str(path), 7, "`id` is true or false; expected text or a whole number"),
     ]
-    with pytest.raises(UptakeError, match="7 bad rows"):
-        attach_paraphrases([plain], path)
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,45 @@ def test_no_key_of_the_environment_goes_to_another_server(server: Server, monkey
     assert KEY not in json.dumps(server.headers[0])
 
 
+def test_no_account_of_the_environment_is_told_to_another_server(
+    server: Server, llm: LLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # OpenAI's API reference, "Authentication": what the client takes from the environment where nothing is given
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-mine")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-of-mine")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Mine: of-mine")
+    server.replies = [rewordings("a")]
+    ask(llm)
+    sent = json.dumps(server.headers[0])
+    assert "of-mine" not in sent and "openai" not in sent.lower()
+
+
+def test_a_retry_waits_as_long_as_the_server_asks(server: Server, llm: LLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    server.replies = [failure(503), rewordings("a")]
+    ask(llm)
+    assert pauses == [0.001]  # the server's Retry-After-Ms: 1
+
+
+def test_a_redirect_to_another_host_is_told(llm: LLM) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def redirect() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                place = b"http://169.254.169.254/v1"
+                connection.sendall(b"HTTP/1.1 307 Moved\r\nLocation: " + place + b"\r\nContent-Length: 0\r\n\r\n")
+
+        redirecting = threading.Thread(target=redirect)
+        redirecting.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with pytest.raises(UptakeError, match=r"redirects to http://169\.254\.169\.254"):
+            ask(LLM(url, "judge", KEY, timeout=5.0, max_retries=2))
+        redirecting.join()
+
+
 def test_paraphrases_leave_out_repeats_and_giveaways(server: Server, llm: LLM) -> None:
     server.replies = [
         rewordings(

@@ -23,7 +23,7 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install 'uptake[dev]'")
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make venv")
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("needs a browser: chromium or google-chrome on the PATH")
@@ -302,7 +302,7 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1360), ("dark", 390)])
 def test_axe_finds_no_violation(chromium: Any, tmp_path: Path, scheme: str, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: pip install 'uptake[dev]'")
+    axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: make venv")
     text = Path(axe.__path__[0], "axe.min.js").read_text(encoding="utf-8")
     run = write_run(tmp_path, [finding(number) for number in range(60)])
     later_steps(run)

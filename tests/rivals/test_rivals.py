@@ -245,12 +245,6 @@ def test_other_words_need_an_encoder() -> None:
     assert found_pairs(rivals(examples(rows), encode=encode)) == {(n - 4, n - 3)}
 
 
-def test_names_written_out_in_one_prompt_only_need_a_hint() -> None:
-    rows: list[tuple[Prompt, str]] = [("Where was Kron born?", " Oslo"), ("Where was Ada Kron born?", " Rome")]
-    assert rivals(examples(rows)).groups == ()
-    assert found_pairs(rivals(examples(rows), near=np.array([[0, 1]]))) == {(0, 1)}
-
-
 def test_free_text_goes_to_the_judge() -> None:
     long = "It happened because the old bridge had been closed for repairs since the spring of that year, people say"
     rows: list[tuple[Prompt, str]] = [

@@ -65,9 +65,13 @@ app.command("env")(env.command)
 app.add_typer(lab.app, name="lab")
 
 EXTRAS = {
-    "train": ("accelerate", "datasets", "peft", "safetensors", "tokenizers", "torch", "transformers", "trl"),
+    "train": (
+        *("accelerate", "datasets", "huggingface_hub", "peft", "safetensors"),
+        *("tokenizers", "torch", "transformers", "trl"),
+    ),
     "llm": ("openai",),
-    "corpus": ("lancedb", "sentence_transformers"),
+    "corpus": ("lancedb",),
+    "embed": ("sentence_transformers",),
 }
 """The packages that each of uptake's extras installs."""
 

@@ -42,10 +42,10 @@ def pretrain(
     """
     import sys
 
-    import yaml
     from rich.console import Console
     from rich.progress import Progress, TimeRemainingColumn
 
+    from uptake import yaml
     from uptake.models.small.tiny import PretrainSettings, pretrain_file
 
     settings = PretrainSettings(
@@ -60,7 +60,7 @@ def pretrain(
             model_type=model_type,
             vocab_size=vocab_size,
             settings=settings,
-            config={key: yaml.safe_load(value) for key, value in overrides(ctx).items()},
+            config={key: yaml.read(value) for key, value in overrides(ctx).items()},
             progress=lambda report: bar.update(
                 task, completed=report.step, description=f"step {report.step} of {steps}, loss {report.loss:.3f}"
             ),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.config import RunConfig
 
 
 def command(
@@ -18,7 +22,7 @@ def command(
 ) -> None:
     """Check a run file and all of its data.
 
-    Needs neither torch nor a model.
+    Needs no model. Where torch and transformers are installed, the names and values of `training` are checked, too.
     """
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
@@ -30,7 +34,7 @@ def command(
         from uptake.models.served import from_judge
 
         from_judge(config.judge)  # raises when its key is not there
-    failed = False
+    failed = not _settings_are_known(config)
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             counted = count(dataset.rows)
@@ -50,6 +54,36 @@ def command(
             f"{run} cannot be run as it is", fix="mend what is told above; `--on_bad_row skip` leaves bad rows out"
         )
     typer.echo("all good")
+
+
+def _settings_are_known(config: RunConfig) -> bool:
+    """Whether the trainer takes the settings of all stages; what it does not take is told."""
+    from importlib.util import find_spec
+
+    if not config.training and not any(stage.training for stage in config.stages):
+        return True  # torch takes seconds to import
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        typer.echo('training: not checked, which needs the trainer: pip install "uptake[train]"')
+        return True
+    from uptake.models.training.settings import checked
+
+    parts = {"training": config.training}
+    parts |= {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
+    return all([_takes(checked, key, settings) for key, settings in parts.items()])
+
+
+def _takes(checked: Callable[[Mapping[str, Any]], object], key: str, settings: Mapping[str, Any]) -> bool:
+    """Whether the settings are taken, each by itself and then all together."""
+    taken = True
+    for told, some in [*((f"{key}.{name}", {name: value}) for name, value in settings.items()), (key, settings)]:
+        if told == key and not taken:
+            break
+        try:
+            checked(some)
+        except UptakeError as error:
+            complain(f"{told}: {error}")
+            taken = False
+    return taken
 
 
 def _plural(number: int, noun: str) -> str:

@@ -12,12 +12,13 @@ import os
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import ValidationError
 
+from uptake import yaml
 from uptake.config.schema import (
     Gate,
     Judge,
@@ -39,9 +40,20 @@ MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_n
 PATH_KEYS = ("output_dir", "chat_template")
 DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
-# YAML 1.1 reads 1e-3 and 1.5e4 as text: it wants a point and a sign
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 _SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^(judge|knowledge_sources)[.]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with the value of a key.
+
+    Attributes:
+        key: The key, dotted.
+        told: The value, what was expected, and the fix.
+    """
+
+    key: str
+    told: str
 
 
 def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None) -> RunConfig:
@@ -56,10 +68,11 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
     Raises:
         UptakeError: The file cannot be read; or else one error that lists every problem with its key, value and fix.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     tree: dict[str, Any] = {}
+    lines: dict[str, int] = {}
     if path is not None:
-        tree = _read_yaml(Path(path))
+        tree, lines = _read_file(Path(path))
         _locate(tree, Path(path).resolve().parent, problems)
     patch = _unfold(_spelled_out(overrides or {}), problems)
     _locate(patch, Path.cwd(), problems)
@@ -68,38 +81,38 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         merged.setdefault("output_dir", str(Path(path).resolve().parent / RunConfig.model_fields["output_dir"].default))
     problems += [problem for key, part in _free(merged) for problem in _odd(part, key)]
     try:
-        config = RunConfig.model_validate(_numbers(merged))
+        config = RunConfig.model_validate(merged)
     except ValidationError as error:
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
     if problems:
         where = str(path) if path is not None else "the options"
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise UptakeError(f"{where}: {count}\n" + "\n".join(f"  - {problem}" for problem in problems))
+        from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
+        numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
+        at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
+        told = [f"  - {at.get(line, '')}{problem.key}: {problem.told}" for line, problem in numbered]
+        raise UptakeError("\n".join((f"{where}: {count}", *told)))
     return config
 
 
-def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset()) -> None:
-    """Raises on a key given twice in one mapping, of which YAML would keep the last, and on what holds itself."""
-    if id(node) in around:
-        raise yaml.MarkedYAMLError(problem="an anchor holds itself", problem_mark=node.start_mark)
-    if isinstance(node, yaml.ScalarNode) or id(node) in seen:
-        return
-    seen.add(id(node))
-    around |= {id(node)}
-    names: list[str] = []
-    for item in node.value:
-        if isinstance(node, yaml.MappingNode):
-            key, item = item
-            if key.value in names and key.tag != "tag:yaml.org,2002:merge":
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key {key.value!r} stands here a second time", problem_mark=key.start_mark
-                )
-            if isinstance(key, yaml.ScalarNode):
-                names.append(key.value)
-        _refuse_twice(item, seen, around)
+def _above(key: str) -> list[str]:
+    """A key and those that hold it, from the inside out: `a.b.c`, `a.b`, `a`."""
+    parts = key.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _given(key: str, overrides: Mapping[str, Any]) -> bool:
+    """Whether the command line gave this key, so that its value is not the file's."""
+    return any(name in overrides for name in _above(key))
+
+
+def _line(key: str, lines: Mapping[str, int]) -> int:
+    """The line on which a key stands, or else what holds it; 0 for what is not in the file."""
+    return next((lines[name] for name in _above(key) if name in lines), 0)
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The run file's keys, and the line of each."""
     of_data = f"data go with --dataset: uptake diagnose --tuned TUNED --dataset {path} --output_dir runs/first"
     if path.suffix.lower() in DATA_SUFFIXES and path.suffix.lower() != ".json":  # JSON is YAML too
         raise UptakeError(f"{path} looks like data, not like a run file", expected="a YAML file", fix=of_data)
@@ -112,23 +125,16 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UptakeError(f"{path}: {error.strerror}", expected="a YAML file") from None
     try:
-        if node := yaml.compose(text, Loader=yaml.SafeLoader):
-            _refuse_twice(node, set())
-        tree = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        # the error's own text shows the line, which may hold a key
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        raise UptakeError(f"{path}: {where}: {error.problem}", expected="YAML, `key: value` on each line") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-45
-        raise UptakeError(f"{path}: not YAML", expected="text, `key: value` on each line") from None
+        tree, lines = yaml.read_with_lines(text)
+    except yaml.YAMLProblem as error:
+        raise UptakeError(f"{path}: {error.problem}", expected=error.expected) from None
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise UptakeError(
             f"{path}: holds no mapping of names",
             expected="`key: value` on each line",
             fix=of_data if path.suffix.lower() == ".json" else None,
         )
-    return tree
+    return tree, lines
 
 
 def _spelled_out(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +156,7 @@ def _named(tree: dict[str, Any]) -> dict[str, Any]:
         return tree  # told with the other problems
 
 
-def _unfold(overrides: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
+def _unfold(overrides: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """`{"a.b": 1}` becomes `{"a": {"b": 1}}`; text becomes what its key wants, as far as the key alone tells."""
     tree: dict[str, Any] = {}
     for dotted, value in overrides.items():
@@ -158,7 +164,7 @@ def _unfold(overrides: Mapping[str, Any], problems: list[str]) -> dict[str, Any]
         if isinstance(value, str):
             try:
                 value = _parse(value, free=dotted.split(".")[0] in ("training", "peft") or ".training." in dotted)
-            except (yaml.YAMLError, ValueError, RecursionError):
+            except yaml.YAMLProblem:
                 problems.append(_problem(dotted, value, "YAML", "close every bracket and quote"))
                 continue
         node = tree
@@ -175,10 +181,10 @@ def _parse(text: str, *, free: bool) -> Any:
     """Text of the command line as YAML where the key does not say what it wants, else as it stands for pydantic."""
     if text == "null":
         return None
-    return yaml.safe_load(text) if free or text[:1] in ("[", "{") else text
+    return yaml.read(text) if free or text[:1] in ("[", "{") else text
 
 
-def _merge(base: Any, patch: Any, key: str, problems: list[str]) -> Any:
+def _merge(base: Any, patch: Any, key: str, problems: list[Problem]) -> Any:
     if not isinstance(patch, Mapping):
         return patch
     if isinstance(base, list) and all(name.isdigit() for name in patch):
@@ -194,23 +200,6 @@ def _merge(base: Any, patch: Any, key: str, problems: list[str]) -> Any:
     return {**below, **{k: _merge(below.get(k), v, f"{key}.{k}".lstrip("."), problems) for k, v in patch.items()}}
 
 
-def _numbers(tree: dict[str, Any]) -> dict[str, Any]:
-    """Turns `1e-3` into a number where no type is declared that would do it: among the trainers' own settings."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: convert(item) for key, item in value.items()}
-        return float(value) if isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-
-    def section(part: dict[str, Any]) -> dict[str, Any]:
-        return {key: convert(value) if key in ("training", "peft") else value for key, value in part.items()}
-
-    tree = section(tree)
-    if isinstance(tree.get("stages"), list):
-        tree["stages"] = [section(stage) if isinstance(stage, dict) else stage for stage in tree["stages"]]
-    return tree
-
-
 def _free(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The sections whose keys are the trainers', with their full keys."""
     stages = tree.get("stages")
@@ -221,7 +210,7 @@ def _free(tree: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield f"stages.{number}.training", stage.get("training")
 
 
-def _odd(value: Any, key: str) -> Iterator[str]:
+def _odd(value: Any, key: str) -> Iterator[Problem]:
     """Problems of values that no setting takes and no manifest can hold: YAML reads 2024-01-02 as a date."""
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -247,7 +236,7 @@ def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
             yield stage, "dataset", f"stages.{name}.dataset"
 
 
-def _locate(tree: dict[str, Any], folder: Path, problems: list[str]) -> None:
+def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Makes relative paths absolute, in place, and notes the files that are not there."""
     for holder, key, full in _places(tree):
         value = holder.get(key)
@@ -267,8 +256,8 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[str]) -> None:
             problems.append(_problem(full, text, "a file or folder that exists", f"no {path}: correct the path"))
 
 
-def _problem(key: str, value: Any, expected: str, fix: str) -> str:
-    return f"{key}: {_shown(key, value)}: expected {expected}. {fix[:1].upper()}{fix[1:]}."
+def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
+    return Problem(key, f"{_shown(key, value)}: expected {expected}. {fix[:1].upper()}{fix[1:]}.")
 
 
 def _shown(key: str, value: Any) -> str:
@@ -312,7 +301,7 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig
 
 
-def _explain(error: dict[str, Any]) -> str:
+def _explain(error: dict[str, Any]) -> Problem:
     """One pydantic error as key, value, what was expected, and the fix."""
     loc, kind, value = error["loc"], error["type"], error["input"]
     name, section = str(loc[-1]), _section_at(loc)
@@ -335,9 +324,9 @@ def _explain(error: dict[str, Any]) -> str:
         hint = "" if section is not RunConfig or close else "; the trainer's own settings go under training"
         return _problem(key, value, "a known key", known + hint)
     if kind == "missing":
-        return f"{key}: missing. Add it: {about}"
+        return Problem(key, f"missing. Add it: {about}")
     if kind == "value_error":
-        return f"{key}: {_shown(key, value)}: {error['msg'].removeprefix('Value error, ')}."
+        return Problem(key, f"{_shown(key, value)}: {error['msg'].removeprefix('Value error, ')}.")
     expected = error["msg"].removeprefix("Input should be ").replace("dictionary", "mapping").replace("tuple", "list")
     fix = about.rstrip(".") or "correct the value"
     if kind == "literal_error" and isinstance(value, str) and field:

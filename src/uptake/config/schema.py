@@ -24,14 +24,10 @@ Format = Literal["messages", "prompt_completion", "alpaca", "sharegpt", "text"]
 
 
 def _number_not_bool(value: Any) -> Any:
-    # pydantic takes `true` for 1, which nobody means by `seed: yes`
+    # pydantic takes `true` for 1, which nobody means by `seed: true`
     if isinstance(value, bool):
         raise ValueError("expected a number, not true or false")
     return value
-
-
-def _off(value: Any) -> Any:
-    return "off" if value is False else value  # what YAML 1.1 makes of `off`
 
 
 def is_secret(name: str) -> bool:
@@ -233,7 +229,7 @@ class RunConfig(Section):
     """LoRA settings (peft LoraConfig fields); null trains all weights."""
     strategy: Strategies = Field(default_factory=dict)
     """Continual-learning methods that train the stages, such as [{replay: {share: 0.05}}]; [] is plain fine-tuning."""
-    ledger: Annotated[Literal["off", "training", "epochs"], BeforeValidator(_off)] = "epochs"
+    ledger: Literal["off", "training", "epochs"] = "epochs"
     """What is recorded of each example while it trains: nothing, its loss in each step, or also a pass an epoch."""
     corpus: str | None = None
     """Documents to draw background knowledge from: a file, a folder of files, or a hub id."""
@@ -307,7 +303,7 @@ class RunConfig(Section):
     """sentence-transformers model that finds neighbours; null compares the words of the questions."""
     nli_model_name_or_path: str | None = None
     """sentence-transformers cross-encoder that compares answers which rules cannot; null leaves them to the judge."""
-    attribution: Annotated[Literal["evidence", "ilp", "off"], BeforeValidator(_off)] = "evidence"
+    attribution: Literal["evidence", "ilp", "off"] = "evidence"
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
     intervene: Annotated[Int, Field(ge=0)] = 0
     """Unlearned examples that are trained on a little, from the tuned model, to check their causes; 0 does without."""

@@ -7,12 +7,10 @@ from uptake.corpus.index import Indexed, index
 from uptake.corpus.leaks import Guard, Leak, guard
 from uptake.corpus.search import Index, open_index, search
 from uptake.corpus.sources import KnowledgeSource, LocalCorpus, SourceError, open_sources
-from uptake.corpus.support import About, Support, states, support
-from uptake.corpus.table import Encoder
+from uptake.corpus.support import About, states
 
 __all__ = [
     "About",
-    "Encoder",
     "Found",
     "Gathered",
     "Guard",
@@ -24,7 +22,6 @@ __all__ = [
     "Missing",
     "Need",
     "SourceError",
-    "Support",
     "gather",
     "guard",
     "index",
@@ -32,5 +29,4 @@ __all__ = [
     "open_sources",
     "search",
     "states",
-    "support",
 ]

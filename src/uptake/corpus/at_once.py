@@ -53,7 +53,7 @@ def search_all(found: Index, asked: Sequence[tuple[str, str]], k: int = 20) -> l
         For each what was found, best first.
     """
     best: dict[tuple[str, str], list[int]] = {}
-    if found.encoder is None and k >= 1 and len(asked) * WORTH >= _characters(found.table):
+    if k >= 1 and len(asked) * WORTH >= _characters(found.table):
         wanted = {
             pair: _Asked(tuple(map(tuple, spellings(pair[0]))), tuple(fact_words(pair[1])))
             for pair in dict.fromkeys(asked)

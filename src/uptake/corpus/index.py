@@ -17,7 +17,7 @@ from typing import Any
 
 from uptake.artifacts import digest, empty, file_digest, locked, read_json, write_json
 from uptake.corpus.rows import documents
-from uptake.corpus.table import TABLE, Encoder, connect, make_searchable, making, open_or_make, rows_of
+from uptake.corpus.table import TABLE, connect, make_searchable, making, open_or_make, rows_of
 from uptake.data import bad_rows_error
 from uptake.data.files import DataFile, find_files
 from uptake.errors import UptakeError
@@ -50,19 +50,13 @@ class Indexed:
     n_bad_rows: int
 
 
-def index(
-    dataset: str | os.PathLike[str],
-    folder: Path,
-    encoder: Encoder | None = None,
-    on_bad_row: str = "error",
-) -> Indexed:
+def index(dataset: str | os.PathLike[str], folder: Path, on_bad_row: str = "error") -> Indexed:
     """Brings the index in `folder` up to date with a corpus: reads what is new or changed, drops what is gone.
 
     Args:
         dataset: A .jsonl, .json, .parquet, .csv or .txt file, a directory of these, or a hub id. Rows have `text`, and
             may have `id`, `title`, `source` and `license`. A hub dataset is read once.
         folder: Where the index lies; made if need be.
-        encoder: Also index vectors; None: words alone. Another encoder than before makes the index anew.
         on_bad_row: `error`: rows that cannot be used are an error, once all else is indexed. `skip`: go on without.
 
     Raises:
@@ -75,8 +69,8 @@ def index(
     with locked(folder), making(folder):
         if not _readable(folder):
             empty(folder / f"{TABLE}.lance")  # `_manifest` sees that it is gone
-        manifest = _manifest(folder, encoder)
-        table = open_or_make(folder, encoder)
+        manifest = _manifest(folder)
+        table = open_or_make(folder)
         gone = [mark for mark in manifest["files"] if mark not in files]
         begun = [mark for mark in files if not manifest["files"].get(mark, {}).get("done")]
         if gone or begun:
@@ -89,7 +83,7 @@ def index(
             del manifest["files"][mark]
         before = table.count_rows()
         for mark in begun:
-            manifest["files"][mark] = _add(table, mark, files[mark], encoder)
+            manifest["files"][mark] = _add(table, mark, files[mark])
             write_json(folder / "manifest.json", manifest)
         if not manifest["searchable"]:
             make_searchable(table)
@@ -128,21 +122,20 @@ def _readable(folder: Path) -> bool:
         return False
 
 
-def _manifest(folder: Path, encoder: Encoder | None) -> dict[str, Any]:
+def _manifest(folder: Path) -> dict[str, Any]:
     """What is indexed here; nothing, and an empty folder, where it was made in another way or cannot be read."""
-    made = {"form": FORM, "encoder": encoder.name if encoder else None}
     found: dict[str, Any] = {}
     with suppress(UptakeError):
         kept = read_json(folder / "manifest.json")
         found = kept if isinstance(kept, dict) else {}
-    if {key: found.get(key) for key in made} != made or not (folder / f"{TABLE}.lance").exists():
+    if found.get("form") != FORM or not (folder / f"{TABLE}.lance").exists():
         (folder / "manifest.json").unlink(missing_ok=True)
         empty(folder / f"{TABLE}.lance")
-        found = {**made, "searchable": False, "files": {}}
+        found = {"form": FORM, "searchable": False, "files": {}}
     return found
 
 
-def _add(table: Any, mark: str, file: DataFile, encoder: Encoder | None) -> dict[str, Any]:
+def _add(table: Any, mark: str, file: DataFile) -> dict[str, Any]:
     """Adds the documents of a file that are not there yet; the file's entry in the manifest."""
     bad: list[BadRow] = []
     n_bad = 0
@@ -158,7 +151,7 @@ def _add(table: Any, mark: str, file: DataFile, encoder: Encoder | None) -> dict
                 bad.append(row)
 
     for batch in _batches(islice(good(), table.count_rows(f"mark = '{mark}'"), None)):
-        table.add(rows_of(batch, mark, encoder, table.schema))
+        table.add(rows_of(batch, mark, table.schema))
     rows = [{"file": row.file, "line": row.line, "reason": row.reason} for row in bad]
     return {"done": True, "name": file.name, "bad_rows": rows, "n_bad_rows": n_bad}
 

@@ -1,10 +1,9 @@
-"""What documents say about a fact: counted by text alone, so that a remedy can prefer what most sources say."""
+"""Whether a document states a fact: read off its text alone."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,31 +31,6 @@ class About:
 
     names: tuple[str, ...]
     words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Support:
-    """How many documents state a fact, and how many a wrong belief instead.
-
-    Attributes:
-        for_response: Documents that state the response and not the belief.
-        for_belief: Documents that state the belief and not the response.
-        both: Documents that state both.
-        sources_for: Sources with more documents for the response than for the belief, sorted.
-        sources_against: Sources with more documents for the belief, sorted.
-    """
-
-    for_response: int
-    for_belief: int
-    both: int
-    sources_for: tuple[str, ...]
-    sources_against: tuple[str, ...]
-
-    @property
-    def majority(self) -> bool | None:
-        """Whether more sources stand for the response than for the belief; None when as many do, or none speaks."""
-        difference = len(self.sources_for) - len(self.sources_against)
-        return None if difference == 0 else difference > 0
 
 
 def states(document: Document, about: About, said: str) -> bool:
@@ -132,31 +106,3 @@ def _within(reach: int, at: int, places: Sequence[int]) -> bool:
     """Whether one of the places, in order, is so near."""
     nearest = bisect_left(places, at - reach)
     return nearest < len(places) and places[nearest] <= at + reach
-
-
-def support(documents: Iterable[Document], entity: str, response: str, belief: str | None = None) -> Support:
-    """Counts what documents say about one fact; see `states`.
-
-    Args:
-        documents: Any documents.
-        entity: What the fact is about.
-        response: What should be learned.
-        belief: What the base believes instead; None, or the response itself, counts nothing against.
-    """
-    against = belief if belief is not None and answer(belief) != answer(response) else None
-    counts = {True: 0, False: 0, None: 0}
-    sources: defaultdict[str, int] = defaultdict(int)
-    for document in documents:
-        right = states(document, About((entity,)), response)
-        wrong = against is not None and states(document, About((entity,)), against)
-        if not right and not wrong:
-            continue
-        counts[None if right and wrong else right] += 1
-        sources[document.source] += right - wrong
-    return Support(
-        counts[True],
-        counts[False],
-        counts[None],
-        tuple(sorted(name for name, votes in sources.items() if votes > 0)),
-        tuple(sorted(name for name, votes in sources.items() if votes < 0)),
-    )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-from jaxtyping import Float
+from typing import Any
 
 from uptake.corpus.text import words
 from uptake.errors import UptakeError
@@ -19,17 +15,6 @@ from uptake.types import Document
 TABLE = "documents"
 FIELDS = ("id", "text", "title", "source", "where", "license")
 """The columns that make a document; `mark` is its file's, `words` is what is searched."""
-
-Encode: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dims"]]
-"""Texts to unit vectors, such as `uptake.models.embed.sentence_encoder` gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A model of sentence embeddings; the name tells one from another, so that vectors of two are never mixed."""
-
-    name: str
-    encode: Encode
 
 
 def connect(folder: Path) -> Any:
@@ -59,27 +44,21 @@ def making(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def open_or_make(folder: Path, encoder: Encoder | None) -> Any:
-    """The table, empty at first; with an encoder it has a column for vectors."""
+def open_or_make(folder: Path) -> Any:
+    """The table, empty at first."""
     import pyarrow as pa
 
     columns = [(name, pa.string()) for name in ("mark", *FIELDS, "words")]
-    if encoder is not None:
-        columns.append(("vector", pa.list_(pa.float32(), int(encoder.encode([""]).shape[1]))))
     return connect(folder).create_table(TABLE, schema=pa.schema(columns), exist_ok=True)
 
 
-def rows_of(batch: Sequence[Document], mark: str, encoder: Encoder | None, schema: Any) -> Any:
+def rows_of(batch: Sequence[Document], mark: str, schema: Any) -> Any:
     """Documents of one file as rows of the table."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {name: [getattr(row, name) for row in batch] for name in FIELDS}
     columns["mark"] = [mark] * len(batch)
     columns["words"] = [" ".join(words(f"{row.title}\n{row.text}")) for row in batch]
-    if encoder is not None:
-        vectors = encoder.encode([f"{row.title}: {row.text}" if row.title else row.text for row in batch])
-        flat = pa.array(np.asarray(vectors, dtype=np.float32).reshape(-1))
-        columns["vector"] = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     return pa.table({name: columns[name] for name in schema.names}, schema=schema)
 
 

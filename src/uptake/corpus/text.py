@@ -1,6 +1,6 @@
 """Text as words to search and compare: what two spellings of one name share.
 
-The index, the leak guard and the counting of support all read text through `words`, so that what one of them finds the
+The index, the leak guard and `states` all read text through `words`, so that what one of them finds the
 others find too. The folding is ours and not the index's tokenizer's, because a name must be one phrase in any script.
 """
 

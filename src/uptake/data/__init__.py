@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uptake.data.encode import Encoded, TemplateError, Turn, encode
 from uptake.data.formats import FORMATS
-from uptake.data.load import Loaded, attach_paraphrases, bad_rows_error, describe_bad_row, load, stream
+from uptake.data.load import Loaded, bad_rows_error, describe_bad_row, load, stream
 from uptake.data.parts import LoadOptions
 from uptake.data.wordings import with_paraphrases
 
@@ -15,7 +15,6 @@ __all__ = [
     "Loaded",
     "TemplateError",
     "Turn",
-    "attach_paraphrases",
     "bad_rows_error",
     "describe_bad_row",
     "encode",

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from uptake.data.files import DataFile, find_files
 from uptake.data.formats import FORMATS, detect
 from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, given_id, items, structure, text
 from uptake.data.readers import Row
-from uptake.data.wordings import read_wordings, with_paraphrases
+from uptake.data.wordings import read_wordings
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Example
 
@@ -69,25 +69,6 @@ def load(dataset: str | os.PathLike[str], options: LoadOptions | None = None, on
         UptakeError: As in `stream`, or there are bad rows under `error`, or there is nothing but bad rows.
     """
     return _collect(stream(dataset, options), on_bad_row)
-
-
-def attach_paraphrases(
-    examples: Iterable[Example], dataset: str | os.PathLike[str], on_bad_row: str = "error"
-) -> Loaded:
-    """`with_paraphrases`, collected: the examples with the wordings of a dataset of their own.
-
-    Args:
-        examples: Any examples.
-        dataset: As in `with_paraphrases`.
-        on_bad_row: As in `load`.
-
-    Returns:
-        The examples in their order, with their wordings, and the bad rows if they were skipped.
-
-    Raises:
-        UptakeError: As in `load`.
-    """
-    return _collect(with_paraphrases(examples, dataset), on_bad_row)
 
 
 def _collect(rows: Iterator[Example | BadRow], on_bad_row: str) -> Loaded:

@@ -58,7 +58,7 @@ class NullSample:
         null = _matching(self.values, length_class(n_tokens))
         if null is None:
             return None
-        # `conformal_p_values` of one value, without sorting the null again for every example
+        # the conformal p-value (see `conformal_pi0`), without sorting the null again for every example
         return (1 + len(null) - int(np.searchsorted(null, logprob_per_token, side="left"))) / (len(null) + 1)
 
     def moved(self, flagged: Mapping[int, Float[np.ndarray, " _"]], *, seed: int) -> tuple[Interval | None, str | None]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import yaml
-
+from uptake import yaml
 from uptake.artifacts import write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.lab.confirm import Mark
@@ -55,7 +54,7 @@ def write_data(world: World, planted: Planted, controls: Controls, out: Path) ->
     files["corpus.jsonl"] = _corpus(world, controls.seed)
     for name, rows in files.items():
         _write_rows(out / name, rows)
-    write_bytes(out / "run.yaml", yaml.safe_dump(run_file(controls), sort_keys=False).encode())
+    write_bytes(out / "run.yaml", yaml.write(run_file(controls)).encode())
     return (*files, "run.yaml")
 
 

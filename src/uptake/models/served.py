@@ -7,11 +7,9 @@ leaves a text no way to end its own quotation, so what stands in the data never 
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import re
-import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from uptake.artifacts import versions
 from uptake.config import Judge
 from uptake.errors import UptakeError
 from uptake.types import Prompt, Wording, normalised
@@ -246,78 +245,89 @@ def _different(texts: Iterable[str], original: str) -> Iterator[str]:
 def _ask(llm: LLM, instruction: str, user: str, extra: Mapping[str, Any]) -> str | None:
     """One chat completion's text; None when the server refuses the form of the request that `extra` gives it."""
     try:
-        import openai
+        import openai  # noqa: F401
     except ImportError:
         raise UptakeError("the judge needs the openai client", fix="pip install 'uptake[llm]'") from None
     messages = [{"role": "system", "content": instruction}, {"role": "user", "content": user}]
     request: dict[str, Any] = {"model": llm.model, "messages": messages, "temperature": 0, "seed": llm.seed, **extra}
-    # errors are raised from None: a server may repeat the key in its answer, which the original error holds
+    from uptake.http import Again, retrying
+
+    refused: list[UptakeError] = []  # why the last try failed
+
+    def ask() -> Any:
+        try:
+            return _once(llm, request)
+        except _Passing as passing:
+            refused.append(passing.told)
+            raise Again("no answer", passing.pause) from None
+
     try:
-        with openai.OpenAI(
-            base_url=llm.base_url,
-            api_key=llm.api_key or NO_KEY,
-            timeout=llm.timeout,
-            max_retries=llm.max_retries,
-            default_headers={"Accept-Encoding": "identity"},  # so that what is counted is what is kept
-            http_client=_bounded_client(llm.timeout),
-        ) as client:
-            completion = client.chat.completions.create(**request)
-    except openai.APIStatusError as error:
-        if extra and error.status_code in (400, 422):
+        return _content(llm, retrying(ask, llm.max_retries + 1))
+    except _BadRequest as bad:
+        if extra:
             return None
-        raise _refused(llm, error.status_code, error.response.text) from None
-    except openai.APITimeoutError:
-        raise UptakeError(
-            f"{llm.base_url} gave no answer within {llm.timeout:g} s, {llm.max_retries + 1} times",
-            fix="see whether the server is loaded or down, or raise judge.timeout",
-        ) from None
-    except openai.APIConnectionError as error:
-        raise UptakeError(
-            f"cannot reach {llm.base_url}: {_excerpt(str(error.__cause__ or error), llm)}",
-            fix="start the server, or correct judge.base_url (it usually ends in /v1)",
-        ) from None
-    except (openai.OpenAIError, ValueError, RecursionError):  # the body is no JSON, or nested without end
-        raise _no_completion(llm) from None
-    return _content(llm, completion)
+        raise bad.told from None
+    except Again:
+        raise refused[-1] from None
 
 
-def _bounded_client(timeout: float) -> Any:
-    """An HTTP client that gives up an answer after `timeout` seconds in all, and reads `MOST_BYTES` of it.
+class _Failed(Exception):
+    """A request failed: how a user is told so, and the pause in seconds that the server asks for."""
 
-    The client's own time-out begins anew with every byte, and it reads without a limit.
-    """
+    def __init__(self, told: UptakeError, pause: float | None = None) -> None:
+        super().__init__("failed")
+        self.told, self.pause = told, pause
+
+
+class _Passing(_Failed):
+    """It may succeed the next time."""
+
+
+class _BadRequest(_Failed):
+    """The server does not take requests of this form."""
+
+
+def _once(llm: LLM, request: Mapping[str, Any]) -> Any:
+    """One request's completion. Errors are raised from None: a server may repeat the key, which the original holds."""
     import openai
 
-    # the client's own HTTP library, whose exceptions it knows how to retry: httpx, in later versions httpx2
-    http: Any = importlib.import_module(openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0])
-    until = 0.0
+    from uptake import http
 
-    class Bounded(http.SyncByteStream):  # type: ignore[misc]
-        def __init__(self, response: Any) -> None:
-            self.response, self.stream = response, response.stream
-
-        def __iter__(self) -> Iterator[bytes]:
-            left = MOST_BYTES
-            for some in self.stream:
-                if time.monotonic() > until:
-                    raise http.ReadTimeout("the answer takes too long", request=self.response.request)
-                yield some[:left]
-                left -= len(some)
-                if left <= 0:
-                    return
-
-        def close(self) -> None:
-            self.stream.close()
-
-    def begin(request: Any) -> None:
-        nonlocal until
-        until = time.monotonic() + timeout
-
-    def bound(response: Any) -> None:
-        response.headers.pop("content-encoding", None)  # packed although it was asked not to: never unpacked
-        response.stream = Bounded(response)
-
-    return openai.DefaultHttpxClient(event_hooks={"request": [begin], "response": [bound]})
+    key = llm.api_key or NO_KEY
+    headers = {"Authorization": f"Bearer {key}", "User-Agent": f"uptake/{versions()['uptake']}"}
+    try:
+        with (
+            http.client(llm.timeout, MOST_BYTES, headers) as bounded,
+            openai.OpenAI(
+                base_url=llm.base_url, api_key=key, timeout=llm.timeout, max_retries=0, http_client=bounded
+            ) as client,
+        ):
+            return client.chat.completions.create(**request)
+    except openai.APIStatusError as error:
+        told = _refused(llm, error.status_code, error.response.text)
+        if error.status_code in (400, 422):
+            raise _BadRequest(told) from None
+        if error.status_code in http.AGAIN:
+            raise _Passing(told, http.asked_pause(error.response.headers)) from None
+        raise told from None
+    except openai.APITimeoutError:
+        told = UptakeError(
+            f"{llm.base_url} gave no answer within {llm.timeout:g} s, {llm.max_retries + 1} times",
+            fix="see whether the server is loaded or down, or raise judge.timeout",
+        )
+        raise _Passing(told) from None
+    except openai.APIConnectionError as error:
+        if isinstance(error.__cause__, http.Refused):
+            raise error.__cause__ from None
+        told = UptakeError(
+            f"cannot reach {llm.base_url}: {_excerpt(str(error.__cause__ or error), llm)}",
+            fix="start the server, or correct judge.base_url (it usually ends in /v1)",
+        )
+        raise _Passing(told) from None
+    except http.TooLong:
+        raise _no_completion(llm) from None
+    except (openai.OpenAIError, ValueError, RecursionError):  # the body is no JSON, or nested without end
+        raise _no_completion(llm) from None
 
 
 def _content(llm: LLM, completion: Any) -> str:

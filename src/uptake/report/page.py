@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from uptake import yaml
 from uptake.causes import CAUSES
 from uptake.report.charts import heat
 from uptake.report.overview import NO_CAUSE, title
@@ -97,7 +97,7 @@ def _environment() -> Environment:
         "title": title,
         "heat": heat,
         "short_path": short_path,
-        "yaml": lambda value: yaml.safe_dump(value, sort_keys=False, allow_unicode=True),
+        "yaml": yaml.write,
         "data": lambda value: json.dumps(value, ensure_ascii=False),
     }
     return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uptake.rivals.find import Rivals, rivals
 from uptake.rivals.groups import Beliefs, Doubt, Judge, Judgement, Rivalry, Side
 from uptake.rivals.judged import in_turn, llm_judge, nli_judge, remembering
-from uptake.rivals.neighbours import similar_pairs
 
 __all__ = [
     "Beliefs",
@@ -20,5 +19,4 @@ __all__ = [
     "nli_judge",
     "remembering",
     "rivals",
-    "similar_pairs",
 ]

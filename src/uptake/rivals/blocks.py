@@ -150,25 +150,6 @@ def _about_the_same(questions: Questions, named: Named, pair: Sequence[int], key
     return _number(first) == key and all(questions.frequency[word] > limit for word in sorted(words[0] ^ words[1]))
 
 
-def of_partial_names(
-    questions: Questions, named: Named, pairs: Int[np.ndarray, "pairs 2"]
-) -> Int[np.ndarray, "pairs 2"]:
-    """Of pairs found otherwise those where the names of one question are part of the other's: `Obama`, `Barack Obama`.
-
-    Numbers and signs must be the same in both.
-    """
-    kept = []
-    for pair in np.unique(np.sort(pairs, axis=1), axis=0).tolist():
-        names = []
-        for number in pair:
-            span = slice(questions.starts[number], questions.starts[number + 1])
-            names.append({questions.vocabulary[word] for word in questions.words[span][named.anchors[span]].tolist()})
-        few, many = sorted(names, key=len)
-        if pair[0] != pair[1] and few and few < many and all(word.isalpha() for word in many - few):
-            kept.append(pair)
-    return np.array(kept, dtype=np.int64).reshape(-1, 2)
-
-
 def _all_pairs(members: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
     i, j = np.triu_indices(len(members), 1)
     return np.sort(np.stack([members[i], members[j]], axis=1), axis=1)

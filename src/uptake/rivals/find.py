@@ -57,7 +57,6 @@ def rivals(
     encode: Encode | None = None,
     beliefs: Beliefs | None = None,
     judge: Judge | None = None,
-    near: Int[np.ndarray, "pairs 2"] | None = None,
 ) -> Rivals:
     """Find examples that ask the same and answer otherwise.
 
@@ -70,13 +69,11 @@ def rivals(
         beliefs: What the base thinks of answers, to tell which of them is wrong; None when it is not known.
         judge: Asked about answers that rules cannot compare, such as free text, and whether names that differ are names
             of one thing; None leaves the former undecided and the latter different.
-        near: Pairs of positions with similar prompts (see `similar_pairs`), for names that only one prompt writes out.
-            Without them prompts are compared when they name the very same.
     """
     if judge is not None and isinstance(examples, Iterator):
         raise TypeError("with a judge the examples are read twice: give a sequence, not an iterator")
     rule = fitted(encode is not None)
-    read = read_pairs(examples, near)
+    read = read_pairs(examples)
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
     if not (questions.of >= 0).any():
         return Rivals((), len(read.answers), len(read.answers), 0, 0, {})

@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from jaxtyping import Bool, Int
 
-from uptake.rivals.blocks import Named, candidate_pairs, name_questions, of_partial_names
+from uptake.rivals.blocks import Named, candidate_pairs, name_questions
 from uptake.rivals.equal import comparable, compare, plain
 from uptake.rivals.frames import Frames, find_frames
 from uptake.rivals.words import LONGEST, Questions, read_questions, words_of
@@ -55,12 +55,11 @@ class Pairs:
     agreement: Int[np.ndarray, " distinct"]
 
 
-def read_pairs(examples: Iterable[Example], near: Int[np.ndarray, "hints 2"] | None = None) -> Pairs:
+def read_pairs(examples: Iterable[Example]) -> Pairs:
     """Read the examples, once, and compare the answers of questions about the same.
 
     Args:
         examples: The examples.
-        near: Pairs of positions with similar prompts, as in `uptake.rivals.rivals`.
     """
     sources: list[str] = []
     stages: list[str] = []
@@ -71,7 +70,7 @@ def read_pairs(examples: Iterable[Example], near: Int[np.ndarray, "hints 2"] | N
     asked = np.flatnonzero(questions.of >= 0)
     facts = np.unique(np.stack([questions.of[asked], answers[asked]], axis=1), axis=0)
     named = name_questions(questions)
-    pairs = _candidates(questions, named, near)
+    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)])
     frames = find_frames(questions, named, facts, np.unique(pairs))
     alike, possible = _answered(questions, facts, texts, pairs)
     both = np.sort(frames.of[pairs], axis=1) if len(pairs) else np.empty((0, 2), dtype=np.int64)
@@ -81,16 +80,6 @@ def read_pairs(examples: Iterable[Example], near: Int[np.ndarray, "hints 2"] | N
     return Pairs(
         questions, named, frames, answers, texts, sources, stages, pairs, alike, possible, distinct, of, agreement
     )
-
-
-def _candidates(
-    questions: Questions, named: Named, near: Int[np.ndarray, "pairs 2"] | None
-) -> Int[np.ndarray, "pairs 2"]:
-    found = [np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)]
-    if near is not None and len(near):
-        of = questions.of[near]
-        found.append(of_partial_names(questions, named, of[(of >= 0).all(axis=1)]))
-    return np.concatenate(found)
 
 
 def _noting(examples: Iterable[Example], sources: list[str], stages: list[str]) -> Iterator[Example]:

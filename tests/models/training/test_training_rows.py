@@ -14,8 +14,8 @@ from uptake.models.training.settings import arguments
 
 
 def test_settings_have_the_types_of_their_fields(tmp_path):
-    args = arguments({"max_steps": 3.0, "learning_rate": 1, "logging_strategy": False, "report_to": ["none"]}, tmp_path)
-    assert args.logging_strategy == "no"  # YAML 1.1 takes `no` for false
+    args = arguments({"max_steps": 3.0, "learning_rate": 1, "logging_strategy": "no", "report_to": ["none"]}, tmp_path)
+    assert args.logging_strategy == "no"
     assert (args.max_steps, type(args.max_steps), args.learning_rate) == (3, int, 1)
     for settings, message in (
         ({"max_steps": 2.5}, "max_steps is 2.5\nexpected: a whole number"),

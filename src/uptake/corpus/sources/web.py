@@ -1,22 +1,13 @@
-"""JSON over HTTP, as a well-behaved client asks for it: slowly, within bounds, and never twice for the same.
-
-The standard library's client is enough for this and is always there. What it does not do is done here: a time-out over
-the whole answer, a limit to its size, redirects to the same host only, no schemes but http and https.
-"""
+"""JSON over HTTP, as a well-behaved client asks for it: slowly, within bounds, and never twice for the same."""
 
 from __future__ import annotations
 
-import email.utils
-import http.client
 import json
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +17,6 @@ from uptake.errors import UptakeError
 
 MOST_BYTES = 16_000_000
 """Longer answers are refused; the largest items of Wikidata have a few million bytes."""
-LONGEST_WAIT = 120.0
-"""Seconds: a server that asks for a longer pause is not asked again."""
-AGAIN = (408, 425, 429, 500, 502, 503, 504)
-"""HTTP statuses after which the same request may succeed."""
 
 
 class Busy(Exception):
@@ -125,71 +112,65 @@ class Web:
         kept = self.cache.get(url)
         if kept is not None:
             return kept
-        problem = ""
-        pause = 1.0
-        for attempt in range(self.max_retries + 1):
-            if attempt:
-                time.sleep(pause)
+        from uptake.http import LONGEST_PAUSE, Again, retrying
+
+        def ask() -> Any:
             self.pace.wait()
-            asked: float | None = None
+            answer = self._once(url)
             try:
-                answer = self._once(url)
                 check(answer)
-            except _Again as again:
-                problem, asked = str(again), again.wait
             except Busy as busy:
-                problem = str(busy)
-            else:
-                self.cache.put(answer, url)
-                return answer
-            pause = asked if asked is not None else min(2.0**attempt, LONGEST_WAIT)
-            if pause > LONGEST_WAIT:
-                raise SourceError(f"{self.url}: {problem}; it asks to wait {pause:.0f} s", fix="try again later")
+                raise Again(str(busy)) from None
+            return answer
+
         tries = self.max_retries + 1
-        raise SourceError(
-            f"{self.url}: {problem}, {tries} times" if tries > 1 else f"{self.url}: {problem}",
-            fix="try again later, or ask less often (requests_per_second)",
-        )
+        try:
+            answer = retrying(ask, tries)
+        except Again as again:
+            if (again.pause or 0) > LONGEST_PAUSE:
+                problem, fix = f"{again}; it asks to wait {again.pause:.0f} s", "try again later"
+            else:
+                problem = f"{again}, {tries} times" if tries > 1 else str(again)
+                fix = "try again later, or ask less often (requests_per_second)"
+            raise SourceError(f"{self.url}: {problem}", fix=fix) from None
+        self.cache.put(answer, url)
+        return answer
 
     def _once(self, url: str) -> Any:
-        """One request; raises `_Again` for what may pass, `SourceError` for what will not."""
-        about = "; ".join(filter(None, ("background knowledge for fine-tuning", self.contact)))
-        agent = f"uptake/{versions()['uptake']} ({about})"
-        headers = {"User-Agent": agent, "Accept": "application/json", "Accept-Encoding": "identity"}
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        until = time.monotonic() + self.timeout
+        """One request; raises `Again` for what may pass, `SourceError` for what will not."""
+        import httpx2
+
+        from uptake.http import AGAIN, Again, Refused, asked_pause, client
+
         try:
-            with _opener().open(urllib.request.Request(url, headers=headers), timeout=self.timeout) as response:
-                kind = response.headers.get_content_type()
-                if kind != "application/json" and not kind.endswith("+json"):
-                    raise SourceError(f"{self.url} answered with {kind}", expected="application/json")
-                if response.headers.get("Content-Encoding", "identity") != "identity":
-                    raise SourceError(f"{self.url} answered in an encoding that was not asked for")
-                body = _read(response, until, self.url)
-        except urllib.error.HTTPError as error:
-            with error:
-                if error.code in AGAIN:
-                    raise _Again(f"HTTP {error.code}", _retry_after(error.headers.get("Retry-After"))) from None
-                raise SourceError(f"{self.url} answered HTTP {error.code}", fix=_FIXES.get(error.code)) from None
-        except TimeoutError:
-            raise _Again(f"no answer within {self.timeout:g} s") from None
-        except urllib.error.URLError as error:
-            if isinstance(error.reason, TimeoutError):
-                raise _Again(f"no answer within {self.timeout:g} s") from None
-            raise _Again(f"cannot be reached ({_plain(error.reason)})") from None
-        except (http.client.HTTPException, OSError) as error:
-            raise _Again(f"the answer broke off ({type(error).__name__})") from None
+            with client(self.timeout, MOST_BYTES, self._headers()) as http:
+                answer = http.get(url)
+        except Refused as refused:
+            raise SourceError(refused.problem, expected=refused.expected, fix=refused.fix) from None
+        except httpx2.TooManyRedirects:
+            raise SourceError(f"{self.url} answered HTTP 302 again and again", fix=_FIXES[404]) from None
+        except httpx2.TimeoutException:
+            raise Again(f"no answer within {self.timeout:g} s") from None
+        except (httpx2.ConnectError, httpx2.ProxyError) as error:
+            raise Again(f"cannot be reached ({error})") from None
+        except httpx2.HTTPError as error:
+            raise Again(f"the answer broke off ({type(error).__name__})") from None
+        if answer.status_code in AGAIN:
+            raise Again(f"HTTP {answer.status_code}", asked_pause(answer.headers))
+        if answer.status_code != 200:
+            raise SourceError(f"{self.url} answered HTTP {answer.status_code}", fix=_FIXES.get(answer.status_code))
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not kind.endswith("+json"):
+            raise SourceError(f"{self.url} answered with {kind or 'nothing'}", expected="application/json")
         try:
-            return json.loads(body)
+            return json.loads(answer.content)
         except (ValueError, RecursionError):
-            raise _Again("the answer is no whole JSON") from None
+            raise Again("the answer is no whole JSON") from None
 
-
-class _Again(Exception):
-    def __init__(self, problem: str, wait: float | None = None) -> None:
-        super().__init__(problem)
-        self.wait = wait
+    def _headers(self) -> dict[str, str]:
+        about = "; ".join(filter(None, ("background knowledge for fine-tuning", self.contact)))
+        headers = {"User-Agent": f"uptake/{versions()['uptake']} ({about})", "Accept": "application/json"}
+        return headers | ({"Authorization": f"Bearer {self.api_key}"} if self.api_key else {})
 
 
 _FIXES = {
@@ -197,73 +178,3 @@ _FIXES = {
     403: "see whether the server allows this kind of request",
     404: "correct base_url",
 }
-
-
-def _plain(reason: object) -> str:
-    return (reason.strerror or type(reason).__name__) if isinstance(reason, OSError) else type(reason).__name__
-
-
-def _read(response: Any, until: float, url: str) -> bytes:
-    """The body, within the time and the size allowed; a body that ends early is an error."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        part = response.read1(65536)
-        if time.monotonic() > until:
-            raise TimeoutError
-        if not part:
-            break
-        size += len(part)
-        if size > MOST_BYTES:
-            raise SourceError(f"{url} answered with more than {MOST_BYTES:,} bytes")
-        parts.append(part)
-    if response.length:  # read1 does not tell of bytes that were promised and did not come
-        raise http.client.IncompleteRead(b"", response.length)
-    return b"".join(parts)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds that a Retry-After header asks for, in seconds or as a date; None when it cannot be read."""
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    with suppress(ValueError):
-        when = email.utils.parsedate_to_datetime(value)
-        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
-    return None
-
-
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect on the same host, upwards from http to https at most: who is asked is who was named."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        old, new = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        ports = {old.port or _PORTS[old.scheme], new.port or _PORTS.get(new.scheme)}
-        same = old.scheme == new.scheme and len(ports) == 1
-        upwards = (old.scheme, new.scheme) == ("http", "https") and ports == {80, 443}
-        if new.hostname != old.hostname or not (same or upwards):
-            raise SourceError(
-                f"{old.scheme}://{old.netloc} redirects to {new.scheme}://{new.hostname}, which was not asked for",
-                fix="name that server in base_url if it is the right one",
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_PORTS = {"http": 80, "https": 443}
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
-        urllib.request.HTTPDefaultErrorHandler,
-        urllib.request.HTTPErrorProcessor,
-        _SameHost,
-    ):
-        opener.add_handler(handler())
-    return opener

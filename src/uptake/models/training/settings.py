@@ -65,6 +65,15 @@ _NO_SETTINGS: Mapping[str, tuple[str, str]] = {
 }
 """Settings that would contradict the run; what is wrong, and what to do."""
 
+_RENAMED: Mapping[str, str] = {
+    "evaluation_strategy": "eval_strategy",
+    "group_by_length": "train_sampling_strategy: group_by_length",
+    "max_seq_length": "max_length",
+    "no_cuda": "use_cpu",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+}
+"""Old names of settings, which transformers and TRL no longer take, and the new ones."""
+
 _INIT_OF_THE_RUN: Mapping[str, str] = {
     "attn_implementation": "--attn_implementation",
     "dtype": "--dtype",
@@ -123,15 +132,9 @@ def arguments(settings: Mapping[str, Any], directory: Path) -> Any:
         UptakeError: A setting is unknown, of a wrong type, contradicts the run, or needs TRL where there is none.
     """
     kind = arguments_class()
-    known = {field.name: field for field in dataclasses.fields(kind)}
-    _refuse(settings, sorted(known.keys() | PREPARED_HERE.keys()))
-    hints = typing.get_type_hints(kind)
-    given = {name: _typed(name, value, hints.get(name)) for name, value in settings.items()}
-    _require_sensible(given)
-    _require_chosen(given, {name: field.metadata.get("choices") for name, field in known.items()})
-    if not has_trl():
-        given = _without_trl(given)
-    elif "packing" in known:
+    known = {field.name for field in dataclasses.fields(kind)}
+    given = checked(settings)
+    if has_trl() and "packing" in known:
         given = {"completion_only_loss": True, "packing": False} | given
     defaults: dict[str, Any] = {} if has_trl() else dict(TRL_DEFAULTS)
     defaults |= {"report_to": "none", "save_strategy": "no", "seed": 0}
@@ -146,6 +149,25 @@ def arguments(settings: Mapping[str, Any], directory: Path) -> Any:
     except Exception as error:  # each of its settings has its own way of being refused
         told = f"no such key: {error}" if isinstance(error, KeyError) else first_line(error)
         raise UptakeError(f"{'TRL' if has_trl() else 'transformers'} refuses the training settings: {told}") from error
+
+
+def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Training settings whose names and values the trainer takes, as its arguments, which are not made.
+
+    Args:
+        settings: As of `arguments`.
+
+    Raises:
+        UptakeError: As `arguments`, of one setting by itself.
+    """
+    kind = arguments_class()
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    _refuse(settings, sorted(known.keys() | PREPARED_HERE.keys()))
+    hints = typing.get_type_hints(kind)
+    given = {name: _typed(name, value, hints.get(name)) for name, value in settings.items()}
+    _require_sensible(given)
+    _require_chosen(given, {name: field.metadata.get("choices") for name, field in known.items()})
+    return given if has_trl() else _without_trl(given)
 
 
 def _require_sensible(given: Mapping[str, Any]) -> None:
@@ -202,6 +224,10 @@ def _refuse(settings: Mapping[str, Any], known: list[str]) -> None:
         if name in _NO_SETTINGS and (name == "output_dir" or value not in (None, False, "no")):
             problem, fix = _NO_SETTINGS[name]
             raise UptakeError(problem, fix=fix)
+        if name in _RENAMED and name not in known:
+            raise UptakeError(
+                f"unknown training setting {name!r}: it has a new name", fix=f"write {_RENAMED[name]} instead of {name}"
+            )
         if name not in known:
             close = difflib.get_close_matches(name, known, n=3)
             such = f", such as {', '.join(close)}" if close else ""
@@ -217,8 +243,6 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
 
     Dataclasses take whatever they are given: `learning_rate: fast` would fail in the middle of the first step.
     """
-    if value is False and name.endswith("_strategy"):
-        return "no"  # what YAML 1.1 takes for false
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
     if value is None or not kinds or not set(kinds) <= {bool, int, float, type(None)}:
         return value

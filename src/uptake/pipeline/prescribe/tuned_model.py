@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from uptake import yaml
 from uptake.artifacts import read_json
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Diagnosis
@@ -75,11 +76,8 @@ _ADAPTER = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "
 
 def _flow(fields: Mapping[str, Any]) -> str:
     """Settings as a line of YAML."""
-    import yaml
-
     ordered = {key: sorted(value) if isinstance(value, list) else value for key, value in fields.items() if value}
-    text: str = yaml.safe_dump(ordered, default_flow_style=True, sort_keys=False, width=10_000)
-    return text.strip()
+    return yaml.write(ordered, flow=True).strip()
 
 
 def unsaid(trained: Path, settings: Mapping[str, Any]) -> list[str]:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from uptake import yaml
 from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.text import code_span
 
@@ -39,7 +38,7 @@ def model_card(model: str, found: StagePlan, manifest: Mapping[str, Any]) -> str
     what = "A LoRA adapter" if adapter else "All weights"
     lines = [
         "---",
-        yaml.safe_dump(metadata, sort_keys=False).strip(),
+        yaml.write(metadata).strip(),
         "---",
         "",
         f"# {found.stage}",

@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from uptake import yaml
 from uptake.prescribe.trainers.axolotl import axolotl
 from uptake.prescribe.trainers.llamafactory import dataset_info, llamafactory
 from uptake.prescribe.trainers.settings import OF_THE_PLAN, Export, Phase, phases
@@ -53,5 +52,5 @@ def configs(plan: Plan, made: Export) -> dict[str, bytes]:
 
 
 def _yaml(settings: Mapping[str, Any], command: str) -> bytes:
-    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.write(dict(settings), width=120)
     return f"# in the folder of the plan: {command}\n{text}".encode()
