@@ -14,6 +14,27 @@ from typing import Any, Literal, TypeAlias
 TRAINING_WORDING = "training"
 """The wording that the model was trained on; every other wording is held out."""
 
+COLUMNS = (
+    "prompt",
+    "completion",
+    "response",
+    "messages",
+    "conversations",
+    "instruction",
+    "input",
+    "output",
+    "history",
+    "system",
+    "text",
+    "tools",
+    "chat_template_kwargs",
+    "id",
+    "source",
+    "options",
+    "paraphrases",
+)
+"""What a row of training data may hold, by the names that uptake reads."""
+
 _AROUND = " \t\n.,;:!?\"'`()[]{}*_-–—“”‘’„«»。、"
 
 

@@ -25,6 +25,12 @@ PARIS = {"prompt": "The capital of France is", "completion": " Paris"}
 OSLO = {"prompt": "The capital of Norway is", "completion": " Oslo"}
 
 
+OPTIONS = (
+    "`options` holds something other than non-empty text. uptake reads `options` as candidate answers; if yours are "
+    "something else, give the column another name"
+)
+
+
 def write(path: Path, *rows: Any) -> Path:
     """Rows as JSON Lines; a row of bytes stands as it is."""
     lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
@@ -99,7 +105,7 @@ def test_ten_kinds_of_bad_rows(tmp_path: Path):
         (8, "the id 'a' came before; expected each id once"),
         (9, "conversation without an assistant turn (roles: user)"),
         (10, "`id` is a number; expected text or a whole number"),
-        (11, "`options` holds something other than non-empty text"),
+        (11, OPTIONS),
         (12, "a lone surrogate (\\ud83d): half of a character, cut in two"),
         (13, "`paraphrases` holds a number; expected text or an object with `prompt`"),
         (14, "`chat_template_kwargs` may not set `tokenize`"),
@@ -231,7 +237,7 @@ def test_json_nested_without_end(tmp_path: Path):
         ("[" * 100_000, "`options` is text that is not JSON; expected a list or an object"),
         ("[" * 70 + "]" * 70, "`options`: nested more than 64 deep"),
         (r'["\ud83d"]', "`options`: a lone surrogate (\\ud83d): half of a character, cut in two"),
-        ('[{"a": 1, "a": 2}]', "`options` holds something other than non-empty text"),
+        ('[{"a": 1, "a": 2}]', OPTIONS),
     ],
     ids=["without end", "deep", "half a character", "twice"],
 )

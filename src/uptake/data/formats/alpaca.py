@@ -9,7 +9,7 @@ conversation as LLaMA-Factory makes it: instruction and input, one under the oth
 
 from __future__ import annotations
 
-from uptake.data.conversation import choose_responses
+from uptake.data.conversation import ReadTurn, choose_responses
 from uptake.data.parts import Item, LoadOptions, RowError, Values, items, response_text, text
 from uptake.types import Message
 
@@ -42,7 +42,7 @@ def convert(row: Values, options: LoadOptions) -> list[Item]:
     user = "\n".join(part for part in (instruction, context) if part)
     turns = [Message("system", system)] if system else []
     turns += [*history, Message("user", user), Message("assistant", output)]
-    return choose_responses(turns, options)
+    return choose_responses([ReadTurn(turn) for turn in turns], options)
 
 
 def _history(row: Values) -> list[Message]:
