@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from uptake.config import RunConfig
-from uptake.data import stream, with_paraphrases
+from uptake.data import LoadOptions, Notes, stream, with_paraphrases
 from uptake.pipeline.examples.sources import Trained, read_rows
 from uptake.types import BadRow, Example
 
@@ -15,11 +15,19 @@ SHOWN_BAD_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set of a run: its key in the run file, its path or hub id, and its rows, read as they are asked for."""
+    """A data set of a run.
+
+    Attributes:
+        key: Its key in the run file.
+        name: Its path or hub id.
+        rows: Its rows, read as they are asked for.
+        notes: What the reader should know about how it is read; complete when all rows have been.
+    """
 
     key: str
     name: str
     rows: Iterator[Example | BadRow]
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +47,16 @@ def datasets(config: RunConfig) -> Iterator[Dataset]:
     """
     trained = Trained()
     for stage in config.stages:
-        rows = read_rows(config, stage.dataset, stage.name)
-        yield Dataset(f"stages.{stage.name}", stage.dataset, trained.noting(rows))
+        notes = Notes()
+        rows = read_rows(config, stage.dataset, stage.name, notes)
+        yield Dataset(f"stages.{stage.name}", stage.dataset, trained.noting(rows), notes)
     if config.heldout is not None:
-        rows = read_rows(config, config.heldout, "heldout")
-        yield Dataset("heldout", config.heldout, trained.without(rows))
+        notes = Notes()
+        rows = read_rows(config, config.heldout, "heldout", notes)
+        yield Dataset("heldout", config.heldout, trained.without(rows), notes)
     if config.retention is not None:
-        yield Dataset("retention", config.retention, read_rows(config, config.retention, "retention"))
+        notes = Notes()
+        yield Dataset("retention", config.retention, read_rows(config, config.retention, "retention", notes), notes)
     for key, name in (("general", config.general), ("corpus", config.corpus)):
         if name is not None:
             yield Dataset(key, name, _documents(name))
@@ -71,7 +82,7 @@ def count(rows: Iterable[Example | BadRow]) -> Count:
 
 
 def _documents(dataset: str) -> Iterator[Example | BadRow]:
-    yield from stream(dataset)
+    yield from stream(dataset, LoadOptions(documents=True))
 
 
 def _reworded(config: RunConfig, dataset: str) -> Iterator[Example | BadRow]:

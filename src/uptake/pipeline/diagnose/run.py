@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import empty, locked, versions
 from uptake.config import RunConfig, load_run
+from uptake.data import Notes
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
@@ -118,11 +119,12 @@ def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progres
     check = token_check(tokenizers, models.max_length, config.option_form)
     bad_rows = BadRows(folder / "bad_rows.jsonl")
     reworded = None if writer is None else Reworded(writer, config.n_paraphrases, check)
+    read = Notes()
     cohorts = {
         name: ingest(
             name, rows, folder / "work", check, bad_rows=bad_rows, on_bad_row=config.on_bad_row, progress=progress
         )
-        for name, rows in datasets(config, reworded)
+        for name, rows in datasets(config, reworded, read)
     }
     for name in ("heldout", "retention"):
         if name not in cohorts:
@@ -161,7 +163,7 @@ def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progres
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] += [*models.notes(), *_notes(cohorts, before, after), *_of_judge(reworded)]
+    summary["notes"] += [*read.told(), *models.notes(), *_notes(cohorts, before, after), *_of_judge(reworded)]
     summary["run"] = _manifest(config, models, cohorts)
     return write_diagnosis(folder, findings, summary)
 

@@ -11,7 +11,7 @@ import numpy as np
 from uptake.artifacts import chunks, digest
 from uptake.artifacts.tables import prompt_as_data
 from uptake.config import RunConfig
-from uptake.data import LoadOptions, stream
+from uptake.data import LoadOptions, Notes, stream
 from uptake.pipeline.examples.check import Check
 from uptake.pipeline.examples.writer import Writer, with_wordings
 from uptake.types import BadRow, Example
@@ -20,22 +20,30 @@ AT_ONCE = 32
 """Examples that the LLM is asked to reword before the next ones are read."""
 
 
-def read_rows(config: RunConfig, dataset: str, stage: str) -> Iterator[Example | BadRow]:
+def read_rows(config: RunConfig, dataset: str, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
     """The examples and the bad rows of a data set of the run.
 
     A generator, so that a data set that is not there is told when its turn comes.
 
+    Args:
+        config: The run.
+        dataset: The data set.
+        stage: The stage that trains it.
+        notes: Takes what the reader should know about how it was read.
+
     Raises:
         UptakeError: While rows are read: the data set is empty or cannot be read.
     """
+    own = next((one.columns for one in config.stages if (one.name, one.dataset) == (stage, dataset)), None)
     options = LoadOptions(
         format=config.format,
         assistant_turns=config.assistant_turns,
         alpaca_prompt=config.alpaca_prompt,
         split=config.split,
         stage=stage,
+        columns=config.columns if own is None else own,
     )
-    yield from stream(dataset, options)
+    yield from stream(dataset, options, notes)
 
 
 @dataclass

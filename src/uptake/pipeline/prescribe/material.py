@@ -202,7 +202,7 @@ def _general(config: RunConfig, encoding: Encoding, watch: Callable[[], Guard]) 
     """The general texts that can be learned and hold nothing that is trained or measured, and what was left out."""
     if config.general is None:
         return [], []
-    rows: list[Example | BadRow] = list(stream(config.general, LoadOptions(split=config.split)))
+    rows: list[Example | BadRow] = list(stream(config.general, LoadOptions(split=config.split, documents=True)))
     bad = [one for one in rows if isinstance(one, BadRow)]
     texts = [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
     if bad and (config.on_bad_row == "error" or not texts):
