@@ -153,16 +153,18 @@ def choose_responses(turns: Sequence[ReadTurn], options: LoadOptions, first: int
         RowError: There is no assistant turn, none of them was trained, one has nothing in it, or nothing comes before
             it (TRL cannot train an empty prompt).
     """
-    notes = dict.fromkeys(note for turn in turns if turn.notes for note in turn.notes)
+    special = [turn for turn in turns if turn.notes or turn.weight is not None]
+    notes = dict.fromkeys(note for turn in special for note in turn.notes)
     said = [turn.message for turn in turns]
     found = [index for index in range(first, len(said)) if said[index].role == "assistant"]
     if not found:
         said, found = _in_our_roles(said, first)
         notes["the roles human, gpt, model, bot and ai are read as user and assistant"] = None
-    trained = [index for index in found if turns[index].weight != 0]
+    trained = [index for index in found if turns[index].weight != 0] if special else found
     if not trained:
         raise RowError("every assistant turn has weight 0 (`weight`, `train`, `loss`, ...): nothing here was trained")
-    notes |= dict.fromkeys(_of_weights(turns, found, trained, options))
+    if special:
+        notes |= dict.fromkeys(_of_weights(turns, found, trained, options))
     if options.assistant_turns == "last":
         trained = trained[-1:]
     return [_item(said, index, tuple(notes)) for index in trained]

@@ -9,6 +9,7 @@ from typing import Any
 
 from uptake.data.choices import read_choices
 from uptake.data.conversation import OLD_CALLS
+from uptake.data.files import DataFile
 from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, look
 from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, given_id, items, present, structure
@@ -19,14 +20,21 @@ _PLACEHOLDER = re.compile(r"<\|?(image|video|audio)(_pad|_\d+)?\|?>|<\|vision_st
 
 
 def examples_of(
-    row: Values, name: str, source: str, options: LoadOptions, ids: Ids, rules: tuple[tuple[str, Rule], ...]
+    row: Values,
+    line: int,
+    file: DataFile,
+    name: str,
+    options: LoadOptions,
+    ids: Ids,
+    rules: tuple[tuple[str, Rule], ...],
 ) -> tuple[list[Example], list[str]]:
     """The examples in a row, and what is to be noted about them.
 
     Args:
         row: The row, under the names that uptake knows.
+        line: Its place in the file.
+        file: Where it was read; its name is the source of the examples that name none.
         name: Its format.
-        source: Where its examples come from, if it does not say so itself.
         options: How to read it.
         ids: The ids given so far.
         rules: What its keys call for, of `rules_of`.
@@ -47,7 +55,7 @@ def examples_of(
     if _shows_something(last):
         notes.append(_SHOWN)
     wordings = read_wordings(row, last.prompt, last.response)
-    source = _source(row, notes) or source
+    source = _source(row, notes) or file.source
     row_id = ids.claim(given, _digest(last, template))
     numbered = options.assistant_turns == "all" and not isinstance(last.prompt, str)
     found = [
@@ -62,6 +70,8 @@ def examples_of(
             paraphrases=wordings if item is last else (),
             template=template,
             response_extra=item.response_extra,
+            file=file.name,
+            line=line,
         )
         for number, item in enumerate(converted, start=1)
     ]

@@ -80,8 +80,9 @@ def find_files(dataset: str | os.PathLike[str], split: str, notes: Notes | None 
 
 def _described(described: Described, split: str, notes: Notes | None) -> list[DataFile]:
     """The files of a data set of LLaMA-Factory, whose rows are put into uptake's words."""
-    for note in described.notes if notes is not None else ():
-        notes.add(note)
+    if notes is not None:
+        for note in described.notes:
+            notes.add(note)
     if described.hub is not None:
         name, config, of = described.hub
         files = [DataFile(name, name, lambda: _numbered(hub_rows(name, config, of)))]
@@ -106,9 +107,9 @@ def _directory(path: Path, split: str, notes: Notes | None) -> list[DataFile]:
             f"{path} was written by `Dataset.save_to_disk`", expected=_KINDS, fix="write it with `Dataset.to_parquet`"
         )
     if "dataset_dict.json" in names:
-        below = ", ".join(name for name in entries if name not in names) or "none"
+        splits = ", ".join(name for name in entries if name not in names) or "none"
         raise UptakeError(
-            f"{path} was written by `DatasetDict.save_to_disk` (its splits: {below})",
+            f"{path} was written by `DatasetDict.save_to_disk` (its splits: {splits})",
             expected=_KINDS,
             fix="write a split with `Dataset.to_parquet`, and name the file",
         )

@@ -27,8 +27,8 @@ PREFERENCE = (
 """What TRL, LLaMA-Factory, ms-swift and OpenAI call the two answers of a pair."""
 
 PREFERENCE_REASON = (
-    "preference data (DPO): one answer is better than another, and uptake looks at answers that were trained; "
-    "take these rows out"
+    "preference data (DPO), which say that one answer is better than another; uptake is about answers that were "
+    "trained one by one: leave such rows out"
 )
 
 
@@ -44,7 +44,8 @@ def _preference(row: Values, key: str, name: str) -> None:
             raise RowError(_unwanted(key, value))
         return
     if value not in ("", [], {}):
-        raise RowError(f"`{key}`: {PREFERENCE_REASON}")
+        named = ", ".join(f"`{one}`" for one in PREFERENCE if row.get(one) not in (None, "", [], {}))
+        raise RowError(f"the row has {named}: {PREFERENCE_REASON}")
 
 
 def _unwanted(key: str, value: object) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.data.parts import Values
+from uptake.data.parts import Values, parse_json
 from uptake.data.readers import Row, Rows
 from uptake.data.shapes import entry_names
 from uptake.errors import UptakeError
@@ -149,7 +149,22 @@ def _alpaca(columns: dict[str, str] | None) -> Callable[[Values], Values]:
 def _common(row: Values, columns: Mapping[str, str] | None) -> dict[str, Any]:
     named = {name: (columns or {}).get(name) for name in _COMMON}
     found = {name: row[old] for name, old in named.items() if old is not None and old in row}
+    if "tools" in found:
+        found["tools"] = _tools(found["tools"])
     return {**{key: row[key] for key in _OWN if key in row}, **found}
+
+
+def _tools(tools: Any) -> Any:
+    """Tools as chat templates take them; LLaMA-Factory has them as JSON text, often without the word function."""
+    if isinstance(tools, str):
+        try:
+            tools = parse_json(tools)
+        except (ValueError, RecursionError):
+            return tools
+    if not isinstance(tools, list):
+        return tools
+    bare = [isinstance(tool, dict) and "name" in tool and "function" not in tool for tool in tools]
+    return [{"type": "function", "function": tool} if one else tool for tool, one in zip(tools, bare, strict=True)]
 
 
 def _conversation(columns: dict[str, str] | None, tags: dict[str, str] | None) -> Callable[[Values], Values]:

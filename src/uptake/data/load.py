@@ -181,13 +181,12 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
                 rules.clear()
             rules[keys] = rules_of(values, reading.format)
         try:
-            examples, told = examples_of(values, reading.format, file.source, options, ids, rules[keys])
-            examples = [replace(example, file=file.name, line=row.line) for example in examples]
+            examples, told = examples_of(values, row.line, file, reading.format, options, ids, rules[keys])
         except RowError as error:
             reason = by_columns(row.values) or in_own_words(in_own_words(str(error), reading.columns), options.columns)
             yield BadRow(file.name, row.line, reason)
         else:
-            for note in told:
+            for note in dict.fromkeys(told):
                 notes.add(note, f"{file.source}:{row.line}")
             yield from examples
 
