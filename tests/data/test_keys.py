@@ -187,9 +187,7 @@ def test_what_says_nothing_about_training_passes(tmp_path: Path):
     about = {"id": "a", "source": "atlas", "topic": "capitals", "meta": {"weight": 0}, "split": "train", "score": 0.2}
     for row in ALL.values():
         assert read(tmp_path, {**row, **about})[1:] == ([], [])
-    assert (
-        read(tmp_path, {**CHAT, "text": "a passage about the Andes", "labels": ["x"], "label": "geography"})[2] == []
-    )
+    assert read(tmp_path, {**CHAT, "text": "a passage about the Andes", "labels": ["x"], "label": "geography"})[2] == []
 
 
 def test_a_note_stands_once_with_its_rows(tmp_path: Path):
