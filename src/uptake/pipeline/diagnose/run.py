@@ -163,14 +163,8 @@ def _diagnose(config: RunConfig, folder: Path, models: Models, progress: Progres
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    # how the data were read goes before what was made of them
-    summary["notes"] = [
-        *read.told(),
-        *summary["notes"],
-        *models.notes(),
-        *_notes(cohorts, before, after),
-        *_of_judge(reworded),
-    ]
+    summary["notes"] = [*read.told(), *summary["notes"], *models.notes()]  # how the data were read comes first
+    summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
     summary["run"] = _manifest(config, models, cohorts)
     return write_diagnosis(folder, findings, summary)
 
