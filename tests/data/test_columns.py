@@ -134,6 +134,12 @@ RECORDS = 'write one object a row: `frame.to_json(path, orient="records", lines=
         ([{"contents": [{"role": "user", "parts": [{"text": "a"}]}]}], "Gemini's tuning format"),
         ([{"custom_id": "1", "body": {"messages": []}}], "a batch of OpenAI requests"),
         ([{"article": "a", "summary": "b"}], "`columns: {prompt: article, completion: summary}`"),
+        (
+            [{"context": "c", "question": "q", "answers": {"text": ["a"]}}],
+            "`columns: {prompt: question, completion: ANSWER}`",
+        ),
+        ([{"prompt": "a", "responses": ["b", "c"]}], "several answers to one prompt"),
+        ([{"question": "a", "response_j": "b", "response_k": "c"}], "preference data (DPO)"),
         ({"mine": {"file_name": "a.json"}}, "describes data sets of LLaMA-Factory and holds none"),
     ],
 )

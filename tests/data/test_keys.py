@@ -86,7 +86,7 @@ def test_what_is_no_text_is_refused_where_it_is_there(of: str, key: str, tmp_pat
     value: Any = ["cat.jpg"] if key.endswith("s") else "cat.jpg"
     _, [reason], _ = read(tmp_path, {**ALL[of], key: value})
     assert reason.startswith(f"the row has `{key}`; only text can be read")
-    for nothing in (None, [], "", [None]):
+    for nothing in (None, [], "", [None], {"bytes": None, "path": None}):
         assert read(tmp_path, {**ALL[of], key: nothing})[1] == []
 
 
@@ -176,6 +176,8 @@ def test_a_system_column_that_is_not_read_is_told(tmp_path: Path):
         ({**CHAT, "history": [["a", "b"]]}, "`history` is not read"),
         ({**PLAIN, "tools": [{"name": "f"}]}, "`tools` is not read"),
         ({**CHAT, "split": "test"}, "read as trained"),
+        ({**CHAT, "loss_mask": [0, 1]}, "`loss_mask` is not read"),
+        ({"messages": [ASK, {**SAY, "mask": True}]}, "`mask` of a turn is not read"),
     ],
 )
 def test_what_others_train_is_told(row: dict[str, Any], note: str, tmp_path: Path):
@@ -263,7 +265,8 @@ def test_a_part_that_cannot_be_read_is_named(tmp_path: Path):
 def test_turns_in_other_words(tmp_path: Path):
     crossed = {"messages": SHAREGPT["conversations"]}
     roles = {"messages": [{"role": "human", "content": "Capital of Peru?"}, {"role": "model", "content": "Lima"}]}
+    capital = {"messages": [{"role": "User", "content": "Capital of Peru?"}, {"role": "Chatbot", "content": "Lima"}]}
     columns = {"messages": {"role": ["user", "assistant"], "content": ["Capital of Peru?", "Lima"]}}
-    for row in (crossed, roles, columns):
+    for row in (crossed, roles, capital, columns):
         [example] = read(tmp_path, row)[0].examples
         assert (example.prompt, example.response) == ((Message("user", "Capital of Peru?"),), "Lima")

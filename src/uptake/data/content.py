@@ -98,11 +98,8 @@ def old_call(call: Any, where: str) -> list[dict[str, Any]]:
 def refuse_media(holder: dict[str, Any], key: str, where: str) -> None:
     """Raises where something that is no text stands under `key`."""
     value = holder[key]
-    if (
-        is_missing(value)
-        or value in ("", [], {})
-        or (isinstance(value, list) and all(is_missing(one) for one in value))
-    ):
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    if all(is_missing(one) or one in ("", [], {}) for one in held):
         return
     raise RowError(
         f"{where} has `{key}`; only text can be read, and without it the prompt is another than the trained one "

@@ -14,6 +14,7 @@ WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "t
 """Keys by which a turn says whether it is trained: OpenAI, Axolotl, ms-swift and LLaMA-Factory have one each."""
 
 _PART_WEIGHTS = ("train_detail", "training_detail")
+_UNSURE_WEIGHTS = ("mask", "masked", "ignore", "ignore_loss")
 
 _ROLES = {
     "human": "user",
@@ -24,7 +25,7 @@ _ROLES = {
     "observation": "tool",
     "tool": "tool",
 }
-_OTHER_ROLES = {"human": "user", "gpt": "assistant", "model": "assistant", "bot": "assistant", "ai": "assistant"}
+_OTHER_ROLES = {**_ROLES, **dict.fromkeys(("model", "bot", "chatbot", "ai"), "assistant")}
 
 _PARTLY = "`{}` of a turn says that parts of it were not trained; the whole turn is read as the response"
 OLD_CALLS = (
@@ -72,6 +73,8 @@ def read_turn(turn: object, where: str) -> ReadTurn:
     if content is None and extra.get("tool_calls"):
         # stays null for the chat template, which may tell it from empty text
         return ReadTurn(Message(role, "", {**extra, "content": None}), weight, notes)
+    if content is None and extra:
+        raise RowError(f"`content` of {where} is null, beside {', '.join(extra)}; expected text")
     said, parts = read_content(content, where)
     if parts and not said and parts.get("tool_calls"):
         parts = {**parts, "content": None}
@@ -108,6 +111,9 @@ def _take_weight(extra: dict[str, Any], where: str) -> tuple[float | None, tuple
     for key in [key for key in extra if key in _PART_WEIGHTS]:
         del extra[key]
         notes.append(_PARTLY.format(key))
+    for key in [key for key in extra if key in _UNSURE_WEIGHTS]:
+        del extra[key]
+        notes.append(f"`{key}` of a turn is not read; if it says which turns were trained, say it by `weight`, 0 or 1")
     for key in [key for key in extra if key in MEDIA]:
         refuse_media(extra, key, where)
     return weight, tuple(notes)
@@ -159,7 +165,7 @@ def choose_responses(turns: Sequence[ReadTurn], options: LoadOptions, first: int
     found = [index for index in range(first, len(said)) if said[index].role == "assistant"]
     if not found:
         said, found = _in_our_roles(said, first)
-        notes["the roles human, gpt, model, bot and ai are read as user and assistant"] = None
+        notes["roles by other names (human, gpt, model, bot, Assistant, ...) are read as user and assistant"] = None
     trained = [index for index in found if turns[index].weight != 0] if special else found
     if not trained:
         raise RowError("every assistant turn has weight 0 (`weight`, `train`, `loss`, ...): nothing here was trained")

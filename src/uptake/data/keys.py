@@ -23,8 +23,10 @@ PREFERENCE = (
     "rejected_messages",
     "preferred_output",
     "non_preferred_output",
+    "response_j",
+    "response_k",
 )
-"""What TRL, LLaMA-Factory, ms-swift and OpenAI call the two answers of a pair."""
+"""What TRL, LLaMA-Factory, ms-swift, OpenAI and data sets call the two answers of a pair."""
 
 PREFERENCE_REASON = (
     "preference data (DPO), which say that one answer is better than another; uptake is about answers that were "
@@ -138,6 +140,12 @@ def _response(row: Values) -> str | None:
     return last if isinstance(last, str) else None
 
 
+def _mask(row: Values, key: str, name: str) -> str | None:
+    if not isinstance(row[key], list):
+        return None
+    return f"`{key}` is not read: if it says which turns or tokens were trained, say it by a `weight` in each turn"
+
+
 def _split(row: Values, key: str, name: str) -> str | None:
     held_out = ("test", "testing", "validation", "valid", "val", "dev", "eval", "evaluation")
     if str(row[key]).strip().casefold() not in held_out:
@@ -178,6 +186,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(MEDIA, _media),
     **dict.fromkeys(("weight", "sample_weight", "loss_weight", "example_weight"), _weight),
     **dict.fromkeys(("train", "training", "trainable", "is_train"), _flag),
+    **dict.fromkeys(("loss_mask", "weights", "completion_mask", "assistant_masks", "train_mask"), _mask),
     "input_ids": _tokenised,
     "text": _text,
     **dict.fromkeys(("split", "partition"), _split),

@@ -20,6 +20,7 @@ _KNOWN: tuple[tuple[tuple[str, ...], str], ...] = (
         "stepwise supervision (TRL's PRM data), which says of steps whether they are right; "
         "uptake reads prompts with the answer that was trained",
     ),
+    (("responses",), "several answers to one prompt; write a row for each answer that was trained"),
     (
         ("contents",),
         "Gemini's tuning format; write `messages` with role and content, `model` as assistant and "
@@ -56,14 +57,19 @@ def unknown(row: Values) -> str:
     return _plainly_unknown(row)
 
 
+_NO_TEXTS = ("id", "source", "context", "passage")
+_ASKED = ("question", "query", "instruction", "input", "prompt", "problem")
+
+
 def _plainly_unknown(row: Values) -> str:
     known = "; ".join(f"{name}: {', '.join(member.keys)}" for name, member in FORMATS.items())
-    texts = [str(key) for key, value in row.items() if isinstance(value, str) and key not in ("id", "source")]
-    if "prompt" in row and not any(key != "prompt" for key in texts):
+    texts = [str(key) for key, value in row.items() if isinstance(value, str) and key not in _NO_TEXTS]
+    if texts == ["prompt"] and all(isinstance(value, str) for value in row.values()):
         return (
             f"no known format has the keys {_keys(row)}: prompts without an answer (GRPO, PPO), so nothing to look for"
         )
-    asked, said = (texts + ["QUESTION", "ANSWER"])[:2] if len(texts) > 1 else ("QUESTION", "ANSWER")
+    asked = next((key for key in texts if key in _ASKED), texts[0] if len(texts) > 1 else "QUESTION")
+    said = next((key for key in texts if key != asked), "ANSWER")
     return (
         f"no known format has the keys {_keys(row)} (known: {known}); say which column is which, as in "
         f"`columns: {{prompt: {asked}, completion: {said}}}` (plain text) or "
