@@ -28,6 +28,10 @@ _ROLES = {
 _OTHER_ROLES = {**_ROLES, **dict.fromkeys(("model", "bot", "chatbot", "ai"), "assistant")}
 
 _PARTLY = "`{}` of a turn says that parts of it were not trained; the whole turn is read as the response"
+_EARLIER = (
+    "there are earlier assistant turns, and only the last one is looked at; if all were trained, as most trainers do, "
+    "say --assistant_turns all"
+)
 OLD_CALLS = (
     "`function_call`, `functions` and the role function, OpenAI's old form, are read as `tool_calls`, `tools` and tool"
 )
@@ -170,7 +174,9 @@ def choose_responses(turns: Sequence[ReadTurn], options: LoadOptions, first: int
     if not trained:
         raise RowError("every assistant turn has weight 0 (`weight`, `train`, `loss`, ...): nothing here was trained")
     if special:
-        notes |= dict.fromkeys(_of_weights(turns, found, trained, options))
+        notes |= dict.fromkeys(_of_weights(turns, found, trained))
+    if options.assistant_turns == "last" and len(trained) > 1:
+        notes[_EARLIER] = None
     if options.assistant_turns == "last":
         trained = trained[-1:]
     return [_item(said, index, tuple(notes)) for index in trained]
@@ -185,12 +191,10 @@ def _in_our_roles(said: Sequence[Message], first: int) -> tuple[list[Message], l
     return renamed, found
 
 
-def _of_weights(turns: Sequence[ReadTurn], found: list[int], trained: list[int], options: LoadOptions) -> list[str]:
+def _of_weights(turns: Sequence[ReadTurn], found: list[int], trained: list[int]) -> list[str]:
     notes = []
     if len(trained) < len(found):
         notes.append("assistant turns of weight 0 are read as context alone, as their trainers do; TRL trains them")
-    if options.assistant_turns == "last" and sum(bool(turns[index].weight) for index in trained) > 1:
-        notes.append("several assistant turns have a weight, and the last is read alone: --assistant_turns all")
     if any(turn.weight and turn.message.role != "assistant" for turn in turns):
         notes.append("a turn that is not the assistant's has a weight: that it was trained, too, is not read")
     return notes
