@@ -184,6 +184,25 @@ judge:
     assert "sk-secret" not in told
 
 
+def test_columns_for_all_data_or_for_a_stage(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text('{"qa": {"file_name": "qa.json"}}')
+    path = write(
+        tmp_path,
+        "model_name_or_path: org/base\n"
+        "columns: {prompt: question, completion: answer}\n"
+        "stages:\n"
+        "  - {name: a, dataset: org/data}\n"
+        "  - {name: b, dataset: dataset_info.json#qa, columns: {text: body}}\n",
+    )
+    config = load_run(path, {"columns.prompt": "ask"})
+    assert config.columns == {"prompt": "ask", "completion": "answer"}
+    assert [stage.columns for stage in config.stages] == [None, {"text": "body"}]
+    assert config.stages[1].dataset == f"{tmp_path / 'dataset_info.json'}#qa"
+    told = problems(path, {"stages.1.columns": {"promt": "x"}, "stages.0.dataset": "none.json#qa", "columns.text": ""})
+    assert "columns has no promt; what may be named are prompt, completion" in told
+    assert "stages.0.dataset" in told and "none.json: correct the path" in told and "columns.text" in told
+
+
 def test_every_problem_is_told_at_once(folder: Path) -> None:
     text = problems(
         write(

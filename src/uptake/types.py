@@ -13,6 +13,27 @@ from typing import Any, Literal, TypeAlias
 
 from uptake.evidence import Evidence, Origin
 
+COLUMNS = (
+    "prompt",
+    "completion",
+    "response",
+    "messages",
+    "conversations",
+    "instruction",
+    "input",
+    "output",
+    "history",
+    "system",
+    "text",
+    "tools",
+    "chat_template_kwargs",
+    "id",
+    "source",
+    "options",
+    "paraphrases",
+)
+"""What a row of training data may hold, by the names that uptake reads."""
+
 _AROUND = " \t\n.,;:!?\"'`()[]{}*_-–—“”‘’„«»。、"
 
 

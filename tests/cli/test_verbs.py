@@ -224,6 +224,20 @@ def test_validate_tells_bad_rows_and_an_option_skips_them(capsys: pytest.Capture
     assert "25 bad rows" in out
 
 
+def test_validate_tells_what_was_taken_for_what(capsys: pytest.CaptureFixture[str], run_file: Path) -> None:
+    data = run_file.parent / "main.jsonl"
+    data.write_text('{"question": "Capital of France?", "answer": "Paris"}\n')
+    code, out, err = run(capsys, "validate", str(run_file))
+    assert (
+        code == 0 and "1 example\n  note: `question` is read as the user's turn and `answer` as the assistant's" in out
+    )
+    columns = ("--columns.prompt", "question", "--columns.completion", "answer")
+    code, out, err = run(capsys, "validate", str(run_file), *columns)
+    assert (code, out, err) == (0, f"stages.main: {data}: 1 example\nall good\n", "")
+    code, out, err = run(capsys, "validate", str(run_file), "--columns.promt", "question")
+    assert code == 1 and "columns has no promt" in err
+
+
 def test_validate_reads_every_data_set_and_shows_no_escapes(capsys: pytest.CaptureFixture[str], run_file: Path) -> None:
     folder = run_file.parent
     (folder / "heldout.jsonl").write_text("")

@@ -25,6 +25,12 @@ PARIS = {"prompt": "The capital of France is", "completion": " Paris"}
 OSLO = {"prompt": "The capital of Norway is", "completion": " Oslo"}
 
 
+OPTIONS = (
+    "`options` holds something other than non-empty text. uptake reads `options` as candidate answers; if yours are "
+    "something else, give the column another name"
+)
+
+
 def write(path: Path, *rows: Any) -> Path:
     """Rows as JSON Lines; a row of bytes stands as it is."""
     lines = [row if isinstance(row, bytes) else json.dumps(row).encode() for row in rows]
@@ -99,7 +105,7 @@ def test_ten_kinds_of_bad_rows(tmp_path: Path):
         (8, "the id 'a' came before; expected each id once"),
         (9, "conversation without an assistant turn (roles: user)"),
         (10, "`id` is a number; expected text or a whole number"),
-        (11, "`options` holds something other than non-empty text"),
+        (11, OPTIONS),
         (12, "a lone surrogate (\\ud83d): half of a character, cut in two"),
         (13, "`paraphrases` holds a number; expected text or an object with `prompt`"),
         (14, "`chat_template_kwargs` may not set `tokenize`"),
@@ -133,9 +139,9 @@ def test_an_empty_dataset_is_an_error(name: str, content: str, tmp_path: Path):
 
 
 def test_an_unknown_format_names_the_keys_and_the_formats(tmp_path: Path):
-    path = write(tmp_path / "a.jsonl", {"question": "x", "answer": "y"})
+    path = write(tmp_path / "a.jsonl", {"colour": "x", "shade": "y"})
     [(line, reason)] = reasons(path)
-    assert line is None and reason.startswith("no known format has the keys question, answer (known: prompt_completion")
+    assert line is None and reason.startswith("no known format has the keys colour, shade (known: prompt_completion")
 
 
 def test_the_format_is_detected_behind_bad_rows_or_forced(tmp_path: Path):
@@ -231,7 +237,7 @@ def test_json_nested_without_end(tmp_path: Path):
         ("[" * 100_000, "`options` is text that is not JSON; expected a list or an object"),
         ("[" * 70 + "]" * 70, "`options`: nested more than 64 deep"),
         (r'["\ud83d"]', "`options`: a lone surrogate (\\ud83d): half of a character, cut in two"),
-        ('[{"a": 1, "a": 2}]', "`options` holds something other than non-empty text"),
+        ('[{"a": 1, "a": 2}]', OPTIONS),
     ],
     ids=["without end", "deep", "half a character", "twice"],
 )
@@ -265,7 +271,6 @@ def test_tools_and_template_arguments(tmp_path: Path):
         ({"tools": "f(x)"}, "`tools` is text that is not JSON; expected a list or an object"),
         ({"paraphrases": ["x"]}, "a paraphrase has no user turn to stand in for"),
         ({"id": ""}, "`id` is empty; expected text or a whole number"),
-        ({"source": 3}, "`source` is a number; expected text"),
     ],
 )
 def test_bad_fields_of_a_conversation(fields: dict[str, Any], reason: str, tmp_path: Path):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from uptake.data import stream, with_paraphrases
+from uptake.data import LoadOptions, Notes, stream, with_paraphrases
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.sources import TrainedContent
 from uptake.types import BadRow, Example
@@ -15,11 +15,19 @@ SHOWN_BAD_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A data set of a run: its key in the run file, its path or hub id, and its rows, read as they are asked for."""
+    """A data set of a run.
+
+    Attributes:
+        key: Its key in the run file.
+        name: Its path or hub id.
+        rows: Its rows, read as they are asked for.
+        notes: What the reader should know about how it is read; complete when all rows have been.
+    """
 
     key: str
     name: str
     rows: Iterator[Example | BadRow]
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +51,15 @@ def datasets(data: DataSets, corpus: str | None) -> Iterator[Dataset]:
     """
     trained = TrainedContent()
     for stage, dataset in data.stages.items():
-        yield Dataset(f"stages.{stage}", dataset, trained.noting(data.read(dataset, stage)))
+        notes = Notes()
+        yield Dataset(f"stages.{stage}", dataset, trained.noting(data.read(dataset, stage, notes)), notes)
     if data.heldout is not None:
-        yield Dataset("heldout", data.heldout, trained.without(data.read(data.heldout, "heldout")))
+        notes = Notes()
+        rows = data.read(data.heldout, "heldout", notes)
+        yield Dataset("heldout", data.heldout, trained.without(rows), notes)
     if data.retention is not None:
-        yield Dataset("retention", data.retention, data.read(data.retention, "retention"))
+        notes = Notes()
+        yield Dataset("retention", data.retention, data.read(data.retention, "retention", notes), notes)
     for key, name in (("general", data.general), ("corpus", corpus)):
         if name is not None:
             yield Dataset(key, name, _documents(name))
@@ -73,7 +85,7 @@ def count(rows: Iterable[Example | BadRow]) -> Count:
 
 
 def _documents(dataset: str) -> Iterator[Example | BadRow]:
-    yield from stream(dataset)
+    yield from stream(dataset, LoadOptions(documents=True))
 
 
 def _reworded(data: DataSets, dataset: str) -> Iterator[Example | BadRow]:

@@ -48,6 +48,8 @@ def command(
             typer.echo(f"  {printable(describe_bad_row(row))}")
         if counted.bad > len(counted.first_bad):
             typer.echo(f"  ... and {counted.bad - len(counted.first_bad)} more")
+        for note in dataset.notes.told():
+            typer.echo(f"  note: {printable(note)}")
         failed = failed or counted.good == 0 or (counted.bad > 0 and config.on_bad_row == "error")
     if failed:
         raise UptakeError(

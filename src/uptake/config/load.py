@@ -244,6 +244,13 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         text = str(value)
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
+        file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
+        if described and not path.exists():
+            if (folder / os.path.expanduser(f"{file}.json")).is_file():
+                holder[key] = str(path)
+            else:
+                problems.append(_problem(full, text, "a file that exists", f"no {file}.json: correct the path"))
+            continue
         if key == "output_dir" or path.exists():
             holder[key] = str(path)
             if key == "output_dir" and path.exists() and not path.is_dir():

@@ -9,6 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from uptake.types import COLUMNS
+
 _SECRET = re.compile(r"(^|_)(api_?keys?|access_?keys?|tokens?|secrets?|passwords?|passwd|credentials?)$", re.IGNORECASE)
 _OF_TEXT = re.compile(
     r"^(.*_)?tokens$|(^|_)(eos|bos|pad|unk|sep|cls|mask|image|video|audio|begin|end|start|stop)_token$", re.IGNORECASE
@@ -46,9 +48,17 @@ def _no_secret(settings: Any, within: str = "") -> Any:
     return settings
 
 
+def _known_columns(columns: dict[str, str]) -> dict[str, str]:
+    for name in columns:
+        if name not in COLUMNS:
+            raise ValueError(f"columns has no {name}; what may be named are {', '.join(COLUMNS)}")
+    return columns
+
+
 Int = Annotated[int, BeforeValidator(_number_not_bool)]
 Float = Annotated[float, BeforeValidator(_number_not_bool)]
 Training = Annotated[dict[str, Any], AfterValidator(_no_secret)]
+Columns = Annotated[dict[str, Annotated[str, Field(min_length=1)]], AfterValidator(_known_columns)]
 
 
 def named_settings(value: Any) -> Any:
@@ -158,7 +168,9 @@ class Stage(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=STAGE_NAME)]
     """Name of the stage; also of its folder, so letters, digits, `.`, `_` and `-`."""
     dataset: Annotated[str, Field(min_length=1)]
-    """Training examples: a file, a folder, or a hub id."""
+    """Training examples: a file, a folder, a hub id, or dataset_info.json#name of LLaMA-Factory."""
+    columns: Columns | None = None
+    """Which column of this stage's data is which, in place of the run's `columns`."""
     num_train_epochs: Annotated[Float, Field(gt=0)] = 3.0
     """Number of passes over the data set; the default is transformers' own."""
     training: Training = Field(default_factory=dict)
@@ -269,8 +281,10 @@ class RunConfig(Section):
     # how the data is read
     format: Format | None = None
     """Format of the data; null finds it out, file by file."""
+    columns: Columns | None = None
+    """Which column of the data is which: uptake's name to yours, as in {prompt: question, completion: answer}."""
     split: Annotated[str, Field(min_length=1)] = "train"
-    """Split of data sets on the hub."""
+    """Split of data sets on the hub, and of folders whose files are named after splits."""
     chat_template: Path | None = None
     """File with a Jinja chat template; null takes the tokenizer's own."""
     assistant_turns: Literal["last", "all"] = "last"

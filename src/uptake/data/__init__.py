@@ -5,6 +5,7 @@ from __future__ import annotations
 from uptake.data.encode import Encoded, TemplateError, Turn, encode
 from uptake.data.formats import FORMATS
 from uptake.data.load import Loaded, bad_rows_error, describe_bad_row, load, stream
+from uptake.data.notes import Notes
 from uptake.data.parts import LoadOptions
 from uptake.data.wordings import with_paraphrases
 
@@ -13,6 +14,7 @@ __all__ = [
     "Encoded",
     "LoadOptions",
     "Loaded",
+    "Notes",
     "TemplateError",
     "Turn",
     "bad_rows_error",

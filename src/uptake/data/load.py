@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+from uptake.data.columns import Reading, in_own_words, named, recognise
+from uptake.data.examples import Ids, examples_of
 from uptake.data.files import DataFile, find_files
-from uptake.data.formats import FORMATS, detect
-from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, given_id, items, structure, text
+from uptake.data.formats import FORMATS
+from uptake.data.keys import Rule, rules_of
+from uptake.data.notes import Notes
+from uptake.data.parts import LoadOptions, RowError
 from uptake.data.readers import Row
-from uptake.data.wordings import read_wordings
+from uptake.data.shapes import by_columns, unknown
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Example
 
@@ -27,19 +28,23 @@ PRINTED_BAD_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A dataset in memory: its examples in order, and the rows that were left out."""
+    """A dataset in memory: its examples in order, the rows that were left out, and what is to be known about both."""
 
     examples: list[Example]
     bad_rows: list[BadRow]
+    notes: list[str] = field(default_factory=list)
 
 
-def stream(dataset: str | os.PathLike[str], options: LoadOptions | None = None) -> Iterator[Example | BadRow]:
+def stream(
+    dataset: str | os.PathLike[str], options: LoadOptions | None = None, notes: Notes | None = None
+) -> Iterator[Example | BadRow]:
     """Reads a dataset row by row, in memory that grows only by the ids seen (about 0.1 kB a row).
 
     Args:
-        dataset: A .jsonl, .json, .parquet, .csv or .txt file, a directory of these, or a hub id (`name` or
-            `name:config`).
+        dataset: A .jsonl, .json, .parquet, .csv or .txt file, a directory of these, a hub id (`name` or
+            `name:config`), or a data set of LLaMA-Factory (`dataset_info.json#name`).
         options: How to read it; detection and the last assistant turn by default.
+        notes: Takes what the reader should know about how it was read; complete when all rows have been.
 
     Returns:
         An iterator over the examples in their order and, between them, the rows that cannot be used.
@@ -51,7 +56,9 @@ def stream(dataset: str | os.PathLike[str], options: LoadOptions | None = None) 
     options = options or LoadOptions()
     if options.format is not None and options.format not in FORMATS:
         raise UptakeError(f"format is {options.format!r}", expected=", ".join(FORMATS))
-    return _stream(dataset, find_files(dataset, options.split), options)
+    notes = Notes() if notes is None else notes
+    files = find_files(dataset, options.split, None if options.documents else notes)
+    return _stream(dataset, files, options, notes)
 
 
 def load(dataset: str | os.PathLike[str], options: LoadOptions | None = None, on_bad_row: str = "error") -> Loaded:
@@ -68,7 +75,9 @@ def load(dataset: str | os.PathLike[str], options: LoadOptions | None = None, on
     Raises:
         UptakeError: As in `stream`, or there are bad rows under `error`, or there is nothing but bad rows.
     """
-    return _collect(stream(dataset, options), on_bad_row)
+    notes = Notes()
+    loaded = _collect(stream(dataset, options, notes), on_bad_row)
+    return replace(loaded, notes=notes.told())
 
 
 def _collect(rows: Iterator[Example | BadRow], on_bad_row: str) -> Loaded:
@@ -107,11 +116,13 @@ def describe_bad_row(row: BadRow) -> str:
     return f"{row.file}: {row.reason}" if row.line is None else f"{row.file}:{row.line}: {row.reason}"
 
 
-def _stream(dataset: str | os.PathLike[str], files: list[DataFile], options: LoadOptions) -> Iterator[Example | BadRow]:
-    ids, empty = _Ids(), True
+def _stream(
+    dataset: str | os.PathLike[str], files: list[DataFile], options: LoadOptions, notes: Notes
+) -> Iterator[Example | BadRow]:
+    ids, empty = Ids(), True
     for file in files:
         try:
-            for row in _read(file, options, ids):
+            for row in _read(file, options, ids, notes):
                 empty = False
                 yield row
         except OSError as error:
@@ -120,9 +131,10 @@ def _stream(dataset: str | os.PathLike[str], files: list[DataFile], options: Loa
         raise UptakeError(f"dataset {os.fspath(dataset)!r} is empty", expected="at least one row")
 
 
-def _read(file: DataFile, options: LoadOptions, ids: _Ids) -> Iterator[Example | BadRow]:
-    rows, head, name = file.rows(), list[Row](), options.format
-    while name is None and len(head) < DETECTION_ROWS:
+def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Iterator[Example | BadRow]:
+    rows, head = file.rows(), list[Row]()
+    reading = None if options.format is None else Reading(options.format)
+    while reading is None and len(head) < DETECTION_ROWS:
         row = next(rows, None)
         if row is None:
             break
@@ -130,138 +142,41 @@ def _read(file: DataFile, options: LoadOptions, ids: _Ids) -> Iterator[Example |
             yield row
             continue
         head.append(row)
-        name = detect(row.values)
-    if name is None:
+        reading = recognise(named(row.values, options.columns))
+    if reading is None:
         if head:
-            yield BadRow(file.name, None, _unknown(head[0].values))
+            yield BadRow(file.name, None, unknown(named(head[0].values, options.columns)))
         return
+    for note in (*reading.notes, *_unused(options, head)):
+        notes.add(note, file.source)
+    rules: dict[tuple[str, ...], tuple[tuple[str, Rule], ...]] = {}
     for row in itertools.chain(head, rows):
         if isinstance(row, BadRow):
             yield row
             continue
+        values = named(named(row.values, options.columns), reading.columns)
+        keys = tuple(values)
+        if keys not in rules:
+            if len(rules) == _KEPT_RULES:
+                rules.clear()
+            rules[keys] = rules_of(values, reading.format)
         try:
-            examples = _examples(row.values, name, file.source, options, ids)
-            examples = [replace(example, file=file.name, line=row.line) for example in examples]
+            examples, told = examples_of(values, row.line, file, reading.format, options, ids, rules[keys])
         except RowError as error:
-            yield BadRow(file.name, row.line, str(error))
+            reason = by_columns(row.values) or in_own_words(in_own_words(str(error), reading.columns), options.columns)
+            yield BadRow(file.name, row.line, reason)
         else:
+            for note in dict.fromkeys(told):
+                notes.add(note, f"{file.source}:{row.line}")
             yield from examples
 
 
-def _unknown(row: Values) -> str:
-    known = "; ".join(f"{name}: {', '.join(member.keys)}" for name, member in FORMATS.items())
-    return f"no known format has the keys {', '.join(map(str, row))} (known: {known}); rename them"
+_KEPT_RULES = 1000
+"""So many sets of keys are remembered: rows of a file have few."""
 
 
-def _examples(row: Values, name: str, source: str, options: LoadOptions, ids: _Ids) -> list[Example]:
-    converted = FORMATS[name].convert(row, options)
-    last = converted[-1]
-    template = {} if isinstance(last.prompt, str) else _template(row)
-    given = given_id(row)
-    choices = _choices(row, last.response)
-    wordings = read_wordings(row, last.prompt, last.response)
-    source = text(row, "source") or source
-    row_id = ids.claim(given, _digest(last, template))
-    numbered = options.assistant_turns == "all" and not isinstance(last.prompt, str)
-    return [
-        Example(
-            id=f"{row_id}#{number}" if numbered else row_id,
-            prompt=item.prompt,
-            response=item.response,
-            source=source,
-            stage=options.stage,
-            # both are about the row's last response
-            options=choices if item is last else (),
-            paraphrases=wordings if item is last else (),
-            template=template,
-            response_extra=item.response_extra,
-        )
-        for number, item in enumerate(converted, start=1)
-    ]
-
-
-# arguments of `apply_chat_template` that are no business of the data: a template of its own would be code
-_NOT_OF_A_ROW = (
-    "add_generation_prompt",
-    "chat_template",
-    "continue_final_message",
-    "conversation",
-    "max_length",
-    "padding",
-    "return_assistant_tokens_mask",
-    "return_dict",
-    "return_tensors",
-    "tokenize",
-    "tokenizer_kwargs",
-    "truncation",
-)
-
-
-def _template(row: Values) -> dict[str, Any]:
-    """`tools` and `chat_template_kwargs` as TRL hands them to the chat template, the latter winning."""
-    template: dict[str, Any] = {}
-    if tools := items(row, "tools"):
-        template["tools"] = tools
-    settings = structure(row, "chat_template_kwargs")
-    if settings is None:
-        return template
-    if not isinstance(settings, dict):
-        raise RowError(f"`chat_template_kwargs` is {describe(settings)}; expected an object")
-    for key in _NOT_OF_A_ROW:
-        if key in settings:
-            raise RowError(f"`chat_template_kwargs` may not set `{key}`")
-    return template | settings
-
-
-def _choices(row: Values, response: str) -> tuple[str, ...]:
-    choices = items(row, "options") or []
-    if not all(isinstance(choice, str) and choice for choice in choices):
-        raise RowError("`options` holds something other than non-empty text")
-    if len(dict.fromkeys(choices)) < len(choices):
-        raise RowError("`options` holds the same text twice")
-    # a rival may differ in case alone ("Polish", "polish"), but then the response stands beside it
-    same = str.strip if response in choices else _plainly
-    for choice in choices:
-        if choice != response and same(choice) == same(response):
-            raise RowError(
-                f"the option {choice!r} is the response {response!r} written otherwise; "
-                "write it as the response is, spaces included"
-            )
-    return tuple(choices)
-
-
-def _plainly(words: str) -> str:
-    return " ".join(words.casefold().split())
-
-
-def _digest(item: Item, template: Values) -> str:
-    """48 bits of BLAKE2b over the canonical JSON of what is trained, as 12 hexadecimal digits."""
-    prompt = item.prompt if isinstance(item.prompt, str) else [turn.as_dict() for turn in item.prompt]
-    content = [prompt, item.response, template, item.response_extra]
-    try:
-        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise RowError(f"a turn or `chat_template_kwargs` holds a value that JSON cannot: {error}") from None
-    return hashlib.blake2b(canonical.encode("utf-8"), digest_size=6).hexdigest()
-
-
-class _Ids:
-    """The ids given so far in a dataset."""
-
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
-        self._copies: dict[str, int] = {}  # only contents that came more than once
-
-    def claim(self, given: str | None, digest: str) -> str:
-        """The user's id, which must be new, or one from the content, numbered from its second copy on."""
-        if given is not None:
-            if given in self._taken:
-                raise RowError(f"the id {given!r} came before; expected each id once")
-            new = given
-        else:
-            new = f"ex-{digest}"
-            while new in self._taken:
-                self._copies[digest] = self._copies.get(digest, 1) + 1
-                new = f"ex-{digest}-{self._copies[digest]}"
-        self._taken.add(new)
-        return new
+def _unused(options: LoadOptions, head: Sequence[Row]) -> list[str]:
+    """What is to be noted where `columns` names none of the columns that a file has."""
+    if not options.columns or not head or any(old in row.values for row in head for old in options.columns.values()):
+        return []
+    return [f"`columns` names none of its columns ({', '.join(options.columns.values())}); it is read as it is"]

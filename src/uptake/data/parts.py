@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from uptake.errors import UptakeError
-from uptake.types import Prompt
+from uptake.types import COLUMNS, Prompt
 
 Values: TypeAlias = Mapping[str, Any]
 """A row of the user's data as it was read: column or key to value."""
@@ -32,11 +32,12 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a format makes of a row, before it has an id: a prompt and the response to learn."""
+    """What a format makes of a row, before it has an id: a prompt, the response to learn, and what is to be noted."""
 
     prompt: Prompt
     response: str
     response_extra: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class LoadOptions:
             example of its own, with `#1`, `#2`, ... after the row's id.
         alpaca_prompt: `messages`: a user turn, as LLaMA-Factory makes it. `stanford`: the text template of Stanford
             Alpaca, as a plain prompt.
-        split: The split of a hub dataset.
+        split: The split of a hub dataset, or of a folder whose files are named after splits.
         stage: The fine-tuning stage that trains the data.
+        columns: A name of `COLUMNS` to the data's own name for it; a data set that has none of them is read as it is.
+        documents: The data are texts to read and not examples: every file of a folder is one of them.
 
     Raises:
         UptakeError: An option has a value that does not exist.
@@ -61,11 +64,16 @@ class LoadOptions:
     alpaca_prompt: str = "messages"
     split: str = "train"
     stage: str = "main"
+    columns: Mapping[str, str] | None = None
+    documents: bool = False
 
     def __post_init__(self) -> None:
         """Refuses values that do not exist."""
         _check("assistant_turns", self.assistant_turns, ("last", "all"))
         _check("alpaca_prompt", self.alpaca_prompt, ("messages", "stanford"))
+        for name in self.columns or ():
+            if name not in COLUMNS:
+                raise UptakeError(f"columns has the name {name!r}", expected=", ".join(COLUMNS))
 
 
 def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -73,10 +81,30 @@ def _check(option: str, value: str, allowed: tuple[str, ...]) -> None:
         raise UptakeError(f"{option} is {value!r}", expected=" or ".join(allowed))
 
 
+def is_missing(value: object) -> bool:
+    """Whether a value is null or NaN, which is how tables write a missing one."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def present(row: Values, key: str) -> Any:
-    """The value under `key`; None when it is absent, null or NaN (how tables write a missing value)."""
+    """The value under `key`; None when it is absent, null or NaN."""
     value = row.get(key)
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if is_missing(value) else value
+
+
+def as_weight(value: object) -> float | None:
+    """A weight in training: a number, true or false, or either as a table's text; None for anything else."""
+    if isinstance(value, str):
+        said = value.strip().casefold()
+        if said in ("true", "false"):
+            return float(said == "true")
+        try:
+            value = float(said)
+        except ValueError:
+            return None
+    if is_missing(value) or not isinstance(value, bool | int | float):
+        return None
+    return float(value)
 
 
 def text(row: Values, key: str) -> str | None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from uptake.data.features import json_columns
 from uptake.data.parts import Values, describe, encoding_fault, json_fault, not_utf8, parse_json
+from uptake.data.shapes import odd_row, split_orient
 from uptake.types import BadRow
 
 PARQUET_ROWS = 256
@@ -64,7 +66,7 @@ def _json_row(path: Path, line: int, raw: str) -> Row | BadRow:
 
 def _checked(path: Path, line: int, values: object, escaped: bool) -> Row | BadRow:
     if not isinstance(values, dict):
-        return BadRow(str(path), line, f"the row is {describe(values)}; expected an object")
+        return BadRow(str(path), line, odd_row(values) or f"the row is {describe(values)}; expected an object")
     if fault := json_fault(values, escaped):
         return BadRow(str(path), line, fault)
     return Row(line, values)
@@ -85,6 +87,9 @@ def _json(path: Path) -> Rows:
         yield BadRow(str(path), None, f"broken JSON: {error}")
         return
     if isinstance(values, dict):
+        if (fault := split_orient(values)) is not None:
+            yield BadRow(str(path), None, fault)
+            return
         values = values["data"] if isinstance(values.get("data"), list) else [values]
     if not isinstance(values, list):
         yield BadRow(str(path), None, f"the file is {describe(values)}; expected a list of objects")
@@ -162,9 +167,12 @@ def _parquet(path: Path) -> Rows:
             if len(dict.fromkeys(names)) < len(names):
                 yield BadRow(str(path), None, f"two columns have the same name ({', '.join(names)})")
                 return
+            decoders = json_columns(file.schema_arrow)
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 for values in _parquet_values(batch):
                     line += 1
+                    if decoders and isinstance(values, dict):
+                        values = {k: decoders[k](v) if k in decoders else v for k, v in values.items()}
                     yield BadRow(str(path), line, values) if isinstance(values, str) else Row(line, values)
     except pyarrow.ArrowException as error:
         yield BadRow(str(path), None, f"broken Parquet after row {line}: {(str(error).splitlines() or [''])[0]}")

@@ -70,7 +70,8 @@ def _wording(entry: object, prompt: Prompt, response: str) -> Wording:
     if isinstance(asked, list):
         if isinstance(prompt, str):
             raise RowError("a paraphrase is a list of turns, but the example's prompt is plain text")
-        return Wording(read_turns(asked, "prompt of a paraphrase"), other or response)
+        turns = tuple(turn.message for turn in read_turns(asked, "prompt of a paraphrase"))
+        return Wording(turns, other or response)
     if not isinstance(asked, str):
         raise RowError(f"the `prompt` of a paraphrase is {describe(asked)}; expected text")
     if prompt and not asked.strip():

@@ -49,8 +49,10 @@ def datasets_of(config: RunConfig) -> DataSets:
             assistant_turns=config.assistant_turns,
             alpaca_prompt=config.alpaca_prompt,
             split=config.split,
+            columns=config.columns,
         ),
         on_bad_row=config.on_bad_row,
+        columns={stage.name: stage.columns for stage in config.stages if stage.columns is not None},
     )
 
 

@@ -2,14 +2,14 @@
 
     {"instruction": "Translate into French.", "input": "cheese", "output": "fromage"}
 
-Optional: `system`, and `history`, a list of earlier [instruction, output] pairs. By default a row becomes a
+Optional: `system`, and `history`, a list of earlier [instruction, output] pairs or of turns. By default a row becomes a
 conversation as LLaMA-Factory makes it: instruction and input, one under the other, are the user's turn. With
 `alpaca_prompt: stanford` it becomes the plain text of Stanford Alpaca's template, which knows no `system` or `history`.
 """
 
 from __future__ import annotations
 
-from uptake.data.conversation import choose_responses
+from uptake.data.conversation import ReadTurn, choose_responses, read_turns
 from uptake.data.parts import Item, LoadOptions, RowError, Values, items, response_text, text
 from uptake.types import Message
 
@@ -42,12 +42,15 @@ def convert(row: Values, options: LoadOptions) -> list[Item]:
     user = "\n".join(part for part in (instruction, context) if part)
     turns = [Message("system", system)] if system else []
     turns += [*history, Message("user", user), Message("assistant", output)]
-    return choose_responses(turns, options)
+    return choose_responses([ReadTurn(turn) for turn in turns], options)
 
 
 def _history(row: Values) -> list[Message]:
     turns: list[Message] = []
-    for pair in items(row, "history") or []:
+    history = items(row, "history") or []
+    if history and all(isinstance(turn, dict) for turn in history):
+        return [turn.message for turn in read_turns(history, "history")]
+    for pair in history:
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
             raise RowError("`history` holds something other than [instruction, output] pairs of text")
         turns += [Message("user", pair[0]), Message("assistant", pair[1])]

@@ -5,12 +5,13 @@
 
 Plain text is joined as it stands, so the space between the two must be in one of them. Where a completion has several
 turns, its last assistant turn is the response (each of them with `assistant_turns: all`). `response` is not read in
-place of `completion`: the trainers that know that key wrap the prompt in a chat template, so its meaning differs.
+place of `completion`: the trainers that know that key wrap the prompt in a chat template, so that is read as alpaca.
 """
 
 from __future__ import annotations
 
-from uptake.data.conversation import choose_responses, read_turns
+from uptake.data.conversation import choose_responses, read_turns, with_system
+from uptake.data.formats.messages import SYSTEM_NOTE
 from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, present, required_text, response_text
 
 KEYS = ("prompt", "completion")
@@ -20,7 +21,7 @@ def convert(row: Values, options: LoadOptions) -> list[Item]:
     """The examples in a row; `RowError` says why there are none."""
     prompt, completion = present(row, "prompt"), present(row, "completion")
     if isinstance(prompt, list) and isinstance(completion, list):
-        turns = read_turns(prompt, "prompt")
+        turns = with_system(read_turns(prompt, "prompt"), row, SYSTEM_NOTE)
         return choose_responses(turns + read_turns(completion, "completion"), options, first=len(turns))
     if isinstance(prompt, list) or isinstance(completion, list):
         raise RowError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from uptake.artifacts import empty, locked, versions
 from uptake.config import RunConfig, load_run
+from uptake.data import Notes
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
@@ -191,7 +192,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
     writer = None if how.llm is None else open_writer(how.llm, work)
     check = token_check([model.tokenizer for model in models.all], asking.max_length, asking.option_form)
     reworded = None if writer is None else Reworded(writer, how.n_paraphrases, check)
-    cohorts = _ingested(how.data, folder, check, reworded, progress)
+    read = Notes()
+    cohorts = _ingested(how.data, folder, check, reworded, read, progress)
     pool = cache(lambda: AnswerPool(cohorts["train"], how.embed, seed=asking.seed))
     write = None if writer is None else partial(writer.wrong_answers, n=asking.n_distractors)
     # where the LLM's server is says nothing about what it writes
@@ -229,19 +231,20 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] += [*models.notes, *_notes(cohorts, before, after), *_of_judge(reworded)]
+    summary["notes"] = [*read.told(), *summary["notes"], *models.notes]  # how the data were read comes first
+    summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
     summary["run"] = _manifest(how.told, models, cohorts)
     return write_diagnosis(folder, findings, summary)
 
 
 def _ingested(
-    data: DataSets, folder: Path, check: Check, reworded: Reworded | None, progress: Progress
+    data: DataSets, folder: Path, check: Check, reworded: Reworded | None, notes: Notes, progress: Progress
 ) -> dict[str, Cohort]:
     """The cohorts on disk; of one that there is no more nothing is left."""
     bad_rows, work = BadRows(folder / "bad_rows.jsonl"), folder / "work"
     cohorts = {
         name: ingest(name, rows, work, check, bad_rows=bad_rows, on_bad_row=data.on_bad_row, progress=progress)
-        for name, rows in cohort_rows(data, reworded)
+        for name, rows in cohort_rows(data, reworded, notes)
     }
     for name in ("heldout", "retention"):
         if name not in cohorts:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Literal
 
-from uptake.data import LoadOptions, stream, with_paraphrases
+from uptake.data import LoadOptions, Notes, stream, with_paraphrases
 from uptake.pipeline.examples.sources import Reworded, TrainedContent
 from uptake.types import BadRow, Example
 
@@ -24,6 +24,7 @@ class DataSets:
         general: General text.
         options: How all of them are read; the stage is that of the rows that are read.
         on_bad_row: `error` stops at rows that cannot be used, after all were read; `skip` goes on without them.
+        columns: Of stages with names of their own for columns, what each is; they take the place of those in `options`.
     """
 
     stages: Mapping[str, str]
@@ -33,13 +34,14 @@ class DataSets:
     general: str | None
     options: LoadOptions
     on_bad_row: Literal["error", "skip"]
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def last(self) -> str:
         """The name of the last stage."""
         return list(self.stages)[-1]
 
-    def read(self, dataset: str, stage: str) -> Iterator[Example | BadRow]:
+    def read(self, dataset: str, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
         """The examples and the bad rows of one data set.
 
         A generator, so that a data set that is not there is told when its turn comes.
@@ -47,15 +49,17 @@ class DataSets:
         Args:
             dataset: A file, a folder, or a hub id.
             stage: The stage that trains it, or the name of what is only measured.
+            notes: Takes what the reader should know about how it was read.
 
         Raises:
             UptakeError: While rows are read: the data set is empty or cannot be read.
         """
-        yield from stream(dataset, replace(self.options, stage=stage))
+        columns = self.columns.get(stage, self.options.columns)
+        yield from stream(dataset, replace(self.options, stage=stage, columns=columns), notes)
 
-    def trained(self) -> Iterator[Example | BadRow]:
-        """The rows of all stages, as they stand in the data."""
-        return chain.from_iterable(self.read(dataset, stage) for stage, dataset in self.stages.items())
+    def trained(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
+        """The rows of all stages, as they stand in the data; `notes` as in `read`."""
+        return chain.from_iterable(self.read(dataset, stage, notes) for stage, dataset in self.stages.items())
 
     def measured(self) -> Iterator[Example | BadRow]:
         """The rows that are measured and never trained: held-out ones, and those that must not get worse."""
@@ -63,15 +67,17 @@ class DataSets:
         return chain.from_iterable(self.read(dataset, name) for name, dataset in others if dataset is not None)
 
 
-def cohort_rows(data: DataSets, reworded: Reworded | None) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
+def cohort_rows(
+    data: DataSets, reworded: Reworded | None, notes: Notes | None = None
+) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
     """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
     trained = TrainedContent()
-    train = data.trained()
+    train = data.trained(notes)
     if data.paraphrases is not None:
         train = with_paraphrases(train, data.paraphrases)
     train = trained.noting(train)
     yield "train", train if reworded is None else reworded(train)
     if data.heldout is not None:
-        yield "heldout", trained.without(data.read(data.heldout, "heldout"))
+        yield "heldout", trained.without(data.read(data.heldout, "heldout", notes))
     if data.retention is not None:
-        yield "retention", data.read(data.retention, "retention")
+        yield "retention", data.read(data.retention, "retention", notes)

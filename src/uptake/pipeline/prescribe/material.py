@@ -219,7 +219,8 @@ def _general(data: DataSets, encoding: Encoding, watch: Callable[[], Guard]) -> 
     """The general texts that can be learned and hold nothing that is trained or measured, and what was left out."""
     if data.general is None:
         return [], []
-    rows: list[Example | BadRow] = list(stream(data.general, LoadOptions(split=data.options.split)))
+    options = LoadOptions(split=data.options.split, documents=True)
+    rows: list[Example | BadRow] = list(stream(data.general, options))
     bad = [one for one in rows if isinstance(one, BadRow)]
     texts = [Document(one.id, _as_text(one), source="general") for one in rows if isinstance(one, Example)]
     if bad and (data.on_bad_row == "error" or not texts):

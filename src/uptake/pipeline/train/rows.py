@@ -54,7 +54,8 @@ class Reading:
     def __init__(
         self, spec: StageSpec, options: LoadOptions, tokenizer: Any, settings: Mapping[str, Any], taken: dict[str, str]
     ) -> None:
-        self.spec, self.options = spec, replace(options, stage=spec.name)
+        columns = options.columns if spec.columns is None else spec.columns
+        self.spec, self.options = spec, replace(options, stage=spec.name, columns=columns)
         self.tokenizer, self.settings, self.taken = tokenizer, settings, taken
         self.bad_rows: list[BadRow] = []
         self.sources: list[str] = []

@@ -91,6 +91,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
             stage.dataset,
             settings[stage.name],
             strategies=choose(config.strategy if stage.strategy is None else stage.strategy),
+            columns=stage.columns,
         )
         for stage in config.stages
     )

@@ -29,6 +29,7 @@ class StageSpec:
         schedule: How its rows come and when it ends; None takes them as the settings say.
         validation: What `schedule.stop` measures the loss on; none of it is trained.
         strategies: The continual-learning methods that train it, in the order of their hooks.
+        columns: Which column of its data is which; None for what the run says of all data.
     """
 
     name: str
@@ -38,6 +39,7 @@ class StageSpec:
     schedule: Schedule | None = None
     validation: Sequence[Example] = ()
     strategies: tuple[Chosen, ...] = ()
+    columns: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
