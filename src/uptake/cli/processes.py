@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from uptake.types import Processes
+from uptake.processes import Processes
 
 
 def processes() -> Processes:

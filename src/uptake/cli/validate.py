@@ -13,7 +13,7 @@ from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
-    from uptake.config import RunConfig
+    pass
 
 
 def command(
@@ -34,7 +34,8 @@ def command(
         from uptake.models.served import from_judge
 
         from_judge(config.judge)  # raises when its key is not there
-    failed = not _settings_are_known(config)
+    training = {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
+    failed = not _settings_are_known({"training": config.training, **training})
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             counted = count(dataset.rows)
@@ -58,19 +59,17 @@ def command(
     typer.echo("all good")
 
 
-def _settings_are_known(config: RunConfig) -> bool:
-    """Whether the trainer takes the settings of all stages; what it does not take is told."""
+def _settings_are_known(parts: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the trainer takes the settings, by their keys in the run file; what it does not take is told."""
     from importlib.util import find_spec
 
-    if not config.training and not any(stage.training for stage in config.stages):
+    if not any(parts.values()):
         return True  # torch takes seconds to import
     if find_spec("torch") is None or find_spec("transformers") is None:
         typer.echo('training: not checked, which needs the trainer: pip install "uptake[train]"')
         return True
     from uptake.models.training.settings import checked
 
-    parts = {"training": config.training}
-    parts |= {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
     return all([_takes(checked, key, settings) for key, settings in parts.items()])
 
 

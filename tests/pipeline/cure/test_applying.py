@@ -22,8 +22,9 @@ from uptake.pipeline.cure.applying import _in_order, _of_a_step, apply
 from uptake.pipeline.train.run import training_run
 from uptake.prescribe import Export, write_plan
 from uptake.prescribe.rows import text_row
+from uptake.processes import Processes
 from uptake.schedule import violations
-from uptake.types import Cost, Document, Edit, Example, Plan, Processes
+from uptake.types import Cost, Document, Edit, Example, Plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

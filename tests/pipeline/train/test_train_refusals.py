@@ -19,7 +19,7 @@ from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
 from uptake.pipeline.train.run import train_run
-from uptake.types import Processes
+from uptake.processes import Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

@@ -20,7 +20,8 @@ from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.pipeline.verify import run as arms
 from uptake.pipeline.verify.run import Prepared, prepare
 from uptake.prescribe import FOR_CAUSE
-from uptake.types import Finding, Plan, Processes
+from uptake.processes import Processes
+from uptake.types import Finding, Plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

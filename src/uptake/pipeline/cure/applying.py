@@ -14,8 +14,9 @@ from uptake.pipeline.train.run import train
 from uptake.pipeline.train.settings import settings_of
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.prescribe import OF_THE_PLAN, kept_apart, read_plan
+from uptake.processes import Processes
 from uptake.schedule import Schedule, conflict_free
-from uptake.types import Document, Example, Plan, Processes
+from uptake.types import Document, Example, Plan
 
 if TYPE_CHECKING:
     from uptake.models.training.start import Start

@@ -22,7 +22,8 @@ from uptake.pipeline.prescribe.run import plan_to_apply
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.run import training_run
 from uptake.prescribe import content_of, read_plan
-from uptake.types import ALONE, Cost, Finding, Plan, Processes
+from uptake.processes import ALONE, Processes
+from uptake.types import Cost, Finding, Plan
 
 LEARNED, OUT = "learned before", "taken out"
 """Groups of examples beside those of the causes."""

@@ -21,7 +21,7 @@ from uptake.pipeline.train.settings import settings_of
 from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.pipeline.train.state import finished_manifest, model_digest, require_ledgers
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
-from uptake.types import ALONE, Processes
+from uptake.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     from uptake.models.training.job import Done

@@ -8,7 +8,7 @@ from typing import Any
 from uptake.config import Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
-from uptake.types import Processes
+from uptake.processes import Processes
 
 
 def settings_of(

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from uptake.data import LoadOptions
+from uptake.processes import ALONE, Processes
 from uptake.schedule import Schedule
-from uptake.types import ALONE, Example, Processes
+from uptake.types import Example
 
 if TYPE_CHECKING:
     from uptake.models.training.start import Start

@@ -23,7 +23,8 @@ from uptake.pipeline.verify.eligibility import eligible
 from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
-from uptake.types import ALONE, Key, Plan, Processes
+from uptake.processes import ALONE, Processes
+from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
 VERIFY_VERSION = 4
