@@ -317,6 +317,8 @@ def _once(llm: LLM, request: Mapping[str, Any]) -> Any:
         )
         raise _Passing(told) from None
     except openai.APIConnectionError as error:
+        if isinstance(error.__cause__, http.TooLong):  # older clients take any error for one of the connection
+            raise _no_completion(llm) from None
         if isinstance(error.__cause__, http.Refused):
             raise error.__cause__ from None
         told = UptakeError(
