@@ -226,7 +226,7 @@ def test_validate_tells_bad_rows_and_an_option_skips_them(capsys: pytest.Capture
 
 def test_validate_tells_what_was_taken_for_what(capsys: pytest.CaptureFixture[str], run_file: Path) -> None:
     data = run_file.parent / "main.jsonl"
-    data.write_text('{"question": "Capital of France?", "answer": "Paris"}\n')
+    data.write_text('{"question": "Capital of France?", "answer": " Paris"}\n')
     code, out, err = run(capsys, "validate", str(run_file))
     assert (
         code == 0 and "1 example\n  note: `question` is read as the user's turn and `answer` as the assistant's" in out

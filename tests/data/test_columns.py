@@ -78,7 +78,9 @@ def test_a_bad_row_speaks_of_the_columns_by_their_own_names(tmp_path: Path):
 def test_columns_by_the_users_names(tmp_path: Path):
     row = {"q": "Capital of Peru?", "a": "Lima", "prompt": "a template", "who": "atlas", "number": 7}
     plain = {"prompt": "q", "completion": "a", "source": "who", "id": "number"}
-    [example] = read(tmp_path, row, columns=plain).examples
+    loaded = read(tmp_path, row, columns=plain)
+    [example] = loaded.examples
+    assert "joined as they stand, with no space" in loaded.notes[0]
     assert (example.prompt, example.response, example.source, example.id) == ("Capital of Peru?", "Lima", "atlas", "7")
     [example] = read(tmp_path, row, columns={"instruction": "q", "output": "a"}).examples
     assert (example.prompt, example.response) == ((ASKED,), "Lima")
@@ -91,7 +93,7 @@ def test_columns_by_the_users_names(tmp_path: Path):
 
 
 def test_columns_that_are_not_there(tmp_path: Path):
-    loaded = read(tmp_path, {"prompt": "x", "completion": "y"}, columns={"prompt": "q", "completion": "a"})
+    loaded = read(tmp_path, {"prompt": "x", "completion": " y"}, columns={"prompt": "q", "completion": "a"})
     assert loaded.notes == ["`columns` names none of its columns (q, a); it is read as it is (a.jsonl)"]
     assert "columns: {prompt: QUESTION" in reason(write(tmp_path / "b.jsonl", {"x": "y"}), columns={"prompt": "q"})
     with pytest.raises(UptakeError, match="columns has the name 'promt'"):

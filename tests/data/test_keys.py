@@ -256,6 +256,16 @@ def test_a_part_that_is_a_call(part: dict[str, Any], tmp_path: Path):
     assert (example.response, example.response_extra) == ("", {"tool_calls": calls, "content": None})
 
 
+def test_calls_as_json_text(tmp_path: Path):
+    calls = [{"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}]
+    turn = {"role": "assistant", "content": None, "tool_calls": json.dumps(calls)}
+    assert read(tmp_path, {"messages": [ASK, turn]})[0].examples[0].response_extra["tool_calls"] == calls
+    assert (
+        "`tool_calls` is text that is not JSON"
+        in read(tmp_path, {"messages": [ASK, {**turn, "tool_calls": "f()"}]})[1][0]
+    )
+
+
 def test_a_part_that_cannot_be_read_is_named(tmp_path: Path):
     parts = [{"type": "image_url", "value": "cat.jpg"}, {"type": "text", "value": "What?"}]
     _, [reason], _ = read(tmp_path, {"messages": [{"role": "user", "content": parts}, SAY]})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.data.content import MEDIA, calls_of, old_call, read_content, refuse_media
-from uptake.data.parts import Item, LoadOptions, RowError, Values, as_weight, describe, text
+from uptake.data.parts import Item, LoadOptions, RowError, Values, as_weight, describe, items, text
 from uptake.types import Message
 
 WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "trainable")
@@ -72,6 +72,8 @@ def read_turn(turn: object, where: str) -> ReadTurn:
     weight, notes = _take_weight(extra, where)
     if role == "function" or "function_call" in extra:
         role, notes = "tool" if role == "function" else role, (*notes, OLD_CALLS)
+    if isinstance(extra.get("tool_calls"), str):  # a table's JSON text
+        extra["tool_calls"] = items(extra, "tool_calls")
     if call := extra.pop("function_call", None):
         extra.setdefault("tool_calls", old_call(call, where))
     if content is None and extra.get("tool_calls"):

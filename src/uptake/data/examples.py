@@ -54,6 +54,8 @@ def examples_of(
         notes += told
     if _shows_something(last):
         notes.append(_SHOWN)
+    if options.columns and _joined_without_space(last):
+        notes.append(_JOINED)
     wordings = read_wordings(row, last.prompt, last.response)
     source = _source(row, notes) or file.source
     row_id = ids.claim(given, _digest(last, template))
@@ -88,6 +90,20 @@ def _shows_something(item: Item) -> bool:
     """Whether a placeholder for an image, a sound or a film stands in what is asked."""
     asked = [item.prompt] if isinstance(item.prompt, str) else [turn.content for turn in item.prompt]
     return any(("<" in text or "[" in text) and _PLACEHOLDER.search(text) is not None for text in asked)
+
+
+_JOINED = (
+    "prompt and completion are joined as they stand, with no space between them; if they were trained as a "
+    "conversation, name them instruction and output in `columns`"
+)
+
+
+def _joined_without_space(item: Item) -> bool:
+    """Whether plain text was given as two columns that no one would have written without a space."""
+    if not isinstance(item.prompt, str) or not item.prompt:
+        return False
+    ends = item.prompt[-1] + item.response[0]
+    return ends.isascii() and not any(sign.isspace() for sign in ends)
 
 
 def _source(row: Values, notes: list[str]) -> str | None:
