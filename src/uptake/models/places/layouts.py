@@ -31,7 +31,7 @@ _OTHER_SENSES = re.compile(
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedAdapter:
     """An adapter as the model at hand names it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Fitted:
     left_out: tuple[str, ...]
 
 
-def fitted(model: nn.Module, weights: Mapping[str, Tensor], config: Any, prefix: str) -> Fitted:
+def fitted(model: nn.Module, weights: Mapping[str, Tensor], config: Any, prefix: str) -> FittedAdapter:
     """Give an adapter's weights the names that the model has for the same layers.
 
     Args:
@@ -78,10 +78,10 @@ def fitted(model: nn.Module, weights: Mapping[str, Tensor], config: Any, prefix:
             layers.add(there)
         found[f"{_PREFIX}{there}.{rest}" if there else key] = weight
     if not moved:
-        return Fitted(found, config, {}, tuple(left_out))
+        return FittedAdapter(found, config, {}, tuple(left_out))
     told = all(key.startswith("base_model.") for key in weights)  # else peft renames nothing, and need not
     aimed = _aimed(config, layers | _asked_for(model, config, moved), moved)
-    return Fitted(found, aimed, _heads(moved) if told else {}, tuple(left_out))
+    return FittedAdapter(found, aimed, _heads(moved) if told else {}, tuple(left_out))
 
 
 def _bare(name: str) -> str:

@@ -14,7 +14,7 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
-from uptake.models.places.layouts import Fitted, copies, fitted, rows_of_embeddings, wrapped_in
+from uptake.models.places.layouts import FittedAdapter, copies, fitted, rows_of_embeddings, wrapped_in
 from uptake.models.places.place import Place, load_config
 from uptake.models.places.quiet import progress_bars
 from uptake.models.places.settings import LoadSettings
@@ -163,7 +163,7 @@ def _prefix(config: Any) -> str:
     return str(PEFT_TYPE_TO_PREFIX_MAPPING.get(config.peft_type, "lora_"))
 
 
-def _resize(model: Any, found: Fitted, tokens: int) -> None:
+def _resize(model: Any, found: FittedAdapter, tokens: int) -> None:
     """Give the base's embeddings the rows that the adapter was trained with."""
     rows = model.get_input_embeddings().weight.shape[0]
     wanted = rows_of_embeddings(model, found.weights) or max(rows, tokens, _last_trained(found.config) + 1)
