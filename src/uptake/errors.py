@@ -25,5 +25,7 @@ class UptakeError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """What a foreign error says, short enough for one of ours."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+    """What a foreign error says, short enough for one of ours; a line that ends in a colon is told with the next."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    told = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return told[:300]

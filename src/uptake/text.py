@@ -42,6 +42,18 @@ def one_line(text: str, width: int, *, end: bool = False) -> str:
     return "…" + line[len(line) - width + 1 :] if end else line[: width - 1] + "…"
 
 
+def differs_in_space(said: str, wanted: str) -> bool:
+    """Whether two texts that say something differ in nothing but the white space at their beginning or end."""
+    return said != wanted and said.strip() == wanted.strip() != ""
+
+
+def with_space(text: str, width: int) -> str:
+    """A text in quotes, its white space as escapes, at most about `width` characters of it; the middle is left out."""
+    if len(text) > width:
+        text = f"{text[: width // 2]}…{text[-width // 2 :]}"
+    return repr(printable(text))
+
+
 def code_span(text: str) -> str:
     """Text as a Markdown code span, in which nothing is Markdown or HTML and no cell of a table ends (GFM, 6.3)."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("|", "\\|")

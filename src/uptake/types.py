@@ -244,7 +244,7 @@ class Finding:
         source: The example's source.
         stage: The stage that trained it.
         prompt: The prompt as text.
-        response: The response.
+        response: The response, with its tool calls.
         learned: It is recalled (or preferred, by criterion) in the training wording.
         shallow: Learned, but it fails in most held-out wordings; None when there are no held-out wordings.
         forgotten: Recalled at an earlier checkpoint and lost since; None when no earlier checkpoint is known.
@@ -253,6 +253,8 @@ class Finding:
         evidence: The numbers and words behind it.
         cause: The primary cause; None when learned or not attributed.
         causes: Score in [0, 1] of every cause that was judged.
+        scored: The text that is scored as the response, where the chat template makes another one of it; None where
+            it is the response.
     """
 
     id: str
@@ -268,6 +270,12 @@ class Finding:
     evidence: Evidence
     cause: str | None = None
     causes: Mapping[str, float] = field(default_factory=dict)
+    scored: str | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What the models are asked to give: the text that is scored."""
+        return self.response if self.scored is None else self.scored
 
 
 Action: TypeAlias = Literal["read", "expose", "mix", "apart", "drop"]

@@ -123,6 +123,7 @@ def test_the_columns_are_those_of_the_design() -> None:
         "stage",
         "prompt",
         "response",
+        "scored",
         "learned",
         "shallow",
         "forgotten",

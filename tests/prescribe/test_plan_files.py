@@ -25,7 +25,7 @@ from uptake.prescribe import (
     write_plan,
 )
 from uptake.prescribe.markdown import escaped, plan_markdown
-from uptake.prescribe.rows import ended_row, example_from_row, messages_row, sft_row
+from uptake.prescribe.rows import axolotl_row, ended_row, example_from_row, sft_row
 from uptake.types import Example, Message, Plan
 
 SOME = examples()
@@ -305,7 +305,7 @@ def test_what_rows_are() -> None:
 
 
 def test_conversations_learn_their_last_turn_alone() -> None:
-    row = messages_row(CHAT, "chat", marked=True)
+    row = axolotl_row(CHAT)
     assert [(turn["role"], turn["train"]) for turn in row["messages"]] == [
         ("system", False),
         ("user", False),

@@ -65,6 +65,7 @@ DIAGNOSIS = pa.schema(
         ("stage", pa.string()),
         ("prompt", pa.string()),
         ("response", pa.string()),
+        ("scored", pa.string()),
         ("learned", pa.bool_()),
         ("shallow", pa.bool_()),
         ("forgotten", pa.bool_()),

@@ -12,7 +12,7 @@ import typer
 from uptake.cli.report import of_diagnosis, run_folder
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
-from uptake.text import one_line
+from uptake.text import differs_in_space, one_line, with_space
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,7 +101,7 @@ def _texts(one: Finding) -> Iterator[RenderableType]:
     file, line = one.evidence.file, one.evidence.line
     if file is not None:
         yield Text(printable(f"read from {file}" if line is None else f"read from {file}:{line}"), style="dim")
-    for name, text, end in (("Asked", one.prompt, True), ("Wanted", one.response, False)):
+    for name, text, end in (("Asked", one.prompt, True), ("Wanted", one.wanted, False)):
         yield _heading(name)
         shown = text if len(text) <= LONG else (text[-LONG:] if end else text[:LONG])
         yield Text(printable(shown).strip("\n") or "(nothing)")
@@ -123,19 +123,28 @@ def _answers(one: Finding) -> RenderableType:
     from rich.console import Group
 
     said = [("base's", one.evidence.base_answer), ("tuned model's", one.evidence.tuned_answer)]
+    spaced = {
+        name: f", which is {with_space(answer, 60)} where {with_space(one.wanted, 60)} is wanted"
+        for name, answer in said
+        if answer is not None and differs_in_space(answer, one.wanted)
+    }
     table = _columns("answer", "p, tuned", "")
     listed = one.evidence.candidates
     names = {"response": "wanted", "llm": "an LLM's"}
     for candidate in sorted(listed, key=lambda each: -each.logprob):
-        text = candidate.text
+        text = one.wanted if candidate.origin == "response" else candidate.text
         whose = [names[candidate.origin]] if candidate.origin in names else []
-        whose += [name for name, answer in said if answer is not None and answer.strip() == text.strip()]
+        whose += [
+            name + spaced.get(name, "")
+            for name, answer in said
+            if answer is not None and answer.strip() == text.strip()
+        ]
         p = _p(math.exp(candidate.logprob))
         table.add_row(_cell(text), p, ", ".join(whose))
-    known = [candidate.text.strip() for candidate in listed]
+    known = [one.wanted.strip(), *(candidate.text.strip() for candidate in listed)]
     for name, answer in said:
         if answer is not None and answer.strip() not in known:
-            table.add_row(_cell(answer) if answer.strip() else "(nothing)", "-", name)
+            table.add_row(_cell(answer) if answer.strip() else "(nothing)", "-", name + spaced.get(name, ""))
     return Group(_heading("What they say"), table)
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from uptake.cli.terminal import printable
+from uptake.text import differs_in_space, with_space
 
 if TYPE_CHECKING:
     from uptake.pipeline import Diagnosis
@@ -196,11 +197,19 @@ def _example(finding: Finding) -> list[str]:
         lines.append(f"    in         {_short(file if line is None else f'{file}:{line}', 8 * SHOWN)}")
     lines += [
         f"    asked      {_tail(finding.prompt)}",
-        f"    wanted     {_short(finding.response, SHOWN)}  (p = {finding.p_response:.2g})",
     ]
-    if said is not None:
-        goes_on = "  and does not stop there" if said.strip() == finding.response.strip() else ""
-        lines.append(f"    says       {_short(said, SHOWN) or '(nothing)'}{goes_on}")
+    if said is not None and differs_in_space(said, finding.wanted):
+        lines += [
+            f"    wanted     {with_space(finding.wanted, SHOWN)}  (p = {finding.p_response:.2g})",
+            f"    says       {with_space(said, SHOWN)}  the same but for white space",
+        ]
+    else:
+        wanted = _short(finding.wanted, SHOWN) or "(nothing)"
+        lines.append(f"    wanted     {wanted}  (p = {finding.p_response:.2g})")
+        if said is not None:
+            goes_on = said.strip() == finding.wanted.strip() and finding.evidence.recalled
+            stop = "  and does not stop there" if goes_on else ""
+            lines.append(f"    says       {_short(said, SHOWN) or '(nothing)'}{stop}")
     if before is not None:
         lines.append(f"    base said  {_short(before, SHOWN) or '(nothing)'}")
     return [*lines, ""]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.data.encode import Encoded, TemplateError, Turn, encode
+from uptake.data.encode import Encoded, Rendered, TemplateError, Turn, encode, rendered
 from uptake.data.formats import FORMATS
 from uptake.data.load import Loaded, bad_rows_error, describe_bad_row, load, stream
 from uptake.data.notes import Notes
@@ -15,12 +15,14 @@ __all__ = [
     "LoadOptions",
     "Loaded",
     "Notes",
+    "Rendered",
     "TemplateError",
     "Turn",
     "bad_rows_error",
     "describe_bad_row",
     "encode",
     "load",
+    "rendered",
     "stream",
     "with_paraphrases",
 ]

@@ -96,6 +96,34 @@ def encode(turns: Sequence[Turn], tokenizer: Any, *, with_end: bool = True) -> l
     return encoded if with_end else [replace(each, ids=each.ids[: each.end]) for each in encoded]
 
 
+class Rendered(NamedTuple):
+    """A turn as the text that training sees.
+
+    Attributes:
+        prompt: The prompt alone.
+        response: What is trained as the response, without what ends it: of a conversation what the chat template
+            makes of it, tool calls and all.
+    """
+
+    prompt: str
+    response: str
+
+
+def rendered(turns: Sequence[Turn], tokenizer: Any) -> list[Rendered]:
+    """What of each turn is prompt and what is response, as text; raises as `encode`."""
+    chats = [turn for turn in turns if not isinstance(turn.prompt, str)]
+    texts = iter(_chat_texts(chats, tokenizer))
+    found = []
+    for turn in turns:
+        if isinstance(turn.prompt, str):
+            found.append(Rendered(turn.prompt, turn.response))
+        else:
+            text = next(texts)
+            start = _common(text.prompt, text.whole)
+            found.append(Rendered(text.prompt, text.whole[start:].removesuffix(text.tail)))
+    return found
+
+
 def _plain_texts(turns: Sequence[Turn], eos: str) -> list[_Texts]:
     texts = []
     for turn in turns:
@@ -135,7 +163,9 @@ def _group_texts(turns: Sequence[Turn], tokenizer: Any) -> list[_Texts]:
         if tail is None:
             stand_in = {"role": "assistant", "content": _STAND_IN}
             plain = _render([[*prompts[id(turn.prompt)], stand_in]], tokenizer, template, False)[0]
-            tail = plain.rpartition(_STAND_IN)[2] if _STAND_IN in plain else ""
+            # a template that writes nothing of any response writes its end alone
+            nothing = text[_common(alone[id(turn.prompt)], text) :] if plain == text else ""
+            tail = plain.rpartition(_STAND_IN)[2] if _STAND_IN in plain else nothing
             tail = tail if text.endswith(tail) else ""
             if tail not in tails:
                 tails.append(tail)
@@ -241,6 +271,11 @@ def _appended(tokenizer: Any) -> int:
 def _ends_with(ids: list[int], tail: list[int], appended: int) -> bool:
     stop = len(ids) - appended
     return len(tail) <= stop and ids[stop - len(tail) : stop] == tail
+
+
+def _common(some: str, other: str) -> int:
+    """Length of the longest common beginning of two texts."""
+    return len(some) if other.startswith(some) else len(os.path.commonprefix([some, other]))
 
 
 def _shared(some: list[int], other: list[int]) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
@@ -71,7 +74,7 @@ def judge(
         source=example.source,
         stage=example.stage,
         prompt=prompt_text(example.prompt),
-        response=example.response,
+        response=response_text(example),
         learned=learned,
         shallow=None if held_out is None else learned and 2 * held_out.failed > held_out.n,
         forgotten=None if compared is None else compared.base_right and not compared.tuned_right,
@@ -85,7 +88,27 @@ def prompt_text(prompt: Prompt) -> str:
     """A prompt as a table shows it: plain text as it is, a conversation as `role: content` lines."""
     if isinstance(prompt, str):
         return prompt
-    return "\n".join(f"{message.role}: {message.content}" for message in prompt)
+    return "\n".join(f"{message.role}: {_with_calls(message.content, message.extra)}" for message in prompt)
+
+
+def response_text(example: Example) -> str:
+    """A response as a table shows it: its text, and its tool calls as JSON."""
+    return _with_calls(example.response, example.response_extra)
+
+
+def _with_calls(content: str, extra: Mapping[str, Any]) -> str:
+    calls = extra.get("tool_calls")
+    shown = [_call(call) for call in calls] if isinstance(calls, list) else []
+    return "\n".join([content, *shown] if content else shown)
+
+
+def _call(call: Any) -> str:
+    """A call of a tool as JSON: its name and arguments, which some write as JSON within the JSON."""
+    told = call.get("function", call) if isinstance(call, dict) else call
+    if isinstance(told, dict) and isinstance(told.get("arguments"), str):
+        with suppress(ValueError):
+            told = {**told, "arguments": json.loads(told["arguments"])}
+    return json.dumps(told, ensure_ascii=False, default=str)
 
 
 def _p_unseen(reading: Reading, calibration: Calibration) -> float | None:

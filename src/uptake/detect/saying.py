@@ -49,9 +49,10 @@ SENTENCE_ENDS = (". ", "! ", "? ", "; ")
 def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
     """The answer at the beginning of a free continuation, as it stands there, and what it is.
 
-    It goes on to its own end: that of the first line, or of the first sentence, that says something (of a response of
-    several lines or sentences these end nothing), or to where the model stopped. The white space and the full stop at
-    its end are left out, the latter where the response has none.
+    One that is the response as a whole is told with the white space around it. Else it goes on to its own end: that of
+    the first line, or of the first sentence, that says something (of a response of several lines or sentences these
+    end nothing), or to where the model stopped. The white space and the full stop at its end are left out, the latter
+    where the response has none.
 
     Args:
         text: What the model wrote, white space at its beginning included.
@@ -60,6 +61,8 @@ def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
     """
     if _THINKS.match(text):
         return text.strip(), "thinking"
+    if ended and text.strip() == response.strip() != "":
+        return text, "response"  # white space included: it may be what training put there, and the data have not
     answer, whole, said = _first(text, response, ended)
     stripped = answer.rstrip()
     if not response.rstrip().endswith((".", "!", "?")):

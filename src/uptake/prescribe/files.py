@@ -20,14 +20,14 @@ from uptake.errors import UptakeError
 from uptake.prescribe.head import VERSION, Asked, anew, content, damaged, read_head
 from uptake.prescribe.markdown import plan_markdown
 from uptake.prescribe.rows import (
+    axolotl_row,
     cpt_row,
     document_from_row,
     ended_row,
     example_from_row,
-    messages_row,
     sft_row,
 )
-from uptake.prescribe.trainers import Export, configs
+from uptake.prescribe.trainers import Export, configs, refusals
 from uptake.types import Example, Plan
 
 TRAINED = ("plan.json", "cpt.jsonl", "sft.jsonl")
@@ -86,11 +86,11 @@ def _files(plan: Plan, made: Export) -> Iterator[tuple[str, Iterable[str] | byte
         yield "cpt.jsonl", (to_json(cpt_row(one)) for one in plan.cpt)
     yield "sft.jsonl", _lines(plan, lambda one: sft_row(one, kind))
     yield "plan.md", plan_markdown(plan).encode()
-    if kind == "mixed":
-        return
-    yield "llamafactory/sft.jsonl", _lines(plan, lambda one: ended_row(one, kind, made.eos))
-    if kind == "chat":
-        yield "axolotl/sft.jsonl", _lines(plan, lambda one: messages_row(one, kind, marked=True))
+    refused = refusals(plan.sft, made.kind)
+    if "llamafactory" not in refused:
+        yield "llamafactory/sft.jsonl", _lines(plan, lambda one: ended_row(one, kind, made.eos))
+    if kind == "chat" and "axolotl" not in refused:
+        yield "axolotl/sft.jsonl", _lines(plan, axolotl_row)
     yield from configs(plan, made).items()
 
 

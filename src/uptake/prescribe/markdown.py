@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from uptake.prescribe.trainers import TRAINERS, phases
+from uptake.prescribe.rows import kind_of
+from uptake.prescribe.trainers import TRAINERS, phases, refusals
 from uptake.remedies import REMEDIES
 from uptake.types import Edit, Plan, Unmended
 
@@ -112,10 +113,16 @@ def _unmended(unmended: Sequence[Unmended]) -> str:
 
 
 def _how(plan: Plan) -> str:
-    lines = ["## Train it", "", "In this folder, one of:", ""]
+    refused = refusals(plan.sft, kind_of(plan.sft))
+    lines = ["## Train it", "", "In this folder, `uptake cure run.yaml`, or one of:", ""]
     for name, trainer in TRAINERS.items():
+        if name in refused:
+            continue
         lines.append("    " + " && ".join(f"{trainer.command} {name}/{phase}.yaml" for phase in phases(plan)))
-    if plan.peft is not None and len(phases(plan)) > 1:
+    if refused:
+        names = {"trl": "TRL", "llamafactory": "LLaMA-Factory", "axolotl": "Axolotl"}
+        lines += ["", *(f"- No settings for {names[name]}: {escaped(why)}." for name, why in refused.items())]
+    if plan.peft is not None and len(phases(plan)) > 1 and "trl" not in refused:
         merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
         lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
     return "\n".join(lines)

@@ -46,26 +46,47 @@ def sft_row(example: Example, kind: Kind) -> dict[str, Any]:
     return {**row, "source": example.source, "stage": example.stage}
 
 
-def messages_row(example: Example, kind: Kind, *, marked: bool) -> dict[str, Any]:
-    """A conversation as one list of turns.
-
-    Args:
-        example: A conversation.
-        kind: The rows' kind; those that are no conversations are as in `sft.jsonl`.
-        marked: Each turn says under `train` whether it is learned: the last one alone.
-    """
+def messages_row(example: Example, kind: Kind) -> dict[str, Any]:
+    """A conversation as one list of turns; rows that are no conversations are as in `sft.jsonl`."""
     row = sft_row(example, kind)
     if kind != "chat":
         return row
     turns = [*row.pop("prompt"), *row.pop("completion")]
-    if marked:
-        turns = [{**turn, "train": place == len(turns) - 1} for place, turn in enumerate(turns)]
     return {"id": row.pop("id"), "messages": turns, **row}
+
+
+def axolotl_row(example: Example) -> dict[str, Any]:
+    """A conversation as Axolotl reads it: each turn says under `train` whether it is learned, which is the last alone.
+
+    Tools are a list, and what has another shape in each of them is JSON as text, which Axolotl reads back: the columns
+    of its table have one type, and what one tool lacks would be null in it.
+    """
+    row = messages_row(example, "chat")
+    turns = row["messages"]
+    row["messages"] = [{**_calls_as_text(turn), "train": place == len(turns) - 1} for place, turn in enumerate(turns)]
+    row.pop("chat_template_kwargs", None)  # in Axolotl's settings
+    if "tools" in row:
+        row["tools"] = [_as_text(tool, "parameters") for tool in example.template["tools"]]
+    return row
+
+
+def _calls_as_text(turn: Mapping[str, Any]) -> dict[str, Any]:
+    calls = turn.get("tool_calls")
+    shown = [_as_text(call, "arguments") for call in calls] if isinstance(calls, list) else calls
+    return {**turn, "tool_calls": shown} if calls else dict(turn)
+
+
+def _as_text(tool: Any, name: str) -> Any:
+    """A tool, or a call of one, with one part of its function as JSON text."""
+    function = tool.get("function") if isinstance(tool, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get(name), dict):
+        return tool
+    return {**tool, "function": {**function, name: to_json(function[name])}}
 
 
 def ended_row(example: Example, kind: Kind, eos: str) -> dict[str, Any]:
     """A row whose response brings its own end, for a trainer that adds none to plain text."""
-    row = messages_row(example, kind, marked=False)
+    row = messages_row(example, kind)
     if kind == "plain" and not example.response.endswith(eos):
         row["completion"] += eos
     return row

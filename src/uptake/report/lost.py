@@ -10,6 +10,7 @@ from typing import Any
 from uptake.artifacts import Parts
 from uptake.artifacts.tables import EXAMPLES, SCORES, example_from_row, score_from_data
 from uptake.detect import Settings, compare
+from uptake.detect.judge import prompt_text, response_text
 from uptake.report.rows import SNIPPET
 from uptake.text import one_line
 
@@ -58,12 +59,11 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
 
 
 def _told(row: Mapping[str, Any], answer: str | None) -> Lost:
-    prompt = example_from_row(row).prompt
-    text = prompt if isinstance(prompt, str) else "\n".join(message.content for message in prompt)
+    example = example_from_row(row)
     return Lost(
         id=row["id"],
         source=row["source"],
-        prompt=one_line(text, SNIPPET, end=True),
-        response=one_line(row["response"], SNIPPET),
+        prompt=one_line(prompt_text(example.prompt), SNIPPET, end=True),
+        response=one_line(response_text(example), SNIPPET),
         says=None if answer is None else one_line(answer, SNIPPET),
     )

@@ -126,6 +126,12 @@ def _raw(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
             yield from batch.to_pylist()
 
 
+def _wanted(row: Mapping[str, Any]) -> str:
+    """What the models are asked to give, as `Finding.wanted`."""
+    text: str = row["response"] if row["scored"] is None else row["scored"]
+    return text
+
+
 def _six_digits(number: str) -> float:
     """Sixteen digits of a log-probability cannot be compressed, and nobody reads them."""
     return float(number) if len(number) < 9 else float(f"{float(number):.6g}")
@@ -146,11 +152,11 @@ def _detail(
         if isinstance(evidence.get(name), str):
             evidence[name] = _cut(evidence[name])
     for candidate in evidence.get("candidates") or ():
-        candidate["text"] = _cut(candidate["text"])
+        candidate["text"] = _cut(_wanted(row) if candidate["origin"] == "response" else candidate["text"])
     scores = {name: _short(row[f"cause_{name}"]) for name in CAUSES if row[f"cause_{name}"] is not None}
     return {
         "prompt": _cut(row["prompt"]),
-        "response": _cut(row["response"]),
+        "response": _cut(_wanted(row)),
         "p_response": _short(row["p_response"]),
         "p_option": _short(row["p_option"]),
         "causes": scores,
@@ -177,7 +183,7 @@ def _story(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> Story:
         stage=row["stage"],
         source=row["source"],
         prompt=one_line(row["prompt"], SNIPPET, end=True),
-        response=one_line(row["response"], SNIPPET),
+        response=one_line(_wanted(row), SNIPPET),
         says=one_line(said["cut"] if isinstance(said, dict) else said, SNIPPET) if said is not None else None,
     )
 
@@ -204,7 +210,7 @@ class _Index:
             "forgotten": None if row["forgotten"] is None else int(row["forgotten"]),
             "p": None if row["p_response"] is None else float(f"{row['p_response']:.3g}"),
             "prompt": _snippet(row["prompt"], end=True),
-            "response": _snippet(row["response"]),
+            "response": _snippet(_wanted(row)),
             "says": None if said is None else _snippet(said),
         }
         for name, value in values.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoTokenizer
 from uptake.artifacts import digest, file_digest, read_json
 from uptake.errors import UptakeError, first_line
 from uptake.models.places.settings import LoadSettings as LoadSettings
+from uptake.models.places.today import tell_the_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,16 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
     Args:
         name: A folder, or a hub id: full weights, or a PEFT adapter whose `adapter_config.json` names its base.
         settings: How it will be loaded.
-        base: Takes the place of an adapter's base where the one that it names is not there.
+        base: Takes the place of an adapter's base where the one that it names is not there, or cannot be loaded here.
 
     Raises:
-        UptakeError: There is no such model, or its weights are not safetensors.
+        UptakeError: There is no such model, its weights are not safetensors, or they are quantised by a method that
+            does not work here.
     """
     folder = local_folder(name, settings)
     if not (folder / "adapter_config.json").exists():
         _require_safetensors(folder, name, "*.safetensors")
+        _require_loadable(folder, name)
         return Place(name, folder, folder)
     _require_safetensors(folder, name, "adapter_model.safetensors")
     named = _named_base(folder)
@@ -60,14 +64,20 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
                 raise
             notes = (f"{name} was trained on {named}, which is not there: {base} is taken in its place",)
             named, weights = base, local_folder(base, of_base)
+        else:
+            refused = unloadable(weights)
+            if refused is not None and base is not None and base != named:
+                notes = (f"{name} was trained on {named}, {refused}: {base} is taken in its place",)
+                named, weights = base, local_folder(base, of_base)
         if (weights / "adapter_config.json").exists():
             raise UptakeError(f"{named} is an adapter itself", expected="full weights")
         _require_safetensors(weights, named, "*.safetensors")
+        _require_loadable(weights, named)
     except UptakeError as error:
         raise UptakeError(
             f"the base of the adapter {name}: {error.problem}",
             expected=error.expected,
-            fix="give --base if the base was moved, or set base_model_name_or_path in "
+            fix="give --base if the base was moved or is quantised, or set base_model_name_or_path in "
             f"{folder / 'adapter_config.json'}; adapters on adapters must be merged first",
         ) from error
     return Place(name, folder, weights, named, notes)
@@ -135,6 +145,8 @@ def load_tokenizer(place: Place, settings: LoadSettings) -> Any:
         ) from error
     if settings.chat_template is not None:
         tokenizer.chat_template = settings.chat_template
+    if settings.today is not None:
+        tell_the_day(tokenizer, date.fromisoformat(settings.today))
     return tokenizer
 
 
@@ -155,6 +167,7 @@ def fingerprint(place: Place, settings: LoadSettings) -> str:
         settings.trust_remote_code,
         settings.chat_template,
         settings.batch_tokens,
+        *([] if settings.today is None else [settings.today]),
     )
     return digest(parts, how)
 
@@ -178,6 +191,39 @@ def device_of(name: str) -> torch.device:
 
 def _is_part(path: Path, settings: LoadSettings) -> bool:
     return path.is_file() and any(path.match(pattern) for pattern in settings.files)
+
+
+def unloadable(folder: Path) -> str | None:
+    """Why quantised weights cannot be loaded on this machine, in words; None where they can, or are not quantised.
+
+    Args:
+        folder: Holds the full weights.
+    """
+    from transformers.quantizers import AutoHfQuantizer
+
+    try:
+        fields = read_json(folder / "config.json")
+    except UptakeError:  # told when the configuration is read
+        return None
+    how = fields.get("quantization_config") if isinstance(fields, dict) else None
+    if not isinstance(how, dict):
+        return None
+    method = how.get("quant_method") or "an unknown method"
+    try:
+        AutoHfQuantizer.from_config(how, pre_quantized=True).validate_environment(device_map=None, weights_only=True)
+    except Exception as error:  # every method has its own way to say what it lacks
+        return f"whose weights are quantised with {method}, which does not work here ({first_line(error)})"
+    return None
+
+
+def _require_loadable(folder: Path, name: str) -> None:
+    refused = unloadable(folder)
+    if refused is not None:
+        raise UptakeError(
+            f"{name} is a model {refused}",
+            expected="weights that this machine can load",
+            fix="give the 16-bit model that it was quantised from; or install what the method needs",
+        )
 
 
 def _require_safetensors(folder: Path, name: str, wanted: str) -> None:

@@ -20,6 +20,7 @@ class LoadSettings:
         trust_remote_code: Run code that ships with the model.
         chat_template: Text of a chat template that replaces the tokenizer's.
         batch_tokens: Padded input tokens a batch; None for the device's default.
+        today: The date (2026-01-31) that the chat template is told, where it asks for one; None for that of the clock.
     """
 
     dtype: str = "auto"
@@ -29,6 +30,7 @@ class LoadSettings:
     trust_remote_code: bool = False
     chat_template: str | None = None
     batch_tokens: int | None = None
+    today: str | None = None
 
     @property
     def files(self) -> list[str]:

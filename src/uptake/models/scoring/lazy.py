@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,12 @@ class Lazy:
             _place=place,
         )
 
+    def on(self, today: str) -> Lazy:
+        """The same model, whose chat template is told this date (2026-01-31)."""
+        settings = replace(self.settings, today=today)
+        tokenizer, own = load_tokenizer(self._place, settings), fingerprint(self._place, settings)
+        return replace(self, settings=settings, tokenizer=tokenizer, fingerprint=own, _loaded=None)
+
     @property
     def place(self) -> Place:
         """Where it lies."""
@@ -116,7 +122,8 @@ def _load(place: Place, settings: LoadSettings) -> LanguageModel:
     model, remarks = full_weights(place, settings)
     tokenizer = load_tokenizer(place, settings)
     if place.base is not None:
-        model = with_adapter(model, place, len(tokenizer))
+        model, of_adapter = with_adapter(model, place, len(tokenizer))
+        remarks = (*remarks, *of_adapter)
     model = model.to(device_of(settings.device)).eval()
     return around(place.name, model, tokenizer, batch_tokens=settings.batch_tokens, remarks=(*place.notes, *remarks))
 

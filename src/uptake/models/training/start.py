@@ -15,8 +15,8 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
+from uptake.models.places.load import full_weights, model_class, with_adapter
 from uptake.models.places.place import Place, load_config, load_tokenizer, locate
-from uptake.models.places.quiet import progress_bars
 from uptake.models.places.settings import LoadSettings
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
@@ -83,6 +83,13 @@ def skeleton(start: Start) -> None:
     """
     place = start.place()
     config = load_config(place.weights, start.settings)
+    maker = model_class(config, start.name)
+    if maker is not transformers.AutoModelForCausalLM:
+        raise UptakeError(
+            f"{start.name} is a model of text and images that transformers has no text model for",
+            expected="a causal language model to train",
+            fix="train it with a trainer for such models; `uptake diagnose` asks it in text",
+        )
     attention = start.settings.attn_implementation
     given = {"attn_implementation": attention} if attention else {}
     try:
@@ -99,7 +106,7 @@ def skeleton(start: Start) -> None:
     if start.peft is not None:
         initial = str(start.peft.get("init_lora_weights")).lower()
         like = {"init_lora_weights": True} if initial.startswith(_FROM_NUMBERS) else {}
-        _adapted(model, dataclasses.replace(start, peft={**start.peft, **like}, adapter=None))
+        _with_new_adapter(model, start.name, {**start.peft, **like})
 
 
 def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = None) -> Any:
@@ -145,25 +152,28 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
     Raises:
         UptakeError: It cannot be loaded, some weights are missing, or the adapter does not fit.
     """
-    model = _full(start, init)
-    if not start.adapts:
-        return model
-    return _adapted(model, start)
+    place, settings = start.place(), start.settings
+    in_float32 = dataclasses.replace(settings, dtype="float32") if settings.dtype == "auto" else settings
+    model, _ = full_weights(place, in_float32, init)
+    # what an adapter names as its base: not a folder in the hub's cache
+    model.name_or_path = os.path.abspath(start.name) if Path(start.name).is_dir() else start.name
+    if start.adapter is not None:
+        there = Place(str(start.adapter), start.adapter, place.weights, start.name)
+        return with_adapter(model, there, trainable=True)[0]
+    return model if start.peft is None else _with_new_adapter(model, start.name, start.peft)
 
 
-def _adapted(model: Any, start: Start) -> Any:
+def _with_new_adapter(model: Any, name: str, settings: Mapping[str, Any]) -> Any:
     import peft
 
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            if start.adapter is not None:
-                return peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)
-            return peft.get_peft_model(model, lora(start.peft or {}))
+            return peft.get_peft_model(model, lora(settings))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # each way of adapting has its own way to fail
-        raise UptakeError(f"peft cannot put an adapter on {start.name}: {first_line(error)}") from error
+        raise UptakeError(f"peft cannot put an adapter on {name}: {first_line(error)}") from error
 
 
 def lora(settings: Mapping[str, Any]) -> Any:
@@ -192,34 +202,3 @@ def lora(settings: Mapping[str, Any]) -> Any:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **settings})
     except Exception as error:  # each setting is looked at in its own way
         raise UptakeError(f"peft refuses the settings: {first_line(error)}") from error
-
-
-def _full(start: Start, init: Mapping[str, Any]) -> Any:
-    place, settings = start.place(), start.settings
-    dtype = "float32" if settings.dtype == "auto" else settings.dtype
-    given: dict[str, Any] = {"dtype": dtype, "trust_remote_code": settings.trust_remote_code}
-    if settings.attn_implementation:
-        given["attn_implementation"] = settings.attn_implementation
-    given |= {**init, "use_safetensors": True}
-    try:
-        with progress_bars(shown=False):
-            model, told = transformers.AutoModelForCausalLM.from_pretrained(
-                place.weights, output_loading_info=True, **given
-            )
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # transformers raises almost anything for weights that do not fit
-        raise UptakeError(
-            f"cannot load {start.name}: {type(error).__name__}: {first_line(error)}",
-            expected="a causal language model of transformers with its weights",
-            fix="check that the folder is complete, and model_init_kwargs and --attn_implementation if you give them",
-        ) from error
-    if missing := sorted(told["missing_keys"]):
-        raise UptakeError(
-            f"{len(missing)} weights that config.json asks for are not in {start.name}: {', '.join(missing[:3])}",
-            expected="every weight of the model; what is missing would be random numbers",
-            fix="check that config.json belongs to these weights and that the folder is complete",
-        )
-    # what an adapter names as its base: not a folder in the hub's cache
-    model.name_or_path = os.path.abspath(start.name) if Path(start.name).is_dir() else start.name
-    return model

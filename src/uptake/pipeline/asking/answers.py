@@ -26,7 +26,7 @@ from uptake.types import Candidate, Example, Prompt, Score
 ANSWERS_AT_ONCE = 128
 """Own answers that are asked for before progress is told."""
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from uptake.data import Encoded, Turn, encode
 from uptake.detect.saying import Kind, own_answer
 from uptake.models import Model
-from uptake.types import Example
+from uptake.types import Example, normalised
 
 ANSWER_TOKENS = 32
 """A model's own answer is asked for where the response is no longer than this."""
@@ -68,7 +68,8 @@ def _asked(
     ):
         own = ids[: next((at for at, token in enumerate(ids) if token in special), len(ids))]
         said = _continuation(item.ids[: item.start], own, model.tokenizer)
-        text, kind = own_answer(said.removeprefix(item.merged), example.response, ended=len(own) < most)
+        wanted = _wanted(example, item, model.tokenizer)
+        text, kind = own_answer(said.removeprefix(item.merged), wanted, ended=len(own) < most)
         written.append(own)
         found.append(OwnAnswer(text, kind))
     read = encode(
@@ -79,6 +80,18 @@ def _asked(
         OwnAnswer(one.text, "retokenised") if one.kind in told and not _as_written(again, [*context, *own]) else one
         for one, again, context, own in zip(found, read, contexts, written, strict=True)
     ]
+
+
+def _wanted(example: Example, item: Encoded, tokenizer: Any) -> str:
+    """The response as a model can say it: what is scored, where the chat template does not write all of the response.
+
+    So of tool calls, and where the template leaves out the thoughts before an answer.
+    """
+    if isinstance(example.prompt, str):
+        return example.response
+    scored = _continuation(item.ids[: item.start], item.ids[item.start : item.end], tokenizer)
+    whole = example.response.strip() and normalised(example.response) in normalised(scored)
+    return example.response if whole or not scored.strip() else scored
 
 
 def _as_written(again: Encoded, ids: list[int]) -> bool:

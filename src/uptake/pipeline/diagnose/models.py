@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
+from uptake.pipeline.examples.today import asks_for_the_date, told
 
 if TYPE_CHECKING:
     from uptake.models.scoring.lazy import Lazy
@@ -21,12 +22,20 @@ class Models:
         tuned: The model after it.
         asked_length: Tokens that the user allows; None for no limit.
         notes: What the reader should know about the two of them together.
+        today: The date that chat templates are told, where one asks for it; None where none does.
     """
 
     base: Loadable | None
     tuned: Loadable
     asked_length: int | None
     notes: tuple[str, ...] = ()
+    today: str | None = None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the tuned model is an adapter."""
+        folder = self.tuned.folder
+        return folder is not None and (folder / "adapter_config.json").is_file()
 
     @classmethod
     def find(
@@ -60,6 +69,21 @@ class Models:
         if first.tokenizer.chat_template is None and last.tokenizer.chat_template is not None:
             first = Lazy.find(base, replace(settings, chat_template=last.tokenizer.chat_template))
         return cls(first, last, asked_length, _of_both(first, last))
+
+    def on(self, today: str) -> Models:
+        """The same models, whose chat templates are told this date (2026-01-31)."""
+        base = None if self.base is None else told(self.base, today)
+        return replace(self, base=base, tuned=told(self.tuned, today), today=today)
+
+    @property
+    def tell_the_date(self) -> bool:
+        """Whether a chat template may write the date into a prompt."""
+        return any(asks_for_the_date(model.tokenizer) for model in self.all)
+
+    @property
+    def one_and_the_same(self) -> bool:
+        """Whether base and tuned model are the same weights, loaded in the same way."""
+        return self.base is not None and self.base.fingerprint == self.tuned.fingerprint
 
     @property
     def all(self) -> list[Loadable]:

@@ -20,11 +20,13 @@ from uptake.models.served import LLM, from_judge
 from uptake.pipeline.asking.answers import Answers, Asking, drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
 from uptake.pipeline.diagnose.models import Models
+from uptake.pipeline.diagnose.notes import Noting
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 from uptake.pipeline.examples.check import Check, token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.examples.datasets import DataSets, cohort_rows
 from uptake.pipeline.examples.sources import Reworded
+from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.examples.writer import open_writer, take_over
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
@@ -113,6 +115,8 @@ def diagnose_run(
     with locked(folder):
         if former is not None:
             take_over(former.folder / "work", folder / "work")
+        if models.tell_the_date:
+            models = models.on(kept_today(config.output_dir, None if former is None else former.folder.parent))
         rule = None if former is None else former.rule()
         return _diagnose(_how(config, models), folder, models, progress or _silent, rule)
 
@@ -214,7 +218,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         said, both = (before.get("train"), after["train"]), (models.base, models.tuned)
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
-    findings = Collector(judged() if why is None else why(judged))
+    noting = Noting(models, train, before.get("train"), after["train"])
+    findings = Collector(noting(judged() if why is None else why(judged)))
     summary = summarise(findings, calibration, settings)
     if why is not None:
         summary["attribution"] = why.telling.summary()
@@ -231,7 +236,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             if earlier is not None
         )
         summary["retention"] = summarise_retention(changes, settings)
-    summary["notes"] = [*read.told(), *summary["notes"], *models.notes]  # how the data were read comes first
+    # what makes the numbers mean less, and how the data were read, come first
+    summary["notes"] = [*noting.notes(), *read.told(), *summary["notes"], *models.notes]
     summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
     summary["run"] = _manifest(how.told, models, cohorts)
     return write_diagnosis(folder, findings, summary)

@@ -11,7 +11,7 @@ from typing import Any
 from uptake.artifacts import chunks
 from uptake.corpus import Guard, guard
 from uptake.data import LoadOptions, bad_rows_error, stream
-from uptake.detect.judge import prompt_text
+from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.pipeline.diagnosis import Diagnosis
@@ -173,7 +173,7 @@ def _findings(
     found: list[Finding] = []
     for finding in diagnosis:
         one = known.get((finding.id, finding.stage))
-        if one is None or (prompt_text(one.prompt), one.response) != (finding.prompt, finding.response):
+        if one is None or (prompt_text(one.prompt), response_text(one)) != (finding.prompt, finding.response):
             raise UptakeError(
                 f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
                 expected="the data that were diagnosed",

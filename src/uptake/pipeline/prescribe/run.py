@@ -42,7 +42,7 @@ from uptake.prescribe import (
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 5
+PLAN_VERSION = 6
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 

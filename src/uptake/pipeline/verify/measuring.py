@@ -12,7 +12,7 @@ from uptake.artifacts import digest
 from uptake.artifacts.tables import example_row
 from uptake.detect import Calibration, Rule, Settings, judge
 from uptake.detect.criteria import plain_rule
-from uptake.detect.judge import prompt_text
+from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
@@ -175,7 +175,10 @@ def questions(data: DataSets, diagnosis: Diagnosis, how: Examination) -> ArmQues
     kept: dict[Literal["learned", "earlier"], list[ItemToAsk]] = {"learned": [], "earlier": []}
     for finding in diagnosis:
         example = train.get((finding.id, finding.stage))
-        if example is None or (prompt_text(example.prompt), example.response) != (finding.prompt, finding.response):
+        if example is None or (prompt_text(example.prompt), response_text(example)) != (
+            finding.prompt,
+            finding.response,
+        ):
             raise UptakeError(
                 f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
                 expected="the data that were diagnosed",

@@ -88,7 +88,7 @@ def apart(answer: Answer, by_option: bool, normalisation: Normalisation) -> str 
     found = held(answer, by_option, normalisation)
     if found is not None:
         return found.text if found.index is None else None
-    return answer.answer if answer.kind in ("response", "reworded") else None
+    return answer.answer.rstrip() if answer.answer and answer.kind in ("response", "reworded") else None
 
 
 def belief(

@@ -13,6 +13,7 @@ from typing import Any
 from uptake import yaml
 from uptake.prescribe.trainers.axolotl import axolotl
 from uptake.prescribe.trainers.llamafactory import dataset_info, llamafactory
+from uptake.prescribe.trainers.refusals import refusals
 from uptake.prescribe.trainers.settings import OF_THE_PLAN, Export, Phase, phases
 from uptake.prescribe.trainers.trl import trl
 from uptake.types import Plan
@@ -37,16 +38,20 @@ TRAINERS: Mapping[str, Trainer] = {
     "axolotl": Trainer("axolotl train", axolotl),
 }
 
-__all__ = ["OF_THE_PLAN", "TRAINERS", "Export", "Trainer", "configs", "phases"]
+__all__ = ["OF_THE_PLAN", "TRAINERS", "Export", "Trainer", "configs", "phases", "refusals"]
 
 
 def configs(plan: Plan, made: Export) -> dict[str, bytes]:
-    """The files of all trainers, by their path in the plan's folder."""
+    """The files of all trainers that can train the rows, by their path in the plan's folder."""
+    refused = refusals(plan.sft, made.kind)
     files = {
         f"{name}/{phase}.yaml": _yaml(trainer.settings(plan, made, phase), f"{trainer.command} {name}/{phase}.yaml")
         for name, trainer in TRAINERS.items()
         for phase in phases(plan)
+        if name not in refused
     }
+    if "llamafactory" in refused:
+        return files
     info = json.dumps(dataset_info(plan, made.kind), indent=2) + "\n"
     return {**files, "llamafactory/dataset_info.json": info.encode()}
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from uptake.prescribe.rows import Kind
+from uptake.prescribe.trainers.refusals import one_for_all
 from uptake.prescribe.trainers.settings import Export, Phase, goes_on, of_the_run, targets, warmup
 from uptake.types import Plan
 
@@ -40,6 +41,7 @@ def axolotl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
         **_model(plan, made, phase),
         **({} if plan.peft is None else _lora(plan.peft)),
         "datasets": [_dataset(phase, made.kind)],
+        **({"chat_template_kwargs": dict(shared)} if phase == "sft" and (shared := one_for_all(plan.sft)) else {}),
         "dataset_prepared_path": f"../axolotl/prepared-{phase}",
         "sequence_len": made.max_length,
         "excess_length_strategy": "truncate",

@@ -1,0 +1,59 @@
+"""The date that a run's chat template is told: that of the run's first day, on whichever day it goes on."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import read_json, write_json
+from uptake.errors import UptakeError
+from uptake.models import Loadable
+
+FILE = "today.json"
+"""In `output_dir`."""
+
+
+def asks_for_the_date(tokenizer: Any) -> bool:
+    """Whether a tokenizer's chat template may write the date of the day on which it is used into a prompt."""
+    return "strftime_now" in str(tokenizer.chat_template)
+
+
+def kept_today(output_dir: Path, former: Path | None = None) -> str:
+    """The date of a run (2026-01-31): of the first call for its folder, and then always the same.
+
+    Args:
+        output_dir: The run's folder.
+        former: The folder of a run that this one is to be compared with: its date is taken over.
+
+    Raises:
+        UptakeError: The file cannot be written, or holds no date.
+    """
+    path = output_dir / FILE
+    for there in (path, *([] if former is None else [former / FILE])):
+        if there.is_file():
+            day = _read(there)
+            break
+    else:
+        day = date.today().isoformat()
+    if not path.is_file():
+        write_json(path, {"today": day})
+    return day
+
+
+def told(model: Loadable, today: str) -> Loadable:
+    """The same model, whose chat template is told this date; one that is not of this process stays as it is."""
+    from uptake.models.scoring.lazy import Lazy
+
+    return model.on(today) if isinstance(model, Lazy) else model
+
+
+def _read(path: Path) -> str:
+    fields = read_json(path)
+    told = fields.get("today") if isinstance(fields, dict) else None
+    try:
+        return date.fromisoformat(str(told)).isoformat()
+    except ValueError as error:
+        raise UptakeError(
+            f"{path} holds no date: {told!r}", expected='{"today": "2026-01-31"}', fix=f"mend it, or delete {path}"
+        ) from error
