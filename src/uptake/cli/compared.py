@@ -33,10 +33,12 @@ def _counts(part: Any) -> bool:
         return False
     for name in ("learned", "shallow", "forgotten"):
         one = part.get(name)
-        if not isinstance(one, Mapping) or not _is_count(one.get("count")) or "rate" not in one:
+        if not isinstance(one, Mapping) or "count" not in one or "rate" not in one:
             return False
-        of = 0 if one["rate"] is None else one["rate"].get("n") if isinstance(one["rate"], Mapping) else None
-        if not _is_count(of) or not one["count"] <= of <= part["n"]:
+        if one["count"] is None and one["rate"] is None:  # not measured: no base, no other wording, no example
+            continue
+        of = one["rate"].get("n") if isinstance(one["rate"], Mapping) else None
+        if not _is_count(one["count"]) or not _is_count(of) or not one["count"] <= of <= part["n"]:
             return False
     return True
 

@@ -110,13 +110,25 @@ def unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         one, other = ((run.get("settings") or {}).get(key) for run in (run_before, run_after))
         if one != other:
             notes.append(f"{key} is {one} in the earlier diagnosis and {other} in the later one")
+    for key, what, supply in _MEASURED:
+        known = [(summary.get(key) or {}).get("rate") is not None for summary in (before, after)]
+        if known[0] != known[1]:
+            which = "earlier" if known[0] else "later"
+            notes.append(f"{what} was measured in the {which} diagnosis alone, so it is not compared: {supply} to both")
     one, other = (_fingerprint(run, "base") for run in (run_before, run_after))
-    if one != other:
+    if one != other and None not in (one, other):
         notes.append("the base models differ, so what is forgotten is measured from different points")
     one, other = (_fingerprint(run, "tuned") for run in (run_before, run_after))
     if one is not None and one == other:
         notes.append("both are diagnoses of the same weights")
     return notes
+
+
+_MEASURED = (
+    ("shallow", "what was learned in its training wording only", "give paraphrases"),
+    ("forgotten", "what was forgotten", "give the base model"),
+)
+"""What a diagnosis can lack: its key in the summary, in words, and what supplies it."""
 
 
 def _fingerprint(run: Mapping[str, Any], role: str) -> str | None:

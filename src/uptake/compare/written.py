@@ -47,7 +47,7 @@ def told(check: Check) -> str:
             f"p = {check.p:.2g} after Holm; fails from {check.limit:.1%} on, if significant"
         )
     if check.observed is None:
-        return f"{check.name} {check.limit:.1%}: nothing was measured that tells"
+        return f"{check.name} {check.limit:.1%}: not measured: {check.missing}"
     n_said = f" of {check.observed.n}" if check.name.startswith("max_") else ""
     return f"{check.name} {check.limit:.1%}: measured {percent(check.observed)}{n_said}"
 
