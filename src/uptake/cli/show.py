@@ -208,8 +208,14 @@ def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
 
     if not stage_folders(output_dir):
         return
-    readings = read_ledger(output_dir).of(one.id).to_pylist()
+    ledger = read_ledger(output_dir)
+    readings = ledger.of(one.id).to_pylist()
     if not readings:
+        from rich.text import Text
+
+        such = f" It has ids such as {ledger.table['id'][0].as_py()}." if len(ledger) else ""
+        yield _heading("How it was learned")
+        yield Text(printable(f"The ledger has no reading of this id.{such}"), style="dim")
         return
     table = _columns("stage", "step", "when", "p a token", "")
     for row in readings[-READINGS:]:
