@@ -95,10 +95,8 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self._slip: Slip | None = None
         self._hidden: Tensor | None = None
         self._warned = False
-        loader = kwargs["train_dataloader"]
-        loader = getattr(
-            loader, "base_dataloader", loader
-        )  # accelerate wraps it; what it skips to, it builds from this
+        # accelerate wraps the loader; what it skips to, it builds from this
+        loader = getattr(kwargs["train_dataloader"], "base_dataloader", kwargs["train_dataloader"])
         self._ids = self.ids if self.ids is not None else dropped_ids(self, loader.dataset)
         if self._ids is None and not names_rows(loader.dataset):
             log.warning(UNNAMED)
@@ -164,9 +162,8 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
             # a loader refuses a new dataset because samplers depend on the old one; this has the same rows
             object.__setattr__(loader, "dataset", dataset)
 
-        put(
-            Numbered(dataset) if numbered else dataset, Carrying(collate, self._prefix, numbered, self._ids is not None)
-        )
+        carrying = Carrying(collate, self._prefix, numbered, by_row=self._ids is not None)
+        put(Numbered(dataset) if numbered else dataset, carrying)
         self._undo.append(lambda: put(dataset, collate))
 
     def _listen(self, model: Any) -> None:

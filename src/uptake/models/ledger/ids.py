@@ -13,9 +13,9 @@ from typing import Any
 from torch.utils.data import IterableDataset
 
 UNNAMED = (
-    "the training set has no column `id`: the ledger names each example by a hash of its tokens (tokens-...), and "
-    "`uptake diagnose` finds no curve of an example under such a name. Give the rows an `id`, the same one as in the "
-    "data that are diagnosed, or give LedgerCallback(..., ids=[...])"
+    "the training set has no column `id` that names every row: the ledger names each example by a hash of its tokens "
+    "(tokens-...), and `uptake diagnose` finds no curve of an example under such a name. Give the rows an `id`, the "
+    "same one as in the data that are diagnosed, or give LedgerCallback(..., ids=[...])"
 )
 
 

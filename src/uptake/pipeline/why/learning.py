@@ -97,7 +97,8 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
 def _unmatched(read: str, asked: str) -> str:
     return (
         f"the ledger has no reading of any unlearned example. Its ids are such as {read!r}, those of the data such as "
-        f"{asked!r}. Train with the ids of the data: a column `id` in the training set, or LedgerCallback(..., ids=[...])"
+        f"{asked!r}. Train with the ids of the data: a column `id` in the training set, or "
+        "LedgerCallback(..., ids=[...])"
     )
 
 
