@@ -17,6 +17,8 @@ from uptake import cli
 from uptake.cli import lab, main
 from uptake.cli.env import PACKAGES, torch_devices
 from uptake.cli.run_options import split
+from uptake.config import json_schema
+from uptake.config.trainer_fields import PEFT, TRAINING
 from uptake.errors import UptakeError
 
 
@@ -312,6 +314,50 @@ def test_every_verb_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert code == 0
         assert f"Usage: uptake {name}" in out
     assert lab.app.registered_commands
+
+
+def test_the_help_tells_each_key_with_its_choices_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "diagnose", "--help")
+    told = " ".join(out.split())
+    assert code == 0
+    for name, one in json_schema()["properties"].items():
+        assert f"--{name} " in told or f"--{name}." in told
+        if one.get("enum"):
+            assert f"--{name} <{'|'.join(one['enum'])}>" in told
+    assert "--seed <int> Seed of every random draw. [default: 0]" in told
+    assert "--max_length <int> " in told and "--trust_remote_code <true|false> " in told
+    assert "KEY: max_unlearned, max_forgotten, max_shallow, " in told
+    assert "--tuned <str>" in told and told.count("--tuned ") == 1
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--learning_rate", "did you mean training.learning_rate"),
+        ("--learning-rat", "did you mean training.learning_rate"),
+        ("--per_device_train_batch_size", "did you mean training.per_device_train_batch_size"),
+        ("--r", "did you mean peft.r,"),
+        ("--lora_alpha", "did you mean peft.lora_alpha"),
+        ("--num_train_epochs", "did you mean stages.0.num_train_epochs"),
+        ("--sed", "did you mean seed"),
+        ("--nonsense_of_mine", "the keys are"),
+    ],
+)
+def test_a_trainers_field_at_the_top_is_pointed_to_its_place(
+    capsys: pytest.CaptureFixture[str], run_file: Path, option: str, said: str
+) -> None:
+    code, _, err = run(capsys, "validate", str(run_file), option, "1")
+    assert code == 1 and said in err.replace("Did you", "did you").replace("The keys", "the keys")
+
+
+def test_the_fields_that_are_pointed_to_are_the_trainers() -> None:
+    from dataclasses import fields
+
+    from peft import LoraConfig
+    from trl import SFTConfig
+
+    assert set(TRAINING) <= {field.name for field in fields(SFTConfig)}
+    assert set(PEFT) <= {field.name for field in fields(LoraConfig)}
 
 
 @pytest.mark.parametrize("verb", ["validate", "env", "config-schema"])

@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 EPILOG = (
     "Every key of the run file is an option too and beats the file: --seed 1, --training.learning_rate 1e-3, "
-    "--stages.0.dataset other.jsonl. `uptake config-schema` lists the keys."
+    "--stages.0.dataset other.jsonl. `uptake config-schema` prints all keys as JSON schema."
 )
 
 _META = "uptake.overrides"
@@ -39,11 +39,12 @@ class RunCommand(OpenCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the verb's own options, then the keys of the run file."""
         super().format_options(ctx, formatter)
-        from uptake.config import RunConfig
+        from uptake.cli.keys import grouped
 
-        fields = RunConfig.model_fields.items()
-        with formatter.section("Keys of the run file"):
-            formatter.write_dl([(f"--{name}", " ".join((field.description or "").split())) for name, field in fields])
+        own = {name for param in self.params for name in param.opts}
+        for title, rows in grouped():
+            with formatter.section(title):
+                formatter.write_dl([row for row in rows if row[0].split()[0] not in own])
 
 
 def overrides(ctx: typer.Context) -> dict[str, str]:

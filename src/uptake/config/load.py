@@ -33,6 +33,7 @@ from uptake.config.schema import (
     is_secret,
     named_settings,
 )
+from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
@@ -325,6 +326,12 @@ def _explain(error: dict[str, Any]) -> Problem:
             return _problem(key, None, "no key in a file", "export it and give the variable's NAME as api_key_env")
         if name in _ELSEWHERE and section is RunConfig:
             return _problem(key, value, "a key of the run file", _ELSEWHERE[name])
+        if (
+            section is RunConfig
+            and (home := elsewhere(name))
+            and not difflib.get_close_matches(name, section.model_fields, n=1, cutoff=0.9)
+        ):
+            return _problem(key, value, "a key of the run file", f"did you mean {home}, or --{home} as an option")
         within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
         close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
         known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"
