@@ -331,6 +331,38 @@ def test_the_help_tells_each_key_with_its_choices_and_its_default(capsys: pytest
 
 
 @pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("uptake dia", ["diagnose"]),
+        ("uptake diagnose --tun", ["--tuned", "--tuned_revision"]),
+        ("uptake diagnose --seed 3 --dty", ["--dtype"]),
+        ("uptake train run.yaml --training.learn", ["--training.learning_rate"]),
+        ("uptake prescribe --plan.bud", ["--plan.budget"]),
+        ("uptake gate --max_un", ["--max_unlearned"]),
+        ("uptake env --see", []),
+    ],
+)
+def test_a_shell_completes_verbs_options_and_keys(line: str, offered: list[str]) -> None:
+    words = {"_UPTAKE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    command = [sys.executable, "-m", "uptake"]
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True)
+    assert done.stdout.split() == offered and done.stderr == ""
+
+
+def test_a_line_that_ends_at_a_key_completes_files(run_file: Path) -> None:
+    words = {"_UPTAKE_COMPLETE": "complete_bash", "COMP_WORDS": "uptake train --heldout ", "COMP_CWORD": "3"}
+    done = subprocess.run([sys.executable, "-m", "uptake"], env={**os.environ, **words}, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([], "")  # the shell falls back to files: complete -o default
+
+
+def test_the_script_for_the_shell_is_shown() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "uptake", "--show-completion", "bash"], capture_output=True, text=True, check=True
+    )
+    assert "complete -o default -F _uptake_completion uptake" in done.stdout
+
+
+@pytest.mark.parametrize(
     ("option", "said"),
     [
         ("--learning_rate", "did you mean training.learning_rate"),

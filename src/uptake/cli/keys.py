@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from uptake.config.schema import RunConfig, Section
+from uptake.config.trainer_fields import PEFT, TRAINING
 
 GROUPS: Mapping[str, str] = {
     "Keys of the run file: models and training": "model_name_or_path",
@@ -37,6 +38,19 @@ def grouped() -> Iterator[tuple[str, list[tuple[str, str]]]]:
             title, rows = first[name], []
         rows.append(_row(name, field))
     yield title, rows
+
+
+def options() -> Iterator[tuple[str, str]]:
+    """Every option that a key of the run file is, those of its sections too, with what it means."""
+    fields = {"training": TRAINING, "peft": PEFT}
+    for name, field in RunConfig.model_fields.items():
+        about = " ".join((field.description or "").split())
+        below = _section(field.annotation)
+        index = ".0" if get_origin(field.annotation) is tuple else ""
+        inner = fields.get(name, ()) if below is None else below.model_fields
+        yield from ((f"--{name}{index}.{key}", about) for key in inner)
+        if not inner:
+            yield f"--{name}", about
 
 
 def _row(name: str, field: FieldInfo) -> tuple[str, str]:

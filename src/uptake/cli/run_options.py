@@ -28,13 +28,26 @@ class OpenCommand(TyperCommand):
         """Sets the unknown options aside and parses the rest."""
         declared = [name for param in self.params for name in (*param.opts, *param.secondary_opts)]
         known = {_key(name) for name in (*declared, *ctx.help_option_names)}
-        rest, ctx.meta[_META] = split(args, known)
+        # while a shell completes the line, its last option has no value yet
+        rest, ctx.meta[_META] = split(args, known, whole=not ctx.resilient_parsing)
         parsed: list[str] = super().parse_args(ctx, rest)
         return parsed
 
 
 class RunCommand(OpenCommand):
     """A verb that reads a run file: its options beyond its own are the file's keys."""
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offers the verb's own options and the keys of the run file."""
+        found: list[Any] = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            from uptake.cli.keys import options
+
+            item: Any = type(super().shell_complete(ctx, "--")[0])  # --help is always among them
+            known = {one.value for one in found}
+            fitting = ((name, about) for name, about in options() if name.startswith(incomplete))
+            found += [item(name, help=about) for name, about in fitting if name not in known]
+        return found
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the verb's own options, then the keys of the run file."""
@@ -52,12 +65,13 @@ def overrides(ctx: typer.Context) -> dict[str, str]:
     return dict(ctx.meta[_META])
 
 
-def split(args: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[str, str]]:
+def split(args: Sequence[str], known: Collection[str], *, whole: bool = True) -> tuple[list[str], dict[str, str]]:
     """Parts a command line into what a verb declares and the options beyond.
 
     Args:
         args: The command line after the verb.
         known: The verb's own options, without leading dashes, with underscores.
+        whole: Whether the line is complete; an option without a value is an error only then.
 
     Returns:
         The verb's own arguments and options as they stood, and key and value of the others; the last of a key wins.
@@ -77,7 +91,7 @@ def split(args: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[
         else:
             if not equals:
                 value = next(tokens, "--")
-                if value.startswith("--"):
+                if value.startswith("--") and whole:
                     raise typer.BadParameter(f"{name} has no value: write {name} VALUE or {name}=VALUE")
             beyond[_key(name)] = value
     return rest, beyond
