@@ -290,6 +290,21 @@ def test_durations(seconds: float, told: str) -> None:
     assert duration(seconds) == told
 
 
+def test_a_log_hears_of_a_long_step_and_how_long_it_will_still_take(capsys: pytest.CaptureFixture[str]) -> None:
+    # by hand: from 0 at 0 s on, 40 of 100 at 40 s are 1 a second, 60 s for the rest; then 80 at 80 s, 20 s
+    now = [0.0]
+    with progress_bar(clock=lambda: now[0]) as tell:
+        for seconds, done in ((0, 0), (20, 20), (40, 40), (60, 60), (80, 80), (100, 100)):
+            now[0] = float(seconds)
+            tell("scoring", done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "scoring: 40 of 100, 1/s, 1 min 00 s left",
+        "scoring: 80 of 100, 1/s, 20 s left",
+        "scoring: 100 done, 1 min 40 s",
+    ]
+
+
 def test_the_bar_is_drawn_on_a_terminal_alone_and_a_log_gets_a_line_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
