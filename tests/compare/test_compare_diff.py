@@ -25,7 +25,7 @@ def test_examples_are_matched_by_id_and_stage_and_only_if_they_are_the_same():
 
 
 def test_prompt_and_response_are_told_apart_where_they_join():
-    with pytest.raises(UptakeError, match="1 ids in common and not one example"):
+    with pytest.raises(UptakeError, match="1 id in common and no example"):
         match([finding("a", True, prompt="xy", response="z")], [finding("a", True, prompt="x", response="yz")])
 
 

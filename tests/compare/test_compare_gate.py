@@ -85,7 +85,7 @@ def test_a_regression_is_significant_and_large_enough():
 
 def test_a_baseline_of_which_little_is_left_is_refused():
     before = several([(10, True)])
-    with pytest.raises(UptakeError, match="of the 10 examples of the baseline 4 are in this diagnosis"):
+    with pytest.raises(UptakeError, match="the baseline has 10 examples, and 4 of them are in this diagnosis"):
         check_regressions(match(before, before[:4]), Gate())
     assert check_regressions(match(before, before[:5]), Gate())
 

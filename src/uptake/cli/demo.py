@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from uptake.text import counted
+
 
 def command(
     output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder of everything that is written.")] = Path(
@@ -34,4 +36,4 @@ def command(
     typer.echo(beside(key, before, read_diagnosis(cured) if cured.exists() else ()))
     f1, n = macro_f1(key, before)
     if f1 is not None:
-        typer.echo(f"\ncauses named as they were planted: macro-F1 {f1:.2f} over {n} examples")
+        typer.echo(f"\ncauses named as they were planted: macro-F1 {f1:.2f} over {counted(n, 'example')}")

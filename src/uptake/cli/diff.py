@@ -11,6 +11,7 @@ import typer
 
 from uptake.cli.out import write_out
 from uptake.cli.terminal import printable
+from uptake.text import counted
 
 SHOWN = 10
 """Examples of a list that are printed; all of them are in the file."""
@@ -46,7 +47,7 @@ def command(
 
 def show(found: Mapping[str, Any]) -> str:
     """A comparison as text for a terminal."""
-    lines = [f"{found['n']} examples are in both."]
+    lines = [f"{counted(found['n'], 'example is', 'examples are')} in both."]
     for measure, title in TITLES.items():
         lines += ["", *_table(title, found[measure])] if found[measure] else []
     lines += ["", *_causes(found["causes"])] if found["causes"] else []

@@ -12,6 +12,7 @@ from uptake.cli.out import write_out
 from uptake.cli.run_options import RunCommand, overrides
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.compare import Check
@@ -104,9 +105,10 @@ def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
     shown = [check for check in kept if check.counts is None or check.source is None]
     lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*shown, *failed)]
     if len(kept) > len(shown):
-        lines.insert(len(shown), f"pass  {len(kept) - len(shown)} comparisons by source")
+        lines.insert(len(shown), f"pass  {counted(len(kept) - len(shown), 'comparison')} by source")
     lines += [f"note: {note}" for note in notes]
-    lines.append(f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed")
+    n = counted(len(checks), "check")
+    lines.append(f"{len(failed)} of {n} failed" if failed else f"{'all ' * (len(checks) > 1)}{n} passed")
     return "\n".join(lines)
 
 

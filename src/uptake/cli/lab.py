@@ -11,6 +11,7 @@ import typer
 from uptake.cli.out import require_writable, write_out
 from uptake.cli.run_options import OpenCommand, overrides
 from uptake.cli.terminal import printable
+from uptake.text import counted
 
 app = typer.Typer(no_args_is_help=True, help="Models and worlds to try things on.")
 
@@ -66,7 +67,10 @@ def pretrain(
             ),
         )
     last = history[-1]
-    typer.echo(f"{printable(str(out))}: {last.step} steps, {last.tokens} tokens, loss {last.loss:.3f} nats per token")
+    typer.echo(
+        f"{printable(str(out))}: {counted(last.step, 'step')}, {last.tokens} tokens, "
+        f"loss {last.loss:.3f} nats per token"
+    )
 
 
 @app.command()

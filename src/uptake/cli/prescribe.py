@@ -12,6 +12,7 @@ from uptake.cli.cure import NOTHING, start_of
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.pipeline.prescribe.run import Prescribed
@@ -61,8 +62,8 @@ def show(done: Prescribed) -> str:
         unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples go out"
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]
-    if plan.unmended:
-        lines += ["", f"{len({one.id for one in plan.unmended})} examples are not mended; plan.md says why."]
+    if unmended := len({one.id for one in plan.unmended}):
+        lines += ["", f"{counted(unmended, 'example is', 'examples are')} not mended; plan.md says why."]
     lines += [f"note: {note}" for note in plan.notes]
     return "\n".join([*lines, "", _cost(plan), f"{done.folder}{'  (was there)' if done.found else ''}"])
 

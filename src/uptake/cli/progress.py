@@ -59,7 +59,7 @@ def duration(seconds: float) -> str:
 def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
     """Yield a `Progress` that draws one line a step.
 
-    Where stderr is no terminal it prints plain lines: one when a step is done, and one every `QUIET` seconds until then.
+    Where stderr is no terminal it prints plain lines: one when a step is done, and one every `QUIET` seconds before.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

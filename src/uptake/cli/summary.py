@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from uptake.cli.terminal import printable
+from uptake.text import counted, fitting
 
 if TYPE_CHECKING:
     from uptake.pipeline import Diagnosis
@@ -52,11 +53,22 @@ def show(diagnosis: Diagnosis) -> str:
 def _headline(summary: Mapping[str, Any]) -> list[str]:
     n, learned = summary["n"], summary["learned"]["count"]
     shallow, forgotten = summary["shallow"]["count"], summary["forgotten"]["count"]
-    lines = [f"{n - learned} of {n} training examples ({1 - learned / n:.1%}) were not learned."]
+    if n == learned:
+        lines = [
+            f"All {counted(n, 'training example')} were learned." if n > 1 else "The training example was learned."
+        ]
+    else:
+        of = counted(n, "training example")
+        were = fitting(n - learned, "was", "were")
+        lines = [f"{n - learned} of {of} ({1 - learned / n:.1%}) {were} not learned."]
     if shallow:
-        lines.append(f"{shallow} of the {learned} learned ones are learned in the training wording only.")
+        are = fitting(shallow, "is", "are")
+        lines.append(f"{shallow} of the {learned} learned ones {are} learned in the training wording only.")
     if forgotten:
-        lines.append(f"{forgotten} examples, learned or not, were right before the fine-tune and are wrong now.")
+        were, are = fitting(forgotten, "was", "were"), fitting(forgotten, "is", "are")
+        lines.append(
+            f"{counted(forgotten, 'example')}, learned or not, {were} right before the fine-tune and {are} wrong now."
+        )
     return lines
 
 
@@ -95,13 +107,16 @@ def _null(summary: Mapping[str, Any]) -> list[str]:
         text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
     lines = textwrap.wrap(text, WIDTH)
     if null["moved_at_least"] is not None:
-        least = max(0.0, null["moved_at_least"]["low"])
-        lines += textwrap.wrap(
-            f"Of those not learned, {least:.0%} or more score higher than if they had never been seen: training moved "
-            "them, but not far enough.",
-            WIDTH,
-        )
+        lines += textwrap.wrap(_moved(max(0.0, null["moved_at_least"]["low"])), WIDTH)
     return [*lines, ""]
+
+
+def _moved(least: float) -> str:
+    """How many of the unlearned training has moved, at least."""
+    if least < 0.005:
+        return "Of those not learned, no share is sure to score higher than if it had never been seen."
+    share = "all" if least >= 0.995 else f"at least {least:.0%}"
+    return f"Of those not learned, {share} score higher than if never seen: training moved them, but not far enough."
 
 
 def _retention(summary: Mapping[str, Any]) -> list[str]:
@@ -112,14 +127,16 @@ def _retention(summary: Mapping[str, Any]) -> list[str]:
     if (answers := retention["answers"]) is not None:
         before, after = answers["before"]["estimate"], answers["after"]["estimate"]
         lines += textwrap.wrap(
-            f"Retention: of {answers['n']} answers {before:.1%} were right before the fine-tune, {after:.1%} are after "
-            f"it. {answers['lost']['count']} were lost, {_percent(answers['lost']['rate'])}; "
+            f"Retention: of {counted(answers['n'], 'answer')} {before:.1%} were right before the fine-tune, "
+            f"{after:.1%} are after it. {answers['lost']['count']} lost, {_percent(answers['lost']['rate'])}; "
             f"{answers['gained']['count']} gained (exact McNemar test: p = {answers['mcnemar_p']:.2g}).",
             WIDTH,
         )
     if (text := retention["text"]) is not None:
         before, after = text["nll_before"]["estimate"], text["nll_after"]["estimate"]
-        lines.append(f"Retention: on {text['n']} texts the loss went from {before:.3f} to {after:.3f} nats a token.")
+        lines.append(
+            f"Retention: on {counted(text['n'], 'text')} the loss went from {before:.3f} to {after:.3f} nats a token."
+        )
     return [*lines, ""]
 
 

@@ -13,6 +13,7 @@ from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.pipeline.verify.run import Prepared
@@ -87,7 +88,7 @@ def show_prepared(prepared: Prepared) -> str:
         )  # fmt: skip
     lines = table(("arm", "treats", "tokens of its plan", "filled up to", "times the run's own"), rows)
     lines += [
-        f"{trained} trainings, {len(experiment.seeds)} of each arm, {total:,} tokens in all",
+        f"{counted(trained, 'training')}, {len(experiment.seeds)} of each arm, {total:,} tokens in all",
         "",
         "what this can show:",
         *(f"  {line}" for line in foretold_of(experiment)),

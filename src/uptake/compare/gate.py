@@ -20,6 +20,7 @@ from uptake.compare.pairs import Pairs
 from uptake.config import Gate, Limits
 from uptake.errors import UptakeError
 from uptake.stats import Interval, holm, mcnemar_worse, paired_difference, wilson
+from uptake.text import counted
 
 COMPARABLE = 0.5
 """Share of a baseline's examples that must be found again for the comparison to say anything."""
@@ -160,7 +161,7 @@ def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:
     n_before = len(pairs.both) + len(pairs.differing) + len(pairs.only_before)
     if len(pairs.both) < COMPARABLE * n_before:
         raise UptakeError(
-            f"of the {n_before} examples of the baseline {len(pairs.both)} are in this diagnosis",
+            f"the baseline has {counted(n_before, 'example')}, and {len(pairs.both)} of them are in this diagnosis",
             expected=f"{COMPARABLE:.0%} of them or more, with the same id, stage, prompt and response",
             fix="make a new baseline: diagnose the accepted model on the data of today",
         )

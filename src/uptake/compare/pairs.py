@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uptake.errors import UptakeError
+from uptake.text import counted
 from uptake.types import Finding, Key
 
 
@@ -94,7 +95,7 @@ def match(before: Iterable[Finding], after: Iterable[Finding]) -> Pairs:
     both = tuple((old[key], new[key]) for key in shared if old[key].content == new[key].content)
     if not both:
         raise UptakeError(
-            f"the two diagnoses have {len(shared)} ids in common and not one example",
+            f"the two diagnoses have {counted(len(shared), 'id')} in common and no example",
             expected="diagnoses of the same training examples: the same id, stage, prompt and response",
             fix="give the examples ids of their own (`id`), and compare diagnoses of one data set",
         )

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from uptake.compare.gate import Check
 from uptake.stats import Interval
+from uptake.text import counted
 
 _CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -74,7 +75,8 @@ def junit(checks: Sequence[Check]) -> bytes:
 def markdown(checks: Sequence[Check], notes: Sequence[str] = ()) -> str:
     """A summary for a pull request: what failed, then a table of all checks."""
     failed = [check for check in checks if not check.passed]
-    head = f"failed {len(failed)} of {len(checks)} checks" if failed else f"passed all of {len(checks)} checks"
+    n = counted(len(checks), "check")
+    head = f"failed {len(failed)} of {n}" if failed else f"passed {'all of ' * (len(checks) > 1)}{n}"
     lines = [f"### uptake gate: {head}", ""]
     lines += [f"- {_source(check)}: {told(check)}" for check in failed] + ([""] if failed else [])
     lines += ["| | check | source | limit | measured | n | p |", "|---|---|---|---:|---:|---:|---:|"]

@@ -35,6 +35,7 @@ from uptake.config.schema import (
 )
 from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
 MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_name_or_path")
@@ -87,12 +88,11 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
     if problems:
         where = str(path) if path is not None else "the options"
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
         numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
         told = [f"  - {at.get(line, '')}{problem.key}: {problem.told}" for line, problem in numbered]
-        raise UptakeError("\n".join((f"{where}: {count}", *told)))
+        raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
     return config
 
 

@@ -28,6 +28,7 @@ from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.writer import written_wordings
+from uptake.text import counted
 from uptake.types import BadRow, Document, Example
 
 REASONS = 2
@@ -116,7 +117,8 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         notes = _failures(done.failed)
         if done.leaks:
             notes.append(
-                f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"
+                f"{counted(len(done.leaks), 'document is', 'documents are')} left out: "
+                "the text holds a training, held-out or retention wording"
             )
         return GatheredDocuments({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
 
