@@ -106,7 +106,7 @@ def show(told: Mapping[str, Any]) -> str:
     cells = grid(compared)
     lines: list[str] = []
     if cells:
-        lines += [*_aligned(cells), "(* the remedy for the cause; points of recall beyond the placebo's)", ""]
+        lines += [*_aligned(cells), "(* the remedy for the cause; cells: recall minus the placebo's, in percentage points)", ""]
     lines += [*_aligned(as_table(compared, cells=not cells)), "", told["sentence"]]
     return "\n".join(lines)
 
