@@ -11,14 +11,12 @@ from uptake.text import counted
 
 
 def command(
-    output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder of everything that is written.")] = Path(
-        "runs/demo"
-    ),
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="Output folder.")] = Path("runs/demo"),
 ) -> None:
-    """Plant the causes of incomplete learning in a small world, and take all steps: train, diagnose, cure, report.
+    """Try everything on a small made-up data set.
 
-    Contradicting examples that are judged wrong are left out, as with --unsafe. What is there already is kept: a second
-    run goes on where the first one stopped.
+    The causes of failure are planted, so that the right answers are known. All steps run: train, diagnose, cure,
+    report. Examples that contradict others and are judged wrong are left out, as with --unsafe. Run it again to resume.
     """
     from uptake.cli.progress import progress_bar
     from uptake.cli.run import steps

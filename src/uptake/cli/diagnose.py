@@ -16,12 +16,16 @@ def command(
     ctx: typer.Context,
     run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model before fine-tuning: folder or hub id.")] = None,
-    tuned: Annotated[str | None, typer.Option("--tuned", help="The model after it, or its PEFT adapter.")] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="What it was trained on.")] = None,
+    tuned: Annotated[
+        str | None, typer.Option("--tuned", help="The model after fine-tuning, or its PEFT adapter.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="The data it was fine-tuned on: file, folder or hub id.")
+    ] = None,
 ) -> None:
-    """Find out which training examples the fine-tuned model did not learn.
+    """Find the training examples that were not learned.
 
-    From a run file, or from --tuned, --dataset, --output_dir and, if you can, --base.
+    Give a run file, or give --tuned, --dataset, --output_dir and, if you have it, --base.
     """
     from uptake.cli.progress import progress_bar
     from uptake.cli.summary import show

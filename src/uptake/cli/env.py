@@ -38,7 +38,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     devices: Annotated[bool, typer.Option("--devices", help="Ask torch for its devices (takes seconds).")] = False,
 ) -> None:
-    """Print versions, and devices if asked."""
+    """Print versions, and on request devices."""
     import json as json_module
 
     facts = environment()

@@ -41,29 +41,35 @@ def command(
     ctx: typer.Context,
     run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     diagnosis: Annotated[
-        Path | None, typer.Option("--diagnosis", help="The diagnosis: its folder, or its run's.")
+        Path | None, typer.Option("--diagnosis", help="Folder of the diagnosis, or of its run.")
     ] = None,
     max_unlearned: Annotated[
-        list[str] | None, typer.Option("--max_unlearned", help="Largest share not learned: 0.1, or SOURCE=0.05.")
+        list[str] | None,
+        typer.Option("--max_unlearned", help="Largest share that is not learned: 0.1, or SOURCE=0.05."),
     ] = None,
     max_forgotten: Annotated[
-        list[str] | None, typer.Option("--max_forgotten", help="Largest share forgotten: 0.02, or SOURCE=0.05.")
+        list[str] | None, typer.Option("--max_forgotten", help="Largest share that is forgotten: 0.02, or SOURCE=0.05.")
     ] = None,
     max_shallow: Annotated[
-        list[str] | None, typer.Option("--max_shallow", help="Largest share learned by heart only; also by source.")
+        list[str] | None,
+        typer.Option(
+            "--max_shallow", help="Largest share of the learned that fails in other words: 0.2, or SOURCE=0.1."
+        ),
     ] = None,
     min_effect: Annotated[
-        float | None, typer.Option("--min_effect", help="Smallest effect of the verdict, as a difference of shares.")
+        float | None,
+        typer.Option("--min_effect", help="Smallest effect in the verdict of `uptake verify`: 0.1 is 10 points."),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", help="A baseline's diagnosis: fail on significant regressions.")
+        Path | None, typer.Option("--against", help="Folder of a baseline diagnosis: fail on significant regressions.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="File to write JUnit XML to.")] = None,
-    summary: Annotated[Path | None, typer.Option("--summary", help="File to append a Markdown summary to.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Append a Markdown summary to this file.")] = None,
 ) -> None:
-    """Fail when a diagnosis exceeds its limits or is worse than a baseline.
+    """Fail if a diagnosis exceeds limits or got worse.
 
-    Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
+    Exit code 0: all checks passed. 2: a check failed, or a limit is on something that was not measured. 1: the gate
+    cannot judge. Limits of the command line override those of the run file.
     """
     from uptake.cli.compared import opened
     from uptake.compare import check_effect, check_limits, check_regressions, left_out, match, unlike

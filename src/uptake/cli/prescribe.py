@@ -26,15 +26,19 @@ def command(
         str, typer.Option("--from", help="base: train everything again. tuned: repair the tuned model.")
     ] = "base",
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files do not change.")
     ] = False,
     world_size: Annotated[
-        int | None, typer.Option("--world_size", min=1, help="Processes that will train; default: as many as did.")
+        int | None,
+        typer.Option(
+            "--world_size", min=1, help="Number of processes that will train; default: as many as trained the run."
+        ),
     ] = None,
 ) -> None:
-    """Write a plan that mends what was not learned: data in their order and settings for TRL, LLaMA-Factory, Axolotl.
+    """Write a training plan that fixes what was not learned.
 
-    Needs a diagnosis. Nothing is trained, and nothing of yours is changed.
+    The plan is ordered training data with settings for TRL, LLaMA-Factory and Axolotl. Run `uptake diagnose` first.
+    Nothing is trained, and your files do not change.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run

@@ -14,13 +14,16 @@ from uptake.errors import UptakeError
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Put the diagnosis into the trained model's README.md.")] = False,
+    run: Annotated[Path | None, typer.Argument(help="The run file, or the output folder.", metavar="RUN")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Add the diagnosis to the README.md of the trained model.")
+    ] = False,
 ) -> None:
-    """Write report.html, one self-contained page, and summary.md, for a pull request, from what was found.
+    """Write the findings to one HTML page.
 
-    From a run file, or from the output_dir of a diagnosis that had none.
+    Writes report.html, a self-contained page, and summary.md, for a pull request. Give the run file, or the output
+    folder of a diagnosis that was made without one.
     """
     from uptake.report import write_card, write_report
 

@@ -30,12 +30,19 @@ BAR = 20
 
 def command(
     ctx: typer.Context,
-    example: Annotated[str, typer.Argument(help="The example's id.", metavar="ID")],
-    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
-    diagnosis: Annotated[Path | None, typer.Option("--diagnosis", help="The diagnosis's folder instead.")] = None,
-    stage: Annotated[str | None, typer.Option("--stage", help="Its stage, where several have the id.")] = None,
+    example: Annotated[str, typer.Argument(help="Id of the example.", metavar="ID")],
+    run: Annotated[Path | None, typer.Argument(help="The run file, or the output folder.", metavar="RUN")] = None,
+    diagnosis: Annotated[
+        Path | None, typer.Option("--diagnosis", help="Folder of the diagnosis, instead of RUN.")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Stage of the example, if several stages have this id.")
+    ] = None,
 ) -> None:
-    """Show one example's case: what was asked and wanted, what the models say, why, and what to do."""
+    """Show everything about one example.
+
+    What was asked and wanted, what the models say, why the example failed, and what to do.
+    """
     from rich.console import Console, Group
 
     from uptake.pipeline import read_diagnosis
