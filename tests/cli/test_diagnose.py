@@ -76,7 +76,7 @@ def test_without_what_is_optional_the_summary_is_shorter(uptake: Cli, small: Sma
     code, out, _ = uptake(*given)
     assert code == 0
     assert "3 training examples" in out
-    assert "Left out, for they cannot be used: 1 of train; see bad_rows.jsonl" in out
+    assert "Left out because they cannot be used: 1 of train; see bad_rows.jsonl" in out
     assert not any(word in out for word in ("Retention", "For comparison", "base said"))
     assert "no held-out examples are given" in out
     assert "shallow -: no learned example was asked in other words" in out
@@ -186,7 +186,7 @@ def test_what_is_missing_is_named(uptake: Cli) -> None:
 def test_options_that_contradict_each_other(uptake: Cli, more: tuple[str, ...], told: str) -> None:
     code, _, err = uptake("diagnose", "--tuned", "t", "--output_dir", "o", *more)
     assert code == 1
-    assert err.startswith(f"error: {told}\nfix: give one of the two")
+    assert err.startswith(f"error: {told}\nfix: give only one of them")
 
 
 def test_a_folder_below_a_file_is_no_want_of_space(uptake: Cli, small: Small, tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_run_file_with_and_without_its_trained_model(uptake: Cli, small: Small
     )
     code, _, err = uptake("diagnose", run)
     assert code == 1
-    assert err.startswith(f"error: no trained model at {tmp_path / 'out' / 'train' / 'main'}\n")
+    assert err.startswith(f"error: no trained model in {tmp_path / 'out' / 'train' / 'main'}\n")
     assert "--tuned" in err
     code, out, _ = uptake("diagnose", run, "--tuned", small.tuned, "--n_distractors", "1")
     assert code == 0

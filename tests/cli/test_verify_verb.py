@@ -47,7 +47,7 @@ def test_where_nothing_can_be_told_it_stops_before_any_training(run: Path, monke
     monkeypatch.setattr(arms, "apply", never)
     done = verify(run, "--seeds", "1")
     assert isinstance(done.exception, UptakeError)
-    assert "too few examples, or trainings, to tell anything; nothing was trained" in str(done.exception)
+    assert "too few examples or trainings to show any effect; nothing was trained" in str(done.exception)
     assert "--yes" in str(done.exception) and "too few to tell anything" in done.output
 
 

@@ -30,7 +30,7 @@ def test_prompt_and_response_are_told_apart_where_they_join():
 
 
 def test_an_id_that_is_twice_in_a_stage_is_refused():
-    with pytest.raises(UptakeError, match="'a' is twice"):
+    with pytest.raises(UptakeError, match="has the id 'a' twice"):
         match([finding("a", True), finding("a", False)], [finding("a", True)])
 
 

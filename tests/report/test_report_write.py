@@ -293,7 +293,7 @@ def test_a_card_without_the_usual_sections_gets_it_at_its_end() -> None:
 
 
 def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
-    with pytest.raises(UptakeError, match="has no model card of this run"):
+    with pytest.raises(UptakeError, match="has no model card from this run"):
         write_card(write_run(tmp_path, FINDINGS))
 
 

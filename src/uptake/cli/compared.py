@@ -21,8 +21,8 @@ def opened(path: Path) -> tuple[Diagnosis, dict[str, Any]]:
     sources = summary.get("by_source")
     if not _counts(summary) or not isinstance(sources, Mapping) or not all(map(_counts, sources.values())):
         raise UptakeError(
-            f"{diagnosis.folder / 'summary.json'} is no summary of a diagnosis",
-            fix=f"make it again with `uptake diagnose run.yaml`, or name another folder than {path}",
+            f"{diagnosis.folder / 'summary.json'} is not the summary of a diagnosis",
+            fix=f"run `uptake diagnose run.yaml` again, or give another folder than {path}",
         )
     return diagnosis, summary
 

@@ -48,9 +48,9 @@ def command(
             begun = (config.output_dir / "train").is_dir()
             elsewhere = f"name the fine-tuned model: uptake diagnose {run} --tuned FOLDER"
             raise UptakeError(
-                f"no trained model at {tuned}{': training is not finished' if begun else ''}",
+                f"no trained model in {tuned}{': training is not finished' if begun else ''}",
                 fix=f"train it first: uptake train {run}"
-                + ("" if begun else f"; or, if it was elsewhere, {elsewhere}"),
+                + ("" if begun else f"; or, if it was trained elsewhere: {elsewhere}"),
             )
     has_base = run is not None or base is not None or "model_name_or_path" in overrides(ctx)
     with progress_bar() as progress:
@@ -64,7 +64,7 @@ def _agree(keys: Mapping[str, object], **named: str | None) -> None:
     for key, value in named.items():
         for other in keys:
             if value is not None and other.split(".")[0] == key:
-                raise UptakeError(f"--{other} contradicts {own[key]}", fix="give one of the two")
+                raise UptakeError(f"--{other} contradicts {own[key]}", fix="give only one of them")
 
 
 def _require(**options: object) -> None:

@@ -89,9 +89,9 @@ def command(
         notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
         raise UptakeError(
-            "nothing is asked of the diagnosis",
+            "the gate has nothing to check",
             expected="a limit, or a baseline",
-            fix="give --max_unlearned 0.1 or the like, --against DIR, or a section `gate:` in the run file",
+            fix="give a limit such as --max_unlearned 0.1, or --against DIR, or a section `gate:` in the run file",
         )
     if junit is not None:
         write_out("--junit", junit, as_junit(checks))
@@ -123,12 +123,12 @@ def _config(ctx: typer.Context, run: Path | None, diagnosis: Path | None, limits
 
     if run is None and diagnosis is None:
         raise UptakeError(
-            "no diagnosis is named", expected="a run file, or --diagnosis DIR", fix="uptake gate run.yaml"
+            "no diagnosis is given", expected="a run file, or --diagnosis DIR", fix="uptake gate run.yaml"
         )
     keys: dict[str, Any] = dict(overrides(ctx))
     sources = limits.get("sources", {})
     if any("gate.sources" in key for key in keys):
-        raise UptakeError("limits of sources are written --max_unlearned SOURCE=0.05")
+        raise UptakeError("a limit of a source is written --max_unlearned SOURCE=0.05")
     keys |= {f"gate.{name}": value for name, value in limits.items() if name != "sources"}
     if sources:  # names of sources may hold dots, so they cannot be dotted keys
         keys["gate.sources"] = sources
@@ -153,7 +153,7 @@ def _limits(
                 limit = float(number)
             except ValueError:
                 raise UptakeError(
-                    f"--{name} {text!r}: {number!r} is no number",
+                    f"--{name} {text!r}: {number!r} is not a number",
                     expected="a share, or SOURCE=share",
                     fix=f"--{name} 0.1, or --{name} support=0.05",
                 ) from None
@@ -168,17 +168,17 @@ def _effect(diagnosis: Diagnosis) -> Interval | None:
 
     path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
-        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify run.yaml` first")
+        raise UptakeError(f"min_effect needs {path}, which does not exist", fix="run `uptake verify run.yaml` first")
     again = "run `uptake verify run.yaml` again"
     found = read_json(path, fix=again)
     try:
         effect = effect_of(found)
     except ValueError as error:
-        raise UptakeError(f"{path} is no verdict: {error}", fix=again) from error
+        raise UptakeError(f"{path} is not a verdict: {error}", fix=again) from error
     if found.get("diagnosis") != diagnosis.digest():
         raise UptakeError(
-            f"{path} is about another diagnosis than {diagnosis.folder}",
-            expected="the verdict on what is judged here",
+            f"{path} belongs to another diagnosis than {diagnosis.folder}",
+            expected="the verdict about this diagnosis",
             fix=again,
         )
     return effect

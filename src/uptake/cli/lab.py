@@ -190,7 +190,7 @@ def _tables(folders: Sequence[Path], diagnosis: Path | None) -> list[Path]:
     found: dict[Path, Path] = {}
     for folder in folders:
         if (same := found.setdefault(folder.resolve(), folder)) is not folder:
-            raise UptakeError(f"{folder} and {same} are the same world", fix="name each world once")
+            raise UptakeError(f"{folder} and {same} are the same world", fix="give each world once")
     if diagnosis is None:
         return [folder / "run" / "diagnosis" / "diagnosis.parquet" for folder in folders]
     if len(folders) > 1 and diagnosis.is_absolute():

@@ -55,9 +55,9 @@ def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:
         return load_run(run, given).output_dir
     others = [f"--{name}" for name in given if name != "output_dir" or run is not None]
     if others:
-        raise UptakeError(f"{', '.join(others)} without a run file", fix=f"name the folder alone: {example}")
+        raise UptakeError(f"{', '.join(others)} needs a run file", fix=f"give the folder alone: {example}")
     if run is None and "output_dir" not in given:
-        raise UptakeError("which run?", expected="a run file, or the folder of a diagnosis", fix=example)
+        raise UptakeError("no run is given", expected="a run file, or the folder of a diagnosis", fix=example)
     return of_diagnosis(run or Path(given["output_dir"]))
 
 

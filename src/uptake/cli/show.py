@@ -59,7 +59,7 @@ def _folder(ctx: typer.Context, run: Path | None, diagnosis: Path | None) -> Pat
     if diagnosis is None:
         return run_folder(ctx, run, "uptake show ID runs/first")
     if run is not None:
-        raise UptakeError(f"both {run} and --diagnosis are given", fix="give one of the two")
+        raise UptakeError(f"both {run} and --diagnosis are given", fix="give only one of them")
     return of_diagnosis(diagnosis)
 
 

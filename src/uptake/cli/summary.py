@@ -44,7 +44,7 @@ def show(diagnosis: Diagnosis) -> str:
     lines += [f"all numbers    {diagnosis.folder / 'summary.json'}"]
     run = shlex.quote(str(diagnosis.folder.parent))
     lines += [
-        f"to look at it  uptake report --output_dir {run} --open",
+        f"HTML report    uptake report --output_dir {run} --open",
         f"one example    uptake show ID --diagnosis {run}",
     ]
     return printable("\n".join(lines))
@@ -195,14 +195,14 @@ def _agreement(found: Mapping[str, Any] | None) -> str:
     return (
         f"Of {found['n']} that say something {_percent(found['rate'])} speak for the cause that is named; "
         f"{found['chance']:.1%} would if both met at random. Counted is what holds in held-out wordings too; the "
-        "differences from the control, with intervals, are in summary.json, the rules in docs/causes.md."
+        "differences from the control, with intervals, are in summary.json, the rules in docs/details/causes.md."
     )
 
 
 def _bad_rows(summary: Mapping[str, Any]) -> list[str]:
     data = summary["run"]["data"]
     told = [f"{part['bad_rows']} of {name}" for name, part in data.items() if part["bad_rows"]]
-    return [f"Left out, for they cannot be used: {', '.join(told)}; see bad_rows.jsonl", ""] if told else []
+    return [f"Left out because they cannot be used: {', '.join(told)}; see bad_rows.jsonl", ""] if told else []
 
 
 def _example(finding: Finding) -> list[str]:

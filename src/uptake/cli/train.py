@@ -50,7 +50,7 @@ def command(
         raise
     if first:
         typer.echo(printable(show_trained(done)))
-        typer.echo(printable(f"\nto see what was not learned: uptake diagnose {run}"))
+        typer.echo(printable(f"\nnext: uptake diagnose {run} shows what was not learned"))
 
 
 def show_plan(plans: Sequence[StagePlan]) -> str:

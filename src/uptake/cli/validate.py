@@ -54,9 +54,7 @@ def command(
             typer.echo(f"  note: {printable(note)}")
         failed = failed or found.good == 0 or (found.bad > 0 and config.on_bad_row == "error")
     if failed:
-        raise UptakeError(
-            f"{run} cannot be run as it is", fix="mend what is told above; `--on_bad_row skip` leaves bad rows out"
-        )
+        raise UptakeError(f"{run} cannot be run", fix="fix the problems above; `--on_bad_row skip` leaves bad rows out")
     typer.echo("all good")
 
 

@@ -62,14 +62,14 @@ def command(
         return
     if prepared.too_few and not yes:
         raise UptakeError(
-            "there are too few examples, or trainings, to tell anything; nothing was trained",
-            expected="an experiment that could show at least a remedy that mends everything",
-            fix="more trainings (--seeds 5) may do; --yes runs it all the same",
+            "too few examples or trainings to show any effect; nothing was trained",
+            expected="an experiment that can show at least a remedy that fixes every example",
+            fix="try more trainings (--seeds 5); --yes runs it anyway",
         )
     with progress_bar() as progress:
         told = prepared.run(progress)
     if told is None:
-        typer.echo("other processes are at work on the rest; the one that is done last writes the verdict")
+        typer.echo("other processes train the rest; the last one to finish writes the verdict")
         return
     typer.echo(printable(show(told)))
     typer.echo(printable(str(config.output_dir / "verdict")))

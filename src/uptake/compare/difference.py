@@ -5,7 +5,7 @@ changed is as likely to have been learned as to have been lost, and McNemar's ex
 counts are. Lucky guesses among options fall out of it, since they are as often gained as lost; how many of the lost
 they explain is subtracted in `rate_adjusted` (see `uptake.detect.retention`, after Harmon et al. 2025, arXiv
 2510.17776). What the test does not know is that two trainings with different seeds differ as a whole, a little more
-than example by example: docs/diff.md has the numbers.
+than example by example: docs/details/diff.md has the numbers.
 """
 
 from __future__ import annotations

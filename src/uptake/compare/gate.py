@@ -97,7 +97,7 @@ def effect_of(verdict: object) -> Interval | None:
     """The effect of the matched remedies against the placebo, as a difference of shares.
 
     Args:
-        verdict: What `verdict.json` holds, see docs/verify.md.
+        verdict: What `verdict.json` holds, see docs/details/verify.md.
 
     Returns:
         None where the experiment could not tell one.
@@ -163,7 +163,7 @@ def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:
         raise UptakeError(
             f"the baseline has {counted(n_before, 'example')}, and {len(pairs.both)} of them are in this diagnosis",
             expected=f"{COMPARABLE:.0%} of them or more, with the same id, stage, prompt and response",
-            fix="make a new baseline: diagnose the accepted model on the data of today",
+            fix="make a new baseline: diagnose the accepted model on the current data",
         )
     found: list[tuple[str, str | None, int, int, int]] = []
     for name in MEASURES:
@@ -204,7 +204,7 @@ def _of_source(summary: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     if source not in sources:
         close = difflib.get_close_matches(source, sources, n=1)
         raise UptakeError(
-            f"there is a limit for the source {source!r}, and the diagnosis has no such source",
+            f"the limit is for the source {source!r}, and the diagnosis has no such source",
             expected="one of " + ", ".join(sorted(sources)),
             fix=f"did you mean {close[0]!r}?" if close else "correct the limit",
         )

@@ -97,7 +97,7 @@ def match(before: Iterable[Finding], after: Iterable[Finding]) -> Pairs:
         raise UptakeError(
             f"the two diagnoses have {counted(len(shared), 'id')} in common and no example",
             expected="diagnoses of the same training examples: the same id, stage, prompt and response",
-            fix="give the examples ids of their own (`id`), and compare diagnoses of one data set",
+            fix="give each example an `id` of its own, and compare diagnoses of the same data",
         )
     return Pairs(
         both=both,
@@ -123,7 +123,7 @@ def _by_key(findings: Iterable[Finding]) -> dict[Key, Judged]:
         one = judged(finding)
         if found.setdefault(one.key, one) is not one:
             raise UptakeError(
-                f"the id {one.id!r} is twice in the stage {one.stage!r} of one diagnosis",
-                expected="an id of its own for each example of a stage",
+                f"the stage {one.stage!r} of one diagnosis has the id {one.id!r} twice",
+                expected="a different id for each example of a stage",
             )
     return found

@@ -27,7 +27,7 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
 
     Returns:
         JSON-serialisable: `n`, `learned`, `shallow`, `forgotten` (each a count and a 95 % interval), `by_source`,
-        `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; the keys are explained in docs/detection.md.
+        `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; docs/details/detection.md explains the keys.
     """
     total = _Tally()
     by_source: dict[str, _Tally] = defaultdict(_Tally)

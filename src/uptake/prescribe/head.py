@@ -85,14 +85,14 @@ def read_head(folder: Path) -> tuple[Head, str]:
     if not path.exists():
         raise UptakeError(f"no plan in {folder}", fix="run `uptake prescribe run.yaml` first")
     if not path.is_file():
-        raise damaged(path, "it is no file")
+        raise damaged(path, "it is not a file")
     try:
         text = path.read_text(encoding="utf-8")
         said = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(said, dict) or said.get("version") != VERSION:
-        raise UptakeError(f"{path} is no plan of version {VERSION}", fix=anew(folder))
+        raise UptakeError(f"{path} is not a plan of version {VERSION}", fix=anew(folder))
     try:
         return _SCHEMA.validate_json(text, strict=True), content(said)
     except ValidationError as error:

@@ -85,9 +85,12 @@ def plan(
 
 def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], material: Material, budget: Budget) -> None:
     if budget.fill and not material.general:
-        raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
+        raise UptakeError("without general text the budget cannot be used up", fix="give --general FILE")
     if strange := [finding.id for finding in findings if finding.id not in rows]:
-        raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
+        raise UptakeError(
+            f"{counted(len(strange), 'finding belongs', 'findings belong')} "
+            f"to no example of the data, such as {strange[0]!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`verdict/verdict.json` and the treated items of `verdict/matrix.parquet`, as docs/verify.md describes them.
+    """`verdict/verdict.json` and the treated items of `verdict/matrix.parquet`, see docs/details/verify.md.
 
     Attributes:
         sentence: The verdict in one sentence.

@@ -26,7 +26,7 @@ DRAWS = 2000
 class Expected:
     """What is expected of items and trainings before they are measured.
 
-    The defaults were measured on a planted world that was trained with 21 seeds (docs/verify.md).
+    The defaults were measured on a planted world that was trained with 21 seeds (docs/details/verify.md).
 
     Attributes:
         control: Share of the treated items that the control arm recalls: some recover by themselves.

@@ -26,7 +26,7 @@ def verdict(
         notes: What the reader should know about the arms.
 
     Returns:
-        JSON-serialisable; the keys are explained in docs/verify.md.
+        JSON-serialisable; the keys are explained in docs/details/verify.md.
     """
     overall = _overall(comparisons)
     return {

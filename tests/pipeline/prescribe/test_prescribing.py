@@ -151,7 +151,7 @@ def test_what_lies_where_a_plan_goes_is_not_deleted(run: Path) -> None:
 def test_labels_that_changed_since_the_diagnosis_are_refused(run: Path) -> None:
     rows = [{**row, "completion": " Lima"} for row in MAIN]
     write_rows(run.parent / "main.jsonl", rows)
-    with pytest.raises(UptakeError, match="which the data do not hold so"):
+    with pytest.raises(UptakeError, match="which the data do not have like that"):
         prescribe_run(load_run(run))
 
 
@@ -352,7 +352,7 @@ def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:
     folder = prescribe_run(config).folder
     rows = (folder / "sft.jsonl").read_bytes()
     (folder / "sft.jsonl").unlink()
-    with pytest.raises(UptakeError, match=r"sft\.jsonl is gone since the plan was written(?s:.)*uptake prescribe run"):
+    with pytest.raises(UptakeError, match=r"sft\.jsonl is missing from the plan(?s:.)*uptake prescribe run"):
         plan_to_apply(config)
     assert not prescribe_run(config).found
     assert (folder / "sft.jsonl").read_bytes() == rows
@@ -418,7 +418,7 @@ def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:
     folder = prescribe_run(config).folder
     with (folder / "trl" / "sft.yaml").open("a", encoding="utf-8") as file:
         file.write("# faster\n")
-    with pytest.raises(UptakeError, match=r"trl/sft\.yaml was changed, and `uptake cure` does not read it"):
+    with pytest.raises(UptakeError, match=r"trl/sft\.yaml was changed, but `uptake cure` does not read this file"):
         plan_to_apply(config)
     head = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     head["training"]["learning_rate"] = 1e-4

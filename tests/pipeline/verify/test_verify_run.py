@@ -238,7 +238,7 @@ def _fields(one: Finding) -> dict[str, Any]:
 def test_other_data_than_those_that_were_diagnosed_are_refused(diagnosed: Callable[..., RunConfig]):
     config = diagnosed()
     write_rows(config.output_dir.parent / "main.jsonl", [{**MAIN[0], "completion": " Doha"}, *MAIN[1:]])
-    with pytest.raises(UptakeError, match="'m-0' in the stage main, which the data do not hold so"):
+    with pytest.raises(UptakeError, match="'m-0' in the stage main, which the data do not have like that"):
         prepare(config)
 
 

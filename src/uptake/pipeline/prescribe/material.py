@@ -175,7 +175,7 @@ def _findings(
         one = known.get((finding.id, finding.stage))
         if one is None or (prompt_text(one.prompt), one.response) != (finding.prompt, finding.response):
             raise UptakeError(
-                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
+                f"the diagnosis has {finding.id!r} in the stage {finding.stage}, which the data do not have like that",
                 expected="the data that were diagnosed",
                 fix="run `uptake diagnose` again",
             )

@@ -68,8 +68,8 @@ def eligible(findings: Iterable[Finding], reworded: Collection[Key]) -> Eligible
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(
             f"none of the {counted(len(flagged), 'unlearned example')} can be treated: {why}",
-            expected="examples with a cause that a remedy is known for",
-            fix="look at the diagnosis: uptake show, or uptake report",
+            expected="examples with a cause that has a remedy",
+            fix="look at the diagnosis with uptake show or uptake report",
         )
     return Eligible(tuple(kept), primary, notes)
 
