@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import Any
 
 from torch.utils.data import IterableDataset
@@ -54,11 +55,11 @@ def names_rows(dataset: Any) -> bool:
 
 def _trainer_of(callback: object) -> Any:
     """The trainer whose callback is being called: the nearest caller that has it among its callbacks."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")
         callbacks = getattr(getattr(owner, "callback_handler", None), "callbacks", ())
         if any(one is callback for one in callbacks):
             return owner
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None

@@ -25,6 +25,7 @@ from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
 from uptake.remedies import asked_about
 from uptake.rivals.entities import entities
+from uptake.text import counted
 from uptake.types import BadRow, Document, Example, Finding, Key
 
 READING = ("knowledge", "belief")
@@ -233,7 +234,7 @@ def _general(data: DataSets, encoding: Encoding, watch: Callable[[], Guard]) -> 
         (len(rows) - len(whole), "they cannot be used"),
         (len(whole) - len(kept), "they hold a training, held-out or retention wording"),
     )
-    return kept, [f"{n} general texts are left out: {why}" for n, why in told if n]
+    return kept, [f"{counted(n, 'general text')} left out: {why}" for n, why in told if n]
 
 
 def _as_text(example: Example) -> str:

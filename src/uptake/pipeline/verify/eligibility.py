@@ -67,7 +67,7 @@ def eligible(findings: Iterable[Finding], reworded: Collection[Key]) -> Eligible
     if not kept:
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(
-            f"none of the {counted(len(flagged), 'unlearned example')} can be treated: {why}",
+            f"{counted(len(flagged), 'unlearned example')}, none of which can be treated: {why}",
             expected="examples with a cause that has a remedy",
             fix="look at the diagnosis with uptake show or uptake report",
         )
