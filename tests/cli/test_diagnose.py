@@ -265,13 +265,13 @@ def test_many_sources_and_many_unlearned_are_cut_short(tmp_path: Path) -> None:
 
 def test_pace_counts_only_what_this_run_did() -> None:
     pace = Pace(began=100.0, found=900)
-    assert pace.told(900, 1000, 107.0) == ""
+    assert pace.in_words(900, 1000, 107.0) == ""
     # by hand: 20 in 10 s are 2 a second; 80 are left, 40 s
-    assert pace.told(920, 1000, 110.0) == "2/s, 40 s left"
-    assert pace.told(920, None, 110.0) == "2/s"
-    assert pace.told(1000, 1000, 150.0) == "2/s"
-    assert Pace(0.0, 0).told(1, 8000, 4.0) == "0.25/s, 8 h 53 min left"
-    assert Pace(0.0, 0).told(5000, 20_000, 10.0) == "500/s, 30 s left"
+    assert pace.in_words(920, 1000, 110.0) == "2/s, 40 s left"
+    assert pace.in_words(920, None, 110.0) == "2/s"
+    assert pace.in_words(1000, 1000, 150.0) == "2/s"
+    assert Pace(0.0, 0).in_words(1, 8000, 4.0) == "0.25/s, 8 h 53 min left"
+    assert Pace(0.0, 0).in_words(5000, 20_000, 10.0) == "500/s, 30 s left"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
         "versions", "content", "files", "notes", "unmended", "edits",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
-    page = Path(__file__).parents[2] / "docs" / "prescribe.md"
+    page = Path(__file__).parents[2] / "docs" / "details" / "prescribe.md"
     named = page.read_text(encoding="utf-8")
     assert [key for key in head if f"`{key}`" not in named] == []
 

@@ -104,12 +104,12 @@ def command(
 
 def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
     """The checks as lines, those that failed last, where a log ends; comparisons by source only if they failed."""
-    from uptake.compare.written import told, where
+    from uptake.compare.written import outcome, where
 
     failed = [check for check in checks if not check.passed]
     kept = [check for check in checks if check.passed]
     shown = [check for check in kept if check.counts is None or check.source is None]
-    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*shown, *failed)]
+    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {outcome(one)}" for one in (*shown, *failed)]
     if len(kept) > len(shown):
         lines.insert(len(shown), f"pass  {counted(len(kept) - len(shown), 'comparison')} by source")
     lines += [f"note: {note}" for note in notes]

@@ -147,7 +147,7 @@ def grade(
     is named by mistake.
     """
     from uptake.artifacts import json_bytes
-    from uptake.lab.grade_report import World, as_data, report, told
+    from uptake.lab.grade_report import World, as_data, report, report_text
     from uptake.lab.key import read_answers, read_key
 
     if json is not None:
@@ -159,7 +159,7 @@ def grade(
     graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)
     if json is not None:
         write_out("--json", json, json_bytes(as_data(graded)))
-    typer.echo(told(graded))
+    typer.echo(report_text(graded))
 
 
 @app.command()

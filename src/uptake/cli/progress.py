@@ -33,7 +33,7 @@ class Pace:
     began: float
     found: int
 
-    def told(self, done: int, total: int | None, now: float) -> str:
+    def in_words(self, done: int, total: int | None, now: float) -> str:
         """Rate and remaining time as text; empty while there is nothing to go by."""
         elapsed = now - self.began
         if done <= self.found or elapsed <= 0:
@@ -88,8 +88,8 @@ def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progre
             elif not console.is_terminal and step not in finished and clock() - spoken[step] >= QUIET:
                 spoken[step] = clock()
                 of = f" of {total}" if total else ""
-                rate = pace.told(done, total, clock())
+                rate = pace.in_words(done, total, clock())
                 print(f"{printable(step)}: {done}{of}{', ' * bool(rate)}{rate}", file=sys.stderr, flush=True)
-            bar.update(task, completed=done, total=total, pace=pace.told(done, total, clock()))
+            bar.update(task, completed=done, total=total, pace=pace.in_words(done, total, clock()))
 
         yield tell

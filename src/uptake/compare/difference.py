@@ -49,13 +49,13 @@ def difference(pairs: Pairs, *, seed: int = 0) -> dict[str, Any]:
     moved = [(old, new) for old, new in pairs.both if _state(old) != _state(new)]
     counted = Counter((_state(old), _state(new)) for old, new in pairs.both if not (old.learned and new.learned))
     causes = [{"before": old, "after": new, "n": counted[old, new]} for old, new in sorted(counted)]
-    changed = [_told(old, new) for old, new in moved if not old.learned and not new.learned]
+    changed = [_entry(old, new) for old, new in moved if not old.learned and not new.learned]
     return {
         "n": len(pairs.both),
         **{name: _measure(pairs, name, seed) for name in MEASURES},
         "causes": causes if told else None,
-        "newly_learned": [_told(old, new) for old, new in moved if new.learned],
-        "newly_lost": [_told(old, new) for old, new in moved if old.learned],
+        "newly_learned": [_entry(old, new) for old, new in moved if new.learned],
+        "newly_lost": [_entry(old, new) for old, new in moved if old.learned],
         "changed_cause": changed if told else None,
         "differing": [{"id": id, "stage": stage} for id, stage in pairs.differing],
         "only_before": [{"id": id, "stage": stage} for id, stage in pairs.only_before],
@@ -140,7 +140,7 @@ def _state(one: Judged) -> str:
     return LEARNED if one.learned else one.cause or UNEXPLAINED
 
 
-def _told(old: Judged, new: Judged) -> dict[str, str]:
+def _entry(old: Judged, new: Judged) -> dict[str, str]:
     return {"id": new.id, "stage": new.stage, "source": new.source, "before": _state(old), "after": _state(new)}
 
 

@@ -38,7 +38,7 @@ def where(check: Check) -> str:
     return "all examples" if check.source is None else f"source {check.source}"
 
 
-def told(check: Check) -> str:
+def outcome(check: Check) -> str:
     """What came of a check, in words of our own."""
     if check.counts is not None:
         worse, better = check.counts
@@ -64,9 +64,9 @@ def junit(checks: Sequence[Check]) -> bytes:
         name = plain(f"{check.name}: {where(check)}")
         case = ElementTree.SubElement(suite, "testcase", classname=f"uptake.gate.{kind}", name=name, time="0")
         if check.passed:
-            ElementTree.SubElement(case, "system-out").text = told(check)
+            ElementTree.SubElement(case, "system-out").text = outcome(check)
         else:
-            ElementTree.SubElement(case, "failure", type=kind, message=told(check))
+            ElementTree.SubElement(case, "failure", type=kind, message=outcome(check))
     ElementTree.indent(root)
     found: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return found + b"\n"
@@ -78,7 +78,7 @@ def markdown(checks: Sequence[Check], notes: Sequence[str] = ()) -> str:
     n = counted(len(checks), "check")
     head = f"failed {len(failed)} of {n}" if failed else f"passed {'all of ' * (len(checks) > 1)}{n}"
     lines = [f"### uptake gate: {head}", ""]
-    lines += [f"- {_source(check)}: {told(check)}" for check in failed] + ([""] if failed else [])
+    lines += [f"- {_source(check)}: {outcome(check)}" for check in failed] + ([""] if failed else [])
     lines += ["| | check | source | limit | measured | n | p |", "|---|---|---|---:|---:|---:|---:|"]
     for check in checks:
         compared = check.counts is not None

@@ -1,7 +1,7 @@
 """A plan as a folder: written whole or not at all, and read back.
 
 `plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the texts and rows in their order, `plan.md` the
-same for people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
+same for people, and a folder a trainer its settings. The schema stands in docs/details/prescribe.md.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def read_plan(folder: Path) -> Plan:
     )
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
@@ -214,7 +214,7 @@ def _row(where: str, line: str, read: Callable[[Mapping[str, Any]], T]) -> T:
             raise ValueError("it is not an object")
         return read(row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{where}: no row of a plan: {_told(error)}"
+        why = f"{where}: no row of a plan: {_reason(error)}"
         raise UptakeError(why, expected="the keys of the other rows", fix=fix) from error
 
 

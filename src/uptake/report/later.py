@@ -32,7 +32,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/prescribe.md describes them.
+    """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/details/prescribe.md describes them.
 
     Attributes:
         shares: What is done, by remedy.

@@ -109,7 +109,7 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
-                documents.setdefault(name, {})[_told(found)] = None
+                documents.setdefault(name, {})[_document(found)] = None
         why: dict[str, list[str]] = {}
         for one in done.missing:
             why.setdefault(one.entity, []).append(f"{one.provider} on {one.entity}: {one.reason}")
@@ -148,7 +148,7 @@ def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(told) or f"no source knows of {', '.join(one.entities)}"
 
 
-def _told(found: Found) -> Document:
+def _document(found: Found) -> Document:
     """A document that says where it is from without where that lies on this machine."""
     path, colon, line = found.document.where.rpartition(":")
     name = _file_name(path) if colon else None
