@@ -30,7 +30,7 @@ def command(
         steps(config, None, unsafe=True)
     before = list(read_diagnosis(config.output_dir))
     cured = config.output_dir / "cured" / "diagnosis"
-    typer.echo("== what was planted, what was found, what was mended ==\n")
+    typer.echo("== what was planted, what was found, what was fixed ==\n")
     typer.echo(beside(key, before, read_diagnosis(cured) if cured.exists() else ()))
     f1, n = macro_f1(key, before)
     if f1 is not None:

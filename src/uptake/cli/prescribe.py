@@ -67,7 +67,7 @@ def show(done: Prescribed) -> str:
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]
     if unmended := len({one.id for one in plan.unmended}):
-        lines += ["", f"{counted(unmended, 'example is', 'examples are')} not mended; plan.md says why."]
+        lines += ["", f"{counted(unmended, 'example is', 'examples are')} not fixed by the plan; plan.md says why."]
     lines += [f"note: {note}" for note in plan.notes]
     return "\n".join([*lines, "", _cost(plan), f"{done.folder}{'  (was there)' if done.found else ''}"])
 

@@ -166,7 +166,7 @@ def _reasons(one: Finding) -> Iterator[RenderableType]:
     yield _heading("Why")
     for name, told in sorted(causes.items(), key=lambda item: -(-1 if item[1].score is None else item[1].score)):
         score = told.score
-        drawn = "cannot be told" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
+        drawn = "not known" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
         yield Text(f"{name.replace('_', ' '):<16}{drawn}", style="bold" if name == one.cause else "")
         yield Padding(Text(printable(told.sentence), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
 

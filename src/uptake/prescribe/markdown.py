@@ -99,7 +99,7 @@ def _details(edits: Sequence[Edit]) -> list[str]:
 def _unmended(unmended: Sequence[Unmended]) -> str:
     if not unmended:
         return ""
-    lines = [f"## Not mended: {counted(len({one.id for one in unmended}), 'example')}", ""]
+    lines = [f"## Not fixed: {counted(len({one.id for one in unmended}), 'example')}", ""]
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in unmended:
         reasons.setdefault((one.cause, one.reason), []).append(one.id)
