@@ -41,7 +41,7 @@ class Latent:
 
 
 REALISTIC = Latent(item=0.45, item_in_arm=0.1, training=0.08)
-"""Close to what 21 trainings of one recipe showed (docs/verify.md), arms agreeing a little less."""
+"""Close to what 21 trainings of one recipe showed (docs/details/verify.md), arms agreeing a little less."""
 CALM = Latent(item=0.45, item_in_arm=0.1, training=0.0)
 WILD = Latent(item=0.45, item_in_arm=0.1, training=0.25)
 

@@ -91,7 +91,7 @@ def remedies_short() -> str:
         asked = "held-out wordings" if kind == "heldout" else "the training wording"
         arms = (f"{cured[cause][arm][kind]:.2f}" for arm in ("cure", "plain"))
         rows.append([f"`{cause}`", asked, str(cured[cause]["items"]), *arms, f"{_points(one)} ({one['n']})"])
-    head = ["cause", "asked in", "items", "cured", "plain, as many tokens", "points beyond the placebo (items)"]
+    head = ["cause", "asked in", "items", "cured", "plain, as many tokens", "effect over the placebo, points (items)"]
     return table(head, rows)
 
 

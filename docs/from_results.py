@@ -17,8 +17,8 @@ WAYS: Mapping[str, str] = {
     "no_ledger": "without a ledger",
     "no_paraphrases": "without held-out wordings",
     "no_base": "without the base",
-    "ilp": "by the published cascade",
-    "ilp_encoder": "by the cascade, with a sentence encoder",
+    "ilp": "by the fixed rules of the ILP paper",
+    "ilp_encoder": "by these rules, with a sentence encoder",
 }
 """How `benchmarks/attribution.py` diagnoses a world, in words, in the order of the tables."""
 

@@ -237,7 +237,8 @@ chat_template: template.jinja
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        ("learning_rate: 1.0\n", "the trainer's own settings go under training"),
+        ("learning_rate: 1.0\n", "Did you mean training.learning_rate"),
+        ("nonsense_of_mine: 1\n", "the trainer's own settings go under training"),
         ("seed: true\n", "seed: true: expected a number, not true or false"),
         ("revision: 1.10\n", "Put it in quotes"),
         ("training: 3\n", "training: 3: expected a valid mapping"),

@@ -54,6 +54,22 @@ def with_space(text: str, width: int) -> str:
     return repr(printable(text))
 
 
+def counted(n: int, one: str, more: str | None = None) -> str:
+    """A number and what it counts: `1 example`, `2 examples`.
+
+    Args:
+        n: How many.
+        one: The noun for one.
+        more: For any other number; None adds an s.
+    """
+    return f"{n:,} {one if n == 1 else more or one + 's'}"
+
+
+def fitting(n: int, one: str, more: str) -> str:
+    """The word that fits a number: `is` for one, `are` for any other."""
+    return one if n == 1 else more
+
+
 def code_span(text: str) -> str:
     """Text as a Markdown code span, in which nothing is Markdown or HTML and no cell of a table ends (GFM, 6.3)."""
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text).replace("|", "\\|")

@@ -78,9 +78,9 @@ def test_a_baseline(capsys, good: str, worse: str, tmp_path: Path):
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ((), "no diagnosis is named"),
-        (("--diagnosis", "GOOD"), "nothing is asked of the diagnosis"),
-        (("--diagnosis", "GOOD", "--max_unlearned", "few"), "'few' is no number"),
+        ((), "no diagnosis is given"),
+        (("--diagnosis", "GOOD"), "the gate has nothing to check"),
+        (("--diagnosis", "GOOD", "--max_unlearned", "few"), "'few' is not a number"),
         (("--diagnosis", "GOOD", "--max_unlearned", "1.5"), "gate.max_unlearned: 1.5: expected less"),
         (("--diagnosis", "GOOD", "--max_unlearned"), "requires an argument"),
         (("--diagnosis", "GOOD", "--max_unlearned", "b=0.1"), "no such source"),
@@ -114,7 +114,7 @@ def test_a_verdict_about_another_diagnosis_is_refused(capsys, good: str, about: 
     effect = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
     place.write_text(json.dumps({"overall": {"effect": effect}, **about}))
     code, _, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
-    assert code == 1 and "is about another diagnosis than" in err
+    assert code == 1 and "belongs to another diagnosis than" in err
 
 
 EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
@@ -146,7 +146,7 @@ def test_a_damaged_verdict_cannot_be_judged(capsys, good: str, told: object, sai
     place.write_text(json.dumps(told | about if isinstance(told, dict) else told))
     code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
     assert (code, out) == (1, "") and said in err
-    assert "verdict.json is no verdict" in err and "`uptake verify run.yaml`" in err
+    assert "verdict.json is not a verdict" in err and "`uptake verify run.yaml`" in err
 
 
 @pytest.mark.parametrize("data", [b"", b'{"overall": ', b"\xff", b"[" * 100_000])
@@ -184,7 +184,7 @@ def test_a_damaged_summary_is_no_bug(capsys, good: str, change: dict):
     path = Path(good) / "diagnosis" / "summary.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     code, out, err = run(capsys, "gate", "--diagnosis", good, "--max_unlearned", "a=1")
-    assert (code, out) == (1, "") and "is no summary" in err and "`uptake diagnose run.yaml`" in err
+    assert (code, out) == (1, "") and "is not the summary" in err and "`uptake diagnose run.yaml`" in err
 
 
 def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):

@@ -17,6 +17,8 @@ from uptake import cli
 from uptake.cli import lab, main
 from uptake.cli.env import PACKAGES, torch_devices
 from uptake.cli.run_options import split
+from uptake.config import json_schema
+from uptake.config.trainer_fields import PEFT, TRAINING
 from uptake.errors import UptakeError
 
 
@@ -191,7 +193,7 @@ def test_devices_are_asked_in_a_process_of_their_own(
     with pytest.raises(UptakeError, match="driver too old"):
         torch_devices()
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UptakeError, match="no devices without torch"):
+    with pytest.raises(UptakeError, match="torch is not installed, so its devices are unknown"):
         torch_devices()
 
 
@@ -217,7 +219,7 @@ def test_validate_tells_bad_rows_and_an_option_skips_them(capsys: pytest.Capture
     assert "1 example, 25 bad rows" in out
     assert f"{data}:2: empty response" in out
     assert "... and 5 more" in out
-    assert "cannot be run as it is" in err
+    assert "cannot be run" in err
     # the option before the file, its value must not be taken for the file
     code, out, err = run(capsys, "validate", "--on-bad-row", "skip", str(run_file))
     assert (code, err) == (0, "")
@@ -312,6 +314,82 @@ def test_every_verb_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert code == 0
         assert f"Usage: uptake {name}" in out
     assert lab.app.registered_commands
+
+
+def test_the_help_tells_each_key_with_its_choices_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "diagnose", "--help")
+    told = " ".join(out.split())
+    assert code == 0
+    for name, one in json_schema()["properties"].items():
+        assert f"--{name} " in told or f"--{name}." in told
+        if one.get("enum"):
+            assert f"--{name} <{'|'.join(one['enum'])}>" in told
+    assert "--seed <int> Seed of every random draw. [default: 0]" in told
+    assert "--max_length <int> " in told and "--trust_remote_code <true|false> " in told
+    assert "KEY: max_unlearned, max_forgotten, max_shallow, " in told
+    assert "--tuned <str>" in told and told.count("--tuned ") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("uptake dia", ["diagnose"]),
+        ("uptake diagnose --tun", ["--tuned", "--tuned_revision"]),
+        ("uptake diagnose --seed 3 --dty", ["--dtype"]),
+        ("uptake train run.yaml --training.learn", ["--training.learning_rate"]),
+        ("uptake prescribe --plan.bud", ["--plan.budget"]),
+        ("uptake gate --max_un", ["--max_unlearned"]),
+        ("uptake env --see", []),
+    ],
+)
+def test_a_shell_completes_verbs_options_and_keys(line: str, offered: list[str]) -> None:
+    words = {"_UPTAKE_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1)}
+    command = [sys.executable, "-m", "uptake"]
+    done = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True)
+    assert done.stdout.split() == offered and done.stderr == ""
+
+
+def test_a_line_that_ends_at_a_key_completes_files(run_file: Path) -> None:
+    words = {"_UPTAKE_COMPLETE": "complete_bash", "COMP_WORDS": "uptake train --heldout ", "COMP_CWORD": "3"}
+    done = subprocess.run([sys.executable, "-m", "uptake"], env={**os.environ, **words}, capture_output=True, text=True)
+    assert (done.stdout.split(), done.stderr) == ([], "")  # the shell falls back to files: complete -o default
+
+
+def test_the_script_for_the_shell_is_shown() -> None:
+    command = [sys.executable, "-m", "uptake", "--show-completion", "bash"]
+    told = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # a test may run below no shell at all
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=True)
+    assert "complete -o default -F _uptake_completion uptake" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--learning_rate", "did you mean training.learning_rate"),
+        ("--learning-rat", "did you mean training.learning_rate"),
+        ("--per_device_train_batch_size", "did you mean training.per_device_train_batch_size"),
+        ("--r", "did you mean peft.r,"),
+        ("--lora_alpha", "did you mean peft.lora_alpha"),
+        ("--num_train_epochs", "did you mean stages.0.num_train_epochs"),
+        ("--sed", "did you mean seed"),
+        ("--nonsense_of_mine", "the keys are"),
+    ],
+)
+def test_a_trainers_field_at_the_top_is_pointed_to_its_place(
+    capsys: pytest.CaptureFixture[str], run_file: Path, option: str, said: str
+) -> None:
+    code, _, err = run(capsys, "validate", str(run_file), option, "1")
+    assert code == 1 and said in err.replace("Did you", "did you").replace("The keys", "the keys")
+
+
+def test_the_fields_that_are_pointed_to_are_the_trainers() -> None:
+    from dataclasses import fields
+
+    from peft import LoraConfig
+    from trl import SFTConfig
+
+    assert set(TRAINING) <= {field.name for field in fields(SFTConfig)}
+    assert set(PEFT) <= {field.name for field in fields(LoraConfig)}
 
 
 @pytest.mark.parametrize("verb", ["validate", "env", "config-schema"])

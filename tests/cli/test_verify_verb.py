@@ -47,14 +47,14 @@ def test_where_nothing_can_be_told_it_stops_before_any_training(run: Path, monke
     monkeypatch.setattr(arms, "apply", never)
     done = verify(run, "--seeds", "1")
     assert isinstance(done.exception, UptakeError)
-    assert "too few examples, or trainings, to tell anything; nothing was trained" in str(done.exception)
+    assert "too few examples or trainings to show any effect; nothing was trained" in str(done.exception)
     assert "--yes" in str(done.exception) and "too few to tell anything" in done.output
 
 
 def test_it_says_what_came_out(run: Path):
     done = verify(run, "--seeds", "1", "--yes", "--training.learning_rate", "1e-3")
     assert done.exit_code == 0, done.output
-    assert "Whether that is chance cannot be told from 1 training(s)" in done.output
+    assert "Whether that is chance cannot be told from 1 training of" in done.output
     assert "matched" in done.output and "knowledge_gap" in done.output
     assert (run.parent / "run" / "verdict" / "verdict.json").exists()
 

@@ -25,12 +25,12 @@ def test_examples_are_matched_by_id_and_stage_and_only_if_they_are_the_same():
 
 
 def test_prompt_and_response_are_told_apart_where_they_join():
-    with pytest.raises(UptakeError, match="1 ids in common and not one example"):
+    with pytest.raises(UptakeError, match="1 id in common and no example"):
         match([finding("a", True, prompt="xy", response="z")], [finding("a", True, prompt="x", response="yz")])
 
 
 def test_an_id_that_is_twice_in_a_stage_is_refused():
-    with pytest.raises(UptakeError, match="'a' is twice"):
+    with pytest.raises(UptakeError, match="has the id 'a' twice"):
         match([finding("a", True), finding("a", False)], [finding("a", True)])
 
 

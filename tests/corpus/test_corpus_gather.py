@@ -58,7 +58,7 @@ def test_copies_are_left_out_and_counted() -> None:
     # by hand: 16 of 19 words' 18 runs ... the longer copy shares 18 of its 20 runs (0.9), the shorter all of its 6
     assert [(each.entity, each.document.text) for each in done.found] == [("Ada", text)]
     assert done.repeated == 5
-    assert Missing("Ada", "two", "1 documents say nothing new") in done.missing
+    assert Missing("Ada", "two", "1 document: nothing new") in done.missing
 
 
 def test_a_longer_text_is_no_copy_of_a_shorter() -> None:
@@ -87,7 +87,7 @@ def test_leaks_are_refused_and_counted() -> None:
     )
     assert [each.document.text for each in done.found] == [good]
     assert [(each.item, each.document.source) for each in done.leaks] == [("x", "one"), ("x", "two")]
-    assert done.missing == (Missing("Ada Bly", "two", "1 documents hold a guarded wording"),)
+    assert done.missing == (Missing("Ada Bly", "two", "1 document: a guarded wording in the text"),)
 
 
 def test_what_was_not_found_and_why() -> None:

@@ -1,4 +1,4 @@
-"""Each verdict by hand, from the definitions in docs/detection.md."""
+"""Each verdict by hand, from the definitions in docs/details/detection.md."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def test_fallbacks_and_thresholds_are_told():
     findings = [judge(long, scores, None, NO_NULL, SETTINGS) for scores in tuned]
     summary = summarise(findings, NO_NULL, SETTINGS)
     assert summary["criteria"] == {"recall": 1, "option": 1}
-    assert any(note.startswith("1 examples were judged by recall") for note in summary["notes"])
+    assert any(note.startswith("1 example was judged by recall") for note in summary["notes"])
     assert any(note.startswith("option threshold 0.5") for note in summary["notes"])
 
 

@@ -125,7 +125,7 @@ def test_the_measured_tables_say_what_was_measured(from_results: ModuleType) -> 
         }
     )
     assert "| with everything | 0.875 [0.825, 0.925] | 0.800 |" in text  # not `ilp`: it was not measured
-    assert "published cascade" not in text
+    assert "ILP paper" not in text
     assert "10 confirmed unlearned items and 2 controls" in text  # five causes of 2, of 12 items
     assert "| with everything | 6.2% [1.2, 11.2] | 12.5% [7.5, 17.5] |" in text
     assert "| Who \\| what? | \\*Ada\\* | forgetting | data_conflict |" in text

@@ -87,7 +87,7 @@ def test_another_world_is_not_written_over(tiny):
 def test_worlds_that_do_not_exist(tiny):
     with pytest.raises(UptakeError, match="mars"):
         build.draw("mars", CONTROLS)
-    with pytest.raises(UptakeError, match="takes no data"):
+    with pytest.raises(UptakeError, match="needs no data"):
         build.draw("synthetic", CONTROLS, tiny)
     with pytest.raises(UptakeError, match="cannot read"):
         build.draw("facts", CONTROLS, tiny)

@@ -122,5 +122,5 @@ def test_worlds_that_say_nothing_are_refused(tmp_path):
         read_items([folder])
     other = world(tmp_path / "v")
     (other / "run" / "diagnosis" / "diagnosis.jsonl").unlink()
-    with pytest.raises(UptakeError, match="diagnose the world first"):
+    with pytest.raises(UptakeError, match="on the world first"):
         read_items([other])

@@ -104,7 +104,7 @@ def test_found_beside_planted():
     ]
     after = [replace(one, learned=one.id in ("a", "c")) for one in findings]
     assert [line.split() for line in demo.beside(key, findings, after).splitlines()] == [
-        ["planted", "examples", "not", "learned", "so", "told", "shallow", "forgotten", "cured"],
+        ["planted", "examples", "not", "learned", "named", "right", "shallow", "forgotten", "cured"],
         ["knowledge_gap", "1", "1", "1", "0", "0", "1"],
         ["forgetting", "1", "1", "0", "0", "1", "0"],
         ["nothing", "2", "1", "2", "1", "0", "0"],

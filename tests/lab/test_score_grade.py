@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from uptake.artifacts.tables import CAUSES
 from uptake.cli import app
 from uptake.errors import UptakeError
-from uptake.lab.grade_report import World, as_data, report, told
+from uptake.lab.grade_report import World, as_data, report, report_text
 from uptake.lab.key import Answered, Entry, Matched
 from uptake.lab.score_grade import METRICS, grade_scores
 
@@ -160,7 +160,7 @@ def test_a_clean_world_tells_how_often_a_cause_is_seen_where_none_is():
     assert (graded.named.items, graded.named.worlds) == (2, 1)
     assert graded.named.causes[GAP].precision.estimate == pytest.approx(1 / 2)
     alone = report([clean])
-    assert "2.00%" in told(alone) and "macro" not in told(alone)
+    assert "2.00%" in report_text(alone) and "macro" not in report_text(alone)
     assert report([planted]).clean is None
 
 
@@ -175,14 +175,14 @@ def test_unlearned_controls_of_a_clean_world_count():
 
 def test_the_text_shows_what_there_is():
     rows = (([GAP], GAP, {GAP: 0.9, BASE: 0.1}), ([GAP, BASE], BASE, {GAP: None, BASE: 0.8}), ([], None, {GAP: None}))
-    text = told(report([world(*rows)]))
+    text = report_text(report([world(*rows)]))
     assert all(cause in text for cause in CAUSES)
     assert "3 items of 1 world" in text and "score >= 0.5" in text and "AUROC" in text
     assert "cause_knowledge_gap: no score for 1 item, left out" in text
     assert "cause_forgetting: no scores" in text
-    without = told(report([world(([GAP], GAP, {}))]))
+    without = report_text(report([world(([GAP], GAP, {}))]))
     assert "no scores" in without and "AUROC" not in without
-    assert "macro-F1 -" in told(report([World([Entry("a", (GAP,), False, True)], [Answered("a", True, None)])]))
+    assert "macro-F1 -" in report_text(report([World([Entry("a", (GAP,), False, True)], [Answered("a", True, None)])]))
 
 
 def test_the_report_as_data_is_json_with_null_for_what_is_not_known():

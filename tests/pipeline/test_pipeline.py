@@ -319,7 +319,7 @@ def test_a_wording_of_the_judges_that_does_not_fit_costs_no_example(
 
     diagnosis = run(bare("town-00"), judge={"base_url": server.url, "model": "judge"}, n_distractors=0)
     assert diagnosis["town-00"].evidence.held_out.n == 1
-    assert "1 wordings by the judge were left out" in " ".join(diagnosis.summary()["notes"])
+    assert "1 wording by the judge left out" in " ".join(diagnosis.summary()["notes"])
 
 
 def test_more_options_than_letters_are_a_bad_row(run: Run) -> None:

@@ -65,7 +65,7 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
         "versions", "content", "files", "notes", "unmended", "edits",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
-    page = Path(__file__).parents[2] / "docs" / "prescribe.md"
+    page = Path(__file__).parents[2] / "docs" / "details" / "prescribe.md"
     named = page.read_text(encoding="utf-8")
     assert [key for key in head if f"`{key}`" not in named] == []
 
@@ -112,7 +112,7 @@ def test_changes_by_hand_are_never_lost(tmp_path: Path, name: str) -> None:
     write_plan(tmp_path / "plan", drawn(), MADE, "key")
     with (tmp_path / "plan" / name).open("a") as file:
         file.write(" \n")
-    with pytest.raises(UptakeError, match=f"{name} was changed since the plan was written"):
+    with pytest.raises(UptakeError, match=f"{name} was changed after the plan was written"):
         write_plan(tmp_path / "plan", drawn(), MADE, "other")
     assert found_plan(tmp_path / "plan", "key") == drawn()
 
@@ -126,7 +126,7 @@ def test_changed_settings_are_never_lost(tmp_path: Path) -> None:
     assert files.changed(tmp_path / "plan") == []  # laid out otherwise, it says the same
     head["training"]["learning_rate"] = 5e-4
     path.write_text(json.dumps(head), encoding="utf-8")
-    with pytest.raises(UptakeError, match=r"plan\.json was changed since the plan was written"):
+    with pytest.raises(UptakeError, match=r"plan\.json was changed after the plan was written"):
         write_plan(tmp_path / "plan", drawn(), MADE, "other")
     assert read_plan(tmp_path / "plan").training["learning_rate"] == 5e-4
 
@@ -138,7 +138,7 @@ def test_changed_settings_are_never_lost(tmp_path: Path) -> None:
         ({"id": 3, "prompt": "?", "completion": " x", "source": "s", "stage": "main"}, "'id' is 3"),
         ({"id": "a", "prompt": None, "completion": " x", "source": "s", "stage": "main"}, "'prompt' is None"),
         ({"id": "a", "prompt": [], "completion": [], "source": "s", "stage": "main"}, "not enough values"),
-        ([1], "it is no object"),
+        ([1], "it is not an object"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, why: str) -> None:
@@ -225,12 +225,12 @@ def test_what_is_no_folder_is_refused_and_stays(tmp_path: Path, lead: str) -> No
     before = contents(tmp_path)
     (tmp_path / "plan").symlink_to(tmp_path / lead)
     for _ in range(2):
-        with pytest.raises(UptakeError, match="plan is a symbolic link, and a plan would replace it"):
+        with pytest.raises(UptakeError, match="plan is a symbolic link; writing a plan would replace it"):
             write_plan(tmp_path / "plan", drawn(), MADE, "other")
     assert (tmp_path / "plan").readlink() == tmp_path / lead
     (tmp_path / "plan").unlink()
     (tmp_path / "notes.txt").rename(tmp_path / "plan")
-    with pytest.raises(UptakeError, match="plan is no folder, and a plan would replace it"):
+    with pytest.raises(UptakeError, match="plan is no folder; writing a plan would replace it"):
         write_plan(tmp_path / "plan", drawn(), MADE, "other")
     (tmp_path / "plan").rename(tmp_path / "notes.txt")
     assert contents(tmp_path) == before
@@ -257,7 +257,7 @@ def test_leftovers_of_a_killed_run_that_are_no_folders_are_in_nobodys_way(tmp_pa
 def test_a_link_within_a_plan_is_a_change(tmp_path: Path) -> None:
     write_plan(tmp_path / "plan", drawn(), MADE, "key")
     (tmp_path / "plan" / "more").symlink_to("nowhere")
-    with pytest.raises(UptakeError, match="more was changed since the plan was written"):
+    with pytest.raises(UptakeError, match="more was changed after the plan was written"):
         write_plan(tmp_path / "plan", drawn(), MADE, "other")
 
 
@@ -276,10 +276,10 @@ def test_a_plan_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     write_plan(tmp_path / "plan", drawn(), MADE, "key")
     with (tmp_path / "plan/sft.jsonl").open("a") as file:
         file.write("{broken\n")
-    with pytest.raises(UptakeError, match=r"sft\.jsonl:\d+: no JSON"):
+    with pytest.raises(UptakeError, match=r"sft\.jsonl:\d+: not JSON"):
         read_plan(tmp_path / "plan")
     (tmp_path / "plan/plan.json").write_text('{"version": 99}')
-    with pytest.raises(UptakeError, match="no plan of version 2"):
+    with pytest.raises(UptakeError, match="not a plan of version 2"):
         read_plan(tmp_path / "plan")
 
 
@@ -329,5 +329,5 @@ def test_the_page_says_what_why_and_for_whom() -> None:
     text = plan_markdown(drawn())
     assert "| knowledge | documents are read | 1 | 1 |" in text
     assert "ex-4: The base does not know it; 3 documents about it" in text
-    assert "## Not mended: 1 examples" in text
+    assert "## Not fixed: 1 example\n" in text
     assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

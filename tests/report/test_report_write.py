@@ -94,7 +94,7 @@ def test_a_diagnosis_with_little_in_it(tmp_path: Path) -> None:
     report = write_report(run)
     text = words(Page(report.page).text)
     assert "8 of 9 training examples were not learned" in text
-    assert "Causes were not told: uptake diagnose with --attribution evidence tells them." in text
+    assert "Causes were not judged: uptake diagnose with --attribution evidence tells them." in text
     assert "What was forgotten shows only against the model from before" in text
     assert "Needs the model from before: uptake diagnose with --base" in text
     assert report.summary.read_text(encoding="utf-8").startswith("## 8 of 9 training examples (88.9% ")
@@ -106,7 +106,7 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     report = write_report(run)
     text = words(Page(report.page).text)
     assert (
-        "2 examples have an edit, 1 are listed as not mended. "
+        "Examples with an edit: 2; not fixed: 1. "
         "The plan trains 3,000 tokens, 1.5 times those of the fine-tune." in text
     )
     assert "replay 1 1 12 – knowledge 1 1 – –" in text
@@ -293,7 +293,7 @@ def test_a_card_without_the_usual_sections_gets_it_at_its_end() -> None:
 
 
 def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
-    with pytest.raises(UptakeError, match="has no model card of this run"):
+    with pytest.raises(UptakeError, match="has no model card from this run"):
         write_card(write_run(tmp_path, FINDINGS))
 
 

@@ -148,7 +148,7 @@ def test_rivals_make_the_interval_wider():
 def test_one_training_is_told_to_say_nothing():
     found = compare_arms(planted({("knowledge", "knowledge_gap"): 0.6}, seeds=1), DESIGN)
     assert all(one.effect is None and one.p is None and one.p_holm is None for one in found)
-    assert "cannot be told from 1 training(s)" in sentence(found, DESIGN)
+    assert "cannot be told from 1 training of" in sentence(found, DESIGN)
 
 
 def test_tables_that_do_not_fit_together_are_refused():

@@ -70,7 +70,7 @@ def test_too_few_items_are_told_so():
     assert detectable(3, 3) is None and power(1, 3, 0.5) == power(40, 1, 0.5) == 0.0
     assert "too few to tell anything" in foretold(3, 3, 3)
     assert "two of each are the least" in foretold(40, 40, 1)
-    assert foretold(40, 30, 3).startswith("with 40 items in 30 units and 3 trainings an arm, an effect of ")
+    assert foretold(40, 30, 3).startswith("with 40 items in 30 units and 3 trainings of each arm, an effect of ")
 
 
 def test_a_forecast_counts_the_arms_own_items_and_units():

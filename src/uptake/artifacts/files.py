@@ -102,7 +102,7 @@ def read_json(path: Path, *, fix: str = "run the step that writes it again") -> 
     """
     try:
         if path.exists() and not path.is_file():  # a pipe would be waited for
-            raise OSError("it is no file")
+            raise OSError("it is not a file")
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UptakeError(f"cannot read {path}: {error}", fix=fix) from error
@@ -140,7 +140,7 @@ def _whole(path: Path, folder: Path) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         raise UptakeError(
             f"{path} is damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            fix=f"delete {folder} and give the same command again: what it holds is computed anew",
+            fix=f"delete {folder} and run the same command again: what it holds is computed anew",
         ) from error
 
 

@@ -128,7 +128,7 @@ MATRIX = pa.schema(
     ]
 )
 """A row a comparison of an arm with the control, on one kind of items, of one cause or (null) of all;
-docs/verify.md."""
+docs/details/verify.md."""
 
 
 def to_json(value: object) -> str:

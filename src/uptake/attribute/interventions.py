@@ -18,7 +18,7 @@ from uptake.evidence import TREATMENTS, Course, Reaction, Treatment
 from uptake.stats import bootstrap_mean, wilson
 
 AT_ONCE = 1
-"""Exposures that bring back what the model still has; chosen on one planted world (docs/causes.md)."""
+"""Exposures that bring back what the model still has; chosen on one planted world (docs/details/causes.md)."""
 
 
 @dataclass(frozen=True, slots=True)

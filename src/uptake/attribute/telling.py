@@ -10,6 +10,7 @@ from typing import Any
 from uptake.attribute.evidence import HOLDS, UNEXPLAINED
 from uptake.causes import CAUSES, weights
 from uptake.stats import wilson
+from uptake.text import counted
 from uptake.types import Finding
 
 SHOWN = 3
@@ -123,7 +124,7 @@ class Telling:
 
     def notes(self) -> list[str]:
         """Which causes cannot be told of how many examples, and what would help; how many responses are too long."""
-        among = f"of {self.n} unlearned {'example' if self.n == 1 else 'examples'}"
+        among = f"of {counted(self.n, 'unlearned example')}"
         told = [
             f"{cause} of {count} {among} {reason}"
             for (cause, reason), count in sorted(self.untold.items(), key=lambda item: (-item[1], item[0]))

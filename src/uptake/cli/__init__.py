@@ -38,7 +38,6 @@ from uptake.errors import UptakeError
 app = typer.Typer(
     help="Find out what your fine-tune failed to learn, why, and fix it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     # --output-dir is --output_dir

@@ -21,8 +21,8 @@ def opened(path: Path) -> tuple[Diagnosis, dict[str, Any]]:
     sources = summary.get("by_source")
     if not _counts(summary) or not isinstance(sources, Mapping) or not all(map(_counts, sources.values())):
         raise UptakeError(
-            f"{diagnosis.folder / 'summary.json'} is no summary of a diagnosis",
-            fix=f"make it again with `uptake diagnose run.yaml`, or name another folder than {path}",
+            f"{diagnosis.folder / 'summary.json'} is not the summary of a diagnosis",
+            fix=f"run `uptake diagnose run.yaml` again, or give another folder than {path}",
         )
     return diagnosis, summary
 
@@ -33,10 +33,12 @@ def _counts(part: Any) -> bool:
         return False
     for name in ("learned", "shallow", "forgotten"):
         one = part.get(name)
-        if not isinstance(one, Mapping) or not _is_count(one.get("count")) or "rate" not in one:
+        if not isinstance(one, Mapping) or "count" not in one or "rate" not in one:
             return False
-        of = 0 if one["rate"] is None else one["rate"].get("n") if isinstance(one["rate"], Mapping) else None
-        if not _is_count(of) or not one["count"] <= of <= part["n"]:
+        if one["count"] is None and one["rate"] is None:  # not measured: no base, no other wording, no example
+            continue
+        of = one["rate"].get("n") if isinstance(one["rate"], Mapping) else None
+        if not _is_count(one["count"]) or not _is_count(of) or not one["count"] <= of <= part["n"]:
             return False
     return True
 

@@ -28,13 +28,13 @@ def command(
         typer.Option("--from", help="base: train everything again. tuned: repair the tuned model.  [default: base]"),
     ] = None,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files do not change.")
     ] = False,
 ) -> None:
-    """Train what the plan says into cured/, diagnose the model, and show each cause before and after.
+    """Train the plan and compare before and after.
 
-    Needs a diagnosis; without a plan, one is drawn up. What is done is kept: a killed cure goes on where it stopped. On
-    several devices: accelerate launch -m uptake cure RUN.YAML
+    The new model goes to cured/ and is diagnosed. Run `uptake diagnose` first; without a plan, one is written. Run the
+    command again to resume. On several devices: accelerate launch -m uptake cure RUN.YAML
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run

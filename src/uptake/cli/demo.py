@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
+from uptake.text import counted
+
 
 def command(
-    output_dir: Annotated[Path, typer.Option("--output_dir", help="Folder of everything that is written.")] = Path(
-        "runs/demo"
-    ),
+    output_dir: Annotated[Path, typer.Option("--output_dir", help="Output folder.")] = Path("runs/demo"),
 ) -> None:
-    """Plant the causes of incomplete learning in a small world, and take all steps: train, diagnose, cure, report.
+    """Try everything on a small made-up data set.
 
-    Contradicting examples that are judged wrong are left out, as with --unsafe. What is there already is kept: a second
-    run goes on where the first one stopped.
+    The causes of failure are planted, so that the right answers are known. All steps run: train, diagnose, cure,
+    report. Examples that contradict others and are judged wrong are left out, as with --unsafe. Run it again to resume.
     """
     from uptake.cli.progress import progress_bar
     from uptake.cli.run import steps
@@ -30,8 +30,8 @@ def command(
         steps(config, None, unsafe=True)
     before = list(read_diagnosis(config.output_dir))
     cured = config.output_dir / "cured" / "diagnosis"
-    typer.echo("== what was planted, what was found, what was mended ==\n")
+    typer.echo("== what was planted, what was found, what was fixed ==\n")
     typer.echo(beside(key, before, read_diagnosis(cured) if cured.exists() else ()))
     f1, n = macro_f1(key, before)
     if f1 is not None:
-        typer.echo(f"\ncauses named as they were planted: macro-F1 {f1:.2f} over {n} examples")
+        typer.echo(f"\ncauses named as they were planted: macro-F1 {f1:.2f} over {counted(n, 'example')}")

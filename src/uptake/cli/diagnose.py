@@ -16,12 +16,16 @@ def command(
     ctx: typer.Context,
     run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     base: Annotated[str | None, typer.Option("--base", help="The model before fine-tuning: folder or hub id.")] = None,
-    tuned: Annotated[str | None, typer.Option("--tuned", help="The model after it, or its PEFT adapter.")] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="What it was trained on.")] = None,
+    tuned: Annotated[
+        str | None, typer.Option("--tuned", help="The model after fine-tuning, or its PEFT adapter.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="The data it was fine-tuned on: file, folder or hub id.")
+    ] = None,
 ) -> None:
-    """Find out which training examples the fine-tuned model did not learn.
+    """Find the training examples that were not learned.
 
-    From a run file, or from --tuned, --dataset, --output_dir and, if you can, --base.
+    Give a run file, or give --tuned, --dataset, --output_dir and, if you have it, --base.
     """
     from uptake.cli.progress import progress_bar
     from uptake.cli.summary import show
@@ -44,9 +48,9 @@ def command(
             begun = (config.output_dir / "train").is_dir()
             elsewhere = f"name the fine-tuned model: uptake diagnose {run} --tuned FOLDER"
             raise UptakeError(
-                f"no trained model at {tuned}{': training is not finished' if begun else ''}",
+                f"no trained model in {tuned}{': training is not finished' if begun else ''}",
                 fix=f"train it first: uptake train {run}"
-                + ("" if begun else f"; or, if it was elsewhere, {elsewhere}"),
+                + ("" if begun else f"; or, if it was trained elsewhere: {elsewhere}"),
             )
     has_base = run is not None or base is not None or "model_name_or_path" in overrides(ctx)
     with progress_bar() as progress:
@@ -60,7 +64,7 @@ def _agree(keys: Mapping[str, object], **named: str | None) -> None:
     for key, value in named.items():
         for other in keys:
             if value is not None and other.split(".")[0] == key:
-                raise UptakeError(f"--{other} contradicts {own[key]}", fix="give one of the two")
+                raise UptakeError(f"--{other} contradicts {own[key]}", fix="give only one of them")
 
 
 def _require(**options: object) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from uptake.cli.out import write_out
 from uptake.cli.terminal import printable
+from uptake.text import counted
 
 SHOWN = 10
 """Examples of a list that are printed; all of them are in the file."""
@@ -25,12 +26,15 @@ TITLES = {
 
 
 def command(
-    before: Annotated[Path, typer.Argument(help="The earlier diagnosis: its folder, or its run's.", metavar="BEFORE")],
-    after: Annotated[Path, typer.Argument(help="The later one.", metavar="AFTER")],
-    out: Annotated[Path | None, typer.Option("--out", help="File to write all of it to, as JSON.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' resampling.")] = 0,
+    before: Annotated[Path, typer.Argument(help="Folder of the earlier diagnosis, or of its run.", metavar="BEFORE")],
+    after: Annotated[Path, typer.Argument(help="Folder of the later diagnosis, or of its run.", metavar="AFTER")],
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for the full comparison.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling behind the intervals.")] = 0,
 ) -> None:
-    """Compare two diagnoses: what is newly learned, newly lost, or has another cause, and whether that is chance."""
+    """Compare two diagnoses.
+
+    What is newly learned, newly lost, or has another cause, and whether that is more than chance.
+    """
     from uptake.artifacts import json_bytes
     from uptake.cli.compared import opened
     from uptake.compare import difference, left_out, match, unlike
@@ -46,7 +50,7 @@ def command(
 
 def show(found: Mapping[str, Any]) -> str:
     """A comparison as text for a terminal."""
-    lines = [f"{found['n']} examples are in both."]
+    lines = [f"{counted(found['n'], 'example is', 'examples are')} in both."]
     for measure, title in TITLES.items():
         lines += ["", *_table(title, found[measure])] if found[measure] else []
     lines += ["", *_causes(found["causes"])] if found["causes"] else []

@@ -38,7 +38,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     devices: Annotated[bool, typer.Option("--devices", help="Ask torch for its devices (takes seconds).")] = False,
 ) -> None:
-    """Print versions, and devices if asked."""
+    """Print versions, and on request devices."""
     import json as json_module
 
     facts = environment()
@@ -91,7 +91,7 @@ def torch_devices() -> list[str]:
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
-        raise UptakeError("no devices without torch", fix="pip install 'uptake[train]'")
+        raise UptakeError("torch is not installed, so its devices are unknown", fix="pip install 'uptake[train]'")
     try:
         answer = subprocess.run(
             [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=120, check=True
@@ -99,8 +99,8 @@ def torch_devices() -> list[str]:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         told = error.stderr.strip().splitlines()[-1:] if isinstance(error.stderr, str) else []
         raise UptakeError(
-            " ".join(["torch does not tell its devices:", *told, str(error) if not told else ""]).strip(),
-            fix='see what `python -c "import torch"` says',
+            " ".join(["torch cannot list its devices:", *told, str(error) if not told else ""]).strip(),
+            fix='run `python -c "import torch"` to see the error',
         ) from None
     found: list[str] = json.loads(answer.stdout)
     return found

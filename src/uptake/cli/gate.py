@@ -12,6 +12,7 @@ from uptake.cli.out import write_out
 from uptake.cli.run_options import RunCommand, overrides
 from uptake.cli.terminal import printable
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.compare import Check
@@ -40,29 +41,35 @@ def command(
     ctx: typer.Context,
     run: Annotated[Path | None, typer.Argument(help="The run file.", metavar="RUN.YAML")] = None,
     diagnosis: Annotated[
-        Path | None, typer.Option("--diagnosis", help="The diagnosis: its folder, or its run's.")
+        Path | None, typer.Option("--diagnosis", help="Folder of the diagnosis, or of its run.")
     ] = None,
     max_unlearned: Annotated[
-        list[str] | None, typer.Option("--max_unlearned", help="Largest share not learned: 0.1, or SOURCE=0.05.")
+        list[str] | None,
+        typer.Option("--max_unlearned", help="Largest share that is not learned: 0.1, or SOURCE=0.05."),
     ] = None,
     max_forgotten: Annotated[
-        list[str] | None, typer.Option("--max_forgotten", help="Largest share forgotten: 0.02, or SOURCE=0.05.")
+        list[str] | None, typer.Option("--max_forgotten", help="Largest share that is forgotten: 0.02, or SOURCE=0.05.")
     ] = None,
     max_shallow: Annotated[
-        list[str] | None, typer.Option("--max_shallow", help="Largest share learned by heart only; also by source.")
+        list[str] | None,
+        typer.Option(
+            "--max_shallow", help="Largest share of the learned that fails in other words: 0.2, or SOURCE=0.1."
+        ),
     ] = None,
     min_effect: Annotated[
-        float | None, typer.Option("--min_effect", help="Smallest effect of the verdict, as a difference of shares.")
+        float | None,
+        typer.Option("--min_effect", help="Smallest effect in the verdict of `uptake verify`: 0.1 is 10 points."),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option("--against", help="A baseline's diagnosis: fail on significant regressions.")
+        Path | None, typer.Option("--against", help="Folder of a baseline diagnosis: fail on significant regressions.")
     ] = None,
-    junit: Annotated[Path | None, typer.Option("--junit", help="File to write JUnit XML to.")] = None,
-    summary: Annotated[Path | None, typer.Option("--summary", help="File to append a Markdown summary to.")] = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Append a Markdown summary to this file.")] = None,
 ) -> None:
-    """Fail when a diagnosis exceeds its limits or is worse than a baseline.
+    """Fail if a diagnosis exceeds limits or got worse.
 
-    Exits with 0 (kept), 2 (not kept) or 1 (cannot be judged). Limits of the command line beat those of the run file.
+    Exit code 0: all checks passed. 2: a check failed, or a limit is on something that was not measured. 1: the gate
+    cannot judge. Limits of the command line override those of the run file.
     """
     from uptake.cli.compared import opened
     from uptake.compare import check_effect, check_limits, check_regressions, left_out, match, unlike
@@ -82,9 +89,9 @@ def command(
         notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
         raise UptakeError(
-            "nothing is asked of the diagnosis",
+            "the gate has nothing to check",
             expected="a limit, or a baseline",
-            fix="give --max_unlearned 0.1 or the like, --against DIR, or a section `gate:` in the run file",
+            fix="give a limit such as --max_unlearned 0.1, or --against DIR, or a section `gate:` in the run file",
         )
     if junit is not None:
         write_out("--junit", junit, as_junit(checks))
@@ -97,16 +104,17 @@ def command(
 
 def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
     """The checks as lines, those that failed last, where a log ends; comparisons by source only if they failed."""
-    from uptake.compare.written import told, where
+    from uptake.compare.written import outcome, where
 
     failed = [check for check in checks if not check.passed]
     kept = [check for check in checks if check.passed]
     shown = [check for check in kept if check.counts is None or check.source is None]
-    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {told(one)}" for one in (*shown, *failed)]
+    lines = [f"{'pass' if one.passed else 'FAIL'}  {where(one)}: {outcome(one)}" for one in (*shown, *failed)]
     if len(kept) > len(shown):
-        lines.insert(len(shown), f"pass  {len(kept) - len(shown)} comparisons by source")
+        lines.insert(len(shown), f"pass  {counted(len(kept) - len(shown), 'comparison')} by source")
     lines += [f"note: {note}" for note in notes]
-    lines.append(f"{len(failed)} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed")
+    n = counted(len(checks), "check")
+    lines.append(f"{len(failed)} of {n} failed" if failed else f"{'all ' * (len(checks) > 1)}{n} passed")
     return "\n".join(lines)
 
 
@@ -115,12 +123,12 @@ def _config(ctx: typer.Context, run: Path | None, diagnosis: Path | None, limits
 
     if run is None and diagnosis is None:
         raise UptakeError(
-            "no diagnosis is named", expected="a run file, or --diagnosis DIR", fix="uptake gate run.yaml"
+            "no diagnosis is given", expected="a run file, or --diagnosis DIR", fix="uptake gate run.yaml"
         )
     keys: dict[str, Any] = dict(overrides(ctx))
     sources = limits.get("sources", {})
     if any("gate.sources" in key for key in keys):
-        raise UptakeError("limits of sources are written --max_unlearned SOURCE=0.05")
+        raise UptakeError("a limit of a source is written --max_unlearned SOURCE=0.05")
     keys |= {f"gate.{name}": value for name, value in limits.items() if name != "sources"}
     if sources:  # names of sources may hold dots, so they cannot be dotted keys
         keys["gate.sources"] = sources
@@ -145,7 +153,7 @@ def _limits(
                 limit = float(number)
             except ValueError:
                 raise UptakeError(
-                    f"--{name} {text!r}: {number!r} is no number",
+                    f"--{name} {text!r}: {number!r} is not a number",
                     expected="a share, or SOURCE=share",
                     fix=f"--{name} 0.1, or --{name} support=0.05",
                 ) from None
@@ -160,17 +168,17 @@ def _effect(diagnosis: Diagnosis) -> Interval | None:
 
     path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
-        raise UptakeError(f"min_effect is asked for, and there is no {path}", fix="run `uptake verify run.yaml` first")
+        raise UptakeError(f"min_effect needs {path}, which does not exist", fix="run `uptake verify run.yaml` first")
     again = "run `uptake verify run.yaml` again"
     found = read_json(path, fix=again)
     try:
         effect = effect_of(found)
     except ValueError as error:
-        raise UptakeError(f"{path} is no verdict: {error}", fix=again) from error
+        raise UptakeError(f"{path} is not a verdict: {error}", fix=again) from error
     if found.get("diagnosis") != diagnosis.digest():
         raise UptakeError(
-            f"{path} is about another diagnosis than {diagnosis.folder}",
-            expected="the verdict on what is judged here",
+            f"{path} belongs to another diagnosis than {diagnosis.folder}",
+            expected="the verdict about this diagnosis",
             fix=again,
         )
     return effect

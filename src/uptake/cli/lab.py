@@ -11,13 +11,14 @@ import typer
 from uptake.cli.out import require_writable, write_out
 from uptake.cli.run_options import OpenCommand, overrides
 from uptake.cli.terminal import printable
+from uptake.text import counted
 
-app = typer.Typer(no_args_is_help=True, help="Models and worlds to try things on.")
+app = typer.Typer(no_args_is_help=True, help="Make small models and data sets with known faults, and grade diagnoses.")
 
 
 @app.callback()
 def group() -> None:
-    """Models and worlds to try things on."""
+    """Make small models and data sets with known faults."""
 
 
 @app.command(
@@ -66,33 +67,42 @@ def pretrain(
             ),
         )
     last = history[-1]
-    typer.echo(f"{printable(str(out))}: {last.step} steps, {last.tokens} tokens, loss {last.loss:.3f} nats per token")
+    typer.echo(
+        f"{printable(str(out))}: {counted(last.step, 'step')}, {last.tokens} tokens, "
+        f"loss {last.loss:.3f} nats per token"
+    )
 
 
 @app.command()
 def make(
-    out: Annotated[Path, typer.Option("--out", help="Folder of the world; new, or of the same world.")],
-    world: Annotated[str, typer.Option("--world", help="synthetic (invented) or facts (real).")] = "synthetic",
-    data: Annotated[Path | None, typer.Option("--data", help="Real data sets for --world facts.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of every draw.")] = 0,
+    out: Annotated[Path, typer.Option("--out", help="Output folder; new, or of the same world.")],
+    world: Annotated[str, typer.Option("--world", help="synthetic: invented facts; facts: real ones.")] = "synthetic",
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of real data sets for --world facts.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of all random draws.")] = 0,
     size: Annotated[
-        int | None, typer.Option("--size", help="Planted examples per cause; 120, of the facts that come along 75.")
+        int | None,
+        typer.Option("--size", help="Planted examples per cause; default 120, with the facts that are included 75."),
     ] = None,
-    shares: Annotated[str, typer.Option("--shares", help="Other sizes by cause: forgetting=0.5,data_conflict=0.")] = "",
+    shares: Annotated[
+        str, typer.Option("--shares", help="Sizes of single causes as a multiple: forgetting=0.5,data_conflict=0.")
+    ] = "",
     stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
-    noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a slip of the pen.")] = 0.0,
+    noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a typing error.")] = 0.0,
     overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
     composite: Annotated[int, typer.Option("--composite", help="Facts that an undertrained example asks for.")] = 3,
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning_rate", help="Of fine-tuning; 1.5e-3, or 1e-2 for LoRA.")
+        float | None,
+        typer.Option("--learning_rate", help="Learning rate of fine-tuning; default 1.5e-3, or 1e-2 for LoRA."),
     ] = None,
     lora_r: Annotated[int, typer.Option("--lora_r", help="Rank of LoRA adapters; 0 trains all weights.")] = 0,
-    confirm: Annotated[bool, typer.Option("--confirm", help="Mark the key by training without each plant.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Confirm the key: train without each plant and see what is learned then.")
+    ] = False,
 ) -> None:
-    """Make a world with planted causes: a base model, data, a run file, and the answer key.
+    """Make a data set with planted causes and its answer key.
 
-    The same command goes on where it stopped; with --confirm, later, it marks the key.
+    Also a base model and a run file. Run the command again to resume, or with --confirm to confirm the key.
     """
     from uptake.cli.progress import progress_bar
     from uptake.lab.build import make as build
@@ -122,21 +132,22 @@ def grade(
     folders: Annotated[list[Path], typer.Argument(help="Worlds made by `uptake lab make`.")],
     diagnosis: Annotated[
         Path | None,
-        typer.Option("--diagnosis", help="The table, relative to each world's folder if not found from here."),
+        typer.Option("--diagnosis", help="The diagnosis table; relative to this folder or to each world's."),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also plants that are not confirmed.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also count plants that are not confirmed.")] = False,
     threshold: Annotated[
-        float, typer.Option("--threshold", min=0.0, max=1.0, help="Score from which on a cause counts as told.")
+        float, typer.Option("--threshold", min=0.0, max=1.0, help="Smallest score at which a cause counts as named.")
     ] = 0.5,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the intervals' resampling.")] = 0,
-    json: Annotated[Path | None, typer.Option("--json", help="File to write all of it to, as JSON.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the resampling behind the intervals.")] = 0,
+    json: Annotated[Path | None, typer.Option("--json", help="JSON file for all grades.")] = None,
 ) -> None:
-    """Compare a diagnosis with the answer key: each cause as it is named, and as it is scored.
+    """Compare a diagnosis with the answer key.
 
-    Worlds in which nothing was planted say how often a cause is named where there is none.
+    Each cause is graded as it is named and as it is scored. Worlds in which nothing was planted show how often a cause
+    is named by mistake.
     """
     from uptake.artifacts import json_bytes
-    from uptake.lab.grade_report import World, as_data, report, told
+    from uptake.lab.grade_report import World, as_data, report, report_text
     from uptake.lab.key import read_answers, read_key
 
     if json is not None:
@@ -148,17 +159,19 @@ def grade(
     graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)
     if json is not None:
         write_out("--json", json, json_bytes(as_data(graded)))
-    typer.echo(told(graded))
+    typer.echo(report_text(graded))
 
 
 @app.command()
 def calibrate(
-    folders: Annotated[list[Path], typer.Argument(help="Worlds: confirmed, trained, and diagnosed under run/.")],
-    out: Annotated[Path, typer.Option("--out", help="File of the coefficients (JSON).")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Worlds that are confirmed, trained, and diagnosed under run/.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="JSON file for the coefficients.")],
 ) -> None:
-    """Fit the coefficients of the causes' scores on worlds whose answer key is known.
+    """Fit the coefficients of the scores of the causes.
 
-    Written to uptake/causes/weights.json they are the ones that `uptake diagnose` takes.
+    On worlds with a known answer key. `uptake diagnose` reads them from uptake/causes/weights.json.
     """
     from uptake.artifacts import json_bytes
     from uptake.lab.calibrate import calibrated
@@ -177,7 +190,7 @@ def _tables(folders: Sequence[Path], diagnosis: Path | None) -> list[Path]:
     found: dict[Path, Path] = {}
     for folder in folders:
         if (same := found.setdefault(folder.resolve(), folder)) is not folder:
-            raise UptakeError(f"{folder} and {same} are the same world", fix="name each world once")
+            raise UptakeError(f"{folder} and {same} are the same world", fix="give each world once")
     if diagnosis is None:
         return [folder / "run" / "diagnosis" / "diagnosis.parquet" for folder in folders]
     if len(folders) > 1 and diagnosis.is_absolute():

@@ -61,4 +61,4 @@ def _cannot(option: str, path: Path, error: OSError) -> UptakeError:
 
 
 def _fix(option: str) -> str:
-    return f"choose another file for {option}, or make room for this one"
+    return f"choose another file for {option}, or make this one writable"

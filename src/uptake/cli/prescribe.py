@@ -12,6 +12,7 @@ from uptake.cli.cure import NOTHING, start_of
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.pipeline.prescribe.run import Prescribed
@@ -25,15 +26,19 @@ def command(
         str, typer.Option("--from", help="base: train everything again. tuned: repair the tuned model.")
     ] = "base",
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files do not change.")
     ] = False,
     world_size: Annotated[
-        int | None, typer.Option("--world_size", min=1, help="Processes that will train; default: as many as did.")
+        int | None,
+        typer.Option(
+            "--world_size", min=1, help="Number of processes that will train; default: as many as trained the run."
+        ),
     ] = None,
 ) -> None:
-    """Write a plan that mends what was not learned: data in their order and settings for TRL, LLaMA-Factory, Axolotl.
+    """Write a training plan that fixes what was not learned.
 
-    Needs a diagnosis. Nothing is trained, and nothing of yours is changed.
+    The plan is ordered training data with settings for TRL, LLaMA-Factory and Axolotl. Run `uptake diagnose` first.
+    Nothing is trained, and your files do not change.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
@@ -61,8 +66,8 @@ def show(done: Prescribed) -> str:
         unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples go out"
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]
-    if plan.unmended:
-        lines += ["", f"{len({one.id for one in plan.unmended})} examples are not mended; plan.md says why."]
+    if unmended := len({one.id for one in plan.unmended}):
+        lines += ["", f"{counted(unmended, 'example is', 'examples are')} not fixed by the plan; plan.md says why."]
     lines += [f"note: {note}" for note in plan.notes]
     return "\n".join([*lines, "", _cost(plan), f"{done.folder}{'  (was there)' if done.found else ''}"])
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from uptake.pipeline import Progress
 
 
+QUIET = 30.0
+"""Seconds after which a log hears of a step that is still at work."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast a step goes, by what was done since it began: what a killed run had finished took no time.
@@ -29,7 +33,7 @@ class Pace:
     began: float
     found: int
 
-    def told(self, done: int, total: int | None, now: float) -> str:
+    def in_words(self, done: int, total: int | None, now: float) -> str:
         """Rate and remaining time as text; empty while there is nothing to go by."""
         elapsed = now - self.began
         if done <= self.found or elapsed <= 0:
@@ -53,7 +57,10 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    """Yield a `Progress` that draws one line a step; where stderr is no terminal, it prints one when a step is done."""
+    """Yield a `Progress` that draws one line a step.
+
+    Where stderr is no terminal it prints plain lines: one when a step is done, and one every `QUIET` seconds before.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -67,15 +74,22 @@ def progress_bar(clock: Callable[[], float] = time.monotonic) -> Iterator[Progre
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         tasks: dict[str, tuple[TaskID, Pace]] = {}
         finished: set[str] = set()
+        spoken: dict[str, float] = {}
 
         def tell(step: str, done: int, total: int | None) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(printable(step), total=total, pace=""), Pace(clock(), done)
+                spoken[step] = clock()
             task, pace = tasks[step]
             if not console.is_terminal and total and done >= total and step not in finished:
                 finished.add(step)
                 took = f", {duration(clock() - pace.began)}" if done > pace.found else ""
                 print(f"{printable(step)}: {done} done{took}", file=sys.stderr, flush=True)
-            bar.update(task, completed=done, total=total, pace=pace.told(done, total, clock()))
+            elif not console.is_terminal and step not in finished and clock() - spoken[step] >= QUIET:
+                spoken[step] = clock()
+                of = f" of {total}" if total else ""
+                rate = pace.in_words(done, total, clock())
+                print(f"{printable(step)}: {done}{of}{', ' * bool(rate)}{rate}", file=sys.stderr, flush=True)
+            bar.update(task, completed=done, total=total, pace=pace.in_words(done, total, clock()))
 
         yield tell

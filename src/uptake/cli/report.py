@@ -14,13 +14,16 @@ from uptake.errors import UptakeError
 
 def command(
     ctx: typer.Context,
-    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
-    open_: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    card: Annotated[bool, typer.Option("--card", help="Put the diagnosis into the trained model's README.md.")] = False,
+    run: Annotated[Path | None, typer.Argument(help="The run file, or the output folder.", metavar="RUN")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Add the diagnosis to the README.md of the trained model.")
+    ] = False,
 ) -> None:
-    """Write report.html, one self-contained page, and summary.md, for a pull request, from what was found.
+    """Write the findings to one HTML page.
 
-    From a run file, or from the output_dir of a diagnosis that had none.
+    Writes report.html, a self-contained page, and summary.md, for a pull request. Give the run file, or the output
+    folder of a diagnosis that was made without one.
     """
     from uptake.report import write_card, write_report
 
@@ -34,7 +37,9 @@ def command(
         import webbrowser
 
         if not webbrowser.open(report.page.resolve().as_uri()):
-            raise UptakeError("no browser could be started", fix=f"open {report.page} yourself")
+            # the page is written, which is what was asked for: a server has no browser
+            page = report.page.resolve()
+            typer.echo(printable(f"no browser could be started here; open this file in one: {page}"), err=True)
 
 
 def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:
@@ -50,9 +55,9 @@ def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:
         return load_run(run, given).output_dir
     others = [f"--{name}" for name in given if name != "output_dir" or run is not None]
     if others:
-        raise UptakeError(f"{', '.join(others)} without a run file", fix=f"name the folder alone: {example}")
+        raise UptakeError(f"{', '.join(others)} needs a run file", fix=f"give the folder alone: {example}")
     if run is None and "output_dir" not in given:
-        raise UptakeError("which run?", expected="a run file, or the folder of a diagnosis", fix=example)
+        raise UptakeError("no run is given", expected="a run file, or the folder of a diagnosis", fix=example)
     return of_diagnosis(run or Path(given["output_dir"]))
 
 

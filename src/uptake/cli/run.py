@@ -23,15 +23,15 @@ def command(
     run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
     start: Annotated[
         str | None,
-        typer.Option("--from", help="base: cure by training everything again. tuned: by repair.  [default: base]"),
+        typer.Option("--from", help="base: train everything again. tuned: repair the tuned model.  [default: base]"),
     ] = None,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files do not change.")
     ] = False,
 ) -> None:
-    """Train, diagnose, prescribe, cure, report: all steps of a run, and of each only what is not done yet.
+    """Run all steps: train, diagnose, prescribe, cure, report.
 
-    On several devices: accelerate launch -m uptake run RUN.YAML
+    Steps that are already done are not repeated. On several devices: accelerate launch -m uptake run RUN.YAML
     """
     from uptake.config import load_run
 

@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 
 EPILOG = (
     "Every key of the run file is an option too and beats the file: --seed 1, --training.learning_rate 1e-3, "
-    "--stages.0.dataset other.jsonl. `uptake config-schema` lists the keys."
+    "--stages.0.dataset other.jsonl. `uptake config-schema` prints all keys as JSON schema."
 )
 
 _META = "uptake.overrides"
@@ -28,7 +28,8 @@ class OpenCommand(TyperCommand):
         """Sets the unknown options aside and parses the rest."""
         declared = [name for param in self.params for name in (*param.opts, *param.secondary_opts)]
         known = {_key(name) for name in (*declared, *ctx.help_option_names)}
-        rest, ctx.meta[_META] = split(args, known)
+        # while a shell completes the line, its last option has no value yet
+        rest, ctx.meta[_META] = split(args, known, whole=not ctx.resilient_parsing)
         parsed: list[str] = super().parse_args(ctx, rest)
         return parsed
 
@@ -36,14 +37,27 @@ class OpenCommand(TyperCommand):
 class RunCommand(OpenCommand):
     """A verb that reads a run file: its options beyond its own are the file's keys."""
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Offers the verb's own options and the keys of the run file."""
+        found: list[Any] = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            from uptake.cli.keys import options
+
+            item: Any = type(super().shell_complete(ctx, "--")[0])  # --help is always among them
+            known = {one.value for one in found}
+            fitting = ((name, about) for name, about in options() if name.startswith(incomplete))
+            found += [item(name, help=about) for name, about in fitting if name not in known]
+        return found
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Writes the verb's own options, then the keys of the run file."""
         super().format_options(ctx, formatter)
-        from uptake.config import RunConfig
+        from uptake.cli.keys import grouped
 
-        fields = RunConfig.model_fields.items()
-        with formatter.section("Keys of the run file"):
-            formatter.write_dl([(f"--{name}", " ".join((field.description or "").split())) for name, field in fields])
+        own = {name for param in self.params for name in param.opts}
+        for title, rows in grouped():
+            with formatter.section(title):
+                formatter.write_dl([row for row in rows if row[0].split()[0] not in own])
 
 
 def overrides(ctx: typer.Context) -> dict[str, str]:
@@ -51,12 +65,13 @@ def overrides(ctx: typer.Context) -> dict[str, str]:
     return dict(ctx.meta[_META])
 
 
-def split(args: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[str, str]]:
+def split(args: Sequence[str], known: Collection[str], *, whole: bool = True) -> tuple[list[str], dict[str, str]]:
     """Parts a command line into what a verb declares and the options beyond.
 
     Args:
         args: The command line after the verb.
         known: The verb's own options, without leading dashes, with underscores.
+        whole: Whether the line is complete; an option without a value is an error only then.
 
     Returns:
         The verb's own arguments and options as they stood, and key and value of the others; the last of a key wins.
@@ -76,7 +91,7 @@ def split(args: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[
         else:
             if not equals:
                 value = next(tokens, "--")
-                if value.startswith("--"):
+                if value.startswith("--") and whole:
                     raise typer.BadParameter(f"{name} has no value: write {name} VALUE or {name}=VALUE")
             beyond[_key(name)] = value
     return rest, beyond

@@ -30,12 +30,19 @@ BAR = 20
 
 def command(
     ctx: typer.Context,
-    example: Annotated[str, typer.Argument(help="The example's id.", metavar="ID")],
-    run: Annotated[Path | None, typer.Argument(help="The run file, or its folder.", metavar="RUN")] = None,
-    diagnosis: Annotated[Path | None, typer.Option("--diagnosis", help="The diagnosis's folder instead.")] = None,
-    stage: Annotated[str | None, typer.Option("--stage", help="Its stage, where several have the id.")] = None,
+    example: Annotated[str, typer.Argument(help="Id of the example.", metavar="ID")],
+    run: Annotated[Path | None, typer.Argument(help="The run file, or the output folder.", metavar="RUN")] = None,
+    diagnosis: Annotated[
+        Path | None, typer.Option("--diagnosis", help="Folder of the diagnosis, instead of RUN.")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Stage of the example, if several stages have this id.")
+    ] = None,
 ) -> None:
-    """Show one example's case: what was asked and wanted, what the models say, why, and what to do."""
+    """Show everything about one example.
+
+    What was asked and wanted, what the models say, why the example failed, and what to do.
+    """
     from rich.console import Console, Group
 
     from uptake.pipeline import read_diagnosis
@@ -52,7 +59,7 @@ def _folder(ctx: typer.Context, run: Path | None, diagnosis: Path | None) -> Pat
     if diagnosis is None:
         return run_folder(ctx, run, "uptake show ID runs/first")
     if run is not None:
-        raise UptakeError(f"both {run} and --diagnosis are given", fix="give one of the two")
+        raise UptakeError(f"both {run} and --diagnosis are given", fix="give only one of them")
     return of_diagnosis(diagnosis)
 
 
@@ -168,7 +175,7 @@ def _reasons(one: Finding) -> Iterator[RenderableType]:
     yield _heading("Why")
     for name, told in sorted(causes.items(), key=lambda item: -(-1 if item[1].score is None else item[1].score)):
         score = told.score
-        drawn = "cannot be told" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
+        drawn = "not known" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
         yield Text(f"{name.replace('_', ' '):<16}{drawn}", style="bold" if name == one.cause else "")
         yield Padding(Text(printable(told.sentence), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
 
@@ -217,8 +224,14 @@ def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
 
     if not stage_folders(output_dir):
         return
-    readings = read_ledger(output_dir).of(one.id).to_pylist()
+    ledger = read_ledger(output_dir)
+    readings = ledger.of(one.id).to_pylist()
     if not readings:
+        from rich.text import Text
+
+        such = f" It has ids such as {ledger.table['id'][0].as_py()}." if len(ledger) else ""
+        yield _heading("How it was learned")
+        yield Text(printable(f"The ledger has no reading of this id.{such}"), style="dim")
         return
     table = _columns("stage", "step", "when", "p a token", "")
     for row in readings[-READINGS:]:

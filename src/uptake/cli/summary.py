@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from uptake.cli.terminal import printable
-from uptake.text import differs_in_space, with_space
+from uptake.text import counted, differs_in_space, fitting, with_space
 
 if TYPE_CHECKING:
     from uptake.pipeline import Diagnosis
@@ -44,7 +44,7 @@ def show(diagnosis: Diagnosis) -> str:
     lines += [f"all numbers    {diagnosis.folder / 'summary.json'}"]
     run = shlex.quote(str(diagnosis.folder.parent))
     lines += [
-        f"to look at it  uptake report --output_dir {run} --open",
+        f"HTML report    uptake report --output_dir {run} --open",
         f"one example    uptake show ID --diagnosis {run}",
     ]
     return printable("\n".join(lines))
@@ -53,11 +53,22 @@ def show(diagnosis: Diagnosis) -> str:
 def _headline(summary: Mapping[str, Any]) -> list[str]:
     n, learned = summary["n"], summary["learned"]["count"]
     shallow, forgotten = summary["shallow"]["count"], summary["forgotten"]["count"]
-    lines = [f"{n - learned} of {n} training examples ({1 - learned / n:.1%}) were not learned."]
+    if n == learned:
+        lines = [
+            f"All {counted(n, 'training example')} were learned." if n > 1 else "The training example was learned."
+        ]
+    else:
+        of = counted(n, "training example")
+        were = fitting(n - learned, "was", "were")
+        lines = [f"{n - learned} of {of} ({1 - learned / n:.1%}) {were} not learned."]
     if shallow:
-        lines.append(f"{shallow} of the {learned} learned ones are learned in the training wording only.")
+        are = fitting(shallow, "is", "are")
+        lines.append(f"{shallow} of the {learned} learned ones {are} learned in the training wording only.")
     if forgotten:
-        lines.append(f"{forgotten} examples, learned or not, were right before the fine-tune and are wrong now.")
+        were, are = fitting(forgotten, "was", "were"), fitting(forgotten, "is", "are")
+        lines.append(
+            f"{counted(forgotten, 'example')}, learned or not, {were} right before the fine-tune and {are} wrong now."
+        )
     return lines
 
 
@@ -96,13 +107,16 @@ def _null(summary: Mapping[str, Any]) -> list[str]:
         text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
     lines = textwrap.wrap(text, WIDTH)
     if null["moved_at_least"] is not None:
-        least = max(0.0, null["moved_at_least"]["low"])
-        lines += textwrap.wrap(
-            f"Of those not learned, {least:.0%} or more score higher than if they had never been seen: training moved "
-            "them, but not far enough.",
-            WIDTH,
-        )
+        lines += textwrap.wrap(_moved(max(0.0, null["moved_at_least"]["low"])), WIDTH)
     return [*lines, ""]
+
+
+def _moved(least: float) -> str:
+    """How many of the unlearned training has moved, at least."""
+    if least < 0.005:
+        return "Of those not learned, no share is sure to score higher than if it had never been seen."
+    share = "all" if least >= 0.995 else f"at least {least:.0%}"
+    return f"Of those not learned, {share} score higher than if never seen: training moved them, but not far enough."
 
 
 def _retention(summary: Mapping[str, Any]) -> list[str]:
@@ -113,14 +127,16 @@ def _retention(summary: Mapping[str, Any]) -> list[str]:
     if (answers := retention["answers"]) is not None:
         before, after = answers["before"]["estimate"], answers["after"]["estimate"]
         lines += textwrap.wrap(
-            f"Retention: of {answers['n']} answers {before:.1%} were right before the fine-tune, {after:.1%} are after "
-            f"it. {answers['lost']['count']} were lost, {_percent(answers['lost']['rate'])}; "
+            f"Retention: of {counted(answers['n'], 'answer')} {before:.1%} were right before the fine-tune, "
+            f"{after:.1%} are after it. {answers['lost']['count']} lost, {_percent(answers['lost']['rate'])}; "
             f"{answers['gained']['count']} gained (exact McNemar test: p = {answers['mcnemar_p']:.2g}).",
             WIDTH,
         )
     if (text := retention["text"]) is not None:
         before, after = text["nll_before"]["estimate"], text["nll_after"]["estimate"]
-        lines.append(f"Retention: on {text['n']} texts the loss went from {before:.3f} to {after:.3f} nats a token.")
+        lines.append(
+            f"Retention: on {counted(text['n'], 'text')} the loss went from {before:.3f} to {after:.3f} nats a token."
+        )
     return [*lines, ""]
 
 
@@ -179,14 +195,14 @@ def _agreement(found: Mapping[str, Any] | None) -> str:
     return (
         f"Of {found['n']} that say something {_percent(found['rate'])} speak for the cause that is named; "
         f"{found['chance']:.1%} would if both met at random. Counted is what holds in held-out wordings too; the "
-        "differences from the control, with intervals, are in summary.json, the rules in docs/causes.md."
+        "differences from the control, with intervals, are in summary.json, the rules in docs/details/causes.md."
     )
 
 
 def _bad_rows(summary: Mapping[str, Any]) -> list[str]:
     data = summary["run"]["data"]
     told = [f"{part['bad_rows']} of {name}" for name, part in data.items() if part["bad_rows"]]
-    return [f"Left out, for they cannot be used: {', '.join(told)}; see bad_rows.jsonl", ""] if told else []
+    return [f"Left out because they cannot be used: {', '.join(told)}; see bad_rows.jsonl", ""] if told else []
 
 
 def _example(finding: Finding) -> list[str]:

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 def command(
     ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and say what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and print what would be trained.")
+    ] = False,
 ) -> None:
-    """Fine-tune the stages of a run, one after the other, and record how each example is learned.
+    """Fine-tune the stages of a run, one after the other.
 
-    What is trained is kept: a killed run goes on where it stopped. On several devices:
+    The learning curve of every example is recorded. Run the command again to resume a killed run. On several devices:
     accelerate launch -m uptake train RUN.YAML
     """
     from uptake.cli.progress import progress_bar
@@ -48,7 +50,7 @@ def command(
         raise
     if first:
         typer.echo(printable(show_trained(done)))
-        typer.echo(printable(f"\nto see what was not learned: uptake diagnose {run}"))
+        typer.echo(printable(f"\nnext: uptake diagnose {run} shows what was not learned"))
 
 
 def show_plan(plans: Sequence[StagePlan]) -> str:

@@ -11,6 +11,7 @@ import typer
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 if TYPE_CHECKING:
     pass
@@ -38,24 +39,22 @@ def command(
     failed = not _settings_are_known({"training": config.training, **training})
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
-            counted = count(dataset.rows)
+            found = count(dataset.rows)
         except UptakeError as error:
             complain(f"{dataset.key}: {error}")
             failed = True
             continue
-        tally = _plural(counted.good, "example") + (f", {_plural(counted.bad, 'bad row')}" if counted.bad else "")
+        tally = counted(found.good, "example") + (f", {counted(found.bad, 'bad row')}" if found.bad else "")
         typer.echo(f"{dataset.key}: {printable(dataset.name)}: {tally}")
-        for row in counted.first_bad:
+        for row in found.first_bad:
             typer.echo(f"  {printable(describe_bad_row(row))}")
-        if counted.bad > len(counted.first_bad):
-            typer.echo(f"  ... and {counted.bad - len(counted.first_bad)} more")
+        if found.bad > len(found.first_bad):
+            typer.echo(f"  ... and {found.bad - len(found.first_bad)} more")
         for note in dataset.notes.told():
             typer.echo(f"  note: {printable(note)}")
-        failed = failed or counted.good == 0 or (counted.bad > 0 and config.on_bad_row == "error")
+        failed = failed or found.good == 0 or (found.bad > 0 and config.on_bad_row == "error")
     if failed:
-        raise UptakeError(
-            f"{run} cannot be run as it is", fix="mend what is told above; `--on_bad_row skip` leaves bad rows out"
-        )
+        raise UptakeError(f"{run} cannot be run", fix="fix the problems above; `--on_bad_row skip` leaves bad rows out")
     typer.echo("all good")
 
 
@@ -85,7 +84,3 @@ def _takes(checked: Callable[[Mapping[str, Any]], object], key: str, settings: M
             complain(f"{told}: {error}")
             taken = False
     return taken
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,6 +13,7 @@ from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 if TYPE_CHECKING:
     from uptake.pipeline.verify.run import Prepared
@@ -21,21 +22,30 @@ if TYPE_CHECKING:
 def command(
     ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
-    matrix: Annotated[bool, typer.Option("--matrix", help="Try every remedy on every cause, and none at all.")] = False,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each arm.")] = 3,
+    matrix: Annotated[bool, typer.Option("--matrix", help="Test every remedy on every cause, and no remedy.")] = False,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Number of trainings of each arm, each with another seed.")
+    ] = 3,
     budget: Annotated[
-        float | None, typer.Option("--budget", help="As --plan.budget: times the tokens of the run's own fine-tuning.")
+        float | None,
+        typer.Option(
+            "--budget", help="Tokens of each arm, as a multiple of the run's own fine-tuning; as --plan.budget."
+        ),
     ] = None,
     unsafe: Annotated[
-        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files stay as they are.")
+        bool, typer.Option("--unsafe", help="Leave out examples that are judged wrong. Your files do not change.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it can show and what it costs.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Go on even if it can show nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what the experiment can show and what it costs.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Run even if the experiment is too small to show anything.")
+    ] = False,
 ) -> None:
-    """Train randomised arms, the remedies against a placebo of the same cost, and tell what the remedies did.
+    """Test by a randomised experiment whether the remedies help.
 
-    Needs a diagnosis. What is trained is kept until it is measured, and what is measured is kept: the same command goes
-    on where it stopped, and given again on another device it takes arms that nobody is at.
+    Some examples get their remedy, the others a placebo: other training at the same cost. Run `uptake diagnose` first.
+    Run the command again to resume; run it on a second device at the same time to share the work.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
@@ -52,14 +62,14 @@ def command(
         return
     if prepared.too_few and not yes:
         raise UptakeError(
-            "there are too few examples, or trainings, to tell anything; nothing was trained",
-            expected="an experiment that could show at least a remedy that mends everything",
-            fix="more trainings (--seeds 5) may do; --yes runs it all the same",
+            "too few examples or trainings to show any effect; nothing was trained",
+            expected="an experiment that can show at least a remedy that fixes every example",
+            fix="try more trainings (--seeds 5); --yes runs it anyway",
         )
     with progress_bar() as progress:
         told = prepared.run(progress)
     if told is None:
-        typer.echo("other processes are at work on the rest; the one that is done last writes the verdict")
+        typer.echo("other processes train the rest; the last one to finish writes the verdict")
         return
     typer.echo(printable(show(told)))
     typer.echo(printable(str(config.output_dir / "verdict")))
@@ -87,7 +97,7 @@ def show_prepared(prepared: Prepared) -> str:
         )  # fmt: skip
     lines = table(("arm", "treats", "tokens of its plan", "filled up to", "times the run's own"), rows)
     lines += [
-        f"{trained} trainings, {len(experiment.seeds)} of each arm, {total:,} tokens in all",
+        f"{counted(trained, 'training')}, {len(experiment.seeds)} of each arm, {total:,} tokens in all",
         "",
         "what this can show:",
         *(f"  {line}" for line in foretold_of(experiment)),
@@ -105,7 +115,8 @@ def show(told: Mapping[str, Any]) -> str:
     cells = grid(compared)
     lines: list[str] = []
     if cells:
-        lines += [*_aligned(cells), "(* the remedy for the cause; points of recall beyond the placebo's)", ""]
+        legend = "(* the remedy for the cause; cells: recall minus the placebo's, in percentage points)"
+        lines += [*_aligned(cells), legend, ""]
     lines += [*_aligned(as_table(compared, cells=not cells)), "", told["sentence"]]
     return "\n".join(lines)
 

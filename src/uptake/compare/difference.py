@@ -5,7 +5,7 @@ changed is as likely to have been learned as to have been lost, and McNemar's ex
 counts are. Lucky guesses among options fall out of it, since they are as often gained as lost; how many of the lost
 they explain is subtracted in `rate_adjusted` (see `uptake.detect.retention`, after Harmon et al. 2025, arXiv
 2510.17776). What the test does not know is that two trainings with different seeds differ as a whole, a little more
-than example by example: docs/diff.md has the numbers.
+than example by example: docs/details/diff.md has the numbers.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ def difference(pairs: Pairs, *, seed: int = 0) -> dict[str, Any]:
     moved = [(old, new) for old, new in pairs.both if _state(old) != _state(new)]
     counted = Counter((_state(old), _state(new)) for old, new in pairs.both if not (old.learned and new.learned))
     causes = [{"before": old, "after": new, "n": counted[old, new]} for old, new in sorted(counted)]
-    changed = [_told(old, new) for old, new in moved if not old.learned and not new.learned]
+    changed = [_entry(old, new) for old, new in moved if not old.learned and not new.learned]
     return {
         "n": len(pairs.both),
         **{name: _measure(pairs, name, seed) for name in MEASURES},
         "causes": causes if told else None,
-        "newly_learned": [_told(old, new) for old, new in moved if new.learned],
-        "newly_lost": [_told(old, new) for old, new in moved if old.learned],
+        "newly_learned": [_entry(old, new) for old, new in moved if new.learned],
+        "newly_lost": [_entry(old, new) for old, new in moved if old.learned],
         "changed_cause": changed if told else None,
         "differing": [{"id": id, "stage": stage} for id, stage in pairs.differing],
         "only_before": [{"id": id, "stage": stage} for id, stage in pairs.only_before],
@@ -110,13 +110,25 @@ def unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         one, other = ((run.get("settings") or {}).get(key) for run in (run_before, run_after))
         if one != other:
             notes.append(f"{key} is {one} in the earlier diagnosis and {other} in the later one")
+    for key, what, supply in _MEASURED:
+        known = [(summary.get(key) or {}).get("rate") is not None for summary in (before, after)]
+        if known[0] != known[1]:
+            which = "earlier" if known[0] else "later"
+            notes.append(f"{what} was measured in the {which} diagnosis alone, so it is not compared: {supply} to both")
     one, other = (_fingerprint(run, "base") for run in (run_before, run_after))
-    if one != other:
+    if one != other and None not in (one, other):
         notes.append("the base models differ, so what is forgotten is measured from different points")
     one, other = (_fingerprint(run, "tuned") for run in (run_before, run_after))
     if one is not None and one == other:
         notes.append("both are diagnoses of the same weights")
     return notes
+
+
+_MEASURED = (
+    ("shallow", "what was learned in its training wording only", "give paraphrases"),
+    ("forgotten", "what was forgotten", "give the base model"),
+)
+"""What a diagnosis can lack: its key in the summary, in words, and what supplies it."""
 
 
 def _fingerprint(run: Mapping[str, Any], role: str) -> str | None:
@@ -128,7 +140,7 @@ def _state(one: Judged) -> str:
     return LEARNED if one.learned else one.cause or UNEXPLAINED
 
 
-def _told(old: Judged, new: Judged) -> dict[str, str]:
+def _entry(old: Judged, new: Judged) -> dict[str, str]:
     return {"id": new.id, "stage": new.stage, "source": new.source, "before": _state(old), "after": _state(new)}
 
 

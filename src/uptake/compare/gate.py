@@ -20,14 +20,19 @@ from uptake.compare.pairs import Pairs
 from uptake.config import Gate, Limits
 from uptake.errors import UptakeError
 from uptake.stats import Interval, holm, mcnemar_worse, paired_difference, wilson
+from uptake.text import counted
 
 COMPARABLE = 0.5
 """Share of a baseline's examples that must be found again for the comparison to say anything."""
 
 MISSING = {
-    "max_forgotten": "the diagnosis was made without the base model: give --base, or the run file's own",
-    "max_shallow": "no learned example was asked in other words: give --paraphrases, or a judge",
+    "max_unlearned": "it holds no example",
+    "max_forgotten": "the diagnosis was made without the base model. Give `uptake diagnose` the base: --base MODEL",
+    "max_shallow": "no learned example was asked in other words. "
+    "Give `uptake diagnose` other wordings: --paraphrases FILE, a column `paraphrases` in the data, or a judge",
+    "min_effect": "the verdict has no overall effect. `verdict.json` says why",
 }
+"""Why there is nothing to hold a limit against, and what would supply it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Check:
         passed: Whether it is kept.
         p: Adjusted p-value of a comparison; None for limits.
         counts: Of a comparison: how many examples became worse, and better; None for limits.
+        missing: Why nothing was measured, and what would supply it; None where something was.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Check:
     passed: bool
     p: float | None = None
     counts: tuple[int, int] | None = None
+    missing: str | None = None
 
 
 def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
@@ -60,8 +67,12 @@ def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
         summary: `summary.json` of the diagnosis.
         gate: The limits.
 
+    Returns:
+        One check for each limit. A limit on a rate that was not measured is not kept: `observed` is None, and
+        `missing` says what would supply it. A rate that no limit asks for may be missing.
+
     Raises:
-        UptakeError: A limit names a source that is not there, or a rate that was not measured.
+        UptakeError: A limit names a source that is not there.
     """
     asked: list[tuple[str, str | None, float]] = []
     for source, limits in ((None, gate), *sorted(gate.sources.items())):
@@ -72,9 +83,11 @@ def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
     level = 1 - (1 - gate.level) / max(1, len(asked))
     checks = []
     for name, source, limit in asked:
-        count, n = _counted(summary if source is None else _of_source(summary, source), name, source)
+        count, n = _counted(summary if source is None else _of_source(summary, source), name)
         observed = wilson(count, n, level)
-        if observed is not None:
+        if observed is None:
+            checks.append(Check(name, source, limit, None, False, missing=MISSING[name]))
+        else:
             beyond = observed.low if gate.fail_when == "sure" else observed.estimate
             checks.append(Check(name, source, limit, observed, beyond <= limit))
     return checks
@@ -84,7 +97,7 @@ def effect_of(verdict: object) -> Interval | None:
     """The effect of the matched remedies against the placebo, as a difference of shares.
 
     Args:
-        verdict: What `verdict.json` holds, see docs/verify.md.
+        verdict: What `verdict.json` holds, see docs/details/verify.md.
 
     Returns:
         None where the experiment could not tell one.
@@ -126,7 +139,7 @@ def check_effect(effect: Interval | None, gate: Gate) -> list[Check]:
     if gate.min_effect is None:
         return []
     if effect is None:
-        return [Check("min_effect", None, gate.min_effect, None, False)]
+        return [Check("min_effect", None, gate.min_effect, None, False, missing=MISSING["min_effect"])]
     shown = effect.low if gate.fail_when == "sure" else effect.estimate
     return [Check("min_effect", None, gate.min_effect, effect, shown >= gate.min_effect)]
 
@@ -148,9 +161,9 @@ def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:
     n_before = len(pairs.both) + len(pairs.differing) + len(pairs.only_before)
     if len(pairs.both) < COMPARABLE * n_before:
         raise UptakeError(
-            f"of the {n_before} examples of the baseline {len(pairs.both)} are in this diagnosis",
+            f"the baseline has {counted(n_before, 'example')}, and {len(pairs.both)} of them are in this diagnosis",
             expected=f"{COMPARABLE:.0%} of them or more, with the same id, stage, prompt and response",
-            fix="make a new baseline: diagnose the accepted model on the data of today",
+            fix="make a new baseline: diagnose the accepted model on the current data",
         )
     found: list[tuple[str, str | None, int, int, int]] = []
     for name in MEASURES:
@@ -177,16 +190,13 @@ def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:
     return checks
 
 
-def _counted(part: Mapping[str, Any], name: str, source: str | None) -> tuple[int, int]:
-    """How many examples are as they should not be, and of how many."""
+def _counted(part: Mapping[str, Any], name: str) -> tuple[int, int]:
+    """How many examples are as they should not be, and of how many; of 0 where it was not measured."""
     if name == "max_unlearned":
         n = part["n"]
-        return n - part["learned"]["count"], n
+        return n - (part["learned"]["count"] or 0), n
     found = part[name.removeprefix("max_")]
-    if found["rate"] is None:
-        where = "" if source is None else f" for the source {source!r}"
-        raise UptakeError(f"{name} is asked for{where}, and it was not measured", fix=MISSING[name])
-    return found["count"], found["rate"]["n"]
+    return (0, 0) if found["rate"] is None else (found["count"], found["rate"]["n"])
 
 
 def _of_source(summary: Mapping[str, Any], source: str) -> Mapping[str, Any]:
@@ -194,7 +204,7 @@ def _of_source(summary: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     if source not in sources:
         close = difflib.get_close_matches(source, sources, n=1)
         raise UptakeError(
-            f"there is a limit for the source {source!r}, and the diagnosis has no such source",
+            f"the limit is for the source {source!r}, and the diagnosis has no such source",
             expected="one of " + ", ".join(sorted(sources)),
             fix=f"did you mean {close[0]!r}?" if close else "correct the limit",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uptake.errors import UptakeError
+from uptake.text import counted
 from uptake.types import Finding, Key
 
 
@@ -94,9 +95,9 @@ def match(before: Iterable[Finding], after: Iterable[Finding]) -> Pairs:
     both = tuple((old[key], new[key]) for key in shared if old[key].content == new[key].content)
     if not both:
         raise UptakeError(
-            f"the two diagnoses have {len(shared)} ids in common and not one example",
+            f"the two diagnoses have {counted(len(shared), 'id')} in common and no example",
             expected="diagnoses of the same training examples: the same id, stage, prompt and response",
-            fix="give the examples ids of their own (`id`), and compare diagnoses of one data set",
+            fix="give each example an `id` of its own, and compare diagnoses of the same data",
         )
     return Pairs(
         both=both,
@@ -122,7 +123,7 @@ def _by_key(findings: Iterable[Finding]) -> dict[Key, Judged]:
         one = judged(finding)
         if found.setdefault(one.key, one) is not one:
             raise UptakeError(
-                f"the id {one.id!r} is twice in the stage {one.stage!r} of one diagnosis",
-                expected="an id of its own for each example of a stage",
+                f"the stage {one.stage!r} of one diagnosis has the id {one.id!r} twice",
+                expected="a different id for each example of a stage",
             )
     return found

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from uptake.compare.gate import Check
 from uptake.stats import Interval
+from uptake.text import counted
 
 _CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -37,7 +38,7 @@ def where(check: Check) -> str:
     return "all examples" if check.source is None else f"source {check.source}"
 
 
-def told(check: Check) -> str:
+def outcome(check: Check) -> str:
     """What came of a check, in words of our own."""
     if check.counts is not None:
         worse, better = check.counts
@@ -47,7 +48,7 @@ def told(check: Check) -> str:
             f"p = {check.p:.2g} after Holm; fails from {check.limit:.1%} on, if significant"
         )
     if check.observed is None:
-        return f"{check.name} {check.limit:.1%}: nothing was measured that tells"
+        return f"{check.name} {check.limit:.1%}: not measured: {check.missing}"
     n_said = f" of {check.observed.n}" if check.name.startswith("max_") else ""
     return f"{check.name} {check.limit:.1%}: measured {percent(check.observed)}{n_said}"
 
@@ -63,9 +64,9 @@ def junit(checks: Sequence[Check]) -> bytes:
         name = plain(f"{check.name}: {where(check)}")
         case = ElementTree.SubElement(suite, "testcase", classname=f"uptake.gate.{kind}", name=name, time="0")
         if check.passed:
-            ElementTree.SubElement(case, "system-out").text = told(check)
+            ElementTree.SubElement(case, "system-out").text = outcome(check)
         else:
-            ElementTree.SubElement(case, "failure", type=kind, message=told(check))
+            ElementTree.SubElement(case, "failure", type=kind, message=outcome(check))
     ElementTree.indent(root)
     found: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return found + b"\n"
@@ -74,9 +75,10 @@ def junit(checks: Sequence[Check]) -> bytes:
 def markdown(checks: Sequence[Check], notes: Sequence[str] = ()) -> str:
     """A summary for a pull request: what failed, then a table of all checks."""
     failed = [check for check in checks if not check.passed]
-    head = f"failed {len(failed)} of {len(checks)} checks" if failed else f"passed all of {len(checks)} checks"
+    n = counted(len(checks), "check")
+    head = f"failed {len(failed)} of {n}" if failed else f"passed {'all of ' * (len(checks) > 1)}{n}"
     lines = [f"### uptake gate: {head}", ""]
-    lines += [f"- {_source(check)}: {told(check)}" for check in failed] + ([""] if failed else [])
+    lines += [f"- {_source(check)}: {outcome(check)}" for check in failed] + ([""] if failed else [])
     lines += ["| | check | source | limit | measured | n | p |", "|---|---|---|---:|---:|---:|---:|"]
     for check in checks:
         compared = check.counts is not None

@@ -33,7 +33,9 @@ from uptake.config.schema import (
     is_secret,
     named_settings,
 )
+from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
+from uptake.text import counted
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
 MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_name_or_path")
@@ -86,12 +88,11 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
     if problems:
         where = str(path) if path is not None else "the options"
-        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
         numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
         told = [f"  - {at.get(line, '')}{problem.key}: {problem.told}" for line, problem in numbered]
-        raise UptakeError("\n".join((f"{where}: {count}", *told)))
+        raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
     return config
 
 
@@ -325,6 +326,12 @@ def _explain(error: dict[str, Any]) -> Problem:
             return _problem(key, None, "no key in a file", "export it and give the variable's NAME as api_key_env")
         if name in _ELSEWHERE and section is RunConfig:
             return _problem(key, value, "a key of the run file", _ELSEWHERE[name])
+        if (
+            section is RunConfig
+            and (home := elsewhere(name))
+            and not difflib.get_close_matches(name, section.model_fields, n=1, cutoff=0.9)
+        ):
+            return _problem(key, value, "a key of the run file", f"did you mean {home}, or --{home} as an option")
         within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
         close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
         known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"

@@ -276,7 +276,7 @@ class RunConfig(Section):
     tuned_revision: str | None = None
     """Branch, tag or commit of a fine-tuned model on the hub; where no base is given, `revision` serves too."""
     trust_remote_code: bool = False
-    """Run code that comes with a model; only for a model whose code you have read."""
+    """Run code that comes with a model. Only for a model whose code you have read."""
 
     # how the data is read
     format: Format | None = None
@@ -326,7 +326,7 @@ class RunConfig(Section):
 
     # what is done about it
     plan: Prescription = Prescription()
-    """What `uptake prescribe` may do: budget, reading, augmented, readings, documents, exposures, protection."""
+    """What a plan of `uptake prescribe` may cost and hold."""
 
     @field_validator("stages")
     @classmethod

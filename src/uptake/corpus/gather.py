@@ -12,6 +12,7 @@ from uptake.corpus.leaks import SHINGLE, Guard, Leak
 from uptake.corpus.sources import AskedAtOnce, KnowledgeSource
 from uptake.corpus.text import shingles, words
 from uptake.errors import UptakeError
+from uptake.text import counted
 from uptake.types import Document
 
 NOTHING_NEW = 0.8
@@ -130,14 +131,16 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
                 looked[document] = guard.leak(document)
             if (leak := looked[document]) is not None:
                 leaks[document] = leak
-                refused[provider]["hold a guarded wording"] += 1
+                refused[provider]["a guarded wording in the text"] += 1
             elif not kept.add(document):
-                refused[provider]["say nothing new"] += 1
+                refused[provider]["nothing new"] += 1
             else:
                 took[provider] += 1
                 found.append(Found(document, entity, provider, tuple(dict.fromkeys(need.id for need in of))))
         for source, (documents, failure) in zip(sources, answers, strict=True):
-            why = "; ".join(f"{count} documents {reason}" for reason, count in sorted(refused[source.name].items()))
+            why = "; ".join(
+                f"{counted(count, 'document')}: {reason}" for reason, count in sorted(refused[source.name].items())
+            )
             if failure is not None:
                 failed.append(Missing(entity, source.name, failure))
                 missing.append(failed[-1])

@@ -13,6 +13,7 @@ import numpy as np
 from uptake.detect.calibrate import OPTION_THRESHOLD, Calibration, NullKind, by_length, length_class
 from uptake.detect.criteria import Settings
 from uptake.stats import Interval, benjamini_hochberg, wilson
+from uptake.text import counted
 from uptake.types import Finding
 
 
@@ -26,7 +27,7 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
 
     Returns:
         JSON-serialisable: `n`, `learned`, `shallow`, `forgotten` (each a count and a 95 % interval), `by_source`,
-        `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; the keys are explained in docs/detection.md.
+        `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; docs/details/detection.md explains the keys.
     """
     total = _Tally()
     by_source: dict[str, _Tally] = defaultdict(_Tally)
@@ -170,7 +171,7 @@ def _notes(calibration: Calibration, summary: dict[str, Any], settings: Settings
                 "training is what taught an example"
             )
     if fallbacks:
-        notes.append(f"{fallbacks} examples were judged by recall: they have one candidate only")
+        notes.append(f"{counted(fallbacks, 'example was', 'examples were')} judged by recall: no second candidate")
     if summary["n"] and not summary["learned"]["count"]:
         notes.append(
             "not one response is learned: are these the data, the prompt format and the chat template that the model "

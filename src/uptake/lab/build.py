@@ -107,13 +107,13 @@ def draw(kind: str, controls: Controls, data: Path | None = None) -> World:
     """
     if kind == "synthetic":
         if data is not None:
-            raise UptakeError("a synthetic world takes no data", fix="leave --data out, or give --world facts")
+            raise UptakeError("a synthetic world needs no data", fix="leave out --data, or give --world facts")
         return synthetic(need(controls), controls.seed)
     if kind == "facts":
         from uptake.lab.real import real_world
 
         return real_world(need(controls), controls.seed, data)
-    raise UptakeError(f"there is no world {kind!r}", expected="synthetic or facts")
+    raise UptakeError(f"unknown world {kind!r}", expected="synthetic or facts")
 
 
 def check_base(model: Path, facts: Sequence[Fact]) -> BaseCheck:
@@ -144,14 +144,16 @@ def _require_same(out: Path, manifest: dict[str, Any]) -> Mapping[str, Any]:
     if place.exists():
         there = read_json(place)
         if not isinstance(there, dict):
-            raise UptakeError(f"{place} is no world's manifest", fix=f"delete {out}, or name another folder with --out")
+            raise UptakeError(
+                f"{place} is not the manifest of a world", fix=f"delete {out}, or choose another folder with --out"
+            )
         if any(digest(there.get(key)) != digest(value) for key, value in manifest.items()):
             raise UptakeError(
-                f"another world lies in {out}", expected="a new folder", fix="name another one with --out"
+                f"{out} holds another world", expected="a new folder", fix="choose another one with --out"
             )
         return there
     if any(path.name != ".lock" for path in out.iterdir()):
-        raise UptakeError(f"{out} is not empty", expected="a new folder", fix="name another one with --out")
+        raise UptakeError(f"{out} is not empty", expected="a new folder", fix="choose another one with --out")
     return {}
 
 
@@ -160,6 +162,6 @@ def _require_same_base(model: Path, copy: Path) -> None:
     name = Path(WEIGHTS).name
     if not (copy / name).exists() or file_digest(copy / name) != file_digest(model / name):
         raise UptakeError(
-            f"{copy} is not the base of this world: other versions made it, or it was changed",
-            fix=f"delete {copy} to have it made again",
+            f"{copy} is not the base of this world: it was made by other versions, or was changed",
+            fix=f"delete {copy}; it will be made again",
         )

@@ -96,7 +96,7 @@ def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
             json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line
         ]  # not splitlines: JSON holds U+2028
     except (OSError, ValueError) as error:
-        raise UptakeError(f"cannot read {path}: {error}", fix="uptake diagnose the world first") from None
+        raise UptakeError(f"cannot read {path}: {error}", fix="run `uptake diagnose` on the world first") from None
 
 
 def calibrate(

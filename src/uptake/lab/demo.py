@@ -41,18 +41,18 @@ def world(out: Path, tell: Tell) -> tuple[RunConfig, list[Entry]]:
 def beside(key: Sequence[Entry], before: Iterable[Finding], after: Iterable[Finding]) -> str:
     """What was found and mended beside what was planted, as a table with a row a cause.
 
-    `so told` counts the examples whose planted cause is the one that the diagnosis names; of those in which nothing was
-    planted, the ones that it names none for. `cured` counts those not learned before that are learned after the cure.
+    `named right` counts the examples whose planted cause is named; of those in which nothing was planted, the ones for
+    which none is named. `cured` counts those not learned before that are learned after the cure.
     """
     planted = {entry.id: entry.causes[0] if entry.causes else NOTHING for entry in key}
     now = {finding.id: finding.learned for finding in after}
-    columns = ("examples", "not learned", "so told", "shallow", "forgotten", "cured")
+    columns = ("examples", "not learned", "named right", "shallow", "forgotten", "cured")
     found = {column: Counter[str]() for column in columns}
     for finding in before:
         cause = planted[finding.id]
         found["examples"][cause] += 1
         found["not learned"][cause] += not finding.learned
-        found["so told"][cause] += (finding.cause if finding.cause in CAUSES else NOTHING) == cause
+        found["named right"][cause] += (finding.cause if finding.cause in CAUSES else NOTHING) == cause
         found["shallow"][cause] += bool(finding.shallow)
         found["forgotten"][cause] += bool(finding.forgotten)
         found["cured"][cause] += not finding.learned and now.get(finding.id, False)

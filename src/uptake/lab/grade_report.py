@@ -123,7 +123,7 @@ def as_data(report: Report) -> dict[str, Any]:
     }
 
 
-def told(report: Report) -> str:
+def report_text(report: Report) -> str:
     """The report as text: the causes that are named, the confusion matrix, the scores, the clean worlds."""
     parts = []
     if report.named.worlds:
@@ -132,7 +132,7 @@ def told(report: Report) -> str:
             parts[1:] = [_detection(report.scores), _ranking(report.scores), _missing(report.scores)]
         parts.append(_intervals(report.named.worlds, report.level))
     if report.clean is not None:
-        parts.append(_told_clean(report.clean))
+        parts.append(_clean_text(report.clean))
     if report.unknown:
         parts.append(f"{_counted(report.unknown, 'row')} of the diagnosis left out: the answer key has no such id")
     return "\n\n".join(filter(None, parts))
@@ -180,7 +180,7 @@ def _missing(scores: ScoreGrades) -> str:
     )
 
 
-def _told_clean(clean: Clean) -> str:
+def _clean_text(clean: Clean) -> str:
     def share(value: Interval) -> str:
         return f"{value.estimate:.2%} [{value.low:.2%}, {value.high:.2%}]"
 

@@ -95,7 +95,9 @@ def matched(key: Sequence[Entry], table: Iterable[Answered], *, confirmed_only: 
     """
     answers = {row.id: row for row in table}
     if key and not answers:
-        raise UptakeError("the diagnosis is empty", expected="every example of the world", fix="diagnose it all")
+        raise UptakeError(
+            "the diagnosis is empty", expected="every example of the world", fix="diagnose the whole world"
+        )
     pairs = [(entry, _answer(entry, answers)) for entry in key]
     if confirmed_only and any(entry.causes and entry.confirmed is None for entry in key):
         raise UptakeError(
@@ -116,7 +118,9 @@ def matched(key: Sequence[Entry], table: Iterable[Answered], *, confirmed_only: 
 def _answer(entry: Entry, answers: Mapping[str, Answered]) -> Answered:
     if entry.id not in answers:
         raise UptakeError(
-            f"the diagnosis has no row for {entry.id}", expected="every example of the world", fix="diagnose it all"
+            f"the diagnosis has no row for {entry.id}",
+            expected="every example of the world",
+            fix="diagnose the whole world",
         )
     answer = answers[entry.id]
     if answer.cause not in (None, UNEXPLAINED, *CAUSES):
@@ -136,7 +140,7 @@ def read_key(path: Path) -> list[Entry]:
         entries = [_entry(row) for row in _jsonl(path)]
     except (KeyError, TypeError) as error:
         raise UptakeError(
-            f"{path} is no answer key: {error}", expected="rows as `uptake lab make` writes them"
+            f"{path} is not an answer key: {error}", expected="rows as `uptake lab make` writes them"
         ) from None
     if not entries:
         raise UptakeError(f"{path} is empty", expected="rows as `uptake lab make` writes them")
@@ -180,7 +184,7 @@ def read_answers(path: Path) -> list[Answered]:
             Answered(_known(row, "id", str), _learned(row, path), row["cause"], _scores(row, path)) for row in rows
         ]
     except (KeyError, TypeError) as error:
-        raise UptakeError(f"{path} is no diagnosis: {error}", expected="columns id, learned and cause") from None
+        raise UptakeError(f"{path} is not a diagnosis: {error}", expected="columns id, learned and cause") from None
     _once(answers, path)
     return answers
 

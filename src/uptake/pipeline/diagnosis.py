@@ -37,7 +37,7 @@ class Diagnosis:
     folder: Path
 
     def summary(self) -> dict[str, Any]:
-        """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/detection.md.
+        """Counts, rates with 95 % intervals, by source and stage; the keys are explained in docs/details/detection.md.
 
         Raises:
             UptakeError: The file is missing or damaged.

@@ -1,7 +1,7 @@
 """A plan as a folder: written whole or not at all, and read back.
 
 `plan.json` has the reasons and the cost, `cpt.jsonl` and `sft.jsonl` the texts and rows in their order, `plan.md` the
-same for people, and a folder a trainer its settings. The schema stands in docs/prescribe.md.
+same for people, and a folder a trainer its settings. The schema stands in docs/details/prescribe.md.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def read_plan(folder: Path) -> Plan:
     )
 
 
-def _told(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
@@ -208,13 +208,13 @@ def _row(where: str, line: str, read: Callable[[Mapping[str, Any]], T]) -> T:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UptakeError(f"{where}: no JSON: {error}", fix=fix) from error
+        raise UptakeError(f"{where}: not JSON: {error}", fix=fix) from error
     try:
         if not isinstance(row, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         return read(row)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        why = f"{where}: no row of a plan: {_told(error)}"
+        why = f"{where}: no row of a plan: {_reason(error)}"
         raise UptakeError(why, expected="the keys of the other rows", fix=fix) from error
 
 
@@ -242,7 +242,7 @@ def refuse_changed(folder: Path) -> None:
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         what = "a symbolic link" if folder.is_symlink() else "no folder"
         raise UptakeError(
-            f"{folder} is {what}, and a plan would replace it",
+            f"{folder} is {what}; writing a plan would replace it",
             expected="a folder, or nothing",
             fix=f"move {folder} elsewhere, and run `uptake prescribe run.yaml`",
         )
@@ -251,7 +251,7 @@ def refuse_changed(folder: Path) -> None:
         raise UptakeError(f"{folder} holds {paths[0].relative_to(folder)}, and no plan.json", fix=anew(folder))
     for path in paths[:1]:
         raise UptakeError(
-            f"{path} was changed since the plan was written, and would be lost",
+            f"{path} was changed after the plan was written; the change would be lost",
             expected="a plan as it was written, or none",
             fix=anew(folder),
         )
@@ -293,7 +293,7 @@ def require_rows(folder: Path) -> None:
     for path in gone(folder):
         if path.parent == folder and path.name in TRAINED:
             raise UptakeError(
-                f"{path} is gone since the plan was written", fix="run `uptake prescribe run.yaml`: it writes it anew"
+                f"{path} is missing from the plan", fix="run `uptake prescribe run.yaml`: it writes it again"
             )
 
 

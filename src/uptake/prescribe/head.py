@@ -85,18 +85,18 @@ def read_head(folder: Path) -> tuple[Head, str]:
     if not path.exists():
         raise UptakeError(f"no plan in {folder}", fix="run `uptake prescribe run.yaml` first")
     if not path.is_file():
-        raise damaged(path, "it is no file")
+        raise damaged(path, "it is not a file")
     try:
         text = path.read_text(encoding="utf-8")
         said = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(said, dict) or said.get("version") != VERSION:
-        raise UptakeError(f"{path} is no plan of version {VERSION}", fix=anew(folder))
+        raise UptakeError(f"{path} is not a plan of version {VERSION}", fix=anew(folder))
     try:
         return _SCHEMA.validate_json(text, strict=True), content(said)
     except ValidationError as error:
-        problems = [_told(dict(one)) for one in error.errors(include_url=False)]
+        problems = [_reason(dict(one)) for one in error.errors(include_url=False)]
         more = f"; and {len(problems) - PROBLEMS} more" if len(problems) > PROBLEMS else ""
         raise damaged(path, "; ".join(problems[:PROBLEMS]) + more) from error
 
@@ -115,7 +115,7 @@ def damaged(path: Path, why: str) -> UptakeError:
     """
     return UptakeError(
         f"{path} cannot be read as a plan: {why}",
-        expected="the keys and values of docs/prescribe.md",
+        expected="the keys and values of docs/details/prescribe.md",
         fix=f"mend it, or {anew(path.parent)}",
     )
 
@@ -125,7 +125,7 @@ def anew(folder: Path) -> str:
     return f"delete {folder}, or move it elsewhere, and run `uptake prescribe run.yaml`"
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _reason(error: Mapping[str, Any]) -> str:
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
         return f"{key} is missing"

@@ -10,6 +10,7 @@ from itertools import groupby
 from uptake.prescribe.rows import kind_of
 from uptake.prescribe.trainers import TRAINERS, phases, refusals
 from uptake.remedies import REMEDIES
+from uptake.text import counted
 from uptake.types import Edit, Plan, Unmended
 
 SHOWN = 20
@@ -37,8 +38,8 @@ def _head(plan: Plan) -> str:
         "# Plan",
         "",
         f"From the {plan.start} model: "
-        + (f"continued pre-training on {len(plan.cpt):,} texts, then " if len(phases(plan)) > 1 else "")
-        + f"fine-tuning on {len(plan.sft):,} rows in the order given, {plan.step} rows a step"
+        + (f"continued pre-training on {counted(len(plan.cpt), 'text')}, then " if len(phases(plan)) > 1 else "")
+        + f"fine-tuning on {counted(len(plan.sft), 'row')} in the order given, {counted(plan.step, 'row')} a step"
         + (f"; {len(plan.cpt):,} of them are texts that are read." if plan.cpt and plan.reading == "within" else "."),
         "",
         "| tokens | |",
@@ -99,7 +100,7 @@ def _details(edits: Sequence[Edit]) -> list[str]:
 def _unmended(unmended: Sequence[Unmended]) -> str:
     if not unmended:
         return ""
-    lines = [f"## Not mended: {len({one.id for one in unmended}):,} examples", ""]
+    lines = [f"## Not fixed: {counted(len({one.id for one in unmended}), 'example')}", ""]
     reasons: dict[tuple[str, str], list[str]] = {}
     for one in unmended:
         reasons.setdefault((one.cause, one.reason), []).append(one.id)

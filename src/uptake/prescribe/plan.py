@@ -14,6 +14,7 @@ from uptake.prescribe.mix import OPEN_ENDED_UNTIL, Reading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
 from uptake.prescribe.rows import kind_of, open_ended
 from uptake.prescribe.treat import treat
+from uptake.text import counted
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
 HALF = 0.5
@@ -58,7 +59,7 @@ def plan(
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
     sft = sum(material.lengths[row] for row in order)
     if (over := sft - draft.limit) > 0:
-        draft.notes.append(f"fine-tuning alone has {over} tokens more than the budget: nothing of it is cut")
+        draft.notes.append(f"fine-tuning alone is {counted(over, 'token')} over the budget: nothing of it is cut")
     edits, reading = draft.read(edits, sft)
     unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
@@ -84,9 +85,12 @@ def plan(
 
 def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], material: Material, budget: Budget) -> None:
     if budget.fill and not material.general:
-        raise UptakeError("a budget cannot be filled without general text", fix="give --general FILE")
+        raise UptakeError("without general text the budget cannot be used up", fix="give --general FILE")
     if strange := [finding.id for finding in findings if finding.id not in rows]:
-        raise UptakeError(f"{len(strange)} findings are about no example of the data, such as {strange[0]!r}")
+        raise UptakeError(
+            f"{counted(len(strange), 'finding belongs', 'findings belong')} "
+            f"to no example of the data, such as {strange[0]!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -242,14 +246,17 @@ class _Draft:
         reading = choose(asking, responses, self.material, room, self.terms.readings)
         if reading.left_out:
             self.notes.append(
-                f"{reading.left_out} passages of documents are left out: the budget has room for {len(reading.texts)}"
+                f"{counted(reading.left_out, 'passage')} of documents left out: "
+                f"the budget has room for {len(reading.texts)}"
             )
         if reading.too_short:
-            self.notes.append(f"{reading.too_short} passages of documents are left out: one token teaches nothing")
-        counted = zip(reading.held, reading.of, strict=True)
+            self.notes.append(
+                f"{counted(reading.too_short, 'passage')} of documents left out: one token teaches nothing"
+            )
+        amounts = zip(reading.held, reading.of, strict=True)
         kept: list[Edit] = []
         for edit in edits:
-            held, tokens = next(counted) if edit.action == "read" else (1, edit.tokens)
+            held, tokens = next(amounts) if edit.action == "read" else (1, edit.tokens)
             if held:
                 kept.append(replace(edit, tokens=tokens))
             else:

@@ -29,7 +29,7 @@ def treat(
         UptakeError: A remedy is unknown.
     """
     if unknown := sorted({name for name in chosen.values() if name is not None and name not in REMEDIES}):
-        raise UptakeError(f"no remedy is called {unknown[0]!r}", expected=", ".join(REMEDIES))
+        raise UptakeError(f"unknown remedy {unknown[0]!r}", expected=", ".join(REMEDIES))
     patients: dict[str, list[Finding]] = {name: [] for name in REMEDIES}
     unmended: list[Unmended] = []
     for finding in findings:

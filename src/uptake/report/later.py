@@ -32,7 +32,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Plan:
-    """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/prescribe.md describes them.
+    """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/details/prescribe.md describes them.
 
     Attributes:
         shares: What is done, by remedy.
@@ -149,7 +149,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`verdict/verdict.json` and the treated items of `verdict/matrix.parquet`, as docs/verify.md describes them.
+    """`verdict/verdict.json` and the treated items of `verdict/matrix.parquet`, see docs/details/verify.md.
 
     Attributes:
         sentence: The verdict in one sentence.

@@ -54,11 +54,11 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
             example = example_from_row(row)
             scores = [[score_from_data(example.id, data) for data in one["scores"]] for one in (old, new)]
             if compare(example, scores[0], scores[1], settings).lost and len(found) < MOST:
-                found.append(_told(row, new["answer"]))
+                found.append(_lost_answer(row, new["answer"]))
     return found
 
 
-def _told(row: Mapping[str, Any], answer: str | None) -> Lost:
+def _lost_answer(row: Mapping[str, Any], answer: str | None) -> Lost:
     example = example_from_row(row)
     return Lost(
         id=row["id"],

@@ -10,7 +10,7 @@ from uptake.report import overview
 from uptake.report.later import Cured, Verdict
 from uptake.report.page import interval, percent
 from uptake.report.rows import Rows
-from uptake.text import code_span, one_line
+from uptake.text import code_span, counted, one_line
 
 SHOWN = 60
 """Characters of a prompt or an answer."""
@@ -71,7 +71,7 @@ def _more(summary: Mapping[str, Any], stages: str | None = None) -> list[str]:
     if answers is not None:
         before, after = (percent(answers[side]["estimate"]) for side in ("before", "after"))
         lines.append(
-            f"- Retention: {before} of {answers['n']:,} answers were right before, {after} are after; "
+            f"- Retention: {before} of {counted(answers['n'], 'answer')} were right before, {after} are after; "
             f"{answers['lost']['count']:,} lost, {answers['gained']['count']:,} gained."
         )
     null = summary["null"]

@@ -12,6 +12,7 @@ from uptake.report.charts import Change
 from uptake.report.later import Cured
 from uptake.report.rows import Rows, Story
 from uptake.stats import wilson
+from uptake.text import counted
 
 Rate: TypeAlias = Mapping[str, Any]
 """`estimate`, `low`, `high`, as in summary.json."""
@@ -118,7 +119,7 @@ def by_the_fine_tune(summary: Mapping[str, Any], rows: Rows) -> list[Change]:
     changes = []
     before, after = wilson(right, known), wilson(after_right, known)
     if before is not None and after is not None:
-        note = f"{known:,} examples; by the answer alone, its end is not asked for"
+        note = f"{counted(known, 'example')}; by the answer alone, its end is not asked for"
         changes.append(_change("training examples answered rightly", before, after, note))
     answers = (summary.get("retention") or {}).get("answers")
     if answers is not None:

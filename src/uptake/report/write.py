@@ -105,9 +105,9 @@ def write_card(output_dir: Path) -> Path:
     tuned = Path(summary["run"]["models"]["tuned"]["name"])
     if not path.is_file() or (tuned.is_dir() and tuned.resolve() != path.parent.resolve()):
         raise UptakeError(
-            f"the diagnosed model, {tuned}, has no model card of this run",
+            f"the diagnosed model {tuned} has no model card from this run",
             expected=f"a model that `uptake train` wrote to {path.parent}",
-            fix="leave --card out; summary.md holds the same text",
+            fix="leave out --card; summary.md has the same text",
         )
     rows = read_rows(diagnosis, None, None, overview.telling(summary))
     try:

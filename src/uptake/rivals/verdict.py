@@ -16,6 +16,7 @@ import numpy as np
 
 from uptake.rivals.equal import compare
 from uptake.rivals.groups import BOTH, MOST_ANSWERS, OPEN, Beliefs, Rivalry, Side, Verdict
+from uptake.text import counted
 
 SEVERAL, MANY_VALUED = 3, 0.2
 """A relation may have several right answers if at least so many of its contradictions have so many answers, and if they
@@ -134,7 +135,8 @@ def judge_sides(
     if heard[first] > max(n for k, n in enumerate(heard) if k != first):
         if max(n for k, n in enumerate(votes) if k != first) == votes[first]:
             return _against(sides, first, f"as many examples for either answer, and {held}")
-        counts = f"{votes[first]} examples answer {_named(sides[first])}, {sum(votes) - votes[first]} otherwise"
+        answer = counted(votes[first], "example answers", "examples answer")
+        counts = f"{answer} {_named(sides[first])}, {sum(votes) - votes[first]} otherwise"
         return _against(sides, first, counts + (f"; {held}" if held else ""))
     records = [max(blame.get(sources[p], 0.0) for p in side.positions) for side in sides]
     best = min(range(len(sides)), key=lambda k: (records[k], k))
@@ -142,7 +144,11 @@ def judge_sides(
     if least >= BLAMED and least >= LESS_BLAMED * records[best]:
         return _against(sides, best, f"{_named(sides[best])} comes from a source that others contradict less often")
     if held:
-        return "ambiguous", (), f"{votes[0]} examples answer {_named(sides[0])}, but {held}"
+        return (
+            "ambiguous",
+            (),
+            f"{counted(votes[0], 'example answers', 'examples answer')} {_named(sides[0])}, but {held}",
+        )
     if means is not None:
         return "ambiguous", (), "as many examples for either answer, and the base does not believe just one of them"
     return None, (), "as many examples for either answer, and no belief of the base to decide"

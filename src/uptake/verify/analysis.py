@@ -159,7 +159,7 @@ def _table(rows: Iterable[Row], control: str) -> Table:
             raise UptakeError(
                 f"the arm {arm!r} with the seed {seed} has {len(items)} items and the seeds {seeds[arm]}",
                 expected=f"the {len(first)} items and the seeds {seeds[control]} of {control!r}",
-                fix="finish all arms: give the same command again",
+                fix="finish all arms: run the same command again",
             )
     return table
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from uptake.text import counted
 from uptake.verify.arms import Assigned
 from uptake.verify.crossed import standard_error
 
@@ -25,7 +26,7 @@ DRAWS = 2000
 class Expected:
     """What is expected of items and trainings before they are measured.
 
-    The defaults were measured on a planted world that was trained with 21 seeds (docs/verify.md).
+    The defaults were measured on a planted world that was trained with 21 seeds (docs/details/verify.md).
 
     Attributes:
         control: Share of the treated items that the control arm recalls: some recover by themselves.
@@ -134,18 +135,19 @@ def foretold(n: int, units: int, runs: int, expected: Expected | None = None, *,
         alpha: As in `power`.
     """
     expected = expected or Expected()
-    items = f"{n} items" + (f" in {units} units" if units != n else "")
+    items = counted(n, "item") + (f" in {counted(units, 'unit')}" if units != n else "")
+    trainings = f"{counted(runs, 'training')} of each arm"
     if units < 2 or runs < 2:
-        return f"{items} and {runs} trainings an arm are too few to tell anything: two of each are the least"
+        return f"{items} and {trainings} are too few to tell anything: two of each are the least"
     effect = detectable(units, runs, expected, alpha=alpha)
     if effect is None:
         most = power(units, runs, 1 - expected.control, expected, alpha=alpha)
         return (
-            f"{items} and {runs} trainings an arm are too few to tell anything: even a remedy that mends all of them "
+            f"{items} and {trainings} are too few to tell anything: even a remedy that mends all of them "
             f"would be found in {most:.0%} of such experiments"
         )
     return (
-        f"with {items} and {runs} trainings an arm, an effect of {effect:.0%} of the items or more is found in 80% of "
+        f"with {items} and {trainings}, an effect of {effect:.0%} of the items or more is found in 80% of "
         "such experiments; a smaller one may well be missed"
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from uptake.artifacts.tables import MATRIX
 from uptake.stats import Interval, holm
+from uptake.text import counted, fitting
 from uptake.verify.analysis import Comparison, Design, Kind
 
 
@@ -25,7 +26,7 @@ def verdict(
         notes: What the reader should know about the arms.
 
     Returns:
-        JSON-serialisable; the keys are explained in docs/verify.md.
+        JSON-serialisable; the keys are explained in docs/details/verify.md.
     """
     overall = _overall(comparisons)
     return {
@@ -77,16 +78,16 @@ def sentence(comparisons: Sequence[Comparison], design: Design) -> str:
     if one is None:
         return "No item was treated with the remedy for its cause, so nothing can be said."
     asked = _asked({one.cause for one in comparisons if one.matched and one.kind == "treated"} - {None}, design)
+    were = fitting(one.n, "was", "were")
     head = (
-        f"Of {one.n} examples that were not learned, each treated with the remedy for its cause, the model answers "
-        f"{one.arm_rate:.0%} when {asked}; with the same training tokens spent on something else it answers "
-        f"{one.control_rate:.0%} of the same examples"
+        f"Of {counted(one.n, 'example')} that {were} not learned, each treated with the remedy "
+        f"for its cause, the model answers {one.arm_rate:.0%} when {asked}; with the same training tokens spent on "
+        f"something else it answers {one.control_rate:.0%} of the same examples"
     )
+    trainings = counted(one.seeds, "training")
     if one.effect is None:
-        return f"{head}. Whether that is chance cannot be told from {one.seeds} training(s) of {one.units} unit(s)."
-    found = (
-        f"{_points(one.effect)} points, {design.level:.0%} interval {_range(one.effect)}, {one.seeds} trainings each"
-    )
+        return f"{head}. Whether that is chance cannot be told from {trainings} of {counted(one.units, 'unit')}."
+    found = f"{_points(one.effect)} points, {design.level:.0%} interval {_range(one.effect)}, {trainings} each"
     if one.effect.low > 0:
         told = "The remedies helped."
     elif one.effect.high < 0:

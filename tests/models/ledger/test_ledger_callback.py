@@ -319,9 +319,33 @@ def test_evaluation_is_not_recorded(tokenizer, tmp_path):
     assert len(read_ledger(tmp_path)) == 2 * len(EXAMPLES)
 
 
-def test_without_ids_examples_are_known_by_their_tokens_and_copies_told_apart(tokenizer, tmp_path):
-    rows = [*ROWS, ROWS[3]]
+def unnamed(rows):
+    return [{name: value for name, value in row.items() if name != "id"} for row in rows]
+
+
+@pytest.mark.parametrize("more", [{}, {"remove_unused_columns": True, "padding_free": True, "max_length": None}])
+def test_the_id_column_names_the_rows_though_the_trainer_drops_it(more, tokenizer, tmp_path, caplog):
+    # the README's one line, and the same run with the ids given: equal, whatever TRL does with the columns
+    sft(tokenizer, tmp_path, LedgerCallback(tmp_path / "line"), **more).train()
+    with_ledger(sft(tokenizer, tmp_path, **more), tmp_path / "given").train()
+    line, given = (read_ledger(tmp_path / name).table for name in ("line", "given"))
+    assert line.drop_columns("nll").equals(given.drop_columns("nll")) and len(line) == 2 * len(EXAMPLES)
+    assert line["nll"].to_pylist() == pytest.approx(given["nll"].to_pylist(), abs=1e-4)
+    assert set(line["id"].to_pylist()) == {e.id for e in EXAMPLES}
+    assert "no column `id`" not in caplog.text
+
+
+def test_a_column_with_a_row_without_an_id_names_none(tokenizer, tmp_path, caplog):
+    rows = [*ROWS[1:], {**ROWS[0], "id": None}]
+    sft(tokenizer, tmp_path, LedgerCallback(tmp_path), rows=rows, num_train_epochs=1).train()
+    assert sorted(read_ledger(tmp_path).table["id"].to_pylist()) == sorted(content_ids(EXAMPLES, tokenizer))
+    assert "no column `id`" in caplog.text
+
+
+def test_without_ids_examples_are_known_by_their_tokens_and_copies_told_apart(tokenizer, tmp_path, caplog):
+    rows = unnamed([*ROWS, ROWS[3]])
     sft(tokenizer, tmp_path, LedgerCallback(tmp_path), rows=rows, num_train_epochs=3).train()
+    assert "no column `id`" in caplog.text
     known = content_ids(EXAMPLES, tokenizer)
     assert all(CONTENT_ID.fullmatch(each) for each in known)
     table = read_ledger(tmp_path).table.to_pylist()
@@ -335,7 +359,7 @@ def test_without_ids_examples_are_known_by_their_tokens_and_copies_told_apart(to
 
 def test_padding_free_rows_have_the_same_ids(tokenizer, tmp_path):
     more = {"padding_free": True, "max_length": None, "num_train_epochs": 1}
-    sft(tokenizer, tmp_path, LedgerCallback(tmp_path), **more).train()
+    sft(tokenizer, tmp_path, LedgerCallback(tmp_path), rows=unnamed(ROWS), **more).train()
     assert sorted(read_ledger(tmp_path).table["id"].to_pylist()) == sorted(content_ids(EXAMPLES, tokenizer))
 
 
@@ -396,7 +420,7 @@ def one_row(features):
         (lambda features: {"input_ids": torch.ones(1, 4)}, False, "gives no `labels` and `input_ids`"),
         (lambda features: (), False, "gives no `labels` and `input_ids`"),
         (one_row, False, "makes 3 rows of 2 examples"),
-        (one_row, True, "the sampler does not give row numbers"),
+        (one_row, True, "the sampler gives no row numbers"),
     ],
 )
 def test_batches_that_tell_no_example_are_refused(collate, by_row, message):

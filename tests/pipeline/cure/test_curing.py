@@ -142,7 +142,7 @@ def test_a_plan_changed_by_hand_is_what_is_trained(run: RunConfig) -> None:
     assert read_json(done.model / "manifest.json")["examples"] == 12
     assert done.aside == run.output_dir / "cured-1"
     assert read_json(done.aside / "train" / "sft" / "manifest.json")["examples"] == len(lines)
-    with pytest.raises(UptakeError, match=r"sft.jsonl was changed since the plan was written"):
+    with pytest.raises(UptakeError, match=r"sft.jsonl was changed after the plan was written"):
         cure_run(run, start="tuned")  # another plan is asked for
 
 

@@ -151,7 +151,7 @@ def test_what_lies_where_a_plan_goes_is_not_deleted(run: Path) -> None:
 def test_labels_that_changed_since_the_diagnosis_are_refused(run: Path) -> None:
     rows = [{**row, "completion": " Lima"} for row in MAIN]
     write_rows(run.parent / "main.jsonl", rows)
-    with pytest.raises(UptakeError, match="which the data do not hold so"):
+    with pytest.raises(UptakeError, match="which the data do not have like that"):
         prescribe_run(load_run(run))
 
 
@@ -242,7 +242,7 @@ def test_documents_longer_than_a_row_are_read_in_passages(run: Path) -> None:
 
 def test_another_diagnosis_is_refused(run: Path) -> None:
     write_rows(run.parent / "main.jsonl", MAIN[:-1])
-    with pytest.raises(UptakeError, match=r"'m-10' in the stage main, which the data do not hold"):
+    with pytest.raises(UptakeError, match=r"'m-10' in the stage main, which the data do not have"):
         prescribe_run(load_run(run))
     assert not (run.parent / "run" / "plan").exists()
 
@@ -331,8 +331,8 @@ def test_general_text_gives_nothing_away_that_is_measured(run: Path) -> None:
     with pytest.raises(UptakeError, match="general.jsonl:14"):
         prescribe_run(load_run(run, keys))
     done = prescribe_run(load_run(run, {**keys, "on_bad_row": "skip"}))
-    assert "1 general texts are left out: they cannot be used" in done.plan.notes
-    assert "2 general texts are left out: they hold a training, held-out or retention wording" in done.plan.notes
+    assert "1 general text left out: they cannot be used" in done.plan.notes
+    assert "2 general texts left out: they hold a training, held-out or retention wording" in done.plan.notes
     texts = {row.response for row in done.plan.sft} | {row.text for row in done.plan.cpt}
     assert not texts & {row["text"] for row in leaks}
 
@@ -344,7 +344,7 @@ def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
     write_rows(work / "written.jsonl", [written, {"key": "l", "value": [" wide"]}])
     write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
     notes = prescribe_run(load_run(run)).plan.notes
-    assert "1 general texts are left out: they hold a training, held-out or retention wording" in notes
+    assert "1 general text left out: they hold a training, held-out or retention wording" in notes
 
 
 def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:
@@ -352,7 +352,7 @@ def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:
     folder = prescribe_run(config).folder
     rows = (folder / "sft.jsonl").read_bytes()
     (folder / "sft.jsonl").unlink()
-    with pytest.raises(UptakeError, match=r"sft\.jsonl is gone since the plan was written(?s:.)*uptake prescribe run"):
+    with pytest.raises(UptakeError, match=r"sft\.jsonl is missing from the plan(?s:.)*uptake prescribe run"):
         plan_to_apply(config)
     assert not prescribe_run(config).found
     assert (folder / "sft.jsonl").read_bytes() == rows
@@ -418,7 +418,7 @@ def test_changes_that_no_cure_reads_are_refused(run: Path) -> None:
     folder = prescribe_run(config).folder
     with (folder / "trl" / "sft.yaml").open("a", encoding="utf-8") as file:
         file.write("# faster\n")
-    with pytest.raises(UptakeError, match=r"trl/sft\.yaml was changed, and `uptake cure` does not read it"):
+    with pytest.raises(UptakeError, match=r"trl/sft\.yaml was changed, but `uptake cure` does not read this file"):
         plan_to_apply(config)
     head = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
     head["training"]["learning_rate"] = 1e-4

@@ -43,5 +43,5 @@ def test_without_a_cause_or_a_right_answer_nobody_takes_part():
         "in no arm: 1 judged to be the wrong one of a contradiction, which to learn would be no success",
         "in no arm: 2 without a cause that a remedy is known for",
     )
-    with pytest.raises(UptakeError, match="of 1 examples that were not learned none can be treated"):
+    with pytest.raises(UptakeError, match="1 unlearned example, none of which can be treated"):
         eligible([wrong], ())

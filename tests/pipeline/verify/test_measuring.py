@@ -92,5 +92,5 @@ def test_other_data_are_refused(small: Small, tmp_path: Path):
     config, diagnosis = diagnosed(small, tmp_path)
     other = write_rows(tmp_path / "other.jsonl", facts()[1:])
     stages = config.stages[0].model_copy(update={"dataset": str(other)})
-    with pytest.raises(UptakeError, match="which the data do not hold so"):
+    with pytest.raises(UptakeError, match="which the data do not have like that"):
         questions_of(config.model_copy(update={"stages": (stages,)}), diagnosis)

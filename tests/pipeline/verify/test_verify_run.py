@@ -227,7 +227,7 @@ def test_where_nothing_can_be_treated_it_says_why(diagnosed: Callable[..., RunCo
     list(found)
     summary = read_json(config.output_dir / "diagnosis" / "summary.json")
     write_diagnosis(config.output_dir / "diagnosis", found, summary)
-    with pytest.raises(UptakeError, match="of 0 examples that were not learned none can be treated: all were learned"):
+    with pytest.raises(UptakeError, match="none of which can be treated: all were learned"):
         prepare(config)
 
 
@@ -238,7 +238,7 @@ def _fields(one: Finding) -> dict[str, Any]:
 def test_other_data_than_those_that_were_diagnosed_are_refused(diagnosed: Callable[..., RunConfig]):
     config = diagnosed()
     write_rows(config.output_dir.parent / "main.jsonl", [{**MAIN[0], "completion": " Doha"}, *MAIN[1:]])
-    with pytest.raises(UptakeError, match="'m-0' in the stage main, which the data do not hold so"):
+    with pytest.raises(UptakeError, match="'m-0' in the stage main, which the data do not have like that"):
         prepare(config)
 
 

@@ -90,6 +90,14 @@ def test_without_a_ledger_or_with_anothers_it_says_so(tmp_path: Path) -> None:
     assert "a later training's" in why(["other"])
 
 
+def test_a_ledger_under_other_ids_is_noted(tmp_path: Path) -> None:
+    readings([("tokens-3f", 1, "train", False, 3.0)], tmp_path, "main")
+    (note,) = read_curves(tmp_path, {"b", "a"}, ["main"]).notes()
+    assert "'tokens-3f'" in note and "'a'" in note and "LedgerCallback(..., ids=[...])" in note
+    readings([("a", 1, "train", False, 3.0)], tmp_path, "main")
+    assert read_curves(tmp_path, {"b", "a"}, ["main"]).notes() == []
+
+
 def test_a_part_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     readings([(f"a{n}", n + 1, "train", False, 3.0) for n in range(500)], tmp_path, "main")
     [part] = tmp_path.glob("ledger/main/rank-*/part-*.parquet")

@@ -20,6 +20,7 @@ from uptake.artifacts.ledger_files import LEDGER, Pass, Reading, append, open_st
 from uptake.errors import UptakeError
 from uptake.models import Model
 from uptake.models.ledger.carried import Carrying, Numbered, Slip, decoded, refuse_packing, take_out
+from uptake.models.ledger.ids import UNNAMED, dropped_ids, names_rows
 from uptake.models.ledger.loss import recomputed, require_same_loss, token_losses, unreadable
 from uptake.models.scoring.forward import causal_model
 from uptake.models.scoring.live import around
@@ -45,7 +46,7 @@ class _Step(NamedTuple):
 class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     """Records each example's learning curve from the training forward itself: no extra pass, the same weights.
 
-        trainer.add_callback(uptake.LedgerCallback("runs/first", ids=trainer.train_dataset["id"]))
+        trainer.add_callback(uptake.LedgerCallback("runs/first"))
 
     For every optimisation step and example in its batch, the negative log-likelihood (nats) of the trained tokens and
     whether each of them was the arg-max, just before the update; `uptake.ledger.read_ledger` gives them back. Rows are
@@ -55,9 +56,9 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
     Args:
         output_dir: The run's folder.
         stage: Name of this fine-tuning stage.
-        ids: The id of each row of `trainer.train_dataset`, in its order. Without them: the `id` column, where the
-            trainer leaves it in (datasets' tables lose it unless `remove_unused_columns=False`), else a hash of the
-            row's tokens and labels (`uptake.ledger.content_ids` gives the same for examples).
+        ids: The id of each row of `trainer.train_dataset`, in its order. Without them: the column `id` of
+            `trainer.train_dataset`, else a hash of the row's tokens and labels (`uptake.ledger.content_ids` gives the
+            same for examples), with a warning in the log.
         every_epoch: Scores further examples at each epoch's end, as `uptake.ledger.rescoring(examples)` does. Called
             with the model in evaluation mode, this process's rank and the number of processes.
 
@@ -94,7 +95,12 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
         self._slip: Slip | None = None
         self._hidden: Tensor | None = None
         self._warned = False
-        self._carry(kwargs["train_dataloader"])
+        # accelerate wraps the loader; what it skips to, it builds from this
+        loader = getattr(kwargs["train_dataloader"], "base_dataloader", kwargs["train_dataloader"])
+        self._ids = self.ids if self.ids is not None else dropped_ids(self, loader.dataset)
+        if self._ids is None and not names_rows(loader.dataset):
+            log.warning(UNNAMED)
+        self._carry(loader)
         self._listen(kwargs["model"])
         self._parts = open_stage(self.output_dir, self.stage, state.global_step, self._rank, self._world)
         ended, over = self._epoch + 1 == (state.epoch or 0.0), state.global_step >= state.max_steps
@@ -141,9 +147,6 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
     def _carry(self, loader: Any) -> None:
         """Put our collate function around the loader's, and row numbers beside its items."""
-        loader = getattr(
-            loader, "base_dataloader", loader
-        )  # accelerate wraps it; what it skips to, it builds from this
         dataset, collate = loader.dataset, loader.collate_fn
         numbered = not isinstance(dataset, IterableDataset)
         if self.ids is not None and not (numbered and len(self.ids) == len(dataset)):
@@ -159,7 +162,8 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
             # a loader refuses a new dataset because samplers depend on the old one; this has the same rows
             object.__setattr__(loader, "dataset", dataset)
 
-        put(Numbered(dataset) if numbered else dataset, Carrying(collate, self._prefix, numbered, self.ids is not None))
+        carrying = Carrying(collate, self._prefix, numbered, by_row=self._ids is not None)
+        put(Numbered(dataset) if numbered else dataset, carrying)
         self._undo.append(lambda: put(dataset, collate))
 
     def _listen(self, model: Any) -> None:
@@ -237,8 +241,8 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
             log.warning("step %d: the loss of example %s is not a finite number; it is null in the ledger", step, name)
 
     def _names(self, steps: Sequence[_Step], rows: Int[np.ndarray, " n"]) -> list[str]:
-        if self.ids is not None:
-            return [self.ids[row] for row in rows]
+        if self._ids is not None:
+            return [self._ids[row] for row in rows]
         return [name for step in steps if step.id is not None for name in decoded(step.id)]
 
     def _append(self, which: Pass, columns: dict[str, Any]) -> None:

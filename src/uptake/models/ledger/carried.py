@@ -74,8 +74,8 @@ class Carrying:
         _refuse_packed(features)
         if self.by_row and min(rows) < 0:
             raise UptakeError(
-                "the sampler does not give row numbers, so `ids` cannot be used",
-                fix="leave `ids` out, and an `id` column in (remove_unused_columns=False)",
+                "the sampler gives no row numbers, so the ids of the rows cannot be looked up",
+                fix="keep the column `id` in the batches: remove_unused_columns=False, and no `ids`",
             )
         named = [feature.get("id") if isinstance(feature, Mapping) else None for feature in features]
         batch = self.collate(features)

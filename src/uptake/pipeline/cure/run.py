@@ -25,7 +25,7 @@ from uptake.prescribe import content_of, read_plan
 from uptake.processes import ALONE, Processes
 from uptake.types import Cost, Finding, Plan
 
-LEARNED, OUT = "learned before", "taken out"
+LEARNED, OUT = "learned before", "removed"
 """Groups of examples beside those of the causes."""
 
 
@@ -34,7 +34,7 @@ class CureGroup:
     """Examples that a cure found in one state.
 
     Attributes:
-        name: Their cause before; `learned before`; or `taken out` by the plan.
+        name: Their cause before; `learned before`; or `removed` by the plan.
         n: How many.
         before: How many were learned before.
         after: How many are now.
@@ -141,7 +141,7 @@ def compared(before: Iterable[Finding], after: Iterable[Finding], out: Collectio
     Args:
         before: The diagnosis of the tuned model.
         after: That of the cured one.
-        out: Examples that were taken out, by the names that a plan calls them.
+        out: Examples that were removed, by the names that a plan calls them.
     """
     before = list(before)
     names = plan_names((one.id, one.stage) for one in before)

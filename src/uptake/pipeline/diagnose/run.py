@@ -35,6 +35,7 @@ from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, 
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
 from uptake.probe import AnswerPool, Embed
+from uptake.text import counted
 from uptake.types import Finding
 
 _NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
@@ -298,9 +299,11 @@ def _of_judge(reworded: Reworded | None) -> list[str]:
         return []
     notes = []
     if reworded.writer.refused:
-        notes.append(f"the judge did not answer {reworded.writer.refused} requests as asked")
+        notes.append(f"the judge did not answer {counted(reworded.writer.refused, 'request')} as asked")
     if reworded.dropped:
-        notes.append(f"{reworded.dropped} wordings by the judge were left out, for a model cannot be asked in them")
+        notes.append(
+            f"{counted(reworded.dropped, 'wording')} by the judge left out: a model cannot be asked in such words"
+        )
     return notes
 
 

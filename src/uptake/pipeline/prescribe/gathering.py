@@ -28,6 +28,7 @@ from uptake.corpus.sources import Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.writer import written_wordings
+from uptake.text import counted
 from uptake.types import BadRow, Document, Example
 
 REASONS = 2
@@ -108,7 +109,7 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
-                documents.setdefault(name, {})[_told(found)] = None
+                documents.setdefault(name, {})[_document(found)] = None
         why: dict[str, list[str]] = {}
         for one in done.missing:
             why.setdefault(one.entity, []).append(f"{one.provider} on {one.entity}: {one.reason}")
@@ -116,7 +117,8 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         notes = _failures(done.failed)
         if done.leaks:
             notes.append(
-                f"{len(done.leaks)} documents are left out: they hold a training, held-out or retention wording"
+                f"{counted(len(done.leaks), 'document is', 'documents are')} left out: "
+                "the text holds a training, held-out or retention wording"
             )
         return GatheredDocuments({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
 
@@ -146,7 +148,7 @@ def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(told) or f"no source knows of {', '.join(one.entities)}"
 
 
-def _told(found: Found) -> Document:
+def _document(found: Found) -> Document:
     """A document that says where it is from without where that lies on this machine."""
     path, colon, line = found.document.where.rpartition(":")
     name = _file_name(path) if colon else None

@@ -25,6 +25,7 @@ from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
 from uptake.remedies import asked_about
 from uptake.rivals.entities import entities
+from uptake.text import counted
 from uptake.types import BadRow, Document, Example, Finding, Key
 
 READING = ("knowledge", "belief")
@@ -175,7 +176,7 @@ def _findings(
         one = known.get((finding.id, finding.stage))
         if one is None or (prompt_text(one.prompt), response_text(one)) != (finding.prompt, finding.response):
             raise UptakeError(
-                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
+                f"the diagnosis has {finding.id!r} in the stage {finding.stage}, which the data do not have like that",
                 expected="the data that were diagnosed",
                 fix="run `uptake diagnose` again",
             )
@@ -233,7 +234,7 @@ def _general(data: DataSets, encoding: Encoding, watch: Callable[[], Guard]) -> 
         (len(rows) - len(whole), "they cannot be used"),
         (len(whole) - len(kept), "they hold a training, held-out or retention wording"),
     )
-    return kept, [f"{n} general texts are left out: {why}" for n, why in told if n]
+    return kept, [f"{counted(n, 'general text')} left out: {why}" for n, why in told if n]
 
 
 def _as_text(example: Example) -> str:

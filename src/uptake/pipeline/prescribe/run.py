@@ -119,7 +119,7 @@ def prescribe_run(
         terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
-            raise UptakeError("the plan trains nothing", fix="look at the diagnosis: was anything not learned?")
+            raise UptakeError("the plan trains nothing", fix="see in the diagnosis whether anything was not learned")
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
@@ -226,9 +226,9 @@ def _require_read(folder: Path, paths: Sequence[Path]) -> None:
     names = [path.relative_to(folder).as_posix() for path in paths]
     if set(names).isdisjoint(TRAINED) and (others := [name for name in names if name.split("/")[0] in TRAINERS]):
         raise UptakeError(
-            f"{folder / others[0]} was changed, and `uptake cure` does not read it",
+            f"{folder / others[0]} was changed, but `uptake cure` does not read this file",
             expected=f"changes in {', '.join(TRAINED)}",
-            fix="make the change there and take this one back, or train with that trainer",
+            fix="make the change there and undo this one, or train with that trainer",
         )
 
 

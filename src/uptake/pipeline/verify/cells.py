@@ -17,6 +17,7 @@ from uptake.artifacts import Busy, Parts, digest, empty, joined, locked, open_pa
 from uptake.artifacts.tables import MATRIX, OUTCOMES
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
+from uptake.text import counted
 from uptake.types import Key
 from uptake.verify import Assigned, Design, compare_arms, forecast, foretold, matrix_row, verdict
 
@@ -256,7 +257,9 @@ def foretold_of(experiment: Experiment) -> list[str]:
     )
     if others:
         least, most = min(others.values()), max(others.values())
-        lines.append(f"each other remedy on each cause: {least} to {most} items; {foretold(most, most, runs)}")
+        lines.append(
+            f"each other remedy on each cause: {least} to {counted(most, 'item')}; {foretold(most, most, runs)}"
+        )
     return lines
 
 

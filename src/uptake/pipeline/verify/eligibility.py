@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from uptake.errors import UptakeError
 from uptake.prescribe import FOR_CAUSE
 from uptake.remedies.conflict import judged_wrong
+from uptake.text import counted
 from uptake.types import Finding, Key
 from uptake.verify import Wording
 
@@ -66,9 +67,9 @@ def eligible(findings: Iterable[Finding], reworded: Collection[Key]) -> Eligible
     if not kept:
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(
-            f"of {len(flagged)} examples that were not learned none can be treated: {why}",
-            expected="examples with a cause that a remedy is known for",
-            fix="look at the diagnosis: uptake show, or uptake report",
+            f"{counted(len(flagged), 'unlearned example')}, none of which can be treated: {why}",
+            expected="examples with a cause that has a remedy",
+            fix="look at the diagnosis with uptake show or uptake report",
         )
     return Eligible(tuple(kept), primary, notes)
 

@@ -167,7 +167,7 @@ def questions(data: DataSets, diagnosis: Diagnosis, how: Examination) -> ArmQues
     if twice := next((one for one in retention if (one.id, one.stage) in train), None):
         raise UptakeError(
             f"the stage {twice.stage!r} and the retention set both have an example {twice.id!r}",
-            expected="examples that can be told apart by id and stage",
+            expected="examples with different ids in each stage and the retention set",
             fix=f"give it another id in {data.retention}",
         )
     draw = Random(how.detection.seed)
@@ -180,7 +180,7 @@ def questions(data: DataSets, diagnosis: Diagnosis, how: Examination) -> ArmQues
             finding.response,
         ):
             raise UptakeError(
-                f"the diagnosis tells of {finding.id!r} in the stage {finding.stage}, which the data do not hold so",
+                f"the diagnosis has {finding.id!r} in the stage {finding.stage}, which the data do not have like that",
                 expected="the data that were diagnosed",
                 fix="run `uptake diagnose` again",
             )

@@ -166,7 +166,7 @@ def prepare(
         diagnosis=digest,
     )
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
-        raise UptakeError("the diagnosis was replaced while it was read", fix="give the same command again")
+        raise UptakeError("the diagnosis changed while it was read", fix="run the same command again")
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
 
@@ -180,8 +180,8 @@ def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:
 def _require_one_process(processes: Processes) -> None:
     if processes.world > 1:
         raise UptakeError(
-            "several processes that train together were started",
-            expected="one process a device: each takes arms that no other one is at",
+            "several processes were started to train together",
+            expected="one process for each device; each one takes arms that no other one trains",
             fix="CUDA_VISIBLE_DEVICES=0 uptake verify run.yaml, and the same with the next device beside it",
         )
 

@@ -41,7 +41,7 @@ from uptake.types import TRAINING, Candidate, Example, Finding, Score
 INTERVENING_VERSION = 1
 """Part of the key of what is kept: raised when the same data, weights and settings come to be treated otherwise."""
 RATE = 0.2
-"""Learning rate of a treatment, as a share of the last stage's; chosen on one planted world (docs/causes.md)."""
+"""Learning rate of a treatment, as a share of the last stage's; chosen on one world (docs/details/causes.md)."""
 WARM_UP = 5
 """Steps until it is reached: the optimizer starts anew."""
 

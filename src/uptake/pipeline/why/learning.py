@@ -36,11 +36,13 @@ class Curves:
         by_id: What the ledger tells.
         why: What is missing of all examples; None when nothing is.
         missing: By stage what is missing of its examples.
+        unmatched: That the ledger names its examples otherwise; None where at least one is found in it.
     """
 
     by_id: Mapping[str, Curve]
     why: str | None
     missing: Mapping[str, str]
+    unmatched: str | None = None
 
     def of(self, example_id: str, stage: str) -> tuple[Curve | None, str | None]:
         """The curve of an example that a stage trained, or why there is none."""
@@ -56,7 +58,8 @@ class Curves:
         """What the reader should know about what is missing, each once."""
         if self.why is not None:
             return [f"no learning curves: {self.why}"]
-        return [f"no learning curves of the stage {stage}: {why}" for stage, why in self.missing.items()]
+        notes = [f"no learning curves of the stage {stage}: {why}" for stage, why in self.missing.items()]
+        return notes if self.unmatched is None else [*notes, f"no learning curves: {self.unmatched}"]
 
 
 def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -> Curves:
@@ -87,7 +90,16 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
     late = dict(_late(ledger, ids, clock))
     table = curves(ledger)
     rows = table.filter(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))).to_pylist()
-    return Curves({row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None, missing)
+    unmatched = _unmatched(table["id"][0].as_py(), min(ids)) if ids and len(table) and not rows else None
+    return Curves({row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None, missing, unmatched)
+
+
+def _unmatched(read: str, asked: str) -> str:
+    return (
+        f"the ledger has no reading of any unlearned example. Its ids are such as {read!r}, those of the data such as "
+        f"{asked!r}. Train with the ids of the data: a column `id` in the training set, or "
+        "LedgerCallback(..., ids=[...])"
+    )
 
 
 def _read(output_dir: Path) -> Ledger:
