@@ -206,7 +206,7 @@ def test_it_is_said_where_nothing_could_be_told(diagnosed: Callable[..., RunConf
 
 
 def test_several_processes_of_one_training_are_refused(diagnosed: Callable[..., RunConfig]):
-    with pytest.raises(UptakeError, match="one process a device"):
+    with pytest.raises(UptakeError, match="one process for each device"):
         prepare(diagnosed(), processes=Processes(world=2))
 
 
@@ -272,5 +272,5 @@ def test_a_diagnosis_that_is_replaced_while_it_is_read_is_told(
         return real(*given)
 
     monkeypatch.setattr(arms, "eligible", meanwhile)
-    with pytest.raises(UptakeError, match="replaced while it was read"):
+    with pytest.raises(UptakeError, match="changed while it was read"):
         prepare(config)
