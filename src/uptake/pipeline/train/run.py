@@ -168,11 +168,9 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
             _write_bad_rows(folder, plans)
         done: list[Trained] = []
         for number, forecast in enumerate(plans):
-            former = plans[number - 1] if number else None
             found = forecast.finished
             if not found:
-                if former is not None and not done[-1].found:  # only now is there a model to start from
-                    plans[number] = plan(checked, number, former)
+                plans[number] = _in_its_turn(checked, plans, number)
                 _train(run, plans[: number + 1], progress)
                 plans[number] = replace(plans[number], finished=True)
             elif first:
@@ -196,12 +194,23 @@ def planned(run: TrainingRun, progress: Progress = lambda step, done, total: Non
         checked = check(run, progress if run.processes.first else lambda step, done, total: None)
         plans: list[StagePlan] = []
         for number in range(len(run.stages)):
-            plans.append(plan(checked, number, plans[-1] if plans else None))
+            plans.append(plan(checked, number, plans[-1] if plans else None, forecast=True))
         return checked, plans
     except UptakeError:
         if run.processes.local > 0:
             raise SystemExit(0) from None
         raise
+
+
+def _in_its_turn(checked: Checked, plans: Sequence[StagePlan], number: int) -> StagePlan:
+    """The stage planned anew where its model, or what its strategies arrange, is known only now."""
+    forecast, former = plans[number], plans[number - 1] if number else None
+    known = former is None or forecast.identity["start"]["model"] is not None
+    if known and forecast.job.method is None:
+        return forecast
+    found = plan(checked, number, former)
+    found.job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
+    return found
 
 
 def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
@@ -249,8 +258,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
     found = plans[-1]
     every_epoch = None
-    if run.ledger == "epochs":  # the rows of all stages so far, as they are trained; what two share, once
-        every_epoch = reading(first_of_each([one.job.rows for one in plans]))
+    if run.ledger == "epochs":  # the rows of all stages so far, as they are read; what two share, once
+        every_epoch = reading(first_of_each([one.own for one in plans]))
 
     def callbacks(trainer: Any) -> Sequence[Any]:
         if found.schedule is not None:

@@ -104,12 +104,19 @@ def require_device(device: str, args: Any) -> None:
         )
 
 
-def require_needs(run: TrainingRun, spec: StageSpec) -> None:
+def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
     """Refuse strategies that need what these settings cannot give, each by its name.
+
+    Args:
+        run: The run.
+        spec: The stage.
+        args: The trainer's arguments.
 
     Raises:
         UptakeError: One does.
     """
+    from uptake.models.training.order import require_steps_of_one_size
+
     settings = spec.settings
     joined = [name for name in ("packing", "padding_free") if settings.get(name)]
     sharded = sharded_by(settings.get("fsdp"), settings.get("deepspeed"), run.processes)
@@ -122,7 +129,13 @@ def require_needs(run: TrainingRun, spec: StageSpec) -> None:
                 expected=f"training without {joined[0]}",
                 fix=f"leave {joined[0]} out, or train without {name}",
             )
-        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former):
+        if needs.order:
+            try:
+                require_steps_of_one_size(args)
+            except UptakeError as error:
+                problem = f"the strategy {name} decides which rows a step has: {error.problem}"
+                raise UptakeError(problem, expected=error.expected, fix=error.fix) from None
+        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former or needs.order):
             what = {"fsdp": "FSDP", "deepspeed": "DeepSpeed"}[sharded[0]]
             raise UptakeError(
                 f"the strategy {name} needs the whole model in each process, and {what} splits it",

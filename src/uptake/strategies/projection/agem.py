@@ -50,8 +50,8 @@ def _hooks(settings: Settings) -> Hooks:
 def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
     """G ← g − (g·ḡ / ḡ·ḡ) ḡ where g·ḡ < 0: g is the gradient of the step, ḡ that on rows of the memory."""
     pairs = [(one.grad, memory[name]) for name, one in batch.trainable.items() if one.grad is not None]
-    along = sum(float((own.double() * other.double()).sum()) for own, other in pairs)
-    length = sum(float(other.double().square().sum()) for _, other in pairs)
+    along = float(sum((own.double() * other.double()).sum() for own, other in pairs))
+    length = float(sum(other.double().square().sum() for _, other in pairs))
     if along < 0 < length:
         with torch.no_grad():
             for own, other in pairs:

@@ -42,13 +42,17 @@ def _hooks(settings: Settings) -> Hooks:
 
 
 def sample(stage: StageView, most: int) -> pa.Table:
-    """The stage's own rows, or as many of them as are to be kept, drawn without replacement and in their order."""
+    """The stage's own rows, or as many of them as are to be kept, drawn without replacement and in their order.
+
+    What a model of this stage said of them is not kept: in a later one it would be out of date.
+    """
     kinds = stage.rows["kind"].to_pylist() if "kind" in stage.rows.schema.names else [None] * len(stage.rows)
     own = [number for number, kind in enumerate(kinds) if kind != "replayed"]
     if len(own) > most:
         chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
         own = [own[place] for place in np.sort(chosen)]
-    return stage.rows.take(own)
+    said = ("reference", "top_ids", "top_logprobs")
+    return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
 def _drawn(tables: list[pa.Table], stage: StageView, share: float) -> pa.Table | None:
