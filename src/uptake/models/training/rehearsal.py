@@ -26,7 +26,7 @@ from uptake.models.training.memory import MEMORY, Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.stage import trainer_of
-from uptake.models.training.start import lora
+from uptake.models.training.start import with_new_adapter
 
 ROWS = table([Row("1", [1, 2, 3, 4], [NOT_TRAINED, NOT_TRAINED, 3, 4]), Row("2", [1, 5, 6], [NOT_TRAINED, 5, 6])])
 """What is trained in a rehearsal, with the token ids of `_stand_in`."""
@@ -74,11 +74,9 @@ def _make(job: Job) -> None:
 
 def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) -> Memory:
     """Take a step of a stage with the hooks, on the processor; gives what it leaves in the memory."""
-    import peft
-
     model: Any = _stand_in()
     if job.start.adapts:
-        model = peft.get_peft_model(model, lora(_ADAPTER))
+        model = with_new_adapter(model, _ADAPTER)
     stage = StageView(
         number=number,
         name=f"rehearsal-{number}",

@@ -6,7 +6,8 @@ import dataclasses
 import difflib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,15 +151,38 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
     return _adapted(model, start)
 
 
+def with_new_adapter(model: Any, settings: Mapping[str, Any]) -> Any:
+    """The model with a new LoRA adapter, which alone is trained.
+
+    Args:
+        model: The model, without an adapter.
+        settings: Fields of `LoraConfig`.
+
+    Raises:
+        UptakeError: A setting is unknown, or peft refuses it.
+    """
+    import peft
+
+    with _no_old_name():
+        return peft.get_peft_model(model, lora(settings))
+
+
+@contextmanager
+def _no_old_name() -> Iterator[None]:
+    """Without a warning of transformers for a name that peft reads."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        yield
+
+
 def _adapted(model: Any, start: Start) -> Any:
     import peft
 
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            if start.adapter is not None:
-                return peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)
-            return peft.get_peft_model(model, lora(start.peft or {}))
+        if start.adapter is None:
+            return with_new_adapter(model, start.peft or {})
+        with _no_old_name():
+            return peft.PeftModel.from_pretrained(model, str(start.adapter), is_trainable=True)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # each way of adapting has its own way to fail

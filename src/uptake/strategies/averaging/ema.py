@@ -24,7 +24,9 @@ def _hooks(settings: Settings) -> Hooks:
         return Hooks()
 
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        return {name: weight.detach().float().clone() for name, weight in model.named_parameters() if weight.requires_grad}
+        return {
+            name: weight.detach().float().clone() for name, weight in model.named_parameters() if weight.requires_grad
+        }
 
     def after_step(model: Any, step: int, state: State) -> None:
         for name, weight in model.named_parameters():
