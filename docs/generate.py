@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from from_code import causes, file, keys, names, remedies, signals, verbs
+from from_code import causes, file, keys, names, remedies, signals, strategies, verbs
 from from_experiments import cures, remedies_short, verified
 from from_results import attribution, attribution_short
 
@@ -25,6 +25,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "causes": causes,
     "signals": signals,
     "remedies": remedies,
+    "strategies": strategies,
     "verbs": verbs,
     "keys": keys,
     "names": names,

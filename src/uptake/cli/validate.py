@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
+
+if TYPE_CHECKING:
+    from uptake.config import RunConfig
 
 
 def command(
@@ -18,7 +22,7 @@ def command(
 ) -> None:
     """Check a run file and all of its data.
 
-    Needs neither torch nor a model.
+    Needs no model, and torch only to check the settings of strategies.
     """
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
@@ -29,6 +33,7 @@ def command(
         from uptake.models.served import from_judge
 
         from_judge(config.judge)  # raises when its key is not there
+    _check_strategies(config)
     failed = False
     for dataset in datasets(config):
         try:
@@ -49,6 +54,24 @@ def command(
             f"{run} cannot be run as it is", fix="mend what is told above; `--on_bad_row skip` leaves bad rows out"
         )
     typer.echo("all good")
+
+
+def _check_strategies(config: RunConfig) -> None:
+    """Refuse strategies that there are not, and settings that they do not have.
+
+    Raises:
+        UptakeError: There are such.
+    """
+    given = [config.strategy, *(stage.strategy for stage in config.stages if stage.strategy is not None)]
+    if not any(given):
+        return
+    if importlib.util.find_spec("torch") is None:
+        typer.echo('strategy: not checked; that needs torch: pip install "uptake[train]"')
+        return
+    from uptake.strategies.choose import choose
+
+    for one in given:
+        choose(one)
 
 
 def _plural(number: int, noun: str) -> str:
