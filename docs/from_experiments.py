@@ -1,4 +1,4 @@
-"""What cures and experiments measured, as Markdown: `benchmarks/results/cure.json` and `verify_matrix.json`."""
+"""What cures, experiments and strategies measured, as Markdown, from files of `benchmarks/results`."""
 
 from __future__ import annotations
 
@@ -125,3 +125,31 @@ def _p(value: float | None) -> str:
 
 def _best(name: str | None, own: str) -> str:
     return "none is shown" if name is None else "yes" if name == own else f"`{name}`"
+
+
+def strategies_measured() -> str:
+    """What each strategy kept of a first stage, and what that cost, against training the stages one after the other."""
+    found = _read("strategies.json")
+    rows = []
+    for name, arm in found["arms"].items():
+        settings = ", ".join(f"{key} {value}" for key, value in arm.get("settings", {}).items())
+        against = arm["against_sequential"]
+        rows.append(
+            [
+                f"`{name}`" if settings else name.replace("sequential-lora", "sequential, LoRA"),
+                settings,
+                f"{arm['before']:.0%}",
+                f"{arm['kept']:.0%}",
+                _points(against["kept"]) if against else "",
+                f"{arm['learned']:.0%}",
+                _points(against["learned"]) if against else "",
+                f"{arm['tokens']:,}",
+                str(arm["cpu_seconds"]),
+            ]
+        )
+    head = ["", "settings", "first stage after it", "after the second", "points beyond sequential", "second stage"]
+    return table([*head, "points beyond sequential", "tokens trained", "CPU seconds"], rows)
+
+
+def _points(one: Mapping[str, float]) -> str:
+    return f"{100 * one['estimate']:+.0f} [{100 * one['low']:+.0f}, {100 * one['high']:+.0f}]"

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from from_code import causes, file, keys, names, remedies, signals, strategies, verbs
-from from_experiments import cures, remedies_short, verified
+from from_experiments import cures, remedies_short, strategies_measured, verified
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -26,6 +26,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "signals": signals,
     "remedies": remedies,
     "strategies": strategies,
+    "strategies-measured": strategies_measured,
     "verbs": verbs,
     "keys": keys,
     "names": names,

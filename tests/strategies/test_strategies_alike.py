@@ -51,8 +51,8 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_of(folder: Path, base: Path, name: str | None, size: int, accumulation: int = 1) -> Path:
-    """Two stages of twelve rows each, in steps of four."""
-    settings = {} if name is None else {name: dict(SHARES.get(name, ACTING[name]))}
+    """Two stages of twelve rows each, in steps of four, by a strategy; plainly for None, and by `lora`."""
+    settings = {} if name in (None, "lora") else {name: dict(SHARES.get(name, ACTING[name]))}
     run = write_run(
         folder, base,
         strategy=settings,
