@@ -140,9 +140,9 @@ def strategies_measured() -> str:
                 settings,
                 f"{arm['before']:.0%}",
                 f"{arm['kept']:.0%}",
-                _points(against["kept"]) if against else "",
+                _difference(against["kept"]) if against else "",
                 f"{arm['learned']:.0%}",
-                _points(against["learned"]) if against else "",
+                _difference(against["learned"]) if against else "",
                 f"{arm['tokens']:,}",
                 str(arm["cpu_seconds"]),
             ]
@@ -151,5 +151,5 @@ def strategies_measured() -> str:
     return table([*head, "points beyond sequential", "tokens trained", "CPU seconds"], rows)
 
 
-def _points(one: Mapping[str, float]) -> str:
+def _difference(one: Mapping[str, float]) -> str:
     return f"{100 * one['estimate']:+.0f} [{100 * one['low']:+.0f}, {100 * one['high']:+.0f}]"

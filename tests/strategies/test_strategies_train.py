@@ -14,6 +14,7 @@ from members import ACTING, NOTHING, ONLY_LORA
 from small_models import write_rows
 from train_runs import EARLY, LORA, QUICK, same, weights, write_run
 from uptake.artifacts import read_json
+from uptake.cli.train import show_trained
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.train.run import planned, train_run, training_run
@@ -151,3 +152,18 @@ def test_a_strategy_acts_with_accumulation(
     assert [one["name"] for one in read_json(folder / "manifest.json")["strategies"]] == [name]
     again = train_run(config)
     assert [replace(one, found=False) for one in again] == done
+
+
+def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_path: Path):
+    stages = [
+        {"name": "early", "dataset": "./early.jsonl", "num_train_epochs": 1, "strategy": []},
+        {"name": "main", "dataset": "./main.jsonl", "num_train_epochs": 1},
+    ]
+    config = load_run(write_run(tmp_path, trainable, stages=stages, strategy=[{"ema": {"beta": 0.7}}, "replay"]))
+    done = train_run(config)
+    assert [one.strategies for one in done] == [(), ("ema", "replay")]
+    lines = show_trained(done).splitlines()
+    assert lines[0].split()[-1] == "strategy" and lines[2].endswith("ema, replay") and "replay" not in lines[1]
+    cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
+    assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
+    assert "strategy" not in show_trained(done[:1])

@@ -72,22 +72,25 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
 
 def show_trained(done: Sequence[Trained]) -> str:
     """What became of the stages, as a table with a row a stage."""
-    head = ("stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "")
+    head = ("stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "strategy", "")
     rows = [
         (
             one.stage, str(one.examples), str(one.steps), str(one.processes),
             _number(one.loss_start), _number(one.loss_end),
-            "-" if one.recalled is None else f"{one.recalled:.1%}", "trained before" if one.found else "",
+            "-" if one.recalled is None else f"{one.recalled:.1%}", ", ".join(one.strategies),
+            "trained before" if one.found else "",
         )
         for one in done
     ]  # fmt: skip
+    if not any(one.strategies for one in done):
+        head, rows = (*head[:-2], head[-1]), [(*row[:-2], row[-1]) for row in rows]
     return "\n".join([*table(head, rows), "", *(f"{one.stage}  {one.folder}" for one in done)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned lines: the first column and the last to the left, numbers to the right."""
     widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-    left = {0, *(place for place in range(len(head)) if head[place] in ("from", "state", ""))}
+    left = {0, *(place for place in range(len(head)) if head[place] in ("from", "state", "strategy", ""))}
     aligned = [
         [
             f"{cell:<{w}}" if place in left else f"{cell:>{w}}"

@@ -42,6 +42,7 @@ class Trained:
         loss_end: The same of the last tenth.
         recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
         found: It was trained by a former run.
+        strategies: The continual-learning methods that trained it.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class Trained:
     loss_end: float | None
     recalled: float | None
     found: bool
+    strategies: tuple[str, ...] = ()
 
 
 def stage_settings(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -329,4 +331,5 @@ def _outcome_of(plan: StagePlan, found: bool) -> Trained:
         loss_end=there["loss_end"],
         recalled=there["recalled"],
         found=found,
+        strategies=tuple(one["name"] for one in there.get("strategies", ())),
     )
