@@ -28,7 +28,7 @@ import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -79,6 +79,7 @@ class Setting:
     lora: float
 
 
+Rows: TypeAlias = list[dict[str, Any]]
 WORLDS = {"alike": Setting(False, 10, 20, 1e-2), "apart": Setting(True, 15, 15, 5e-3)}
 
 
@@ -86,9 +87,7 @@ def row(name: str, fact: Fact) -> dict[str, Any]:
     return {"id": name, "prompt": fact.asks[0], "completion": f" {fact.answer}"}
 
 
-def stages_of(
-    facts: list[Fact], seed: int, *, apart: bool
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+def stages_of(facts: list[Fact], seed: int, *, apart: bool) -> tuple[Rows, Rows, Rows]:
     """Rows of the first stage, of the second, and of facts that the base knows."""
     rng = random.Random(seed)
     new = [(fact.relation, row(f"f-{number}", fact)) for number, fact in enumerate(facts) if fact.status != "known"]
@@ -96,9 +95,8 @@ def stages_of(
     rng.shuffle(new)
     rng.shuffle(old)
     early = [relation in EARLIER if apart else place < FIRST for place, (relation, _) in enumerate(new)]
-    first, second = (
-        [one for (_, one), is_early in zip(new, early, strict=True) if is_early == way] for way in (True, False)
-    )
+    first = [one for (_, one), is_early in zip(new, early, strict=True) if is_early]
+    second = [one for (_, one), is_early in zip(new, early, strict=True) if not is_early]
     return first, second, old[:KNOWN]
 
 

@@ -33,6 +33,13 @@ ROWS: Mapping[str, str] = {
 """The rows of the cure's table."""
 
 
+WORLDS: Mapping[str, str] = {
+    "alike": "**Stages alike**, which ask the same kinds of questions",
+    "apart": "**Stages apart**, which ask about different things",
+}
+"""The settings of `benchmarks/strategies.py`, in words."""
+
+
 def cures() -> str:
     """What each way of training recalls, pooled over all worlds."""
     found = _read("cure.json")["pooled"]
@@ -130,16 +137,24 @@ def _best(name: str | None, own: str) -> str:
 def strategies_measured() -> str:
     """What each strategy kept of a first stage, and what that cost, against training the stages one after the other."""
     found = _read("strategies.json")
+    parts = [f"Over {len(found['seeds'])} seeds; strengths are tuned on another one."]
+    for name, world in found["worlds"].items():
+        first, second = (world["items"][key] for key in ("kept", "learned"))
+        epochs = f"{world['first']} and {world['second']} epochs"
+        parts += [f"{WORLDS[name]}: {first} items, then {second}; {epochs}.", _strategies(world["arms"])]
+    return "\n\n".join(parts)
+
+
+def _strategies(arms: Mapping[str, Any]) -> str:
     rows = []
-    for name, arm in found["arms"].items():
+    for name, arm in arms.items():
         settings = ", ".join(f"{key} {value}" for key, value in arm.get("settings", {}).items())
         against = arm["against_sequential"]
         rows.append(
             [
-                f"`{name}`" if settings else name.replace("sequential-lora", "sequential, LoRA"),
-                settings,
+                f"`{name}`, {settings}" if settings else name.replace("sequential-lora", "sequential, LoRA"),
                 f"{arm['before']:.0%}",
-                f"{arm['kept']:.0%}",
+                f"**{arm['kept']:.0%}**",
                 _difference(against["kept"]) if against else "",
                 f"{arm['learned']:.0%}",
                 _difference(against["learned"]) if against else "",
@@ -147,8 +162,8 @@ def strategies_measured() -> str:
                 str(arm["cpu_seconds"]),
             ]
         )
-    head = ["", "settings", "first stage after it", "after the second", "points beyond sequential", "second stage"]
-    return table([*head, "points beyond sequential", "tokens trained", "CPU seconds"], rows)
+    head = ["", "first stage after it", "after the second", "beyond sequential", "second stage", "beyond sequential"]
+    return table([*head, "tokens trained", "CPU seconds"], rows)
 
 
 def _difference(one: Mapping[str, float]) -> str:

@@ -108,7 +108,7 @@ def two_ranks(rank: int, port: int, runs: Mapping[str, str], told: Path) -> None
 
 NOISE = 4
 """Two processes add in another order than one. Plain training shows how far that moves the weights (of the order of
-1e-8 with these settings); with a strategy they may be so many times as far apart, and 1e-7 beside."""
+1e-7 with these settings); with a strategy they may be so many times as far apart, and 1e-7 beside."""
 
 
 @pytest.mark.slow
