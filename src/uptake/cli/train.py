@@ -73,16 +73,8 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
 def show_trained(done: Sequence[Trained]) -> str:
     """What became of the stages, as a table with a row a stage; strategies have a column where there are some."""
     head: Sequence[str] = (
-        "stage",
-        "examples",
-        "steps",
-        "processes",
-        "loss at start",
-        "at end",
-        "recalled after",
-        "strategy",
-        "",
-    )
+        "stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "strategy", "",
+    )  # fmt: skip
     rows: Sequence[Sequence[str]] = [
         (
             one.stage, str(one.examples), str(one.steps), str(one.processes),

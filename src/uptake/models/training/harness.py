@@ -59,11 +59,11 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
             **kwargs: As there.
         """
         numbers = inputs.pop(NUMBER, None)
-        given, drawn = dict(inputs), Drawn.now(trainer.model.device)
-        found = own(model, inputs, *args, **kwargs)
         idle = self.hooks.loss is None and self.hooks.gradient is None and not self.weighted
         if idle or not trainer.model.training:
-            return found
+            return own(model, inputs, *args, **kwargs)
+        given, drawn = dict(inputs), Drawn.now(trainer.model.device)
+        found = own(model, inputs, *args, **kwargs)
         rows = self.rows.slice(0, 0) if numbers is None else self.rows.take(numbers.tolist())
         items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
         items = None if items is None else float(items)

@@ -241,8 +241,9 @@ def _method(
         from uptake.models.training.start import load_start
 
         if not loaded:
-            language_model = load_start(start, {}).to(_job(run, stage.spec, start).arguments().device).eval()
-            loaded.append(around("the model before the stage", language_model, stage.tokenizer))
+            before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
+            before = before.to(_job(run, stage.spec, start).arguments().device).eval()
+            loaded.append(around("the model before the stage", before, stage.tokenizer))
         return loaded[0]
 
     view = StageView(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,14 +192,21 @@ def planned(run: TrainingRun, progress: Progress = lambda step, done, total: Non
         UptakeError: As `check` and `plan`; one process of each machine raises it.
         SystemExit: The others leave without a word.
     """
-    try:
+    with _one_talks(run.processes):
         checked = check(run, progress if run.processes.first else lambda step, done, total: None)
         plans: list[StagePlan] = []
         for number in range(len(run.stages)):
             plans.append(plan(checked, number, plans[-1] if plans else None, forecast=True))
-        return checked, plans
+    return checked, plans
+
+
+@contextmanager
+def _one_talks(processes: Processes) -> Iterator[None]:
+    """Let one process of each machine tell what all of them refuse."""
+    try:
+        yield
     except UptakeError:
-        if run.processes.local > 0:
+        if processes.local > 0:
             raise SystemExit(0) from None
         raise
 
@@ -210,7 +217,8 @@ def _in_its_turn(checked: Checked, plans: Sequence[StagePlan], number: int) -> S
     known = former is None or forecast.identity["start"]["model"] is not None
     if known and forecast.job.method is None:
         return forecast
-    found = plan(checked, number, former)
+    with _one_talks(checked.run.processes):
+        found = plan(checked, number, former)
     found.job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
     return found
 
