@@ -29,10 +29,12 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.train.run import planned, train, training_run
+    from uptake.pipeline.train.run import one_talks, planned, train, training_run
 
     together = processes()
-    wanted, first = training_run(load_run(run, overrides(ctx)), together), together.first  # one of them talks
+    first = together.first
+    with one_talks(together):
+        wanted = training_run(load_run(run, overrides(ctx)), together)
     if dry_run:
         with progress_bar() as progress:
             _, plans = planned(wanted, progress)

@@ -192,7 +192,7 @@ def planned(run: TrainingRun, progress: Progress = lambda step, done, total: Non
         UptakeError: As `check` and `plan`; one process of each machine raises it.
         SystemExit: The others leave without a word.
     """
-    with _one_talks(run.processes):
+    with one_talks(run.processes):
         checked = check(run, progress if run.processes.first else lambda step, done, total: None)
         plans: list[StagePlan] = []
         for number in range(len(run.stages)):
@@ -201,8 +201,8 @@ def planned(run: TrainingRun, progress: Progress = lambda step, done, total: Non
 
 
 @contextmanager
-def _one_talks(processes: Processes) -> Iterator[None]:
-    """Let one process of each machine tell what all of them refuse."""
+def one_talks(processes: Processes) -> Iterator[None]:
+    """Let one process of each machine tell what all of them refuse; the others leave without a word."""
     try:
         yield
     except UptakeError:
@@ -217,7 +217,7 @@ def _in_its_turn(checked: Checked, plans: Sequence[StagePlan], number: int) -> S
     known = former is None or forecast.identity["start"]["model"] is not None
     if known and forecast.job.method is None:
         return forecast
-    with _one_talks(checked.run.processes):
+    with one_talks(checked.run.processes):
         found = plan(checked, number, former)
     found.job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
     return found
