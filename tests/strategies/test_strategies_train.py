@@ -97,6 +97,17 @@ def test_an_adapter_is_asked_for_by_the_strategy_that_needs_one(run_config: Call
     )
 
 
+@pytest.mark.parametrize("name", ["replay", "agem"])
+def test_a_memory_that_no_earlier_stage_keeps_is_refused(
+    name: str, run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    for first in ({}, {"strategy": {name: dict(NOTHING[name])}}):
+        stages = [STAGES[0] | first, STAGES[1] | {"strategy": name}]
+        error = refused(run_config(stages=stages))
+        assert f"the strategy {name} in the stage 'main' needs what earlier stages keep for it" in error.problem
+
+
 def test_unreadable_data_are_what_is_told_where_nothing_is_refused(
     run_config: Callable[..., RunConfig], tmp_path: Path
 ):
@@ -159,11 +170,11 @@ def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_p
         {"name": "early", "dataset": "./early.jsonl", "num_train_epochs": 1, "strategy": []},
         {"name": "main", "dataset": "./main.jsonl", "num_train_epochs": 1},
     ]
-    config = load_run(write_run(tmp_path, trainable, stages=stages, strategy=[{"ema": {"beta": 0.7}}, "replay"]))
+    config = load_run(write_run(tmp_path, trainable, stages=stages, strategy=[{"ema": {"beta": 0.7}}, "lwf"]))
     done = train_run(config)
-    assert [one.strategies for one in done] == [(), ("ema", "replay")]
+    assert [one.strategies for one in done] == [(), ("ema", "lwf")]
     lines = show_trained(done).splitlines()
-    assert lines[0].split()[-1] == "strategy" and lines[2].endswith("ema, replay") and "replay" not in lines[1]
+    assert lines[0].split()[-1] == "strategy" and lines[2].endswith("ema, lwf") and "lwf" not in lines[1]
     cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
     assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
     assert "strategy" not in show_trained(done[:1])

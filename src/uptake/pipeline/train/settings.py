@@ -142,12 +142,24 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
                 expected=f"training without {what}",
                 fix=f"start it without {what}, or train without {name}",
             )
+        earlier = run.stages[: run.stages.index(spec)]
+        if needs.memory and earlier and not any(_has(name, one) for one in earlier):
+            raise UptakeError(
+                f"the strategy {name} in the stage {spec.name!r} needs what earlier stages keep for it, and none does",
+                expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
+                fix="give it to the run, and not to the stage alone",
+            )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(
                 f"the strategy {name} trains LoRA adapters, and the run trains all weights",
                 expected="settings of an adapter",
                 fix="give --peft.r 8 --peft.target_modules all-linear",
             )
+
+
+def _has(strategy: str, spec: StageSpec) -> bool:
+    """Whether a stage is trained by a strategy, with settings that do something."""
+    return any(one.strategy.name == strategy and not one.hooks().idle for one in spec.strategies)
 
 
 def sharded_by(fsdp: Any, deepspeed: Any, processes: Processes) -> list[str]:

@@ -44,7 +44,7 @@ def _hooks(settings: Settings) -> Hooks:
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
 
-    return Hooks(Needs(gradients=True), begin=begin, gradient=gradient, after_stage=after_stage)
+    return Hooks(Needs(gradients=True, memory=True), begin=begin, gradient=gradient, after_stage=after_stage)
 
 
 def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
-from uptake.models.training.hooks import Hooks, StageView, State
+from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined, noted
 from uptake.models.training.rows import counts
@@ -38,7 +38,7 @@ def _hooks(settings: Settings) -> Hooks:
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
 
-    return Hooks(data=data, after_stage=after_stage)
+    return Hooks(Needs(memory=True), data=data, after_stage=after_stage)
 
 
 def sample(stage: StageView, most: int) -> pa.Table:
