@@ -45,9 +45,20 @@ def digests(folder: Path) -> dict[str, str]:
     return dict(sorted((*_weights(folder), *_ledgers(folder), *_tables(folder), *_texts(folder))))
 
 
-def _of(data: Any) -> str:
-    raw = data if isinstance(data, bytes) else json.dumps(data, sort_keys=True, default=str).encode()
+def _of(data: Any, folder: Path | None = None) -> str:
+    """The digest of bytes or of JSON data; of a number its first ten digits, of a path what is below the run's folder."""
+    raw = data if isinstance(data, bytes) else json.dumps(_rounded(data), sort_keys=True, default=str).encode()
+    if folder is not None:
+        raw = raw.replace(str(folder.resolve()).encode(), b"RUN")
     return hashlib.blake2b(raw, digest_size=12).hexdigest()
+
+
+def _rounded(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _rounded(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_rounded(value) for value in data]
+    return float(f"{data:.10g}") if isinstance(data, float) else data
 
 
 def _weights(folder: Path) -> Iterator[tuple[str, str]]:
@@ -61,7 +72,7 @@ def _ledgers(folder: Path) -> Iterator[tuple[str, str]]:
 
     table = read_ledger(folder).table
     order = [(name, "ascending") for name in ("stage", "step", "pass", "id")]
-    yield from _columns("ledger", table.sort_by(order))
+    yield from _columns("ledger", table.sort_by(order), folder)
 
 
 def _tables(folder: Path) -> Iterator[tuple[str, str]]:
@@ -70,32 +81,33 @@ def _tables(folder: Path) -> Iterator[tuple[str, str]]:
     paths = [folder / name for name in TABLES] + sorted((folder / "verdict").rglob("outcomes*.parquet"))
     for path in paths:
         if path.exists():
-            yield from _columns(str(path.relative_to(folder)), pq.read_table(path))
+            yield from _columns(str(path.relative_to(folder)), pq.read_table(path), folder)
 
 
-def _columns(name: str, table: Any) -> Iterator[tuple[str, str]]:
+def _columns(name: str, table: Any, folder: Path) -> Iterator[tuple[str, str]]:
     for column in table.column_names:
-        yield f"{name} {column}", _of(table[column].to_pylist())
+        yield f"{name} {column}", _of(table[column].to_pylist(), folder)
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, str]]:
     for name in LINES:
         if (folder / name).exists():
-            yield name, _of((folder / name).read_bytes())
+            yield name, _of((folder / name).read_bytes(), folder)
     for name, keys in JSONS.items():
         told = json.loads((folder / name).read_text(encoding="utf-8"))
         for key in keys:
-            yield f"{name} {key}", _of(told.get(key))
+            yield f"{name} {key}", _of(told.get(key), folder)
 
 
 def main() -> None:
     """Make, digest, compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="write the digests instead of comparing them")
+    parser.add_argument("--made", type=Path, help="folder of a run that was made before; nothing is made")
     parser.add_argument("--work", type=Path, help="folder of the run; a run that is there is gone on with")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        now = digests(made(args.work or Path(temporary)))
+        now = digests(args.made or made(args.work or Path(temporary)))
     if args.keep:
         OUT.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
         print(f"{len(now)} digests kept")

@@ -1,4 +1,4 @@
-"""What the code says, as Markdown: causes, remedies, signals, verbs, keys of the run file, files of the repository."""
+"""What the code says, as Markdown: causes, remedies, strategies, signals, verbs, keys of the run file, whole files."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from uptake.causes import CAUSES, SIGNALS, Cause
 from uptake.cli.run_options import RunCommand
 from uptake.config import json_schema
 from uptake.remedies import REMEDIES, Remedy
+from uptake.strategies import STRATEGIES, Strategy
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -63,6 +64,26 @@ def _remedy(remedy: Remedy) -> str:
         f"**How safe.** {remedy.safety}",
         f"**References.** {_references(remedy.references)}",
     )
+
+
+def strategies() -> str:
+    """A section for each strategy, in its own words."""
+    return "\n\n".join(_strategy(strategy) for strategy in STRATEGIES.values())
+
+
+def _strategy(strategy: Strategy) -> str:
+    rows = [
+        [f"`{name}`", f"`{json.dumps(field.default)}`", one_line(field.description or "")]
+        for name, field in strategy.settings.model_fields.items()
+    ]
+    text = _section(
+        f"### `{strategy.name}`",
+        strategy.does,
+        f"**Why it helps.** {strategy.helps}",
+        f"**What it costs.** {strategy.costs}",
+        f"**References.** {_references(strategy.references)}",
+    )
+    return f"{text}\n\n```yaml\n{strategy.example}\n```\n\n{table(['setting', 'default', ''], rows)}"
 
 
 def _section(head: str, *paragraphs: str) -> str:

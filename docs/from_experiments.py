@@ -1,4 +1,4 @@
-"""What cures and experiments measured, as Markdown: `benchmarks/results/cure.json` and `verify_matrix.json`."""
+"""What cures, experiments and strategies measured, as Markdown, from files of `benchmarks/results`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,13 @@ ROWS: Mapping[str, str] = {
     "retention": "retention",
 }
 """The rows of the cure's table."""
+
+
+WORLDS: Mapping[str, str] = {
+    "alike": "**Stages alike**, which ask the same kinds of questions",
+    "apart": "**Stages apart**, which ask about different things",
+}
+"""The settings of `benchmarks/strategies.py`, in words."""
 
 
 def cures() -> str:
@@ -125,3 +132,39 @@ def _p(value: float | None) -> str:
 
 def _best(name: str | None, own: str) -> str:
     return "none is shown" if name is None else "yes" if name == own else f"`{name}`"
+
+
+def strategies_measured() -> str:
+    """What each strategy kept of a first stage, and what that cost, against training the stages one after the other."""
+    found = _read("strategies.json")
+    parts = [f"Over {len(found['seeds'])} seeds; strengths are tuned on another one."]
+    for name, world in found["worlds"].items():
+        first, second = (world["items"][key] for key in ("kept", "learned"))
+        epochs = f"{world['first']} and {world['second']} epochs"
+        parts += [f"{WORLDS[name]}: {first} items, then {second}; {epochs}.", _strategies(world["arms"])]
+    return "\n\n".join(parts)
+
+
+def _strategies(arms: Mapping[str, Any]) -> str:
+    rows = []
+    for name, arm in arms.items():
+        settings = ", ".join(f"{key} {value}" for key, value in arm.get("settings", {}).items())
+        against = arm["against_sequential"]
+        rows.append(
+            [
+                f"`{name}`, {settings}" if settings else name.replace("sequential-lora", "sequential, LoRA"),
+                f"{arm['before']:.0%}",
+                f"**{arm['kept']:.0%}**",
+                _difference(against["kept"]) if against else "",
+                f"{arm['learned']:.0%}",
+                _difference(against["learned"]) if against else "",
+                f"{arm['tokens']:,}",
+                str(arm["cpu_seconds"]),
+            ]
+        )
+    head = ["", "first stage after it", "after the second", "beyond sequential", "second stage", "beyond sequential"]
+    return table([*head, "tokens trained", "CPU seconds"], rows)
+
+
+def _difference(one: Mapping[str, float]) -> str:
+    return f"{100 * one['estimate']:+.0f} [{100 * one['low']:+.0f}, {100 * one['high']:+.0f}]"

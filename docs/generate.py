@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from from_code import causes, file, keys, names, remedies, signals, verbs
-from from_experiments import cures, remedies_short, verified
+from from_code import causes, file, keys, names, remedies, signals, strategies, verbs
+from from_experiments import cures, remedies_short, strategies_measured, verified
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -25,6 +25,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "causes": causes,
     "signals": signals,
     "remedies": remedies,
+    "strategies": strategies,
+    "strategies-measured": strategies_measured,
     "verbs": verbs,
     "keys": keys,
     "names": names,

@@ -31,10 +31,12 @@ def command(
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.train.run import planned, train, training_run
+    from uptake.pipeline.train.run import one_talks, planned, train, training_run
 
     together = processes()
-    wanted, first = training_run(load_run(run, overrides(ctx)), together), together.first  # one of them talks
+    first = together.first
+    with one_talks(together):
+        wanted = training_run(load_run(run, overrides(ctx)), together)
     if dry_run:
         with progress_bar() as progress:
             _, plans = planned(wanted, progress)
@@ -73,23 +75,28 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
 
 
 def show_trained(done: Sequence[Trained]) -> str:
-    """What became of the stages, as a table with a row a stage."""
-    head = ("stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "")
-    rows = [
+    """What became of the stages, as a table with a row a stage; strategies have a column where there are some."""
+    head: Sequence[str] = (
+        "stage", "examples", "steps", "processes", "loss at start", "at end", "recalled after", "strategy", "",
+    )  # fmt: skip
+    rows: Sequence[Sequence[str]] = [
         (
             one.stage, str(one.examples), str(one.steps), str(one.processes),
             _number(one.loss_start), _number(one.loss_end),
-            "-" if one.recalled is None else f"{one.recalled:.1%}", "trained before" if one.found else "",
+            "-" if one.recalled is None else f"{one.recalled:.1%}", ", ".join(one.strategies),
+            "trained before" if one.found else "",
         )
         for one in done
     ]  # fmt: skip
+    if not any(one.strategies for one in done):
+        head, rows = (*head[:-2], head[-1]), [(*row[:-2], row[-1]) for row in rows]
     return "\n".join([*table(head, rows), "", *(f"{one.stage}  {one.folder}" for one in done)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned lines: the first column and the last to the left, numbers to the right."""
     widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
-    left = {0, *(place for place in range(len(head)) if head[place] in ("from", "state", ""))}
+    left = {0, *(place for place in range(len(head)) if head[place] in ("from", "state", "strategy", ""))}
     aligned = [
         [
             f"{cell:<{w}}" if place in left else f"{cell:>{w}}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,6 @@ from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
 from uptake.text import counted
 
-if TYPE_CHECKING:
-    pass
-
 
 def command(
     ctx: typer.Context,
@@ -23,7 +20,7 @@ def command(
 ) -> None:
     """Check a run file and all of its data.
 
-    Needs no model. Where torch and transformers are installed, the names and values of `training` are checked, too.
+    Needs no model. Where torch and transformers are installed, `training` and `strategy` are checked, too.
     """
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
@@ -37,6 +34,7 @@ def command(
         from_judge(config.judge)  # raises when its key is not there
     training = {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
     failed = not _settings_are_known({"training": config.training, **training})
+    _require_strategies([config.strategy, *(stage.strategy for stage in config.stages if stage.strategy is not None)])
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             found = count(dataset.rows)
@@ -84,3 +82,22 @@ def _takes(checked: Callable[[Mapping[str, Any]], object], key: str, settings: M
             complain(f"{told}: {error}")
             taken = False
     return taken
+
+
+def _require_strategies(given: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
+    """Refuse strategies that there are not, and settings that they do not have.
+
+    Raises:
+        UptakeError: There are such.
+    """
+    from importlib.util import find_spec
+
+    if not any(given):
+        return  # torch takes seconds to import
+    if find_spec("torch") is None:
+        typer.echo('strategy: not checked, which needs torch: pip install "uptake[train]"')
+        return
+    from uptake.strategies.choose import choose
+
+    for strategies in given:
+        choose(strategies)

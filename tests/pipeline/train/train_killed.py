@@ -3,8 +3,8 @@
     python train_killed.py '[{"args": ["train", ...], "moments": [["step", 2], ["state", 1]]}, ...]'
 
 Children are forked from one parent that has imported all that is heavy. A moment is a place and how often it is come
-by before the child is killed there, with SIGKILL. After the last moment a child runs to the end. Prints for each entry
-how its children ended.
+by before the child is killed there, with SIGKILL. After the last moment a child runs to the end. With `"keep": true`
+the stages' working folders stay where they are. Prints for each entry how its children ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ import uptake.pipeline.train.run
 from uptake.artifacts import ledger_files
 from uptake.cli import main
 from uptake.models.ledger import callback as ledger_callback
+from uptake.models.training import checkpoints
 from uptake.models.training import stage as train_stage
+from uptake.models.training.checkpoints import remove
 from uptake.models.training.watch import Watch
 
 
@@ -55,7 +57,15 @@ PLACES: dict[str, tuple[Any, str, Callable[..., Any] | None]] = {
 }
 
 
-def child(args: list[str], moment: tuple[str, int] | None) -> None:
+def but_work(path: Path) -> None:
+    """Remove a folder, but not one of checkpoints."""
+    if not path.name.endswith(".work"):
+        remove(path)
+
+
+def child(args: list[str], moment: tuple[str, int] | None, keep: bool) -> None:
+    if keep:
+        checkpoints.remove = but_work
     if moment is not None:
         holder, name, instead = PLACES[moment[0]]
         real, passed = getattr(holder, name), 0
@@ -75,10 +85,10 @@ def child(args: list[str], moment: tuple[str, int] | None) -> None:
         os._exit(leave.code if isinstance(leave.code, int) else 1)
 
 
-def run(args: list[str], moment: tuple[str, int] | None) -> int:
+def run(args: list[str], moment: tuple[str, int] | None, keep: bool) -> int:
     pid = os.fork()
     if pid == 0:
-        child(args, moment)
+        child(args, moment, keep)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -89,7 +99,10 @@ def drive() -> None:
     # the children's tables go nowhere: this process tells on stdout
     told = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    ends = [[run(one["args"], moment) for moment in [*one["moments"], None]] for one in json.loads(sys.argv[1])]
+    ends = [
+        [run(one["args"], moment, one.get("keep", False)) for moment in [*one["moments"], None]]
+        for one in json.loads(sys.argv[1])
+    ]
     os.write(told, json.dumps(ends).encode())
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,30 @@ from uptake.errors import UptakeError
 from uptake.models.training.rows import NOT_TRAINED
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Where random numbers are: of the processor, and of the model's device if that is another."""
+
+    device: torch.device
+    states: tuple[Tensor, ...]
+
+    @classmethod
+    def now(cls, device: torch.device) -> Drawn:
+        """Their state, to come back to."""
+        own = (torch.cuda.get_rng_state(device),) if device.type == "cuda" else ()
+        return cls(device, (torch.get_rng_state(), *own))
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Draw the same numbers once more; afterwards all is as it was before."""
+        cuda = self.device.type == "cuda"
+        with torch.random.fork_rng(devices=[self.device] if cuda else []):
+            torch.set_rng_state(self.states[0])
+            if cuda:
+                torch.cuda.set_rng_state(self.states[1], self.device)
+            yield
+
+
 @dataclass
 class Batch:
     """A batch of a training step.
@@ -28,6 +53,7 @@ class Batch:
         rows: Its rows with their notes.
         items: Learned tokens of the whole step; None where the trainer does not count them.
         seed: Of the run.
+        drawn: The state of random numbers with which the trainer's own forward pass began; None draws anew.
     """
 
     trainer: Any
@@ -35,6 +61,7 @@ class Batch:
     rows: pa.Table
     items: float | None
     seed: int
+    drawn: Drawn | None = None
 
     @property
     def step(self) -> int:
@@ -70,11 +97,16 @@ class Batch:
     @cached_property
     def _logits(self) -> Tensor:
         given = {name: value for name, value in self.inputs.items() if name != "labels"}
-        logits: Tensor = self.model(**given, use_cache=False).logits
+        with nullcontext() if self.drawn is None else self.drawn.again():
+            logits: Tensor = self.model(**given, use_cache=False).logits
         return logits
 
     def logits(self) -> Float[Tensor, "rows length_minus_1 vocabulary"]:
-        """The logits that predict `labels`; gradients flow through them. A forward pass beside the trainer's own."""
+        """The logits that predict `labels`; gradients flow through them.
+
+        A forward pass beside the trainer's own, which may never make logits: with the same dropout, and without a
+        change of the random numbers that come after.
+        """
         return self._logits[:, :-1]
 
     def nll(self) -> Float[Tensor, " rows"]:
@@ -128,6 +160,8 @@ class Batch:
         try:
             for start in range(0, len(inputs["labels"]), size):
                 some = {name: value[start : start + size].to(model.device) for name, value in inputs.items()}
+                longest = int(some["attention_mask"].sum(1).max())
+                some = {name: value[:, :longest] for name, value in some.items()}
                 batch = Batch(self.trainer, some, self.rows.slice(0, 0), None, self.seed)
                 with self.trainer.compute_loss_context_manager():
                     loss = batch.nll().sum() / tokens

@@ -8,6 +8,7 @@ called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from uptake.errors import UptakeError
-from uptake.models.training.batch import Batch
+from uptake.models.training.batch import Batch, Drawn
 from uptake.models.training.checkpoints import STATE_FILE
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
@@ -58,17 +59,19 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
             **kwargs: As there.
         """
         numbers = inputs.pop(NUMBER, None)
-        given = dict(inputs)
+        idle = self.hooks.loss is None and self.hooks.gradient is None and not self.weighted
+        if idle or not trainer.model.training:
+            return own(model, inputs, *args, **kwargs)
+        given, drawn = dict(inputs), Drawn.now(trainer.model.device)
         found = own(model, inputs, *args, **kwargs)
-        if self.hooks.loss is None and self.hooks.gradient is None and not self.weighted:
-            return found
         rows = self.rows.slice(0, 0) if numbers is None else self.rows.take(numbers.tolist())
         items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
         items = None if items is None else float(items)
-        self._last = batch = Batch(trainer, given, rows, items, self.stage.seed)
+        batch = Batch(trainer, given, rows, items, self.stage.seed, drawn)
+        self._last = None if self.hooks.gradient is None else replace(batch)  # without the logits of this one
         term = batch.zero()
-        if self.weighted:
-            term = term + batch.average(((_weights(rows) - 1.0).to(term.device) * batch.nll()).sum())
+        if self.weighted and bool((more := _weights(rows) - 1.0).any()):
+            term = term + batch.average((more.to(term.device) * batch.nll()).sum())
         if self.hooks.loss is not None:
             term = term + self.hooks.loss(batch, self.state)
         if term.ndim:

@@ -37,6 +37,8 @@ class Needs:
         weights: All trained weights, in each process.
         former: The model that the stage starts from, to score or to generate with.
         adapter: A LoRA adapter is what is trained.
+        memory: What the same method kept in an earlier stage of the run.
+        order: The order of the rows, or when the stage ends, is the method's, by scores of the model in training.
     """
 
     per_row: bool = False
@@ -45,6 +47,8 @@ class Needs:
     weights: bool = False
     former: bool = False
     adapter: bool = False
+    memory: bool = False
+    order: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         """What either of two needs."""

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import reprlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from uptake.models.training.memory import MEMORY, Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.stage import trainer_of
-from uptake.models.training.start import lora
+from uptake.models.training.start import with_new_adapter
 
 ROWS = table([Row("1", [1, 2, 3, 4], [NOT_TRAINED, NOT_TRAINED, 3, 4]), Row("2", [1, 5, 6], [NOT_TRAINED, 5, 6])])
 """What is trained in a rehearsal, with the token ids of `_stand_in`."""
+
+_ADAPTER = {"r": 2, "target_modules": "all-linear"}
 
 STAGES = 2
 """So many stages are rehearsed: in the second one there is a memory."""
@@ -72,11 +74,9 @@ def _make(job: Job) -> None:
 
 def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) -> Memory:
     """Take a step of a stage with the hooks, on the processor; gives what it leaves in the memory."""
-    import peft
-
     model: Any = _stand_in()
     if job.start.adapts:
-        model = peft.get_peft_model(model, lora({"r": 2, "target_modules": "all-linear"}))
+        model = with_new_adapter(model, _ADAPTER)
     stage = StageView(
         number=number,
         name=f"rehearsal-{number}",
@@ -84,7 +84,7 @@ def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) ->
         rows=noted(ROWS, source=["a", "b"]),
         former=f"rehearsal-{number - 1}" if number else None,
         model=lambda: around("the rehearsal's model", model.eval(), job.tokenizer),
-        peft={"r": 2, "target_modules": "all-linear"} if job.start.adapts else None,
+        peft=_adapter(job.start.peft or {}) if job.start.adapts else None,
     )
     if hooks.data is not None:
         stage = hooks.data(stage, memory)
@@ -101,6 +101,12 @@ def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) ->
     harness.finish(trainer)
     memory.write(work / MEMORY)
     return Memory.read(work / MEMORY)
+
+
+def _adapter(peft: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's settings of the adapter, but for the layers that it changes: the stand-in has others."""
+    of_layers = ("exclude_modules", "layers_pattern", "layers_to_transform")
+    return {name: value for name, value in peft.items() if name not in of_layers} | _ADAPTER
 
 
 def _named(job: Job, error: UptakeError) -> UptakeError:

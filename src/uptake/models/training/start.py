@@ -163,13 +163,26 @@ def load_start(start: Start, init: Mapping[str, Any]) -> Any:
     return model if start.peft is None else _with_new_adapter(model, start.name, start.peft)
 
 
-def _with_new_adapter(model: Any, name: str, settings: Mapping[str, Any]) -> Any:
+def with_new_adapter(model: Any, settings: Mapping[str, Any]) -> Any:
+    """The model with a new LoRA adapter, which alone is trained.
+
+    Args:
+        model: The model, without an adapter.
+        settings: Fields of `LoraConfig`.
+
+    Raises:
+        UptakeError: A setting is unknown, or peft refuses it.
+    """
     import peft
 
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+        return peft.get_peft_model(model, lora(settings))
+
+
+def _with_new_adapter(model: Any, name: str, settings: Mapping[str, Any]) -> Any:
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            return peft.get_peft_model(model, lora(settings))
+        return with_new_adapter(model, settings)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # each way of adapting has its own way to fail

@@ -60,6 +60,7 @@ def model_card(model: str, found: StagePlan, manifest: Mapping[str, Any]) -> str
         "",
         *_table(("setting", "value"), manifest["settings"]),
         *_table(("LoRA setting", "value"), manifest["peft"] or {}),
+        *_table(("strategy", "settings"), {one["name"]: one["settings"] for one in manifest["strategies"]}),
         "All other settings have the defaults of the versions below.",
         "",
         *_table(("package", "version"), {name: v for name, v in manifest["versions"].items() if v is not None}),

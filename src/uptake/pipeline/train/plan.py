@@ -94,8 +94,9 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     start, rehearsed = run.start, set()
     for spec in run.stages:
         require_recordable(run, spec)
-        require_device(start.settings.device, _job(run, spec, start).arguments())
-        require_needs(run, spec)
+        args = _job(run, spec, start).arguments()
+        require_device(start.settings.device, args)
+        require_needs(run, spec, args)
     if start.peft is not None:
         lora(start.peft)
     place = start.place()
@@ -119,15 +120,14 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     return Checked(run, base, tuple(stages))
 
 
-def plan(checked: Checked, number: int, former: StagePlan | None) -> StagePlan:
+def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: bool = False) -> StagePlan:
     """Plan a stage.
-
-    Where the stage before is not trained yet, this is a forecast: what strategies arrange is not in it.
 
     Args:
         checked: The run.
         number: The stage's place.
         former: The stage before, if there is one.
+        forecast: Leave out what the strategies arrange: it may need the former stage's model, and a scoring pass.
 
     Raises:
         UptakeError: Rows do not fit the settings, or what a former run left was made from something else.
@@ -137,7 +137,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None) -> StagePlan:
 
     run, stage = checked.run, checked.stages[number]
     spec, start = stage.spec, _start(run, former)
-    method = _method(run, stage, start, former)
+    method = _method(run, stage, start, former, forecast=forecast)
     rows = stage.rows if method is None else method.stage.rows
     schedule = spec.schedule if method is None else method.stage.schedule
     validation = stage.validation if method is None else method.stage.validation
@@ -167,7 +167,8 @@ def plan(checked: Checked, number: int, former: StagePlan | None) -> StagePlan:
         start=_shown(model) if former is None else former.stage,
         done_steps=0,
         finished=False,
-        notes=_notes(args, stage, method),
+        own=stage.rows,
+        notes=_notes(args, stage, method if forecast else None),
         schedule=schedule,
         validation=validation,
         ids=_own(rows),
@@ -221,7 +222,9 @@ def _read(
     return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
 
 
-def _method(run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None) -> Method | None:
+def _method(
+    run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None, *, forecast: bool
+) -> Method | None:
     """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
     from uptake.models.training.hooks import Method, StageView
     from uptake.models.training.memory import MEMORY, Memory
@@ -238,8 +241,9 @@ def _method(run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan 
         from uptake.models.training.start import load_start
 
         if not loaded:
-            language_model = load_start(start, {}).to(_job(run, stage.spec, start).arguments().device).eval()
-            loaded.append(around("the model before the stage", language_model, stage.tokenizer))
+            before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
+            before = before.to(_job(run, stage.spec, start).arguments().device).eval()
+            loaded.append(around("the model before the stage", before, stage.tokenizer))
         return loaded[0]
 
     view = StageView(
@@ -254,7 +258,7 @@ def _method(run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan 
         model=model,
         peft=run.start.peft,
     )
-    if hooks.data is not None and ready:
+    if hooks.data is not None and ready and not forecast:
         view = hooks.data(view, memory)
         loaded.clear()
     return Method(hooks, replace(view, model=None), memory)
@@ -311,7 +315,7 @@ def _notes(args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...
     notes = [f"{cut} examples are longer than max_length and are cut"] if cut else []
     if args.max_steps > 0:
         notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
-    if method is not None and method.hooks.data is not None and stage.number:
+    if method is not None and method.hooks.data is not None:
         notes.append("what its strategies arrange is known when its turn comes")
     return tuple(notes)
 

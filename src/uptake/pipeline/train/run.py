@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,7 @@ class Trained:
         loss_end: The same of the last tenth.
         recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
         found: It was trained by a former run.
+        strategies: The continual-learning methods that trained it.
     """
 
     stage: str
@@ -53,6 +54,7 @@ class Trained:
     loss_end: float | None
     recalled: float | None
     found: bool
+    strategies: tuple[str, ...] = ()
 
 
 def stage_settings(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -150,11 +152,9 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
             _write_bad_rows(folder, plans)
         done: list[Trained] = []
         for number, forecast in enumerate(plans):
-            former = plans[number - 1] if number else None
             found = forecast.finished
             if not found:
-                if former is not None and not done[-1].found:  # only now is there a model to start from
-                    plans[number] = plan(checked, number, former)
+                plans[number] = _in_its_turn(checked, plans, number)
                 _train(run, plans[: number + 1], progress)
                 plans[number] = replace(plans[number], finished=True)
             elif first:
@@ -174,16 +174,35 @@ def planned(run: TrainingRun, progress: Progress = lambda step, done, total: Non
         UptakeError: As `check` and `plan`; one process of each machine raises it.
         SystemExit: The others leave without a word.
     """
-    try:
+    with one_talks(run.processes):
         checked = check(run, progress if run.processes.first else lambda step, done, total: None)
         plans: list[StagePlan] = []
         for number in range(len(run.stages)):
-            plans.append(plan(checked, number, plans[-1] if plans else None))
-        return checked, plans
+            plans.append(plan(checked, number, plans[-1] if plans else None, forecast=True))
+    return checked, plans
+
+
+@contextmanager
+def one_talks(processes: Processes) -> Iterator[None]:
+    """Let one process of each machine tell what all of them refuse; the others leave without a word."""
+    try:
+        yield
     except UptakeError:
-        if run.processes.local > 0:
+        if processes.local > 0:
             raise SystemExit(0) from None
         raise
+
+
+def _in_its_turn(checked: Checked, plans: Sequence[StagePlan], number: int) -> StagePlan:
+    """The stage planned anew where its model, or what its strategies arrange, is known only now."""
+    forecast, former = plans[number], plans[number - 1] if number else None
+    known = former is None or forecast.identity["start"]["model"] is not None
+    if known and forecast.job.method is None:
+        return forecast
+    with one_talks(checked.run.processes):
+        found = plan(checked, number, former)
+    found.job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
+    return found
 
 
 def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
@@ -231,8 +250,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
     found = plans[-1]
     every_epoch = None
-    if run.ledger == "epochs":  # the rows of all stages so far, as they are trained; what two share, once
-        every_epoch = reading(first_of_each([one.job.rows for one in plans]))
+    if run.ledger == "epochs":  # the rows of all stages so far, as they are read; what two share, once
+        every_epoch = reading(first_of_each([one.own for one in plans]))
 
     def callbacks(trainer: Any) -> Sequence[Any]:
         if found.schedule is not None:
@@ -302,4 +321,5 @@ def _outcome_of(plan: StagePlan, found: bool) -> Trained:
         loss_end=there["loss_end"],
         recalled=there["recalled"],
         found=found,
+        strategies=tuple(one["name"] for one in there.get("strategies", ())),
     )

@@ -104,12 +104,19 @@ def require_device(device: str, args: Any) -> None:
         )
 
 
-def require_needs(run: TrainingRun, spec: StageSpec) -> None:
+def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
     """Refuse strategies that need what these settings cannot give, each by its name.
+
+    Args:
+        run: The run.
+        spec: The stage.
+        args: The trainer's arguments.
 
     Raises:
         UptakeError: One does.
     """
+    from uptake.models.training.order import require_steps_of_one_size
+
     settings = spec.settings
     joined = [name for name in ("packing", "padding_free") if settings.get(name)]
     sharded = sharded_by(settings.get("fsdp"), settings.get("deepspeed"), run.processes)
@@ -122,12 +129,25 @@ def require_needs(run: TrainingRun, spec: StageSpec) -> None:
                 expected=f"training without {joined[0]}",
                 fix=f"leave {joined[0]} out, or train without {name}",
             )
-        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former):
+        if needs.order:
+            try:
+                require_steps_of_one_size(args)
+            except UptakeError as error:
+                problem = f"the strategy {name} decides which rows a step has: {error.problem}"
+                raise UptakeError(problem, expected=error.expected, fix=error.fix) from None
+        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former or needs.order):
             what = {"fsdp": "FSDP", "deepspeed": "DeepSpeed"}[sharded[0]]
             raise UptakeError(
                 f"the strategy {name} needs the whole model in each process, and {what} splits it",
                 expected=f"training without {what}",
                 fix=f"start it without {what}, or train without {name}",
+            )
+        earlier = run.stages[: run.stages.index(spec)]
+        if needs.memory and earlier and not any(_has(name, one) for one in earlier):
+            raise UptakeError(
+                f"the strategy {name} in the stage {spec.name!r} needs what earlier stages keep for it, and none does",
+                expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
+                fix="give it to the run, and not to the stage alone",
             )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(
@@ -135,6 +155,11 @@ def require_needs(run: TrainingRun, spec: StageSpec) -> None:
                 expected="settings of an adapter",
                 fix="give --peft.r 8 --peft.target_modules all-linear",
             )
+
+
+def _has(strategy: str, spec: StageSpec) -> bool:
+    """Whether a stage is trained by a strategy, with settings that do something."""
+    return any(one.strategy.name == strategy and not one.hooks().idle for one in spec.strategies)
 
 
 def sharded_by(fsdp: Any, deepspeed: Any, processes: Processes) -> list[str]:

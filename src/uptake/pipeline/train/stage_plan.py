@@ -38,10 +38,11 @@ class StagePlan:
         start: What it starts from, in words.
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
+        own: Its own examples as rows, whatever its strategies make of them; the ledger's pass an epoch scores these.
         notes: What the reader should know about it.
         schedule: How its rows come and when it ends; None takes them as the settings say.
         validation: What the schedule's end is judged by.
-        ids: The names of its own examples in the ledger, without those of earlier stages that it trains again.
+        ids: The names of its own examples that it trains.
     """
 
     stage: str
@@ -61,6 +62,7 @@ class StagePlan:
     start: str
     done_steps: int
     finished: bool
+    own: pa.Table
     notes: tuple[str, ...] = ()
     schedule: Schedule | None = None
     validation: pa.Table | None = None

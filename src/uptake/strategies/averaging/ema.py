@@ -24,12 +24,14 @@ def _hooks(settings: EMASettings) -> Hooks:
         return Hooks()
 
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        return {name: weight.detach().clone() for name, weight in model.named_parameters() if weight.requires_grad}
+        return {
+            name: weight.detach().float().clone() for name, weight in model.named_parameters() if weight.requires_grad
+        }
 
     def after_step(model: Any, step: int, state: State) -> None:
         for name, weight in model.named_parameters():
             if name in state:
-                state[name].lerp_(weight.detach().to(state[name].dtype), 1 - settings.beta)
+                state[name].lerp_(weight.detach().float(), 1 - settings.beta)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         for name, weight in model.named_parameters():
@@ -45,7 +47,7 @@ EMA = Strategy(
     "with the average.",
     helps="The average stays near where the stage began and leaves out what single steps do: less is lost, and what is "
     "learned comes a little later. It pays where the stage is much longer than 1 / (1 − β) steps.",
-    costs="A copy of the trained weights in memory and in each checkpoint.",
+    costs="A copy of the trained weights, in float32, in memory and in each checkpoint.",
     example="strategy: [{ema: {beta: 0.99}}]",
     references=(
         "catalogue 162: Stojanovski et al., Momentum-based Weight Interpolation of Strong Zero-Shot Models for "

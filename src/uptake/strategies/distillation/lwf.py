@@ -44,22 +44,26 @@ def _hooks(settings: LwFSettings) -> Hooks:
         where, ids, former = batch.top()
         if len(ids) == 0:
             return batch.zero()
-        now = torch.log_softmax(batch.logits()[where].float(), dim=-1).gather(1, ids)
-        return settings.strength * batch.average(divergence(former, now).sum())
+        return settings.strength * batch.average(divergence(former, ids, batch.logits()[where].float()).sum())
 
     return Hooks(Needs(per_row=True, logits=True, former=True), data=data, loss=loss)
 
 
-def divergence(former: Tensor, now: Tensor) -> Tensor:
+def divergence(former: Tensor, ids: Tensor, logits: Tensor) -> Tensor:
     """KL(former || now) in nats at each position, over k tokens and all the others taken together.
 
     Args:
         former: Log-probabilities of the k tokens, positions times k.
-        now: The same of the model in training.
+        ids: Which tokens they are.
+        logits: Of the model in training, positions times vocabulary.
     """
-    tiny = torch.finfo(now.dtype).tiny
-    rest, rest_now = ((1 - part.exp().sum(-1)).clamp(min=tiny) for part in (former, now))
-    return (former.exp() * (former - now)).sum(-1) + rest * (rest.log() - rest_now.log())
+    now = torch.log_softmax(logits, dim=-1)
+    total = (former.exp() * (former - now.gather(1, ids))).sum(-1)
+    if ids.shape[1] == logits.shape[1]:
+        return total
+    others = now.scatter(1, ids, -torch.inf).logsumexp(-1)  # 1 - sum would be noise where the k tokens have it all
+    rest = (-torch.expm1(former.logsumexp(-1))).clamp(min=torch.finfo(former.dtype).tiny)
+    return total + rest * (rest.log() - others)
 
 
 LWF = Strategy(

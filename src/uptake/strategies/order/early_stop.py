@@ -10,7 +10,7 @@ from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
 from uptake.errors import UptakeError
-from uptake.models.training.hooks import Hooks, StageView
+from uptake.models.training.hooks import Hooks, Needs, StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined
 from uptake.schedule import Schedule, Stopping
@@ -52,7 +52,7 @@ def _hooks(settings: EarlyStopSettings) -> Hooks:
         validation = held if stage.validation is None else joined([stage.validation, held])
         return replace(stage, rows=trained, validation=validation, schedule=schedule)
 
-    return Hooks(data=data)
+    return Hooks(Needs(order=True), data=data)
 
 
 EARLY_STOP = Strategy(

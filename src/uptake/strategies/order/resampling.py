@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
-from uptake.models.training.hooks import Hooks, StageView
+from uptake.models.training.hooks import Hooks, Needs, StageView
 from uptake.models.training.memory import Memory
 from uptake.schedule import Resampling, Schedule
 from uptake.strategies.strategy import Strategy
@@ -46,7 +46,7 @@ def _hooks(settings: ResamplingSettings) -> Hooks:
         )
         return replace(stage, schedule=schedule)
 
-    return Hooks(data=data)
+    return Hooks(Needs(order=True), data=data)
 
 
 RESAMPLING = Strategy(

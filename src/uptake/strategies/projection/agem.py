@@ -44,14 +44,14 @@ def _hooks(settings: AGEMSettings) -> Hooks:
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
 
-    return Hooks(Needs(gradients=True), begin=begin, gradient=gradient, after_stage=after_stage)
+    return Hooks(Needs(gradients=True, memory=True), begin=begin, gradient=gradient, after_stage=after_stage)
 
 
 def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
     """G ← g − (g·ḡ / ḡ·ḡ) ḡ where g·ḡ < 0: g is the gradient of the step, ḡ that on rows of the memory."""
     pairs = [(one.grad, memory[name]) for name, one in batch.trainable.items() if one.grad is not None]
-    along = sum(float((own.double() * other.double()).sum()) for own, other in pairs)
-    length = sum(float(other.double().square().sum()) for _, other in pairs)
+    along = float(sum((own.double() * other.double()).sum() for own, other in pairs))
+    length = float(sum(other.double().square().sum() for _, other in pairs))
     if along < 0 < length:
         with torch.no_grad():
             for own, other in pairs:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
-from uptake.models.training.hooks import Hooks, StageView, State
+from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined, noted
 from uptake.models.training.rows import counts
@@ -38,17 +38,21 @@ def _hooks(settings: ReplaySettings) -> Hooks:
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
 
-    return Hooks(data=data, after_stage=after_stage)
+    return Hooks(Needs(memory=True), data=data, after_stage=after_stage)
 
 
 def sample(stage: StageView, most: int) -> pa.Table:
-    """The stage's own rows, or as many of them as are to be kept, drawn without replacement and in their order."""
+    """The stage's own rows, or as many of them as are to be kept, drawn without replacement and in their order.
+
+    What a model of this stage said of them is not kept: in a later one it would be out of date.
+    """
     kinds = stage.rows["kind"].to_pylist() if "kind" in stage.rows.schema.names else [None] * len(stage.rows)
     own = [number for number, kind in enumerate(kinds) if kind != "replayed"]
     if len(own) > most:
         chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
         own = [own[place] for place in np.sort(chosen)]
-    return stage.rows.take(own)
+    said = ("reference", "top_ids", "top_logprobs")
+    return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
 def _drawn(tables: list[pa.Table], stage: StageView, share: float) -> pa.Table | None:

@@ -1,0 +1,180 @@
+"""Every strategy in the training of two small stages: where it is refused, that it acts, and that it can do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from members import ACTING, NOTHING, ONLY_LORA
+
+from small_models import write_rows
+from train_runs import EARLY, LORA, QUICK, same, weights, write_run
+from uptake.artifacts import read_json
+from uptake.cli.train import show_trained
+from uptake.config import RunConfig, load_run
+from uptake.errors import UptakeError
+from uptake.pipeline.train.run import planned, train_run, training_run
+from uptake.strategies import STRATEGIES
+from uptake.types import Processes
+
+STAGES = [{"name": "early", "dataset": "./broken.jsonl"}, {"name": "main", "dataset": "./main.jsonl"}]
+"""The first stage's data cannot be read: a refusal that comes at all comes before that."""
+
+CANNOT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "packing": ({"packing": True}, ("lwf", "resampling", "early_stop")),
+    "padding_free": ({"padding_free": True}, ("lwf",)),
+    "deepspeed": ({"deepspeed": {"zero_optimization": {"stage": 2}}}, ("lwf", "ema", "agem", "olora", "resampling")),
+    "fsdp": ({"fsdp": "full_shard"}, ("lwf", "ema", "agem", "olora", "early_stop")),
+    "auto_find_batch_size": ({"auto_find_batch_size": True}, ("resampling", "early_stop")),
+}
+"""Settings, and the strategies that cannot be had with them."""
+
+WORDS = {
+    "packing": "packing|pack", "padding_free": "padding_free", "deepspeed": "DeepSpeed", "fsdp": "FSDP",
+    "auto_find_batch_size": "auto_find_batch_size",
+}  # fmt: skip
+
+
+def refused(config: RunConfig, processes: Processes | None = None) -> UptakeError:
+    run = training_run(config) if processes is None else training_run(config, processes)
+    with pytest.raises(UptakeError) as told:
+        planned(run)
+    return told.value
+
+
+def of(name: str) -> dict[str, Any]:
+    """The strategy with settings that act, and an adapter where it needs one."""
+    return {"strategy": {name: dict(ACTING[name])}, "peft": LORA if name in ONLY_LORA else None}
+
+
+@pytest.mark.parametrize(("cause", "name"), [(cause, name) for cause, (_, names) in CANNOT.items() for name in names])
+def test_what_a_strategy_needs_is_refused_where_it_cannot_be_had(
+    cause: str, name: str, run_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    without_launcher(monkeypatch)
+    training = QUICK | CANNOT[cause][0]
+    error = refused(run_config(stages=STAGES, training=training, ledger="off", **of(name)))
+    assert f"the strategy {name} " in error.problem
+    assert any(word in str(error) for word in WORDS[cause].split("|"))
+    assert error.fix
+
+
+def without_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeepSpeed is not installed here, and FSDP wants its launcher: what uptake refuses comes before either."""
+    from uptake.models.training import job
+
+    real = job.arguments
+    kept = ("deepspeed", "fsdp")
+    monkeypatch.setattr(
+        job, "arguments", lambda given, *rest: real({k: v for k, v in given.items() if k not in kept}, *rest)
+    )
+
+
+@pytest.mark.parametrize("split", ["fsdp", "deepspeed"])
+@pytest.mark.parametrize("name", ["lwf", "ema", "agem", "olora", "resampling", "early_stop"])
+def test_a_launcher_that_splits_the_model_is_refused_too(
+    name: str, split: str, run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    error = refused(run_config(stages=STAGES, ledger="off", **of(name)), Processes(sharded=(split,)))
+    assert f"the strategy {name} " in error.problem and "leave" not in error.problem
+    assert {"fsdp": "FSDP", "deepspeed": "DeepSpeed"}[split] in error.problem
+
+
+def test_an_adapter_is_asked_for_by_the_strategy_that_needs_one(run_config: Callable[..., RunConfig], tmp_path: Path):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    error = refused(run_config(stages=STAGES, strategy=["olora"]))
+    assert "the strategy olora trains LoRA adapters" in error.problem and error.fix
+    more = LORA | {"use_dora": True}
+    assert (
+        "olora cannot join adapters that have use_dora"
+        in refused(run_config(stages=STAGES, strategy=["olora"], peft=more)).problem
+    )
+
+
+@pytest.mark.parametrize("name", ["replay", "agem"])
+def test_a_memory_that_no_earlier_stage_keeps_is_refused(
+    name: str, run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    for first in ({}, {"strategy": {name: dict(NOTHING[name])}}):
+        stages = [STAGES[0] | first, STAGES[1] | {"strategy": name}]
+        error = refused(run_config(stages=stages))
+        assert f"the strategy {name} in the stage 'main' needs what earlier stages keep for it" in error.problem
+
+
+def test_unreadable_data_are_what_is_told_where_nothing_is_refused(
+    run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+    assert "broken.jsonl" in str(refused(run_config(stages=STAGES, strategy=["replay"])))
+
+
+def test_settings_that_do_nothing_are_plain_training(trainable: Path, tmp_path: Path):
+    outputs = []
+    for number, strategy in enumerate(({}, NOTHING)):
+        config = load_run(write_run(tmp_path / str(number), trainable, strategy=dict(strategy)))
+        train_run(config)
+        outputs.append(config.output_dir / "train")
+    for stage in ("early", "main"):
+        assert same(outputs[0] / stage, outputs[1] / stage)
+        assert not (outputs[1] / stage / "memory").exists()
+
+
+@pytest.fixture(scope="module")
+def plain(trainable: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """The second stage of plain training, of all weights and by LoRA."""
+    found = {}
+    for lora in (False, True):
+        config = accumulating(tmp_path_factory.mktemp("plain"), trainable, {}, lora)
+        train_run(config)
+        found[lora] = config.output_dir / "train" / "main"
+    return found
+
+
+def accumulating(folder: Path, base: Path, strategy: dict[str, Any], lora: bool) -> RunConfig:
+    """A run whose second stage contradicts the first one, so that their gradients do."""
+    training = QUICK | {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "learning_rate": 3e-2}
+    run = write_run(folder, base, strategy=strategy, training=training, peft=LORA if lora else None)
+    answers = [row["completion"] for row in EARLY]
+    other = [row | {"id": f"m-{k}", "completion": answers[k - 1]} for k, row in enumerate(EARLY)]
+    write_rows(folder / "main.jsonl", other)
+    return load_run(run)
+
+
+WAYS = [(name, lora) for name in STRATEGIES for lora in (False, True) if lora or name not in ONLY_LORA]
+
+
+@pytest.mark.parametrize(("name", "lora"), [one for one in WAYS if one != ("resampling", True)])
+def test_a_strategy_acts_with_accumulation(
+    name: str, lora: bool, plain: dict[bool, Path], trainable: Path, tmp_path: Path
+):
+    config = accumulating(tmp_path, trainable, {name: dict(ACTING[name])}, lora)
+    done = train_run(config)
+    folder = config.output_dir / "train" / "main"
+    assert [one.found for one in done] == [False, False]
+    assert all(torch.isfinite(value).all() for value in weights(folder).values())
+    assert not same(folder, plain[lora])
+    assert [one["name"] for one in read_json(folder / "manifest.json")["strategies"]] == [name]
+    again = train_run(config)
+    assert [replace(one, found=False) for one in again] == done
+
+
+def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_path: Path):
+    stages = [
+        {"name": "early", "dataset": "./early.jsonl", "num_train_epochs": 1, "strategy": []},
+        {"name": "main", "dataset": "./main.jsonl", "num_train_epochs": 1},
+    ]
+    config = load_run(write_run(tmp_path, trainable, stages=stages, strategy=[{"ema": {"beta": 0.7}}, "lwf"]))
+    done = train_run(config)
+    assert [one.strategies for one in done] == [(), ("ema", "lwf")]
+    lines = show_trained(done).splitlines()
+    assert lines[0].split()[-1] == "strategy" and lines[2].endswith("ema, lwf") and "lwf" not in lines[1]
+    cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
+    assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
+    assert "strategy" not in show_trained(done[:1])
