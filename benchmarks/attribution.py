@@ -34,8 +34,8 @@ from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
 from uptake.lab.calibrate import calibrate, read_items
-from uptake.lab.grade_report import World, as_data, report
-from uptake.lab.key import Answered, read_answers, read_key
+from uptake.lab.grade_report import GradedWorld, as_data, report
+from uptake.lab.key import DiagnosedItem, read_answers, read_key
 from uptake.lab.plants import controls_of
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
@@ -131,20 +131,20 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
         fitted = calibrate(items, causes=causes)
         yield (
             signal or "all signals",
-            graded([World(read_key(out / "key.jsonl"), list(_answers(out, causes, fitted))) for out in worlds]),
+            graded([GradedWorld(read_key(out / "key.jsonl"), list(_answers(out, causes, fitted))) for out in worlds]),
         )
 
 
-def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[Answered]:
+def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[DiagnosedItem]:
     for line in _lines(out / "evidence.jsonl"):
         row = json.loads(line)
         if row["learned"]:
-            yield Answered(row["id"], True, None, dict.fromkeys(CAUSES))
+            yield DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES))
             continue
         signals = evidence_from_data(row["evidence"]).signals
         found = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
-        yield Answered(row["id"], False, strongest(scores), scores)
+        yield DiagnosedItem(row["id"], False, strongest(scores), scores)
 
 
 def _lines(path: Path) -> list[str]:
@@ -152,7 +152,7 @@ def _lines(path: Path) -> list[str]:
     return [line for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-def graded(worlds: Sequence[World]) -> dict[str, Any]:
+def graded(worlds: Sequence[GradedWorld]) -> dict[str, Any]:
     """What `uptake lab grade` says, as data."""
     data: dict[str, Any] = as_data(report(worlds))
     return data
@@ -182,10 +182,12 @@ def short(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"macro_f1": named["macro_f1"]["estimate"], **f1}
 
 
-def answers(out: Path, way: str) -> tuple[World, dict[str, dict[str, Any]]]:
+def answers(out: Path, way: str) -> tuple[GradedWorld, dict[str, dict[str, Any]]]:
     """A world's grades to be, and its rows by id."""
     rows = [json.loads(line) for line in _lines(out / f"{way}.jsonl")]
-    return World(read_key(out / "key.jsonl"), read_answers(out / f"{way}.jsonl")), {row["id"]: row for row in rows}
+    return GradedWorld(read_key(out / "key.jsonl"), read_answers(out / f"{way}.jsonl")), {
+        row["id"]: row for row in rows
+    }
 
 
 def most_wrong(worlds: Sequence[Path]) -> list[dict[str, Any]]:
@@ -300,7 +302,7 @@ def main() -> None:
         results["sets"][name] = {}
         for way in args.ways:
             graded_worlds = [
-                World(read_key(out / "key.jsonl"), read_answers(diagnosed(out, way, args))) for out in done
+                GradedWorld(read_key(out / "key.jsonl"), read_answers(diagnosed(out, way, args))) for out in done
             ]
             for out, one in zip(done, graded_worlds, strict=True):
                 results["worlds"].setdefault(out.name, {})[way] = short(graded([one]))

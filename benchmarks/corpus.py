@@ -24,7 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from uptake.corpus import About, LocalCorpus, Need, gather, guard, index, leaks, open_index, search, states
+from uptake.corpus import About, DocumentNeed, LocalCorpus, gather, guard, index, leaks, open_index, search, states
 from uptake.data import load
 from uptake.types import Document, Example
 
@@ -189,7 +189,8 @@ def world(folder: Path, work: Path) -> None:
     examples = {example.id: example for name in ("early", "main") for example in sets[name]}
     key = [row for row in rows_of(folder / "key.jsonl") if row["primary"] == "knowledge_gap" and row["confirmed"]]
     needs = [
-        Need(r["id"], tuple(r["subjects"]), f"{examples[r['id']].prompt}{examples[r['id']].response}") for r in key
+        DocumentNeed(r["id"], tuple(r["subjects"]), f"{examples[r['id']].prompt}{examples[r['id']].response}")
+        for r in key
     ]
     lines = [f"{row['title']} {row['text']}" for row in rows_of(folder / "corpus.jsonl")]
     there = sum(any(row["answer"] in line for line in lines for s in row["subjects"] if s in line) for row in key)

@@ -46,7 +46,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def _of(data: Any, folder: Path | None = None) -> str:
-    """The digest of bytes or of JSON data; of a number its first eight digits, of a path what is below the run's folder."""
+    """The digest of bytes or of JSON data; of a number its first six digits, of a path what lies below `folder`."""
     raw = data if isinstance(data, bytes) else json.dumps(_rounded(data), sort_keys=True, default=str).encode()
     if folder is not None:
         raw = raw.replace(str(folder.resolve()).encode(), b"RUN")
@@ -60,7 +60,7 @@ def _rounded(data: Any) -> Any:
         return [_rounded(value) for value in data]
     if isinstance(data, str) and data.startswith("{"):  # JSON in a column
         return _rounded(json.loads(data))
-    return float(f"{data:.8g}") if isinstance(data, float) else data
+    return float(f"{data:.6g}") if isinstance(data, float) else data
 
 
 def _weights(folder: Path) -> Iterator[tuple[str, str]]:

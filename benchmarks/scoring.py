@@ -43,7 +43,7 @@ from uptake.data import Turn, encode
 from uptake.models.scoring.forward import padded, probe_abilities
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import BATCH_TOKENS
-from uptake.models.scoring.rows import Row, Scored, plan_row
+from uptake.models.scoring.rows import InputRow, Scored, plan_row
 from uptake.models.small.tiny import build_model, train_tokenizer
 from uptake.score import score
 from uptake.types import TRAINING, Candidate, Probe
@@ -112,9 +112,9 @@ def ours(model: LanguageModel, probes: list[Probe]) -> list[float]:
     return [logprob for result in score(probes, model) for logprob in result.logprobs]
 
 
-def by_length(rows: list[Row], budget: int) -> list[list[Row]]:
+def by_length(rows: list[InputRow], budget: int) -> list[list[InputRow]]:
     """Rows in batches of at most `budget` padded tokens, longest first."""
-    batches: list[list[Row]] = [[]]
+    batches: list[list[InputRow]] = [[]]
     for row in sorted(rows, key=len, reverse=True):
         if batches[-1] and len(batches[-1][0]) * (len(batches[-1]) + 1) > budget:
             batches.append([])

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from uptake.corpus import Index, LocalCorpus, Need, at_once, gather, guard, index, open_index, search
+from uptake.corpus import DocumentNeed, Index, LocalCorpus, at_once, gather, guard, index, open_index, search
 from uptake.corpus.at_once import search_all
 
 NAMES = ("Ann Berg", "Bo", "Duran Duran", "Cy Dunn (poet)", "Łódź", "O'Brien", "東京", "Ann", "nobody", "?")
@@ -69,7 +69,7 @@ def test_few_searches_of_a_large_index_are_made_one_by_one(corpus: Index, monkey
 
 
 def test_a_corpus_is_asked_for_all_needs_at_once(corpus: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    needs = [Need("x", ("Ann Berg", "Bo"), "Oslo"), Need("y", ("Bo",), "letter 17")]
+    needs = [DocumentNeed("x", ("Ann Berg", "Bo"), "Oslo"), DocumentNeed("y", ("Bo",), "letter 17")]
     known = LocalCorpus(corpus)
     expected = gather(needs, [Asked(known)], guard([]), 5)
     monkeypatch.setattr("uptake.corpus.sources.local.search", None)

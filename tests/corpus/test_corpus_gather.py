@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from uptake.corpus import Missing, Need, SourceError, gather, guard
+from uptake.corpus import DocumentNeed, Missing, SourceError, gather, guard
 from uptake.types import Document, Example
 
 NOTHING = guard([])
@@ -36,7 +36,7 @@ def facts(name: str, n: int, what: str = "item") -> list[str]:
 
 def test_sources_take_turns_up_to_n() -> None:
     one, two = Given("one", {"Ada": facts("Ada", 9)}), Given("two", {"Ada": facts("Ada", 2, "thing")})
-    found = gather([Need("x", ("Ada",), "her trade")], [one, two], NOTHING, n=5).found
+    found = gather([DocumentNeed("x", ("Ada",), "her trade")], [one, two], NOTHING, n=5).found
     assert [each.provider for each in found] == ["one", "two", "one", "two", "one"]
     assert one.asked == [("Ada", "her trade", 5)]
     assert {(each.entity, each.needs) for each in found} == {("Ada", ("x",))}
@@ -44,7 +44,11 @@ def test_sources_take_turns_up_to_n() -> None:
 
 def test_an_entity_of_several_examples_is_asked_about_for_each_fact() -> None:
     one = Given("one", {"Ada": facts("Ada", 3)})
-    needs = [Need("x", ("Ada",), "trade"), Need("y", ("Ada", "Ada"), "town"), Need("z", ("Ada",), "trade")]
+    needs = [
+        DocumentNeed("x", ("Ada",), "trade"),
+        DocumentNeed("y", ("Ada", "Ada"), "town"),
+        DocumentNeed("z", ("Ada",), "trade"),
+    ]
     done = gather(needs, [one], NOTHING)
     assert one.asked == [("Ada", "trade", 20), ("Ada", "town", 20)]
     assert [each.needs for each in done.found] == [("x", "y", "z")] * 3
@@ -54,7 +58,7 @@ def test_copies_are_left_out_and_counted() -> None:
     text = "Ada Bly was a chemist who was born in the town of Rome in the spring of 1901 and lived there"
     one = Given("one", {"Ada": [text, text.upper() + "!", f"{text} for long.", "Ada Bly was a chemist who was born"]})
     two = Given("two", {"Ada": [text], "Bea": [text]})
-    done = gather([Need("x", ("Ada", "Bea"))], [one, two], NOTHING)
+    done = gather([DocumentNeed("x", ("Ada", "Bea"))], [one, two], NOTHING)
     # by hand: 16 of 19 words' 18 runs ... the longer copy shares 18 of its 20 runs (0.9), the shorter all of its 6
     assert [(each.entity, each.document.text) for each in done.found] == [("Ada", text)]
     assert done.repeated == 5
@@ -64,7 +68,7 @@ def test_copies_are_left_out_and_counted() -> None:
 def test_a_longer_text_is_no_copy_of_a_shorter() -> None:
     short = "Ada Bly was a chemist."
     one = Given("one", {"Ada": [short, f"{short} She found out how salt dissolves in oil and water alike."]})
-    assert len(gather([Need("x", ("Ada",))], [one], NOTHING).found) == 2
+    assert len(gather([DocumentNeed("x", ("Ada",))], [one], NOTHING).found) == 2
 
 
 def test_a_document_about_two_entities_stands_under_both() -> None:
@@ -73,7 +77,7 @@ def test_a_document_about_two_entities_stands_under_both() -> None:
         def search(self, entity: str, fact: str, k: int) -> list[Document]:
             return [Document("both", "Ada and Bea founded a firm together.", source=self.name)]
 
-    done = gather([Need("x", ("Ada",)), Need("y", ("Bea",))], [Same("one", {})], NOTHING)
+    done = gather([DocumentNeed("x", ("Ada",)), DocumentNeed("y", ("Bea",))], [Same("one", {})], NOTHING)
     assert [(each.entity, each.needs) for each in done.found] == [("Ada", ("x",)), ("Bea", ("y",))]
     assert len(done.documents) == 1
     assert (done.missing, done.repeated) == ((), 0)
@@ -83,7 +87,9 @@ def test_leaks_are_refused_and_counted() -> None:
     guarded = guard([Example("x", "What was the trade of Ada Bly?", " chemist", "m")])
     leak, good = "What was the trade of Ada Bly? A chemist.", "Ada Bly worked as a chemist in Rome."
     done = gather(
-        [Need("x", ("Ada Bly",))], [Given("one", {"Ada Bly": [leak, good]}), Given("two", {"Ada Bly": [leak]})], guarded
+        [DocumentNeed("x", ("Ada Bly",))],
+        [Given("one", {"Ada Bly": [leak, good]}), Given("two", {"Ada Bly": [leak]})],
+        guarded,
     )
     assert [each.document.text for each in done.found] == [good]
     assert [(each.item, each.document.source) for each in done.leaks] == [("x", "one"), ("x", "two")]
@@ -92,7 +98,7 @@ def test_leaks_are_refused_and_counted() -> None:
 
 def test_what_was_not_found_and_why() -> None:
     one, two = Given("one", {"Ada": facts("Ada", 1)}), Given("two", {}, fails=("Ada",))
-    done = gather([Need("x", ("Ada", "Bea"))], [one, two], NOTHING)
+    done = gather([DocumentNeed("x", ("Ada", "Bea"))], [one, two], NOTHING)
     assert done.missing == (
         Missing("Ada", "two", "two is down"),
         Missing("Bea", "one", "it knows nothing about it"),
@@ -103,7 +109,7 @@ def test_what_was_not_found_and_why() -> None:
 def test_a_source_that_keeps_failing_is_left_alone() -> None:
     names = tuple(f"E{n}" for n in range(6))
     broken, good = Given("broken", {}, fails=names), Given("good", {name: facts(name, 1) for name in names})
-    done = gather([Need("x", names)], [broken, good], NOTHING)
+    done = gather([DocumentNeed("x", names)], [broken, good], NOTHING)
     assert len(broken.asked) == 3
     assert len(done.found) == 6
     assert [each.reason for each in done.missing] == ["broken is down"] * 3 + [
@@ -111,7 +117,7 @@ def test_a_source_that_keeps_failing_is_left_alone() -> None:
     ] * 3
 
 
-@pytest.mark.parametrize("needs", [[], [Need("x", ())]])
-def test_nothing_needed(needs: list[Need]) -> None:
+@pytest.mark.parametrize("needs", [[], [DocumentNeed("x", ())]])
+def test_nothing_needed(needs: list[DocumentNeed]) -> None:
     done = gather(needs, [Given("one", {})], NOTHING)
     assert (done.found, done.missing, done.leaks, done.repeated) == ((), (), (), 0)

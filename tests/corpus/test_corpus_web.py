@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from uptake.corpus.sources import SourceError, web
-from uptake.corpus.sources.web import Busy, Cache, Pace, Web
+from uptake.corpus.sources.web import Cache, RequestPace, ServerBusy, Web
 from uptake.errors import UptakeError
 from web_server import Reply, WebServer, serving
 
@@ -26,7 +26,7 @@ def anything(answer: object) -> None:
 
 @pytest.fixture
 def site(served: WebServer, tmp_path: Path) -> Web:
-    return Web(f"{served.url}/api", Cache(tmp_path / "cache"), Pace(1e6), KEY, 5.0, 2, "me@example.org")
+    return Web(f"{served.url}/api", Cache(tmp_path / "cache"), RequestPace(1e6), KEY, 5.0, 2, "me@example.org")
 
 
 def ask(site: Web, check: Callable[[Any], None] = anything) -> Any:
@@ -46,7 +46,7 @@ def test_a_request_says_who_asks(served: WebServer, site: Web) -> None:
 def test_nothing_is_asked_twice_and_no_key_is_kept(served: WebServer, site: Web, tmp_path: Path) -> None:
     served.replies(GOOD)
     assert ask(site) == ask(site)
-    again = Web(site.url, site.cache, Pace(1e6))  # another run, another key
+    again = Web(site.url, site.cache, RequestPace(1e6))  # another run, another key
     assert ask(again) == {"answer": 42}
     assert len(served.requests) == 1
     (kept,) = (tmp_path / "cache").rglob("*.json")
@@ -132,7 +132,7 @@ def test_an_answer_without_end_is_refused(
 
 
 def test_a_timeout_covers_the_whole_answer(served: WebServer, tmp_path: Path) -> None:
-    site = Web(served.url, Cache(tmp_path), Pace(1e6), timeout=0.2, max_retries=0)
+    site = Web(served.url, Cache(tmp_path), RequestPace(1e6), timeout=0.2, max_retries=0)
     served.replies(Reply({}, delay=5.0))
     began = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.2 s"):
@@ -145,7 +145,7 @@ def test_nobody_there(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(SourceError, match="cannot be reached"):
-        ask(Web(f"http://127.0.0.1:{port}", Cache(tmp_path), Pace(1e6), max_retries=0))
+        ask(Web(f"http://127.0.0.1:{port}", Cache(tmp_path), RequestPace(1e6), max_retries=0))
 
 
 def test_redirects_stay_on_the_host(served: WebServer, site: Web) -> None:
@@ -174,14 +174,14 @@ def test_a_redirect_in_a_circle_ends(served: WebServer, site: Web) -> None:
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://h/x", "http://me:secret@h/", "h", "http://"])
 def test_only_addresses_of_the_web(url: str, tmp_path: Path) -> None:
     with pytest.raises(UptakeError, match="cannot be asked") as caught:
-        Web(url, Cache(tmp_path), Pace(1.0))
+        Web(url, Cache(tmp_path), RequestPace(1.0))
     assert "secret" not in str(caught.value)
 
 
 def test_busy_is_tried_again_and_not_kept(served: WebServer, site: Web, pauses: list[float]) -> None:
     def check(answer: Any) -> None:
         if "busy" in answer:
-            raise Busy("come back later")
+            raise ServerBusy("come back later")
 
     served.replies(Reply({"busy": 1}), GOOD)
     assert ask(site, check) == {"answer": 42}
@@ -190,7 +190,7 @@ def test_busy_is_tried_again_and_not_kept(served: WebServer, site: Web, pauses: 
 
 def test_a_pace_is_kept(pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.time, "monotonic", lambda: 100.0)
-    pace = Pace(4.0)
+    pace = RequestPace(4.0)
     for _ in range(3):
         pace.wait()
     assert pauses == [0.25, 0.25]

@@ -19,7 +19,7 @@ from uptake.attribute import attributed
 from uptake.causes import CAUSES, SIGNALS, read_weights, value
 from uptake.cli import app
 from uptake.errors import UptakeError
-from uptake.lab.calibrate import Item, calibrate, fit, read_items
+from uptake.lab.calibrate import UnlearnedItem, calibrate, fit, read_items
 from uptake.types import Finding
 
 
@@ -33,7 +33,7 @@ def drawn(n=60, seed=0):
         known = {name: value(name, case) for name in SIGNALS}
         moved = {name: None if one is None else one + float(random.normal(0, 0.2)) for name, one in known.items()}
         perhaps = () if cause else ("forgetting", "undertraining")
-        items.append(Item(() if cause is None else (cause,), perhaps, moved, 3))
+        items.append(UnlearnedItem(() if cause is None else (cause,), perhaps, moved, 3))
     return items
 
 

@@ -12,7 +12,7 @@ import pytest
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
 from uptake.lab.grade import BESIDE, LABELS, NONE, TOLD, grade, pairs
-from uptake.lab.key import Answered, Entry, Matched, matched, read_answers, read_key
+from uptake.lab.key import DiagnosedItem, Entry, Matched, matched, read_answers, read_key
 
 GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
 
@@ -22,7 +22,7 @@ def entry(name, *causes, confirmed=True, unexpected=False):
 
 
 def said(name, cause, learned=False):
-    return Answered(name, learned, cause)
+    return DiagnosedItem(name, learned, cause)
 
 
 def world(labels, groups=None):
@@ -166,8 +166,8 @@ def test_reading_key_and_tables(tmp_path):
         {"id": "b", "learned": True, "cause": None, "cause_knowledge_gap": None, "cause_forgetting": float("nan")},
     ]
     expected = [
-        Answered("a", False, GAP, {GAP: 0.9, FORGETTING: 0.0}),
-        Answered("b", True, None, {GAP: None, FORGETTING: None}),
+        DiagnosedItem("a", False, GAP, {GAP: 0.9, FORGETTING: 0.0}),
+        DiagnosedItem("b", True, None, {GAP: None, FORGETTING: None}),
     ]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "diagnosis.parquet")
     (tmp_path / "diagnosis.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from uptake.artifacts.tables import CAUSES
 from uptake.cli import app
 from uptake.errors import UptakeError
-from uptake.lab.grade_report import World, as_data, report, report_text
-from uptake.lab.key import Answered, Entry, Matched
+from uptake.lab.grade_report import GradedWorld, as_data, report, report_text
+from uptake.lab.key import DiagnosedItem, Entry, Matched
 from uptake.lab.score_grade import METRICS, grade_scores
 
 GAP, BASE, DATA, FORGETTING, UNDER = CAUSES
@@ -28,7 +28,7 @@ def item(planted, scores, cause="from scores", learned=False, also=(), group=Non
     """An item with planted causes, and a row with scores of which the highest is named; by default a new fact."""
     if cause == "from scores":
         cause = max(scores, key=lambda name: scores[name] or 0.0)
-    answer = Answered("x", learned, cause, {**dict.fromkeys(CAUSES), **scores})
+    answer = DiagnosedItem("x", learned, cause, {**dict.fromkeys(CAUSES), **scores})
     return Matched(tuple(planted), tuple(also), f"fact {next(_numbers)}" if group is None else group, answer)
 
 
@@ -141,8 +141,8 @@ def test_auroc_interval_is_as_wide_as_hanley_and_mcneil_say():
 def world(*rows):
     """Rows of (planted, cause, scores); what has no cause was learned."""
     key = [Entry(str(k), tuple(planted), True if planted else None, False) for k, (planted, _, _) in enumerate(rows)]
-    table = [Answered(str(k), cause is None, cause, scores) for k, (_, cause, scores) in enumerate(rows)]
-    return World(key, table)
+    table = [DiagnosedItem(str(k), cause is None, cause, scores) for k, (_, cause, scores) in enumerate(rows)]
+    return GradedWorld(key, table)
 
 
 def test_a_clean_world_tells_how_often_a_cause_is_seen_where_none_is():
@@ -166,9 +166,9 @@ def test_a_clean_world_tells_how_often_a_cause_is_seen_where_none_is():
 
 def test_unlearned_controls_of_a_clean_world_count():
     # the key marks them as unexpected, and in a world with plants they would be left out
-    clean = World(
+    clean = GradedWorld(
         [Entry("a", (), None, True), Entry("b", (), None, False)],
-        [Answered("a", False, GAP), Answered("b", True, None)],
+        [DiagnosedItem("a", False, GAP), DiagnosedItem("b", True, None)],
     )
     assert report([clean]).clean.named.estimate == pytest.approx(1 / 2)
 
@@ -182,7 +182,9 @@ def test_the_text_shows_what_there_is():
     assert "cause_forgetting: no scores" in text
     without = report_text(report([world(([GAP], GAP, {}))]))
     assert "no scores" in without and "AUROC" not in without
-    assert "macro-F1 -" in report_text(report([World([Entry("a", (GAP,), False, True)], [Answered("a", True, None)])]))
+    assert "macro-F1 -" in report_text(
+        report([GradedWorld([Entry("a", (GAP,), False, True)], [DiagnosedItem("a", True, None)])])
+    )
 
 
 def test_the_report_as_data_is_json_with_null_for_what_is_not_known():
@@ -214,7 +216,7 @@ def a_world(folder, name="one"):
     (place := folder / name / "run" / "diagnosis").mkdir(parents=True)
     key = {"id": "a", "causes": [GAP], "confirmed": True, "unexpected": False}
     (folder / name / "key.jsonl").write_text(json.dumps(key) + "\n")
-    rows = [Answered("a", False, GAP, {}), Answered("stranger", False, GAP, {})]
+    rows = [DiagnosedItem("a", False, GAP, {}), DiagnosedItem("stranger", False, GAP, {})]
     table = [{"id": row.id, "learned": row.learned, "cause": row.cause} for row in rows]
     pq.write_table(pa.Table.from_pylist(table), place / "diagnosis.parquet")
     return folder / name

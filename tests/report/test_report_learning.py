@@ -8,7 +8,7 @@ import pytest
 
 from report_runs import finding, write_run
 from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
-from uptake.report.learning import Curve, curves_by_source, read_learning
+from uptake.report.learning import RecallCurve, curves_by_source, read_learning
 from uptake.report.stages import Transfer, in_words, stage_matrix, transfer
 
 HOMES = {f"ex-{number:03d}": (("work", "life")[number % 2], ("early", "main")[number % 4 == 0]) for number in range(12)}
@@ -88,9 +88,9 @@ def test_without_a_ledger_there_is_nothing(tmp_path: Path) -> None:
 
 def test_panels_fit_their_box_and_labels_keep_apart() -> None:
     curves = [
-        Curve("a", "early", 10, ((1, 0.5), (2, 0.5), (3, 0.5))),
-        Curve("a", "main", 10, ((3, 0.5),)),
-        Curve("b", "early", 10, ((1, 1.0),)),
+        RecallCurve("a", "early", 10, ((1, 0.5), (2, 0.5), (3, 0.5))),
+        RecallCurve("a", "main", 10, ((3, 0.5),)),
+        RecallCurve("b", "early", 10, ((1, 1.0),)),
     ]
     a, b = panels(curves, ("early", "main"), ["a", "b", "c"])
     assert (a.title, a.n, b.title) == ("a", 20, "b")

@@ -15,7 +15,7 @@ from uptake.causes.forgetting import FORGETTING
 from uptake.causes.knowledge_gap import KNOWLEDGE_GAP
 from uptake.causes.signals import SIGNALS, Signal, value
 from uptake.causes.undertraining import UNDERTRAINING
-from uptake.causes.weights import FittedOn, Row, Rows, Weights, read_weights, weights
+from uptake.causes.weights import FittedOn, Logistic, Rows, Weights, read_weights, weights
 
 CAUSES: Mapping[str, Cause] = {
     "knowledge_gap": KNOWLEDGE_GAP,
@@ -34,7 +34,7 @@ __all__ = [
     "Curve",
     "FittedOn",
     "Rival",
-    "Row",
+    "Logistic",
     "Rows",
     "Said",
     "Signal",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Told
+from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.words import counted, quoted, shown
 from uptake.evidence import WrongBelief
 
@@ -23,9 +23,9 @@ def _response(case: Case) -> float:
     return math.log(share) if share > 0 else -math.inf
 
 
-def _say(case: Case) -> Told:
+def _say(case: Case) -> CauseWords:
     if case.belief is None:
-        return Told("The base has no wrong answer that stands against the response.")
+        return CauseWords("The base has no wrong answer that stands against the response.")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     steady = sum(p >= STEADY for p in everywhere)
     mean = math.fsum(everywhere) / len(everywhere)
@@ -42,7 +42,7 @@ def _say(case: Case) -> Told:
         f"p = {shown(mean)} on average; after training the model {after}."
     )
     wordings = tuple(round(p, 6) for p in everywhere)
-    return Told(sentence, belief=WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours)))
+    return CauseWords(sentence, belief=WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours)))
 
 
 BASE_CONFLICT = Cause(

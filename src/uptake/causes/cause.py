@@ -13,7 +13,7 @@ from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class CauseWords:
     """What a cause says of a case in words and numbers.
 
     Attributes:
@@ -55,7 +55,7 @@ class Cause:
     safety: str
     references: tuple[str, ...]
     patterns: tuple[tuple[str, ...], ...]
-    say: Callable[[Case], Told]
+    say: Callable[[Case], CauseWords]
     residual: bool = False
     needs: tuple[str, ...] = ()
 

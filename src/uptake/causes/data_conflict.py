@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Told
+from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.words import counted, probability, quoted
 from uptake.evidence import Contradiction
 
 
-def _say(case: Case) -> Told:
+def _say(case: Case) -> CauseWords:
     rival = case.rival
     if rival is None:
-        return Told("0 other examples ask the same and answer otherwise.")
+        return CauseWords("0 other examples ask the same and answer otherwise.")
     ids = ", ".join(rival.ids[:3]) + (", …" if rival.n > 3 else "")
     sentence = (
         f"{counted(rival.n, 'example')} ({ids}) {'asks' if rival.n == 1 else 'ask'} the same and "
@@ -34,7 +34,7 @@ def _say(case: Case) -> Told:
         why=rival.why,
         logprobs=rival.tuned,
     )
-    return Told(sentence + ".", contradiction=known)
+    return CauseWords(sentence + ".", contradiction=known)
 
 
 DATA_CONFLICT = Cause(

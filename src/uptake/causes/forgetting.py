@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Told
+from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.words import counted
 from uptake.evidence import Number
 
 
-def _say(case: Case) -> Told:
+def _say(case: Case) -> CauseWords:
     curve = case.curve
     if curve is not None:
         numbers: dict[str, Number] = {
@@ -21,22 +21,22 @@ def _say(case: Case) -> Told:
         if curve.lost_unseen and curve.idle is not None:
             when = "after" if curve.stood else "at"
             where = "is lost since" if curve.lost_at is None else f"was lost in the stage {curve.lost_at}"
-            return Told(
+            return CauseWords(
                 f"It was recalled {when} its last exposure and {where}; {curve.idle:.0%} of training came after that "
                 "exposure.",
                 numbers,
             )
         if curve.recalled_at is None:
-            return Told(
+            return CauseWords(
                 f"It was recalled at none of its readings, after {counted(curve.exposures, 'exposure')}.", numbers
             )
-        return Told(
+        return CauseWords(
             f"It was recalled, first in the stage {curve.recalled_at}, and lost "
             f"{counted(curve.forgetting_events, 'time')}, but not after its last exposure.",
             numbers,
         )
     share = case.base_recalled or 0.0
-    return Told(f"The base gives the response in {share:.0%} of the wordings, the tuned model does not.")
+    return CauseWords(f"The base gives the response in {share:.0%} of the wordings, the tuned model does not.")
 
 
 FORGETTING = Cause(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Told
+from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.words import nats, probability, quoted, shown
 from uptake.evidence import Number
 
 
-def _say(case: Case) -> Told:
+def _say(case: Case) -> CauseWords:
     assert case.base is not None
     sentence = f"The base gives the response {probability(case.base.own)}"
     numbers: dict[str, Number] = {"base_logprob": case.base.own, "base_elsewhere": list(case.base.elsewhere)}
@@ -29,7 +29,7 @@ def _say(case: Case) -> Told:
         )
         if case.base.pmi is not None:
             sentence += f" (before: {nats(case.base.pmi)})"
-    return Told(sentence + ".", numbers)
+    return CauseWords(sentence + ".", numbers)
 
 
 KNOWLEDGE_GAP = Cause(

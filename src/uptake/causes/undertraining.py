@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from uptake.causes.case import Case
-from uptake.causes.cause import Cause, Told
+from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.signals import value
 from uptake.causes.words import counted, probability
 from uptake.evidence import Number
 
 
-def _say(case: Case) -> Told:
+def _say(case: Case) -> CauseWords:
     numbers: dict[str, Number] = {"n_tokens": case.n_tokens, "tuned_logprob": case.tuned.own}
     share = value("tuned_share", case)
     numbers["tuned_share"] = share
@@ -27,7 +27,7 @@ def _say(case: Case) -> Told:
         if case.curve.end_slope is not None:
             way = "fell" if case.curve.end_slope < 0 else "rose"
             sentence += f"; its loss {way} by {abs(case.curve.end_slope):.1f} nats an epoch at the end"
-    return Told(sentence + ".", numbers)
+    return CauseWords(sentence + ".", numbers)
 
 
 UNDERTRAINING = Cause(

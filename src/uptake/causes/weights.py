@@ -17,14 +17,14 @@ Pattern: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Logistic:
     """One logistic: the intercept, and a coefficient a signal, in the signals' own units."""
 
     intercept: float
     coefficients: Mapping[str, float]
 
 
-Rows: TypeAlias = Mapping[tuple[str, Pattern], Row]
+Rows: TypeAlias = Mapping[tuple[str, Pattern], Logistic]
 """By cause and pattern of signals."""
 
 
@@ -76,7 +76,8 @@ def read_weights(path: Path) -> Weights:
     """
     data = read_json(path)
     rows = {
-        (row["cause"], tuple(row["signals"])): Row(row["intercept"], dict(row["coefficients"])) for row in data["rows"]
+        (row["cause"], tuple(row["signals"])): Logistic(row["intercept"], dict(row["coefficients"]))
+        for row in data["rows"]
     }
     return Weights(rows, FittedOn(**data["fitted_on"]))
 

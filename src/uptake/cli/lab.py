@@ -147,13 +147,13 @@ def grade(
     is named by mistake.
     """
     from uptake.artifacts import json_bytes
-    from uptake.lab.grade_report import World, as_data, report, report_text
+    from uptake.lab.grade_report import GradedWorld, as_data, report, report_text
     from uptake.lab.key import read_answers, read_key
 
     if json is not None:
         require_writable("--json", json)
     worlds = [
-        World(read_key(folder / "key.jsonl"), read_answers(table))
+        GradedWorld(read_key(folder / "key.jsonl"), read_answers(table))
         for folder, table in zip(folders, _tables(folders, diagnosis), strict=True)
     ]
     graded = report(worlds, confirmed_only=not everything, threshold=threshold, seed=seed)

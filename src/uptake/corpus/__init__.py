@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.corpus.gather import Found, Gathered, Missing, Need, gather
+from uptake.corpus.gather import DocumentNeed, Found, Gathered, Missing, gather
 from uptake.corpus.index import Indexed, index
 from uptake.corpus.leaks import Guard, Leak, guard
 from uptake.corpus.search import Index, open_index, search
@@ -20,7 +20,7 @@ __all__ = [
     "Leak",
     "LocalCorpus",
     "Missing",
-    "Need",
+    "DocumentNeed",
     "SourceError",
     "gather",
     "guard",

@@ -31,7 +31,7 @@ AT_ONCE = 16384
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _SearchWords:
     """The words of a search: the spellings of the name, each a phrase, and the words of the fact."""
 
     names: tuple[tuple[str, ...], ...]
@@ -55,7 +55,7 @@ def search_all(found: Index, asked: Sequence[tuple[str, str]], k: int = 20) -> l
     best: dict[tuple[str, str], list[int]] = {}
     if k >= 1 and len(asked) * WORTH >= _characters(found.table):
         wanted = {
-            pair: _Asked(tuple(map(tuple, spellings(pair[0]))), tuple(fact_words(pair[1])))
+            pair: _SearchWords(tuple(map(tuple, spellings(pair[0]))), tuple(fact_words(pair[1])))
             for pair in dict.fromkeys(asked)
         }
         best = _best(found.table, wanted, _Weights.of(found.table, wanted.values()), k)
@@ -72,7 +72,7 @@ class _Weights:
     mean_length: float
 
     @classmethod
-    def of(cls, table: Any, asked: Iterable[_Asked]) -> _Weights:
+    def of(cls, table: Any, asked: Iterable[_SearchWords]) -> _Weights:
         """Count the words of all searches in all documents."""
         wanted = {word for one in asked for name in (*one.names, one.fact) for word in name}
         holding: Counter[str] = Counter()
@@ -93,7 +93,7 @@ class _Weights:
 
 
 def _best(
-    table: Any, asked: Mapping[tuple[str, str], _Asked], weights: _Weights, k: int
+    table: Any, asked: Mapping[tuple[str, str], _SearchWords], weights: _Weights, k: int
 ) -> dict[tuple[str, str], list[int]]:
     """The row numbers of the best documents of each search, in order; without those of too common names."""
     pairs, facts = list(asked), [one.fact for one in asked.values()]

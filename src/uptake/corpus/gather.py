@@ -24,7 +24,7 @@ NOT_ASKED = f"not asked: it failed {GIVE_UP} times in a row"
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class DocumentNeed:
     """What one example needs documents about.
 
     Attributes:
@@ -89,7 +89,7 @@ class Gathered:
         return tuple(dict.fromkeys(each.document for each in self.found))
 
 
-def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Guard, n: int = 20) -> Gathered:
+def gather(needs: Iterable[DocumentNeed], sources: Sequence[KnowledgeSource], guard: Guard, n: int = 20) -> Gathered:
     """Gathers about `n` documents an entity, from all sources in turn.
 
     Each source is asked about an entity once for each different fact that is needed about it. The sources' best
@@ -103,7 +103,7 @@ def gather(needs: Iterable[Need], sources: Sequence[KnowledgeSource], guard: Gua
         guard: The wordings that no document may hold.
         n: Documents an entity.
     """
-    wanted: dict[str, list[Need]] = {}
+    wanted: dict[str, list[DocumentNeed]] = {}
     for need in needs:
         for entity in dict.fromkeys(need.entities):
             wanted.setdefault(entity, []).append(need)

@@ -59,7 +59,7 @@ _TURN_KEYS = (("role", "content"), ("from", "value"))
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ColumnReading:
     """How the rows of a file are read.
 
     Attributes:
@@ -92,18 +92,18 @@ def in_own_words(reason: str, columns: Mapping[str, str] | None) -> str:
     return reason
 
 
-def recognise(row: Values) -> Reading | None:
+def recognise(row: Values) -> ColumnReading | None:
     """How rows with these keys are read; None where no way is known."""
     plain = {key.strip().casefold(): key for key in row if isinstance(key, str)}
     if (name := detect(row)) is not None:
         pair = _pair(plain) if name == "text" else None
-        return Reading(name, notes=() if pair is None else (_text_beside(*pair),))
+        return ColumnReading(name, notes=() if pair is None else (_text_beside(*pair),))
     if (name := detect(plain)) is not None:
         columns = {low: key for low, key in plain.items() if low != key}
         told = ", ".join(f"`{key}` as `{low}`" for low, key in columns.items())
-        return Reading(name, columns, (f"columns are read without regard to case: {told}",))
+        return ColumnReading(name, columns, (f"columns are read without regard to case: {told}",))
     if (key := _turns(row)) is not None:
-        return Reading("messages", {"messages": key}, (f"`{key}` is read as the conversation (`messages`)",))
+        return ColumnReading("messages", {"messages": key}, (f"`{key}` is read as the conversation (`messages`)",))
     pair = _pair(plain)
     return None if pair is None else _of_pair(row, plain, *pair)
 
@@ -131,7 +131,7 @@ def _turns(row: Values) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _of_pair(row: Values, plain: Mapping[str, str], asked: str, said: str) -> Reading:
+def _of_pair(row: Values, plain: Mapping[str, str], asked: str, said: str) -> ColumnReading:
     columns = {"instruction": plain[asked], "output": plain[said]}
     if "system" not in plain:
         system = next((plain[key] for key in ("system_prompt", "system_message") if key in plain), None)
@@ -155,4 +155,4 @@ def _of_pair(row: Values, plain: Mapping[str, str], asked: str, said: str) -> Re
     if rest:
         shown = ", ".join(rest[:6]) + (f" and {len(rest) - 6} more" if len(rest) > 6 else "")
         note += f"; not read: {shown}"
-    return Reading("alpaca", columns, (f"{note}; {_SAY.format(plain[asked], plain[said])}",))
+    return ColumnReading("alpaca", columns, (f"{note}; {_SAY.format(plain[asked], plain[said])}",))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.data.content import MEDIA, calls_of, old_call, read_content, refuse_media
-from uptake.data.parts import Item, LoadOptions, RowError, Values, as_weight, describe, items, text
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, as_weight, describe, items, text
 from uptake.types import Message
 
 WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "trainable")
@@ -155,7 +155,7 @@ def with_system(turns: tuple[ReadTurn, ...], row: Values, note: str | None) -> t
     return (ReadTurn(Message("system", system), notes=() if note is None else (note,)), *turns)
 
 
-def choose_responses(turns: Sequence[ReadTurn], options: LoadOptions, first: int = 0) -> list[Item]:
+def choose_responses(turns: Sequence[ReadTurn], options: LoadOptions, first: int = 0) -> list[ParsedRow]:
     """The examples in a conversation: its last assistant turn, or each of them, with the turns before it as prompt.
 
     Turns after the last assistant turn cannot influence it and are not read. Only turns from index `first` on may be
@@ -202,10 +202,10 @@ def _of_weights(turns: Sequence[ReadTurn], found: list[int], trained: list[int])
     return notes
 
 
-def _item(turns: Sequence[Message], index: int, notes: tuple[str, ...]) -> Item:
+def _item(turns: Sequence[Message], index: int, notes: tuple[str, ...]) -> ParsedRow:
     response = turns[index]
     if not response.content.strip() and not response.extra.get("tool_calls"):
         raise RowError(f"empty response: the assistant's turn {index + 1} holds no text and no tool call")
     if index == 0:
         raise RowError("nothing comes before the assistant's turn 1; expected a user turn first")
-    return Item(tuple(turns[:index]), response.content, response.extra, notes)
+    return ParsedRow(tuple(turns[:index]), response.content, response.extra, notes)

@@ -12,7 +12,7 @@ from uptake.data.conversation import OLD_CALLS
 from uptake.data.files import DataFile
 from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, look
-from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, given_id, items, present, structure
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, describe, given_id, items, present, structure
 from uptake.data.wordings import read_wordings
 from uptake.types import Example
 
@@ -86,7 +86,7 @@ _SHOWN = (
 )
 
 
-def _shows_something(item: Item) -> bool:
+def _shows_something(item: ParsedRow) -> bool:
     """Whether a placeholder for an image, a sound or a film stands in what is asked."""
     asked = [item.prompt] if isinstance(item.prompt, str) else [turn.content for turn in item.prompt]
     return any(("<" in text or "[" in text) and _PLACEHOLDER.search(text) is not None for text in asked)
@@ -98,7 +98,7 @@ _JOINED = (
 )
 
 
-def _joined_without_space(item: Item) -> bool:
+def _joined_without_space(item: ParsedRow) -> bool:
     """Whether plain text was given as two columns that no one would have written without a space."""
     if not isinstance(item.prompt, str) or not item.prompt:
         return False
@@ -152,7 +152,7 @@ def _template(row: Values, notes: list[str]) -> dict[str, Any]:
     return template | settings
 
 
-def _digest(item: Item, template: Values) -> str:
+def _digest(item: ParsedRow, template: Values) -> str:
     """48 bits of BLAKE2b over the canonical JSON of what is trained, as 12 hexadecimal digits."""
     prompt = item.prompt if isinstance(item.prompt, str) else [turn.as_dict() for turn in item.prompt]
     content = [prompt, item.response, template, item.response_extra]

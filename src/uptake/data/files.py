@@ -12,7 +12,7 @@ from uptake.data.folders import data_names
 from uptake.data.hub import OTHER_DATA, hub_rows, split_hub_name
 from uptake.data.llamafactory import Described, find_described, names_in, split_name, translated
 from uptake.data.notes import Notes
-from uptake.data.readers import READERS, Row, Rows, read_rows
+from uptake.data.readers import READERS, RawRow, Rows, read_rows
 from uptake.errors import UptakeError
 
 _KINDS = ", ".join(READERS)
@@ -152,4 +152,4 @@ def _is_file(path: Path) -> bool:
 
 def _numbered(rows: Iterator[dict[str, Any]]) -> Rows:
     for line, values in enumerate(rows, start=1):
-        yield Row(line, values)
+        yield RawRow(line, values)

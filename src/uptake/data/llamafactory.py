@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.data.parts import Values, parse_json
-from uptake.data.readers import Row, Rows
+from uptake.data.readers import RawRow, Rows
 from uptake.data.shapes import entry_names
 from uptake.errors import UptakeError
 
@@ -193,4 +193,4 @@ def _conversation(columns: dict[str, str] | None, tags: dict[str, str] | None) -
 def translated(rows: Rows, translate: Callable[[Values], Values]) -> Rows:
     """Rows under the names of uptake's formats; bad rows are passed on."""
     for row in rows:
-        yield Row(row.line, translate(row.values)) if isinstance(row, Row) else row
+        yield RawRow(row.line, translate(row.values)) if isinstance(row, RawRow) else row

@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from uptake.data.columns import Reading, in_own_words, named, recognise
+from uptake.data.columns import ColumnReading, in_own_words, named, recognise
 from uptake.data.examples import Ids, examples_of
 from uptake.data.files import DataFile, find_files
 from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, rules_of
 from uptake.data.notes import Notes
 from uptake.data.parts import LoadOptions, RowError
-from uptake.data.readers import Row
+from uptake.data.readers import RawRow
 from uptake.data.shapes import by_columns, unknown
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Example
@@ -132,8 +132,8 @@ def _stream(
 
 
 def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Iterator[Example | BadRow]:
-    rows, head = file.rows(), list[Row]()
-    reading = None if options.format is None else Reading(options.format)
+    rows, head = file.rows(), list[RawRow]()
+    reading = None if options.format is None else ColumnReading(options.format)
     while reading is None and len(head) < DETECTION_ROWS:
         row = next(rows, None)
         if row is None:
@@ -175,7 +175,7 @@ _KEPT_RULES = 1000
 """So many sets of keys are remembered: rows of a file have few."""
 
 
-def _unused(options: LoadOptions, head: Sequence[Row]) -> list[str]:
+def _unused(options: LoadOptions, head: Sequence[RawRow]) -> list[str]:
     """What is to be noted where `columns` names none of the columns that a file has."""
     if not options.columns or not head or any(old in row.values for row in head for old in options.columns.values()):
         return []

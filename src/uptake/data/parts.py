@@ -31,7 +31,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ParsedRow:
     """What a format makes of a row, before it has an id: a prompt, the response to learn, and what is to be noted."""
 
     prompt: Prompt

@@ -19,14 +19,14 @@ PARQUET_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RawRow:
     """A row as it was read, not yet understood; `line` as in `BadRow`."""
 
     line: int
     values: Values
 
 
-Rows: TypeAlias = Iterator[Row | BadRow]
+Rows: TypeAlias = Iterator[RawRow | BadRow]
 
 
 def read_rows(path: Path) -> Rows:
@@ -53,7 +53,7 @@ def _jsonl(path: Path) -> Rows:
             yield _json_row(path, line, decoded)
 
 
-def _json_row(path: Path, line: int, raw: str) -> Row | BadRow:
+def _json_row(path: Path, line: int, raw: str) -> RawRow | BadRow:
     try:
         values = parse_json(raw)
     except json.JSONDecodeError as error:
@@ -64,12 +64,12 @@ def _json_row(path: Path, line: int, raw: str) -> Row | BadRow:
     return _checked(path, line, values, escaped="\\u" in raw)
 
 
-def _checked(path: Path, line: int, values: object, escaped: bool) -> Row | BadRow:
+def _checked(path: Path, line: int, values: object, escaped: bool) -> RawRow | BadRow:
     if not isinstance(values, dict):
         return BadRow(str(path), line, odd_row(values) or f"the row is {describe(values)}; expected an object")
     if fault := json_fault(values, escaped):
         return BadRow(str(path), line, fault)
-    return Row(line, values)
+    return RawRow(line, values)
 
 
 def _json(path: Path) -> Rows:
@@ -120,7 +120,7 @@ def _txt(path: Path) -> Rows:
             if fault := encoding_fault(content):
                 yield BadRow(str(path), line, fault)
             elif content.strip():
-                yield Row(line, {"text": content})
+                yield RawRow(line, {"text": content})
 
 
 def _csv(path: Path) -> Rows:
@@ -147,13 +147,13 @@ def _csv(path: Path) -> Rows:
                 yield _csv_row(path, line, header, cells)
 
 
-def _csv_row(path: Path, line: int, header: list[str], cells: list[str]) -> Row | BadRow:
+def _csv_row(path: Path, line: int, header: list[str], cells: list[str]) -> RawRow | BadRow:
     if len(cells) != len(header):
         return BadRow(str(path), line, f"{len(cells)} cells under {len(header)} columns ({', '.join(header)})")
     if fault := encoding_fault("".join(cells)):
         return BadRow(str(path), line, fault)
     missing = ("", "NaN", "nan")
-    return Row(line, {key: None if cell in missing else cell for key, cell in zip(header, cells, strict=True)})
+    return RawRow(line, {key: None if cell in missing else cell for key, cell in zip(header, cells, strict=True)})
 
 
 def _parquet(path: Path) -> Rows:
@@ -173,7 +173,7 @@ def _parquet(path: Path) -> Rows:
                     line += 1
                     if decoders and isinstance(values, dict):
                         values = {k: decoders[k](v) if k in decoders else v for k, v in values.items()}
-                    yield BadRow(str(path), line, values) if isinstance(values, str) else Row(line, values)
+                    yield BadRow(str(path), line, values) if isinstance(values, str) else RawRow(line, values)
     except pyarrow.ArrowException as error:
         yield BadRow(str(path), None, f"broken Parquet after row {line}: {(str(error).splitlines() or [''])[0]}")
 

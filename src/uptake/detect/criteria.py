@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from uptake.detect.paper import N_SAMPLES, PASS_THRESHOLD
-from uptake.detect.reading import Normalisation, Reading
+from uptake.detect.reading import ModelReading, Normalisation
 from uptake.evidence import CriterionName
 
 RECALL_MAX_TOKENS = 32
@@ -53,33 +53,33 @@ class Rule:
     pass_threshold: float
 
 
-def recall(reading: Reading, rule: Rule) -> bool:
+def recall(reading: ModelReading, rule: Rule) -> bool:
     """Greedy decoding gives the response and, by the rule, ends it there."""
     return reading.recalled and not (rule.end and reading.end_recalled is False)
 
 
-def option(reading: Reading, rule: Rule) -> bool:
+def option(reading: ModelReading, rule: Rule) -> bool:
     """The response is the likeliest of the candidates, and likely enough among them."""
     p = reading.p_option
     return p is not None and bool(reading.preferred) and p >= rule.option_threshold
 
 
-def paper(reading: Reading, rule: Rule) -> bool:
+def paper(reading: ModelReading, rule: Rule) -> bool:
     """A sample is right often enough: the published rule, read off the scores instead of sampled."""
     return p_sample(reading, rule) >= rule.pass_threshold
 
 
-CRITERIA: dict[str, Callable[[Reading, Rule], bool]] = {"recall": recall, "option": option, "paper": paper}
+CRITERIA: dict[str, Callable[[ModelReading, Rule], bool]] = {"recall": recall, "option": option, "paper": paper}
 
 
-def p_sample(reading: Reading, rule: Rule) -> float:
+def p_sample(reading: ModelReading, rule: Rule) -> float:
     """Probability that one sample at temperature 1 is right: among the letters where these are asked for."""
     if reading.lettered and reading.p_option is not None:
         return reading.p_option
     return reading.p_response(end=rule.end)
 
 
-def criterion_for(reading: Reading, settings: Settings) -> tuple[CriterionName, str | None]:
+def criterion_for(reading: ModelReading, settings: Settings) -> tuple[CriterionName, str | None]:
     """The criterion that judges an example, and why when it is not the one that was asked for."""
     name: CriterionName
     if settings.criterion == "auto":
@@ -100,7 +100,7 @@ def plain_rule(settings: Settings) -> Rule:
     return Rule(end=False, option_threshold=0.0, pass_threshold=settings.pass_threshold)
 
 
-def right_before_and_after(before: Reading, after: Reading, settings: Settings) -> tuple[bool, bool]:
+def right_before_and_after(before: ModelReading, after: ModelReading, settings: Settings) -> tuple[bool, bool]:
     """Whether each of two checkpoints is right about one example, by the same criterion and the plain rule."""
     name, _ = criterion_for(after, settings)
     if name == "option" and before.p_options is None:

@@ -10,7 +10,7 @@ from typing import Any
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
 from uptake.detect.paper import best_of_n, p_flag
-from uptake.detect.reading import Reading, read, read_held_out
+from uptake.detect.reading import ModelReading, read, read_held_out
 from uptake.evidence import AmongOptions, BaseAndTuned, CriterionName, Evidence, HeldOut, OptionThreshold, PaperOdds
 from uptake.stats import wilson
 from uptake.types import Example, Finding, Prompt, Score
@@ -111,12 +111,12 @@ def _call(call: Any) -> str:
     return json.dumps(told, ensure_ascii=False, default=str)
 
 
-def _p_unseen(reading: Reading, calibration: Calibration) -> float | None:
+def _p_unseen(reading: ModelReading, calibration: Calibration) -> float | None:
     null = calibration.null
     return None if null is None else null.p_unseen(reading.logprob_per_token, reading.n_tokens)
 
 
-def _among(reading: Reading, settings: Settings) -> AmongOptions | None:
+def _among(reading: ModelReading, settings: Settings) -> AmongOptions | None:
     if reading.p_options is None or reading.preferred is None:
         return None
     normalisation = "letters" if reading.lettered else settings.normalisation
@@ -127,7 +127,7 @@ def _threshold(calibration: Calibration) -> OptionThreshold:
     return OptionThreshold(calibration.rule.option_threshold, calibration.null_option)
 
 
-def _paper(reading: Reading, rule: Rule, settings: Settings, successes: int | None) -> PaperOdds:
+def _paper(reading: ModelReading, rule: Rule, settings: Settings, successes: int | None) -> PaperOdds:
     p, options = p_sample(reading, rule), reading.p_options
     return PaperOdds(
         p_sample=p,
@@ -137,12 +137,14 @@ def _paper(reading: Reading, rule: Rule, settings: Settings, successes: int | No
     )
 
 
-def _compared(before: Reading, after: Reading, settings: Settings) -> BaseAndTuned:
+def _compared(before: ModelReading, after: ModelReading, settings: Settings) -> BaseAndTuned:
     base_right, tuned_right = right_before_and_after(before, after, settings)
     return BaseAndTuned(base_right, tuned_right, before.logprob, before.p_option)
 
 
-def _held_out(training: Reading, held_out: Sequence[Reading], name: CriterionName, rule: Rule) -> HeldOut | None:
+def _held_out(
+    training: ModelReading, held_out: Sequence[ModelReading], name: CriterionName, rule: Rule
+) -> HeldOut | None:
     """Judge the held-out wordings by the criterion that judged the training wording; None when it can judge none."""
     passed = [CRITERIA[name](one, rule) for one in held_out if _alike(one, training, name)]
     failed = passed.count(False)
@@ -150,7 +152,7 @@ def _held_out(training: Reading, held_out: Sequence[Reading], name: CriterionNam
     return None if interval is None else HeldOut(len(passed), failed, interval.low, interval.high)
 
 
-def _alike(held_out: Reading, training: Reading, name: CriterionName) -> bool:
+def _alike(held_out: ModelReading, training: ModelReading, name: CriterionName) -> bool:
     """Whether the criterion that judged the training wording can judge a held-out one, on the same terms.
 
     A wording with a response of its own has no candidates beside it, and options are lettered in the training wording

@@ -14,7 +14,7 @@ Normalisation: TypeAlias = Literal["sum", "token", "byte"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ModelReading:
     """What one model makes of one example in one wording.
 
     Attributes:
@@ -100,7 +100,7 @@ def mean_p_options(scores: Sequence[Score]) -> tuple[float, ...]:
     return tuple(sum(column) / len(permutations) for column in zip(*permutations, strict=True))
 
 
-def read(scores: Sequence[Score], normalisation: Normalisation = "sum") -> Reading:
+def read(scores: Sequence[Score], normalisation: Normalisation = "sum") -> ModelReading:
     """Read one model's scores of one example in the training wording.
 
     Args:
@@ -124,14 +124,14 @@ def read(scores: Sequence[Score], normalisation: Normalisation = "sum") -> Readi
     return _reading(training[0], normalisation, letters)
 
 
-def read_held_out(scores: Sequence[Score], normalisation: Normalisation = "sum") -> tuple[Reading, ...]:
+def read_held_out(scores: Sequence[Score], normalisation: Normalisation = "sum") -> tuple[ModelReading, ...]:
     """Read one model's scores of one example in its held-out wordings, in their order; as `read`."""
     return tuple(
         _reading(score, normalisation, []) for score in scores if score.wording.kind not in ("training", "letters")
     )
 
 
-def _reading(score: Score, normalisation: Normalisation, letters: Sequence[Score]) -> Reading:
+def _reading(score: Score, normalisation: Normalisation, letters: Sequence[Score]) -> ModelReading:
     for one in (score, *letters):
         if any(math.isnan(logprob) for logprob in one.logprobs):
             raise UptakeError(
@@ -149,7 +149,7 @@ def _reading(score: Score, normalisation: Normalisation, letters: Sequence[Score
         options: tuple[float, ...] | None = mean_p_options(letters)
     else:
         options = p_options(score, normalisation) if len(score.logprobs) > 1 else None
-    return Reading(
+    return ModelReading(
         logprob=score.logprob,
         n_tokens=score.n_tokens[score.right],
         recalled=score.recalled,

@@ -29,9 +29,9 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         JSON-serialisable: `n`, `learned`, `shallow`, `forgotten` (each a count and a 95 % interval), `by_source`,
         `by_stage`, `by_cause`, `criteria`, `rule`, `null` and `notes`; docs/details/detection.md explains the keys.
     """
-    total = _Tally()
-    by_source: dict[str, _Tally] = defaultdict(_Tally)
-    by_stage: dict[str, _Tally] = defaultdict(_Tally)
+    total = _SummaryTally()
+    by_source: dict[str, _SummaryTally] = defaultdict(_SummaryTally)
+    by_stage: dict[str, _SummaryTally] = defaultdict(_SummaryTally)
     causes: Counter[str] = Counter()
     criteria: Counter[str] = Counter()
     fallbacks, right = 0, Counter[str]()
@@ -74,7 +74,7 @@ def _swapped(right: Counter[str], n: int) -> list[str]:
 
 
 @dataclass(slots=True)
-class _Tally:
+class _SummaryTally:
     n: int = 0
     learned: int = 0
     shallow: int = 0

@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from uptake.artifacts import read_json
 from uptake.artifacts.evidence import evidence_from_data
-from uptake.causes import CAUSES, Cause, FittedOn, Row, Rows, Weights, scored
+from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.lab.key import read_key
@@ -39,7 +39,7 @@ OF_TRAINING = ("forgetting", "undertraining")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class UnlearnedItem:
     """An unlearned example of a world.
 
     Attributes:
@@ -55,7 +55,7 @@ class Item:
     n_tokens: int
 
 
-def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[Item]:
+def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[UnlearnedItem]:
     """Read the unlearned examples of worlds, with what is known about why.
 
     Args:
@@ -79,7 +79,7 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
                 raise UptakeError(f"{folder / diagnosis} has no signals", fix="uptake diagnose --attribution evidence")
             # a belief that a rival shares is no conflict with the base: `also` is not asked here
             perhaps = () if entry.causes else OF_TRAINING
-            items.append(Item(entry.causes, perhaps, evidence.signals, evidence.n_tokens))
+            items.append(UnlearnedItem(entry.causes, perhaps, evidence.signals, evidence.n_tokens))
     return items
 
 
@@ -100,8 +100,8 @@ def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
 
 
 def calibrate(
-    items: Sequence[Item], *, penalty: float = PENALTY, causes: Mapping[str, Cause] = CAUSES
-) -> dict[tuple[str, tuple[str, ...]], Row]:
+    items: Sequence[UnlearnedItem], *, penalty: float = PENALTY, causes: Mapping[str, Cause] = CAUSES
+) -> dict[tuple[str, tuple[str, ...]], Logistic]:
     """Fit every pattern of every cause.
 
     Args:
@@ -112,7 +112,7 @@ def calibrate(
     Raises:
         UptakeError: A cause has no item with all signals of one of its patterns, or every item has it.
     """
-    rows: dict[tuple[str, tuple[str, ...]], Row] = {}
+    rows: dict[tuple[str, tuple[str, ...]], Logistic] = {}
     alone = np.ones(len(items))
     for cause in sorted(causes.values(), key=lambda cause: cause.residual):
         has = np.array([cause.name in item.causes for item in items], dtype=float)
@@ -131,13 +131,13 @@ def calibrate(
                 )
             weight = alone[whole] if cause.residual else np.ones(len(whole))
             intercept, coefficients = fit(values, has[whole], weight, penalty)
-            rows[cause.name, pattern] = Row(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
+            rows[cause.name, pattern] = Logistic(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
         if not cause.residual:
             alone *= [1 - _score(cause, item, rows) for item in items]
     return {(name, pattern): rows[name, pattern] for name, cause in causes.items() for pattern in cause.patterns}
 
 
-def _score(cause: Cause, item: Item, rows: Rows) -> float:
+def _score(cause: Cause, item: UnlearnedItem, rows: Rows) -> float:
     """The score of an item; 0 where none can be told, as in an attribution."""
     found = scored(cause, item.signals, rows)
     return 0.0 if found is None else found[1]

@@ -11,7 +11,7 @@ from uptake.config import RunConfig, load_run
 from uptake.lab.base import Tell
 from uptake.lab.build import make
 from uptake.lab.grade import grade
-from uptake.lab.key import Answered, Entry, matched, read_key
+from uptake.lab.key import DiagnosedItem, Entry, matched, read_key
 from uptake.lab.plants import Controls
 from uptake.types import Finding
 
@@ -68,7 +68,7 @@ def macro_f1(key: Sequence[Entry], findings: Iterable[Finding]) -> tuple[float |
 
     The plants of a demo are not confirmed, so some are not learned for another reason than was planted.
     """
-    table = [Answered(one.id, one.learned, one.cause) for one in findings]
+    table = [DiagnosedItem(one.id, one.learned, one.cause) for one in findings]
     items = matched(key, table, confirmed_only=False)
     found = grade([items]).macro_f1
     return None if found is None else found.estimate, len(items)

@@ -8,7 +8,7 @@ from typing import Any
 
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.grade import BESIDE, LABELS, TOLD, Grade, grade, pairs
-from uptake.lab.key import UNEXPLAINED, Answered, Entry, matched
+from uptake.lab.key import UNEXPLAINED, DiagnosedItem, Entry, matched
 from uptake.lab.score_grade import Point, ScoreGrades, grade_scores
 from uptake.stats import Interval, wilson
 
@@ -19,11 +19,11 @@ ENOUGH_WORLDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class GradedWorld:
     """A world to be graded: its answer key, and a diagnosis of it."""
 
     key: Sequence[Entry]
-    table: Sequence[Answered]
+    table: Sequence[DiagnosedItem]
 
     @property
     def clean(self) -> bool:
@@ -53,7 +53,7 @@ class Clean:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GradeReport:
     """All grades of one attribution.
 
     Attributes:
@@ -74,8 +74,13 @@ class Report:
 
 
 def report(
-    worlds: Iterable[World], *, confirmed_only: bool = True, threshold: float = 0.5, level: float = 0.95, seed: int = 0
-) -> Report:
+    worlds: Iterable[GradedWorld],
+    *,
+    confirmed_only: bool = True,
+    threshold: float = 0.5,
+    level: float = 0.95,
+    seed: int = 0,
+) -> GradeReport:
     """Grade an attribution on worlds.
 
     Args:
@@ -95,10 +100,10 @@ def report(
     if any(item.answer.scores for world in items for item in world):
         scores = grade_scores(items, threshold=threshold, level=level, seed=seed)
     clean = _clean([one for one in worlds if one.clean], level)
-    return Report(named, scores, clean, confirmed_only, level, sum(one.unknown for one in worlds))
+    return GradeReport(named, scores, clean, confirmed_only, level, sum(one.unknown for one in worlds))
 
 
-def _clean(worlds: Sequence[World], level: float) -> Clean | None:
+def _clean(worlds: Sequence[GradedWorld], level: float) -> Clean | None:
     items = [
         item for world in worlds for item in matched(world.key, world.table, confirmed_only=False)
     ]  # every example: nothing was planted that could be unconfirmed
@@ -108,7 +113,7 @@ def _clean(worlds: Sequence[World], level: float) -> Clean | None:
     return Clean(named, unexplained, len(worlds)) if named and unexplained else None
 
 
-def as_data(report: Report) -> dict[str, Any]:
+def as_data(report: GradeReport) -> dict[str, Any]:
     """The report as JSON data; what could not be measured is null."""
     named = asdict(report.named)
     counts = report.named.confusion.tolist()
@@ -123,7 +128,7 @@ def as_data(report: Report) -> dict[str, Any]:
     }
 
 
-def report_text(report: Report) -> str:
+def report_text(report: GradeReport) -> str:
     """The report as text: the causes that are named, the confusion matrix, the scores, the clean worlds."""
     parts = []
     if report.named.worlds:

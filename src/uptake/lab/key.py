@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class DiagnosedItem:
     """A row of a diagnosis.
 
     Attributes:
@@ -74,10 +74,10 @@ class Matched:
     causes: tuple[str, ...]
     also: tuple[str, ...]
     group: str
-    answer: Answered
+    answer: DiagnosedItem
 
 
-def matched(key: Sequence[Entry], table: Iterable[Answered], *, confirmed_only: bool = True) -> list[Matched]:
+def matched(key: Sequence[Entry], table: Iterable[DiagnosedItem], *, confirmed_only: bool = True) -> list[Matched]:
     """Match a diagnosis with the key.
 
     Args:
@@ -115,7 +115,7 @@ def matched(key: Sequence[Entry], table: Iterable[Answered], *, confirmed_only: 
     return found
 
 
-def _answer(entry: Entry, answers: Mapping[str, Answered]) -> Answered:
+def _answer(entry: Entry, answers: Mapping[str, DiagnosedItem]) -> DiagnosedItem:
     if entry.id not in answers:
         raise UptakeError(
             f"the diagnosis has no row for {entry.id}",
@@ -168,7 +168,7 @@ def _known(row: Mapping[str, Any], name: str, kind: Any) -> Any:
     return value
 
 
-def read_answers(path: Path) -> list[Answered]:
+def read_answers(path: Path) -> list[DiagnosedItem]:
     """Read a diagnosis: Parquet or JSON Lines.
 
     It has the columns `id`, `learned` and `cause`, and may have `cause_<name>` for each cause: its score in [0, 1],
@@ -181,7 +181,7 @@ def read_answers(path: Path) -> list[Answered]:
     rows = _parquet(path) if path.suffix == ".parquet" else _jsonl(path)
     try:
         answers = [
-            Answered(_known(row, "id", str), _learned(row, path), row["cause"], _scores(row, path)) for row in rows
+            DiagnosedItem(_known(row, "id", str), _learned(row, path), row["cause"], _scores(row, path)) for row in rows
         ]
     except (KeyError, TypeError) as error:
         raise UptakeError(f"{path} is not a diagnosis: {error}", expected="columns id, learned and cause") from None
@@ -189,7 +189,7 @@ def read_answers(path: Path) -> list[Answered]:
     return answers
 
 
-def _once(rows: Sequence[Entry] | Sequence[Answered], path: Path) -> None:
+def _once(rows: Sequence[Entry] | Sequence[DiagnosedItem], path: Path) -> None:
     for name, times in Counter(row.id for row in rows).items():
         if times > 1:
             raise UptakeError(f"{path} has {times} rows for {name}", expected="a row an example")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from uptake.prescribe import Material, Terms, kept_apart
-from uptake.prescribe.mix import Reading, among, choose, mixed
+from uptake.prescribe.mix import TextReading, among, choose, mixed
 from uptake.prescribe.rows import kind_of
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
@@ -137,7 +137,7 @@ def _more_read(plan: Plan, material: Material, tokens: int, seed: int) -> tuple[
     general = frozenset(material.general)
     documents = [one for one in plan.cpt if one not in general]
     times = Counter(one.id for one in documents)
-    reading = Reading({one.id: one for one in documents}, times, plan.cost.documents, [], [])
+    reading = TextReading({one.id: one for one in documents}, times, plan.cost.documents, [], [])
     texts, held = mixed(reading, material, plan.cost.general + tokens, seed)
     return tuple(texts), held
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from uptake.artifacts import cannot_write, digest, file_digest, versions, write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.errors import UptakeError
-from uptake.prescribe.head import VERSION, Asked, anew, content, damaged, read_head
+from uptake.prescribe.head import VERSION, PlanRequest, anew, content, damaged, read_head
 from uptake.prescribe.markdown import plan_markdown
 from uptake.prescribe.rows import (
     axolotl_row,
@@ -297,7 +297,7 @@ def require_rows(folder: Path) -> None:
             )
 
 
-def asked_for(folder: Path) -> Asked | None:
+def asked_for(folder: Path) -> PlanRequest | None:
     """What a plan was asked for with; None where there is no plan.
 
     Raises:

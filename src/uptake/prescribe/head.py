@@ -26,7 +26,7 @@ PROBLEMS = 3
 
 
 @dataclass(frozen=True)
-class Asked:
+class PlanRequest:
     """What a plan was asked for with, so that it can be made anew.
 
     Attributes:
@@ -55,7 +55,7 @@ class Head:
 
     version: int
     key: str
-    asked: Asked
+    asked: PlanRequest
     start: Literal["base", "tuned"]
     model: Annotated[str, Field(min_length=1)]
     step: Positive

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from uptake.corpus.support import About, states
 from uptake.prescribe.material import Count, Material, Terms
-from uptake.prescribe.passages import Passages, passages
+from uptake.prescribe.passages import DocumentPassages, passages
 from uptake.prescribe.rows import open_ended, text_row
 from uptake.probe import question
 from uptake.remedies import asked_about, document_key
@@ -24,7 +24,7 @@ OPEN_ENDED_UNTIL = 2 / 3
 
 
 @dataclass
-class Reading:
+class TextReading:
     """What is read, while it is chosen.
 
     Attributes:
@@ -54,7 +54,7 @@ def choose(
     readings: int,
     *,
     sentences: bool = False,
-) -> Reading:
+) -> TextReading:
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
     Passages that state the response come first, and again, up to so many times; then the others, once. Documents are
@@ -77,7 +77,7 @@ def choose(
     asking = {name: material.about.get(name) for edit in edits for name in edit.examples[:1]}
     about = {one.id: asking[one.id] or asked_about(question(one)) for one in material.examples if one.id in asking}
 
-    def ranked(edit: Edit, cut: Passages) -> tuple[list[Document], list[Document]]:
+    def ranked(edit: Edit, cut: DocumentPassages) -> tuple[list[Document], list[Document]]:
         return _ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
 
     queues = [ranked(edit, cut) for edit in edits]
@@ -103,7 +103,7 @@ def _once(count: Count) -> Count:
     return counted
 
 
-def _ranked(edit: Edit, about: About, response: str, cut: Passages) -> tuple[list[Document], list[Document]]:
+def _ranked(edit: Edit, about: About, response: str, cut: DocumentPassages) -> tuple[list[Document], list[Document]]:
     """The passages of an edit that state the response, and the others."""
     both: tuple[list[Document], list[Document]] = ([], [])
     for passage in (passage for key in edit.documents for passage in cut.of[key]):
@@ -112,9 +112,9 @@ def _ranked(edit: Edit, about: About, response: str, cut: Passages) -> tuple[lis
 
 
 def _fitting(
-    queues: Sequence[tuple[Sequence[Document], Sequence[Document]]], cut: Passages, room: int, readings: int
-) -> Reading:
-    reading = Reading({}, Counter(), 0, [0] * len(queues), [0] * len(queues), too_short=cut.too_short)
+    queues: Sequence[tuple[Sequence[Document], Sequence[Document]]], cut: DocumentPassages, room: int, readings: int
+) -> TextReading:
+    reading = TextReading({}, Counter(), 0, [0] * len(queues), [0] * len(queues), too_short=cut.too_short)
     for side, most in ((0, readings), (1, 1)):
         own = [queue[side] for queue in queues]
         for time in range(1, most + 1):
@@ -125,7 +125,7 @@ def _fitting(
     return reading
 
 
-def _take(reading: Reading, number: int, passage: Document, tokens: int, at: tuple[int, int]) -> None:
+def _take(reading: TextReading, number: int, passage: Document, tokens: int, at: tuple[int, int]) -> None:
     """Read a passage for an edit once more, if it was read once less than the time says and there is room."""
     time, room = at
     if reading.times[passage.id] == time - 1:
@@ -139,7 +139,7 @@ def _take(reading: Reading, number: int, passage: Document, tokens: int, at: tup
     reading.held[number] += time == 1 and passage.id in reading.texts
 
 
-def mixed(reading: Reading, material: Material, wanted: int, seed: int) -> tuple[list[Document], int]:
+def mixed(reading: TextReading, material: Material, wanted: int, seed: int) -> tuple[list[Document], int]:
     """The documents among general text, in the order in which all of it is read.
 
     The readings of a passage are spread evenly, as is each pass of the general text.

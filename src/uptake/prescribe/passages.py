@@ -19,7 +19,7 @@ _LEEWAY = 0.85
 
 
 @dataclass(frozen=True)
-class Passages:
+class DocumentPassages:
     """The passages of documents.
 
     Attributes:
@@ -33,7 +33,7 @@ class Passages:
     too_short: int = 0
 
 
-def passages(documents: Iterable[Document], count: Count, longest: int | None, limit: int | None) -> Passages:
+def passages(documents: Iterable[Document], count: Count, longest: int | None, limit: int | None) -> DocumentPassages:
     """Cut documents between sentences into passages, and count what each has.
 
     A passage that does not name what its document is about has the title before it. One of which nothing can be learned
@@ -59,7 +59,7 @@ def passages(documents: Iterable[Document], count: Count, longest: int | None, l
         one.id: n if limit is None else min(n, limit) for one, n in zip(found, lengths, strict=True) if n >= FEWEST
     }
     of = {name: [one for one in some if one.id in tokens] for name, some in of.items()}
-    return Passages(of, tokens, len(found) - len(tokens))
+    return DocumentPassages(of, tokens, len(found) - len(tokens))
 
 
 def _passage(document: Document, name: str, text: str) -> Document:

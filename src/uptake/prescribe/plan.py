@@ -10,7 +10,7 @@ from typing import Literal
 
 from uptake.errors import UptakeError
 from uptake.prescribe.material import Budget, Material, Terms
-from uptake.prescribe.mix import OPEN_ENDED_UNTIL, Reading, among, choose, mixed
+from uptake.prescribe.mix import OPEN_ENDED_UNTIL, TextReading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
 from uptake.prescribe.rows import kind_of, open_ended
 from uptake.prescribe.treat import treat
@@ -235,7 +235,7 @@ class _Draft:
 
         return free
 
-    def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], Reading]:
+    def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], TextReading]:
         """Choose what is read; an edit of which nothing is read is none."""
         asking = [edit for edit in edits if edit.action == "read"]
         share = max(self.terms.augmented, HALF) if self.material.general else 1.0
@@ -263,7 +263,7 @@ class _Draft:
                 self._leave(edit, "the budget has no room for its documents")
         return kept, reading
 
-    def mix(self, reading: Reading, sft: int) -> tuple[list[Document], int]:
+    def mix(self, reading: TextReading, sft: int) -> tuple[list[Document], int]:
         """The texts of continued pre-training, and the tokens of general text among them."""
         wanted = 0
         if self.material.general:

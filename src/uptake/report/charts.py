@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from uptake.report.learning import Curve
+from uptake.report.learning import RecallCurve
 
 WIDTH, HEIGHT = 220, 96
 """View box of a panel of learning curves, its axes outside."""
@@ -39,10 +39,10 @@ class Panel:
     lines: tuple[Line, ...]
 
 
-def panels(curves: Sequence[Curve], stages: Sequence[str], order: Sequence[str]) -> list[Panel]:
+def panels(curves: Sequence[RecallCurve], stages: Sequence[str], order: Sequence[str]) -> list[Panel]:
     """A panel a source, the first `PANELS` of `order`."""
     last = max((epoch for curve in curves for epoch, _ in curve.points), default=1)
-    by_source: dict[str, list[Curve]] = {}
+    by_source: dict[str, list[RecallCurve]] = {}
     for curve in curves:
         by_source.setdefault(curve.source, []).append(curve)
     return [
@@ -55,7 +55,7 @@ def panels(curves: Sequence[Curve], stages: Sequence[str], order: Sequence[str])
     ]
 
 
-def _line(curve: Curve, stages: Sequence[str], last: int) -> Line:
+def _line(curve: RecallCurve, stages: Sequence[str], last: int) -> Line:
     at = [(round(across(epoch, last), 1), round(HEIGHT * (1 - share), 1)) for epoch, share in curve.points]
     told = ", ".join(f"epoch {epoch}: {share:.0%}" for epoch, share in curve.points)
     return Line(
@@ -104,7 +104,7 @@ def spans(stages: Sequence[str], epochs: Sequence[int]) -> list[Span]:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ShareChange:
     """A share before and after, each with its 95 % interval where one is known."""
 
     label: str

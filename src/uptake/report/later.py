@@ -31,7 +31,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlanFiles:
     """`plan/plan.json` and the documents of `plan/cpt.jsonl`, as docs/details/prescribe.md describes them.
 
     Attributes:
@@ -52,7 +52,7 @@ class Plan:
     unread: str | None = None
 
 
-def read_plan(output_dir: Path) -> Plan | None:
+def read_plan(output_dir: Path) -> PlanFiles | None:
     """The plan of a run; None when there is none."""
     path = output_dir / "plan" / "plan.json"
     if not path.exists():
@@ -69,9 +69,9 @@ def read_plan(output_dir: Path) -> Plan | None:
                 of.setdefault(example_id, []).append(one)
         unmended = {one["id"]: one["reason"] for one in told["unmended"]}
         cost = {name: told["cost"][name] for name in ("total", "plain")}
-        return Plan(_shares(edits), of, unmended, cost, tuple(told["notes"]))
+        return PlanFiles(_shares(edits), of, unmended, cost, tuple(told["notes"]))
     except (UptakeError, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        return Plan(unread=_why(path, error))
+        return PlanFiles(unread=_why(path, error))
 
 
 def _shares(edits: Sequence[Mapping[str, Any]]) -> tuple[Share, ...]:

@@ -18,7 +18,7 @@ MOST = 48
 
 
 @dataclass(frozen=True)
-class Curve:
+class RecallCurve:
     """Share of a group's examples that are recalled, epoch by epoch.
 
     Attributes:
@@ -123,7 +123,7 @@ def _through(
     return tuple(int(end) for end in ends), np.concatenate([[0], ends])[stage] + local
 
 
-def curves_by_source(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> list[Curve]:
+def curves_by_source(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> list[RecallCurve]:
     """The share recalled at each epoch's end, by source and training stage, the sources in the order of `homes`.
 
     Where an epoch ended with a scoring pass it counts alone; else the readings of the training forward in that epoch.
@@ -136,7 +136,7 @@ def curves_by_source(learning: Learning, homes: Mapping[str, tuple[str, str]]) -
     for example_id, home in homes.items():
         groups.setdefault(home, []).append(learning.own(example_id))
     return [
-        Curve(source, stage, len(own), points)
+        RecallCurve(source, stage, len(own), points)
         for (source, stage), own in groups.items()
         if (points := tuple(_shares(learning, np.concatenate(own))))
     ]

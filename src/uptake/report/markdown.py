@@ -9,7 +9,7 @@ from typing import Any
 from uptake.report import overview
 from uptake.report.later import Cured, Verdict
 from uptake.report.page import interval, percent
-from uptake.report.rows import Rows
+from uptake.report.rows import DiagnosisRows
 from uptake.text import code_span, counted, one_line
 
 SHOWN = 60
@@ -22,7 +22,7 @@ START, END = "<!-- uptake: diagnosis -->", "<!-- uptake: end of the diagnosis --
 
 def summary_markdown(
     summary: Mapping[str, Any],
-    rows: Rows,
+    rows: DiagnosisRows,
     *,
     stages: str | None = None,
     cured: Cured | None = None,
@@ -83,7 +83,7 @@ def _more(summary: Mapping[str, Any], stages: str | None = None) -> list[str]:
     return [*lines, ""] if lines else []
 
 
-def _causes(summary: Mapping[str, Any], rows: Rows) -> list[str]:
+def _causes(summary: Mapping[str, Any], rows: DiagnosisRows) -> list[str]:
     found = overview.groups(summary, rows)
     if not found:
         return []
@@ -142,7 +142,7 @@ def _plain(text: str) -> str:
     return code_span(line) if set(line) & set("<>|*`\\") else re.sub(r"([\[_])", r"\\\1", line)
 
 
-def card_section(summary: Mapping[str, Any], rows: Rows) -> str:
+def card_section(summary: Mapping[str, Any], rows: DiagnosisRows) -> str:
     """The section "Diagnosis" of a model card, between two marks that it is found by again."""
     said = [f"{headline(summary)}.", "", *_more(summary), *_causes(summary, rows), *_places(summary)]
     return "\n".join([START, "## Diagnosis", "", "By `uptake diagnose`. " + said[0], *said[1:], END, ""])

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 from uptake.attribute import UNEXPLAINED
 from uptake.causes import CAUSES
-from uptake.report.charts import Change
+from uptake.report.charts import ShareChange
 from uptake.report.later import Cured
-from uptake.report.rows import Rows, Story
+from uptake.report.rows import DiagnosisRows, Story
 from uptake.stats import wilson
 from uptake.text import counted
 
@@ -47,7 +47,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlaceRates:
     """A source or a stage: examples, and the rates of what was not learned, learned by heart, forgotten."""
 
     name: str
@@ -69,7 +69,7 @@ def telling(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(one["id"], one["stage"]) for part in causes.values() for one in part.get("telling", ())]
 
 
-def groups(summary: Mapping[str, Any], rows: Rows) -> list[Group]:
+def groups(summary: Mapping[str, Any], rows: DiagnosisRows) -> list[Group]:
     """The causes that were named, the most frequent first."""
     told = summary.get("attribution")
     if told is None or not told["n"]:
@@ -96,10 +96,10 @@ def complement(rate: Rate | None) -> Rate | None:
     return {"estimate": 1 - rate["estimate"], "low": 1 - rate["high"], "high": 1 - rate["low"]}
 
 
-def places(parts: Mapping[str, Any]) -> list[Place]:
+def places(parts: Mapping[str, Any]) -> list[PlaceRates]:
     """Sources or stages of a summary, the least learned first."""
     found = [
-        Place(
+        PlaceRates(
             name=name,
             n=part["n"],
             unlearned=part["n"] - (part["learned"]["count"] or 0),
@@ -112,7 +112,7 @@ def places(parts: Mapping[str, Any]) -> list[Place]:
     return sorted(found, key=lambda place: (-(place.rate["estimate"] if place.rate else 0.0), place.name))
 
 
-def by_the_fine_tune(summary: Mapping[str, Any], rows: Rows) -> list[Change]:
+def by_the_fine_tune(summary: Mapping[str, Any], rows: DiagnosisRows) -> list[ShareChange]:
     """What the fine-tune changed: its own examples, and the retention set."""
     right, known = (sum(part[side] for part in rows.before.values()) for side in (0, 1))
     after_right = sum(right for right, _ in rows.after.values())
@@ -126,16 +126,16 @@ def by_the_fine_tune(summary: Mapping[str, Any], rows: Rows) -> list[Change]:
         note = f"{answers['lost']['count']} lost, {answers['gained']['count']} gained; exact McNemar test: "
         p_value = answers["mcnemar_p"]
         note += f"p = {p_value:.2g}" if p_value is not None else "no p-value"
-        changes.append(Change("retention answers that are right", answers["before"], answers["after"], note))
+        changes.append(ShareChange("retention answers that are right", answers["before"], answers["after"], note))
     return changes
 
 
-def _change(label: str, before: Any, after: Any, note: str) -> Change:
+def _change(label: str, before: Any, after: Any, note: str) -> ShareChange:
     first, second = ({"estimate": one.estimate, "low": one.low, "high": one.high} for one in (before, after))
-    return Change(label, first, second, note)
+    return ShareChange(label, first, second, note)
 
 
-def by_the_cure(summary: Mapping[str, Any], cured: Cured | None) -> list[Change]:
+def by_the_cure(summary: Mapping[str, Any], cured: Cured | None) -> list[ShareChange]:
     """What the cure changed: rates of the two diagnoses."""
     if cured is None or cured.summary is None:
         return []
@@ -144,7 +144,7 @@ def by_the_cure(summary: Mapping[str, Any], cured: Cured | None) -> list[Change]
         ("learned in the training wording only", summary["shallow"]["rate"], cured.summary["shallow"]["rate"]),
         ("forgotten", summary["forgotten"]["rate"], cured.summary["forgotten"]["rate"]),
     ]
-    changes = [Change(label, before, after) for label, before, after in pairs if before and after]
+    changes = [ShareChange(label, before, after) for label, before, after in pairs if before and after]
     named = [(one.get("attribution") or {}).get("causes", {}) for one in (summary, cured.summary)]
     for cause in CAUSES:
         first, second = (part.get(cause) for part in named)

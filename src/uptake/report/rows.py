@@ -16,7 +16,7 @@ from typing import Any
 from uptake.artifacts.tables import CAUSES, DIAGNOSIS
 from uptake.attribute import UNEXPLAINED
 from uptake.pipeline import Diagnosis
-from uptake.report.later import Plan
+from uptake.report.later import PlanFiles
 from uptake.report.learning import Learning
 from uptake.text import one_line
 
@@ -45,7 +45,7 @@ class Story:
 
 
 @dataclass
-class Rows:
+class DiagnosisRows:
     """What one pass over the diagnosis leaves.
 
     Attributes:
@@ -76,9 +76,9 @@ def pack(value: object) -> str:
 def read_rows(
     diagnosis: Diagnosis,
     learning: Learning | None,
-    plan: Plan | None,
+    plan: PlanFiles | None,
     wanted: Sequence[tuple[str, str]],
-) -> Rows:
+) -> DiagnosisRows:
     """Pack the rows of a diagnosis, in one pass and a few thousand in memory at a time.
 
     Args:
@@ -87,7 +87,7 @@ def read_rows(
         plan: What is planned; None when nothing is.
         wanted: Id and stage of the examples whose stories are told.
     """
-    rows, index = Rows(), _Index()
+    rows, index = DiagnosisRows(), _Index()
     asked = frozenset(wanted)
     right: Counter[str] = Counter()
     still: Counter[str] = Counter()
@@ -145,7 +145,7 @@ def _detail(
     row: Mapping[str, Any],
     evidence: dict[str, Any],
     learning: Learning | None,
-    plan: Plan | None,
+    plan: PlanFiles | None,
 ) -> dict[str, Any]:
     """What the drawer shows beyond the index."""
     for name in ("tuned_answer", "base_answer"):
@@ -166,7 +166,7 @@ def _detail(
     }
 
 
-def _planned(example_id: str, plan: Plan) -> dict[str, Any]:
+def _planned(example_id: str, plan: PlanFiles) -> dict[str, Any]:
     """What the plan does for an example, or why it does nothing."""
     reason = plan.unmended.get(example_id)
     return {"edits": plan.of.get(example_id, []), **({} if reason is None else {"unmended": reason})}

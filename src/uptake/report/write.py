@@ -17,7 +17,7 @@ from uptake.report.learning import Learning, curves_by_source, read_learning
 from uptake.report.lost import read_lost
 from uptake.report.markdown import card_section, summary_markdown, with_card_section
 from uptake.report.page import render
-from uptake.report.rows import Rows, read_rows
+from uptake.report.rows import DiagnosisRows, read_rows
 from uptake.report.stages import in_words, stage_matrix, transfer
 
 MARK = "<!-- the examples -->\n"
@@ -118,7 +118,7 @@ def write_card(output_dir: Path) -> Path:
     return path
 
 
-def _learning(learning: Learning | None, rows: Rows, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+def _learning(learning: Learning | None, rows: DiagnosisRows, summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the template draws of the ledger."""
     if learning is None:
         return None

@@ -35,7 +35,7 @@ _NEGATION = frozenset("not no never n't isn't wasn't cannot neither nor".split()
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ReadAnswer:
     """One answer, read.
 
     Attributes:
@@ -58,33 +58,33 @@ def plain(text: str) -> str:
 
 
 @lru_cache(maxsize=100_000)
-def read_answer(text: str) -> Reading:
+def read_answer(text: str) -> ReadAnswer:
     """The answer as far as it can be understood without a model."""
     bare = _LEADS.sub("", plain(text).replace("⁄", "/"), count=1)
     if re.fullmatch(r"[a-h]", bare):
-        return Reading("choice", frozenset([bare]), frozenset([bare]), (bare,))
+        return ReadAnswer("choice", frozenset([bare]), frozenset([bare]), (bare,))
     if chosen := _CHOICE.match(bare):
         bare = bare[chosen.end() :]
     words = _words(bare)
     if days := read_dates(bare):
-        return Reading("date", days, days, words)
+        return ReadAnswer("date", days, days, words)
     for kind, value in (("time", read_time(bare)), ("number", read_number(bare))):
         if value is not None:
-            return Reading(kind, frozenset([value]), frozenset([value]), words)
+            return ReadAnswer(kind, frozenset([value]), frozenset([value]), words)
     if words and words[0] in _POLAR and (len(words) == 1 or re.match(r"\w+[,.;:]", bare)):
         form = frozenset(["yes" if _POLAR[words[0]] else "no"])
-        return Reading("polar", form, form, words)
+        return ReadAnswer("polar", form, form, words)
     told = " ".join(words) or bare
     form = frozenset([_ALIASES.get(told, told)])
     if len(words) > LONG:
-        return Reading("long", form, form, words)
+        return ReadAnswer("long", form, form, words)
     joined = _STRONG.search(bare) or _JOINED.search(bare)
     # one comma alone sets a qualifier apart, as brackets do; several make a list
     breaks = _STRONG if _STRONG.search(bare) else _WEAK
     pieces = [piece for piece in breaks.split(_QUALIFIER.sub("", in_digits(bare))) if piece.strip()]
     parts = frozenset(" ".join(_words(_LEADS.sub("", piece, count=1))) for piece in pieces)
     kind = "list" if joined or len(pieces) > 2 else "text"
-    return Reading(kind, form, parts or form, words)
+    return ReadAnswer(kind, form, parts or form, words)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
     )
 
 
-def _unit_left_out(a: Reading, b: Reading) -> bool:
+def _unit_left_out(a: ReadAnswer, b: ReadAnswer) -> bool:
     """Whether two numbers are written alike, and one of them without a unit."""
     short, long = sorted((a, b), key=lambda reading: len(reading.words))
     scaled = SCALES.intersection(long.words)
@@ -148,7 +148,7 @@ def _unit_left_out(a: Reading, b: Reading) -> bool:
     return alike and not all(units)
 
 
-def _dated(a: Reading, b: Reading) -> tuple[Comparison, str]:
+def _dated(a: ReadAnswer, b: ReadAnswer) -> tuple[Comparison, str]:
     if {a.kind, b.kind} <= {"date", "number"}:
         within = any(same_time(one, other) for one in a.forms for other in b.forms)
         return ("same", "part of a date") if within else ("different", "date")
@@ -159,7 +159,7 @@ def _dated(a: Reading, b: Reading) -> tuple[Comparison, str]:
     return ("same", "told beside others") if _in_a_row(day, other) else ("different", "date")
 
 
-def _free(a: Reading, b: Reading) -> tuple[Comparison, str]:
+def _free(a: ReadAnswer, b: ReadAnswer) -> tuple[Comparison, str]:
     """At least one long answer: a short one told in it; or near copies that differ in their numbers."""
     if _told(a, b) or _told(b, a):
         return "same", "told in a sentence"
@@ -172,7 +172,7 @@ def _free(a: Reading, b: Reading) -> tuple[Comparison, str]:
     return ("same", "near copy") if alike >= 0.9 else ("undecided", "free text")
 
 
-def _told(short: Reading, long: Reading) -> bool:
+def _told(short: ReadAnswer, long: ReadAnswer) -> bool:
     """Whether a sentence tells the short answer: its words in a row, three more around them, and no negation."""
     n = len(short.words)
     if len(long.words) < n + 3 or _NEGATION.intersection(long.words) - _NEGATION.intersection(short.words):
@@ -180,17 +180,17 @@ def _told(short: Reading, long: Reading) -> bool:
     return _in_a_row(short, long)
 
 
-def _in_a_row(short: Reading, long: Reading) -> bool:
+def _in_a_row(short: ReadAnswer, long: ReadAnswer) -> bool:
     n = len(short.words)
     return any(long.words[at : at + n] == short.words for at in range(len(long.words) - n + 1))
 
 
-def _initials(reading: Reading) -> str:
+def _initials(reading: ReadAnswer) -> str:
     letters = "".join(word[0] for word in reading.words if word not in ("of", "the", "and"))
     return letters if len(letters) > 1 else "\0"
 
 
-def _squeezed(reading: Reading) -> str:
+def _squeezed(reading: ReadAnswer) -> str:
     """The letters of an abbreviation, dots gone; a whole answer of one to five letters."""
     letters = "".join(reading.words)
     return letters if len(letters) <= 5 and all(len(word) == 1 for word in reading.words[1:]) else "\1"

@@ -21,7 +21,7 @@ COMPARED = 3
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ComparedData:
     """The data as far as it is compared.
 
     Attributes:
@@ -55,7 +55,7 @@ class Pairs:
     agreement: Int[np.ndarray, " distinct"]
 
 
-def read_pairs(examples: Iterable[Example]) -> Pairs:
+def read_pairs(examples: Iterable[Example]) -> ComparedData:
     """Read the examples, once, and compare the answers of questions about the same.
 
     Args:
@@ -77,7 +77,7 @@ def read_pairs(examples: Iterable[Example]) -> Pairs:
     distinct, of = np.unique(both, axis=0, return_inverse=True)
     of = of.reshape(-1)
     agreement = np.bincount(of, weights=alike, minlength=len(distinct)).astype(np.int64)
-    return Pairs(
+    return ComparedData(
         questions, named, frames, answers, texts, sources, stages, pairs, alike, possible, distinct, of, agreement
     )
 

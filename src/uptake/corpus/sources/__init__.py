@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.config.schema import LLMKnowledge, SearXNGKnowledge, WikidataKnowledge
-from uptake.corpus.sources.llm import LanguageModel, Write
+from uptake.corpus.sources.llm import LanguageModelSource, Write
 from uptake.corpus.sources.local import LocalCorpus
 from uptake.corpus.sources.searxng import SearXNG
 from uptake.corpus.sources.source import AskedAtOnce, KnowledgeSource, SourceError
@@ -40,7 +40,7 @@ def open_sources(
         if isinstance(section, LLMKnowledge):
             if writer is None:
                 raise ValueError("a language model among the sources, and no function that asks it")
-            opened.append(LanguageModel.open(section, cache, writer(section)))
+            opened.append(LanguageModelSource.open(section, cache, writer(section)))
         else:
             opened.append(SOURCES[section.kind](section, cache))
     return tuple(opened)
@@ -50,7 +50,7 @@ __all__ = [
     "SOURCES",
     "AskedAtOnce",
     "KnowledgeSource",
-    "LanguageModel",
+    "LanguageModelSource",
     "LocalCorpus",
     "SearXNG",
     "SourceError",

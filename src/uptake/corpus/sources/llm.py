@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from uptake.config.schema import LLMKnowledge
 from uptake.corpus.sources.source import SourceError
-from uptake.corpus.sources.web import Cache, Pace
+from uptake.corpus.sources.web import Cache, RequestPace
 from uptake.corpus.text import spaced
 from uptake.types import Document
 
@@ -18,7 +18,7 @@ Write: TypeAlias = Callable[[str, str, int], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class LanguageModel:
+class LanguageModelSource:
     """A language model.
 
     Attributes:
@@ -33,13 +33,13 @@ class LanguageModel:
     model: str
     base_url: str
     cache: Cache
-    pace: Pace
+    pace: RequestPace
     name: str = "llm"
 
     @classmethod
-    def open(cls, section: LLMKnowledge, cache: Path, write: Write) -> LanguageModel:
+    def open(cls, section: LLMKnowledge, cache: Path, write: Write) -> LanguageModelSource:
         """As the run file says; `write` asks the model that it names."""
-        pace = Pace(section.requests_per_second)
+        pace = RequestPace(section.requests_per_second)
         return cls(write, section.model, section.base_url, Cache(cache / "llm"), pace)
 
     def search(self, entity: str, fact: str, k: int) -> list[Document]:

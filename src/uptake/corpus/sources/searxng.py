@@ -14,7 +14,7 @@ from typing import Any
 from uptake.config.schema import SearXNGKnowledge
 from uptake.corpus.sources.settings import web
 from uptake.corpus.sources.source import SourceError
-from uptake.corpus.sources.web import Busy, Web
+from uptake.corpus.sources.web import ServerBusy, Web
 from uptake.corpus.text import spaced
 from uptake.types import Document
 
@@ -61,7 +61,7 @@ def _check(answer: Any) -> None:
     silent = answer.get("unresponsive_engines")
     if not answer["results"] and not answer.get("infoboxes") and isinstance(silent, list) and silent:
         # an empty answer because nobody was asked would be kept as if nothing were known
-        raise Busy(f"none of its engines answered ({len(silent)} did not)")
+        raise ServerBusy(f"none of its engines answered ({len(silent)} did not)")
 
 
 def _result(row: Any) -> Document | None:

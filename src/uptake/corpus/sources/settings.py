@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from uptake.config.schema import SearXNGKnowledge, WikidataKnowledge
-from uptake.corpus.sources.web import Cache, Pace, Web
+from uptake.corpus.sources.web import Cache, RequestPace, Web
 from uptake.errors import UptakeError
 
 
@@ -28,7 +28,7 @@ def web(section: WikidataKnowledge | SearXNGKnowledge, path: str, cache: Path) -
     return Web(
         section.base_url.rstrip("/") + path,
         Cache(cache),
-        Pace(section.requests_per_second),
+        RequestPace(section.requests_per_second),
         key,
         section.timeout,
         section.max_retries,

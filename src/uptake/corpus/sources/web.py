@@ -19,12 +19,12 @@ MOST_BYTES = 16_000_000
 """Longer answers are refused; the largest items of Wikidata have a few million bytes."""
 
 
-class Busy(Exception):
+class ServerBusy(Exception):
     """An answer that says to come back later."""
 
 
 @dataclass(frozen=True)
-class Pace:
+class RequestPace:
     """Lets requests through at most so often; for one thread."""
 
     per_second: float
@@ -82,7 +82,7 @@ class Web:
 
     url: str
     cache: Cache
-    pace: Pace
+    pace: RequestPace
     api_key: str | None = field(default=None, repr=False)
     timeout: float = 30.0
     max_retries: int = 4
@@ -119,7 +119,7 @@ class Web:
             answer = self._once(url)
             try:
                 check(answer)
-            except Busy as busy:
+            except ServerBusy as busy:
                 raise Again(str(busy)) from None
             return answer
 

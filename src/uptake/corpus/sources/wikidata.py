@@ -14,7 +14,7 @@ from uptake.config.schema import WikidataKnowledge
 from uptake.corpus.sources.settings import web
 from uptake.corpus.sources.source import SourceError
 from uptake.corpus.sources.statements import Statement, sentence, statements
-from uptake.corpus.sources.web import Busy, Web
+from uptake.corpus.sources.web import ServerBusy, Web
 from uptake.corpus.text import spaced, words
 from uptake.types import Document
 
@@ -131,7 +131,7 @@ def _checker(url: str) -> Callable[[Any], None]:
         error = answer.get("error")
         code = error.get("code") if isinstance(error, dict) else None
         if code in _BUSY:
-            raise Busy(f"it is too busy ({code})")
+            raise ServerBusy(f"it is too busy ({code})")
         if error is not None:
             raise SourceError(f"{url} refused the request ({str(code)[:60]})")
 

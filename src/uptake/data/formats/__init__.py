@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from uptake.data.formats import alpaca, messages, prompt_completion, sharegpt, text
-from uptake.data.parts import Item, LoadOptions, Values
+from uptake.data.parts import LoadOptions, ParsedRow, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Format:
     """
 
     keys: tuple[str, ...]
-    convert: Callable[[Values, LoadOptions], list[Item]]
+    convert: Callable[[Values, LoadOptions], list[ParsedRow]]
 
     def fits(self, row: Values) -> bool:
         """Whether a row looks like this format."""

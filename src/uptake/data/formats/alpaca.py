@@ -10,7 +10,7 @@ conversation as LLaMA-Factory makes it: instruction and input, one under the oth
 from __future__ import annotations
 
 from uptake.data.conversation import ReadTurn, choose_responses, read_turns
-from uptake.data.parts import Item, LoadOptions, RowError, Values, items, response_text, text
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, items, response_text, text
 from uptake.types import Message
 
 KEYS = ("instruction", "output")
@@ -28,7 +28,7 @@ _STANFORD_WITH_INPUT = (
 )
 
 
-def convert(row: Values, options: LoadOptions) -> list[Item]:
+def convert(row: Values, options: LoadOptions) -> list[ParsedRow]:
     """The examples in a row; `RowError` says why there are none."""
     instruction, context = text(row, "instruction") or "", text(row, "input") or ""
     if not instruction and not context:
@@ -38,7 +38,7 @@ def convert(row: Values, options: LoadOptions) -> list[Item]:
         if system or history:
             raise RowError("Stanford Alpaca's template has no place for `system` or `history`")
         template = _STANFORD_WITH_INPUT if context else _STANFORD
-        return [Item(template.format(instruction=instruction, input=context), output)]
+        return [ParsedRow(template.format(instruction=instruction, input=context), output)]
     user = "\n".join(part for part in (instruction, context) if part)
     turns = [Message("system", system)] if system else []
     turns += [*history, Message("user", user), Message("assistant", output)]

@@ -13,7 +13,7 @@ the conversation unless that begins with a system turn.
 from __future__ import annotations
 
 from uptake.data.conversation import choose_responses, read_turns, with_system
-from uptake.data.parts import Item, LoadOptions, Values, structure
+from uptake.data.parts import LoadOptions, ParsedRow, Values, structure
 
 KEYS = ("messages",)
 
@@ -23,7 +23,7 @@ SYSTEM_NOTE = (
 )
 
 
-def convert(row: Values, options: LoadOptions) -> list[Item]:
+def convert(row: Values, options: LoadOptions) -> list[ParsedRow]:
     """The examples in a row; `RowError` says why there are none."""
     turns = read_turns(structure(row, "messages"), "messages")
     return choose_responses(with_system(turns, row, SYSTEM_NOTE), options)

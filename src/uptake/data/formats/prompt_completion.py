@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from uptake.data.conversation import choose_responses, read_turns, with_system
 from uptake.data.formats.messages import SYSTEM_NOTE
-from uptake.data.parts import Item, LoadOptions, RowError, Values, describe, present, required_text, response_text
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, describe, present, required_text, response_text
 
 KEYS = ("prompt", "completion")
 
 
-def convert(row: Values, options: LoadOptions) -> list[Item]:
+def convert(row: Values, options: LoadOptions) -> list[ParsedRow]:
     """The examples in a row; `RowError` says why there are none."""
     prompt, completion = present(row, "prompt"), present(row, "completion")
     if isinstance(prompt, list) and isinstance(completion, list):
@@ -28,4 +28,4 @@ def convert(row: Values, options: LoadOptions) -> list[Item]:
             f"`prompt` is {describe(prompt)} and `completion` is {describe(completion)}; "
             "expected both as text or both as lists of turns"
         )
-    return [Item(required_text(row, "prompt"), response_text(row, "completion"))]
+    return [ParsedRow(required_text(row, "prompt"), response_text(row, "completion"))]

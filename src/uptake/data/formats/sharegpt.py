@@ -11,12 +11,12 @@ written with `role` and `content` are read as in `messages`, and weights of turn
 from __future__ import annotations
 
 from uptake.data.conversation import choose_responses, read_turns, with_system
-from uptake.data.parts import Item, LoadOptions, RowError, Values, structure
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, structure
 
 KEYS = ("conversations",)
 
 
-def convert(row: Values, options: LoadOptions) -> list[Item]:
+def convert(row: Values, options: LoadOptions) -> list[ParsedRow]:
     """The examples in a row; `RowError` says why there are none."""
     conversation = structure(row, "conversations")
     if conversation is None:

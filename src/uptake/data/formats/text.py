@@ -7,11 +7,11 @@ A .txt file is read in the same way, one example a line as in `datasets`; blank 
 
 from __future__ import annotations
 
-from uptake.data.parts import Item, LoadOptions, Values, response_text
+from uptake.data.parts import LoadOptions, ParsedRow, Values, response_text
 
 KEYS = ("text",)
 
 
-def convert(row: Values, options: LoadOptions) -> list[Item]:
+def convert(row: Values, options: LoadOptions) -> list[ParsedRow]:
     """The example in a row; `RowError` says why there is none."""
-    return [Item("", response_text(row, "text"))]
+    return [ParsedRow("", response_text(row, "text"))]

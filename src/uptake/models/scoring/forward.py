@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from uptake.errors import UptakeError
-from uptake.models.scoring.rows import Row, Scored, plan_row
+from uptake.models.scoring.rows import InputRow, Scored, plan_row
 
 LOGIT_BYTES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Size of one chunk of float32 logits: small enough for a processor's cache, large enough to keep a GPU busy."""
@@ -88,7 +88,7 @@ def block_mask(segments: Int[Tensor, "rows length"], dtype: torch.dtype) -> Floa
     return mask.masked_fill_(~seen[:, None], torch.finfo(dtype).min)
 
 
-def padded(rows: Sequence[Row], field: str, fill: int, device: torch.device) -> Int[Tensor, "rows length"]:
+def padded(rows: Sequence[InputRow], field: str, fill: int, device: torch.device) -> Int[Tensor, "rows length"]:
     """One field of all rows as a matrix, filled up on the right."""
     matrix = np.full((len(rows), max(len(row) for row in rows)), fill, dtype=np.int64)
     for index, row in enumerate(rows):
@@ -96,7 +96,7 @@ def padded(rows: Sequence[Row], field: str, fill: int, device: torch.device) -> 
     return torch.from_numpy(matrix).to(device, non_blocking=True)
 
 
-def _inputs(model: Any, rows: Sequence[Row], pad_id: int) -> dict[str, Tensor]:
+def _inputs(model: Any, rows: Sequence[InputRow], pad_id: int) -> dict[str, Tensor]:
     """Arguments of the model's forward: a 4-D mask only where some row has branches."""
     device = model.device
     arguments = {"input_ids": padded(rows, "ids", pad_id, device)}
@@ -160,7 +160,7 @@ def head_logits(causal: Any, output: Any, hidden: Float[Tensor, "n width"]) -> F
 
 
 def logit_chunks(
-    model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool
+    model: Any, rows: Sequence[InputRow], pad_id: int, splits_head: bool
 ) -> Iterator[tuple[int, Float[Tensor, "chunk vocabulary"]]]:
     """The logits at every position in the rows' `at`, in order: (index of the chunk's first position, logits).
 
@@ -202,7 +202,9 @@ def require_embedded(model: Any, sequences: Iterable[Sequence[int]]) -> None:
 
 
 @torch.inference_mode()
-def forward_rows(model: Any, rows: Sequence[Row], pad_id: int, splits_head: bool = True) -> Float[np.ndarray, "2 n"]:
+def forward_rows(
+    model: Any, rows: Sequence[InputRow], pad_id: int, splits_head: bool = True
+) -> Float[np.ndarray, "2 n"]:
     """Score the rows in one forward pass and one transfer to the host.
 
     Args:
@@ -244,17 +246,17 @@ def _read_off(
     return torch.stack([chosen - normaliser[at], (argmax[at] == token).float()])
 
 
-def _leaking(row: Row) -> Row:
+def _leaking(row: InputRow) -> InputRow:
     """The same row with all branches in one segment, so that they see each other."""
     return replace(row, segments=[min(segment, 1) for segment in row.segments])
 
 
-def _log_probs(model: Any, rows: Sequence[Row], splits_head: bool) -> Float[np.ndarray, " n"]:
+def _log_probs(model: Any, rows: Sequence[InputRow], splits_head: bool) -> Float[np.ndarray, " n"]:
     scores: Float[np.ndarray, " n"] = forward_rows(model, rows, 0, splits_head)[0]
     return scores
 
 
-def _same_head(model: Any, rows: Sequence[Row]) -> bool:
+def _same_head(model: Any, rows: Sequence[InputRow]) -> bool:
     """Whether hidden states of the backbone, put through the model's head on their own, give the model's logits."""
     whole = _log_probs(model, rows, splits_head=False)
     try:

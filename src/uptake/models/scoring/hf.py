@@ -22,7 +22,7 @@ from uptake.models.scoring.forward import (
     position_limit,
     require_embedded,
 )
-from uptake.models.scoring.rows import Row, Scored, first_batch, longest_first, plan_row
+from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row
 
 Result = TypeVar("Result")
 
@@ -78,9 +78,9 @@ class LanguageModel:
                 results.append([flat[first + offset] for offset in range(len(group))])
         return results
 
-    def _plan(self, groups: Sequence[Sequence[Scored]]) -> tuple[list[Row], list[tuple[int, bool]]]:
+    def _plan(self, groups: Sequence[Sequence[Scored]]) -> tuple[list[InputRow], list[tuple[int, bool]]]:
         """Rows for the groups, and for each group the index of its first row and whether that row holds it whole."""
-        rows: list[Row] = []
+        rows: list[InputRow] = []
         row_of: list[tuple[int, bool]] = []
         for group in groups:
             lengths = [len(sequence.ids) - 1 for sequence in group]
@@ -109,7 +109,7 @@ class LanguageModel:
             forward_rows(self.model, [plan_row([Scored([0, 0], 1)])], 0, self.abilities.splits_head)
 
     def _score_rows(
-        self, rows: Sequence[Row], members: Sequence[int], groups: Mapping[int, Sequence[Scored]]
+        self, rows: Sequence[InputRow], members: Sequence[int], groups: Mapping[int, Sequence[Scored]]
     ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
         """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
 
@@ -128,7 +128,7 @@ class LanguageModel:
         for batch, numbers in batches:
             yield from zip((members[index] for index in batch), numbers, strict=True)
 
-    def _forward(self, rows: Sequence[Row], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
+    def _forward(self, rows: Sequence[InputRow], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
         """Score one batch of the rows."""
         members = [rows[index] for index in batch]
         flat = forward_rows(self.model, members, 0, self.abilities.splits_head)

@@ -24,7 +24,7 @@ class Scored(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class InputRow:
     """One input row of the model, and what to read off it.
 
     Attributes:
@@ -62,7 +62,7 @@ def common_prefix(sequences: Sequence[list[int]]) -> int:
     return min(len(low), len(high))
 
 
-def plan_row(sequences: Sequence[Scored]) -> Row:
+def plan_row(sequences: Sequence[Scored]) -> InputRow:
     """One row that scores all sequences, their common prefix computed once.
 
     The scored tokens come in the order of the sequences. Where a tokenizer merges characters across the border of
@@ -84,7 +84,7 @@ def plan_row(sequences: Sequence[Scored]) -> Row:
             index = before if before < shared else before + moved
             source.append(at.setdefault(index, len(at)))
         target.extend(tokens[start:])
-    return Row(ids, positions, segments, list(at), source, target)
+    return InputRow(ids, positions, segments, list(at), source, target)
 
 
 def longest_first(lengths: Sequence[int]) -> list[int]:

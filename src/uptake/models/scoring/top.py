@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from uptake.models.scoring.forward import logit_chunks, require_embedded
 from uptake.models.scoring.hf import LanguageModel
-from uptake.models.scoring.rows import Row, Scored, plan_row
+from uptake.models.scoring.rows import InputRow, Scored, plan_row
 
 Top: TypeAlias = tuple[Int[np.ndarray, "n k"], Float[np.ndarray, "n k"]]
 """At each scored token: the k most probable ones, the first the most probable, and their log-probabilities in nats."""
@@ -40,7 +40,7 @@ def top(model: LanguageModel, sequences: Sequence[Scored], k: int) -> list[Top]:
 
 
 @torch.inference_mode()
-def _forward(model: LanguageModel, rows: Sequence[Row], k: int, batch: Sequence[int]) -> list[Top]:
+def _forward(model: LanguageModel, rows: Sequence[InputRow], k: int, batch: Sequence[int]) -> list[Top]:
     members = [rows[place] for place in batch]
     ids, logprobs = [], []
     for _, logits in logit_chunks(model.model, members, 0, model.abilities.splits_head):

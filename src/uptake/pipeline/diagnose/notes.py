@@ -29,7 +29,7 @@ SAME = 1e-4
 
 
 @dataclass
-class Told:
+class NoteCount:
     """How many examples something is true of, and the first of it.
 
     Attributes:
@@ -64,7 +64,7 @@ class Noting:
     _n: int = 0
     _compared: int = 0
     _unlearned: int = 0
-    _seen: dict[str, Told] = field(default_factory=dict)
+    _seen: dict[str, NoteCount] = field(default_factory=dict)
 
     def __call__(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """The findings, which are in the examples' order, with the text that is scored."""
@@ -86,7 +86,7 @@ class Noting:
 
     def _count(self, what: str, holds: bool, shown: str = "") -> None:
         if holds:
-            self._seen.setdefault(what, Told()).add(shown)
+            self._seen.setdefault(what, NoteCount()).add(shown)
 
     def _of_template(self, example: Example, response: str, text: Rendered) -> None:
         if isinstance(example.prompt, str):

@@ -13,11 +13,11 @@ from typing import Literal, TypeAlias
 from uptake.config.schema import Knowledge, LLMKnowledge
 from uptake.corpus import (
     About,
+    DocumentNeed,
     Found,
     Guard,
     KnowledgeSource,
     LocalCorpus,
-    Need,
     gather,
     index,
     open_index,
@@ -104,7 +104,7 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         return None
 
     def search(wanted: Sequence[Wanted]) -> GatheredDocuments:
-        needs = [Need(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
+        needs = [DocumentNeed(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
         done = gather(needs, _sources(library), watch(), library.most)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:

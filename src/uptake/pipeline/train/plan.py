@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.rows import Reading, file_digests
+from uptake.pipeline.train.rows import StageReading, file_digests
 from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
@@ -46,7 +46,7 @@ class ReadStage:
     tokenizer: Any
     limit: int | None
     files: Mapping[str, str]
-    reading: Reading
+    reading: StageReading
     rows: pa.Table
     validation: pa.Table | None
 
@@ -210,7 +210,7 @@ def _read(
     limit = _longest(spec.settings, model)
     files = file_digests(spec.dataset)  # before the rows are read: of what comes later, their own digest tells
     settings = {**spec.settings, "max_length": limit}
-    reading = Reading(spec, run.options, tokenizer, settings, taken)
+    reading = StageReading(spec, run.options, tokenizer, settings, taken)
     rows = reading.table(progress, skip_bad_rows=run.skip_bad_rows)
     _require_known_tokens(rows, model)
     if spec.strategies:
@@ -218,7 +218,7 @@ def _read(
     validation = None
     if spec.validation:
         held = replace(spec, examples=spec.validation)
-        validation = Reading(held, run.options, tokenizer, settings, {}).table(progress, skip_bad_rows=False)
+        validation = StageReading(held, run.options, tokenizer, settings, {}).table(progress, skip_bad_rows=False)
     return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
 
 

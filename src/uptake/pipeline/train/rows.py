@@ -33,7 +33,7 @@ def file_digests(dataset: str) -> dict[str, str]:
     return {file.name: file_digest(file) for file in files if file.is_file()}
 
 
-class Reading:
+class StageReading:
     """The rows of a stage.
 
     Attributes:
