@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import reprlib
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -37,7 +36,7 @@ STAGES = 2
 """So many stages are rehearsed: in the second one there is a memory."""
 
 
-def rehearse(job: Job, hooks: Hooks | None = None) -> None:
+def rehearse(job: Job, hooks: Hooks | None = None, *, sharded: bool = False) -> None:
     """Make what training needs but the model itself: trainer, optimizer, schedule; take a step with a method's hooks.
 
     Nothing is reported, or written beside a temporary folder.
@@ -45,15 +44,16 @@ def rehearse(job: Job, hooks: Hooks | None = None) -> None:
     Args:
         job: The stage; its rows are not looked at.
         hooks: Of the stage's method; each is called.
+        sharded: The model will be split over processes: then its optimizer cannot be made here.
 
     Raises:
         UptakeError: A setting is refused, or something that it needs is not installed.
     """
     with progress_bars(shown=False), _unnoticed():
         try:
-            _make(job)
+            _make(job, sharded)
         except UptakeError as error:
-            raise _named(job, error) from error
+            raise _named(job, error, sharded) from error
         if hooks is not None and not hooks.idle:
             with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), hushed():
                 memory = Memory.read(None)
@@ -61,14 +61,14 @@ def rehearse(job: Job, hooks: Hooks | None = None) -> None:
                     memory = _stage(number, job, hooks, memory, Path(folder))
 
 
-def _make(job: Job) -> None:
+def _make(job: Job, sharded: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, refusals():
         some = dataclasses.replace(job, rows=ROWS, work=Path(folder))
         args = some.arguments()
         trainer = trainer_of(_stand_in(), some, args)
         if args.use_liger_kernel and not is_liger_kernel_available():
             raise UptakeError("liger-kernel is not installed", fix="pip install liger-kernel")
-        if not (args.deepspeed or args.fsdp or os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"):
+        if not sharded:
             trainer.create_optimizer_and_scheduler(num_training_steps=1)
 
 
@@ -109,11 +109,11 @@ def _adapter(peft: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in peft.items() if name not in of_layers} | _ADAPTER
 
 
-def _named(job: Job, error: UptakeError) -> UptakeError:
+def _named(job: Job, error: UptakeError, sharded: bool) -> UptakeError:
     """The refusal with the setting's name: that of the first one without which nothing is refused."""
     for name, value in job.settings.items():
         try:
-            _make(dataclasses.replace(job, settings={k: v for k, v in job.settings.items() if k != name}))
+            _make(dataclasses.replace(job, settings={k: v for k, v in job.settings.items() if k != name}), sharded)
         except UptakeError:
             continue
         shown = reprlib.repr(value)

@@ -110,9 +110,10 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     for spec in run.stages:
         settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
         key = digest(settings, [one.identity() for one in spec.strategies])
-        if key not in rehearsed and not _sharded(run, spec):
+        if key not in rehearsed:
             rehearsed.add(key)
-            rehearse(_job(run, spec, start, tokenizers[spec.name]), _hooks(spec))
+            sharded = bool(_sharded(run, spec))
+            rehearse(_job(run, spec, start, tokenizers[spec.name]), None if sharded else _hooks(spec), sharded=sharded)
     taken: dict[str, str] = {}
     stages = (
         _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
