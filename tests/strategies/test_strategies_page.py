@@ -21,7 +21,7 @@ from uptake.models.training.rehearsal import rehearse
 from uptake.models.training.rows import ROWS
 from uptake.models.training.start import Start, tokenizer_of
 
-PAGE = Path(__file__).parents[2] / "docs" / "strategies.md"
+PAGE = Path(__file__).parents[2] / "docs" / "details" / "strategies.md"
 NEEDED = {
     one.__name__: one for one in (Batch, Hooks, Memory, Needs, Section, StageView, Tensor)
 } | {"Annotated": Annotated, "Any": Any, "Field": Field, "Float": Float, "State": State, "torch": torch}  # fmt: skip
