@@ -45,7 +45,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if self.checkpoint is not None:
             self.state = _to(load_file(self.checkpoint / STATE_FILE), model.device)
         elif self.hooks.begin is not None:
-            self.state = _to(self.hooks.begin(model, self.stage, self.memory), model.device)
+            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory), model.device), model)
 
     def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.
@@ -125,6 +125,15 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
 def _to(state: Mapping[str, Tensor], device: torch.device) -> State:
     return {name: tensor.detach().to(device) for name, tensor in state.items()}
+
+
+def _apart(state: State, model: Any) -> State:
+    """The state in memory of its own: what shares that of the model would change with each step."""
+    taken = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
+    return {
+        name: tensor.clone() if tensor.untyped_storage().data_ptr() in taken else tensor
+        for name, tensor in state.items()
+    }
 
 
 def _weights(rows: pa.Table) -> Tensor:

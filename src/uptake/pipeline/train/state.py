@@ -173,6 +173,7 @@ def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
         _require_same(found, there, work)
         return replace(found, done_steps=steps_of(checkpoint))
     if wrong := found.job.damaged(processes):
+        _require_same(found, there, work)  # without a strategy it has no state of one, and is not damaged
         raise UptakeError(
             f"no checkpoint in {work} can be gone on from: {wrong}",
             expected="a whole checkpoint",
