@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,13 @@ from uptake.artifacts import read_json
 from uptake.cli.train import show_trained
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
+from uptake.models.training.hooks import StageView
+from uptake.models.training.memory import Memory
+from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.pipeline.train.run import planned, train_run, training_run
+from uptake.processes import Processes
 from uptake.strategies import STRATEGIES
-from uptake.types import Processes
+from uptake.strategies.choose import choose
 
 STAGES = [{"name": "early", "dataset": "./broken.jsonl"}, {"name": "main", "dataset": "./main.jsonl"}]
 """The first stage's data cannot be read: a refusal that comes at all comes before that."""
@@ -178,3 +183,30 @@ def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_p
     cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
     assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
     assert "strategy" not in show_trained(done[:1])
+
+
+def test_rows_that_a_later_strategy_adds_have_their_source(trainable: Path, tmp_path: Path):
+    """`resampling` asks for the source of each row, and `replay` after it adds rows."""
+    strategy = [{"resampling": dict(ACTING["resampling"])}, {"replay": {"share": 0.25}}]
+    config = load_run(write_run(tmp_path, trainable, strategy=strategy))
+    early, main = train_run(config)
+    assert main.examples > early.examples == len(EARLY)
+
+
+def test_a_memory_that_is_gone_is_refused(trainable: Path, tmp_path: Path):
+    """Without this check the second stage would be trained without the rows of the first one, and not say so."""
+    config = load_run(write_run(tmp_path, trainable, strategy={"replay": {"share": 0.25}}))
+    train_run(config)
+    shutil.rmtree(config.output_dir / "train" / "main")
+    shutil.rmtree(config.output_dir / "train" / "early" / "memory")
+    with pytest.raises(UptakeError, match="is not the one that the stage 'early' left"):
+        train_run(config)
+
+
+def test_rows_are_left_where_most_are_set_aside():
+    [chosen] = choose({"early_stop": {"share": 0.9}})
+    data = chosen.hooks().data
+    assert data is not None
+    rows = table(Row(str(k), [1, 2], [NOT_TRAINED, 2]) for k in range(3))
+    view = data(StageView(0, "s", 0, rows), Memory())
+    assert len(view.rows) == 1 and view.validation is not None and len(view.validation) == 2
