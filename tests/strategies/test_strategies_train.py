@@ -18,10 +18,11 @@ from uptake.artifacts import read_json
 from uptake.cli.train import show_trained
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.models.training.hooks import StageView
+from uptake.models.training.hooks import Hooks, Needs, StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, Row, table
-from uptake.pipeline.train.run import planned, train_run, training_run
+from uptake.models.training.watch import Watch
+from uptake.pipeline.train.run import planned, train, train_run, training_run
 from uptake.processes import Processes
 from uptake.strategies import STRATEGIES
 from uptake.strategies.choose import choose
@@ -210,3 +211,38 @@ def test_rows_are_left_where_most_are_set_aside():
     rows = table(Row(str(k), [1, 2], [NOT_TRAINED, 2]) for k in range(3))
     view = data(StageView(0, "s", 0, rows), Memory())
     assert len(view.rows) == 1 and view.validation is not None and len(view.validation) == 2
+
+
+def test_the_losses_that_are_noted_are_without_what_a_strategy_adds(trainable: Path, tmp_path: Path):
+    """A term of 1000 in each batch has no gradient: weights and losses are those of plain training."""
+    found = {}
+    hooks = Hooks(Needs(), loss=lambda batch, state: batch.zero() + 1000)
+    for value in (None, 1000.0):
+        config = accumulating(tmp_path / str(value), trainable, {} if value is None else {"ema": {"beta": 0.5}}, False)
+        run = training_run(config)
+        if value is not None:
+            member = replace(STRATEGIES["ema"], hooks=lambda settings: hooks)
+            chosen = (replace(run.stages[0].strategies[0], strategy=member),)
+            run = replace(run, stages=tuple(replace(spec, strategies=chosen) for spec in run.stages))
+        found[value] = train(run)
+    plain, other = found.values()
+    assert same(plain[1].folder, other[1].folder)
+    for one, two in zip(plain, other, strict=True):
+        assert (two.loss_start, two.loss_end) == pytest.approx((one.loss_start, one.loss_end), abs=1e-3)
+
+
+def test_a_stage_that_is_resumed_with_another_strategy_is_told_so(
+    run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+):
+    """The checkpoint has no state of a strategy, and is not damaged for that."""
+
+    def stop(self: Watch, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 4:
+            raise KeyboardInterrupt
+
+    training = QUICK | {"save_strategy": "steps", "save_steps": 2}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Watch, "on_step_begin", stop)
+        train_run(run_config(training=training))
+    with pytest.raises(UptakeError, match=r"'early' was begun in .* from something else:\n  strategies: got"):
+        train_run(run_config(training=training, strategy=["ema"]))

@@ -32,12 +32,16 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         method: What to run.
         rows: The training set in the order of the trainer's dataset.
         checkpoint: What a killed stage is resumed from; None for one that begins.
+
+    Attributes:
+        added: How much of the last batch's part of the step's loss is the method's term; None for nothing.
     """
 
     def __init__(self, method: Method, rows: pa.Table, checkpoint: Path | None) -> None:
         self.hooks, self.stage, self.memory = method.hooks, method.stage, method.memory
         self.rows, self.checkpoint, self.weighted = rows, checkpoint, method.weighted
         self.state: State = {}
+        self.added: Tensor | None = None
         self._last: Batch | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
@@ -77,6 +81,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if term.ndim:
             raise UptakeError(f"a method's term has the shape {tuple(term.shape)}", expected="a scalar")
         # the base loss is a part of the step's already where its tokens were counted; the term is one where it is not
+        self.added = term.detach() / trainer.current_gradient_accumulation_steps
         share = trainer.current_gradient_accumulation_steps if _whole_step(trainer, items) else 1
         base = found[0] if isinstance(found, tuple) else found
         loss = base + term.to(base.device) / share
