@@ -246,3 +246,18 @@ def test_a_stage_that_is_resumed_with_another_strategy_is_told_so(
         train_run(run_config(training=training))
     with pytest.raises(UptakeError, match=r"'early' was begun in .* from something else:\n  strategies: got"):
         train_run(run_config(training=training, strategy=["ema"]))
+
+
+def test_the_sources_of_rows_are_a_part_of_what_identifies_a_stage(
+    run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    """`resampling` draws by them; a plain stage does not look at them."""
+    found: dict[bool, list[Any]] = {False: [], True: []}
+    for source in ("a", "b"):
+        for drawn in (False, True):
+            config = run_config(strategy=["resampling"] if drawn else [])
+            write_rows(tmp_path / "early.jsonl", [row | {"source": source} for row in EARLY])
+            found[drawn].append(planned(training_run(config))[1][0].identity)
+    assert found[False][0] == found[False][1]
+    one, other = found[True]
+    assert one["sources"] != other["sources"] and one["data"] == other["data"]

@@ -288,6 +288,8 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         "schedule": None if schedule is None else identity(schedule, stage.validation),
         "strategies": [one.identity() for one in stage.spec.strategies],
         "memory": None if job.method is None else job.method.memory.digest,
+        # the content of the rows does not say them, and methods draw by them
+        "sources": None if job.method is None else digest(stage.reading.sources),
     }
 
 
