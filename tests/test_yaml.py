@@ -67,3 +67,11 @@ def test_an_error_does_not_show_the_text(text: str) -> None:
     with pytest.raises(yaml.YAMLProblem, match="line 1|line 2") as caught:
         yaml.read(text)
     assert "sk-secret" not in str(caught.value)
+
+
+def test_aliases_of_aliases_are_gone_through_once():
+    """Thirty lines that name 8^30 keys; without a limit they would be listed to the end of time."""
+    aliases = [f"a{k + 1}: &a{k + 1} {{{', '.join(f'k{j}: *a{k}' for j in range(8))}}}\n" for k in range(30)]
+    value, lines = yaml.read_with_lines("a0: &a0 {x: 1}\n" + "".join(aliases))
+    assert value["a2"]["k1"]["k7"] == {"x": 1}
+    assert (lines["a0.x"], lines["a30"], lines["a30.k7"]) == (1, 31, 31)

@@ -50,7 +50,7 @@ def read_with_lines(text: str) -> tuple[Any, dict[str, int]]:
         if node is None:
             return None, {}
         _refuse_twice(node, set())
-        return _yaml().load(text), dict(_lines(node, ""))
+        return _yaml().load(text), dict(_lines(node, "", set()))
     except DuplicateKeyError as error:  # the error's own text shows values: keys that differ in spelling, as 1 and 0x1
         raise _at(error.problem_mark, "a key stands here a second time") from None
     except MarkedYAMLError as error:  # the error's whole text shows the line
@@ -111,19 +111,24 @@ def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset(
         _refuse_twice(item, seen, around)
 
 
-def _lines(node: Any, key: str) -> Iterator[tuple[str, int]]:
+def _lines(node: Any, key: str, seen: set[int]) -> Iterator[tuple[str, int]]:
+    """What an alias names is gone through where it stands first: a few lines of aliases may name millions of keys."""
     from ruamel.yaml.nodes import MappingNode, SequenceNode
 
+    if id(node) in seen:
+        return
     if isinstance(node, MappingNode):
+        seen.add(id(node))
         for name, value in node.value:
             below = f"{key}.{name.value}".lstrip(".")
             yield below, name.start_mark.line + 1
-            yield from _lines(value, below)
+            yield from _lines(value, below, seen)
     elif isinstance(node, SequenceNode):
+        seen.add(id(node))
         for number, value in enumerate(node.value):
             below = f"{key}.{number}".lstrip(".")
             yield below, value.start_mark.line + 1
-            yield from _lines(value, below)
+            yield from _lines(value, below, seen)
 
 
 def _representer() -> Any:

@@ -24,7 +24,7 @@ from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.stage import train
 from uptake.models.training.start import Start, tokenizer_of
 from uptake.pipeline.train.run import train_run
-from uptake.types import Processes
+from uptake.processes import Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,14 @@ from uptake.artifacts import read_json
 from uptake.cli.train import show_trained
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.pipeline.train.run import planned, train_run, training_run
+from uptake.models.training.hooks import Hooks, Needs, StageView
+from uptake.models.training.memory import Memory
+from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.models.training.watch import Watch
+from uptake.pipeline.train.run import planned, train, train_run, training_run
+from uptake.processes import Processes
 from uptake.strategies import STRATEGIES
-from uptake.types import Processes
+from uptake.strategies.choose import choose
 
 STAGES = [{"name": "early", "dataset": "./broken.jsonl"}, {"name": "main", "dataset": "./main.jsonl"}]
 """The first stage's data cannot be read: a refusal that comes at all comes before that."""
@@ -178,3 +184,80 @@ def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_p
     cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
     assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
     assert "strategy" not in show_trained(done[:1])
+
+
+def test_rows_that_a_later_strategy_adds_have_their_source(trainable: Path, tmp_path: Path):
+    """`resampling` asks for the source of each row, and `replay` after it adds rows."""
+    strategy = [{"resampling": dict(ACTING["resampling"])}, {"replay": {"share": 0.25}}]
+    config = load_run(write_run(tmp_path, trainable, strategy=strategy))
+    early, main = train_run(config)
+    assert main.examples > early.examples == len(EARLY)
+
+
+def test_a_memory_that_is_gone_is_refused(trainable: Path, tmp_path: Path):
+    """Without this check the second stage would be trained without the rows of the first one, and not say so."""
+    config = load_run(write_run(tmp_path, trainable, strategy={"replay": {"share": 0.25}}))
+    train_run(config)
+    shutil.rmtree(config.output_dir / "train" / "main")
+    shutil.rmtree(config.output_dir / "train" / "early" / "memory")
+    with pytest.raises(UptakeError, match="is not the one that the stage 'early' left"):
+        train_run(config)
+
+
+def test_rows_are_left_where_most_are_set_aside():
+    [chosen] = choose({"early_stop": {"share": 0.9}})
+    data = chosen.hooks().data
+    assert data is not None
+    rows = table(Row(str(k), [1, 2], [NOT_TRAINED, 2]) for k in range(3))
+    view = data(StageView(0, "s", 0, rows), Memory())
+    assert len(view.rows) == 1 and view.validation is not None and len(view.validation) == 2
+
+
+def test_the_losses_that_are_noted_are_without_what_a_strategy_adds(trainable: Path, tmp_path: Path):
+    """A term of 1000 in each batch has no gradient: weights and losses are those of plain training."""
+    found = {}
+    hooks = Hooks(Needs(), loss=lambda batch, state: batch.zero() + 1000)
+    for value in (None, 1000.0):
+        config = accumulating(tmp_path / str(value), trainable, {} if value is None else {"ema": {"beta": 0.5}}, False)
+        run = training_run(config)
+        if value is not None:
+            member = replace(STRATEGIES["ema"], hooks=lambda settings: hooks)
+            chosen = (replace(run.stages[0].strategies[0], strategy=member),)
+            run = replace(run, stages=tuple(replace(spec, strategies=chosen) for spec in run.stages))
+        found[value] = train(run)
+    plain, other = found.values()
+    assert same(plain[1].folder, other[1].folder)
+    for one, two in zip(plain, other, strict=True):
+        assert (two.loss_start, two.loss_end) == pytest.approx((one.loss_start, one.loss_end), abs=1e-3)
+
+
+def test_a_stage_that_is_resumed_with_another_strategy_is_told_so(
+    run_config: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+):
+    """The checkpoint has no state of a strategy, and is not damaged for that."""
+
+    def stop(self: Watch, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == 4:
+            raise KeyboardInterrupt
+
+    training = QUICK | {"save_strategy": "steps", "save_steps": 2}
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Watch, "on_step_begin", stop)
+        train_run(run_config(training=training))
+    with pytest.raises(UptakeError, match=r"'early' was begun in .* from something else:\n  strategies: got"):
+        train_run(run_config(training=training, strategy=["ema"]))
+
+
+def test_the_sources_of_rows_are_a_part_of_what_identifies_a_stage(
+    run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    """`resampling` draws by them; a plain stage does not look at them."""
+    found: dict[bool, list[Any]] = {False: [], True: []}
+    for source in ("a", "b"):
+        for drawn in (False, True):
+            config = run_config(strategy=["resampling"] if drawn else [])
+            write_rows(tmp_path / "early.jsonl", [row | {"source": source} for row in EARLY])
+            found[drawn].append(planned(training_run(config))[1][0].identity)
+    assert found[False][0] == found[False][1]
+    one, other = found[True]
+    assert one["sources"] != other["sources"] and one["data"] == other["data"]

@@ -40,7 +40,9 @@ def _chosen(name: str, settings: Mapping[str, Any]) -> Chosen:
 
 def _problem(strategy: Strategy, error: Mapping[str, Any]) -> str:
     key, known = ".".join(str(part) for part in error["loc"]), list(strategy.settings.model_fields)
-    where = f"strategy.{strategy.name}.{key}"
+    where = f"strategy.{strategy.name}.{key}".removesuffix(".")
+    if key.partition(".")[0] not in known and error["type"] != "extra_forbidden":  # of several settings together
+        return f"{where}: {error['msg']}"
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(key, known, n=1)
         return f"{where}: no such setting. {f'Did you mean {close[0]}?' if close else 'There are: ' + ', '.join(known)}"

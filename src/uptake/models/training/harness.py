@@ -32,12 +32,16 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         method: What to run.
         rows: The training set in the order of the trainer's dataset.
         checkpoint: What a killed stage is resumed from; None for one that begins.
+
+    Attributes:
+        added: How much of the last batch's part of the step's loss is the method's term; None for nothing.
     """
 
     def __init__(self, method: Method, rows: pa.Table, checkpoint: Path | None) -> None:
         self.hooks, self.stage, self.memory = method.hooks, method.stage, method.memory
         self.rows, self.checkpoint, self.weighted = rows, checkpoint, method.weighted
         self.state: State = {}
+        self.added: Tensor | None = None
         self._last: Batch | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
@@ -45,7 +49,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if self.checkpoint is not None:
             self.state = _to(load_file(self.checkpoint / STATE_FILE), model.device)
         elif self.hooks.begin is not None:
-            self.state = _to(self.hooks.begin(model, self.stage, self.memory), model.device)
+            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory), model.device), model)
 
     def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.
@@ -77,6 +81,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if term.ndim:
             raise UptakeError(f"a method's term has the shape {tuple(term.shape)}", expected="a scalar")
         # the base loss is a part of the step's already where its tokens were counted; the term is one where it is not
+        self.added = term.detach() / trainer.current_gradient_accumulation_steps
         share = trainer.current_gradient_accumulation_steps if _whole_step(trainer, items) else 1
         base = found[0] if isinstance(found, tuple) else found
         loss = base + term.to(base.device) / share
@@ -125,6 +130,15 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
 def _to(state: Mapping[str, Tensor], device: torch.device) -> State:
     return {name: tensor.detach().to(device) for name, tensor in state.items()}
+
+
+def _apart(state: State, model: Any) -> State:
+    """The state in memory of its own: what shares that of the model would change with each step."""
+    taken = {one.untyped_storage().data_ptr() for one in (*model.parameters(), *model.buffers())}
+    return {
+        name: tensor.clone() if tensor.untyped_storage().data_ptr() in taken else tensor
+        for name, tensor in state.items()
+    }
 
 
 def _weights(rows: pa.Table) -> Tensor:

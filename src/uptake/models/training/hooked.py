@@ -41,7 +41,7 @@ def hooked(base: type[Any]) -> type[Any]:
                 self.watch.before_batch(inputs)
             loss = super().training_step(model, inputs, *args, **kwargs)
             if self.watch is not None:
-                self.watch.after_batch(loss)
+                self.watch.after_batch(loss, None if self.method is None else self.method.added)
             if self.method is not None:
                 self.method.gradient(self)
             return loss

@@ -7,12 +7,14 @@ and gives the random numbers is `uptake.models.training.harness`; a method does 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
 from torch import Tensor
 
+from uptake.errors import UptakeError
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.training.memory import Memory
 from uptake.schedule import Schedule
@@ -154,7 +156,8 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     """Several methods as one, each with a part of the state and of the memory that bears its name.
 
     Args:
-        hooks: The methods, in the order in which their hooks are called.
+        hooks: The methods, in the order in which their hooks are called. At the stage's end those that gave the model
+            another shape come last, the last one first: the others find the weights that were trained.
     """
     needs = Needs()
     for one in hooks.values():
@@ -167,6 +170,9 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     losing, projecting, stepping, ending = (
         having("loss"), having("gradient"), having("after_step"), having("after_stage"),
     )  # fmt: skip
+
+    last = [key for key in reversed(ending) if key in adapting]
+    ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
 
     def data(stage: StageView, memory: Memory) -> StageView:
         for key, hook in arranging.items():
@@ -183,21 +189,27 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
         return {f"{key}.{name}": tensor for key, state in made.items() for name, tensor in state.items()}
 
     def loss(batch: Batch, state: State) -> Tensor:
-        terms = [hook(batch, _part(state, key)) for key, hook in losing.items()]
+        terms = []
+        for key, hook in losing.items():
+            with _part(state, key) as part:
+                terms.append(hook(batch, part))
         total: Tensor = sum(terms[1:], terms[0])
         return total
 
     def gradient(batch: Batch, state: State) -> None:
         for key, hook in projecting.items():
-            hook(batch, _part(state, key))
+            with _part(state, key) as part:
+                hook(batch, part)
 
     def after_step(model: Any, step: int, state: State) -> None:
         for key, hook in stepping.items():
-            hook(model, step, _part(state, key))
+            with _part(state, key) as part:
+                hook(model, step, part)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         for key, hook in ending.items():
-            hook(model, stage, _part(state, key), memory.of(key))
+            with _part(state, key) as part:
+                hook(model, stage, part, memory.of(key))
 
     moves = any(one.moves for one in hooks.values())
     whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves)
@@ -206,7 +218,21 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     return replace(whole, **absent)
 
 
-def _part(state: State, key: str) -> State:
-    """The part of one method: the same tensors under their own names."""
+@contextmanager
+def _part(state: State, key: str) -> Iterator[State]:
+    """The part of one method: the same tensors under their own names.
+
+    Raises:
+        UptakeError: Afterwards it has other tensors, which would be lost: the next hook sees those of `state`.
+    """
     prefix = f"{key}."
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    own = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    part = dict(own)
+    yield part
+    other = sorted(name for name in own.keys() | part.keys() if own.get(name) is not part.get(name))
+    if other:
+        raise UptakeError(
+            f"the method {key} put other tensors into its state: {', '.join(other)}",
+            expected="the tensors that its `begin` made, changed in place",
+            fix="state[name].copy_(value); what comes later has its place from `begin` on",
+        )

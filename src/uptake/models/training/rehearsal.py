@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers.utils import is_liger_kernel_available
 
-from uptake.errors import UptakeError
+from uptake.errors import UptakeError, first_line
 from uptake.models.places.quiet import progress_bars
 from uptake.models.scoring.live import around
 from uptake.models.training.failures import hushed, refusals
@@ -58,23 +58,38 @@ def rehearse(job: Job, hooks: Hooks | None = None, *, sharded: bool = False) -> 
             with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]), hushed():
                 memory = Memory.read(None)
                 for number in range(STAGES):
-                    memory = _stage(number, job, hooks, memory, Path(folder))
+                    memory = _told(number, job, hooks, memory, Path(folder))
 
 
 def _make(job: Job, sharded: bool) -> None:
     with tempfile.TemporaryDirectory() as folder, refusals():
         some = dataclasses.replace(job, rows=ROWS, work=Path(folder))
         args = some.arguments()
-        trainer = trainer_of(_stand_in(), some, args)
+        trainer = trainer_of(_stand_in(job.tokenizer), some, args)
         if args.use_liger_kernel and not is_liger_kernel_available():
             raise UptakeError("liger-kernel is not installed", fix="pip install liger-kernel")
         if not sharded:
             trainer.create_optimizer_and_scheduler(num_training_steps=1)
 
 
+def _told(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) -> Memory:
+    """As `_stage`; where a hook fails, that is told and is no traceback."""
+    try:
+        return _stage(number, job, hooks, memory, folder)
+    except UptakeError:
+        raise
+    except Exception as error:  # each method has its own way to fail
+        raise UptakeError(
+            f"the strategies fail on two rows, in stage {number + 1} of a rehearsal: "
+            f"{type(error).__name__}: {first_line(error)}",
+            expected="strategies that work together",
+            fix="try them one by one, or in another order",
+        ) from error
+
+
 def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) -> Memory:
     """Take a step of a stage with the hooks, on the processor; gives what it leaves in the memory."""
-    model: Any = _stand_in()
+    model: Any = _stand_in(job.tokenizer)
     if job.start.adapts:
         model = with_new_adapter(model, _ADAPTER)
     stage = StageView(
@@ -123,10 +138,12 @@ def _named(job: Job, error: UptakeError, sharded: bool) -> UptakeError:
     return error
 
 
-def _stand_in() -> Any:
+def _stand_in(tokenizer: Any) -> Any:
+    """A model of the tokens of `ROWS`, and of the one that fills them up."""
     shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    tokens = max(8, (getattr(tokenizer, "pad_token_id", None) or 0) + 1)
     with torch.random.fork_rng(devices=[]):
-        return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=8, **shape))
+        return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=tokens, **shape))
 
 
 @contextmanager

@@ -71,6 +71,7 @@ def train(
         watch.require_finite(trainer.model)
         if harness is not None:
             harness.finish(trainer)
+            watch.require_finite(trainer.model)
         trainer.save_model(str(job.work / "model"))
         if args.process_index == 0:
             remove_pickle(job.work / "model")

@@ -47,7 +47,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """Note what is trained next."""
         self._batch = inputs
 
-    def after_batch(self, loss: torch.Tensor) -> None:
+    def after_batch(self, loss: torch.Tensor, added: torch.Tensor | None = None) -> None:
         """Refuse a loss that is no finite number, before the weights are changed.
 
         The loss comes to the host, as it does in the trainer itself a moment later (`logging_nan_inf_filter`). All
@@ -55,6 +55,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
         Args:
             loss: Of the batch, as the trainer's step gives it.
+            added: How much of it a method added; the step's loss is noted without it, in nats a token.
 
         Raises:
             UptakeError: It is no finite number.
@@ -65,7 +66,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
             if math.isfinite(own := float(loss.float().mean())):
                 raise AnotherEnded
             raise self._not_finite(f"the loss of step {self._step + 1} is {own}")
-        self._loss += mean  # the batches of a step each have their part of its mean
+        # the batches of a step each have their part of its mean
+        self._loss += mean if added is None else mean - _over_processes(added)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Tell what a killed run had done."""

@@ -11,10 +11,10 @@ from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.rows import StageReading, file_digests
-from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
+from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, memory_of, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import BadRow, Example
 
@@ -112,8 +112,10 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         key = digest(settings, [one.identity() for one in spec.strategies])
         if key not in rehearsed:
             rehearsed.add(key)
-            sharded = bool(_sharded(run, spec))
-            rehearse(_job(run, spec, start, tokenizers[spec.name]), None if sharded else _hooks(spec), sharded=sharded)
+            job, sharded = _job(run, spec, start, tokenizers[spec.name]), bool(_sharded(run, spec))
+            # hooks are rehearsed on the processor, and processes with a GPU each talk through these alone
+            alone = run.processes.world == 1 or job.arguments().device.type == "cpu"
+            rehearse(job, _hooks(spec) if alone and not sharded else None, sharded=sharded)
     taken: dict[str, str] = {}
     stages = (
         _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
@@ -228,13 +230,13 @@ def _method(
 ) -> Method | None:
     """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
     from uptake.models.training.hooks import Method, StageView
-    from uptake.models.training.memory import MEMORY, Memory
+    from uptake.models.training.memory import Memory
 
     hooks = _hooks(stage.spec)
     if hooks is None or hooks.idle:
         return None
     ready = former is None or former.finished
-    memory = Memory.read(former.folder / MEMORY if former is not None and ready else None)
+    memory = memory_of(former) if ready else Memory.read(None)
     loaded: list[Any] = []
 
     def model() -> Any:
@@ -261,6 +263,7 @@ def _method(
     )
     if hooks.data is not None and ready and not forecast:
         view = hooks.data(view, memory)
+        view = replace(view, schedule=with_sources(view.schedule, view.rows))
         loaded.clear()
     return Method(hooks, replace(view, model=None), memory)
 
@@ -285,6 +288,8 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         "schedule": None if schedule is None else identity(schedule, stage.validation),
         "strategies": [one.identity() for one in stage.spec.strategies],
         "memory": None if job.method is None else job.method.memory.digest,
+        # the content of the rows does not say them, and methods draw by them
+        "sources": None if job.method is None else digest(stage.reading.sources),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,19 @@ def identity(schedule: Schedule, validation: pa.Table | None) -> dict[str, Any]:
     told = None if validation is None else validation.select(["input_ids", "labels"]).to_pylist()
     data["validation"] = {"n": len(told), "digest": digest(told)} if told else None
     return data
+
+
+def with_sources(schedule: Schedule | None, rows: pa.Table) -> Schedule | None:
+    """The schedule with the source of each row: a strategy may have added rows after another one made it.
+
+    Args:
+        schedule: The schedule; one that does not resample stays as it is.
+        rows: What is trained, with their sources.
+    """
+    if schedule is None or schedule.resampling is None or "source" not in rows.schema.names:
+        return schedule
+    found = zip(rows["id"].to_pylist(), rows["source"].to_pylist(), strict=True)
+    return replace(schedule, sources={**{name: source or "" for name, source in found}, **schedule.sources})
 
 
 def rows_of_an_epoch(schedule: Schedule, ids: Sequence[str], args: Any, validation: pa.Table | None) -> int:

@@ -120,6 +120,12 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
     settings = spec.settings
     joined = [name for name in ("packing", "padding_free") if settings.get(name)]
     sharded = sharded_by(settings.get("fsdp"), settings.get("deepspeed"), run.processes)
+    if spec.strategies and args.n_gpu > 1:
+        raise UptakeError(
+            f"{args.n_gpu} GPUs share this process (DataParallel), and strategies need a GPU a process",
+            expected="one GPU a process",
+            fix="start it with `accelerate launch`, or show it one GPU with CUDA_VISIBLE_DEVICES",
+        )
     for chosen in spec.strategies:
         hooks, name = chosen.hooks(), chosen.strategy.name
         needs = hooks.needs

@@ -13,6 +13,7 @@ from uptake.config.schema import is_secret
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
+    from uptake.models.training.memory import Memory
     from uptake.pipeline.train.stage_plan import StagePlan
 
 WITHOUT_EFFECT = (
@@ -65,6 +66,26 @@ def finished_manifest(folder: Path) -> dict[str, Any]:
         UptakeError: It is missing or damaged.
     """
     return _manifest(folder, {**_OF_EACH, **_OF_FINISHED})
+
+
+def memory_of(former: StagePlan | None) -> Memory:
+    """What a finished stage, and those before it, left for the next one.
+
+    Raises:
+        UptakeError: It is not what the stage left: a method would train without it and not say so.
+    """
+    from uptake.models.training.memory import MEMORY, Memory
+
+    if former is None:
+        return Memory.read(None)
+    memory = Memory.read(former.folder / MEMORY)
+    if memory.digest != finished_manifest(former.folder).get("memory_left"):
+        raise UptakeError(
+            f"the memory in {former.folder / MEMORY} is not the one that the stage {former.stage!r} left",
+            expected="the files that the stage wrote",
+            fix=f"bring them back, or delete {former.folder} and the folders of the stages after it",
+        )
+    return memory
 
 
 def model_digest(folder: Path) -> str:
@@ -173,6 +194,7 @@ def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
         _require_same(found, there, work)
         return replace(found, done_steps=steps_of(checkpoint))
     if wrong := found.job.damaged(processes):
+        _require_same(found, there, work)  # without a strategy it has no state of one, and is not damaged
         raise UptakeError(
             f"no checkpoint in {work} can be gone on from: {wrong}",
             expected="a whole checkpoint",

@@ -21,7 +21,7 @@ class ReplaySettings(Section):
     """What can be set."""
 
     share: Annotated[Float, Field(ge=0, lt=1)] = 0.05
-    """Share of the trained tokens that come from earlier stages; 0 is plain fine-tuning."""
+    """Share of the stage's tokens (prompts and responses) that come from earlier stages; 0 is plain fine-tuning."""
     keep: Annotated[Int, Field(ge=1)] = 1000
     """Rows kept of each stage at most, drawn at random."""
 
