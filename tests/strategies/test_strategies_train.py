@@ -18,8 +18,8 @@ from uptake.cli.train import show_trained
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.train.run import planned, train_run, training_run
+from uptake.processes import Processes
 from uptake.strategies import STRATEGIES
-from uptake.types import Processes
 
 STAGES = [{"name": "early", "dataset": "./broken.jsonl"}, {"name": "main", "dataset": "./main.jsonl"}]
 """The first stage's data cannot be read: a refusal that comes at all comes before that."""
@@ -178,3 +178,34 @@ def test_the_table_and_the_card_name_what_trained_a_stage(trainable: Path, tmp_p
     cards = [(config.output_dir / "train" / name / "README.md").read_text() for name in ("early", "main")]
     assert '| ema | `{"beta": 0.7}` |' in cards[1] and "strategy" not in cards[0]
     assert "strategy" not in show_trained(done[:1])
+
+
+@pytest.mark.parametrize("others", [["replay", "ema", "olora"], ["olora", "replay", "ema"]])
+def test_adapters_are_joined_when_all_others_are_done(others: list[str], trainable: Path, tmp_path: Path):
+    ended = []
+    for number, strategy in enumerate((others, ["replay", "ema", "olora"])):
+        config = load_run(write_run(tmp_path / str(number), trainable, strategy=strategy, peft=LORA))
+        train_run(config)
+        ended.append(config.output_dir / "train" / "main")
+    assert same(*ended)
+
+
+def test_early_stop_leaves_a_row_to_train(trainable: Path, tmp_path: Path):
+    config = load_run(write_run(tmp_path, trainable, strategy=[{"early_stop": {"share": 0.999}}], ledger="off"))
+    assert [one.examples for one in train_run(config)] == [1, 1]
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_memory_that_is_gone_is_told_and_not_trained_without(between: bool, trainable: Path, tmp_path: Path):
+    """Also by a stage that uses none: it would pass on nothing."""
+    stages = [{"name": name, "dataset": "./main.jsonl", "num_train_epochs": 1} for name in ("early", "last")]
+    if between:
+        stages.insert(1, {"name": "plain", "dataset": "./early.jsonl", "num_train_epochs": 1, "strategy": []})
+    keys = {"strategy": [{"replay": {"share": 0.5}}], "ledger": "off"}
+    train_run(load_run(write_run(tmp_path, trainable, stages=stages[:1], **keys)))
+    memory = tmp_path / "run" / "train" / "early" / "memory"
+    (memory / "memory.json").unlink()
+    config = load_run(write_run(tmp_path, trainable, stages=stages, **keys))
+    with pytest.raises(UptakeError, match="is not what the stage 'early' left"):
+        train_run(config)
+    assert not (tmp_path / "run" / "train" / stages[1]["name"]).exists()
