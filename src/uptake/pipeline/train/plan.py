@@ -14,7 +14,7 @@ from uptake.pipeline.train.rows import StageReading, file_digests
 from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import BadRow, Example
 
@@ -228,13 +228,12 @@ def _method(
 ) -> Method | None:
     """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
     from uptake.models.training.hooks import Method, StageView
-    from uptake.models.training.memory import MEMORY, Memory
 
     hooks = _hooks(stage.spec)
     if hooks is None or hooks.idle:
         return None
     ready = former is None or former.finished
-    memory = Memory.read(former.folder / MEMORY if former is not None and ready else None)
+    memory = memory_left(former)
     loaded: list[Any] = []
 
     def model() -> Any:

@@ -19,7 +19,7 @@ from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
 from uptake.pipeline.train.settings import settings_of
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, model_digest, require_ledgers
+from uptake.pipeline.train.state import finished_manifest, memory_left, model_digest, require_ledgers
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.processes import ALONE, Processes
 
@@ -214,7 +214,7 @@ def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
 def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> None:
     """Train the last of the plans; all before it are trained."""
     from uptake.models.training.checkpoints import remove
-    from uptake.models.training.memory import MEMORY, Memory
+    from uptake.models.training.memory import MEMORY
     from uptake.models.training.stage import train
 
     found, former = plans[-1], plans[-2] if len(plans) > 1 else None
@@ -225,11 +225,12 @@ def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> 
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
         write_json(found.job.work / "manifest.json", {"stage": found.stage, **found.identity})
+    passed_on = memory_left(former) if found.job.method is None else None  # a stage without strategies changes nothing
     step = f"training {found.stage}"
     done = train(found.job, _callbacks(run, plans), lambda done, total: progress(step, done, total))
     if first:
-        if former is not None and found.job.method is None:  # a stage without strategies passes on what there is
-            Memory.read(former.folder / MEMORY).write(done.model / MEMORY)
+        if passed_on is not None:
+            passed_on.write(done.model / MEMORY)
         manifest = _manifest(run, found, done)
         manifest |= _outcome(run, found, done)
         write_json(done.model / "manifest.json", manifest)
@@ -266,6 +267,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
 def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
     """What a stage was trained from and with, enough to train it again; no times, and no places on this machine."""
+    from uptake.models.training.memory import MEMORY, Memory
+
     return {
         "stage": found.stage,
         **found.identity,
@@ -279,6 +282,7 @@ def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
         "steps": done.steps,
         "kept_step": done.kept,
         "model": model_digest(done.model),
+        "left": Memory.read(done.model / MEMORY).digest,
         "versions": versions(),
     }
 

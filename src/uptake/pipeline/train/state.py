@@ -13,6 +13,7 @@ from uptake.config.schema import is_secret
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
+    from uptake.models.training.memory import Memory
     from uptake.pipeline.train.stage_plan import StagePlan
 
 WITHOUT_EFFECT = (
@@ -72,6 +73,27 @@ def model_digest(folder: Path) -> str:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     own = ("README.md", "manifest.json")
     return digest([[path.name, file_digest(path)] for path in files if path.name not in own])
+
+
+def memory_left(former: StagePlan | None) -> Memory:
+    """What the methods of earlier stages left; an empty memory where the stage before is none, or is not trained yet.
+
+    Raises:
+        UptakeError: It is not what was left when the stage before was trained.
+    """
+    from uptake.models.training.memory import MEMORY, Memory
+
+    if former is None or not former.finished:
+        return Memory()
+    memory = Memory.read(former.folder / MEMORY)
+    if memory.digest != (left := finished_manifest(former.folder).get("left")):
+        raise UptakeError(
+            f"the memory in {former.folder / MEMORY} is not what the stage {former.stage!r} left: "
+            f"its digest is {memory.digest}, and was {left}",
+            expected="the files that the stage wrote",
+            fix=f"restore them, or delete {former.folder} and the folders of the stages after it",
+        )
+    return memory
 
 
 def require_ledgers(folder: Path, plans: Sequence[StagePlan]) -> None:
