@@ -154,7 +154,8 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     """Several methods as one, each with a part of the state and of the memory that bears its name.
 
     Args:
-        hooks: The methods, in the order in which their hooks are called.
+        hooks: The methods, in the order in which their hooks are called; `after_stage` of those that adapt the model
+            comes after that of all others.
     """
     needs = Needs()
     for one in hooks.values():
@@ -164,9 +165,9 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
         return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
 
     arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
-    losing, projecting, stepping, ending = (
-        having("loss"), having("gradient"), having("after_step"), having("after_stage"),
-    )  # fmt: skip
+    losing, projecting, stepping = having("loss"), having("gradient"), having("after_step")
+    # what made the trained weights puts them away last: for the others they are still what they began with
+    ending = dict(sorted(having("after_stage").items(), key=lambda item: item[0] in adapting))
 
     def data(stage: StageView, memory: Memory) -> StageView:
         for key, hook in arranging.items():

@@ -40,7 +40,7 @@ def _hooks(settings: EarlyStopSettings) -> Hooks:
 
     def data(stage: StageView, memory: Memory) -> StageView:
         n = len(stage.rows)
-        aside = max(1, round(n * settings.share))
+        aside = min(n - 1, max(1, round(n * settings.share)))  # a row is left to train
         if n < 2:
             raise UptakeError(
                 f"early_stop sets rows of the stage {stage.name!r} aside, and it has {n}", expected="2 rows or more"
