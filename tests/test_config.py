@@ -454,3 +454,18 @@ def test_the_data_keys_agree_with_the_reader() -> None:
         for choice in get_args(field.annotation):
             assert getattr(LoadOptions(**{key: choice}), key) == choice
         assert field.default == getattr(LoadOptions(), key)
+
+
+@pytest.mark.parametrize("said", ["[[replay]]", "[[[replay]], lwf]"])
+def test_a_list_within_the_list_of_strategies_is_told(said: str, tmp_path: Path) -> None:
+    assert "strategy: a list: a list stands in the list" in problems(minimal(tmp_path, f"strategy: {said}\n"))
+
+
+def test_a_strategy_without_settings_has_its_defaults(tmp_path: Path) -> None:
+    config = load_run(minimal(tmp_path, "strategy:\n  replay:\n  lwf: {k: 3}\n"))
+    assert config.strategy == {"replay": {}, "lwf": {"k": 3}}
+
+
+def test_two_names_for_one_column_are_told(tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, "columns: {prompt: text, completion: text}\n"))
+    assert "prompt and completion are both the column 'text'" in told

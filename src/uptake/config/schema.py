@@ -52,6 +52,10 @@ def _known_columns(columns: dict[str, str]) -> dict[str, str]:
     for name in columns:
         if name not in COLUMNS:
             raise ValueError(f"columns has no {name}; what may be named are {', '.join(COLUMNS)}")
+    for name, old in columns.items():
+        others = [other for other in columns if columns[other] == old and other != name]
+        if others:
+            raise ValueError(f"{name} and {others[0]} are both the column {old!r}; each needs one of its own")
     return columns
 
 
@@ -65,10 +69,14 @@ def named_settings(value: Any) -> Any:
     """Names with settings, by name: `[replay, {ewc: {strength: 1}}]`, `replay, ewc` and a mapping say the same."""
     if isinstance(value, str):
         value = [name for part in value.split(",") if (name := part.strip())]
+    if isinstance(value, Mapping):
+        value = [value]
     if not isinstance(value, list | tuple):
         return value
     named: dict[Any, Any] = {}
     for one in value:
+        if isinstance(one, list | tuple):
+            raise ValueError("a list stands in the list; expected names, and names with settings: [replay, {lwf: {}}]")
         for name, settings in one.items() if isinstance(one, Mapping) else [(one, {})]:
             if name in named:
                 raise ValueError(f"{name!r} stands here twice")
