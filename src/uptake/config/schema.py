@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -96,7 +98,19 @@ class Section(BaseModel):
     )
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$")]
+def _asked(url: str) -> str:
+    """Refuse here what no client can ask: it would be told in the middle of a run."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its words may repeat a key
+        host, port = None, None
+    if not host or port == 0 or unicodedata.normalize("NFKC", host) != host:
+        raise ValueError("no address of a server; expected http:// or https://, a host, and perhaps a port")
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$"), AfterValidator(_asked)]
 """Addresses come into files and messages, so that none may hold a key: not before an `@`, nor in a query."""
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
