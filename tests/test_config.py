@@ -454,3 +454,40 @@ def test_the_data_keys_agree_with_the_reader() -> None:
         for choice in get_args(field.annotation):
             assert getattr(LoadOptions(**{key: choice}), key) == choice
         assert field.default == getattr(LoadOptions(), key)
+
+
+@pytest.mark.parametrize("said", ["[[replay]]", "[[[replay]], lwf]"])
+def test_a_list_within_the_list_of_strategies_is_told(said: str, tmp_path: Path) -> None:
+    assert "strategy: a list: a list stands in the list" in problems(minimal(tmp_path, f"strategy: {said}\n"))
+
+
+def test_a_strategy_without_settings_has_its_defaults(tmp_path: Path) -> None:
+    config = load_run(minimal(tmp_path, "strategy:\n  replay:\n  lwf: {k: 3}\n"))
+    assert config.strategy == {"replay": {}, "lwf": {"k": 3}}
+
+
+def test_two_names_for_one_column_are_told(tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, "columns: {prompt: text, completion: text}\n"))
+    assert "prompt and completion are both the column 'text'" in told
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[::1/v1",
+        "http://localhost:x/v1",
+        "http://localhost:99999",
+        "http:///v1",
+        "http://[zz]/",
+        "http://①.0.0.1",
+    ],
+)
+def test_an_address_that_no_client_can_ask_is_told(url: str, tmp_path: Path) -> None:
+    run = minimal(tmp_path, f'judge: {{base_url: "{url}", model: m}}\n')
+    assert "judge.base_url: (not shown): no address of a server" in problems(run)
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8000/v1", "http://[::1]:8000/v1", "https://müller.example/v1"])
+def test_an_address_of_a_server_passes(url: str, tmp_path: Path) -> None:
+    judge = load_run(minimal(tmp_path, f'judge: {{base_url: "{url}", model: m}}\n')).judge
+    assert judge is not None and judge.base_url == url

@@ -240,3 +240,13 @@ def test_what_of_llama_factory_cannot_be_read_is_told(described: Path):
     assert "neither a file nor on the Hugging Face hub" in reason(Path(f"{described}#elsewhere"))
     assert f"did you mean {described}#alpaca?" in reason(Path(f"{described}#alpaka"))
     assert f"name it: {described}#qa" in reason(described)
+
+
+@pytest.mark.parametrize(
+    "circle",
+    [{"a": "dataset_info.json#a"}, {"a": "dataset_info.json#b", "b": "dataset_info.json#a"}],
+)
+def test_descriptions_that_name_each_other_are_refused(circle: dict[str, str], tmp_path: Path):
+    path = tmp_path / "dataset_info.json"
+    path.write_text(json.dumps({name: {"file_name": file} for name, file in circle.items()}), encoding="utf-8")
+    assert "which names a data set and no file" in reason(Path(f"{path}#a"))

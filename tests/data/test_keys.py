@@ -280,3 +280,24 @@ def test_turns_in_other_words(tmp_path: Path):
     for row in (crossed, roles, capital, columns):
         [example] = read(tmp_path, row)[0].examples
         assert (example.prompt, example.response) == ((Message("user", "Capital of Peru?"),), "Lima")
+
+
+def test_a_weight_of_many_digits_is_one_that_is_not_read(tmp_path: Path):
+    _, _, notes = read(tmp_path, {"messages": [ASK, {**SAY, "weight": 10**400}]}, {**PLAIN, "weight": -(10**400)})
+    assert "weights are not read" in notes[0]
+
+
+@pytest.mark.parametrize("key", ["train_on", "compute_loss"])
+def test_a_key_that_may_be_a_weight_is_told(key: str, tmp_path: Path):
+    loaded, [], [note] = read(tmp_path, {"messages": [ASK, {**SAY, key: True}]})
+    assert note.startswith(f"`{key}` of a turn is not read") and loaded.examples[0].response_extra == {}
+
+
+def test_no_is_no_weight(tmp_path: Path):
+    _, [reason], _ = read(tmp_path, {"messages": [ASK, {**SAY, "train": "no"}]})
+    assert reason.startswith("every assistant turn has weight 0")
+
+
+def test_votes_between_two_answers_are_preferences(tmp_path: Path):
+    _, [reason], _ = read(tmp_path, {"prompt": "Capital of Peru?", "response_a": "Lima", "response_b": "Cusco"})
+    assert "preference data (DPO)" in reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,19 @@ def test_panels_fit_their_box_and_labels_keep_apart() -> None:
 @pytest.mark.parametrize(("share", "step"), [(None, "hx"), (0.0, "h0"), (0.5, "h5"), (1.0, "h10"), (1.7, "h10")])
 def test_a_colour_scale_of_eleven_steps(share: float | None, step: str) -> None:
     assert heat(share) == step
+
+
+def test_a_row_is_of_the_model_that_the_stage_gave(run: Path) -> None:
+    """By hand: the first stage kept its step 2, the end of its first epoch; the second one gave what no step had."""
+    learning = read_learning(run)
+    assert learning is not None
+    readings = {name: column.copy() for name, column in learning.readings.items()}
+    at_first = readings["scored"] & (readings["step"] == 2)
+    readings["recalled"][at_first] = True
+    changed = replace(learning, readings=readings)
+    plain = stage_matrix(changed, HOMES)
+    assert plain == stage_matrix(changed, HOMES, {"early": 4, "main": 3}) == stage_matrix(learning, HOMES)
+    kept = stage_matrix(changed, HOMES, {"early": 2, "main": None})
+    assert kept == {"early": [1.0, None], "main": [None, None]}
+    assert "no reading is of the model that main gave" in in_words(transfer(kept))
+    assert stage_matrix(changed, HOMES, {"early": 1})["early"] == [None, None]  # no pass was after that step

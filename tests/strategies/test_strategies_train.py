@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -194,16 +193,6 @@ def test_rows_that_a_later_strategy_adds_have_their_source(trainable: Path, tmp_
     assert main.examples > early.examples == len(EARLY)
 
 
-def test_a_memory_that_is_gone_is_refused(trainable: Path, tmp_path: Path):
-    """Without this check the second stage would be trained without the rows of the first one, and not say so."""
-    config = load_run(write_run(tmp_path, trainable, strategy={"replay": {"share": 0.25}}))
-    train_run(config)
-    shutil.rmtree(config.output_dir / "train" / "main")
-    shutil.rmtree(config.output_dir / "train" / "early" / "memory")
-    with pytest.raises(UptakeError, match="is not the one that the stage 'early' left"):
-        train_run(config)
-
-
 def test_rows_are_left_where_most_are_set_aside():
     [chosen] = choose({"early_stop": {"share": 0.9}})
     data = chosen.hooks().data
@@ -261,3 +250,29 @@ def test_the_sources_of_rows_are_a_part_of_what_identifies_a_stage(
     assert found[False][0] == found[False][1]
     one, other = found[True]
     assert one["sources"] != other["sources"] and one["data"] == other["data"]
+
+
+@pytest.mark.parametrize("others", [["replay", "ema", "olora"], ["olora", "replay", "ema"]])
+def test_adapters_are_joined_when_all_others_are_done(others: list[str], trainable: Path, tmp_path: Path):
+    ended = []
+    for number, strategy in enumerate((others, ["replay", "ema", "olora"])):
+        config = load_run(write_run(tmp_path / str(number), trainable, strategy=strategy, peft=LORA))
+        train_run(config)
+        ended.append(config.output_dir / "train" / "main")
+    assert same(*ended)
+
+
+@pytest.mark.parametrize("between", [False, True])
+def test_a_memory_that_is_gone_is_told_and_not_trained_without(between: bool, trainable: Path, tmp_path: Path):
+    """Also by a stage that uses none: it would pass on nothing."""
+    stages = [{"name": name, "dataset": "./main.jsonl", "num_train_epochs": 1} for name in ("early", "last")]
+    if between:
+        stages.insert(1, {"name": "plain", "dataset": "./early.jsonl", "num_train_epochs": 1, "strategy": []})
+    keys = {"strategy": [{"replay": {"share": 0.5}}], "ledger": "off"}
+    train_run(load_run(write_run(tmp_path, trainable, stages=stages[:1], **keys)))
+    memory = tmp_path / "run" / "train" / "early" / "memory"
+    (memory / "memory.json").unlink()
+    config = load_run(write_run(tmp_path, trainable, stages=stages, **keys))
+    with pytest.raises(UptakeError, match="is not what the stage 'early' left"):
+        train_run(config)
+    assert not (tmp_path / "run" / "train" / stages[1]["name"]).exists()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
@@ -52,6 +54,10 @@ def _known_columns(columns: dict[str, str]) -> dict[str, str]:
     for name in columns:
         if name not in COLUMNS:
             raise ValueError(f"columns has no {name}; what may be named are {', '.join(COLUMNS)}")
+    for name, old in columns.items():
+        others = [other for other in columns if columns[other] == old and other != name]
+        if others:
+            raise ValueError(f"{name} and {others[0]} are both the column {old!r}; each needs one of its own")
     return columns
 
 
@@ -65,10 +71,14 @@ def named_settings(value: Any) -> Any:
     """Names with settings, by name: `[replay, {ewc: {strength: 1}}]`, `replay, ewc` and a mapping say the same."""
     if isinstance(value, str):
         value = [name for part in value.split(",") if (name := part.strip())]
+    if isinstance(value, Mapping):
+        value = [value]
     if not isinstance(value, list | tuple):
         return value
     named: dict[Any, Any] = {}
     for one in value:
+        if isinstance(one, list | tuple):
+            raise ValueError("a list stands in the list; expected names, and names with settings: [replay, {lwf: {}}]")
         for name, settings in one.items() if isinstance(one, Mapping) else [(one, {})]:
             if name in named:
                 raise ValueError(f"{name!r} stands here twice")
@@ -88,7 +98,19 @@ class Section(BaseModel):
     )
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$")]
+def _asked(url: str) -> str:
+    """Refuse here what no client can ask: it would be told in the middle of a run."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its words may repeat a key
+        host, port = None, None
+    if not host or port == 0 or unicodedata.normalize("NFKC", host) != host:
+        raise ValueError("no address of a server; expected http:// or https://, a host, and perhaps a port")
+    return url
+
+
+Url = Annotated[str, Field(pattern=r"^https?://[^@?#\s]+$"), AfterValidator(_asked)]
 """Addresses come into files and messages, so that none may hold a key: not before an `@`, nor in a query."""
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 

@@ -14,7 +14,7 @@ WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "t
 """Keys by which a turn says whether it is trained: OpenAI, Axolotl, ms-swift and LLaMA-Factory have one each."""
 
 _PART_WEIGHTS = ("train_detail", "training_detail")
-_UNSURE_WEIGHTS = ("mask", "masked", "ignore", "ignore_loss")
+_UNSURE_WEIGHTS = ("mask", "masked", "ignore", "ignore_loss", "train_on", "to_train", "compute_loss", "learn")
 
 _ROLES = {
     "human": "user",

@@ -23,8 +23,13 @@ PREFERENCE = (
     "rejected_messages",
     "preferred_output",
     "non_preferred_output",
+    "dispreferred",
     "response_j",
     "response_k",
+    "response_a",
+    "response_b",
+    "conversation_a",
+    "conversation_b",
 )
 """What TRL, LLaMA-Factory, ms-swift, OpenAI and data sets call the two answers of a pair."""
 

@@ -130,6 +130,12 @@ def _place(path: Path, name: str, entry: Mapping[str, Any]) -> tuple[Path | None
             expected="file_name or hf_hub_url",
             fix="download the files, and name them",
         )
+    if split_name(str(path.parent / file)) is not None:
+        raise UptakeError(
+            f"{name!r} in {path} has the file_name {file!r}, which names a data set and no file",
+            expected="a file with rows",
+            fix="name the data set that it stands for",
+        )
     return path.parent / file, None
 
 

@@ -96,15 +96,18 @@ def as_weight(value: object) -> float | None:
     """A weight in training: a number, true or false, or either as a table's text; None for anything else."""
     if isinstance(value, str):
         said = value.strip().casefold()
-        if said in ("true", "false"):
-            return float(said == "true")
+        if said in ("true", "false", "yes", "no"):
+            return float(said in ("true", "yes"))
         try:
             value = float(said)
         except ValueError:
             return None
     if is_missing(value) or not isinstance(value, bool | int | float):
         return None
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of many hundred digits
+        return math.inf if value > 0 else -math.inf
 
 
 def text(row: Values, key: str) -> str | None:

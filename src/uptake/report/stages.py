@@ -41,6 +41,8 @@ def transfer(matrix: Matrix) -> Transfer:
     """
     stages, rows = list(matrix), list(matrix.values())
     last = rows[-1]
+    if all(share is None for share in last):
+        return Transfer(None, None, f"no reading is of the model that {stages[-1]} gave")
     unread = [stage for stage, share in zip(stages, last, strict=True) if share is None]
     if unread:
         return Transfer(None, None, f"no example of {unread[0]} was read when {stages[-1]} ended")
@@ -72,7 +74,9 @@ def in_words(told: Transfer) -> str:
     return f"{acc} BWT (backward transfer) {points:+.1f} points: {means}."
 
 
-def stage_matrix(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> dict[str, list[float | None]] | None:
+def stage_matrix(
+    learning: Learning, homes: Mapping[str, tuple[str, str]], kept: Mapping[str, int | None] | None = None
+) -> dict[str, list[float | None]] | None:
     """R[t, i]: the share of the examples of stage i that are recalled when stage t has ended.
 
     As Lopez-Paz and Ranzato 2017 (arXiv 1706.08840) lay it out; from the scoring passes at the ends of the stages, so
@@ -81,6 +85,8 @@ def stage_matrix(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> di
     Args:
         learning: The ledger.
         homes: Source and training stage by example.
+        kept: By stage the step whose model it gave, counted from its own first one; None where that model is of no
+            step (an average, say), so that no reading is of it. A stage that is left out gave its last step's.
 
     Returns:
         By stage t the row over the stages i; None where nothing of that stage was read then.
@@ -89,15 +95,30 @@ def stage_matrix(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> di
     for example_id, (_, stage) in homes.items():
         if stage in of_stage:
             of_stage[stage].append(learning.own(example_id))
-    at_end = learning.readings["scored"] & np.isin(learning.readings["epoch"], learning.epochs)
-    if not at_end.any():
+    scored = learning.readings["scored"]
+    if not (scored & np.isin(learning.readings["epoch"], learning.epochs)).any():
         return None
+    ended = _ended(learning, kept or {})
+    at_end = scored & np.isin(learning.readings["epoch"], [epoch for epoch in ended if epoch is not None])
     columns: dict[str, list[float | None]] = {}
     for stage, own in of_stage.items():
         readings = np.concatenate(own) if own else np.zeros(0, dtype=np.int64)
         readings = readings[at_end[readings]]
-        columns[stage] = [_mean(learning, readings, epoch) for epoch in learning.epochs]
+        columns[stage] = [None if epoch is None else _mean(learning, readings, epoch) for epoch in ended]
     return {stage: [column[row] for column in columns.values()] for row, stage in enumerate(learning.stages)}
+
+
+def _ended(learning: Learning, kept: Mapping[str, int | None]) -> list[int | None]:
+    """For each stage the epoch whose scoring pass read the model that it gave; None where there is none such."""
+    found: list[int | None] = []
+    for number, (stage, last) in enumerate(zip(learning.stages, learning.epochs, strict=True)):
+        step, before = kept.get(stage, -1), learning.ends[number - 1] if number else 0
+        if step == -1 or (step is not None and before + step == learning.ends[number]):
+            found.append(last)
+            continue
+        own = learning.readings["scored"] & (learning.readings["step"] == before + (step or -1))
+        found.append(int(learning.readings["epoch"][own][0]) if step is not None and own.any() else None)
+    return found
 
 
 def _mean(learning: Learning, readings: Int[np.ndarray, " readings"], epoch: int) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,8 @@ def write_report(output_dir: Path) -> Report:
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
-    drawn = _learning(learning, rows, summary)
+    manifests = _trained(output_dir, summary)
+    drawn = _learning(learning, rows, summary, manifests)
     cured, verdict = read_cured(output_dir), read_verdict(output_dir)
     page = render(
         {
@@ -76,7 +77,7 @@ def write_report(output_dir: Path) -> Report:
             "cured": cured,
             "cure": overview.by_the_cure(summary, cured),
             "verdict": verdict,
-            "trained": _trained(output_dir, summary),
+            "trained": manifests,
         }
     )
     head, mark, tail = page.partition(MARK)
@@ -118,13 +119,21 @@ def write_card(output_dir: Path) -> Path:
     return path
 
 
-def _learning(learning: Learning | None, rows: DiagnosisRows, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+def _learning(
+    learning: Learning | None, rows: DiagnosisRows, summary: Mapping[str, Any], manifests: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
     """What the template draws of the ledger."""
     if learning is None:
         return None
+    # where a strategy gave what no step had (an average), the manifest has no share that is recalled
+    kept = {
+        one["stage"]: None if one.get("strategies") and one.get("recalled") is None else one["kept_step"]
+        for one in manifests
+        if isinstance(one.get("stage"), str) and isinstance(one.get("kept_step"), int)
+    }
     everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
     curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
-    matrix = stage_matrix(learning, rows.homes)
+    matrix = stage_matrix(learning, rows.homes, kept)
     order = ["all sources", *(place.name for place in overview.places(summary["by_source"]))]
     return {
         "stages": learning.stages,

@@ -167,10 +167,8 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
         return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
 
     arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
-    losing, projecting, stepping, ending = (
-        having("loss"), having("gradient"), having("after_step"), having("after_stage"),
-    )  # fmt: skip
-
+    losing, projecting, stepping = having("loss"), having("gradient"), having("after_step")
+    ending = having("after_stage")
     last = [key for key in reversed(ending) if key in adapting]
     ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
 

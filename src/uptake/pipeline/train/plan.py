@@ -14,7 +14,7 @@ from uptake.pipeline.train.rows import StageReading, file_digests
 from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, memory_of, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import BadRow, Example
 
@@ -230,13 +230,12 @@ def _method(
 ) -> Method | None:
     """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
     from uptake.models.training.hooks import Method, StageView
-    from uptake.models.training.memory import Memory
 
     hooks = _hooks(stage.spec)
     if hooks is None or hooks.idle:
         return None
     ready = former is None or former.finished
-    memory = memory_of(former) if ready else Memory.read(None)
+    memory = memory_left(former)
     loaded: list[Any] = []
 
     def model() -> Any:

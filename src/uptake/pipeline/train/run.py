@@ -19,7 +19,7 @@ from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
 from uptake.pipeline.train.settings import settings_of
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, memory_of, model_digest, require_ledgers
+from uptake.pipeline.train.state import finished_manifest, memory_left, model_digest, require_ledgers
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.processes import ALONE, Processes
 
@@ -225,11 +225,12 @@ def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> 
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
         write_json(found.job.work / "manifest.json", {"stage": found.stage, **found.identity})
+    passed_on = memory_left(former) if found.job.method is None else None  # a stage without strategies changes nothing
     step = f"training {found.stage}"
     done = train(found.job, _callbacks(run, plans), lambda done, total: progress(step, done, total))
     if first:
-        if former is not None and found.job.method is None:  # a stage without strategies passes on what there is
-            memory_of(former).write(done.model / MEMORY)
+        if passed_on is not None:
+            passed_on.write(done.model / MEMORY)
         manifest = _manifest(run, found, done)
         manifest |= _outcome(run, found, done)
         write_json(done.model / "manifest.json", manifest)

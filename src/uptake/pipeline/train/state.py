@@ -68,31 +68,32 @@ def finished_manifest(folder: Path) -> dict[str, Any]:
     return _manifest(folder, {**_OF_EACH, **_OF_FINISHED})
 
 
-def memory_of(former: StagePlan | None) -> Memory:
-    """What a finished stage, and those before it, left for the next one.
-
-    Raises:
-        UptakeError: It is not what the stage left: a method would train without it and not say so.
-    """
-    from uptake.models.training.memory import MEMORY, Memory
-
-    if former is None:
-        return Memory.read(None)
-    memory = Memory.read(former.folder / MEMORY)
-    if memory.digest != finished_manifest(former.folder).get("memory_left"):
-        raise UptakeError(
-            f"the memory in {former.folder / MEMORY} is not the one that the stage {former.stage!r} left",
-            expected="the files that the stage wrote",
-            fix=f"bring them back, or delete {former.folder} and the folders of the stages after it",
-        )
-    return memory
-
-
 def model_digest(folder: Path) -> str:
     """Identifies a trained model: the bytes of its weights, configuration and tokenizer."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
     own = ("README.md", "manifest.json")
     return digest([[path.name, file_digest(path)] for path in files if path.name not in own])
+
+
+def memory_left(former: StagePlan | None) -> Memory:
+    """What the methods of earlier stages left; an empty memory where the stage before is none, or is not trained yet.
+
+    Raises:
+        UptakeError: It is not what was left when the stage before was trained.
+    """
+    from uptake.models.training.memory import MEMORY, Memory
+
+    if former is None or not former.finished:
+        return Memory()
+    memory = Memory.read(former.folder / MEMORY)
+    if memory.digest != (left := finished_manifest(former.folder).get("memory_left")):
+        raise UptakeError(
+            f"the memory in {former.folder / MEMORY} is not what the stage {former.stage!r} left: "
+            f"its digest is {memory.digest}, and was {left}",
+            expected="the files that the stage wrote",
+            fix=f"restore them, or delete {former.folder} and the folders of the stages after it",
+        )
+    return memory
 
 
 def require_ledgers(folder: Path, plans: Sequence[StagePlan]) -> None:
