@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -78,14 +79,19 @@ def test_a_dry_run_says_what_ends_a_stage_and_one_process_alone_says_it(
 
 
 def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str], run_file: Path):
-    args = ["train", str(run_file), "--training.learning_rate", "1e-3", "--ledger", "training"]
+    own = ["--training.learning_rate", "1e-3", "--ledger", "training", "--output_dir", str(run_file.parent / "the run")]
+    args = ["train", str(run_file), *own]
     code, out, err = run(capsys, *args)
     assert code == 0, err
     assert "training early: 4 done" in err and "training main: 4 done" in err
     assert {line.split()[0] for line in err.splitlines()} == {"reading", "training"}  # nothing from the libraries
-    folder = run_file.parent / "run" / "train"
+    # a folder of its own has a space: what is printed can be pasted into a shell
+    folder = run_file.parent / "the run" / "train"
     assert f"main  {folder / 'main'}" in out.splitlines()
     assert json.loads((folder / "main" / "manifest.json").read_text())["settings"]["learning_rate"] == 1e-3
+    (following,) = (line for line in out.splitlines() if line.startswith("next: "))
+    words = shlex.split(following.removeprefix("next: uptake ").removesuffix(" shows what was not learned"))
+    assert words == ["diagnose", str(run_file), *own]
     header, early, main_row = (line.split() for line in out.splitlines()[:3])
     assert header == "stage examples steps processes loss at start at end recalled after".split()
     assert [early[:4], main_row[:4]] == [["early", "7", "4", "1"], ["main", "5", "4", "1"]]
@@ -94,7 +100,7 @@ def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str]
     assert (code, "training" in err, out.count("trained before")) == (0, False, 2)
     code, out, _ = run(capsys, *args, "--dry-run")
     assert [line.split()[-1] for line in out.splitlines()[1:3]] == ["done", "done"]
-    code, out, err = run(capsys, "diagnose", str(run_file))
+    code, out, err = run(capsys, *words)
     assert code == 0, err
     assert "of 12 training examples" in out
 

@@ -165,6 +165,7 @@ def test_a_missing_chat_template_says_what_to_do(make_tokenizer: Callable):
     with pytest.raises(UptakeError, match="no chat template") as caught:
         encode([Turn(QUESTION, "Paris")], make_tokenizer())
     assert "--chat_template FILE" in str(caught.value)
+    assert "--columns.prompt question --columns.completion answer" in str(caught.value)  # a CSV of questions is none
 
 
 def test_a_conversation_that_the_template_refuses_is_named(make_tokenizer: Callable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -63,6 +64,11 @@ class RunCommand(OpenCommand):
 def overrides(ctx: typer.Context) -> dict[str, str]:
     """The options beyond the verb's own, by (dotted) key, as text for `uptake.config.load_run`."""
     return dict(ctx.meta[_META])
+
+
+def as_typed(ctx: typer.Context) -> list[str]:
+    """The same options as words for a shell: a command that follows needs them too, to find the same run."""
+    return [word for key, value in overrides(ctx).items() for word in (f"--{key}", shlex.quote(value))]
 
 
 def split(args: Sequence[str], known: Collection[str], *, whole: bool = True) -> tuple[list[str], dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from uptake.cli.processes import processes
-from uptake.cli.run_options import overrides
+from uptake.cli.run_options import as_typed, overrides
 from uptake.cli.terminal import printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def command(
         raise
     if first:
         typer.echo(printable(show_trained(done)))
-        typer.echo(printable(f"\nnext: uptake diagnose {run} shows what was not learned"))
+        command_line = " ".join(["uptake diagnose", shlex.quote(str(run)), *as_typed(ctx)])
+        typer.echo(printable(f"\nnext: {command_line} shows what was not learned"))
 
 
 def show_plan(plans: Sequence[StagePlan]) -> str:

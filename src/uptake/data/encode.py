@@ -183,8 +183,9 @@ def _render(
     if tokenizer.chat_template is None and "chat_template" not in template:
         raise UptakeError(
             "the data are conversations, but the tokenizer has no chat template",
-            fix="give the one that the model was trained with: `--chat_template FILE` "
-            "(alpaca data may be read as plain text: `--alpaca_prompt stanford`)",
+            fix="give the one that the model was trained with: `--chat_template FILE`; or, if it was trained on plain "
+            "text, name the two columns: `--columns.prompt question --columns.completion answer` "
+            "(alpaca data: `--alpaca_prompt stanford`)",
         )
     try:
         return _apply(conversations, tokenizer, template, prompt_only)
