@@ -49,6 +49,6 @@ def test_only_strategies_need_torch_to_be_validated(trainable: Path, tmp_path: P
         "from uptake.cli import main; main(['validate', *sys.argv[1:]])"
     )
     file = str(write_run(tmp_path, trainable))
-    for more, word in (([], "all good"), (["--strategy", "replay"], "strategy: not checked; that needs torch")):
+    for more, word in (([], "all good"), (["--strategy", "replay"], "strategy: not checked, which needs torch")):
         done = subprocess.run([sys.executable, "-c", code, file, *more], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and word in done.stdout and "all good" in done.stdout, done.stderr
