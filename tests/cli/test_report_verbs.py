@@ -118,6 +118,9 @@ def test_an_id_that_is_not_there_or_not_alone(uptake: Cli, tmp_path: Path) -> No
     assert code == 1 and "is in the stages early, main" in err and "fix: name one with --stage" in err
     code, out, _ = uptake("show", "ex-002", "--diagnosis", tmp_path, "--stage", "main")
     assert code == 0 and "stage main" in out and "Wanted\n other" in out
+    next(tmp_path.rglob("diagnosis.parquet")).unlink()
+    code, _, err = uptake("show", "ex-002", "--diagnosis", tmp_path)
+    assert code == 1 and "is damaged" in err and "uptake diagnose" in err and "--stage" not in err
 
 
 def test_no_text_steers_the_terminal(uptake: Cli, tmp_path: Path) -> None:

@@ -66,7 +66,10 @@ def _folder(ctx: typer.Context, run: Path | None, diagnosis: Path | None) -> Pat
 def _find(diagnosis: Diagnosis, example: str, stage: str | None) -> Finding:
     try:
         return diagnosis[example] if stage is None else diagnosis[example, stage]
-    except UptakeError as error:  # several stages have it
+    except UptakeError as error:
+        if error.expected is not None:  # the table is damaged
+            raise
+        # several stages have it
         raise UptakeError(error.problem, fix="name one with --stage") from error
     except KeyError as error:
         import pyarrow.compute as pc
