@@ -184,7 +184,11 @@ def _unread(values: Values, columns: Mapping[str, str] | None) -> str:
 
 
 def _unused(options: LoadOptions, head: Sequence[RawRow]) -> list[str]:
-    """What is to be noted where `columns` names none of the columns that a file has."""
-    if not options.columns or not head or any(old in row.values for row in head for old in options.columns.values()):
+    """What is to be noted where `columns` names columns that the first rows of a file do not have."""
+    present = {key for row in head for key in row.values}
+    absent = [old for old in (options.columns or {}).values() if old not in present]
+    if not head or not absent or options.columns is None:
         return []
-    return [f"`columns` names none of its columns ({', '.join(options.columns.values())}); it is read as it is"]
+    if len(absent) == len(options.columns):
+        return [f"`columns` names none of its columns ({', '.join(absent)}); it is read as it is"]
+    return [f"`columns` names {', '.join(f'`{old}`' for old in absent)}, which the first row does not have"]
