@@ -58,6 +58,9 @@ def test_the_run_files_limits_and_those_of_the_command_line(capsys, run_file: Pa
     code, out, _ = run(capsys, "gate", str(run_file), "--max_unlearned", "0.01", "--max-unlearned=a=0.5")
     assert code == 2 and out.splitlines()[-1] == "1 of 3 checks failed"
     assert "FAIL  all examples: max_unlearned 1.0%: measured 10.0% [" in out
+    code, out, _ = run(capsys, "gate", str(run_file), "--max_unlearned", "0.09")  # within the interval of 10%
+    assert code == 0 and "of 100: above the limit, but not surely (fail_when: sure)\n" in out
+    assert out.count("not surely") == 1
 
 
 def test_a_baseline(capsys, good: str, worse: str, tmp_path: Path):

@@ -96,6 +96,14 @@ def test_columns_that_are_not_there(tmp_path: Path):
     loaded = read(tmp_path, {"prompt": "x", "completion": " y"}, columns={"prompt": "q", "completion": "a"})
     assert loaded.notes == ["`columns` names none of its columns (q, a); it is read as it is (a.jsonl)"]
     assert "columns: {prompt: QUESTION" in reason(write(tmp_path / "b.jsonl", {"x": "y"}), columns={"prompt": "q"})
+    misspelt = {"prompt": "q", "completion": "a", "id": "nmae"}
+    assert read(tmp_path, {"q": "x", "a": " y", "name": "e-1"}, columns=misspelt).notes == [
+        "`columns` names `nmae`, which the first row does not have (a.jsonl)"
+    ]
+    german = write(tmp_path / "c.jsonl", {"Frage": "x", "Antwort": "y"})
+    told = reason(german, columns={"prompt": "Fragen", "completion": "Antwort"})
+    assert "c.jsonl: `columns` names `Fragen`, which the rows do not have; as they are, no known format has" in told
+    assert "keys Frage, Antwort (" in told and "columns: {prompt: Frage, completion: Antwort}" in told
     with pytest.raises(UptakeError, match="columns has the name 'promt'"):
         LoadOptions(columns={"promt": "q"})
 

@@ -222,7 +222,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_no_diagnosis_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UptakeError, match="no finished diagnosis.*\n.*uptake diagnose"):
+    with pytest.raises(UptakeError, match=r"no finished diagnosis.*\n.*\n.*uptake diagnose"):
         write_report(tmp_path)
 
 

@@ -50,7 +50,9 @@ def outcome(check: Check) -> str:
     if check.observed is None:
         return f"{check.name} {check.limit:.1%}: not measured: {check.missing}"
     n_said = f" of {check.observed.n}" if check.name.startswith("max_") else ""
-    return f"{check.name} {check.limit:.1%}: measured {percent(check.observed)}{n_said}"
+    above = check.name.startswith("max_") and check.passed and check.observed.estimate > check.limit
+    why = ": above the limit, but not surely (fail_when: sure)" if above else ""
+    return f"{check.name} {check.limit:.1%}: measured {percent(check.observed)}{n_said}{why}"
 
 
 def junit(checks: Sequence[Check]) -> bytes:

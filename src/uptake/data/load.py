@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from uptake.data.columns import ColumnReading, in_own_words, named, recognise
@@ -13,7 +13,7 @@ from uptake.data.files import DataFile, find_files
 from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, rules_of
 from uptake.data.notes import Notes
-from uptake.data.parts import LoadOptions, RowError
+from uptake.data.parts import LoadOptions, RowError, Values
 from uptake.data.readers import RawRow
 from uptake.data.shapes import by_columns, unknown
 from uptake.errors import UptakeError
@@ -145,7 +145,7 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
         reading = recognise(named(row.values, options.columns))
     if reading is None:
         if head:
-            yield BadRow(file.name, None, unknown(named(head[0].values, options.columns)))
+            yield BadRow(file.name, None, _unread(head[0].values, options.columns))
         return
     for note in (*reading.notes, *_unused(options, head)):
         notes.add(note, file.source)
@@ -175,8 +175,20 @@ _KEPT_RULES = 1000
 """So many sets of keys are remembered: rows of a file have few."""
 
 
+def _unread(values: Values, columns: Mapping[str, str] | None) -> str:
+    """Why no format is known for a row: a name of `columns` that is not in the data comes first."""
+    absent = [f"`{old}`" for old in (columns or {}).values() if old not in values]
+    if not absent:
+        return unknown(named(values, columns))
+    return f"`columns` names {', '.join(absent)}, which the rows do not have; as they are, {unknown(values)}"
+
+
 def _unused(options: LoadOptions, head: Sequence[RawRow]) -> list[str]:
-    """What is to be noted where `columns` names none of the columns that a file has."""
-    if not options.columns or not head or any(old in row.values for row in head for old in options.columns.values()):
+    """What is to be noted where `columns` names columns that the first rows of a file do not have."""
+    present = {key for row in head for key in row.values}
+    absent = [old for old in (options.columns or {}).values() if old not in present]
+    if not head or not absent or options.columns is None:
         return []
-    return [f"`columns` names none of its columns ({', '.join(options.columns.values())}); it is read as it is"]
+    if len(absent) == len(options.columns):
+        return [f"`columns` names none of its columns ({', '.join(absent)}); it is read as it is"]
+    return [f"`columns` names {', '.join(f'`{old}`' for old in absent)}, which the first row does not have"]

@@ -277,5 +277,9 @@ def read_diagnosis(output_dir: Path) -> Diagnosis:
     """
     folder = output_dir if (output_dir / "diagnosis.parquet").exists() else output_dir / "diagnosis"
     if not (folder / "summary.json").exists():
-        raise UptakeError(f"no finished diagnosis under {output_dir}", fix="run `uptake diagnose run.yaml` first")
+        raise UptakeError(
+            f"no finished diagnosis under {output_dir}",
+            expected="a run's output folder, with diagnosis/summary.json and diagnosis/diagnosis.parquet",
+            fix="correct the path, or run `uptake diagnose run.yaml` first",
+        )
     return Diagnosis(folder)
