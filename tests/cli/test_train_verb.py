@@ -89,8 +89,8 @@ def test_it_trains_says_so_and_finds_it_again(capsys: pytest.CaptureFixture[str]
     folder = run_file.parent / "the run" / "train"
     assert f"main  {folder / 'main'}" in out.splitlines()
     assert json.loads((folder / "main" / "manifest.json").read_text())["settings"]["learning_rate"] == 1e-3
-    (following,) = (line for line in out.splitlines() if line.startswith("next: "))
-    words = shlex.split(following.removeprefix("next: uptake ").removesuffix(" shows what was not learned"))
+    (following,) = (line for line in out.splitlines() if line.startswith("next, "))
+    words = shlex.split(following.partition(": uptake ")[2])
     assert words == ["diagnose", str(run_file), *own]
     header, early, main_row = (line.split() for line in out.splitlines()[:3])
     assert header == "stage examples steps processes loss at start at end recalled after".split()

@@ -54,7 +54,7 @@ def command(
     if first:
         typer.echo(printable(show_trained(done)))
         command_line = " ".join(["uptake diagnose", shlex.quote(str(run)), *as_typed(ctx)])
-        typer.echo(printable(f"\nnext: {command_line} shows what was not learned"))
+        typer.echo(printable(f"\nnext, to see what was not learned: {command_line}"))
 
 
 def show_plan(plans: Sequence[StagePlan]) -> str:
