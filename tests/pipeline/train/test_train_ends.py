@@ -201,7 +201,7 @@ def test_two_processes_write_one_run(trainable: Path, tmp_path: Path):
     run = write_run(tmp_path, trainable, training=QUICK | {"per_device_train_batch_size": 2})
     done = launch(run, 2)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("shows what was not learned") == 1
+    assert done.stdout.count("what was not learned: uptake diagnose") == 1
     output = tmp_path / "run"
     assert read_json(output / "train/main/manifest.json")["processes"] == 2
     table = read_ledger(output).table.to_pylist()
