@@ -116,7 +116,7 @@ def test_an_interrupted_run_says_where_it_goes_on(
         patch.setattr(Watch, "on_step_begin", interrupt, raising=False)
         code, _, err = run(capsys, "train", str(run_file))
     assert code == 130
-    assert "the same command goes on from step 2" in err and err.rstrip().endswith("interrupted")
+    assert "running the command again resumes from step 2" in err and err.rstrip().endswith("interrupted")
     code, out, err = run(capsys, "train", str(run_file), "--dry-run")
     assert out.splitlines()[1].endswith("resumes at step 2")
     code, out, err = run(capsys, "train", str(run_file), "--training.weight_decay", "0.3")

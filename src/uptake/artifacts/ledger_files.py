@@ -141,7 +141,7 @@ def _readable(path: Path) -> Iterator[None]:
     except (OSError, pa.ArrowException) as error:
         raise UptakeError(
             f"{path} is damaged: {(str(error).splitlines() or [type(error).__name__])[0]}",
-            fix=f"bring it back, or delete {path.parent.parent} and train the stage again from its start",
+            fix=f"restore it, or delete {path.parent.parent} and train the stage again from its start",
         ) from error
 
 

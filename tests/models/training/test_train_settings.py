@@ -35,7 +35,7 @@ from uptake.models.training.watch import AnotherEnded, Watch
         ({"log_level": "loud"}, "log_level is 'loud'\nexpected: .*warning"),
         (
             {"train_sampling_strategy": "group_by_length", "save_strategy": "steps"},
-            "grouped by length cannot be gone on with.*\nexpected: checkpoints at the epochs' ends",
+            "grouped by length cannot be resumed.*\nexpected: checkpoints at the epochs' ends",
         ),
         (
             {"eval_strategy": "epoch"},

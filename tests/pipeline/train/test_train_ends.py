@@ -42,7 +42,7 @@ def test_a_loss_that_is_no_number_ends_training_before_it_is_saved(
     run = run_config(stages=one(num_train_epochs=3))
     with pytest.raises(UptakeError, match="the loss of step 5 is nan; its last batch held m-.*, m-") as told:
         train_run(run)
-    assert "the same command goes on from step 3" in str(told.value)
+    assert "running the command again resumes from step 3" in str(told.value)
     held = str(told.value).split("held ")[1].splitlines()[0].split(", ")
     assert len(held) == 4 and set(held) < {row["id"] for row in MAIN}
     checkpoints = run.output_dir / "train" / ".main.work" / "checkpoints"
@@ -66,7 +66,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
     run = run_config(stages=one(num_train_epochs=3), training=QUICK | {"max_grad_norm": 0.0})
     with pytest.raises(UptakeError, match="after step 6 the weights of .* are no finite numbers") as told:
         train_run(run)
-    assert len(losses) == 6 and "the same command goes on from step 3" in str(told.value)
+    assert len(losses) == 6 and "running the command again resumes from step 3" in str(told.value)
     names = [path.name for path in (run.output_dir / "train" / ".main.work" / "checkpoints").glob("checkpoint-*")]
     assert names == ["checkpoint-3"]
 
@@ -107,7 +107,7 @@ def test_what_ends_a_training_is_told_with_what_is_left(
         patch.setattr(Trainer, place, raising(error))
         with pytest.raises(UptakeError, match=message) as told:
             train_run(run)
-    assert "the same command begins the stage again" in str(told.value)
+    assert "running the command again restarts the stage" in str(told.value)
     assert not any(name.endswith("training_args.bin") for name in files(run.output_dir))
     if place == "_save_rng_state":
         assert [one.steps for one in train_run(run)] == [3]
@@ -119,7 +119,7 @@ def test_an_interrupt_says_what_is_left(run_config: Callable[..., RunConfig], mo
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Watch, "on_step_begin", interrupt, raising=False)
-    with pytest.raises(KeyboardInterrupt, match="the same command goes on from step 3"):
+    with pytest.raises(KeyboardInterrupt, match="running the command again resumes from step 3"):
         train_run(run_config(stages=one(num_train_epochs=2)))
 
 

@@ -149,7 +149,7 @@ WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
         (two_processes, r"'main' was begun in .*\n  processes: got 1, expected 2\n.*\nfix: start it with 2 process"),
         (
             lambda run: half(run / WORK / "checkpoints/checkpoint-3/optimizer.pt"),
-            r"checkpoint-3: optimizer.pt is missing or cut off\n.*\nfix: bring it back, or delete .*\.main\.work",
+            r"checkpoint-3: optimizer.pt is missing or cut off\n.*\nfix: restore it, or delete .*\.main\.work",
         ),
         (lambda run: (run / WORK / "manifest.json").write_text("[]"), "is no JSON object.*\n.*\nfix: .*delete .*work"),
         (lambda run: half(run / WORK / "manifest.json"), "cannot be told: cannot read .*manifest.json"),

@@ -92,8 +92,8 @@ def told(job: Job, args: Any) -> Iterator[None]:
 def _left(job: Job, processes: int) -> str:
     step = steps_of(job.checkpoint(processes))
     if not step:
-        return "nothing is left to go on from: the same command begins the stage again"
-    return f"the same command goes on from step {step}; to begin again with other settings, delete {job.work}"
+        return "no checkpoint to resume from; running the command again restarts the stage"
+    return f"running the command again resumes from step {step}; to start over with other settings, delete {job.work}"
 
 
 def _reason(error: Exception, work: Path) -> tuple[str, str]:

@@ -187,7 +187,7 @@ def _require_sensible(given: Mapping[str, Any]) -> None:
         raise UptakeError("the training setting num_train_epochs is 0", expected="more than 0")
     if given.get("train_sampling_strategy") == BY_LENGTH and given.get("save_strategy") not in (None, "epoch", "no"):
         raise UptakeError(
-            "rows that are grouped by length cannot be gone on with in the middle of an epoch: their order is lost",
+            "a run whose rows are grouped by length cannot be resumed in the middle of an epoch: their order is lost",
             expected="checkpoints at the epochs' ends",
             fix="leave save_strategy out",
         )

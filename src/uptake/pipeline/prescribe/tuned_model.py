@@ -41,7 +41,7 @@ def processes_of(trained: Path) -> int:
     path = trained / "manifest.json"
     if not path.exists():
         return 1
-    fix = f"bring it back, or delete {trained} and run `uptake train run.yaml`"
+    fix = f"restore it, or delete {trained} and run `uptake train run.yaml`"
     manifest = read_json(path, fix=fix)
     found = manifest.get("processes") if isinstance(manifest, dict) else None
     if not isinstance(found, int) or found < 1:

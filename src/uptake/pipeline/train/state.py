@@ -124,14 +124,14 @@ def require_ledgers(folder: Path, plans: Sequence[StagePlan]) -> None:
                 raise UptakeError(
                     f"the ledger of the stage {found.stage!r} is not complete: {missing}",
                     expected=f"what was recorded in the {found.done_steps} steps from which the stage goes on",
-                    fix=f"bring it back, or delete {found.job.work}: the same command begins the stage again",
+                    fix=f"restore it, or delete {found.job.work}: running the command again restarts the stage",
                 )
 
 
 def _and_trained(folder: Path, stage: str) -> str:
     train = folder / "train"
     paths = [str(path) for path in (train / stage, train / f".{stage}.work") if path.exists()]
-    return f" and {' and '.join(paths)}: the same command begins the stage again" if paths else ""
+    return f" and {' and '.join(paths)}: running the command again restarts the stage" if paths else ""
 
 
 def with_effect(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def _manifest(folder: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> di
         raise UptakeError(
             f"what was trained in {folder} cannot be told: {why}",
             expected="the manifest that training wrote",
-            fix=f"bring it back, or delete {folder}: the same command trains the stage again",
+            fix=f"restore it, or delete {folder}: running the command again trains the stage again",
         )
     return there
 
@@ -197,9 +197,9 @@ def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
     if wrong := found.job.damaged(processes):
         _require_same(found, there, work)  # without a strategy it has no state of one, and is not damaged
         raise UptakeError(
-            f"no checkpoint in {work} can be gone on from: {wrong}",
+            f"no checkpoint in {work} can be resumed from: {wrong}",
             expected="a whole checkpoint",
-            fix=f"bring it back, or delete {work}: the same command begins the stage again",
+            fix=f"restore it, or delete {work}: running the command again restarts the stage",
         )
     return found
 
@@ -231,7 +231,7 @@ def _refuse_model(folder: Path, wrong: str) -> None:
     raise UptakeError(
         f"the model in {folder} is not the one that was trained: {wrong}",
         expected="its files as they were written",
-        fix=f"bring them back, or delete {folder} and the folders of the stages after it",
+        fix=f"restore them, or delete {folder} and the folders of the stages after it",
     )
 
 

@@ -114,7 +114,7 @@ def require_ledger(output_dir: Path, last: str, tuned: Loadable) -> str | None:
         raise UptakeError(
             f"the ledger cannot be read: {why}",
             expected="the parts as they were written",
-            fix=f"bring it back; or diagnose without it: move {ledger / stage} away",
+            fix=f"restore it; or diagnose without it: move {ledger / stage} away",
         )
     return None
 

@@ -109,7 +109,7 @@ def _read(output_dir: Path) -> Ledger:
         raise UptakeError(
             f"the ledger under {output_dir} cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}",
             expected="the parts as they were written",
-            fix=f"bring them back; or diagnose without them: move {output_dir / 'ledger'} away",
+            fix=f"restore them; or diagnose without them: move {output_dir / 'ledger'} away",
         ) from error
 
 
