@@ -146,7 +146,7 @@ def test_conformal_pi0_interval_is_the_brute_force_bootstrap():
     rng = np.random.default_rng(7)
     strata = [(rng.normal(1, 1, size=150), rng.normal(size=80)), (rng.normal(0.5, 1, size=90), rng.normal(size=120))]
     draws = []
-    for _ in range(4000):
+    for _ in range(2000):
         pooled = np.concatenate([conformal_p_values(rng.choice(v, len(v)), rng.choice(m, len(m))) for v, m in strata])
         draws.append(storey_pi0(pooled))
     low, high = np.quantile(draws, [0.025, 0.975])
