@@ -27,8 +27,7 @@ import uptake.pipeline.train.run
 from uptake.artifacts import ledger_files
 from uptake.cli import main
 from uptake.models.ledger import callback as ledger_callback
-from uptake.models.training import checkpoints
-from uptake.models.training import rehearsal
+from uptake.models.training import checkpoints, rehearsal
 from uptake.models.training import stage as train_stage
 from uptake.models.training.checkpoints import remove
 from uptake.models.training.watch import Watch
