@@ -123,7 +123,7 @@ def killed(trainable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Watch, "on_step_begin", end, raising=False)
-        with pytest.raises(KeyboardInterrupt, match="goes on from step 3"):
+        with pytest.raises(KeyboardInterrupt, match="resumes from step 3"):
             train_run(load_run(write_run(folder, trainable)))
     return folder
 
