@@ -89,7 +89,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     """
     from uptake.models.places.place import fingerprint, locate
     from uptake.models.training.rehearsal import rehearse
-    from uptake.models.training.start import lora, model_config, skeleton
+    from uptake.models.training.start import lora, model_config, skeleton, tokenizer_of
 
     start, rehearsed = run.start, set()
     for spec in run.stages:
@@ -106,7 +106,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         of_adapter = locate(str(start.adapter), replace(start.settings, revision=None), base=start.name)
     skeleton(start)
     base = fingerprint(of_adapter or place, replace(start.settings, device="cpu"))
-    tokenizers = {spec.name: _tokenizer(run, spec) for spec in run.stages}
+    tokenizers = {spec.name: tokenizer_of(place, start.settings, spec.settings.get("eos_token")) for spec in run.stages}
     for spec in run.stages:
         settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
         key = digest(settings, [one.identity() for one in spec.strategies])
@@ -196,12 +196,6 @@ def _job(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None)
 
 def _sharded(run: TrainingRun, spec: StageSpec) -> list[str]:
     return sharded_by(spec.settings.get("fsdp"), spec.settings.get("deepspeed"), run.processes)
-
-
-def _tokenizer(run: TrainingRun, spec: StageSpec) -> Any:
-    from uptake.models.training.start import tokenizer_of
-
-    return tokenizer_of(run.start.place(), run.start.settings, spec.settings.get("eos_token"))
 
 
 def _read(
