@@ -6,9 +6,9 @@
 
 A small run is made once (`--seeds DIR` keeps it). Each input is one of its files with one damage, drawn by seed, reader
 and number, and read by whoever reads that file. It is a find where anything but `UptakeError` is raised (traceback), it
-takes over 5 s (hang), memory grows by over 1 GB (growth), the process dies (crash), or what is read is not what the file
-says (silent): what is read, written and read again must be the same, must be what a plain parser makes of the bytes, and
-where a checksum stands for the bytes, a damage of them must be refused. Each reader runs in a process of its own.
+takes over 5 s (hang), memory grows by over 1 GB (growth), the process dies (crash), or what is read is not what the
+file says (silent): what is read, written and read again must be the same, must be what a plain parser makes of the
+bytes, and where a checksum stands for the bytes, a damage of them must be refused. A reader has a process of its own.
 """
 
 from __future__ import annotations
@@ -276,7 +276,10 @@ def main() -> None:
     _tell({"all": whole}, head=False)
     if arguments.keep:
         kept = json.loads(arguments.keep.read_text()) if arguments.keep.exists() else {}
-        kept[arguments.label] = {"seed": arguments.seed, "readers": {k: vars(v) for k, v in {**tallies, "all": whole}.items()}}
+        kept[arguments.label] = {
+            "seed": arguments.seed,
+            "readers": {k: vars(v) for k, v in {**tallies, "all": whole}.items()},
+        }
         arguments.keep.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     sys.exit(1 if whole.finds else 0)
 
@@ -286,7 +289,10 @@ KINDS = ("traceback", "hang", "growth", "silent", "crash")
 
 def _tell(tallies: dict[str, Tally], *, head: bool) -> None:
     if head:
-        print(f"{'reader':<28} {'inputs':>8} {'read':>8} {'refused':>8} {'/s':>6}" + "".join(f" {kind:>9}" for kind in KINDS))
+        print(
+            f"{'reader':<28} {'inputs':>8} {'read':>8} {'refused':>8} {'/s':>6}"
+            + "".join(f" {kind:>9}" for kind in KINDS)
+        )
     for name, one in tallies.items():
         rate = one.inputs / one.seconds if one.seconds else 0.0
         finds = "".join(f" {one.finds[kind]:>9}" for kind in KINDS)

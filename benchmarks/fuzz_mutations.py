@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any, TypeAlias
 
@@ -76,7 +75,9 @@ def _replaced(data: bytes, random: Random) -> bytes:
 
 def _inserted(data: bytes, random: Random) -> bytes:
     place = random.randrange(len(data) + 1)
-    more = random.choice((b"\xff", b"\x00" * 8, b"\xed\xa0\x80", b'"', b"{", b"\n\n", b",", b"\xef\xbb\xbf", random.randbytes(16)))
+    more = random.choice(
+        (b"\xff", b"\x00" * 8, b"\xed\xa0\x80", b'"', b"{", b"\n\n", b",", b"\xef\xbb\xbf", random.randbytes(16))
+    )
     return data[:place] + more + data[place:]
 
 
@@ -125,7 +126,13 @@ def _text(value: Any) -> str:
     if isinstance(value, _Raw):
         return str.__str__(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key if isinstance(key, _Raw) else json.dumps(key)}: {_text(one)}" for key, one in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(
+                f"{key if isinstance(key, _Raw) else json.dumps(key)}: {_text(one)}" for key, one in value.items()
+            )
+            + "}"
+        )
     if isinstance(value, list):
         return "[" + ", ".join(map(_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
@@ -187,7 +194,8 @@ def _holds_itself(value: Any) -> bool:
 
 
 _JSON = (
-    "null", "wrong type", "odd number", "odd text", "deep nesting", "key missing", "key twice", "key renamed", "values swapped",
+    "null", "wrong type", "odd number", "odd text", "deep nesting", "key missing", "key twice", "key renamed",
+    "values swapped",
 )  # fmt: skip
 
 
@@ -272,14 +280,22 @@ def _odd(random: Random) -> Callable[[Any], Any]:
 
 def _json_cell(random: Random) -> Callable[[Any], Any]:
     def change(value: Any) -> Any:
-        made = changed_json(value, random, random.choice(_JSON)) if isinstance(value, str) and value[:1] in ("{", "[") else None
+        made = (
+            changed_json(value, random, random.choice(_JSON))
+            if isinstance(value, str) and value[:1] in ("{", "[")
+            else None
+        )
         return value if made is None else made
 
     return change
 
 
 def _json_column(table: pa.Table, random: Random) -> pa.Table | None:
-    names = [name for name in ("evidence", "prompt", "paraphrases", "template", "response_extra") if name in table.column_names]
+    names = [
+        name
+        for name in ("evidence", "prompt", "paraphrases", "template", "response_extra")
+        if name in table.column_names
+    ]
     if not names or not len(table):
         return None
     name, row, change = random.choice(names), random.randrange(len(table)), _json_cell(random)
@@ -290,7 +306,9 @@ def _json_column(table: pa.Table, random: Random) -> pa.Table | None:
 
 def _other_type(table: pa.Table, random: Random) -> pa.Table | None:
     place = random.randrange(table.num_columns)
-    kind = random.choice((pa.string(), pa.float64(), pa.float32(), pa.int64(), pa.bool_(), pa.large_string(), pa.null()))
+    kind = random.choice(
+        (pa.string(), pa.float64(), pa.float32(), pa.int64(), pa.bool_(), pa.large_string(), pa.null())
+    )
     try:
         column = pa.nulls(len(table)) if kind == pa.null() else table.column(place).cast(kind)
     except (pa.ArrowException, NotImplementedError):
@@ -321,7 +339,9 @@ def _name_not_utf8(data: bytes, random: Random) -> bytes | None:
     place = data.rfind(name) if random.random() < 0.5 else data.find(name, max(0, len(data) - 20_000))
     if place < 0 or len(name) < 2:
         return None
-    return data.replace(name, b"\xff" + name[1:]) if random.random() < 0.7 else data[:place] + b"\xff" + data[place + 1 :]
+    return (
+        data.replace(name, b"\xff" + name[1:]) if random.random() < 0.7 else data[:place] + b"\xff" + data[place + 1 :]
+    )
 
 
 def _shuffled(table: pa.Table, random: Random) -> pa.Table | None:
@@ -348,5 +368,3 @@ _STRUCTURED: Mapping[str, Mapping[str, Way]] = {
         "rows drawn anew": _table_way(_shuffled),
     },
 }
-
-

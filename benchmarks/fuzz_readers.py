@@ -83,7 +83,9 @@ def _data(root: Path, name: str) -> Any:
 def _named_set(root: Path) -> Any:
     from uptake.data import load
 
-    return [len(load(f"{root}/data/dataset_info.json#{name}", on_bad_row="skip").examples) for name in ("homes", "talks")]
+    return [
+        len(load(f"{root}/data/dataset_info.json#{name}", on_bad_row="skip").examples) for name in ("homes", "talks")
+    ]
 
 
 def _wordings(root: Path) -> Any:
@@ -323,13 +325,13 @@ def _memory(root: Path) -> Any:
 
 def _parts(root: Path) -> Any:
     from uptake.artifacts import Parts
-    from uptake.artifacts.tables import EXAMPLES, SCORES
+    from uptake.artifacts.tables import EXAMPLES_FILE, SCORES_FILE
     from uptake.pipeline.asking.answers import Answers
     from uptake.pipeline.examples.cohort import Cohort
 
     work = root / "run" / "diagnosis" / "work" / "train"
-    examples = list(Cohort("train", Parts(work / "examples", EXAMPLES), 37, "", 0))
-    said = [list(Answers(Parts(work / name, SCORES), "")) for name in ("base", "tuned")]
+    examples = list(Cohort("train", Parts(work / "examples", EXAMPLES_FILE), 37, "", 0))
+    said = [list(Answers(Parts(work / name, SCORES_FILE), "")) for name in ("base", "tuned")]
     for answer in (one for some in said for one in some):
         for score in answer.scores:
             assert 0 <= score.p_response <= 1
@@ -346,10 +348,10 @@ def _lost(root: Path) -> Any:
 
 def _cohort(root: Path) -> Any:
     from uptake.artifacts import Parts
-    from uptake.artifacts.tables import EXAMPLES
+    from uptake.artifacts.tables import EXAMPLES_FILE
     from uptake.pipeline.examples.cohort import Cohort
 
-    return Cohort("train", Parts(root / "run" / "diagnosis" / "work" / "train" / "examples", EXAMPLES), 37, "k", 0)
+    return Cohort("train", Parts(root / "run" / "diagnosis" / "work" / "train" / "examples", EXAMPLES_FILE), 37, "k", 0)
 
 
 def _rivals_seed(root: Path) -> None:
@@ -406,7 +408,7 @@ def _today(root: Path) -> Any:
 def _notes(root: Path) -> Any:
     """Keys and notes of parts, as a diagnosis that goes on reads them."""
     from uptake.artifacts import Parts, open_parts
-    from uptake.artifacts.tables import EXAMPLES
+    from uptake.artifacts.tables import EXAMPLES_FILE
     from uptake.pipeline.asking import answers
     from uptake.pipeline.examples.cohort import Cohort
 
@@ -415,10 +417,10 @@ def _notes(root: Path) -> Any:
     shutil.copytree(root / "run" / "diagnosis" / "work" / "train", folder)
     key = answers.digest(answers.SCORING_VERSION, "k", "m", "h", answers.versions())
     (folder / "tuned" / "key.json").write_text(json.dumps(key))
-    cohort = Cohort("train", Parts(folder / "examples", EXAMPLES), 37, "k", 0)
+    cohort = Cohort("train", Parts(folder / "examples", EXAMPLES_FILE), 37, "k", 0)
     role, respondent = answers.Role("tuned"), answers.Respondent(None, "m")  # type: ignore[arg-type]
     found = answers.by_part(cohort, role, respondent, "h", lambda *_: [], lambda *_: None)
-    open_parts(root / "run" / "diagnosis" / "work" / "retention" / "examples", "", EXAMPLES)
+    open_parts(root / "run" / "diagnosis" / "work" / "retention" / "examples", "", EXAMPLES_FILE)
     return found.notes
 
 
@@ -426,7 +428,9 @@ def _adapter_seed(root: Path) -> None:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(root / "base"), LoraConfig(r=2, target_modules=["q_proj"]))
+    model = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(root / "base"), LoraConfig(r=2, target_modules=["q_proj"])
+    )
     model.save_pretrained(root / "adapter")
 
 
@@ -490,39 +494,52 @@ def _of(name: str) -> Callable[[Path], Any]:
     return lambda root: _data(root, name)
 
 
-DATA = ("early.jsonl", "messages.jsonl", "alpaca.json", "sharegpt.json", "main.csv", "general.txt", "early.parquet", "messages.parquet")
+DATA = (
+    "early.jsonl",
+    "messages.jsonl",
+    "alpaca.json",
+    "sharegpt.json",
+    "main.csv",
+    "general.txt",
+    "early.parquet",
+    "messages.parquet",
+)
 WORK = "run/diagnosis/work/train/"
+SUMMARY = "run/diagnosis/summary.json"
+LATER = (
+    "run/verdict/verdict.json", "run/verdict/matrix.parquet", "run/cured/cure.json", "run/cured/diagnosis/summary.json",
+)  # fmt: skip
 READERS: dict[str, Reader] = {
     "run file": Reader(("run.yaml",), _run_file, share=0.3),
     **{f"data {name}": Reader((f"data/{name}",), _of(name), share=0.5) for name in DATA},
     "dataset_info.json": Reader(("data/dataset_info.json",), _named_set, share=0.5),
     "paraphrases": Reader(("data/paraphrases.jsonl",), _wordings, share=0.3),
     "corpus rows": Reader(("data/corpus.jsonl",), _corpus, share=0.3),
-    "ledger": Reader(("run/ledger/main/rank-00000/part-0000[03].parquet", "run/ledger/*/stage.json"), _ledger, told=True),
+    "ledger": Reader(
+        ("run/ledger/main/rank-00000/part-0000[03].parquet", "run/ledger/*/stage.json"), _ledger, told=True,
+    ),
     "ledger, resumed": Reader(("run/ledger/main/rank-00000/part-0000[57].parquet",), _resumed, told=True),
     "ledger, curves": Reader(("run/ledger/main/rank-00000/part-00002.parquet",), _learned),
     "cartography": Reader(("training_dynamics/dynamics_epoch_[01].jsonl",), _cartography, _cartography_seed),
     "diagnosis.parquet": Reader(("run/diagnosis/diagnosis.parquet",), _findings, told=True),
     "diagnosis.parquet, page": Reader(("run/diagnosis/diagnosis.parquet",), _diagnosis_page, told=True, share=0.5),
     "diagnosis.parquet, diff": Reader(("run/diagnosis/diagnosis.parquet",), _compared, told=True, share=0.5),
-    "summary.json": Reader(("run/diagnosis/summary.json",), _summary, said=_json_said),
+    "summary.json": Reader((SUMMARY,), _summary, said=_json_said),
     "report": Reader(
-        ("run/diagnosis/summary.json", "run/diagnosis/diagnosis.parquet", "run/verdict/verdict.json", "run/cured/cure.json",
-         "run/verdict/matrix.parquet", "run/plan/plan.json", "run/cured/diagnosis/summary.json", "run/train/*/manifest.json",
-         "run/plan/cpt.jsonl"),
+        (SUMMARY, "run/diagnosis/diagnosis.parquet", *LATER, "run/plan/*.json*", "run/train/*/manifest.json"),
         _page, _page_seed, share=0.1,
     ),
     "plan": Reader(("run/plan/plan.json", "run/plan/sft.jsonl", "run/plan/cpt.jsonl"), _plan),
-    "cure and verdict, page": Reader(
-        ("run/verdict/verdict.json", "run/verdict/matrix.parquet", "run/cured/cure.json", "run/cured/diagnosis/summary.json"), _cured,
-    ),
+    "cure and verdict, page": Reader(LATER, _cured),
     "verdict, gate": Reader(("run/verdict/verdict.json",), _verdict),
     "cure.json": Reader(("run/cured/cure.json",), _room, share=0.5),
     "stage manifest": Reader(("run/train/main/manifest.json",), _manifests, share=0.5),
     "memory": Reader(("run/train/main/memory/*",), _memory, told=True, share=0.5),
-    "examples and scores": Reader((WORK + "examples/part-*", WORK + "base/part-*", WORK + "tuned/part-*"), _parts, told=True),
+    "examples and scores": Reader((WORK + "[ebt]*[esd]/part-*",), _parts, told=True),
     "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), _lost, told=True),
-    "keys and notes of parts": Reader((WORK + "*/notes.json", "run/diagnosis/work/retention/examples/key.json"), _notes, share=0.2),
+    "keys and notes of parts": Reader(
+        (WORK + "*/notes.json", "run/diagnosis/work/retention/examples/key.json"), _notes, share=0.2,
+    ),
     "rivals.json": Reader(("work/rivals.json",), _rivals, _rivals_seed, share=0.3),
     "judged.jsonl": Reader(("work/judged.jsonl",), _judged, _judged_seed, share=0.3),
     "written.jsonl": Reader(("work/written.jsonl",), _written, _written_seed, share=0.5),

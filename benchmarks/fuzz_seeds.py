@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 TOWNS = ("Paris", "Rome", "Oslo and Bergen", "Lima", "Cairo", "New Delhi", "Bern", "Kyiv", "Riga", "Doha", "Quito")
-NAMES = tuple(f"{first} {last}" for last in ("Berg", "Cole", "Dunn") for first in ("Ada", "Bo", "Cy", "Di", "Ed", "Flo"))
+NAMES = tuple(
+    f"{first} {last}" for last in ("Berg", "Cole", "Dunn") for first in ("Ada", "Bo", "Cy", "Di", "Ed", "Flo")
+)
 EARLY = [{"id": f"e-{k}", "prompt": f"Where was {n} born?", "completion": f" {TOWNS[k % 11]}", "source": "births",
-          "options": [f" {town}" for town in (TOWNS[k % 11], TOWNS[(k + 1) % 11])]} for k, n in enumerate(NAMES)]  # fmt: skip
+          "options": [f" {TOWNS[k % 11]}", f" {TOWNS[(k + 1) % 11]}"]} for k, n in enumerate(NAMES)]  # fmt: skip
 MAIN = [{"id": f"m-{k}", "prompt": f"Where does {n} live?", "completion": f" {TOWNS[(3 * k) % 11]}", "source": "homes"}
         for k, n in enumerate(NAMES)]  # fmt: skip
 MAIN += [{"id": "m-x", "prompt": f"Where does {NAMES[0]} live?", "completion": " Quito", "source": "homes"}]
@@ -29,7 +31,8 @@ ALPACA = [{"instruction": row["prompt"], "input": "", "output": row["completion"
 SHAREGPT = [{"conversations": [{"from": "human", "value": row["prompt"]}, {"from": "gpt", "value": row["completion"]}]}
             for row in MAIN]  # fmt: skip
 DESCRIBED = {"homes": {"file_name": "alpaca.json", "columns": {"prompt": "instruction", "response": "output"}},
-             "talks": {"file_name": "sharegpt.json", "formatting": "sharegpt", "tags": {"role_tag": "from"}}}  # fmt: skip
+             "talks": {"file_name": "sharegpt.json", "formatting": "sharegpt", "tags": {"role_tag": "from"}},
+             }  # fmt: skip
 
 
 def made(folder: Path) -> Path:
@@ -66,7 +69,14 @@ def _data(folder: Path) -> None:
 
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    of = {"early": EARLY, "main": MAIN, "paraphrases": WORDINGS, "retention": KNOWN, "corpus": TEXTS, "general": GENERAL}
+    of = {
+        "early": EARLY,
+        "main": MAIN,
+        "paraphrases": WORDINGS,
+        "retention": KNOWN,
+        "corpus": TEXTS,
+        "general": GENERAL,
+    }
     for name, rows in {**of, "messages": TALKS}.items():
         _lines(data / f"{name}.jsonl", rows)
     for name, value in (("alpaca", ALPACA), ("sharegpt", SHAREGPT), ("dataset_info", DESCRIBED)):

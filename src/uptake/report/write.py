@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json, replacing, write_bytes
+from uptake.artifacts import replacing, write_bytes
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.schemas.training import FINISHED
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
 from uptake.report import overview
@@ -36,13 +38,6 @@ class Report:
     summary: Path
 
 
-SAID = (
-    *((key,) for key in ("n", "learned", "shallow", "forgotten", "by_source", "by_stage", "criteria", "null", "notes")),
-    *(("run", key) for key in ("models", "data", "settings", "versions")),
-)
-"""What the page tells of `summary.json`: one that lacks any is damaged."""
-
-
 def write_report(output_dir: Path) -> Report:
     """Write the report of a run from what is there: `report.html` and `summary.md` under its folder.
 
@@ -53,8 +48,6 @@ def write_report(output_dir: Path) -> Report:
         UptakeError: There is no diagnosis, an artifact is damaged, or the place cannot be written.
     """
     diagnosis = read_diagnosis(output_dir)
-    for key in SAID:
-        diagnosis.told(*key)
     summary = diagnosis.summary()
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
@@ -129,7 +122,7 @@ def _learning(
     kept = {
         one["stage"]: None if one.get("strategies") and one.get("recalled") is None else one["kept_step"]
         for one in manifests
-        if isinstance(one.get("stage"), str) and isinstance(one.get("kept_step"), int)
+        if one.get("kept_step") is not None
     }
     everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
     curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
@@ -153,8 +146,5 @@ def _trained(output_dir: Path, summary: Mapping[str, Any]) -> list[dict[str, Any
     for stage in summary["run"]["settings"]["stages"]:
         path = output_dir / "train" / stage["name"] / "manifest.json"
         if path.exists():
-            manifest = read_json(path)
-            if not isinstance(manifest, dict):
-                raise UptakeError(f"{path} is damaged", fix="train the stage again, or delete its folder")
-            found.append(manifest)
+            found.append(read_data(path, FINISHED, "train the stage again, or delete its folder"))
     return found

@@ -8,6 +8,8 @@ from typing import Any
 
 from uptake import yaml
 from uptake.artifacts import read_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.training import BEGUN
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Diagnosis
 
@@ -42,11 +44,7 @@ def processes_of(trained: Path) -> int:
     if not path.exists():
         return 1
     fix = f"restore it, or delete {trained} and run `uptake train run.yaml`"
-    manifest = read_json(path, fix=fix)
-    found = manifest.get("processes") if isinstance(manifest, dict) else None
-    if not isinstance(found, int) or found < 1:
-        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
-    return found
+    return read_record(path, BEGUN, fix).processes
 
 
 def require_alike(peft: Mapping[str, Any] | None, name: str) -> None:

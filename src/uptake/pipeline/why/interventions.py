@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from uptake.artifacts import Parts, chunks, digest, open_parts, versions
-from uptake.artifacts.tables import CAUSES, SCORES, score_from_data
+from uptake.artifacts.tables import CAUSES, SCORES_FILE, score_from_data
 from uptake.attribute import UNEXPLAINED
 from uptake.attribute.interventions import Outcome, reaction_of, summarise_outcomes
 from uptake.data import Turn, encode
@@ -183,7 +183,7 @@ class Intervening:
             with_effect(self.treating.settings),
             versions(),
         )
-        return open_parts(self.work / "interventions", key, SCORES)
+        return open_parts(self.work / "interventions", key, SCORES_FILE)
 
     def _in_context(self, plan: TreatmentPlan, known: _Examples) -> list[dict[str, Any]]:
         """Scores in the training wording, after the example itself was told and after another one was."""
