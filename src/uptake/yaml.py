@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 
+MOST_NESTED = 100
+"""So deep may lists and mappings in brackets be nested."""
+
+
 class YAMLProblem(UptakeError):
     """A text that is no YAML, or holds what no YAML of ours may; never shows the text, which may hold a key."""
 
@@ -44,6 +48,8 @@ def read_with_lines(text: str) -> tuple[Any, dict[str, int]]:
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if _nested(text) > MOST_NESTED:
+        raise YAMLProblem(f"nested more than {MOST_NESTED} deep", expected="text, `key: value` on each line")
     yaml = _yaml()
     try:
         node = yaml.compose(text)
@@ -77,6 +83,18 @@ def write(value: Any, *, flow: bool = False, width: int = 80) -> str:
     out = io.StringIO()
     yaml.dump(value, out)
     return out.getvalue().removesuffix("...\n")
+
+
+def _nested(text: str) -> int:
+    """How deep brackets are nested, those within texts and comments too: a bound, for parsing takes their square."""
+    deep = deepest = 0
+    for char in text:
+        if char in "[{":
+            deep += 1
+            deepest = max(deepest, deep)
+        elif char in "]}":
+            deep -= 1
+    return deepest
 
 
 def _yaml() -> YAML:

@@ -237,13 +237,22 @@ def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
             yield stage, "dataset", f"stages.{name}.dataset"
 
 
+LONGEST_PATH = 4096
+"""Bytes of a path, as Linux allows them; whether one of its names is too long is told where it is looked for."""
+
+
 def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Makes relative paths absolute, in place, and notes the files that are not there."""
     for holder, key, full in _places(tree):
         value = holder.get(key)
+        if key == "output_dir" and value == "":
+            problems.append(_problem(full, value, "a folder", "give a path; `.` is the run file's own folder"))
         if not isinstance(value, str | Path) or not str(value):
             continue
         text = str(value)
+        if len(os.fsencode(text)) > LONGEST_PATH or "\0" in text or not text.isprintable() and key == "output_dir":
+            problems.append(_problem(full, value, f"a path of up to {LONGEST_PATH} bytes", "correct the path"))
+            continue
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
         file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
         if described and not path.exists():
@@ -312,6 +321,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
 def _explain(error: dict[str, Any]) -> Problem:
     """One pydantic error as key, value, what was expected, and the fix."""
     loc, kind, value = error["loc"], error["type"], error["input"]
+    if not loc:  # of the run file as a whole: a key that is no text
+        return Problem("the run file", f"{error['msg']}.")
     name, section = str(loc[-1]), _section_at(loc)
     if loc[0] == "knowledge_sources":
         loc = (*loc[:2], *loc[3:])  # without the kind, which is no key

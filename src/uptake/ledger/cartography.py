@@ -15,8 +15,10 @@ the files .json or .jsonl, and both are read here.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from jaxtyping import Float
 
 from uptake.artifacts import write_bytes
 from uptake.artifacts.ledger_files import LEDGER
-from uptake.errors import UptakeError
+from uptake.errors import UptakeError, first_line
 from uptake.ledger.read import Ledger, from_table
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl?")
@@ -95,28 +97,76 @@ def read_cartography(output_dir: str | Path, stage: str = "main") -> Ledger:
     if not files:
         raise UptakeError(f"there are no training dynamics in {folder}", expected="dynamics_epoch_0.jsonl, ...")
     rows = []
+    seen: dict[int, set[str]] = {}
     for epoch, path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if epoch > MOST_EPOCHS:
+            raise UptakeError(f"{path} is of epoch {epoch}", expected=f"a number up to {MOST_EPOCHS}")
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise UptakeError(f"cannot read {path}: {error.strerror or error}") from error
+        for number, line in enumerate(lines, 1):
             if line.strip():
                 rows.append({"stage": stage, "pass": "train", "epoch": epoch, "step": epoch + 1})
-                rows[-1] |= _read_line(line, epoch, f"{path}, line {number}")
+                rows[-1] |= _read_line(line, epoch, f"{path}, line {number}", seen.setdefault(epoch, set()))
     return from_table(pa.Table.from_pylist(rows, schema=LEDGER), (stage,))
 
 
-def _read_line(line: str, epoch: int, where: str) -> dict[str, Any]:
+MOST_EPOCHS = 1_000_000
+MOST_TOKENS = 2**31 - 1
+
+
+def _read_line(line: bytes, epoch: int, where: str, seen: set[str]) -> dict[str, Any]:
+    """A reading; what is no number, and what is larger than a float32 holds, is null."""
     try:
-        record = json.loads(line)
-        logits = np.asarray(record[f"logits_epoch_{epoch}"], dtype=np.float64)
-        gold, name = int(record["gold"]), str(record["guid"])
-        top, log_p = int(logits.argmax()), float(_log_softmax(logits)[gold])
-        tokens = int(record.get("tokens", 1))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        record = json.loads(line.decode("utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("it is no object")
+        name, tokens, recalled = _name(record["guid"]), record.get("tokens", 1), record.get("recalled")
+        logits = np.array([_number(one) for one in record[f"logits_epoch_{epoch}"]], dtype=np.float64)
+        gold = record["gold"]
+        if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(logits):
+            raise ValueError(f"gold is {short(gold)}, and there are {len(logits)} logits")
+        if isinstance(tokens, bool) or not isinstance(tokens, int) or not 1 <= tokens <= MOST_TOKENS:
+            raise ValueError(f"tokens is {short(tokens)}")
+        if not isinstance(recalled, bool | None):
+            raise ValueError(f"recalled is {short(recalled)}")
+        if name in seen:
+            raise ValueError(f"the guid {short(name)} is in this epoch a second time")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UptakeError(
-            f"{where} is no record of training dynamics ({type(error).__name__}: {error})",
+            f"{where} is no record of training dynamics ({type(error).__name__}: {first_line(error)})",
             expected=f'{{"guid": ..., "logits_epoch_{epoch}": [...], "gold": index}}',
         ) from error
-    recalled = bool(record.get("recalled", top == gold))
-    return {"id": name, "row": None, "nll": -log_p * tokens, "tokens": tokens, "recalled": recalled}
+    seen.add(name)
+    nll = _nll(logits, gold) * tokens
+    known = bool(np.isfinite(logits).all()) and nll <= float(np.finfo(np.float32).max)
+    recalled = (int(logits.argmax()) == gold if recalled is None else recalled) if known else None
+    return {"id": name, "row": None, "nll": nll if known else None, "tokens": tokens, "recalled": recalled}
+
+
+def _name(guid: Any) -> str:
+    """The id of an example: a text, or a number as its text."""
+    if isinstance(guid, bool) or not isinstance(guid, str | int):
+        raise ValueError(f"guid is {short(guid)}")
+    name = str(guid)  # of a number of many thousand digits a ValueError
+    name.encode()
+    return name
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"a logit is {short(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _nll(logits: Float[np.ndarray, " classes"], gold: int) -> float:
+    """-log softmax(logits)[gold]; what comes of numbers that are not finite is not used."""
+    with np.errstate(all="ignore"):
+        return float(-_log_softmax(logits)[gold])
 
 
 def _log_softmax(logits: Float[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:

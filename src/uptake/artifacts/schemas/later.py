@@ -191,3 +191,14 @@ class IndexData:
 
 
 INDEX: JsonSchema[IndexData] = JsonSchema(IndexData)
+
+
+@dataclass(frozen=True)
+class AnswerData:
+    """What was asked of the web, and the answer."""
+
+    asked: Any
+    answer: Any
+
+
+ANSWER: JsonSchema[AnswerData] = JsonSchema(AnswerData)
