@@ -128,10 +128,10 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
     digest = file_digest(run / "diagnosis" / "diagnosis.parquet")
-    told = {"sentence": "Replay mended 12 points.", "primary": {"knowledge_gap": "heldout"}}
+    told = json.loads((run / "verdict" / "verdict.json").read_text())
     for about, marked in ((digest, 0), ("another", 2)):
         write_json(run / "verdict" / "verdict.json", {**told, "diagnosis": about})
-        write_json(run / "cured" / "cure.json", {"diagnosis": about})
+        write_json(run / "cured" / "cure.json", {"plan": "one", "diagnosis": about})
         report = write_report(run)
         for text in (words(Page(report.page).text), report.summary.read_text(encoding="utf-8")):
             assert text.count("This is about another diagnosis than the one shown here") == marked
@@ -297,7 +297,7 @@ def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
         write_card(write_run(tmp_path, FINDINGS))
 
 
-@pytest.mark.parametrize(("key", "said"), [("criteria", "it has no criteria"), ("run", "it has no run.models")])
+@pytest.mark.parametrize(("key", "said"), [("criteria", "criteria is missing"), ("run", "run is missing")])
 def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, key: str, said: str) -> None:
     run = write_run(tmp_path, FINDINGS)
     path = run / "diagnosis" / "summary.json"

@@ -165,7 +165,7 @@ def _reason(error: Mapping[str, Any]) -> str:
     key = ".".join(map(str, error["loc"])) or "it"
     if error["type"] == "missing":
         return f"{key} is missing"
-    return f"{key} is {short(error['input'])}: {error['msg'].replace('Input', 'it')}"
+    return f"{key} is {short(error['input'])}: {error['msg'].removeprefix('Value error, ').replace('Input', 'it')}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
