@@ -60,11 +60,13 @@ def _same(value: Any, again: Any, what: str) -> None:
 
 
 def _run_file(root: Path) -> Any:
+    from uptake import yaml
     from uptake.config import load_run
 
     read = load_run(root / "run.yaml")
     again = root / "again.yaml"
-    again.write_text(json.dumps(read.model_dump(mode="json", exclude_unset=True)), encoding="utf-8")
+    data = json.loads(json.dumps(read.model_dump(exclude_unset=True), default=str))
+    again.write_text(yaml.write(data), encoding="utf-8")
     _same(read, load_run(again), "the run file")
     return repr(read)
 
@@ -533,8 +535,8 @@ READERS: dict[str, Reader] = {
     "cure and verdict, page": Reader(LATER, _cured),
     "verdict, gate": Reader(("run/verdict/verdict.json",), _verdict),
     "cure.json": Reader(("run/cured/cure.json",), _room, share=0.5),
-    "stage manifest": Reader(("run/train/main/manifest.json",), _manifests, share=0.5),
-    "memory": Reader(("run/train/main/memory/*",), _memory, told=True, share=0.5),
+    "stage manifest": Reader(("run/train/main/manifest.json", "run/train/main/memory/memory.json"), _manifests, share=0.5),
+    "memory": Reader(("run/train/main/memory/*.parquet",), _memory, told=True, share=0.5),
     "examples and scores": Reader((WORK + "[ebt]*[esd]/part-*",), _parts, told=True),
     "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), _lost, told=True),
     "keys and notes of parts": Reader(

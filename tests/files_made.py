@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
@@ -73,6 +72,9 @@ def plan_head(edits: Sequence[dict[str, Any]], unmended: Sequence[dict[str, str]
     }  # fmt: skip
 
 
-def interval_data(interval: Interval | None) -> dict[str, Any] | None:
-    """A share's interval as JSON data."""
-    return None if interval is None else asdict(interval)
+def manifest_of(model: str, **changed: Any) -> dict[str, Any]:
+    """`manifest.json` of a stage that is trained: what is read of it."""
+    return {
+        "stage": "main", "start": {}, "data": {}, "settings": {}, "peft": None, "processes": 1, "examples": 1,
+        "steps": 1, "kept_step": 1, "model": model, "loss_start": None, "loss_end": None, "recalled": None, **changed,
+    }  # fmt: skip

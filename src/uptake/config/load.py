@@ -241,6 +241,14 @@ LONGEST_PATH = 4096
 """Bytes of a path, as Linux allows them; whether one of its names is too long is told where it is looked for."""
 
 
+def _no_path(text: str) -> bool:
+    """Whether no file can have this path: it is too long, or holds a control character or half a character."""
+    try:
+        return len(text.encode()) > LONGEST_PATH or any(char < " " or char == "\x7f" for char in text)
+    except UnicodeEncodeError:
+        return True
+
+
 def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Makes relative paths absolute, in place, and notes the files that are not there."""
     for holder, key, full in _places(tree):
@@ -250,7 +258,7 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
         if not isinstance(value, str | Path) or not str(value):
             continue
         text = str(value)
-        if len(os.fsencode(text)) > LONGEST_PATH or "\0" in text or not text.isprintable() and key == "output_dir":
+        if _no_path(text):
             problems.append(_problem(full, value, f"a path of up to {LONGEST_PATH} bytes", "correct the path"))
             continue
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody

@@ -75,7 +75,10 @@ _ADAPTER = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "
 def _flow(fields: Mapping[str, Any]) -> str:
     """Settings as a line of YAML."""
     ordered = {key: sorted(value) if isinstance(value, list) else value for key, value in fields.items() if value}
-    return yaml.write(ordered, flow=True).strip()
+    try:
+        return yaml.write(ordered, flow=True).strip()
+    except RecursionError:  # nobody trained such an adapter
+        return "{r: ..., target_modules: [...]}"
 
 
 def unsaid(trained: Path, settings: Mapping[str, Any]) -> list[str]:
