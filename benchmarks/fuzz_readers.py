@@ -535,7 +535,9 @@ READERS: dict[str, Reader] = {
     "cure and verdict, page": Reader(LATER, _cured),
     "verdict, gate": Reader(("run/verdict/verdict.json",), _verdict),
     "cure.json": Reader(("run/cured/cure.json",), _room, share=0.5),
-    "stage manifest": Reader(("run/train/main/manifest.json", "run/train/main/memory/memory.json"), _manifests, share=0.5),
+    "stage manifest": Reader(
+        ("run/train/main/manifest.json", "run/train/main/memory/memory.json"), _manifests, share=0.5,
+    ),
     "memory": Reader(("run/train/main/memory/*.parquet",), _memory, told=True, share=0.5),
     "examples and scores": Reader((WORK + "[ebt]*[esd]/part-*",), _parts, told=True),
     "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), _lost, told=True),
