@@ -21,6 +21,8 @@ _OF_TEXT = re.compile(
 STAGE_NAME = 100
 """Longest name of a stage: file systems take 255 bytes for a name, and some of it is added."""
 
+_STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
 _RESERVED = ("bad_rows.jsonl",)
 """What else lies beside the stages' folders."""
 
@@ -37,6 +39,12 @@ def _number_not_bool(value: Any) -> Any:
 def is_secret(name: str) -> bool:
     """Whether a setting of that name holds a key of somebody's; the tokens of a tokenizer are none."""
     return _SECRET.search(name) is not None and _OF_TEXT.search(name) is None
+
+
+def is_stage_name(name: object) -> bool:
+    """Whether a stage may have that name, which is also that of its folder."""
+    fits = isinstance(name, str) and len(name) <= STAGE_NAME and re.fullmatch(_STAGE_NAME, name)
+    return bool(fits) and str(name).casefold() not in _RESERVED
 
 
 def _no_secret(settings: Any, within: str = "") -> Any:
@@ -187,7 +195,7 @@ Knowledge = Annotated[WikidataKnowledge | SearXNGKnowledge | LLMKnowledge, Field
 class Stage(Section):
     """One fine-tuning run in a sequence."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=STAGE_NAME)]
+    name: Annotated[str, Field(pattern=_STAGE_NAME, max_length=STAGE_NAME)]
     """Name of the stage; also of its folder, so letters, digits, `.`, `_` and `-`."""
     dataset: Annotated[str, Field(min_length=1)]
     """Training examples: a file, a folder, a hub id, or dataset_info.json#name of LLaMA-Factory."""

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from uptake.artifacts import write_bytes
+from uptake.artifacts import refuse_links, write_bytes
 from uptake.artifacts.ledger_files import LEDGER
 from uptake.errors import UptakeError
 from uptake.ledger.read import Ledger, from_table
@@ -58,6 +58,7 @@ def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None 
             epochs.setdefault(row["epoch"], {})[row["id"]] = row
     first = epochs.get(0, {})
     folder = Path(output_dir) / "training_dynamics"
+    refuse_links(Path(output_dir), (folder.name,))
     for path in folder.glob("*.json*"):  # Cartography counts the files to know the epochs
         if _FILE.fullmatch(path.name):
             path.unlink()

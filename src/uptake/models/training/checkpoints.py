@@ -112,13 +112,15 @@ def remove_others(folder: Path, keep: Path | None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder with all that is in it, if it is there.
+    """Remove a folder with all that is in it, if it is there; of a link the link alone.
 
     Raises:
         UptakeError: Something in it cannot be removed.
     """
     try:
-        if path.exists():
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
             shutil.rmtree(path)
     except OSError as error:
         raise cannot_write(path, error) from error
