@@ -224,8 +224,8 @@ chat_template: template.jinja
         "model_name_or_path: './bas': expected a file or folder that exists",
         "stages.0.name: 'a/b': expected text that matches",
         "stages.0.num_train_epochs: 0: expected greater than 0",
-        "stages.0.epochs: 3: expected a known key. Did you mean num_train_epochs",
-        "output_dirr: 'x': expected a known key. Did you mean output_dir",
+        "stages.0.epochs: expected a known key. Did you mean num_train_epochs",
+        "output_dirr: expected a known key. Did you mean output_dir",
         "seed: -1: expected greater than or equal to 0",
         "criterion: 'recal': expected 'auto', 'recall', 'option' or 'paper'. Did you mean recall",
         "max_length: 'many': expected a valid integer",
@@ -250,7 +250,7 @@ chat_template: template.jinja
         ("knowledge_sources: [{kind: wikidat}]\n", "Did you mean wikidata"),
         ("knowledge_sources: [{base_url: 'http://h'}]\n", "knowledge_sources.0.kind"),
         ("knowledge_sources: [{kind: searxng}]\n", "knowledge_sources.0.base_url: missing"),
-        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: (not shown): expected a"),
+        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: expected a"),
         ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
         ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
     ],
@@ -419,9 +419,9 @@ def test_every_key_is_documented(section: type[Section]) -> None:
 def test_the_gates_limits_are_explained_like_other_keys(tmp_path: Path) -> None:
     text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: true}\n"
     told = problems(minimal(tmp_path, text))
-    assert "gate.max_unlearnd: 0.1: expected a known key. Did you mean max_unlearned" in told
+    assert "gate.max_unlearnd: expected a known key. Did you mean max_unlearned" in told
     assert "gate.level: 2: expected less than 1" in told
-    assert "gate.sources.a.max_shalow: 0.1: expected a known key. Did you mean max_shallow" in told
+    assert "gate.sources.a.max_shalow: expected a known key. Did you mean max_shallow" in told
     assert "gate.sources.a.max_forgotten: true: expected a number, not true or false" in told
 
 

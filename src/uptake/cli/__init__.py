@@ -34,6 +34,7 @@ from uptake.cli.processes import processes
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
+from uptake.text import without_keys
 
 app = typer.Typer(
     help="Find out what your fine-tune failed to learn, why, and fix it.",
@@ -112,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             import traceback
 
             typer.echo(printable(traceback.format_exc()), err=True)
-        complain(_message(error))
+        complain(without_keys(_message(error)))
         code = 1
     if code == 130:
         typer.echo("interrupted", err=True)

@@ -18,6 +18,7 @@ from uptake.errors import UptakeError, first_line
 from uptake.models.places.load import full_weights, model_class, with_adapter
 from uptake.models.places.place import Place, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
+from uptake.text import shown
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
 """Settings of `LoraConfig` with which nothing else is what is trained here."""
@@ -129,7 +130,9 @@ def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = N
         )
     if eos_token is not None:
         if eos_token not in tokenizer.get_vocab():
-            raise UptakeError(f"the training setting eos_token is {eos_token!r}", expected="a token of the tokenizer")
+            raise UptakeError(
+                f"the training setting eos_token is {shown(eos_token)}", expected="a token of the tokenizer"
+            )
         tokenizer.eos_token = eos_token
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -209,7 +212,9 @@ def lora(settings: Mapping[str, Any]) -> Any:
     for name, only in _ONLY.items():
         if settings.get(name, only) != only:
             raise UptakeError(
-                f"the peft setting {name} is {settings[name]!r}", expected=f"{only}, which it is", fix="leave it out"
+                f"the peft setting {name} is {shown(settings[name])}",
+                expected=f"{only}, which it is",
+                fix="leave it out",
             )
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **settings})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest, file_digest, finite, read_json
-from uptake.config.schema import is_secret
+from uptake.config.secrets import is_sensitive
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
@@ -259,5 +259,5 @@ def _differences(new: Mapping[str, Any], old: Mapping[str, Any], prefix: str) ->
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other and digest(one) != digest(other):
-            shown = ("(not shown)", "(not shown)") if is_secret(name) else (one, other)
+            shown = ("(not shown)", "(not shown)") if is_sensitive(name) else (one, other)
             yield f"{prefix}{name}: got {shown[0]}, expected {shown[1]}"
