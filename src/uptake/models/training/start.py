@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
+from uptake.models.places.bounds import require_bounded_patterns
 from uptake.models.places.load import full_weights, model_class, with_adapter
 from uptake.models.places.place import Place, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
@@ -180,13 +181,15 @@ def with_new_adapter(model: Any, settings: Mapping[str, Any]) -> Any:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return peft.get_peft_model(model, lora(settings))
+        config = lora(settings)
+        require_bounded_patterns(config, [name for name, _ in model.named_modules() if name], "an adapter")
+        return peft.get_peft_model(model, config)
 
 
 def _with_new_adapter(model: Any, name: str, settings: Mapping[str, Any]) -> Any:
     try:
         return with_new_adapter(model, settings)
-    except torch.OutOfMemoryError:
+    except (UptakeError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # each way of adapting has its own way to fail
         raise UptakeError(f"peft cannot put an adapter on {name}: {first_line(error)}") from error
