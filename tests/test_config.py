@@ -491,3 +491,26 @@ def test_an_address_that_no_client_can_ask_is_told(url: str, tmp_path: Path) -> 
 def test_an_address_of_a_server_passes(url: str, tmp_path: Path) -> None:
     judge = load_run(minimal(tmp_path, f'judge: {{base_url: "{url}", model: m}}\n')).judge
     assert judge is not None and judge.base_url == url
+
+
+LONG = ["x" * 300, "/".join(["y" * 200] * 30)]
+
+
+@pytest.mark.parametrize("place", LONG)
+@pytest.mark.parametrize("key", ["output_dir", "corpus", "heldout", "chat_template", "model_name_or_path"])
+def test_a_path_longer_than_systems_take(key: str, place: str, tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, ""), {key: place})
+    assert f"{key}: a path of " in told and "expected at most 4,096 and 255" in told and len(told) < 1000
+    told = problems(minimal(tmp_path, ""), {"stages.0.dataset": f"./{place}.jsonl"})
+    assert "stages.0.dataset: a path of " in told
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\tb", "a\x00b", "a\udc80b", "a\u202eb"])
+def test_an_output_folder_with_control_characters(name: str, tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, ""), {"output_dir": name})
+    assert "output_dir: " in told and "expected a path without control characters" in told and told.isascii()
+
+
+def test_no_path_has_a_null_character(tmp_path: Path) -> None:
+    for key in ("corpus", "model_name_or_path", "heldout"):
+        assert f"{key}: " in problems(minimal(tmp_path, ""), {key: "a\x00b"})

@@ -41,6 +41,9 @@ MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_n
 PATH_KEYS = ("output_dir", "chat_template")
 DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
+LONGEST_NAME, LONGEST_PATH = 255, 4096
+"""Bytes that file systems take for a name, and systems for a path."""
+
 _HOLD_KEYS = ("judge", "knowledge_sources")
 """Sections in whose place or in which somebody may write a key of his."""
 _NO_TEXT = ("bool_parsing", "float_parsing", "int_from_float", "int_parsing", "literal_error")
@@ -248,6 +251,9 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         text = str(value)
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
+        if (wrong := _no_path(path, written=key == "output_dir")) is not None:
+            problems.append(Problem(full, wrong))
+            continue
         file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
         if described and not path.exists():
             if (folder / os.path.expanduser(f"{file}.json")).is_file():
@@ -266,6 +272,19 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
         if looks_local or key == "chat_template":
             missing = without_keys(str(path))
             problems.append(_problem(full, text, "a file or folder that exists", f"no {missing}: correct the path"))
+
+
+def _no_path(path: Path, *, written: bool) -> str | None:
+    """What is wrong with a path that no system, or no library that writes there, takes; None for one that may be."""
+    names = [len(os.fsencode(name)) for name in path.parts]
+    if max(names) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
+        return (
+            f"a path of {len(os.fsencode(path)):,} bytes, whose longest name has {max(names):,}: expected at most "
+            f"{LONGEST_PATH:,} and {LONGEST_NAME}. Give a shorter one."
+        )
+    if "\0" in str(path) or (written and not str(path).isprintable()):
+        return f"{ascii(str(path)[-80:])}: expected a path without control characters. Name another one."
+    return None
 
 
 def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
