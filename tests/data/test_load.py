@@ -290,10 +290,10 @@ def test_a_turn_that_holds_bytes(tmp_path: Path):
 @pytest.mark.parametrize(
     "row",
     [
-        '{"messages": [USER, ANSWER], "tools": [{"type": "function", "function": {"name": "f", "parameters": NUMBER}}]}',
+        '{"messages": [USER, ANSWER], "tools": [{"type": "function", "function": {"name": "f", "x": NUMBER}}]}',
         '{"messages": [USER, ANSWER], "chat_template_kwargs": {"x": [NUMBER]}}',
         '{"messages": [USER, {"role": "assistant", "content": "a", "tool_calls": [{"x": NUMBER}]}]}',
-        '{"messages": [USER, {"role": "assistant", "tool_calls": [{"x": NUMBER}]}, {"role": "tool", "content": "2"}, ANSWER]}',
+        '{"messages": [USER, {"role": "assistant", "tool_calls": [{"x": NUMBER}]}, USER, ANSWER]}',
     ],
 )
 def test_numbers_that_json_does_not_have(number: str, row: str, tmp_path: Path):

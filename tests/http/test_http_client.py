@@ -301,7 +301,7 @@ def test_a_proxy_of_the_environment_is_asked(server: Server, monkeypatch: pytest
         ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
         ({"retry-after-ms": "-1"}, 0.0),
         ({"retry-after": "9" * 5000}, math.inf),
-        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"}, None),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0.0),
         ({"retry-after": "nan"}, None),
     ],
 )
