@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+import uptake
 from uptake.artifacts import created, joined, kept, locked, refuse_links, write_bytes, write_json, write_table
 from uptake.errors import UptakeError
 
@@ -124,3 +126,24 @@ def test_a_system_without_o_nofollow(victim: Path, tmp_path: Path, monkeypatch: 
         kept(tmp_path / "a")
     created(tmp_path / "a").close()
     assert victim.read_text() == "theirs"
+
+
+WRITES = re.compile(
+    r"""\.write_(bytes|text)\(|\bopen\([^)]*["'][wax]b?\+?["']|\.(touch|symlink_to)\(|copyfile\(|copytree\("""
+)
+ELSEWHERE = {
+    "cli/out.py": "what an option names: /dev/stdout is a link",
+    "lab/base.py": "into a new folder",
+    "models/training/memory.py": "what lay there is removed first",
+    "prescribe/files.py": "into a new folder",
+}
+
+
+def test_files_are_written_by_the_functions_that_follow_no_link() -> None:
+    source = Path(uptake.__file__).parent
+    found = set()
+    for path in sorted(source.rglob("*.py")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            if WRITES.search(line) and "beside" not in line:  # `beside` comes from `replacing`
+                found.add(path.relative_to(source).as_posix())
+    assert found == set(ELSEWHERE)

@@ -14,7 +14,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -54,8 +54,8 @@ def within(work: Callable[[], object], what: str, fix: str) -> None:
     if sys.platform != "linux":  # a process that is forked elsewhere may not go on
         return
     read, write = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which the work needs
+    with warnings.catch_warnings(), _told("TOKENIZERS_PARALLELISM", "true"):  # else tokenizers prints a warning
+        warnings.simplefilter("ignore")  # of threads and of lance, none of which the work needs
         child = os.fork()
     if child == 0:
         _work(work, write)
@@ -71,6 +71,18 @@ def within(work: Callable[[], object], what: str, fix: str) -> None:
         return
     limit = f"{BYTES >> 30} GiB of memory" if said == b"m" else f"{SECONDS} seconds"
     raise UptakeError(f"{what} takes more than {limit}", fix=fix)
+
+
+@contextmanager
+def _told(name: str, value: str) -> Iterator[None]:
+    """An environment variable set for a moment, where it is not set."""
+    there = name in os.environ
+    os.environ.setdefault(name, value)
+    try:
+        yield
+    finally:
+        if not there:
+            del os.environ[name]
 
 
 def _work(work: Callable[[], object], write: int) -> None:
