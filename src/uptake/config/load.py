@@ -251,7 +251,7 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         text = str(value)
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
-        if (wrong := _no_path(path, written=key == "output_dir")) is not None:
+        if (wrong := wrong_path(path, written=key == "output_dir")) is not None:
             problems.append(Problem(full, wrong))
             continue
         file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
@@ -274,8 +274,13 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             problems.append(_problem(full, text, "a file or folder that exists", f"no {missing}: correct the path"))
 
 
-def _no_path(path: Path, *, written: bool) -> str | None:
-    """What is wrong with a path that no system, or no library that writes there, takes; None for one that may be."""
+def wrong_path(path: Path, *, written: bool) -> str | None:
+    """What is wrong with a path that no system, or no library that writes there, takes; None for one that may be.
+
+    Args:
+        path: The path.
+        written: Whether a run is written there.
+    """
     names = [len(os.fsencode(name)) for name in path.parts]
     if max(names) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
         return (

@@ -39,6 +39,18 @@ CONVERSATION = (
     {"role": "assistant", "content": "In Norway."},
 )
 
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "find",
+            "description": "Finds a place.",
+            "parameters": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+        },
+    }
+]
+"""Some models have a template of its own for conversations with tools."""
+
 
 def within(work: Callable[[], object], what: str, fix: str) -> None:
     """Do some work in a process of its own, to see that it ends; on Linux alone, elsewhere nothing is done.
@@ -120,10 +132,13 @@ def require_bounded_template(tokenizer: Any, name: str) -> None:
         return
 
     def write() -> None:
-        for turns in (CONVERSATION, CONVERSATION[1:], CONVERSATION[1:2]):
+        shorter = ((CONVERSATION, None), (CONVERSATION[1:], None), (CONVERSATION[1:2], None))
+        for turns, tools in (*shorter, (CONVERSATION[1:], TOOLS)):
             for more in (False, True):
                 try:
-                    text = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=more)
+                    text = tokenizer.apply_chat_template(
+                        list(turns), tools=tools, tokenize=False, add_generation_prompt=more
+                    )
                 except MemoryError:
                     raise
                 except Exception:  # it may refuse one and not the other
