@@ -306,6 +306,15 @@ def test_numbers_that_json_does_not_have(number: str, row: str, tmp_path: Path):
     assert line == 1 and "holds a value that JSON cannot" in reason
 
 
+@pytest.mark.parametrize("column", [{"XYZZYX": ["1"]}, {"more": [{"XYZZYX": "1"}]}])
+def test_a_column_whose_name_is_not_utf8(column: dict[str, Any], tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    table = pyarrow.table({"prompt": ["q"], "completion": [" a"], **column})
+    pyarrow.parquet.write_table(table, path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"XYZZYX", b"\xff\xfeZYX\xff"))
+    assert reasons(path) == [(None, "the name of a column is not UTF-8")]
+
+
 def test_a_byte_order_mark_is_no_part_of_the_data(tmp_path: Path):
     for name, content in [
         ("a.jsonl", '{"text": "x"}'),
