@@ -297,6 +297,37 @@ def test_a_model_from_elsewhere_has_no_card_here(tmp_path: Path) -> None:
         write_card(write_run(tmp_path, FINDINGS))
 
 
+@pytest.mark.parametrize(
+    "name", ["../../../theirs", "..", "a/b", "/theirs", "", "bad_rows.jsonl", "x" * 101, None, 3, ".main.work"]
+)
+def test_the_names_of_stages_in_a_summary_are_held_to_what_a_run_file_may_name(name: object, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "README.md").write_text("# theirs\n")
+    run = card_run(tmp_path / "run" / "one")
+    path = run / "diagnosis" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["run"]["settings"]["stages"] = [{"name": name}]
+    summary["run"]["models"]["tuned"]["name"] = str(theirs)
+    write_json(path, summary)
+    for write in (write_card, write_report):
+        with pytest.raises(UptakeError, match=r"summary\.json is damaged: "):
+            write(run)
+    assert (theirs / "README.md").read_text() == "# theirs\n" and not (theirs / "manifest.json").exists()
+
+
+def test_a_card_is_not_written_through_a_link(tmp_path: Path) -> None:
+    run = card_run(tmp_path / "run")
+    theirs = tmp_path / "theirs"
+    (run / "train" / "main").rename(theirs)
+    (theirs / "README.md").write_text("# theirs\n")
+    (run / "train" / "main").symlink_to(theirs)
+    with pytest.raises(UptakeError, match="is a symbolic link"):
+        write_card(run)
+    assert [path.name for path in theirs.iterdir()] == ["README.md"]
+    assert (theirs / "README.md").read_text() == "# theirs\n"
+
+
 @pytest.mark.parametrize(("key", "said"), [("criteria", "criteria is missing"), ("run", "run is missing")])
 def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, key: str, said: str) -> None:
     run = write_run(tmp_path, FINDINGS)

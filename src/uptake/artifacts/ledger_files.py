@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from uptake.artifacts.checked import damaged, read_record
 from uptake.artifacts.checked_tables import TableSchema, n_rows, read_table
 from uptake.artifacts.files import Parts, cannot_write, versions, write_json, write_table
+from uptake.artifacts.opening import refuse_links
 from uptake.artifacts.schemas.training import MARK
 from uptake.errors import UptakeError
 
@@ -179,6 +180,7 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
         raise UptakeError(
             f"the stage's name is {stage!r}", expected="letters, digits, '.', '_' and '-' (a folder's name)"
         )
+    refuse_links(output_dir, ("ledger",))
     folder = output_dir / "ledger" / stage
     if rank == 0 and not (folder / "stage.json").exists():
         number = 1 + max((_mark(folder)[0] for _, folder in stage_folders(output_dir)), default=-1)

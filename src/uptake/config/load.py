@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,19 +29,26 @@ from uptake.config.schema import (
     Section,
     Stage,
     WikidataKnowledge,
-    is_secret,
     named_settings,
 )
+from uptake.config.secrets import is_sensitive
 from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
-from uptake.text import counted
+from uptake.text import HIDDEN, counted, without_keys
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
 MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_name_or_path")
 PATH_KEYS = ("output_dir", "chat_template")
 DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
-_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^(judge|knowledge_sources)[.]", re.IGNORECASE)
+LONGEST_NAME, LONGEST_PATH = 255, 4096
+"""Bytes that file systems take for a name, and systems for a path."""
+
+_HOLD_KEYS = ("judge", "knowledge_sources")
+"""Sections in whose place or in which somebody may write a key of his."""
+_NO_TEXT = ("bool_parsing", "float_parsing", "int_from_float", "int_parsing", "literal_error")
+_NO_TEXT_LONGER = 24
+"""What is no number or none of some words is shown as far as a typing error would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
         numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
-        told = [f"  - {at.get(line, '')}{problem.key}: {problem.told}" for line, problem in numbered]
+        told = [f"  - {at.get(line, '')}{without_keys(problem.key)}: {problem.told}" for line, problem in numbered]
         raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
     return config
 
@@ -166,7 +172,7 @@ def _unfold(overrides: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
             try:
                 value = _parse(value, free=dotted.split(".")[0] in ("training", "peft") or ".training." in dotted)
             except yaml.YAMLProblem:
-                problems.append(_problem(dotted, value, "YAML", "close every bracket and quote"))
+                problems.append(Problem(dotted, "expected YAML. Close every bracket and quote."))
                 continue
         node = tree
         for parent in parents:
@@ -237,31 +243,17 @@ def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
             yield stage, "dataset", f"stages.{name}.dataset"
 
 
-LONGEST_PATH = 4096
-"""Bytes of a path, as Linux allows them; whether one of its names is too long is told where it is looked for."""
-
-
-def _no_path(text: str) -> bool:
-    """Whether no file can have this path: it is too long, or holds a control character or half a character."""
-    try:
-        return len(text.encode()) > LONGEST_PATH or any(char < " " or char == "\x7f" for char in text)
-    except UnicodeEncodeError:
-        return True
-
-
 def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Makes relative paths absolute, in place, and notes the files that are not there."""
     for holder, key, full in _places(tree):
         value = holder.get(key)
-        if key == "output_dir" and value == "":
-            problems.append(_problem(full, value, "a folder", "give a path; `.` is the run file's own folder"))
         if not isinstance(value, str | Path) or not str(value):
             continue
         text = str(value)
-        if _no_path(text):
-            problems.append(_problem(full, value, f"a path of up to {LONGEST_PATH} bytes", "correct the path"))
-            continue
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
+        if (wrong := wrong_path(path, written=key == "output_dir")) is not None:
+            problems.append(Problem(full, wrong))
+            continue
         file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
         if described and not path.exists():
             if (folder / os.path.expanduser(f"{file}.json")).is_file():
@@ -278,7 +270,26 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         looks_local = text.startswith(("./", "../", "/", "~")) or text.endswith(DATA_SUFFIXES)
         if looks_local or key == "chat_template":
-            problems.append(_problem(full, text, "a file or folder that exists", f"no {path}: correct the path"))
+            missing = without_keys(str(path))
+            problems.append(_problem(full, text, "a file or folder that exists", f"no {missing}: correct the path"))
+
+
+def wrong_path(path: Path, *, written: bool) -> str | None:
+    """What is wrong with a path that no system, or no library that writes there, takes; None for one that may be.
+
+    Args:
+        path: The path.
+        written: Whether a run is written there.
+    """
+    names = [len(os.fsencode(name)) for name in path.parts]
+    if max(names) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
+        return (
+            f"a path of {len(os.fsencode(path)):,} bytes, whose longest name has {max(names):,}: expected at most "
+            f"{LONGEST_PATH:,} and {LONGEST_NAME}. Give a shorter one."
+        )
+    if "\0" in str(path) or (written and not str(path).isprintable()):
+        return f"{ascii(str(path)[-80:])}: expected a path without control characters. Name another one."
+    return None
 
 
 def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
@@ -286,11 +297,18 @@ def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
 
 
 def _shown(key: str, value: Any) -> str:
-    if _SECRET.search(key) or any(is_secret(name) for name in key.split(".")):
-        return "(not shown)"
+    names = key.split(".")
+    if names[0] in _HOLD_KEYS or any(map(is_sensitive, names)) or without_keys(str(value)) != str(value):
+        return HIDDEN
     if isinstance(value, dict | list | tuple):  # may hold somebody's key further down
-        return "a mapping" if isinstance(value, dict) else "a list"
+        return _kind(value)
     return _YAML_NAMES[value] if isinstance(value, bool | None) else _short.repr(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "text" if isinstance(value, str) else _short.repr(value)
 
 
 _YAML_NAMES = {None: "null", True: "true", False: "false"}
@@ -350,12 +368,13 @@ def _explain(error: dict[str, Any]) -> Problem:
             and (home := elsewhere(name))
             and not difflib.get_close_matches(name, section.model_fields, n=1, cutoff=0.9)
         ):
-            return _problem(key, value, "a key of the run file", f"did you mean {home}, or --{home} as an option")
+            return Problem(key, f"expected a key of the run file. Did you mean {home}, or --{home} as an option.")
         within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
         close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
         known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"
         hint = "" if section is not RunConfig or close else "; the trainer's own settings go under training"
-        return _problem(key, value, "a known key", known + hint)
+        told = known + hint
+        return Problem(key, f"expected a known key. {told[:1].upper()}{told[1:]}.")  # of what is meant nothing is known
     if kind == "missing":
         return Problem(key, f"missing. Add it: {about}")
     if kind == "value_error":
@@ -372,6 +391,9 @@ def _explain(error: dict[str, Any]) -> Problem:
             fix = (
                 f"a key belongs in an environment variable, whose NAME is given as {key.removesuffix(name)}api_key_env"
             )
+    wants_parts = expected.startswith(("a valid mapping", "a valid list"))  # their text may be anything, a key too
+    if wants_parts or (kind in _NO_TEXT and len(str(value)) > _NO_TEXT_LONGER):
+        return Problem(key, f"{_kind(value)}: expected {expected}. {fix[:1].upper()}{fix[1:]}.")
     if kind == "string_type" and isinstance(value, bool | int | float):
         fix = "put it in quotes: YAML reads it as something else"
     return _problem(key, value, expected, fix)

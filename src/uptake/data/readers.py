@@ -174,10 +174,10 @@ def _parquet(path: Path) -> Rows:
                     if decoders and isinstance(values, dict):
                         values = {k: decoders[k](v) if k in decoders else v for k, v in values.items()}
                     yield BadRow(str(path), line, values) if isinstance(values, str) else RawRow(line, values)
-    except UnicodeDecodeError:  # of a value it is told by row
-        yield BadRow(str(path), None, "the name of a column is not UTF-8")
     except pyarrow.ArrowException as error:
         yield BadRow(str(path), None, f"broken Parquet after row {line}: {(str(error).splitlines() or [''])[0]}")
+    except UnicodeDecodeError:
+        yield BadRow(str(path), None, "the name of a column is not UTF-8")
 
 
 def _parquet_values(batch: Any) -> Iterator[dict[str, Any] | str]:

@@ -15,22 +15,23 @@ the files .json or .jsonl, and both are read here.
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
-from reprlib import repr as short
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from uptake.artifacts import write_bytes
+from uptake.artifacts import refuse_links, write_bytes
 from uptake.artifacts.ledger_files import LEDGER
-from uptake.errors import UptakeError, first_line
+from uptake.errors import UptakeError
 from uptake.ledger.read import Ledger, from_table
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl?")
+
+
+_INT32 = 2**31
 
 
 def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None = None) -> list[str]:
@@ -60,6 +61,7 @@ def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None 
             epochs.setdefault(row["epoch"], {})[row["id"]] = row
     first = epochs.get(0, {})
     folder = Path(output_dir) / "training_dynamics"
+    refuse_links(Path(output_dir), (folder.name,))
     for path in folder.glob("*.json*"):  # Cartography counts the files to know the epochs
         if _FILE.fullmatch(path.name):
             path.unlink()
@@ -97,79 +99,46 @@ def read_cartography(output_dir: str | Path, stage: str = "main") -> Ledger:
     if not files:
         raise UptakeError(f"there are no training dynamics in {folder}", expected="dynamics_epoch_0.jsonl, ...")
     rows = []
-    seen: dict[int, set[str]] = {}
     for epoch, path in files:
-        if epoch > MOST_EPOCHS:
-            raise UptakeError(f"{path} is of epoch {epoch}", expected=f"a number up to {MOST_EPOCHS}")
+        if epoch >= _INT32:
+            raise UptakeError(f"{path} is of epoch {epoch}", expected=f"a number below {_INT32}")
         try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise UptakeError(f"cannot read {path}: {error.strerror or error}") from error
+            lines = path.read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UptakeError(f"cannot read {path}: {error}", expected="JSON lines in UTF-8") from error
         for number, line in enumerate(lines, 1):
             if line.strip():
                 rows.append({"stage": stage, "pass": "train", "epoch": epoch, "step": epoch + 1})
-                rows[-1] |= _read_line(line, epoch, f"{path}, line {number}", seen.setdefault(epoch, set()))
+                rows[-1] |= _read_line(line, epoch, f"{path}, line {number}")
     return from_table(pa.Table.from_pylist(rows, schema=LEDGER), (stage,))
 
 
-MOST_EPOCHS = 1_000_000
-MOST_TOKENS = 2**31 - 1
-
-
-def _read_line(line: bytes, epoch: int, where: str, seen: set[str]) -> dict[str, Any]:
-    """A reading; what is no number, and what is larger than a float32 holds, is null."""
+def _read_line(line: str, epoch: int, where: str) -> dict[str, Any]:
     try:
-        record = json.loads(line.decode("utf-8"))
-        if not isinstance(record, dict):
-            raise ValueError("it is no object")
-        name, tokens, recalled = _name(record["guid"]), record.get("tokens", 1), record.get("recalled")
-        logits = np.array([_number(one) for one in record[f"logits_epoch_{epoch}"]], dtype=np.float64)
-        gold = record["gold"]
-        if isinstance(gold, bool) or not isinstance(gold, int) or not 0 <= gold < len(logits):
-            raise ValueError(f"gold is {short(gold)}, and there are {len(logits)} logits")
-        if isinstance(tokens, bool) or not isinstance(tokens, int) or not 1 <= tokens <= MOST_TOKENS:
-            raise ValueError(f"tokens is {short(tokens)}")
-        if not isinstance(recalled, bool | None):
-            raise ValueError(f"recalled is {short(recalled)}")
-        if name in seen:
-            raise ValueError(f"the guid {short(name)} is in this epoch a second time")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        record = json.loads(line)
+        logits = np.asarray(record[f"logits_epoch_{epoch}"], dtype=np.float64)
+        gold, name, tokens = record["gold"], str(record["guid"]), record.get("tokens", 1)
+        if type(gold) is not int or type(tokens) is not int:
+            raise TypeError("gold and tokens are whole numbers")
+        name.encode("utf-8")  # half of a character cannot be written
+        if logits.ndim != 1 or not np.isfinite(logits).all():
+            raise ValueError("the logits are no list of finite numbers")
+        if not 0 <= gold < len(logits) or not 0 < tokens < _INT32:
+            raise ValueError(f"gold is {gold}, of {len(logits)} classes, and tokens {tokens}")
+        top, nll = int(logits.argmax()), -float(_log_softmax(logits)[gold]) * tokens
+        if nll > float(np.finfo(np.float32).max):
+            raise ValueError("the logits are too far apart")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise UptakeError(
-            f"{where} is no record of training dynamics ({type(error).__name__}: {first_line(error)})",
+            f"{where} is no record of training dynamics ({type(error).__name__}: {error})",
             expected=f'{{"guid": ..., "logits_epoch_{epoch}": [...], "gold": index}}',
         ) from error
-    seen.add(name)
-    nll = _nll(logits, gold) * tokens
-    known = bool(np.isfinite(logits).all()) and nll <= float(np.finfo(np.float32).max)
-    recalled = (int(logits.argmax()) == gold if recalled is None else recalled) if known else None
-    return {"id": name, "row": None, "nll": nll if known else None, "tokens": tokens, "recalled": recalled}
-
-
-def _name(guid: Any) -> str:
-    """The id of an example: a text, or a number as its text."""
-    if isinstance(guid, bool) or not isinstance(guid, str | int):
-        raise ValueError(f"guid is {short(guid)}")
-    name = str(guid)  # of a number of many thousand digits a ValueError
-    name.encode()
-    return name
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"a logit is {short(value)}")
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-
-
-def _nll(logits: Float[np.ndarray, " classes"], gold: int) -> float:
-    """-log softmax(logits)[gold]; what comes of numbers that are not finite is not used."""
-    with np.errstate(all="ignore"):
-        return float(-_log_softmax(logits)[gold])
+    recalled = bool(record.get("recalled", top == gold))
+    return {"id": name, "row": None, "nll": nll, "tokens": tokens, "recalled": recalled}
 
 
 def _log_softmax(logits: Float[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
-    shifted = logits - logits.max()
+    with np.errstate(over="ignore"):  # of numbers that are far apart the smaller ones count for nothing
+        shifted = logits - logits.max()
     result: Float[np.ndarray, " classes"] = shifted - np.log(np.exp(shifted).sum())
     return result

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from uptake.artifacts import digest
 from uptake.artifacts.checked import parse_own, told
@@ -19,6 +19,14 @@ VERSION = 2
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+
+
+def _within(name: str) -> str:
+    """Refuse the name of a file that does not lie in the plan's folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or parts[0] == "/" or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        raise ValueError("it is no file in the plan's folder")
+    return name
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Head:
     cost: Cost
     training: dict[str, Any]
     peft: dict[str, Any] | None
-    files: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_within)], str]
     notes: tuple[str, ...]
     unmended: tuple[Unmended, ...]
     edits: tuple[Edit, ...]

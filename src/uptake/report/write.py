@@ -10,8 +10,10 @@ from typing import Any
 from uptake.artifacts import replacing, write_bytes
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.training import FINISHED
+from uptake.config import is_stage_name
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
+from uptake.pipeline.diagnosis import ANEW, Diagnosis
 from uptake.report import overview
 from uptake.report.charts import PANELS, panels, spans
 from uptake.report.later import read_cured, read_plan, read_verdict
@@ -52,7 +54,7 @@ def write_report(output_dir: Path) -> Report:
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
-    manifests = _trained(output_dir, summary)
+    manifests = _trained(output_dir, _stages(diagnosis))
     drawn = _learning(learning, rows, summary, manifests)
     cured, verdict = read_cured(output_dir), read_verdict(output_dir)
     page = render(
@@ -94,13 +96,17 @@ def write_card(output_dir: Path) -> Path:
     """
     diagnosis = read_diagnosis(output_dir)
     summary = diagnosis.summary()
-    stage: str = summary["run"]["settings"]["stages"][-1]["name"]
-    path = output_dir / "train" / stage / "README.md"
+    path = output_dir / "train" / _stages(diagnosis)[-1] / "README.md"
     tuned = Path(summary["run"]["models"]["tuned"]["name"])
     if not path.is_file() or (tuned.is_dir() and tuned.resolve() != path.parent.resolve()):
         raise UptakeError(
             f"the diagnosed model {tuned} has no model card from this run",
             expected=f"a model that `uptake train` wrote to {path.parent}",
+            fix="leave out --card; summary.md has the same text",
+        )
+    if path.parent.is_symlink():
+        raise UptakeError(
+            f"{path.parent} is a symbolic link; uptake does not write through links",
             fix="leave out --card; summary.md has the same text",
         )
     rows = read_rows(diagnosis, None, None, overview.telling(summary))
@@ -140,11 +146,26 @@ def _learning(
     }
 
 
-def _trained(output_dir: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _stages(diagnosis: Diagnosis) -> list[str]:
+    """The names of the run's stages; each is part of a path, so that it is held to what a run file may name."""
+    told = diagnosis.told("run", "settings", "stages")
+    names = [one.get("name") if isinstance(one, dict) else None for one in told] if isinstance(told, list) else []
+    wrong = [name for name in names if not is_stage_name(name)]
+    if wrong or not names:
+        raise UptakeError(
+            f"{diagnosis.folder / 'summary.json'} is damaged: "
+            + (f"it names a stage {wrong[0]!r}" if wrong else "it names no stages"),
+            expected="the file as `uptake diagnose` wrote it",
+            fix=ANEW,
+        )
+    return [str(name) for name in names]
+
+
+def _trained(output_dir: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
     """The manifests of the stages that were trained here, in their order."""
     found = []
-    for stage in summary["run"]["settings"]["stages"]:
-        path = output_dir / "train" / stage["name"] / "manifest.json"
+    for stage in stages:
+        path = output_dir / "train" / stage / "manifest.json"
         if path.exists():
             found.append(read_data(path, FINISHED, "train the stage again, or delete its folder"))
     return found

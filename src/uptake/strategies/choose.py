@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from uptake.errors import UptakeError
 from uptake.strategies import STRATEGIES
 from uptake.strategies.strategy import Chosen, Strategy
+from uptake.text import shown
 
 
 def choose(given: Mapping[str, Mapping[str, Any]]) -> tuple[Chosen, ...]:
@@ -29,7 +30,7 @@ def _chosen(name: str, settings: Mapping[str, Any]) -> Chosen:
     if name not in STRATEGIES:
         close = difflib.get_close_matches(name, STRATEGIES, n=1)
         fix = f"did you mean {close[0]}" if close else "docs/strategies.md says what each does"
-        raise UptakeError(f"strategy: there is no {name!r}", expected=", ".join(STRATEGIES), fix=fix)
+        raise UptakeError(f"strategy: there is no {shown(name)}", expected=", ".join(STRATEGIES), fix=fix)
     strategy = STRATEGIES[name]
     try:
         return Chosen(strategy, strategy.settings.model_validate(dict(settings)))
@@ -48,4 +49,4 @@ def _problem(strategy: Strategy, error: Mapping[str, Any]) -> str:
         return f"{where}: no such setting. {f'Did you mean {close[0]}?' if close else 'There are: ' + ', '.join(known)}"
     expected = error["msg"].removeprefix("Input should be ")
     about = strategy.settings.model_fields[str(error["loc"][0])].description or ""
-    return f"{where}: {error['input']!r}: expected {expected}. {about}"
+    return f"{where}: {shown(error['input'])}: expected {expected}. {about}"

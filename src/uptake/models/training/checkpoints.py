@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.trainer_callback import TrainerState
 
 from uptake.artifacts import cannot_write
+from uptake.models.training.digests import changed
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -25,7 +26,7 @@ def last_whole(folder: Path, processes: int, with_state: bool = False) -> Path |
 
     transformers writes a checkpoint's `trainer_state.json` last, so where it can be read, this process's files before
     it were whole; that they still are is looked at. Other processes write the state of their random numbers without
-    waiting for each other: each must be there, and be a whole archive.
+    waiting for each other: each must be there, and be a whole archive. No file may have been changed since.
 
     Args:
         folder: Where the trainer keeps its checkpoints.
@@ -58,6 +59,13 @@ def damaged(folder: Path, processes: int, with_state: bool = False) -> str | Non
 
 
 def _damage(checkpoint: Path, processes: int, with_state: bool) -> str | None:
+    if (wrong := _cut_or_missing(checkpoint, processes, with_state)) is not None:
+        return wrong
+    return changed(checkpoint, processes)
+
+
+def _cut_or_missing(checkpoint: Path, processes: int, with_state: bool) -> str | None:
+    """What the files themselves tell, which says more than that they were changed."""
     random = _random(processes)[0]
     if not zipfile.is_zipfile(checkpoint / random):
         return f"{random} is missing or cut off"
@@ -112,13 +120,15 @@ def remove_others(folder: Path, keep: Path | None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a folder with all that is in it, if it is there.
+    """Remove a folder with all that is in it, if it is there; of a link the link alone.
 
     Raises:
         UptakeError: Something in it cannot be removed.
     """
     try:
-        if path.exists():
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
             shutil.rmtree(path)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -142,7 +152,9 @@ def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _unfinished(checkpoint: Path, processes: int) -> bool:
-    return _state(checkpoint) is None or not all(zipfile.is_zipfile(checkpoint / name) for name in _random(processes))
+    others = [f"digests_{process}.json" for process in range(1, processes)]
+    written = all(zipfile.is_zipfile(checkpoint / name) for name in _random(processes))
+    return _state(checkpoint) is None or not written or not all((checkpoint / name).exists() for name in others)
 
 
 def _random(processes: int) -> list[str]:

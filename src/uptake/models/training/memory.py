@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from uptake.artifacts import cannot_write, digest, file_digest, write_json
+from uptake.artifacts import cannot_write, created, digest, file_digest, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.training import MEMORY as SCHEMA
 from uptake.errors import UptakeError
@@ -120,6 +120,7 @@ class Memory:
 def _written(folder: Path, value: Kept) -> str:
     """The name of the file that holds a value: the digest of its bytes."""
     beside = folder / ".writing"
+    created(beside).close()
     if isinstance(value, pa.Table):
         pq.write_table(value, beside)
     else:

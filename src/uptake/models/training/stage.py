@@ -13,7 +13,8 @@ from transformers.trainer_callback import PrinterCallback
 
 from uptake.models.places.quiet import progress_bars
 from uptake.models.training.checkpoints import remove, remove_others, remove_pickle, remove_pickles
-from uptake.models.training.failures import hushed, refusals, told
+from uptake.models.training.digests import write_digest_of_state
+from uptake.models.training.failures import hushed, refusals, resuming, told
 from uptake.models.training.harness import Harness
 from uptake.models.training.hooked import hooked
 from uptake.models.training.job import Done, Job
@@ -62,10 +63,11 @@ def train(
         harness = None if method is None else Harness(method, in_order(job.rows, args), checkpoint)
         trainer.method = harness
         own = [watch] if harness is None else [watch, harness]
-        for callback in (*own, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
+        for callback in (*own, *callbacks(trainer), _Written()):  # weights that are none are not scored
             trainer.add_callback(callback)
         try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            with resuming(checkpoint, watch):
+                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except AlreadyDone:
             trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         watch.require_finite(trainer.model)
@@ -90,12 +92,14 @@ def in_order(rows: pa.Table, args: Any) -> pa.Table:
     return rows.take(np.random.default_rng(args.seed).permutation(len(rows)))  # as `datasets` shuffles
 
 
-class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Removes the pickled arguments from each checkpoint."""
+class _Written(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Removes the pickled arguments from each checkpoint, and writes the digest of its state."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            remove_pickle(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero and checkpoint.exists():
+            remove_pickle(checkpoint)
+            write_digest_of_state(checkpoint)
 
 
 def trainer_of(model: Any, job: Job, args: Any) -> Any:

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import cannot_write, locked, write_json
+from uptake.artifacts import cannot_write, locked, refuse_links, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.later import CURE
 from uptake.artifacts.tables import CAUSES
@@ -104,6 +104,7 @@ def cure_run(
     """
     first, several, run = processes.first, processes.world > 1, training_run(config, processes)
     folder, planned = config.output_dir / "cured", config.output_dir / "plan"
+    refuse_links(config.output_dir)
     with locked(config.output_dir / ".cure") if first else nullcontext():
         aside = None
         healthy = read_diagnosis(config.output_dir).all_learned() if first else False

@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import empty, locked, versions
+from uptake.artifacts import empty, locked, refuse_links, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import Notes
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
@@ -113,6 +113,7 @@ def diagnose_run(
         base_revision=config.revision,
         asked_length=config.max_length,
     )
+    refuse_links(config.output_dir)
     with locked(folder):
         if former is not None:
             take_over(former.folder / "work", folder / "work")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import digest, file_digest, locked, versions
+from uptake.artifacts import digest, file_digest, locked, refuse_links, versions
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
@@ -105,6 +105,7 @@ def prescribe_run(
     tuned = diagnosed_model(trained, diagnosis)
     require_alike(config.peft, tuned)
     folder = config.output_dir / "plan"
+    refuse_links(config.output_dir)
     with locked(config.output_dir / ".plan"), _uncollected():
         key = key_of(
             config,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, locked, versions, write_bytes, write_json
+from uptake.artifacts import cannot_write, locked, refuse_links, versions, write_bytes, write_json
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
@@ -143,6 +143,8 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     from uptake.models.training.checkpoints import remove
 
     folder, first = run.folder / "train", run.processes.first
+    with one_talks(run.processes):
+        refuse_links(run.folder)
     with locked(folder) if first else nullcontext():
         checked, plans = planned(run, progress)
         if run.ledger != "off":

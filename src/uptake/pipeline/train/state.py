@@ -12,7 +12,7 @@ from uptake.artifacts import digest, file_digest, finite
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.parts import JsonSchema
 from uptake.artifacts.schemas.training import BEGUN, FINISHED
-from uptake.config.schema import is_secret
+from uptake.config.secrets import is_sensitive
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
@@ -246,5 +246,5 @@ def _differences(new: Mapping[str, Any], old: Mapping[str, Any], prefix: str) ->
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other and digest(one) != digest(other):
-            shown = ("(not shown)", "(not shown)") if is_secret(name) else (one, other)
+            shown = ("(not shown)", "(not shown)") if is_sensitive(name) else (one, other)
             yield f"{prefix}{name}: got {shown[0]}, expected {shown[1]}"

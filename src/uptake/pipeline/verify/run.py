@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uptake.artifacts import refuse_links
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.served import from_judge
@@ -121,6 +122,7 @@ def prepare(
             randomised.
     """
     _require_one_process(processes)
+    refuse_links(config.output_dir)
     diagnosis = read_diagnosis(config.output_dir)
     trained = trained_folder(config.output_dir, config.stages[-1].name)
     require_alike(config.peft, diagnosed_model(trained, diagnosis))
