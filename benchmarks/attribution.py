@@ -34,9 +34,9 @@ from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
 from uptake.lab.calibrate import calibrate, read_items
+from uptake.lab.controls import controls_of
 from uptake.lab.grade_report import GradedWorld, as_data, report
 from uptake.lab.key import DiagnosedItem, read_answers, read_key
-from uptake.lab.plants import controls_of
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
 

@@ -14,8 +14,8 @@ import pytest
 from evidence_made import evidence
 from uptake.cli import main
 from uptake.lab import base, demo
+from uptake.lab.controls import Controls
 from uptake.lab.key import Entry
-from uptake.lab.plants import Controls
 from uptake.types import Finding
 
 FACTS = files("uptake.lab").joinpath("facts")

@@ -10,9 +10,9 @@ from uptake.artifacts.tables import CAUSES
 from uptake.config import RunConfig, load_run
 from uptake.lab.base import Tell
 from uptake.lab.build import make
+from uptake.lab.controls import Controls
 from uptake.lab.grade import grade
 from uptake.lab.key import DiagnosedItem, Entry, matched, read_key
-from uptake.lab.plants import Controls
 from uptake.types import Finding
 
 CONTROLS = Controls(size=80)
