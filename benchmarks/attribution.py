@@ -144,7 +144,7 @@ def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[D
         signals = evidence_from_data(row["evidence"]).signals
         found = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
-        yield DiagnosedItem(row["id"], False, strongest(scores), scores)
+        yield DiagnosedItem(row["id"], False, strongest(scores, signals), scores)
 
 
 def _lines(path: Path) -> list[str]:

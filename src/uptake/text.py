@@ -9,6 +9,15 @@ import unicodedata
 _HARMLESS = frozenset("\n\t\u200c\u200d")
 _CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+EMPTY_WORDS = frozenset(
+    "a an and answer answers are as at be been but by certainly correct course did do does following for from "
+    "given had has have he hello her here here's hi his how i i'll i'm in into is it it's its let let's me my of "
+    "ok okay on or our please provide question response she so sure thank thanks that that's the their there "
+    "there's these they this those to was we well were what when where which who whose why will with would you "
+    "your".split()
+)
+"""English words that answer nothing."""
+
 
 def printable(text: str) -> str:
     r"""Shows what could steer a terminal, or reorder what it displays, as an escape: ESC becomes `\x1b`.

@@ -42,6 +42,17 @@ def test_one_is_named_where_some_cause_is_likelier_than_none():
     assert strongest(dict.fromkeys(CAUSES)) == UNEXPLAINED
 
 
+def test_what_was_observed_goes_before_what_is_inferred():
+    both = {**NONE, "knowledge_gap": 0.97, "forgetting": 0.92}
+    assert strongest(both) == "knowledge_gap"
+    assert strongest(both, {"lost_unseen": 0.5, "rival": 0.0}) == "forgetting"
+    assert strongest(both, {"lost_unseen": 0.0, "rival": None}) == "knowledge_gap"  # inferred without a ledger
+    assert strongest({**NONE, "base_conflict": 0.99, "data_conflict": 0.49}, {"rival": 0.9}) == "base_conflict"
+    assert (
+        strongest({**NONE, "data_conflict": 0.7, "forgetting": 0.6}, {"rival": 1.0, "lost_unseen": 1.0}) == "data_conflict"
+    )
+
+
 def test_a_finding_gets_scores_evidence_and_signals():
     case = PLANTED["base_conflict"]
     found = attributed(finding(), case, "evidence")

@@ -45,6 +45,7 @@ class Cause:
         say: What there is to say of a case that has it.
         residual: It holds only where no other cause does.
         needs: Causes without which it cannot be told, as it looks like them.
+        observed: The signal that is above 0 where the cause was seen, in the data or in the ledger, and not inferred.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Cause:
     say: Callable[[Case], CauseWords]
     residual: bool = False
     needs: tuple[str, ...] = ()
+    observed: str | None = None
 
 
 def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvidence:

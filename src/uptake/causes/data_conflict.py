@@ -49,5 +49,6 @@ DATA_CONFLICT = Cause(
     references=("ILP, cause III (arXiv 2604.10079)", "docs/rivals.md"),
     patterns=(("rival", "rival_weight"),),
     say=_say,
+    observed="rival",
 )
 """Another example says otherwise."""

@@ -50,5 +50,6 @@ FORGETTING = Cause(
     references=("ILP, cause IV (arXiv 2604.10079)", "Toneva et al. 2019 (arXiv 1812.05159)"),
     patterns=(("lost_unseen", "stood"), ("lost_unseen",), ("base_recalled", "rival")),
     say=_say,
+    observed="lost_unseen",
 )
 """It was learned, or known, and is lost."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
+from math import perm
 from random import Random
 from typing import Any
 
@@ -245,6 +246,8 @@ class _Draw:
             by_subject.setdefault(fact.subject, []).append(fact)
         count, k = controls.count("undertraining"), controls.composite
         rich = [group for group in by_subject.values() if len(group) >= k]
+        if sum(perm(len(group), k) for group in rich) < 2 * count:  # too few to ask about one subject at a time
+            rich = []
         if count and not rich and len(facts) < k:
             raise UptakeError(f"the world has no {k} known facts left to ask for at once", fix="a lower --composite")
         chosen: dict[tuple[Fact, ...], None] = {}

@@ -53,9 +53,15 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
         for row, old, new in zip(examples.read(number), before.read(number), after.read(number), strict=True):
             example = example_from_row(row)
             scores = [[score_from_data(example.id, data) for data in one["scores"]] for one in (old, new)]
-            if compare(example, scores[0], scores[1], settings).lost and len(found) < MOST:
+            freely = (_freely(old), _freely(new))
+            if compare(example, scores[0], scores[1], settings, freely).lost and len(found) < MOST:
                 found.append(_lost_answer(row, new["answer"]))
     return found
+
+
+def _freely(row: Mapping[str, Any]) -> bool:
+    """Whether the model's own answer is the response, in whatever words."""
+    return row["answer_kind"] in ("response", "reworded")
 
 
 def _lost_answer(row: Mapping[str, Any], answer: str | None) -> Lost:

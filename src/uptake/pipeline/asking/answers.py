@@ -48,6 +48,11 @@ class Answer:
     kind: Kind | None
     successes: tuple[int, int] | None
 
+    @property
+    def freely(self) -> bool:
+        """Whether its own answer is the response, in whatever words."""
+        return self.kind in ("response", "reworded")
+
 
 @dataclass(frozen=True)
 class Answers:

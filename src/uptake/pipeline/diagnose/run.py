@@ -232,7 +232,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:
         changes = (
-            compare(example, earlier.scores, answer.scores, settings)
+            compare(example, earlier.scores, answer.scores, settings, (earlier.freely, answer.freely))
             for example, earlier, answer in together(cohorts["retention"], before["retention"], after["retention"])
             if earlier is not None
         )
@@ -265,7 +265,8 @@ def _findings(
     """Judge every example, and add to the evidence what the models say instead."""
     for example, earlier, answer in together(train, before, after):
         base = None if earlier is None else earlier.scores
-        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes)
+        freely = (earlier is not None and earlier.freely, answer.freely)
+        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes, freely=freely)
         training = answer.scores[0]
         evidence = replace(
             finding.evidence,
