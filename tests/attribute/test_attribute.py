@@ -49,7 +49,8 @@ def test_what_was_observed_goes_before_what_is_inferred():
     assert strongest(both, {"lost_unseen": 0.0, "rival": None}) == "knowledge_gap"  # inferred without a ledger
     assert strongest({**NONE, "base_conflict": 0.99, "data_conflict": 0.49}, {"rival": 0.9}) == "base_conflict"
     assert (
-        strongest({**NONE, "data_conflict": 0.7, "forgetting": 0.6}, {"rival": 1.0, "lost_unseen": 1.0}) == "data_conflict"
+        strongest({**NONE, "data_conflict": 0.7, "forgetting": 0.6}, {"rival": 1.0, "lost_unseen": 1.0})
+        == "data_conflict"
     )
 
 
