@@ -112,8 +112,8 @@ class Questions:
 def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
     """One pass over the examples.
 
-    Prompts that differ in case, punctuation and white space alone are one question. Of its spellings the one whose
-    capitals say most counts, whichever comes first.
+    Prompts that differ in case, punctuation and white space alone are one question. What counts of
+    their capitals does not depend on which comes first.
 
     Returns:
         The questions, and the responses in the order of the examples.
@@ -147,7 +147,7 @@ def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
             starts.append(len(flat))
         else:
             span = slice(starts[number], starts[number + 1])
-            flags[span] = max(flags[span], array("B", [flag for _, flag in found]), key=_telling)
+            flags[span] = _together(flags[span], array("B", [flag for _, flag in found]))
     return _in_order(list(known), list(vocabulary), (flat, flags, starts, of)), responses
 
 
@@ -161,11 +161,21 @@ def _signs(text: str) -> list[str]:
     return [one[0] for one in found if len(one) > 1 or one in "#@\\" or unicodedata.category(one) in ("Sm", "Sc", "So")]
 
 
-def _telling(flags: array[int]) -> tuple[bool, int, bytes]:
-    """How much the capitals of a spelling say: nothing where nearly every word has one, else more where more have."""
-    capitals = sum(bool(flag & CAPITAL) for flag in flags)
-    inside = sum(flag & (CAPITAL | INITIAL) == CAPITAL for flag in flags)
-    return capitals < MOSTLY * len(flags) or len(flags) < FEW, inside, flags.tobytes()
+def _together(flags: array[int], others: array[int]) -> array[int]:
+    """What two spellings of the same words say by their capitals.
+
+    A capital inside a sentence says more than none, and none more than one that opens a sentence. A spelling in which
+    nearly every word has one says nothing beside another.
+    """
+    shouted = [_shouts(one) for one in (flags, others)]
+    if shouted[0] != shouted[1]:
+        return others if shouted[0] else flags
+    rank = {CAPITAL: 3, 0: 2, INITIAL: 1, CAPITAL | INITIAL: 0}
+    return array("B", [max(pair, key=rank.__getitem__) for pair in zip(flags, others, strict=True)])
+
+
+def _shouts(flags: array[int]) -> bool:
+    return len(flags) >= FEW and sum(bool(flag & CAPITAL) for flag in flags) >= MOSTLY * len(flags)
 
 
 def _digest(*texts: str) -> bytes:
