@@ -46,7 +46,7 @@ def command(
         return
     try:
         with progress_bar() as progress:
-            done = train(wanted, progress)
+            done = train(wanted, progress, note=say_note)
     except KeyboardInterrupt as stopped:
         if first:
             typer.echo(printable(str(stopped)), err=True)
@@ -59,6 +59,8 @@ def command(
 
 def show_plan(plans: Sequence[StagePlan]) -> str:
     """What would be done, as a table with a row a stage."""
+    from uptake.pipeline.train.run import notes_of
+
     head = ("stage", "examples", "left out", "tokens", "learned", "epochs", "steps", "batch", "from", "state")
     rows = [
         (
@@ -72,8 +74,12 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
     lines += [
         "(tokens: of one pass; learned: those with a loss; batch: rows a step = device x accumulation x processes)"
     ]
-    lines += [f"note: {one.stage}: {note}" for one in plans for note in one.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {note}" for note in notes_of(plans))])
+
+
+def say_note(text: str) -> None:
+    """Print a note on the terminal, above the progress bar."""
+    typer.echo(f"note: {printable(text)}")
 
 
 def show_trained(done: Sequence[Trained]) -> str:

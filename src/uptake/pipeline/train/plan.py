@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
+from uptake.pipeline.examples.today import day_of
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.rows import StageReading, file_digests
 from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
@@ -21,6 +22,7 @@ from uptake.types import BadRow, Example
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from uptake.models.places.place import Place
     from uptake.models.training.hooks import Method
     from uptake.models.training.job import Job
     from uptake.models.training.start import Start
@@ -100,12 +102,14 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     if start.peft is not None:
         lora(start.peft)
     place = start.place()
+    run = _on_its_day(run, place)
+    start = run.start
     model = model_config(place, start.settings)
     of_adapter = None
     if start.adapter is not None:
         of_adapter = locate(str(start.adapter), replace(start.settings, revision=None), base=start.name)
     skeleton(start)
-    base = fingerprint(of_adapter or place, replace(start.settings, device="cpu"))
+    base = fingerprint(of_adapter or place, replace(start.settings, device="cpu", today=None))
     tokenizers = {spec.name: tokenizer_of(place, start.settings, spec.settings.get("eos_token")) for spec in run.stages}
     for spec in run.stages:
         settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
@@ -171,12 +175,21 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
         done_steps=0,
         finished=False,
         own=stage.rows,
-        notes=_notes(args, stage, method if forecast else None),
+        notes=_notes(args, stage, run.start.settings.today, method if forecast else None),
         schedule=schedule,
         validation=validation,
         ids=_own(rows),
     )
     return with_state(found, former)
+
+
+def _on_its_day(run: TrainingRun, place: Place) -> TrainingRun:
+    """The run, of which the chat template is told the date where it asks for it."""
+    from uptake.models.places.place import load_tokenizer
+
+    settings = run.start.settings
+    day = day_of(load_tokenizer(place, replace(settings, today=None)), run.folder, settings.today)
+    return replace(run, start=replace(run.start, settings=replace(settings, today=day)))
 
 
 def _hooks(spec: StageSpec) -> Any:
@@ -276,6 +289,7 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         "device": args.device.type,
         "sharded": sharded_by(args.fsdp, args.deepspeed, run.processes),
         "chat_template": None if load.chat_template is None else digest(load.chat_template),
+        "today": load.today,
         "processes": args.world_size,
         "ledger": run.ledger,
         "schedule": None if schedule is None else identity(schedule, stage.validation),
@@ -309,9 +323,14 @@ def _start(run: TrainingRun, former: StagePlan | None) -> Start:
     return replace(start, adapter=former.folder)
 
 
-def _notes(args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
+def _notes(args: Any, stage: ReadStage, today: str | None, method: Method | None) -> tuple[str, ...]:
     cut = stage.reading.cut
-    notes = [f"{cut} examples are longer than max_length and are cut"] if cut else []
+    notes = [*stage.reading.notes.told(), *([f"{cut} examples are longer than max_length and are cut"] if cut else [])]
+    if today is not None:
+        notes.append(
+            f"the chat template asks for the date: it is told {today} in every step of the run, on whichever day "
+            "that is taken (today.json)"
+        )
     if args.max_steps > 0:
         notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
     if method is not None and method.hooks.data is not None:

@@ -12,6 +12,7 @@ from uptake.artifacts import cannot_write, locked, versions, write_bytes, write_
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
+from uptake.pipeline.examples.today import keep_today
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.card import model_card
@@ -113,6 +114,8 @@ def train_run(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
     processes: Processes = ALONE,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Trained]:
     """Train the stages of a run file that are not trained yet; see `train`.
 
@@ -120,11 +123,17 @@ def train_run(
         config: The run.
         progress: Told of each stage's steps.
         processes: Those that train together.
+        note: As in `train`.
     """
-    return train(training_run(config, processes), progress)
+    return train(training_run(config, processes), progress, note=note)
 
 
-def train(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> list[Trained]:
+def train(
+    run: TrainingRun,
+    progress: Progress = lambda step, done, total: None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Trained]:
     """Train the stages that are not trained yet; a stage that was killed is resumed from its last checkpoint.
 
     Everything is checked for all stages first; then each is planned when its turn comes. With several processes
@@ -133,6 +142,7 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     Args:
         run: The run.
         progress: Told of each stage's steps.
+        note: Told, before anything is trained, what the reader should know about each stage and its data.
 
     Returns:
         The stages, in their order.
@@ -150,6 +160,10 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
+            for text in notes_of(plans):
+                note(text)
+            if (today := checked.run.start.settings.today) is not None:
+                keep_today(run.folder, today)
         done: list[Trained] = []
         for number, forecast in enumerate(plans):
             found = forecast.finished
@@ -161,6 +175,11 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
                 remove(forecast.job.work)  # left by a run that was killed when all but this was done
             done.append(_outcome_of(plans[number], found))
         return done
+
+
+def notes_of(plans: Sequence[StagePlan]) -> list[str]:
+    """What the reader should know about the stages, each with its name."""
+    return [f"{one.stage}: {text}" for one in plans for text in one.notes]
 
 
 def planned(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> tuple[Checked, list[StagePlan]]:
