@@ -11,9 +11,10 @@ from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.today import day_of
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.ready import hooks_of, job_of, rehearse_stages, require_settings
 from uptake.pipeline.train.rows import StageReading, file_digests
 from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
-from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
+from uptake.pipeline.train.settings import sharded_by, without_effect
 from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
@@ -90,17 +91,10 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         UptakeError: Data, model, settings or strategies cannot be used.
     """
     from uptake.models.places.place import fingerprint, locate
-    from uptake.models.training.rehearsal import rehearse
-    from uptake.models.training.start import lora, model_config, skeleton, tokenizer_of
+    from uptake.models.training.start import model_config, skeleton, tokenizer_of
 
-    start, rehearsed = run.start, set()
-    for spec in run.stages:
-        require_recordable(run, spec)
-        args = _job(run, spec, start).arguments()
-        require_device(start.settings.device, args)
-        require_needs(run, spec, args)
-    if start.peft is not None:
-        lora(start.peft)
+    require_settings(run)
+    start = run.start
     place = start.place()
     run = _on_its_day(run, place)
     start = run.start
@@ -111,15 +105,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     skeleton(start)
     base = fingerprint(of_adapter or place, replace(start.settings, device="cpu", today=None))
     tokenizers = {spec.name: tokenizer_of(place, start.settings, spec.settings.get("eos_token")) for spec in run.stages}
-    for spec in run.stages:
-        settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
-        key = digest(settings, [one.identity() for one in spec.strategies])
-        if key not in rehearsed:
-            rehearsed.add(key)
-            job, sharded = _job(run, spec, start, tokenizers[spec.name]), bool(_sharded(run, spec))
-            # hooks are rehearsed on the processor, and processes with a GPU each talk through these alone
-            alone = run.processes.world == 1 or job.arguments().device.type == "cpu"
-            rehearse(job, _hooks(spec) if alone and not sharded else None, sharded=sharded)
+    rehearse_stages(run, tokenizers)
     taken: dict[str, str] = {}
     stages = (
         _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
@@ -150,7 +136,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
     validation = stage.validation if method is None else method.stage.validation
     packed = bool(spec.settings.get("packing"))
     settings = {**spec.settings, "max_length": stage.limit} if packed else spec.settings
-    job = replace(_job(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
+    job = replace(job_of(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
     args = job.arguments()
     an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, rows["id"].to_pylist(), args, validation)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
@@ -175,7 +161,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
         done_steps=0,
         finished=False,
         own=stage.rows,
-        notes=_notes(args, stage, run.start.settings.today, method if forecast else None),
+        notes=_notes(run, args, stage, method if forecast else None),
         schedule=schedule,
         validation=validation,
         ids=_own(rows),
@@ -190,25 +176,6 @@ def _on_its_day(run: TrainingRun, place: Place) -> TrainingRun:
     settings = run.start.settings
     day = day_of(load_tokenizer(place, replace(settings, today=None)), run.folder, settings.today)
     return replace(run, start=replace(run.start, settings=replace(settings, today=day)))
-
-
-def _hooks(spec: StageSpec) -> Any:
-    from uptake.models.training.hooks import chain
-
-    return chain({one.strategy.name: one.hooks() for one in spec.strategies}) if spec.strategies else None
-
-
-def _job(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:
-    """The stage without rows."""
-    from uptake.models.training.job import Job
-    from uptake.models.training.rows import ROWS
-
-    work = run.folder / "train" / f".{spec.name}.work"
-    return Job(start, tokenizer, ROWS.empty_table(), spec.settings, work)
-
-
-def _sharded(run: TrainingRun, spec: StageSpec) -> list[str]:
-    return sharded_by(spec.settings.get("fsdp"), spec.settings.get("deepspeed"), run.processes)
 
 
 def _read(
@@ -238,7 +205,7 @@ def _method(
     """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
     from uptake.models.training.hooks import Method, StageView
 
-    hooks = _hooks(stage.spec)
+    hooks = hooks_of(stage.spec)
     if hooks is None or hooks.idle:
         return None
     ready = former is None or former.finished
@@ -251,7 +218,7 @@ def _method(
 
         if not loaded:
             before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
-            before = before.to(_job(run, stage.spec, start).arguments().device).eval()
+            before = before.to(job_of(run, stage.spec, start).arguments().device).eval()
             loaded.append(around("the model before the stage", before, stage.tokenizer))
         return loaded[0]
 
@@ -323,10 +290,11 @@ def _start(run: TrainingRun, former: StagePlan | None) -> Start:
     return replace(start, adapter=former.folder)
 
 
-def _notes(args: Any, stage: ReadStage, today: str | None, method: Method | None) -> tuple[str, ...]:
+def _notes(run: TrainingRun, args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
     cut = stage.reading.cut
     notes = [*stage.reading.notes.told(), *([f"{cut} examples are longer than max_length and are cut"] if cut else [])]
-    if today is not None:
+    notes += without_effect(run, stage.spec)
+    if (today := run.start.settings.today) is not None:
         notes.append(
             f"the chat template asks for the date: it is told {today} in every step of the run, on whichever day "
             "that is taken (today.json)"

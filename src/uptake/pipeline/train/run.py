@@ -88,15 +88,18 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     settings = stage_settings(config)
     # how many tokens are scored at once says nothing about what is trained
     load = replace(load_settings(config, config.revision), batch_tokens=None)
+    ours = choose(config.strategy, where=config.where)
     stages = (
         StageSpec(
             stage.name,
             stage.dataset,
             settings[stage.name],
-            strategies=choose(config.strategy if stage.strategy is None else stage.strategy),
+            strategies=ours
+            if stage.strategy is None
+            else choose(stage.strategy, f"stages.{number}.strategy", config.where),
             columns=stage.columns,
         )
-        for stage in config.stages
+        for number, stage in enumerate(config.stages)
     )
     return TrainingRun(
         start=Start(config.model_name_or_path, load, config.peft),
