@@ -12,6 +12,7 @@ import typer
 from uptake.cli.processes import processes
 from uptake.cli.run_options import as_typed, overrides
 from uptake.cli.terminal import printable
+from uptake.text import told_of_stage
 
 if TYPE_CHECKING:
     from uptake.pipeline.train.run import Trained
@@ -98,7 +99,13 @@ def show_trained(done: Sequence[Trained]) -> str:
     ]  # fmt: skip
     if not any(one.strategies for one in done):
         head, rows = (*head[:-2], head[-1]), [(*row[:-2], row[-1]) for row in rows]
-    return "\n".join([*table(head, rows), "", *(f"{one.stage}  {one.folder}" for one in done)])
+    lines = [*table(head, rows), ""]
+    if len(done) > 1 and any(one.recalled_at_end is not None for one in done):
+        lines += [told_of_stage(one.stage, one.recalled, one.recalled_at_end, last=one is done[-1]) for one in done] + [
+            "(examples of each stage that are recalled: by the model after it, and after all stages)",
+            "",
+        ]
+    return "\n".join([*lines, *(f"{one.stage}  {one.folder}" for one in done)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

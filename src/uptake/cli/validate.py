@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.text import counted
 
 if TYPE_CHECKING:
-    from uptake.config import RunConfig, Stage
+    from uptake.pipeline.train.training_run import TrainingRun
 
 
 def command(
@@ -39,7 +39,19 @@ def command(
         from_judge(config.judge)  # raises when its key is not there
     training = {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
     # what is wrong with one setting is told by its key, and then what is wrong with all of them together
-    failed = not (_settings_are_known({"training": config.training, **training}) and _is_trainable(config))
+    sections = {
+        "training": any((config.training, *training.values())),
+        "peft": bool(config.peft),
+        "strategy": any((config.strategy, *(stage.strategy for stage in config.stages))),
+        "device": config.device not in ("auto", "cpu"),
+    }
+
+    def wanted() -> TrainingRun:
+        from uptake.pipeline.train.run import training_run
+
+        return training_run(config, processes())
+
+    failed = not (_settings_are_known({"training": config.training, **training}) and _is_trainable(sections, wanted))
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             found = count(dataset.rows)
@@ -89,33 +101,31 @@ def _takes(checked: Callable[[Mapping[str, Any]], object], key: str, settings: M
     return taken
 
 
-def _is_trainable(config: RunConfig) -> bool:
-    """Whether `uptake train` would take the settings and strategies, as far as that is known without a model."""
+def _is_trainable(sections: Mapping[str, bool], wanted: Callable[[], TrainingRun]) -> bool:
+    """Whether `uptake train` would take the settings and strategies, as far as that is known without a model.
+
+    Args:
+        sections: Parts of the run file that only the trainer can check, and whether anything is said there.
+        wanted: Makes what is to be trained of the run file.
+    """
     from importlib.util import find_spec
 
-    given = (config.training, config.peft, config.strategy, *(s for stage in config.stages for s in _own(stage)))
-    if not any(given) and config.device in ("auto", "cpu"):
+    if not any(sections.values()):
         return True  # torch takes seconds to import
     if any(find_spec(name) is None for name in ("torch", "transformers", "trl", "peft")):
-        for key in ("peft", "strategy"):
-            if getattr(config, key) or any(getattr(stage, key, None) for stage in config.stages):
-                typer.echo(f'{key}: not checked, which needs the trainer: pip install "uptake[train]"')
+        for key in (key for key, said in sections.items() if said and key != "training"):  # of that it is told already
+            typer.echo(f'{key}: not checked, which needs the trainer: pip install "uptake[train]"')
         return True
     from uptake.pipeline.train.ready import require_without_a_model
-    from uptake.pipeline.train.run import training_run
     from uptake.pipeline.train.settings import without_effect
 
     try:
-        wanted = training_run(config, processes())
-        require_without_a_model(wanted)
+        run = wanted()
+        require_without_a_model(run)
     except UptakeError as error:
         complain(str(error))
         return False
-    for spec in wanted.stages:
-        for note in without_effect(wanted, spec):
+    for spec in run.stages:
+        for note in without_effect(run, spec):
             typer.echo(f"note: {printable(spec.name)}: {note}")
     return True
-
-
-def _own(stage: Stage) -> tuple[object, ...]:
-    return (stage.training, stage.strategy)

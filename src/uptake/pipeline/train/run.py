@@ -42,6 +42,7 @@ class Trained:
             training noted none.
         loss_end: The same of the last tenth.
         recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
+        recalled_at_end: The same of the model that the last stage gave: what the later stages left of it.
         found: It was trained by a former run.
         strategies: The continual-learning methods that trained it.
     """
@@ -56,6 +57,7 @@ class Trained:
     recalled: float | None
     found: bool
     strategies: tuple[str, ...] = ()
+    recalled_at_end: float | None = None
 
 
 def stage_settings(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -177,7 +179,7 @@ def train(
             elif first:
                 remove(forecast.job.work)  # left by a run that was killed when all but this was done
             done.append(_outcome_of(plans[number], found))
-        return done
+        return [replace(one, recalled_at_end=_at_end(run, of, plans[-1])) for one, of in zip(done, plans, strict=True)]
 
 
 def notes_of(plans: Sequence[StagePlan]) -> list[str]:
@@ -317,21 +319,29 @@ def _outcome(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, float 
     return {
         "loss_start": sum(done.losses[:tenth]) / tenth if tenth else None,
         "loss_end": sum(done.losses[-tenth:]) / tenth if tenth else None,
-        "recalled": _recalled(run.folder, found, done.kept) if read else None,
+        "recalled": _recalled(run.folder, found.stage, done.kept, found.ids) if read else None,
     }
 
 
-def _recalled(folder: Path, found: StagePlan, steps: int) -> float | None:
-    """The share of a stage's examples that is recalled after the step that is kept; None if not scored then."""
+def _at_end(run: TrainingRun, of: StagePlan, last: StagePlan) -> float | None:
+    """The share of a stage's examples that the last stage's model recalls; None where no reading is of that model."""
+    there = finished_manifest(last.folder)
+    if run.ledger != "epochs" or there["recalled"] is None or of.stage == last.stage:
+        return there["recalled"] if of.stage == last.stage else None
+    kept = there.get("kept_step")
+    return _recalled(run.folder, last.stage, kept, of.ids) if isinstance(kept, int) else None
+
+
+def _recalled(folder: Path, stage: str, step: int, ids: Sequence[str]) -> float | None:
+    """The share of some examples that is recalled after a step of a stage; None if not all of them were scored then."""
     import pyarrow.compute as pc
 
     from uptake.ledger import read_ledger
 
     table = read_ledger(folder).table
-    for column, value in (("stage", found.stage), ("pass", "epoch"), ("step", steps)):
+    for column, value in (("stage", stage), ("pass", "epoch"), ("step", step)):
         table = table.filter(pc.equal(table[column], value))
     recalled = dict(zip(table["id"].to_pylist(), table["recalled"].to_pylist(), strict=True))
-    ids = found.ids
     return sum(bool(recalled[name]) for name in ids) / len(ids) if all(name in recalled for name in ids) else None
 
 
