@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from uptake.data.parts import RowError
 
-_WANTED = ("accepted", "is_accepted", "approved", "is_approved", "is_correct", "is_good", "is_wanted", "is_preferred")
-_WANTED += ("liked", "is_liked", "thumbs_up", "is_chosen")
+_WANTED = (
+    *("accepted", "is_accepted", "approved", "is_approved", "is_correct", "is_good", "is_wanted", "is_preferred"),
+    *("liked", "is_liked", "thumbs_up", "is_chosen"),
+)
 _WANTED_IF_BOOL = ("correct", "good", "valid", "is_valid", "keep", "include", "included", "usable")
 """Names that hold other things, too: the number of the right option, say."""
-_UNWANTED = ("is_rejected", "is_bad", "is_wrong", "incorrect", "is_incorrect", "invalid", "is_invalid", "disliked")
-_UNWANTED += ("thumbs_down", "discard", "discarded", "exclude", "excluded", "deleted", "is_deleted")
+_UNWANTED = (
+    *("is_rejected", "is_bad", "is_wrong", "incorrect", "is_incorrect", "invalid", "is_invalid", "disliked"),
+    *("thumbs_down", "discard", "discarded", "exclude", "excluded", "deleted", "is_deleted"),
+)
 _PERHAPS = ("verified", "is_verified", "passed", "success", "is_success", "resolved")
 _PERHAPS_NOT = ("flagged", "is_flagged", "skip", "toxic", "is_toxic", "spam", "is_spam", "hallucinated", "failed")
 _REWARDS = ("reward", "rewards", "reward_score", "advantage", "rating", "quality", "quality_score", "human_score")
 _SCORES = ("score", "votes", "upvotes", "vote")
-_REMARKS = ("feedback", "user_feedback", "human_feedback", "thumbs", "thumb", "reaction", "verdict", "judgement")
-_REMARKS += ("judgment", "decision", "status", "review_status", "annotation_status", "is_helpful")
+_REMARKS = (
+    *("feedback", "user_feedback", "human_feedback", "thumbs", "thumb", "reaction", "verdict", "judgement"),
+    *("judgment", "decision", "status", "review_status", "annotation_status", "is_helpful"),
+)
 
 JUDGED = (
     *(*_WANTED, *_WANTED_IF_BOOL, *_UNWANTED, *_PERHAPS, *_PERHAPS_NOT),
@@ -28,21 +34,25 @@ JUDGED = (
 
 _NO = ("false", "no", "0", "0.0")
 _YES = ("true", "yes", "1", "1.0")
-_BAD = ("bad", "wrong", "incorrect", "rejected", "reject", "negative", "dislike", "disliked", "down", "thumbs down")
-_BAD += (
-    "thumbsdown",
-    "thumb down",
-    "👎",
-    "-1",
-    "discard",
-    "discarded",
-    "declined",
-    "false",
-    "unacceptable",
-    "unhelpful",
+_BAD = (
+    *("bad", "wrong", "incorrect", "rejected", "reject", "negative", "dislike", "disliked", "down", "thumbs down"),
+    *(
+        "thumbsdown",
+        "thumb down",
+        "👎",
+        "-1",
+        "discard",
+        "discarded",
+        "declined",
+        "false",
+        "unacceptable",
+        "unhelpful",
+    ),
 )
-_GOOD = ("good", "right", "correct", "accepted", "accept", "positive", "like", "liked", "up", "thumbs up", "thumbsup")
-_GOOD += ("👍", "1", "approved", "true", "done", "completed", "final", "published", "helpful", "acceptable", "ok")
+_GOOD = (
+    *("good", "right", "correct", "accepted", "accept", "positive", "like", "liked", "up", "thumbs up", "thumbsup"),
+    *("👍", "1", "approved", "true", "done", "completed", "final", "published", "helpful", "acceptable", "ok"),
+)
 
 
 def judged(key: str, value: object, answers: tuple[str, ...] = ()) -> str | None:
