@@ -154,3 +154,16 @@ def code_span(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     space = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def told_of_stage(stage: str, then: float | None, now: float | None, *, last: bool) -> str:
+    """What a stage taught, and what the later ones left of it, in one sentence.
+
+    Args:
+        stage: Its name.
+        then: Share of its examples that is recalled right after its training, in [0, 1]; None where it is not known.
+        now: The same after the last stage.
+        last: It is the last stage, so that both are one.
+    """
+    first, second = ("not known" if share is None else f"{100 * share:.0f} %" for share in (then, now))
+    return f"{stage}: {first} right after its training{'' if last else f', {second} at the end'}."

@@ -16,6 +16,7 @@ import pytest
 
 from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
 from uptake.rivals.verdict import Told, judged
+from uptake.rivals.words import read_questions
 from uptake.types import Example, Message, Prompt
 
 
@@ -47,6 +48,31 @@ def test_one_prompt_with_two_answers() -> None:
     assert (group.verdict, group.wrong) == (None, ())
     assert "no belief" in group.why
     assert found.of == {0: 0, 1: 0}
+
+
+SPELLINGS = (
+    "capital of egypt?",
+    "CAPITAL OF EGYPT",
+    "Capital  of\u00a0Egypt ?",
+    "“Capital of Egypt?”",
+    "Capital-of-Egypt...",
+)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_case_punctuation_and_spacing_make_no_other_question(*, reverse: bool) -> None:
+    rows: list[tuple[Prompt, str]] = [("Capital of Egypt?", " Cairo"), *((text, " Giza") for text in SPELLINGS)]
+    rows += [("Capital of Peru?", " Lima"), ("capital of peru?", " Lima"), ("Who ruled egypt?", " Cleopatra")]
+    told = rivals(examples(rows[::-1] if reverse else rows))
+    (group,) = told.groups
+    count = {side.answer: len(side.positions) for side in group.sides}
+    assert (count, group.probability, group.shared) == ({" Giza": 5, " Cairo": 1}, 1.0, ("egypt",))
+
+
+@pytest.mark.parametrize(("one", "other"), [("What is 5?", "What is -5?"), ("Who made C#?", "Who made C?")])
+def test_a_sign_is_no_punctuation(one: str, other: str) -> None:
+    questions, _ = read_questions(examples([(one, "x"), (other, "y")]))
+    assert len(questions) == 2
 
 
 NOT_RIVALS = {

@@ -92,14 +92,23 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
+    from_file = {key: line for key, line in lines.items() if not _given(_plain(key), overrides or {})}
     if problems:
         where = str(path) if path is not None else "the options"
-        from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
         numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
         told = [f"  - {at.get(line, '')}{without_keys(problem.key)}: {problem.told}" for line, problem in numbered]
         raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
+    if path is not None:
+        name, in_order = Path(path).name, reversed(from_file.items())  # of a list's members, the list itself stays
+        config._lines.update({_plain(key): f"{name} line {line}: " for key, line in in_order})
+        config._lines.update(dict.fromkeys(overrides or {}, ""))
     return config
+
+
+def _plain(key: str) -> str:
+    """A key below `strategy` without the number of its list: `strategy.0.replay.share` is `strategy.replay.share`."""
+    return re.sub(r"(^|\.)strategy\.\d+(?=\.|$)", r"\1strategy", key)
 
 
 def _above(key: str) -> list[str]:

@@ -24,6 +24,9 @@ LONGEST = 4000
 
 CAPITAL, INITIAL = 1, 2
 
+MOSTLY, FEW = 0.8, 5
+"""Where this share of the words has a capital, capitals say nothing; not told of fewer words than `FEW`."""
+
 CONTEXT = "\0"
 """Begins the one word that stands for the turns before the question."""
 
@@ -31,6 +34,7 @@ _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*|[+*/=<>^%$€£
 _OPENS = re.compile(r"[.!?:;\n\"“«(\[]")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_MARK = re.compile(r"(?<!\w)[-−]\d|[^\w\s]")
 
 # English words that open sentences: in a small data set nothing else tells them from names
 FUNCTION_WORDS = frozenset(
@@ -108,30 +112,70 @@ class Questions:
 def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
     """One pass over the examples.
 
+    Prompts that differ in case, punctuation and white space alone are one question. What counts of
+    their capitals does not depend on which comes first.
+
     Returns:
         The questions, and the responses in the order of the examples.
     """
     known: dict[bytes, int] = {}
+    spelled: dict[bytes, int] = {}
     vocabulary: dict[str, int] = {}
     flat, flags, starts, of = array("i"), array("B"), array("q", [0]), array("i")
     responses: list[str] = []
     for example in examples:
         responses.append(example.response)
         context, text = context_and_question(example.prompt)
-        key = _digest(context, " ".join(text.split()))
         if not text.strip():
             of.append(-1)
             continue
-        number = known.setdefault(key, len(known))
+        spelling = _digest(context, " ".join(text.split()))
+        if spelling in spelled:
+            of.append(spelled[spelling])
+            continue
+        found = words_of(text)
+        # a text without words is the same as none but itself
+        same = [*(word for word, _ in found), "", *_signs(text)] if found else [" ".join(text.split())]
+        if context:
+            found.insert(0, (f"{CONTEXT}{_digest(_normal(context)).hex()}", 0))
+        key = _digest(_normal(context), *same)
+        number = spelled[spelling] = known.setdefault(key, len(known))
         of.append(number)
         if number == len(starts) - 1:
-            found = words_of(text)
-            if context:
-                found.insert(0, (f"{CONTEXT}{_digest(context).hex()}", 0))
             flat.extend(vocabulary.setdefault(word, len(vocabulary)) for word, _ in found)
             flags.extend(flag for _, flag in found)
             starts.append(len(flat))
+        else:
+            span = slice(starts[number], starts[number + 1])
+            flags[span] = _together(flags[span], array("B", [flag for _, flag in found]))
     return _in_order(list(known), list(vocabulary), (flat, flags, starts, of)), responses
+
+
+def _normal(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _signs(text: str) -> list[str]:
+    """Signs that change what is asked and are no words: of a number below zero, of currencies, `#`, pictures."""
+    found = _MARK.findall(unicodedata.normalize("NFKC", text))
+    return [one[0] for one in found if len(one) > 1 or one in "#@\\" or unicodedata.category(one) in ("Sm", "Sc", "So")]
+
+
+def _together(flags: array[int], others: array[int]) -> array[int]:
+    """What two spellings of the same words say by their capitals.
+
+    A capital inside a sentence says more than none, and none more than one that opens a sentence. A spelling in which
+    nearly every word has one says nothing beside another.
+    """
+    shouted = [_shouts(one) for one in (flags, others)]
+    if shouted[0] != shouted[1]:
+        return others if shouted[0] else flags
+    rank = {CAPITAL: 3, 0: 2, INITIAL: 1, CAPITAL | INITIAL: 0}
+    return array("B", [max(pair, key=rank.__getitem__) for pair in zip(flags, others, strict=True)])
+
+
+def _shouts(flags: array[int]) -> bool:
+    return len(flags) >= FEW and sum(bool(flag & CAPITAL) for flag in flags) >= MOSTLY * len(flags)
 
 
 def _digest(*texts: str) -> bytes:
@@ -168,7 +212,7 @@ def _names(
     # where nearly every word has a capital, capitals say nothing
     lengths = np.maximum(1, np.diff(questions.starts))
     share = np.bincount(owner, weights=capital, minlength=len(questions)) / lengths
-    shouted = ((share >= 0.8) & (lengths >= 5))[owner]
+    shouted = ((share >= MOSTLY) & (lengths >= FEW))[owner]
     said = ~shouted
     inside = np.bincount(questions.words[capital & ~initial & said], minlength=size)
     lower = np.bincount(questions.words[~capital & said], minlength=size)

@@ -54,7 +54,10 @@ class Memory:
         """
         if folder is None or not (folder / INDEX).exists():
             return cls()
-        files = read_json(folder / INDEX)
+        try:
+            files = read_json(folder / INDEX)
+        except UptakeError as error:
+            raise _damaged(folder, error.problem) from error
         if not isinstance(files, dict):
             raise _damaged(folder, f"{INDEX} is no JSON object")
         for name in files.values():
@@ -140,5 +143,6 @@ def _damaged(folder: Path, why: str) -> UptakeError:
     return UptakeError(
         f"the memory in {folder} cannot be used: {why}",
         expected="the files that the stage wrote",
-        fix=f"restore them, or delete {folder.parent} and the folders of the stages after it",
+        fix=f"restore them, or delete {folder.parent} and the folders of the stages after it: running the command "
+        "again trains these stages again",
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from uptake.artifacts import read_json
+from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.today import asks_for_the_date, told
@@ -79,6 +82,18 @@ class Models:
     def tell_the_date(self) -> bool:
         """Whether a chat template may write the date into a prompt."""
         return any(asks_for_the_date(model.tokenizer) for model in self.all)
+
+    @property
+    def trained_on(self) -> str | None:
+        """The date that the chat template was told when the tuned model was trained; None where it is not known."""
+        folder = self.tuned.folder
+        path = None if folder is None else folder / "manifest.json"
+        if path is None or not path.is_file():
+            return None
+        with suppress(UptakeError):  # what is wrong with it is told where more of it is read
+            manifest = read_json(path)
+            return manifest.get("today") if isinstance(manifest, dict) else None
+        return None
 
     @property
     def one_and_the_same(self) -> bool:

@@ -149,7 +149,7 @@ class Noting:
     def _of_the_date(self) -> list[str]:
         """That the chat template tells the models a date, where it does for one of the first examples."""
         today = self.models.today
-        if today is None:
+        if today is None or self.models.trained_on == today:
             return []
         turns = [_turn(one) for one in islice(self.train, AT_ONCE) if not isinstance(one.prompt, str)]
         told, other = (rendered(turns, self.models.on(day).tuned.tokenizer) for day in (today, "1970-02-03"))

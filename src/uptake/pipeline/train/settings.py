@@ -163,6 +163,22 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             )
 
 
+def without_effect(run: TrainingRun, spec: StageSpec) -> list[str]:
+    """Strategies of a stage that change nothing in the whole run, as notes: what they keep, no stage trains.
+
+    Args:
+        run: The run.
+        spec: The stage.
+    """
+    others = [one for one in run.stages if one is not spec]
+    return [
+        f"the strategy {chosen.strategy.name} changes nothing in this run: it keeps rows of this stage for later ones, "
+        "and no other stage has it"
+        for chosen in spec.strategies
+        if chosen.hooks().needs.memory and not any(_has(chosen.strategy.name, one) for one in others)
+    ]
+
+
 def _has(strategy: str, spec: StageSpec) -> bool:
     """Whether a stage is trained by a strategy, with settings that do something."""
     return any(one.strategy.name == strategy and not one.hooks().idle for one in spec.strategies)
