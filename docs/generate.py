@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from from_code import causes, file, keys, names, remedies, signals, strategies, verbs
-from from_experiments import cures, remedies_short, strategies_measured, verified
+from from_code import causes, file, judged, keys, names, remedies, signals, strategies, strategies_short, verbs
+from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -23,9 +23,12 @@ ROOT = DOCS.parent
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "causes": causes,
+    "judged": judged,
     "signals": signals,
     "remedies": remedies,
     "strategies": strategies,
+    "strategies-short": strategies_short,
+    "strategies-overview": strategies_overview,
     "strategies-measured": strategies_measured,
     "verbs": verbs,
     "keys": keys,

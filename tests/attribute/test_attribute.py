@@ -48,7 +48,7 @@ def test_a_finding_gets_scores_evidence_and_signals():
     assert found.cause == "base_conflict"
     assert found.causes == attribute(case).scores
     assert found.evidence.n_tokens == 1
-    assert found.evidence.causes["base_conflict"].sentence.startswith("The base answers *Lima*")
+    assert found.evidence.causes["base_conflict"].sentence.startswith("The base model answers *Lima*")
     assert found.evidence.signals["base_recalled"] == 0
     published = attributed(finding(), case, "ilp")
     assert published.causes == {**NONE, published.cause: 1.0}
