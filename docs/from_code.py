@@ -39,11 +39,15 @@ def _cause(cause: Cause) -> str:
     return _section(
         f"### `{cause.name}`",
         cause.finds,
-        f"**Why it is bad.** {cause.bad}",
         f"**Example.** {cause.example}",
-        f"**Remedy.** {cause.remedy} **How safe:** {cause.safety}",
-        f"**References.** {_references(cause.references)}",
+        f"**Remedy.** {cause.remedy} {cause.safety}",
     )
+
+
+def causes_further() -> str:
+    """For each cause why it is bad, and where it comes from."""
+    rows = [[f"`{name}`", cause.bad, _references(cause.references)] for name, cause in CAUSES.items()]
+    return table(["cause", "why it is bad", "references"], rows)
 
 
 def judged() -> str:
@@ -66,11 +70,14 @@ def _remedy(remedy: Remedy) -> str:
     return _section(
         f"## `{remedy.name}`, for `{remedy.cause}`",
         remedy.does,
-        f"**Why it helps.** {remedy.helps}",
-        f"**Example.** {remedy.example}",
         f"**How safe.** {remedy.safety}",
-        f"**References.** {_references(remedy.references)}",
     )
+
+
+def remedies_further() -> str:
+    """For each remedy why it helps, an example, and where it comes from."""
+    rows = [[f"`{name}`", one.helps, one.example, _references(one.references)] for name, one in REMEDIES.items()]
+    return table(["remedy", "why it helps", "example", "references"], rows)
 
 
 def strategies_short() -> str:
@@ -112,7 +119,7 @@ def _wrapped(text: str) -> str:
 
 def _references(references: Sequence[str]) -> str:
     text = "; ".join(references) + "."
-    text = re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", text)
+    text = re.sub(r"docs/(\w+)\.md", r"[\1](../\1.md)", text)
     return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
 
 

@@ -123,10 +123,10 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
     )
     list(telling.noting([attributed(finding(f"f-{n}"), case, "evidence") for n in range(3)]))
     assert telling.notes() == [
-        "base_conflict of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "knowledge_gap of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "undertraining of 3 of 3 unlearned examples cannot be told: it holds only where knowledge_gap does not, which "
-        "cannot be told",
+        "base_conflict of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "knowledge_gap of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "undertraining of 3 of 3 unlearned examples cannot be judged: it holds only if knowledge_gap does not, and "
+        "that cannot be judged",
     ]
     assert telling.summary()["causes"]["knowledge_gap"]["untold"] == 3
 

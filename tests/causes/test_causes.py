@@ -85,7 +85,7 @@ def test_without_its_signals_it_cannot_tell_and_says_what_would_help(name):
         return
     found = judge(CAUSES[name], lacking(PLANTED[name], *SOURCES))
     assert found.score is None
-    assert found.sentence.startswith("cannot be told: no ") and "give --" in found.sentence
+    assert found.sentence.startswith("cannot be judged: no ") and "give --" in found.sentence
     assert found.missing and all(why for why in found.missing.values())
 
 
@@ -103,7 +103,7 @@ def test_without_a_base_only_what_needs_none_is_told():
     # what is left where no other cause holds: with some of them untold nothing is left
     found = attribute(lacking(PLANTED["undertraining"], "base", "belief"))
     assert found.cause == UNEXPLAINED and found.evidence["undertraining"].score is None
-    assert "knowledge_gap does not, which cannot be told" in found.evidence["undertraining"].sentence
+    assert "knowledge_gap does not, and that cannot be judged" in found.evidence["undertraining"].sentence
 
 
 def test_without_a_ledger_what_the_base_knew_is_forgotten():

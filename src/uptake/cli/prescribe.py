@@ -63,7 +63,7 @@ def show(done: Prescribed) -> str:
         edits = list(some)
         examples = len({one for edit in edits for one in edit.examples})
         tokens = sum(edit.tokens or 0 for edit in edits)
-        unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples go out"
+        unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples are removed"
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]
     if unmended := len({one.id for one in plan.unmended}):

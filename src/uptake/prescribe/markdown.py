@@ -62,7 +62,7 @@ def _table(edits: Sequence[Edit]) -> str:
     lines = ["| remedy | what | edits | examples | tokens | safe |", "|---|---|--:|--:|--:|---|"]
     for (name, action), some in _grouped(edits):
         examples = len({one for edit in some for one in edit.examples})
-        safe = "yes" if all(edit.safe for edit in some) else "**no**: something of yours is left out"
+        safe = "yes" if all(edit.safe for edit in some) else "**no**: examples are removed"
         tokens = sum(edit.tokens or 0 for edit in some)
         lines.append(f"| {name} | {_ACTIONS[action]} | {len(some):,} | {examples:,} | {tokens:+,} | {safe} |")
     return "\n".join(lines)
@@ -72,8 +72,8 @@ _ACTIONS = {
     "read": "documents are read",
     "expose": "trained more often",
     "mix": "stages shuffled together",
-    "apart": "never in one step",
-    "drop": "examples out",
+    "apart": "never in the same step",
+    "drop": "examples removed",
 }
 
 

@@ -257,7 +257,7 @@ def test_without_a_diagnosis_it_says_what_to_do(run: Path) -> None:
 def test_the_verb_says_what_it_costs(run: Path) -> None:
     done = CliRunner().invoke(app, ["prescribe", str(run), "--plan.budget", "2.5", "--unsafe"])
     assert done.exit_code == 0, done.output
-    assert "NOT SAFE: examples go out" in done.output
+    assert "NOT SAFE: examples are removed" in done.output
     assert "times the run's own (at most" in done.output
     head = json.loads((run.parent / "run" / "plan" / "plan.json").read_text(encoding="utf-8"))
     assert head["cost"]["limit"] == pytest.approx(2.5 * head["cost"]["plain"], abs=1)
