@@ -140,11 +140,12 @@ def strategies_overview() -> str:
     worlds = _read("strategies.json")["worlds"]
     rows = []
     for name in STRATEGIES:
+        if not any(name in world["arms"] for world in worlds.values()):
+            continue
         cells = [f"[`{name}`](details/strategies.md#{name})"]
         for world in worlds.values():
-            arm = world["arms"].get(name)
-            against = arm["against_sequential"] if arm else None
-            cells += [_difference(against[key]) if against else "not measured" for key in ("kept", "learned")]
+            against = world["arms"][name]["against_sequential"]
+            cells += [_difference(against[key]) for key in ("kept", "learned")]
         rows.append(cells)
     head = ["strategy", "alike: first stage", "alike: second stage", "apart: first stage", "apart: second stage"]
     return table(head, rows)

@@ -87,7 +87,7 @@ def test_a_contradiction_is_found_and_told(whole: Diagnosis) -> None:
     assert said
     for one in said:
         assert one.contradiction.n == 1
-        assert one.sentence.startswith("1 example (") and " asks the same and answers *" in one.sentence
+        assert one.sentence.startswith("1 example (") and " asks the same question and answers *" in one.sentence
 
 
 def test_the_summary_tells_shares_examples_and_what_is_missing(whole: Diagnosis) -> None:
