@@ -125,5 +125,5 @@ def _how(plan: Plan) -> str:
         lines += ["", *(f"- No settings for {names[name]}: {escaped(why)}." for name, why in refused.items())]
     if plan.peft is not None and len(phases(plan)) > 1 and "trl" not in refused:
         merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
-        lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
+        lines += ["", f"TRL's command line cannot continue to train an adapter: {merged}."]
     return "\n".join(lines)

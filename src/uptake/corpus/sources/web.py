@@ -148,7 +148,7 @@ class Web:
         except Refused as refused:
             raise SourceError(refused.problem, expected=refused.expected, fix=refused.fix) from None
         except httpx2.TooManyRedirects:
-            raise SourceError(f"{self.url} answered HTTP 302 again and again", fix=_FIXES[404]) from None
+            raise SourceError(f"{self.url} redirected (HTTP 302) too many times", fix=_FIXES[404]) from None
         except httpx2.TimeoutException:
             raise Again(f"no answer within {self.timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
@@ -165,7 +165,7 @@ class Web:
         try:
             return json.loads(answer.content)
         except (ValueError, RecursionError):
-            raise Again("the answer is no whole JSON") from None
+            raise Again("the answer is not complete JSON") from None
 
     def _headers(self) -> dict[str, str]:
         about = "; ".join(filter(None, ("background knowledge for fine-tuning", self.contact)))
@@ -175,6 +175,6 @@ class Web:
 
 _FIXES = {
     401: "name an environment variable that holds a valid key in api_key_env",
-    403: "see whether the server allows this kind of request",
+    403: "check whether the server allows this kind of request",
     404: "correct base_url",
 }
