@@ -103,7 +103,7 @@ def test_one_case_in_the_terminal(uptake: Cli, tmp_path: Path) -> None:
     assert ["belief2", "0.61", "base's,", "tuned", "model's"] in lines  # exp(-0.5)
     assert ["answer2", "0.28", "wanted"] in lines  # exp(-1.27)
     assert ["ex-001", "What", "is", "number", "1?", "answer1"] in lines
-    assert "The one that is judged wrong goes out" in out
+    assert "Remove the example that is judged wrong" in out
     assert ["main", "3", "end", "of", "epoch", "0.47", "█████████"] in lines  # exp(-1.5 / 2)
     assert max(map(len, out.splitlines())) <= 100
     assert uptake("show", "ex-002", "--diagnosis", tmp_path)[1] == out

@@ -48,7 +48,7 @@ def test_what_is_wrong_with_a_strategy_is_named(
         assert code == 1 and message in err
     code, out, err = run(capsys, *verb[:1], file, *verb[1:], "--strategy", "replay, lwf", "--strategy.lwf.k", "3")
     assert code == 0, err
-    assert ("note: main: what its strategies arrange" in out) == (verb[0] == "train")
+    assert ("note: main: its strategies change the rows only when" in out) == (verb[0] == "train")
 
 
 STAGES = """

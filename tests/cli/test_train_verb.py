@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_ends_a_stage_and_one_process_alone_says_it(
     code, out, _ = run(capsys, "train", str(run_file), "--dry_run", "--training.max_steps", "3")
     # by hand: two steps are a pass of the first stage's seven rows
     assert (code, out.splitlines()[1].split()[5:7]) == (0, ["1.5", "3"])
-    assert "note: early: max_steps, 3, says when it ends, and num_train_epochs does not" in out.splitlines()
+    assert "note: early: max_steps, 3, decides when it ends; num_train_epochs is ignored" in out.splitlines()
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert run(capsys, "train", str(run_file), "--dry-run") == (0, "", "")

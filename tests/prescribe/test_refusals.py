@@ -79,7 +79,7 @@ def test_a_plan_of_tool_calls(tmp_path: Path) -> None:
     }
     assert not any("llamafactory" in name for name in names) and {"trl/sft.yaml", "axolotl/sft.yaml"} <= names
     page = (tmp_path / "plan" / "plan.md").read_text(encoding="utf-8")
-    assert "No settings for LLaMA-Factory: it reads no tool calls" in page
+    assert "No settings for LLaMA-Factory: it does not read tool calls" in page
     assert "llamafactory-cli" not in page and "axolotl train axolotl/sft.yaml" in page
     settings = yaml.safe_load((tmp_path / "plan" / "axolotl" / "sft.yaml").read_text(encoding="utf-8"))
     assert settings["chat_template_kwargs"] == {"enable_thinking": False}

@@ -77,7 +77,7 @@ def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     assert edit.action == "read"
     assert edit.documents == ("gazette:2", "almanac:4", "gazette:3", "forum:1")
     assert edit.safe
-    assert "4 documents about it, 3 of them, of 2 sources, state its response" in edit.why
+    assert "4 documents about it; 3 of them, from 2 sources, state the response." in edit.why
 
 
 def test_knowledge_without_documents_is_learned_by_heart() -> None:
@@ -90,15 +90,15 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
     about = {"vera": [document("1", "Vera likes music.", "forum")]}
     read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
     assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)
-    assert "No document states its response" in exposed.why
+    assert "No document states the response." in exposed.why
 
 
 @pytest.mark.parametrize(
     ("texts", "chosen", "reason"),
     [
         (["Nina has a raven.", "Nina's pet is a raven.", "Nina has a goat."], ("a:0", "b:1"), ""),
-        (["Nina has a raven.", "Nina's pet is a goat."], (), "sources side with the base as much"),
-        (["Nina likes music.", "Nina has a goat."], (), "none of 2 states the response"),
+        (["Nina has a raven.", "Nina's pet is a goat."], (), "too many sources state the base model's answer"),
+        (["Nina likes music.", "Nina has a goat."], (), "none of 2 found states the response"),
         (["Nina has a raven and a goat.", "Nina has a raven and no goat.", "Nina: a raven."], ("c:2",), ""),
     ],
 )

@@ -64,7 +64,7 @@ def show(done: Prescribed) -> str:
         examples = len({one for edit in edits for one in edit.examples})
         tokens = sum(edit.tokens or 0 for edit in edits)
         risky = {edit.action for edit in edits if not edit.safe}
-        warnings = ["examples go out"] * ("drop" in risky) + ["labels are possibly wrong"] * bool(risky - {"drop"})
+        warnings = ["examples are removed"] * ("drop" in risky) + ["labels are possibly wrong"] * bool(risky - {"drop"})
         unsafe = f"NOT SAFE: {', '.join(warnings)}" if warnings else ""
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]

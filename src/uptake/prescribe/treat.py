@@ -72,5 +72,5 @@ def remedy_for(finding: Finding) -> str | None:
 
 def _why_none(finding: Finding) -> str:
     if finding.cause is None:
-        return "its cause was not looked for (attribution: off)"
-    return "no cause is likely enough to prescribe anything"
+        return "no cause was sought (attribution: off)"
+    return "no cause is likely enough for a remedy"

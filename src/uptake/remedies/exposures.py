@@ -31,7 +31,8 @@ def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> l
         copies = copies_of(stage, patients)
         were = f"{len(ids)} example{'s' * (len(ids) != 1)} of the stage {stage} {'was' if len(ids) == 1 else 'were'}"
         why = (
-            f"{were} on the way after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each.{warning}"
+            f"{were} partly learned after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
+            f"{warning}"
         )
         edits.append(Edit("exposures", "expose", tuple(ids), why, safe=not warning, copies=copies))
     return edits
@@ -40,13 +41,14 @@ def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> l
 EXPOSURES = Remedy(
     name="exposures",
     cause="undertraining",
-    does="The affected examples, and no others, are trained more often: further copies of them are spread evenly over "
-    "the order, never two in one step.",
-    helps="What they need is more of what they got. More epochs of everything would teach the rest by heart and cost "
-    "what was known before.",
-    example="A question for three facts at once, seen three times: six times more, spread over the whole training.",
-    safety="Safe in small numbers. An example whose label is possibly wrong is not trained more often, unless that is "
-    "chosen. Live training can also stop by itself when the validation loss turns.",
+    does="Trains the affected examples, and no others, more often. The extra copies are spread evenly over the "
+    "training, never two in one step.",
+    helps="These examples need more of the same training. More epochs of everything would teach the rest by heart and "
+    "cost what the model knew before.",
+    example="A question for three facts at once was trained three times. It is trained six more times, spread over the "
+    "whole training.",
+    safety="Safe in small numbers. An example whose label is possibly wrong is not trained more often, unless you "
+    "choose that. The strategy early_stop can also end a stage when the validation loss rises.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )

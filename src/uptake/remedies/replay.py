@@ -24,9 +24,9 @@ def _replayed(findings: Sequence[Finding], patients: Patients, last: str, warnin
         ids = of.get(stage, [])
         if not ids:
             continue
-        lost = f"{len(ids)} of its examples {'was' if len(ids) == 1 else 'were'} learned and lost"
+        lost = f"{len(ids)} example{'s were' if len(ids) != 1 else ' was'} learned and lost"
         if stage == last:
-            why = f"{lost} within the stage {stage}: they are seen again until its end.{warning}"
+            why = f"{lost} within the stage {stage}: trained once more before its end.{warning}"
             edits.append(Edit("replay", "expose", tuple(ids), why, safe=not warning, copies=1))
         else:
             why = f"{lost} while later stages trained: the stage {stage} is shuffled into {last}.{warning}"
@@ -37,11 +37,14 @@ def _replayed(findings: Sequence[Finding], patients: Patients, last: str, warnin
 REPLAY = Remedy(
     name="replay",
     cause="forgetting",
-    does="The stage of the example is no longer trained before the last one but shuffled into it, all its examples at "
-    "least as often as those of the last stage. What was lost within the last stage is seen once more.",
-    helps="What is lost is what is not seen while other data train; shuffled, nothing waits longer than the rest.",
-    example="*What does Ruth Tofelm work as?*, learned in the stage *early* and lost in *main*: one order of both.",
-    safety="Safe. Where the last stage makes more passes, the earlier one comes to cost more tokens.",
+    does="Shuffles the example's stage into the last stage, instead of training it before. All its examples are "
+    "trained at least as often as those of the last stage. Examples that were lost within the last stage are trained "
+    "once more.",
+    helps="A model forgets what it does not see while other data are trained. In shuffled data no example waits longer "
+    "than the others.",
+    example="*What does Ruth Tofelm work as?* was learned in the stage *early* and lost in *main*: both stages are "
+    "trained in one shuffled order.",
+    safety="Safe. If the last stage makes more passes over its data, the earlier stage costs more tokens than before.",
     references=("ILP, §5 (arXiv 2604.10079)", "Robins 1995, rehearsal"),
     treat=_treat,
 )

@@ -200,7 +200,7 @@ def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout) -> Order:
         )
     source = [schedule.sources.get(name) for name in ids]
     if schedule.resampling is not None and None in source:
-        raise UptakeError(f"the schedule resamples, and does not say the source of {ids[source.index(None)]!r}")
+        raise UptakeError(f"the schedule uses resampling, but gives no source for {ids[source.index(None)]!r}")
     names = {name: number for number, name in enumerate(dict.fromkeys(source))}
     return Order(
         schedule=schedule,

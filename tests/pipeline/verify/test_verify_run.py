@@ -227,7 +227,7 @@ def test_where_nothing_can_be_treated_it_says_why(diagnosed: Callable[..., RunCo
     list(found)
     summary = read_json(config.output_dir / "diagnosis" / "summary.json")
     write_diagnosis(config.output_dir / "diagnosis", found, summary)
-    with pytest.raises(UptakeError, match="none of which can be treated: all were learned"):
+    with pytest.raises(UptakeError, match="none of which can be tested: all were learned"):
         prepare(config)
 
 

@@ -124,7 +124,7 @@ def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
     from uptake.models.scoring.lazy import Lazy
 
     if base.fingerprint == tuned.fingerprint:
-        return (f"the base {base.name} and the tuned model {tuned.name} are one and the same model",)
+        return (f"the base {base.name} and the tuned model {tuned.name} are the same model",)
     own = tuned.adapter_base
     if own is None or own == base.name:
         return ()
@@ -132,5 +132,5 @@ def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
         return ()
     return (
         f"the tuned model is an adapter on {own}, which is not the base given ({base.name}): what is said to "
-        "be forgotten, and what the base says, are about another model than the one it was trained from",
+        "be forgotten, and what the base model says, are about another model than the one it was trained from",
     )

@@ -288,9 +288,7 @@ def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[s
     answers = [*before.values(), *after.values()]
     notes = list(dict.fromkeys(note for one in answers for note in one.notes))
     if "retention" in cohorts and not before:
-        notes.append(
-            "nothing is said about retention: what was lost shows only against the base model, and none is given"
-        )
+        notes.append("retention is not reported: it needs a base model (--base)")
     return notes
 
 

@@ -85,5 +85,5 @@ def _read(path: Path) -> str:
         return date.fromisoformat(str(told)).isoformat()
     except ValueError as error:
         raise UptakeError(
-            f"{path} holds no date: {told!r}", expected='{"today": "2026-01-31"}', fix=f"mend it, or delete {path}"
+            f"{path} holds no date: {told!r}", expected='{"today": "2026-01-31"}', fix=f"correct it, or delete {path}"
         ) from error

@@ -300,9 +300,9 @@ def _notes(run: TrainingRun, args: Any, stage: ReadStage, method: Method | None)
             "that is taken (today.json)"
         )
     if args.max_steps > 0:
-        notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
+        notes.append(f"max_steps, {args.max_steps}, decides when it ends; num_train_epochs is ignored")
     if method is not None and method.hooks.data is not None:
-        notes.append("what its strategies arrange is known when its turn comes")
+        notes.append("its strategies change the rows only when the stage begins, so this plan does not show that")
     return tuple(notes)
 
 

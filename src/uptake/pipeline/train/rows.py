@@ -87,7 +87,7 @@ class StageReading:
             error = bad_rows_error(self.bad_rows, usable=self.n)
             if self.spec.examples is None:
                 raise error
-            raise UptakeError(error.problem, fix="mend these rows of the plan, or take them out of it")
+            raise UptakeError(error.problem, fix="correct these rows of the plan, or remove them")
         return rows
 
     def _told(self, step: str, progress: Progress) -> Iterator[Row]:
@@ -174,7 +174,7 @@ def encoded_or_why(examples: Sequence[Example], tokenizer: Any) -> list[Encoded 
             raise UptakeError(
                 f"the chat template is no Jinja template: line {error.__cause__.lineno}: {error.__cause__.message}",
                 expected="a template that can be read",
-                fix="mend it, or give another one with `--chat_template FILE`",
+                fix="correct it, or give another one with `--chat_template FILE`",
             ) from error
         if len(turns) == 1:
             return [error.problem]

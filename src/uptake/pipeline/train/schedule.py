@@ -68,8 +68,8 @@ def rows_of_an_epoch(schedule: Schedule, ids: Sequence[str], args: Any, validati
     order = arranged(schedule, ids, layout)
     if schedule.stop is not None and validation is None:
         raise UptakeError(
-            "the schedule has a rule when to stop, and there is no validation set",
-            fix="give examples that are not trained, such as other wordings of what is",
+            "the schedule has a stopping rule, but there is no validation set",
+            fix="give examples that are not trained, such as other wordings of the trained ones",
         )
     return order.rows
 

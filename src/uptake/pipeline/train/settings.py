@@ -51,7 +51,7 @@ def _place(device: str, settings: dict[str, Any]) -> None:
         raise UptakeError(
             f"the trainer cannot be put on device {device!r}",
             expected="auto, cpu or cuda",
-            fix=f"show it one device alone: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
+            fix=f"let it see only one device: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
         )
     elif name != "auto":
         device_of(device)
@@ -153,7 +153,7 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             raise UptakeError(
                 f"the strategy {name} in the stage {spec.name!r} needs what earlier stages keep for it, and none does",
                 expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
-                fix="give it to the run, and not to the stage alone",
+                fix="give it to the run instead of this stage only",
             )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(

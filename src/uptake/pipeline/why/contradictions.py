@@ -176,12 +176,12 @@ def read_groups(work: Path) -> list[list[tuple[str, str]]]:
     path = work / RIVALS_FILE
     if not path.exists():
         return []
-    again = "delete it, and run `uptake diagnose run.yaml`: it finds them anew"
+    again = "delete it, and run `uptake diagnose run.yaml` again"
     kept = read_json(path, fix=again)
     try:
         return [[(identity, stage) for identity, stage in members] for members in kept.get("members", [])]
     except (AttributeError, TypeError, ValueError) as error:
-        raise UptakeError(f"{path} is damaged: it holds no groups of examples", fix=again) from error
+        raise UptakeError(f"{path} is damaged: it contains no groups of examples", fix=again) from error
 
 
 def _group(data: Mapping[str, Any]) -> Rivalry:

@@ -60,8 +60,8 @@ def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
 
 AGEM = Strategy(
     name="agem",
-    does="At each step rows of earlier stages are drawn and their gradient is computed. Where the step's own gradient "
-    "points against it, the part along it is taken out: g ← g − (g·ḡ / ḡ·ḡ) ḡ.",
+    does="At each step, draws rows of earlier stages and computes their gradient ḡ. If the step's own gradient g "
+    "points against ḡ, that part of g is removed: g ← g − (g·ḡ / ḡ·ḡ) ḡ.",
     helps="A step of plain gradient descent does not raise, to first order, the loss on the rows that were drawn. "
     "AdamW rescales the gradient and adds those of earlier steps, so with it this holds only in part.",
     costs="A forward and a backward pass over `rows` rows at each step; up to `keep` rows of each stage are kept.",

@@ -77,7 +77,7 @@ REPLAY = Strategy(
     name="replay",
     does="Each stage but the first also trains rows of the stages before it, drawn at random, so that they make up "
     "`share` of its tokens.",
-    helps="What is seen again is not lost. A few per cent are often enough, and tuned replay is the number that other "
+    helps="A model keeps what it sees again. A few per cent are often enough. Tuned replay is the baseline that other "
     "methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
     example="strategy: [{replay: {share: 0.05}}]",
