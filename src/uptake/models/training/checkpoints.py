@@ -119,6 +119,26 @@ def remove_others(folder: Path, keep: Path | None) -> None:
             remove(checkpoint)
 
 
+def empty(folder: Path, but: str) -> None:
+    """Remove all that is in a folder, if it is there, but one folder.
+
+    Args:
+        folder: The folder.
+        but: The name of what stays.
+
+    Raises:
+        UptakeError: Something in it cannot be removed.
+    """
+    try:
+        for one in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else ():
+            if one.name != but and (one.is_symlink() or not one.is_dir()):
+                one.unlink()
+            elif one.name != but:
+                shutil.rmtree(one)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
 def remove(path: Path) -> None:
     """Remove a folder with all that is in it, if it is there; of a link the link alone.
 

@@ -49,7 +49,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         if self.checkpoint is not None:
             self.state = _to(load_file(self.checkpoint / STATE_FILE), model.device)
         elif self.hooks.begin is not None:
-            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory), model.device), model)
+            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory.closed()), model.device), model)
 
     def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.

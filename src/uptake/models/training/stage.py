@@ -46,6 +46,8 @@ def train(
         KeyboardInterrupt: With what is left to go on from, as text.
     """
     args = job.arguments()
+    if job.method is not None and job.method.stage.drawn is not None:
+        args.shuffle_dataset = False  # epochs name their rows by number, and come shuffled
     if args.process_index == 0:
         remove_pickles(job.work / "checkpoints")  # left by a run that was killed in writing one
         remove_others(job.work / "checkpoints", job.checkpoint(args.world_size))
@@ -56,7 +58,7 @@ def train(
         transformers.set_seed(args.seed)  # new adapters are drawn
         model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
         if (method := job.method) is not None and method.hooks.adapt is not None:
-            model = method.hooks.adapt(model, method.stage, method.memory)
+            model = method.hooks.adapt(model, method.stage, method.memory.closed())
         with refusals():
             trainer = trainer_of(model, job, args)
         trainer.watch = watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)

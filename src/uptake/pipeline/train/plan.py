@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.method import hooks_of, method_of, with_arranged
 from uptake.pipeline.train.rows import StageReading, file_digests
-from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
+from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import BadRow, Example
 
@@ -115,7 +116,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
             job, sharded = _job(run, spec, start, tokenizers[spec.name]), bool(_sharded(run, spec))
             # hooks are rehearsed on the processor, and processes with a GPU each talk through these alone
             alone = run.processes.world == 1 or job.arguments().device.type == "cpu"
-            rehearse(job, _hooks(spec) if alone and not sharded else None, sharded=sharded)
+            rehearse(job, hooks_of(spec) if alone and not sharded else None, sharded=sharded)
     taken: dict[str, str] = {}
     stages = (
         _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
@@ -140,27 +141,33 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
 
     run, stage = checked.run, checked.stages[number]
     spec, start = stage.spec, _start(run, former)
-    method = _method(run, stage, start, former, forecast=forecast)
-    rows = stage.rows if method is None else method.stage.rows
-    schedule = spec.schedule if method is None else method.stage.schedule
-    validation = stage.validation if method is None else method.stage.validation
     packed = bool(spec.settings.get("packing"))
     settings = {**spec.settings, "max_length": stage.limit} if packed else spec.settings
-    job = replace(_job(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
+    method = method_of(run, stage, former)
+    job = replace(_job(run, spec, start, stage.tokenizer), rows=stage.rows, settings=settings, method=method)
     args = job.arguments()
-    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, rows["id"].to_pylist(), args, validation)
+    whole = _identity(checked, stage, job, former, args)
+    if method is not None and method.hooks.data is not None and not forecast:
+        job, whole = with_arranged(run, job, whole)
+    rows, method = job.rows, job.method
+    schedule = spec.schedule if method is None else method.stage.schedule
+    validation = stage.validation if method is None else method.stage.validation
+    drawn = None if method is None else method.stage.drawn
+    ids = rows["id"].to_pylist()
+    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, ids, args, validation, drawn)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
-    tokens, trained_tokens = counts(rows)
+    first = rows if drawn is None else rows.take(drawn.rows(0))
+    tokens, trained_tokens = counts(first)
     model = start.name if start.adapter is None else str(start.adapter)
     found = StagePlan(
         stage=spec.name,
         dataset=spec.dataset,
         files=stage.files,
         folder=run.folder / "train" / spec.name,
-        examples=len(rows),
+        examples=len(first),
         bad_rows=stage.bad_rows,
         job=job,
-        identity=_identity(checked, stage, job, former, args),
+        identity=whole,
         cut=stage.reading.cut,
         tokens=tokens,
         trained_tokens=trained_tokens,
@@ -177,12 +184,6 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
         ids=_own(rows),
     )
     return with_state(found, former)
-
-
-def _hooks(spec: StageSpec) -> Any:
-    from uptake.models.training.hooks import chain
-
-    return chain({one.strategy.name: one.hooks() for one in spec.strategies}) if spec.strategies else None
 
 
 def _job(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:
@@ -217,48 +218,6 @@ def _read(
         held = replace(spec, examples=spec.validation)
         validation = StageReading(held, run.options, tokenizer, settings, {}).table(progress, skip_bad_rows=False)
     return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
-
-
-def _method(
-    run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None, *, forecast: bool
-) -> Method | None:
-    """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
-    from uptake.models.training.hooks import Method, StageView
-
-    hooks = _hooks(stage.spec)
-    if hooks is None or hooks.idle:
-        return None
-    ready = former is None or former.finished
-    memory = memory_left(former)
-    loaded: list[Any] = []
-
-    def model() -> Any:
-        from uptake.models.scoring.live import around
-        from uptake.models.training.start import load_start
-
-        if not loaded:
-            before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
-            before = before.to(_job(run, stage.spec, start).arguments().device).eval()
-            loaded.append(around("the model before the stage", before, stage.tokenizer))
-        return loaded[0]
-
-    view = StageView(
-        number=stage.number,
-        name=stage.spec.name,
-        seed=run.seed,
-        rows=stage.rows,
-        former=None if former is None else former.stage,
-        schedule=stage.spec.schedule,
-        validation=stage.validation,
-        examples=stage.examples,
-        model=model,
-        peft=run.start.peft,
-    )
-    if hooks.data is not None and ready and not forecast:
-        view = hooks.data(view, memory)
-        view = replace(view, schedule=with_sources(view.schedule, view.rows))
-        loaded.clear()
-    return Method(hooks, replace(view, model=None), memory)
 
 
 def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | None, args: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
@@ -222,7 +223,7 @@ def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> 
     found, former = plans[-1], plans[-2] if len(plans) > 1 else None
     first = run.processes.first
     if first and not found.done_steps:
-        remove(found.job.work)
+        remove(found.job.work, but=ARRANGED)
         names = [spec.name for spec in run.stages]
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
@@ -258,7 +259,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
     def callbacks(trainer: Any) -> Sequence[Any]:
         if found.schedule is not None:
-            attach(trainer, found.schedule, found.job.rows, found.validation)
+            drawn = None if found.job.method is None else found.job.method.stage.drawn
+            attach(trainer, found.schedule, found.job.rows, found.validation, drawn)
         if run.ledger == "off":
             return ()
         ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows
