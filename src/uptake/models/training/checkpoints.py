@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers.trainer_callback import TrainerState
 
 from uptake.artifacts import cannot_write
 from uptake.models.training.digests import changed
+from uptake.errors import UptakeError
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -101,6 +103,31 @@ def _cut_off(path: Path) -> str | None:
             return None
     except (OSError, SafetensorError):
         return f"{path.name} is missing or cut off"
+
+
+def read_state(checkpoint: Path, training: str) -> dict[str, Tensor]:
+    """The state of the stage's methods that lies in a checkpoint.
+
+    Args:
+        checkpoint: The checkpoint.
+        training: Identifies the training that it must be of.
+
+    Raises:
+        UptakeError: It is of another training, or of another checkpoint.
+    """
+    path = checkpoint / STATE_FILE
+    with safe_open(path, framework="pt") as file:
+        said = file.metadata() or {}
+        wanted = {"training": training, "checkpoint": checkpoint.name}
+        for name, value in wanted.items():
+            if said.get(name) != value:
+                raise UptakeError(
+                    f"{path} is not the state of the strategies that was saved there: it is of the {name} "
+                    f"{said.get(name)!r}, and not of {value!r}",
+                    expected="the file that was written with the checkpoint",
+                    fix=f"restore it, or delete {checkpoint}: the stage is then resumed from the checkpoint before it",
+                )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- it is no dict
 
 
 def steps_of(checkpoint: Path | None) -> int:

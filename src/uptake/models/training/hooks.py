@@ -146,11 +146,13 @@ class Method:
         hooks: What it does.
         stage: The stage, with the rows that are trained.
         memory: What earlier stages left.
+        identity: Of the stage's training: a state that was saved in another one is refused.
     """
 
     hooks: Hooks
     stage: StageView
     memory: Memory
+    identity: str = ""
 
     @property
     def weighted(self) -> bool:
@@ -202,6 +204,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     def loss(batch: Batch, state: State) -> Tensor:
         terms = []
         for key, hook in losing.items():
+            batch.member = key
             with _part(state, key) as part:
                 terms.append(hook(batch, part))
         total: Tensor = sum(terms[1:], terms[0])
@@ -209,6 +212,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
 
     def gradient(batch: Batch, state: State) -> None:
         for key, hook in projecting.items():
+            batch.member = key
             with _part(state, key) as part:
                 hook(batch, part)
 

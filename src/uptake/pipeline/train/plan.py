@@ -17,6 +17,7 @@ from uptake.pipeline.train.settings import require_device, require_needs, requir
 from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.schedule import Schedule
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
@@ -149,6 +150,8 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
     whole = _identity(checked, stage, job, former, args)
     if method is not None and method.hooks.data is not None and not forecast:
         job, whole = with_arranged(run, job, whole)
+    if job.method is not None:
+        job = replace(job, method=replace(job.method, identity=digest(whole)))
     rows, method = job.rows, job.method
     schedule = spec.schedule if method is None else method.stage.schedule
     validation = stage.validation if method is None else method.stage.validation
@@ -224,7 +227,7 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
     """What the weights depend on."""
     run, load = checked.run, checked.run.start.settings
     schedule = stage.spec.schedule
-    return {
+    found = {
         "start": {"base": checked.base} if former is None else {"stage": former.stage, "model": _trained(former)},
         "data": {"content": stage.reading.key, "examples": len(stage.rows)},
         "settings": with_effect({**job.settings, "max_length": stage.limit}),
@@ -243,6 +246,9 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         # the content of the rows does not say them, and methods draw by them
         "sources": None if job.method is None else digest(stage.reading.sources),
     }
+    if job.method is not None and schedule is None and stage.validation is not None:  # else the schedule tells it
+        found["validation"] = identity(Schedule(), stage.validation)["validation"]
+    return found
 
 
 def _own(rows: pa.Table) -> list[str]:
