@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from uptake.schedule import Decision, Drawn, Layout, Resampling, Schedule, Stopping, arranged, in_passes, violations
+from uptake.schedule import Decision, EpochRows, Layout, Resampling, Schedule, Stopping, arranged, in_passes, violations
 
 
 def test_no_row_comes_again_before_all_have_come():
@@ -19,7 +19,7 @@ def test_no_row_comes_again_before_all_have_come():
 
 
 IDS = [f"r-{k}" for k in range(16)]
-DRAWN = Drawn(10, [[10, 12], [11, 13], [15, 14]])
+DRAWN = EpochRows(10, [[10, 12], [11, 13], [15, 14]])
 LAYOUT = Layout(4)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uptake.schedule.batches import conflict_free, fill, standing, violations
-from uptake.schedule.drawn import Drawn, in_passes
+from uptake.schedule.drawn import EpochRows, in_passes
 from uptake.schedule.exposures import exposures
 from uptake.schedule.order import Decision, Layout, Order, arranged
 from uptake.schedule.record import Schedule, interval
@@ -13,7 +13,7 @@ from uptake.schedule.stopping import Stopping, best, stops
 __all__ = [
     "Decision",
     "Drawing",
-    "Drawn",
+    "EpochRows",
     "Layout",
     "Order",
     "Resampling",

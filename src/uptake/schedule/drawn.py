@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EpochRows:
     """Which rows each epoch has.
 
     Attributes:

@@ -14,7 +14,7 @@ import numpy as np
 
 from uptake.errors import UptakeError
 from uptake.schedule.batches import conflict_free, fill, replaced, standing, violations
-from uptake.schedule.drawn import Drawn
+from uptake.schedule.drawn import EpochRows
 from uptake.schedule.exposures import exposures
 from uptake.schedule.record import Schedule
 from uptake.schedule.resampling import Drawing
@@ -79,7 +79,7 @@ class Order:
     extra: Mapping[int, int]
     names: Sequence[str]
     source: Sequence[int]
-    drawn: Drawn | None = None
+    drawn: EpochRows | None = None
 
     @property
     def rows(self) -> int:
@@ -188,7 +188,7 @@ class Order:
         return int(np.random.SeedSequence([self.schedule.seed, epoch]).generate_state(1)[0])
 
 
-def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout, drawn: Drawn | None = None) -> Order:
+def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout, drawn: EpochRows | None = None) -> Order:
     """Put a schedule to rows.
 
     Args:

@@ -19,10 +19,10 @@ from uptake.models.training.notes import noted
 from uptake.models.training.pools import Pool, laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.watch import Watch
-from uptake.pipeline.train.arranged import Place, arranged, arranged_digest
+from uptake.pipeline.train.arranged import Arrangement, arranged, arranged_digest
 from uptake.pipeline.train.run import train, train_run, training_run
 from uptake.processes import ALONE, Processes
-from uptake.schedule import Drawn, Schedule, Stopping
+from uptake.schedule import EpochRows, Schedule, Stopping
 from uptake.strategies import STRATEGIES
 
 OTHER = Processes(1, 1, 2)
@@ -32,7 +32,7 @@ MADE = replace(
     rows=noted(GIVEN.rows, kind=[None, None, None, "replayed"], top_logprobs=[[-0.1], None, [], [-2.0]]),
     validation=GIVEN.rows.slice(0, 1),
     schedule=Schedule(conflicts=(("r-0", "r-1"),), stop=Stopping("gl"), seed=4),
-    drawn=Drawn(3, [[3], [3]]),
+    drawn=EpochRows(3, [[3], [3]]),
 )
 
 
@@ -42,7 +42,7 @@ def never() -> StageView:
 
 def read(work: Path, make: Callable[[], StageView], made_from: str = "a", **keys: Any) -> StageView:
     given = {"begun": False, "processes": ALONE} | keys
-    return arranged(Place(work, "s", made_from, **given), GIVEN, make, lambda: None)
+    return arranged(Arrangement(work, "s", made_from, **given), GIVEN, make, lambda: None)
 
 
 def test_what_one_process_makes_all_read(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_a_pool_that_draws_what_is_not_there_is_refused():
     with pytest.raises(UptakeError, match="epochs draw 0 and 1 rows"):
         laid_out(rows, [Pool(rows, lambda epoch: range(epoch))], 2)
     whole, drawn = laid_out(rows, [Pool(rows, lambda epoch: [epoch]), Pool(rows, lambda epoch: [3])], 2)
-    assert len(whole) == 12 and drawn == Drawn(4, [[4, 11], [5, 11]])
+    assert len(whole) == 12 and drawn == EpochRows(4, [[4, 11], [5, 11]])
 
 
 def test_a_stage_that_is_resumed_arranges_nothing(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

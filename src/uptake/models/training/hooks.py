@@ -18,7 +18,7 @@ from uptake.errors import UptakeError
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.training.memory import Memory
 from uptake.models.training.pools import Pool
-from uptake.schedule import Drawn, Schedule
+from uptake.schedule import EpochRows, Schedule
 from uptake.types import Example
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class StageView:
     model: Callable[[], LanguageModel] | None = field(default=None, repr=False)
     peft: Mapping[str, Any] | None = None
     pools: tuple[Pool, ...] = ()
-    drawn: Drawn | None = None
+    drawn: EpochRows | None = None
 
 
 Data: TypeAlias = Callable[[StageView, Memory], StageView]

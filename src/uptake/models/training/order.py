@@ -16,7 +16,7 @@ from uptake.models.training.readings import Read, recalled
 from uptake.models.training.stop import ProgressiveStop
 from uptake.schedule import (
     Decision,
-    Drawn,
+    EpochRows,
     Layout,
     Order,
     Schedule,
@@ -38,7 +38,7 @@ def follow(
     schedule: Schedule,
     *,
     ids: Sequence[str],
-    drawn: Drawn | None = None,
+    drawn: EpochRows | None = None,
     read: Read | None = None,
     validate: Read | None = None,
 ) -> None:

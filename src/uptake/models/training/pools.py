@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from uptake.errors import UptakeError
 from uptake.models.training.notes import joined
-from uptake.schedule import Drawn
+from uptake.schedule import EpochRows
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def drawn_by(pools: Sequence[Pool]) -> int:
     return sum(len(pool.draw(0)) for pool in pools)
 
 
-def laid_out(rows: pa.Table, pools: Sequence[Pool], epochs: int) -> tuple[pa.Table, Drawn | None]:
+def laid_out(rows: pa.Table, pools: Sequence[Pool], epochs: int) -> tuple[pa.Table, EpochRows | None]:
     """All rows that a stage may train in one table, its own first, and what each epoch draws of the others.
 
     Args:
@@ -52,7 +52,7 @@ def laid_out(rows: pa.Table, pools: Sequence[Pool], epochs: int) -> tuple[pa.Tab
         raise UptakeError(
             f"epochs draw {' and '.join(str(len(one)) for one in each)} rows", expected="as many rows in each epoch"
         )
-    return joined([rows, *(pool.rows for pool in pools)]), Drawn(len(rows), each)
+    return joined([rows, *(pool.rows for pool in pools)]), EpochRows(len(rows), each)
 
 
 def _of(pool: Pool, epoch: int) -> list[int]:

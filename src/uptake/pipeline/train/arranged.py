@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uptake.artifacts import cannot_write, digest, file_digest, read_json, write_json
 from uptake.errors import UptakeError
 from uptake.processes import Processes
-from uptake.schedule import Drawn, Schedule
+from uptake.schedule import EpochRows, Schedule
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +33,7 @@ POLL = 0.2
 
 
 @dataclass(frozen=True)
-class Place:
+class Arrangement:
     """Where what is arranged lies, and for what.
 
     Attributes:
@@ -56,11 +56,11 @@ class Place:
         return self.work / ARRANGED
 
 
-def arranged(place: Place, given: StageView, make: Callable[[], StageView], wait: Callable[[], None]) -> StageView:
+def arranged(at: Arrangement, given: StageView, make: Callable[[], StageView], wait: Callable[[], None]) -> StageView:
     """What is trained, as it was arranged: from the files if they are there, else made by the first process.
 
     Args:
-        place: Where it lies.
+        at: Where it lies.
         given: The stage before anything is arranged.
         make: Arranges it.
         wait: Returns when all processes have called it.
@@ -68,17 +68,17 @@ def arranged(place: Place, given: StageView, make: Callable[[], StageView], wait
     Raises:
         UptakeError: It cannot be made or written; or it is gone or damaged, and training has begun with it.
     """
-    if place.processes.first:
-        (place.work / FAILED).unlink(missing_ok=True)
+    if at.processes.first:
+        (at.work / FAILED).unlink(missing_ok=True)
     wait()
-    if not _made(place):
-        if place.begun:
-            raise _gone(place, f"there is no {place.folder / INDEX} of this stage")
-        if place.processes.first:
-            _make(place, given, make)
+    if not _made(at):
+        if at.begun:
+            raise _gone(at, f"there is no {at.folder / INDEX} of this stage")
+        if at.processes.first:
+            _make(at, given, make)
         else:
-            _wait_for(place)
-    return _read(place, given)
+            _wait_for(at)
+    return _read(at, given)
 
 
 def arranged_digest(work: Path) -> str:
@@ -86,52 +86,52 @@ def arranged_digest(work: Path) -> str:
     return digest(read_json(work / ARRANGED / INDEX))
 
 
-def _made(place: Place) -> bool:
-    path = place.folder / INDEX
+def _made(at: Arrangement) -> bool:
+    path = at.folder / INDEX
     found = read_json(path) if path.is_file() else None
-    return isinstance(found, dict) and found.get("made_from") == place.made_from
+    return isinstance(found, dict) and found.get("made_from") == at.made_from
 
 
-def _make(place: Place, given: StageView, make: Callable[[], StageView]) -> None:
+def _make(at: Arrangement, given: StageView, make: Callable[[], StageView]) -> None:
     """Arrange and write; that it failed is left where the others look."""
     import shutil
 
     try:
         view = make()
-        shutil.rmtree(place.folder, ignore_errors=True)
-        place.folder.mkdir(parents=True)
-        _write(place, given, view)
+        shutil.rmtree(at.folder, ignore_errors=True)
+        at.folder.mkdir(parents=True)
+        _write(at, given, view)
     except BaseException as error:
-        place.work.mkdir(parents=True, exist_ok=True)
-        (place.work / FAILED).touch()
+        at.work.mkdir(parents=True, exist_ok=True)
+        (at.work / FAILED).touch()
         if isinstance(error, OSError):
-            raise cannot_write(place.folder, error) from error
+            raise cannot_write(at.folder, error) from error
         raise
 
 
-def _wait_for(place: Place) -> None:
-    while not _made(place):
-        if (place.work / FAILED).exists():
+def _wait_for(at: Arrangement) -> None:
+    while not _made(at):
+        if (at.work / FAILED).exists():
             raise UptakeError(
-                f"the first process could not arrange the rows of the stage {place.stage!r}",
+                f"the first process could not arrange the rows of the stage {at.stage!r}",
                 fix="see what it says of it",
             )
         time.sleep(POLL)
 
 
-def _write(place: Place, given: StageView, view: StageView) -> None:
+def _write(at: Arrangement, given: StageView, view: StageView) -> None:
     import pyarrow as pa
 
     drawn = view.drawn
     epochs = None if drawn is None else pa.table({"rows": pa.array(drawn.epochs, pa.list_(pa.int32()))})
     write_json(
-        place.folder / INDEX,
+        at.folder / INDEX,
         {
-            "made_from": place.made_from,
-            "rows": None if view.rows is given.rows else _table(place.folder, view.rows),
-            "validation": None if view.validation is given.validation else _table(place.folder, view.validation),
+            "made_from": at.made_from,
+            "rows": None if view.rows is given.rows else _table(at.folder, view.rows),
+            "validation": None if view.validation is given.validation else _table(at.folder, view.validation),
             "schedule": None if view.schedule is None else view.schedule.as_data(),
-            "drawn": None if drawn is None else {"always": drawn.always, "epochs": _table(place.folder, epochs)},
+            "drawn": None if drawn is None else {"always": drawn.always, "epochs": _table(at.folder, epochs)},
         },
     )
 
@@ -146,19 +146,19 @@ def _table(folder: Path, table: pa.Table | None) -> str:
     return path.name
 
 
-def _read(place: Place, given: StageView) -> StageView:
+def _read(at: Arrangement, given: StageView) -> StageView:
     import pyarrow.parquet as pq
 
     def table(name: str) -> pa.Table:
-        path = place.folder / Path(name).name
+        path = at.folder / Path(name).name
         if not path.is_file() or file_digest(path) != path.stem:
-            raise _gone(place, f"{name} is missing, or not what was written")
+            raise _gone(at, f"{name} is missing, or not what was written")
         return pq.read_table(path).combine_chunks()
 
-    found: dict[str, Any] = read_json(place.folder / INDEX)
+    found: dict[str, Any] = read_json(at.folder / INDEX)
     drawn = found["drawn"]
     if drawn is not None:
-        drawn = Drawn(drawn["always"], table(drawn["epochs"])["rows"].to_pylist())
+        drawn = EpochRows(drawn["always"], table(drawn["epochs"])["rows"].to_pylist())
     return replace(
         given,
         rows=given.rows if found["rows"] is None else table(found["rows"]),
@@ -168,9 +168,9 @@ def _read(place: Place, given: StageView) -> StageView:
     )
 
 
-def _gone(place: Place, why: str) -> UptakeError:
+def _gone(at: Arrangement, why: str) -> UptakeError:
     return UptakeError(
-        f"what the strategies arranged for the stage {place.stage!r} cannot be read again: {why}",
+        f"what the strategies arranged for the stage {at.stage!r} cannot be read again: {why}",
         expected="the files that were written before the stage was trained",
-        fix=f"restore them, or delete {place.work}: running the command again restarts the stage",
+        fix=f"restore them, or delete {at.work}: running the command again restarts the stage",
     )

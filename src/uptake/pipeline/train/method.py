@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
-from uptake.pipeline.train.arranged import Place, arranged, arranged_digest
+from uptake.pipeline.train.arranged import Arrangement, arranged, arranged_digest
 from uptake.pipeline.train.schedule import with_sources
 from uptake.pipeline.train.state import memory_left
 from uptake.schedule import Schedule
@@ -74,7 +74,7 @@ def with_arranged(run: TrainingRun, job: Job, identity: Mapping[str, Any]) -> tu
     method, args = job.method, job.arguments()
     assert method is not None
     begun = any_written(job.work / "checkpoints")
-    place = Place(job.work, method.stage.name, digest(dict(identity)), begun, run.processes)
+    place = Arrangement(job.work, method.stage.name, digest(dict(identity)), begun, run.processes)
     view = arranged(place, method.stage, lambda: _arrange(job, args), args.distributed_state.wait_for_everyone)
     found = replace(job, rows=view.rows, method=replace(method, stage=view))
     return found, {**identity, "arranged": arranged_digest(job.work)}

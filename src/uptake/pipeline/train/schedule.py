@@ -10,7 +10,7 @@ import numpy as np
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
-from uptake.schedule import Drawn, Layout, Schedule, arranged
+from uptake.schedule import EpochRows, Layout, Schedule, arranged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ def with_sources(schedule: Schedule | None, rows: pa.Table) -> Schedule | None:
 
 
 def rows_of_an_epoch(
-    schedule: Schedule, ids: Sequence[str], args: Any, validation: pa.Table | None, drawn: Drawn | None = None
+    schedule: Schedule, ids: Sequence[str], args: Any, validation: pa.Table | None, drawn: EpochRows | None = None
 ) -> int:
     """How many rows an epoch trains; refuses what does not fit before anything is trained.
 
@@ -77,7 +77,7 @@ def rows_of_an_epoch(
     return order.rows
 
 
-def rows_to_read(schedule: Schedule, rows: pa.Table, drawn: Drawn | None = None) -> pa.Table | None:
+def rows_to_read(schedule: Schedule, rows: pa.Table, drawn: EpochRows | None = None) -> pa.Table | None:
     """The rows that readings ask about: all that conflict, and for resampling some of each source; None for neither.
 
     Args:
@@ -104,7 +104,7 @@ def rows_to_read(schedule: Schedule, rows: pa.Table, drawn: Drawn | None = None)
 
 
 def attach(
-    trainer: Any, schedule: Schedule, rows: pa.Table, validation: pa.Table | None, drawn: Drawn | None = None
+    trainer: Any, schedule: Schedule, rows: pa.Table, validation: pa.Table | None, drawn: EpochRows | None = None
 ) -> None:
     """Let a stage's trainer follow its schedule.
 
