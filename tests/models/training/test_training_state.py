@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors import safe_open
 
 from train_runs import EARLY, LORA, QUICK, write_run
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.places.place import LoadSettings
+from uptake.models.training.checkpoints import STATE_FILE, read_state
 from uptake.models.training.hooks import Hooks, StageView, State, chain
 from uptake.models.training.job import Job
 from uptake.models.training.memory import Memory
@@ -47,22 +49,29 @@ def killed(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> Path:
     return config.output_dir / "train" / ".early.work" / "checkpoints"
 
 
-@pytest.mark.parametrize("foreign", ["checkpoint", "training"])
-def test_a_state_of_elsewhere_is_refused(
-    foreign: str, trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Whole files of the right shapes: of another step, and of the same step with another seed."""
+def test_a_state_of_elsewhere_is_refused(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A whole checkpoint, with its digests, of the same stage with another seed; and a state of another step."""
     training = QUICK | {"save_strategy": "steps", "save_steps": 2}
     keys = {"strategy": [{"ema": {"beta": 0.5}}], "training": training, "ledger": "off"}
     config = load_run(write_run(tmp_path / "one", trainable, **keys))
     folder = killed(config, monkeypatch)
-    source = folder / "checkpoint-2"
-    if foreign == "training":
-        other = load_run(write_run(tmp_path / "other", trainable, seed=5, **keys))
-        source = killed(other, monkeypatch) / "checkpoint-4"
-    shutil.copyfile(source / "strategy.safetensors", folder / "checkpoint-4" / "strategy.safetensors")
-    with pytest.raises(UptakeError, match=rf"strategy.safetensors is not the state .*: it is of the {foreign} "):
+    other = killed(load_run(write_run(tmp_path / "other", trainable, seed=5, **keys)), monkeypatch)
+    shutil.rmtree(folder / "checkpoint-4")
+    shutil.copytree(other / "checkpoint-4", folder / "checkpoint-4")
+    with pytest.raises(UptakeError, match=r"safetensors is not the state .*: it is of checkpoint-4 of the training "):
         train_run(config)
+    shutil.rmtree(folder / "checkpoint-4")
+    two, training_of = folder / "checkpoint-2", state_name(folder / "checkpoint-2").partition("training ")[2]
+    assert read_state(two, training_of).keys()
+    shutil.copytree(two, folder / "checkpoint-4")
+    with pytest.raises(UptakeError, match=f"it is of checkpoint-2 .*, and not of checkpoint-4 of the .* {training_of}"):
+        read_state(folder / "checkpoint-4", training_of)
+
+
+def state_name(checkpoint: Path) -> str:
+    with safe_open(checkpoint / STATE_FILE, framework="pt") as file:
+        said: dict[str, str] = file.metadata()
+    return said["of"]
 
 
 @pytest.mark.parametrize("hook", ["data", "adapt", "begin"])

@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers.trainer_callback import TrainerState
 
 from uptake.artifacts import cannot_write
-from uptake.models.training.digests import changed
 from uptake.errors import UptakeError
+from uptake.models.training.digests import changed
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -105,6 +105,11 @@ def _cut_off(path: Path) -> str | None:
         return f"{path.name} is missing or cut off"
 
 
+def state_of(checkpoint: Path, training: str) -> dict[str, str]:
+    """What a state says of itself in its file; one entry alone, since safetensors writes several in any order."""
+    return {"of": f"{checkpoint.name} of the training {training}"}
+
+
 def read_state(checkpoint: Path, training: str) -> dict[str, Tensor]:
     """The state of the stage's methods that lies in a checkpoint.
 
@@ -115,18 +120,14 @@ def read_state(checkpoint: Path, training: str) -> dict[str, Tensor]:
     Raises:
         UptakeError: It is of another training, or of another checkpoint.
     """
-    path = checkpoint / STATE_FILE
+    path, [(key, wanted)] = checkpoint / STATE_FILE, state_of(checkpoint, training).items()
     with safe_open(path, framework="pt") as file:
-        said = file.metadata() or {}
-        wanted = {"training": training, "checkpoint": checkpoint.name}
-        for name, value in wanted.items():
-            if said.get(name) != value:
-                raise UptakeError(
-                    f"{path} is not the state of the strategies that was saved there: it is of the {name} "
-                    f"{said.get(name)!r}, and not of {value!r}",
-                    expected="the file that was written with the checkpoint",
-                    fix=f"restore it, or delete {checkpoint}: the stage is then resumed from the checkpoint before it",
-                )
+        if (said := (file.metadata() or {}).get(key)) != wanted:
+            raise UptakeError(
+                f"{path} is not the state of the strategies that was saved there: it is of {said}, and not of {wanted}",
+                expected="the file that was written with the checkpoint",
+                fix=f"restore it, or delete {checkpoint}: the stage is then resumed from the checkpoint before it",
+            )
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- it is no dict
 
 

@@ -20,7 +20,7 @@ from transformers import TrainerCallback
 
 from uptake.errors import UptakeError
 from uptake.models.training.batch import Batch, Drawn
-from uptake.models.training.checkpoints import STATE_FILE, read_state
+from uptake.models.training.checkpoints import STATE_FILE, read_state, state_of
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
 
@@ -116,7 +116,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def save(self, folder: Path) -> None:
         """Write the state into a checkpoint, with what it is of."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
-        save_file(state, folder / STATE_FILE, {"training": self.identity, "checkpoint": folder.name})
+        save_file(state, folder / STATE_FILE, state_of(folder, self.identity))
 
     def finish(self, trainer: Any) -> None:
         """After the last step, before the model is saved.

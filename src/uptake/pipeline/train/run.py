@@ -216,14 +216,14 @@ def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
 
 def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> None:
     """Train the last of the plans; all before it are trained."""
-    from uptake.models.training.checkpoints import remove
+    from uptake.models.training.checkpoints import empty, remove
     from uptake.models.training.memory import MEMORY
     from uptake.models.training.stage import train
 
     found, former = plans[-1], plans[-2] if len(plans) > 1 else None
     first = run.processes.first
     if first and not found.done_steps:
-        remove(found.job.work, but=ARRANGED)
+        empty(found.job.work, but=ARRANGED)
         names = [spec.name for spec in run.stages]
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
