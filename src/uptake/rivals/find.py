@@ -77,10 +77,13 @@ def rivals(
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
     if not (questions.of >= 0).any():
         return Rivals((), len(read.answers), len(read.answers), 0, 0, {})
-    told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
+    told, least = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
     probability = np.where(read.possible, told[read.of], 0.0)
-    needed = np.where(read.named.proper[pairs].all(axis=1), rule.least, rule.least_unnamed)
+    needed = np.where(read.named.proper[pairs].all(axis=1), least[read.of], rule.least_unnamed)
     keep = probability >= np.where(read.alike, np.minimum(needed, ALIKE_TOO), needed)
+    read_alike = np.where(read.possible, read.read_alike, 0.0)
+    keep |= read_alike > 0
+    probability = np.maximum(probability, read_alike)
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))
     np.minimum.at(certain, roots[pairs[keep][:, 0]], probability[keep])

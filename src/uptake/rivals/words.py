@@ -70,6 +70,7 @@ def words_of(text: str) -> list[tuple[str, int]]:
         if _GROUPED.fullmatch(token):
             token = token.replace(",", "")
         if _UNSPACED.search(token):
+            token = token.replace("’", "'").removesuffix("'s")
             found += [(token[at : at + 2], 0) for at in range(max(1, len(token) - 1))]
             continue
         word = token.replace("’", "'").casefold()
@@ -85,6 +86,8 @@ class Questions:
         vocabulary: The distinct words.
         words: Words of all questions, one after the other, as indices into `vocabulary`.
         names: Whether each of them names what is asked about.
+        marked: Whether each of them is written with a capital that neither the sentence's beginning explains nor a
+            habit of capitals.
         starts: Where each question's words begin; one longer than there are questions.
         frequency: In how many questions each word of the vocabulary stands.
         of: The question of each example; -1 for an example without a prompt.
@@ -93,6 +96,7 @@ class Questions:
     vocabulary: Sequence[str]
     words: Int[np.ndarray, " tokens"]
     names: Bool[np.ndarray, " tokens"]
+    marked: Bool[np.ndarray, " tokens"]
     starts: Int[np.ndarray, " questions_and_1"]
     frequency: Int[np.ndarray, " vocabulary"]
     of: Int[np.ndarray, " examples"]
@@ -153,14 +157,15 @@ def _in_order(keys: list[bytes], vocabulary: list[str], read: tuple[array[int], 
     owner = np.repeat(np.arange(len(keys)), lengths)
     pairs = np.unique(owner * len(vocabulary) + words) if len(words) else words
     frequency = np.bincount(pairs % max(1, len(vocabulary)), minlength=len(vocabulary))
-    questions = Questions(vocabulary, words, np.zeros(len(words), dtype=bool), begins, frequency, place[of])
-    return Questions(vocabulary, words, _names(questions, flags, owner), begins, frequency, place[of])
+    none = np.zeros(len(words), dtype=bool)
+    questions = Questions(vocabulary, words, none, none, begins, frequency, place[of])
+    return Questions(vocabulary, words, *_names(questions, flags, owner), begins, frequency, place[of])
 
 
 def _names(
     questions: Questions, flags: UInt8[np.ndarray, " tokens"], owner: Int[np.ndarray, " tokens"]
-) -> Bool[np.ndarray, " tokens"]:
-    """Which tokens are names."""
+) -> tuple[Bool[np.ndarray, " tokens"], Bool[np.ndarray, " tokens"]]:
+    """Which tokens are names, and which are written with a capital that says so."""
     size = len(questions.vocabulary)
     capital, initial = (flags & CAPITAL).astype(bool), (flags & INITIAL).astype(bool)
     signs = np.array([not word.replace("'", "").isalpha() for word in questions.vocabulary], dtype=bool)
@@ -175,6 +180,6 @@ def _names(
     opening = np.bincount(questions.words[capital & initial & said], minlength=size)
     only_opens = (inside == 0) & (lower == 0) & (opening > 0) & (questions.frequency <= questions.rare())
     kind = (signs | (inside > lower) | only_opens) & ~function
-    here = capital & ~initial & said & ~function[questions.words]
-    names: Bool[np.ndarray, " tokens"] = kind[questions.words] | here
-    return names
+    marked = capital & ~initial & said
+    names: Bool[np.ndarray, " tokens"] = kind[questions.words] | (marked & ~function[questions.words])
+    return names, marked
