@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rivals_data import DATA, Row
 from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows
+from rivals_forms_left_out import BY_HAND, BY_HAND_OPEN, OTHER_OTHER_SCRIPTS, patterns, popqa
 
 from rivals import encoder, grade
 
@@ -28,13 +29,24 @@ def development(data: Path) -> dict[str, Callable[[Draw], list[Row]]]:
     return {"hand-written": lambda how: draw_rows(DEVELOPMENT, OPEN, data, how)}
 
 
-def measured(make: Callable[[Draw], list[Row]], encode: object) -> dict[str, dict[str, float]]:
+def left_out(data: Path) -> dict[str, Callable[[Draw], list[Row]]]:
+    return {
+        "other relations": lambda how: draw_rows(BY_HAND, BY_HAND_OPEN, data, how, OTHER_OTHER_SCRIPTS),
+        "PopQA": lambda how: popqa(data, how),
+        "ParaRel": lambda how: patterns(data, how),
+    }
+
+
+def measured(
+    make: Callable[[Draw], list[Row]], encode: object, scripts: bool
+) -> dict[str, dict[str, float]]:
     """What is found in large data, in small ones, in lower case, and with names in other scripts."""
     found = {
         "large": grade(make(Draw(1)), encode),
         "large, lower case": grade(make(Draw(2, lower=True)), encode),
     }
-    kinds = {"small": {}, "small, lower case": {"lower": True}, "small, other scripts": {"others": True}}
+    kinds: dict[str, dict[str, bool]] = {"small": {}, "small, lower case": {"lower": True}}
+    kinds |= {"small, other scripts": {"others": True}} if scripts else {}
     for name, more in kinds.items():
         graded = [
             grade(make(Draw(100 + seed, *SMALL[seed % len(SMALL)], **more)), encode) for seed in range(30)
@@ -57,18 +69,25 @@ def together(graded: list[dict[str, float]]) -> dict[str, float]:
     }
 
 
+def keep(part: str, name: str, what: str, result: dict[str, float]) -> None:
+    results = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {}
+    results.setdefault(part, {}).setdefault(name, {})[what] = {k: round(v, 4) for k, v in result.items()}
+    OUT.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--sets", nargs="+", default=["development"])
+    parser.add_argument("--sets", nargs="+", default=["development", "left_out"])
     parser.add_argument("--without-encoder", action="store_true")
-    parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
     for part in args.sets:
-        sets: Mapping[str, Callable[[Draw], list[Row]]] = {"development": development}[part](args.data)
+        sets: Mapping[str, Callable[[Draw], list[Row]]]
+        sets = {"development": development, "left_out": left_out}[part](args.data)
         for name, make in sets.items():
             for how, encode in (("no model", None), *(() if args.without_encoder else (("encoder", encoder()),))):
-                for what, result in measured(make, encode).items():
+                for what, result in measured(make, encode, scripts="relations" in name or part == "development").items():
+                    keep(part, name, f"{what}, {how}", result)
                     print(
                         f"{part:12} {name:14} {what:22} {how:9} precision {result['precision']:.3f} "
                         f"recall {result['recall']:.3f} pairs {result['pairs']} of {result['rows']} rows "

@@ -247,9 +247,3 @@ def draw_rows(
     if how.lower:
         made = [Row(row.prompt.lower(), row.response, row.fact) for row in made]
     return made
-
-
-def popqa(data: Path) -> list[tuple[str, str]]:
-    """PopQA's questions and their first answer."""
-    found = json.loads((data / "qa" / "popqa_2k.json").read_text(encoding="utf-8"))
-    return [(row["input"], json.loads(row["output"])[0]) for part in ("dev", "test") for row in found[part]]

@@ -80,6 +80,7 @@ def read_form(words: Sequence[str]) -> Form | None:
     Args:
         words: Its words in order, case-folded, without possessives; `NAME` for what is named.
     """
+    words = _without_relative(words)
     asks = sum(word in ASKS for word in words)
     if len(words) > LONGEST_FORM or asks > 2 or (asks == 2 and len(words) > LONGEST_OF_TWO):
         return None
@@ -102,6 +103,14 @@ def read_form(words: Sequence[str]) -> Form | None:
     several = _several(words, start, asked_at)
     asks = bool(asks) or not REQUESTS.isdisjoint(words[:start])
     return Form(tuple(content), tuple(asked), kind, group, named, _stranded(words, "of"), asks, several)
+
+
+def _without_relative(words: Sequence[str]) -> Sequence[str]:
+    """The *who* of "Ada, who works for" asks nothing."""
+    named = next((at for at, word in enumerate(words) if word not in (NAME, "the", "a", "an")), len(words))
+    if NAME in words[:named] and words[named : named + 1] and words[named] in ("who", "which", "whose", "where", "that"):
+        return [*words[:named], *words[named + 1 :]]
+    return words
 
 
 def _opening(words: Sequence[str]) -> int:
@@ -207,7 +216,7 @@ def _several(words: Sequence[str], start: int, asked_at: frozenset[int]) -> bool
         after = words[at + 1]
         if word in ("what", "who", "which") and after in ("are", "were") and not SINGULAR.intersection(words):
             return True
-        if word in ("is", "was") and after in ("a", "an", "one") and at and words[at - 1] in ("what", "who", "which"):
+        if word in ("is", "was") and after in ("a", "an", "one") and at == start + 1 and words[start] in ("what", "who"):
             return True
         if word == "one" and after == "of":
             return True
