@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rivals_data import DATA, Row, counterfact, lab, other_relations, pararel, several
-from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows
+from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows, patterns
 
 if TYPE_CHECKING:
     from uptake.rivals.relation import Fitted
@@ -102,7 +102,11 @@ def spoken() -> dict[str, list[Row]]:
 def forms(data: Path) -> dict[str, list[Row]]:
     """Questions in several forms: what the weights for questions are fitted on; see rivals_forms.py."""
     draws = (Draw(11), Draw(12), Draw(13, 300, 40), Draw(14, 300, 40), *(Draw(seed, 40, 8) for seed in range(15, 21)))
-    return {f"forms {one.seed}, {one.rows} rows": draw_rows(DEVELOPMENT, OPEN, data, one) for one in draws}
+    echoes = (Draw(21), Draw(22, 300, 40), Draw(23, 300, 40, lower=True))
+    return {
+        **{f"forms {one.seed}, {one.rows} rows": draw_rows(DEVELOPMENT, OPEN, data, one) for one in draws},
+        **{f"ParaRel's patterns as questions {one.seed}": patterns(data, one, develop=True) for one in echoes},
+    }
 
 
 def fit(data: Path) -> None:
@@ -141,7 +145,9 @@ def coefficients(sets: Mapping[str, list[Row]], encode: object, names: Sequence[
     for _ in range(2):
         columns, same, weight = [], [], []
         for pairs, asked, rows, label in observed:
-            told = relation.chosen(relation.features(asked, pairs.frames.pools, pairs.frame_pairs, pairs.agreement), names)
+            told = relation.chosen(
+                relation.features(asked, pairs.frames.pools, pairs.frame_pairs, pairs.agreement), names
+            )
             if fitted:
                 sure = relation.probability(told, fitted) >= relation.SURE
                 lent = relation.lent(pairs.frames, pairs.frame_pairs[sure])

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rivals_data import DATA, Row
-from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows
-from rivals_forms_left_out import BY_HAND, BY_HAND_OPEN, OTHER_OTHER_SCRIPTS, patterns, popqa
+from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows, patterns
+from rivals_forms_left_out import BY_HAND, BY_HAND_OPEN, OTHER_OTHER_SCRIPTS, popqa
 
 from rivals import encoder, grade
 
@@ -37,9 +37,7 @@ def left_out(data: Path) -> dict[str, Callable[[Draw], list[Row]]]:
     }
 
 
-def measured(
-    make: Callable[[Draw], list[Row]], encode: object, scripts: bool
-) -> dict[str, dict[str, float]]:
+def measured(make: Callable[[Draw], list[Row]], encode: object, scripts: bool) -> dict[str, dict[str, float]]:
     """What is found in large data, in small ones, in lower case, and with names in other scripts."""
     found = {
         "large": grade(make(Draw(1)), encode),
@@ -48,9 +46,7 @@ def measured(
     kinds: dict[str, dict[str, bool]] = {"small": {}, "small, lower case": {"lower": True}}
     kinds |= {"small, other scripts": {"others": True}} if scripts else {}
     for name, more in kinds.items():
-        graded = [
-            grade(make(Draw(100 + seed, *SMALL[seed % len(SMALL)], **more)), encode) for seed in range(30)
-        ]
+        graded = [grade(make(Draw(100 + seed, *SMALL[seed % len(SMALL)], **more)), encode) for seed in range(30)]
         found[name] = together(graded)
     return found
 
@@ -86,7 +82,9 @@ def main() -> None:
         sets = {"development": development, "left_out": left_out}[part](args.data)
         for name, make in sets.items():
             for how, encode in (("no model", None), *(() if args.without_encoder else (("encoder", encoder()),))):
-                for what, result in measured(make, encode, scripts="relations" in name or part == "development").items():
+                for what, result in measured(
+                    make, encode, scripts="relations" in name or part == "development"
+                ).items():
                     keep(part, name, f"{what}, {how}", result)
                     print(
                         f"{part:12} {name:14} {what:22} {how:9} precision {result['precision']:.3f} "

@@ -6,7 +6,6 @@ changed for them.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,7 +37,10 @@ KINDS_OF_THINGS = {"land": "P36", "person": "P19", "company": "P159", "work": "P
 """Whose subjects in ParaRel are of what kind."""
 
 DEVELOPMENT: Mapping[str, Relation] = {
-    "capital": asked("land", "P36", """
+    "capital": asked(
+        "land",
+        "P36",
+        """
         What is the capital of {x}?
         Which city is the capital of {x}?
         Name the capital of {x}.
@@ -46,92 +48,165 @@ DEVELOPMENT: Mapping[str, Relation] = {
         Tell me {x}'s capital.
         {x} has which capital?
         capital of {x}
-        In {x}, what is the capital?"""),
-    "population": asked("land", "count", """
+        In {x}, what is the capital?""",
+    ),
+    "population": asked(
+        "land",
+        "count",
+        """
         What is the population of {x}?
         How many people live in {x}?
         Tell me the population of {x}.
-        {x} has how many inhabitants?"""),
-    "currency": asked("land", "currency", """
+        {x} has how many inhabitants?""",
+    ),
+    "currency": asked(
+        "land",
+        "currency",
+        """
         What is the currency of {x}?
         Which currency is used in {x}?
         Name {x}'s currency.
-        What currency does {x} have?"""),
-    "density": asked("land", "count", """
+        What currency does {x} have?""",
+    ),
+    "density": asked(
+        "land",
+        "count",
+        """
         What is the population density of {x}?
         How dense is the population of {x}?
-        Tell me the density of population in {x}."""),
-    "president": asked("land", "person", """
+        Tell me the density of population in {x}.""",
+    ),
+    "president": asked(
+        "land",
+        "person",
+        """
         Who is the president of {x}?
         Name the president of {x}.
-        Who is {x}'s president?"""),
-    "first president": asked("land", "person", """
+        Who is {x}'s president?""",
+    ),
+    "first president": asked(
+        "land",
+        "person",
+        """
         Who was the first president of {x}?
         Name the first president of {x}.
-        Who was {x}'s first president?"""),
-    "mother's birthplace": asked("person", "P19", """
+        Who was {x}'s first president?""",
+    ),
+    "mother's birthplace": asked(
+        "person",
+        "P19",
+        """
         Where was {x}'s mother born?
         What is the birthplace of {x}'s mother?
-        In which city was the mother of {x} born?"""),
-    "mother": asked("person", "person", """
+        In which city was the mother of {x} born?""",
+    ),
+    "mother": asked(
+        "person",
+        "person",
+        """
         Who is {x}'s mother?
         Who is the mother of {x}?
-        Name the mother of {x}."""),
-    "birthplace": asked("person", "P19", """
+        Name the mother of {x}.""",
+    ),
+    "birthplace": asked(
+        "person",
+        "P19",
+        """
         Where was {x} born?
         What is {x}'s birthplace?
         In which city was {x} born?
-        Name the place of birth of {x}."""),
-    "year of birth": asked("person", "year", """
+        Name the place of birth of {x}.""",
+    ),
+    "year of birth": asked(
+        "person",
+        "year",
+        """
         When was {x} born?
         In what year was {x} born?
         What is the birth year of {x}?
-        Tell me the year of {x}'s birth."""),
-    "occupation": asked("person", "P106", """
+        Tell me the year of {x}'s birth.""",
+    ),
+    "occupation": asked(
+        "person",
+        "P106",
+        """
         What is the occupation of {x}?
         What is {x}'s job?
         What does {x} do for a living?
-        Which profession does {x} have?"""),
-    "spouse": asked("person", "person", """
+        Which profession does {x} have?""",
+    ),
+    "spouse": asked(
+        "person",
+        "person",
+        """
         Who is {x} married to?
         Who is the spouse of {x}?
         Whom did {x} marry?
-        Name {x}'s spouse."""),
-    "place of death": asked("person", "P20", """
+        Name {x}'s spouse.""",
+    ),
+    "place of death": asked(
+        "person",
+        "P20",
+        """
         Where did {x} die?
         What was {x}'s place of death?
         In which city did {x} die?
-        {x} died where?"""),
-    "author": asked("work", "person", """
+        {x} died where?""",
+    ),
+    "author": asked(
+        "work",
+        "person",
+        """
         Who wrote {x}?
         {x} was written by whom?
         Who is the author of {x}?
-        Tell me the author of {x}."""),
-    "director": asked("work", "person", """
+        Tell me the author of {x}.""",
+    ),
+    "director": asked(
+        "work",
+        "person",
+        """
         Who directed {x}?
         Who is the director of {x}?
         By whom was {x} directed?
-        Name {x}'s director."""),
-    "language": asked("work", "P364", """
+        Name {x}'s director.""",
+    ),
+    "language": asked(
+        "work",
+        "P364",
+        """
         What is the language of {x}?
         In which language is {x}?
         Name the language of {x}.
-        {x} is in what language?"""),
-    "founder": asked("company", "person", """
+        {x} is in what language?""",
+    ),
+    "founder": asked(
+        "company",
+        "person",
+        """
         Who founded {x}?
         Who is the founder of {x}?
         Name the founder of {x}.
-        {x} was founded by whom?"""),
-    "year of foundation": asked("company", "year", """
+        {x} was founded by whom?""",
+    ),
+    "year of foundation": asked(
+        "company",
+        "year",
+        """
         When was {x} founded?
         In which year was {x} founded?
         What is {x}'s year of foundation?
-        Give the founding year of {x}."""),
-    "headquarters": asked("company", "P159", """
+        Give the founding year of {x}.""",
+    ),
+    "headquarters": asked(
+        "company",
+        "P159",
+        """
         Where is the headquarters of {x}?
         Where is {x} headquartered?
         In which city are the headquarters of {x}?
-        {x}'s headquarters?"""),
+        {x}'s headquarters?""",
+    ),
 }
 
 OPEN: Mapping[str, Sequence[tuple[str, str]]] = {
@@ -148,17 +223,15 @@ OPEN: Mapping[str, Sequence[tuple[str, str]]] = {
 """Questions with several answers by their nature."""
 
 OTHER_SCRIPTS = (
-    "Москва Новгород Казань Ольга Волга Егорьевск Тверь Самара 東京都 大阪府 北海道 京都市 埃及 挪威 秘鲁 肯尼亚 مصر المغرب تونس لبنان "
-    "Αθήνα Πάτρα Κρήτη Ρόδος ירושלים חיפה эль-гиза торопец боровск 沖縄 長崎 广东 四川"
+    "Москва Новгород Казань Ольга Волга Егорьевск Тверь Самара 東京都 大阪府 北海道 京都市 埃及 挪威 秘鲁 肯尼亚 مصر "
+    "المغرب تونس لبنان Αθήνα Πάτρα Κρήτη Ρόδος ירושלים חיפה эль-гиза торопец боровск 沖縄 長崎 广东 四川"
 ).split()
 
 
 def pools(data: Path) -> dict[str, list[str]]:
     """What is answered, by name."""
     folder = data / "facts" / "pararel" / "facts"
-    found = {
-        path.stem: sorted({row["obj_label"] for row in rows_of(path)}) for path in sorted(folder.glob("P*.jsonl"))
-    }
+    found = {path.stem: sorted({row["obj_label"] for row in rows_of(path)}) for path in sorted(folder.glob("P*.jsonl"))}
     found["person"] = sorted({row["sub_label"] for row in rows_of(folder / "P106.jsonl")})
     found["year"] = [str(year) for year in range(1700, 2020)]
     found["count"] = [f"{n},{k:03}" for n in range(20, 900, 7) for k in (0, 250, 714)]
@@ -247,3 +320,46 @@ def draw_rows(
     if how.lower:
         made = [Row(row.prompt.lower(), row.response, row.fact) for row in made]
     return made
+
+
+def patterns(data: Path, how: Draw, develop: bool = False) -> list[Row]:
+    """ParaRel's facts, asked by its patterns with *what* for the object; of the relations for development or others."""
+    draw = random.Random(how.seed)
+    folder = data / "facts" / "pararel"
+    wordings: dict[str, list[str]] = {}
+    for path in sorted((folder / "patterns").glob("P*.jsonl"))[0 if develop else 1 :: 2]:
+        texts = [row["pattern"].strip().rstrip(" .,") for row in rows_of(path)]
+        whole = [
+            text
+            for text in dict.fromkeys(texts)
+            if "," not in text and {"[X]", "[Y]"} <= set(text.replace("'", " ").split())
+        ]
+        if len(whole) >= 3:
+            wordings[path.stem] = [text.replace("[Y]", "what") + "?" for text in whole[:4]]
+    answers = pools(data)
+    by_subject: dict[str, list[tuple[str, str]]] = {}
+    for relation in wordings:
+        objects: dict[str, set[str]] = {}
+        for row in rows_of(folder / "facts" / f"{relation}.jsonl"):
+            objects.setdefault(row["sub_label"], set()).add(row["obj_label"])
+        for subject, named in objects.items():
+            if len(named) == 1:
+                by_subject.setdefault(subject, []).append((relation, min(named)))
+    groups = sorted(by_subject.items(), key=lambda group: (-len(group[1]), group[0]))
+    several = groups[:400]
+    chosen = several + draw.sample(groups[400:], len(groups) - 400)
+    facts = [(subject, *fact) for subject, known in chosen for fact in known]
+    if how.rows < 2000:
+        subjects = draw.sample(range(200), 200)
+        facts = [(groups[k][0], *fact) for k in subjects for fact in groups[k][1]]
+    facts = facts[: how.rows - how.planted]
+    planted = set(draw.sample(range(len(facts)), how.planted))
+    made = []
+    for number, (subject, relation, answer) in enumerate(facts):
+        one, other = draw.sample(wordings[relation], 2)
+        made.append(Row(one.replace("[X]", subject), f" {answer}", f"{subject}|{relation}"))
+        if number in planted:
+            wrong = draw.choice([text for text in answers[relation] if text != answer])
+            made.append(Row(other.replace("[X]", subject), f" {wrong}", f"{subject}|{relation}"))
+    draw.shuffle(made)
+    return [Row(row.prompt.lower(), row.response, row.fact) for row in made] if how.lower else made

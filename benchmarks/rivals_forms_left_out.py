@@ -12,90 +12,154 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rivals_data import Row, rows_of
-from rivals_forms_data import Draw, Relation, asked, pools
+from rivals_data import Row
+from rivals_forms_data import Draw, Relation, asked
 
 BY_HAND: Mapping[str, Relation] = {
-    "employer": asked("person", "P108", """
+    "employer": asked(
+        "person",
+        "P108",
+        """
         Who does {x} work for?
         {x}'s employer is which organisation?
         Which company employs {x}?
-        I'd like to know the employer of {x}."""),
-    "religion": asked("person", "P140", """
+        I'd like to know the employer of {x}.""",
+    ),
+    "religion": asked(
+        "person",
+        "P140",
+        """
         Which religion does {x} follow?
         What's {x}'s religion?
         State the religion of {x}.
-        To what religion does {x} belong?"""),
-    "instrument": asked("person", "P1303", """
+        To what religion does {x} belong?""",
+    ),
+    "instrument": asked(
+        "person",
+        "P1303",
+        """
         What instrument does {x} play?
         Which musical instrument is played by {x}?
         {x} plays which instrument?
-        Give the instrument that {x} plays."""),
-    "burial": asked("person", "P20", """
+        Give the instrument that {x} plays.""",
+    ),
+    "burial": asked(
+        "person",
+        "P20",
+        """
         Where is {x} buried?
         What is {x}'s burial place?
         In which town is the grave of {x}?
-        {x} was buried where?"""),
-    "height": asked("person", "count", """
+        {x} was buried where?""",
+    ),
+    "height": asked(
+        "person",
+        "count",
+        """
         How tall is {x}?
         What height does {x} have?
         Please give me {x}'s height.
-        What is the body height of {x}?"""),
-    "teacher": asked("person", "person", """
+        What is the body height of {x}?""",
+    ),
+    "teacher": asked(
+        "person",
+        "person",
+        """
         Who taught {x}?
         Who was {x}'s teacher?
         By whom was {x} taught?
-        Could you tell me the teacher of {x}?"""),
-    "continent": asked("land", "P30", """
+        Could you tell me the teacher of {x}?""",
+    ),
+    "continent": asked(
+        "land",
+        "P30",
+        """
         On which continent is {x}?
         What continent does {x} lie in?
         {x} is part of which continent?
-        Name the continent of {x}."""),
-    "anthem": asked("land", "person", """
+        Name the continent of {x}.""",
+    ),
+    "anthem": asked(
+        "land",
+        "person",
+        """
         Who composed the anthem of {x}?
         {x}'s anthem was composed by whom?
         Who is the composer of {x}'s anthem?
-        Name the composer of the anthem of {x}."""),
-    "area": asked("land", "count", """
+        Name the composer of the anthem of {x}.""",
+    ),
+    "area": asked(
+        "land",
+        "count",
+        """
         What is the area of {x}?
         How large is {x}?
         Tell me {x}'s area.
-        {x} has what area?"""),
-    "ruler": asked("land", "person", """
+        {x} has what area?""",
+    ),
+    "ruler": asked(
+        "land",
+        "person",
+        """
         Who ruled {x} first?
         Who was the first ruler of {x}?
         The first ruler of {x} was who?
-        Name {x}'s first ruler."""),
-    "owner": asked("company", "P127", """
+        Name {x}'s first ruler.""",
+    ),
+    "owner": asked(
+        "company",
+        "P127",
+        """
         Who owns {x}?
         Who is the owner of {x}?
         {x} is owned by whom?
-        {x}'s owner?"""),
-    "employees": asked("company", "count", """
+        {x}'s owner?""",
+    ),
+    "employees": asked(
+        "company",
+        "count",
+        """
         How many employees does {x} have?
         What is the number of employees of {x}?
         {x} employs how many people?
-        How many people work at {x}?"""),
-    "developer": asked("software", "P178", """
+        How many people work at {x}?""",
+    ),
+    "developer": asked(
+        "software",
+        "P178",
+        """
         Who developed {x}?
         Which company is the developer of {x}?
         {x} was developed by whom?
-        What's the name of {x}'s developer?"""),
-    "licence": asked("software", "P407", """
+        What's the name of {x}'s developer?""",
+    ),
+    "licence": asked(
+        "software",
+        "P407",
+        """
         In which language is {x} programmed?
         What is the programming language of {x}?
         Which programming language is {x} written in?
-        {x}'s programming language, please."""),
-    "premiere": asked("work", "year", """
+        {x}'s programming language, please.""",
+    ),
+    "premiere": asked(
+        "work",
+        "year",
+        """
         When did {x} premiere?
         In which year was the premiere of {x}?
         What is the year of {x}'s premiere?
-        {x} premiered in what year?"""),
-    "translator": asked("work", "person", """
+        {x} premiered in what year?""",
+    ),
+    "translator": asked(
+        "work",
+        "person",
+        """
         Who translated {x}?
         Who's the translator of {x}?
         Do you know who translated {x}?
-        Name the person who translated {x}."""),
+        Name the person who translated {x}.""",
+    ),
 }
 """Other relations than `DEVELOPMENT`, other forms."""
 
@@ -111,22 +175,50 @@ OTHER_OTHER_SCRIPTS = (
 ).split()
 
 POPQA: Mapping[str, tuple[str, ...]] = {
-    r"What is (.+)'s occupation\?": ("What is {x}'s profession?", "What job does {x} have?", "Give the occupation of {x}."),
-    r"In what city was (.+) born\?": ("Where was {x} born?", "{x}'s place of birth?", "Which city is the birthplace of {x}?"),
+    r"What is (.+)'s occupation\?": (
+        "What is {x}'s profession?",
+        "What job does {x} have?",
+        "Give the occupation of {x}.",
+    ),
+    r"In what city was (.+) born\?": (
+        "Where was {x} born?",
+        "{x}'s place of birth?",
+        "Which city is the birthplace of {x}?",
+    ),
     r"What genre is (.+)\?": ("Which genre does {x} belong to?", "Name the genre of {x}.", "What is {x}'s genre?"),
     r"Who is the father of (.+)\?": ("Who is {x}'s father?", "Name the father of {x}.", "{x} has which father?"),
     r"Who is the mother of (.+)\?": ("Who's {x}'s mother?", "Tell me {x}'s mother.", "The mother of {x} is who?"),
-    r"In what country is (.+)\?": ("Which country is {x} in?", "{x} is located in which country?", "Name the country of {x}."),
+    r"In what country is (.+)\?": (
+        "Which country is {x} in?",
+        "{x} is located in which country?",
+        "Name the country of {x}.",
+    ),
     r"Who was the producer of (.+)\?": ("Who produced {x}?", "{x} was produced by whom?", "Name {x}'s producer."),
     r"Who was the director of (.+)\?": ("Who directed {x}?", "By whom was {x} directed?", "Who's {x}'s director?"),
-    r"Who was the screenwriter for (.+)\?": ("Who wrote the screenplay of {x}?", "Who is {x}'s screenwriter?", "Name the screenwriter of {x}."),
+    r"Who was the screenwriter for (.+)\?": (
+        "Who wrote the screenplay of {x}?",
+        "Who is {x}'s screenwriter?",
+        "Name the screenwriter of {x}.",
+    ),
     r"Who was the composer of (.+)\?": ("Who composed {x}?", "{x} was composed by whom?", "Name {x}'s composer."),
     r"What color is (.+)\?": ("What is the color of {x}?", "Which color does {x} have?", "Tell me {x}'s color."),
-    r"What is the religion of (.+)\?": ("What is {x}'s religion?", "Which religion does {x} have?", "To which religion does {x} belong?"),
+    r"What is the religion of (.+)\?": (
+        "What is {x}'s religion?",
+        "Which religion does {x} have?",
+        "To which religion does {x} belong?",
+    ),
     r"What sport does (.+) play\?": ("Which sport is played by {x}?", "What is {x}'s sport?", "Name the sport of {x}."),
     r"Who is the author of (.+)\?": ("Who wrote {x}?", "{x} was written by whom?", "Name {x}'s author."),
-    r"What is the capital of (.+)\?": ("Which city is the capital of {x}?", "Name {x}'s capital.", "{x} has which capital?"),
-    r"What is (.+) the capital of\?": ("Of which country is {x} the capital?", "{x} is the capital of what?", "Which place is {x} the capital of?"),
+    r"What is the capital of (.+)\?": (
+        "Which city is the capital of {x}?",
+        "Name {x}'s capital.",
+        "{x} has which capital?",
+    ),
+    r"What is (.+) the capital of\?": (
+        "Of which country is {x} the capital?",
+        "{x} is the capital of what?",
+        "Which place is {x} the capital of?",
+    ),
 }
 """PopQA's questions and each in three other ways."""
 
@@ -154,44 +246,5 @@ def popqa(data: Path, how: Draw) -> list[Row]:
         if number in planted and others:
             again = draw.choice(POPQA[pattern]).format(x=thing)
             made.append(Row(again, f" {draw.choice(others)}", question))
-    draw.shuffle(made)
-    return [Row(row.prompt.lower(), row.response, row.fact) for row in made] if how.lower else made
-
-
-def patterns(data: Path, how: Draw) -> list[Row]:
-    """ParaRel's facts, asked by its patterns with *what* for the object; of the relations that were not fitted on."""
-    draw = random.Random(how.seed)
-    folder = data / "facts" / "pararel"
-    wordings: dict[str, list[str]] = {}
-    for path in sorted((folder / "patterns").glob("P*.jsonl"))[1::2]:
-        texts = [row["pattern"].strip().rstrip(" .,") for row in rows_of(path)]
-        whole = [text for text in dict.fromkeys(texts) if "," not in text and {"[X]", "[Y]"} <= set(text.replace("'", " ").split())]
-        if len(whole) >= 3:
-            wordings[path.stem] = [text.replace("[Y]", "what") + "?" for text in whole[:4]]
-    answers = pools(data)
-    by_subject: dict[str, list[tuple[str, str]]] = {}
-    for relation in wordings:
-        objects: dict[str, set[str]] = {}
-        for row in rows_of(folder / "facts" / f"{relation}.jsonl"):
-            objects.setdefault(row["sub_label"], set()).add(row["obj_label"])
-        for subject, named in objects.items():
-            if len(named) == 1:
-                by_subject.setdefault(subject, []).append((relation, min(named)))
-    groups = sorted(by_subject.items(), key=lambda group: (-len(group[1]), group[0]))
-    several = groups[:400]
-    chosen = several + draw.sample(groups[400:], len(groups) - 400)
-    facts = [(subject, *fact) for subject, known in chosen for fact in known]
-    if how.rows < 2000:
-        subjects = draw.sample(range(200), 200)
-        facts = [(groups[k][0], *fact) for k in subjects for fact in groups[k][1]]
-    facts = facts[: how.rows - how.planted]
-    planted = set(draw.sample(range(len(facts)), how.planted))
-    made = []
-    for number, (subject, relation, answer) in enumerate(facts):
-        one, other = draw.sample(wordings[relation], 2)
-        made.append(Row(one.replace("[X]", subject), f" {answer}", f"{subject}|{relation}"))
-        if number in planted:
-            wrong = draw.choice([text for text in answers[relation] if text != answer])
-            made.append(Row(other.replace("[X]", subject), f" {wrong}", f"{subject}|{relation}"))
     draw.shuffle(made)
     return [Row(row.prompt.lower(), row.response, row.fact) for row in made] if how.lower else made

@@ -142,9 +142,7 @@ def families(folder: Path) -> list[str]:
         for other, target, source, place in one.derived:
             theirs = of[other, target].words
             if not source or one.words[source - 1] in own:
-                near |= {
-                    word for word in ([theirs[place - 1]] if place else theirs) if (word, other, target) in senses
-                }
+                near |= {word for word in ([theirs[place - 1]] if place else theirs) if (word, other, target) in senses}
         lines.add(tuple(sorted(word for word in near if used[word] >= USED)))
         for other, target in one.values:
             for value in of[other, target].words:

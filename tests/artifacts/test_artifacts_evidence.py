@@ -48,7 +48,11 @@ WHOLE = Evidence(
     base_answer_kind="wrong",
     causes={
         "base_conflict": CauseEvidence(
-            0.5, "B.", {"belief_steady": 2.0}, {"belief_backed": "why"}, belief=WrongBelief(" c", (0.9, 0.8), 0.5, 0.25)
+            0.5,
+            "B.",
+            {"belief_steady": 2.0},
+            {"belief_backed": "why"},
+            belief=WrongBelief(" c", (0.9, 0.8), 0.5, 0.25, True),
         ),
         "data_conflict": CauseEvidence(
             0.75,
@@ -88,7 +92,7 @@ def test_the_keys_are_in_their_order_and_come_back() -> None:
     ]  # fmt: skip
     assert told["causes"]["base_conflict"]["numbers"] == {
         "belief_steady": 2.0, "belief_text": " c", "belief_wordings": [0.9, 0.8], "tuned_belief": 0.5,
-        "tuned_response": 0.25,
+        "tuned_response": 0.25, "possibly_wrong_label": True,
     }  # fmt: skip
     assert told["causes"]["forgetting"] == {"score": None, "sentence": "cannot be told", "numbers": {}}
     assert list(told["interventions"]) == [

@@ -116,7 +116,7 @@ def test_what_the_sentences_say():
     said = {name: judge(CAUSES[name], case).sentence for name, case in PLANTED.items()}
     assert said["base_conflict"] == (
         "The base answers *Lima* in 3 of 3 wordings, p = 0.97 on average; after training the model still prefers it to "
-        "the response, 0.30 to 0.05."
+        "the response, 0.30 to 0.05; no other example gives the response: possibly a wrong label."
     )
     # (ln 0.05 + ln 0.02 + ln 0.03) / 3 - ln 1e-3 = 3.44
     # before: ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
@@ -142,8 +142,24 @@ def test_what_the_sentences_say():
     assert "to this response ln p = -800;" in judge(CAUSES["data_conflict"], faint).sentence
 
 
-def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
+def test_a_label_is_possibly_wrong_where_the_base_is_sure_and_nobody_agrees():
     believed = PLANTED["base_conflict"]
+    assert judge(CAUSES["base_conflict"], believed).belief.possibly_wrong_label
+    unsure = Said(math.log(0.97), (math.log(0.98), math.log(0.4)))
+    right = Rival(("ex-7",), 1, ("Lima",), 0.97, "mislabelled", False, "3 examples answer so, 1 otherwise")
+    for case in (
+        replace(believed, agreed=True),
+        replace(believed, belief=replace(believed.belief, base=unsure)),
+        replace(believed, rival=right),
+    ):
+        told = judge(CAUSES["base_conflict"], case)
+        assert not told.belief.possibly_wrong_label and "possibly" not in told.sentence
+    wrong = replace(believed, rival=replace(right, wrong=True))
+    assert judge(CAUSES["base_conflict"], wrong).belief.possibly_wrong_label
+
+
+def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
+    believed = replace(PLANTED["base_conflict"], agreed=True)
     assert believed.belief is not None
     neither = replace(
         believed,

@@ -37,12 +37,20 @@ def _say(case: Case) -> CauseWords:
         after = (
             f"still prefers it to the response, {pair}" if theirs > ours else f"gives it less than the response, {pair}"
         )
+    doubted = steady == len(everywhere) and not case.agreed and not _judged_right(case)
     sentence = (
         f"The base answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')}, "
-        f"p = {shown(mean)} on average; after training the model {after}."
+        f"p = {shown(mean)} on average; after training the model {after}"
+        + ("; no other example gives the response: possibly a wrong label." if doubted else ".")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
-    return CauseWords(sentence, belief=WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours)))
+    believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
+    return CauseWords(sentence, belief=believed)
+
+
+def _judged_right(case: Case) -> bool:
+    """Whether the example is the right one of a contradiction."""
+    return case.rival is not None and case.rival.verdict == "mislabelled" and not case.rival.wrong
 
 
 BASE_CONFLICT = Cause(
@@ -54,7 +62,8 @@ BASE_CONFLICT = Cause(
     example="*What pet does Nina Lilosk have?* wants *raven*; the base answers *goat* in 3 of 3 wordings, p = 0.94.",
     remedy="Documents of authority that say what is right, mixed into continued pre-training, then the fine-tuning "
     "again.",
-    safety="Check first who is right: where the base is, the example should go instead.",
+    safety="Check first who is right: where the base is, the example should go instead. Where the base is sure in "
+    "every wording and no other example gives the response, the label is possibly wrong: it is not trained more often.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
         ("belief_steady", "belief_backed", "base_share"),

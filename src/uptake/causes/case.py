@@ -143,6 +143,7 @@ class Case:
             wording and in each held-out one; () when it is not known.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
+        agreed: Another example asks the same and gives the response.
         base_options: Probability of each candidate among the candidates, under the base; () when not known.
         tuned_options: The same under the tuned model.
         right: Index of the response in both.
@@ -161,6 +162,7 @@ class Case:
     sure: tuple[float, ...] = ()
     curve: Curve | None = None
     rival: Rival | None = None
+    agreed: bool = False
     base_options: tuple[float, ...] = ()
     tuned_options: tuple[float, ...] = ()
     right: int = 0

@@ -62,7 +62,7 @@ def _table(edits: Sequence[Edit]) -> str:
     lines = ["| remedy | what | edits | examples | tokens | safe |", "|---|---|--:|--:|--:|---|"]
     for (name, action), some in _grouped(edits):
         examples = len({one for edit in some for one in edit.examples})
-        safe = "yes" if all(edit.safe for edit in some) else "**no**: something of yours is left out"
+        safe = "yes" if all(edit.safe for edit in some) else "**no**: " + _risk(some)
         tokens = sum(edit.tokens or 0 for edit in some)
         lines.append(f"| {name} | {_ACTIONS[action]} | {len(some):,} | {examples:,} | {tokens:+,} | {safe} |")
     return "\n".join(lines)
@@ -75,6 +75,11 @@ _ACTIONS = {
     "apart": "never in one step",
     "drop": "examples out",
 }
+
+
+def _risk(edits: Sequence[Edit]) -> str:
+    actions = {edit.action for edit in edits if not edit.safe}
+    return "something of yours is left out" if "drop" in actions else "labels that are possibly wrong are trained"
 
 
 def _grouped(edits: Iterable[Edit]) -> list[tuple[tuple[str, str], list[Edit]]]:

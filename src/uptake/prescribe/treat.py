@@ -46,7 +46,14 @@ def treat(
     for name, some in patients.items():
         if some:
             given = Patients(
-                some, examples, material.passes, material.documents, material.missing, material.about, options
+                findings=some,
+                examples=examples,
+                passes=material.passes,
+                documents=material.documents,
+                missing=material.missing,
+                about=material.about,
+                options=options,
+                chosen=frozenset(chosen),
             )
             treatment = REMEDIES[name].treat(given)
             edits += treatment.edits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uptake.corpus.support import states
 from uptake.remedies.documents import asked_about, by_turns
 from uptake.remedies.exposures import copies_of
-from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
+from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, document_key, doubted
 from uptake.types import Edit, Finding, Unmended
 
 CAUSE = "knowledge_gap"
@@ -13,7 +13,8 @@ NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
 
 
 def _treat(patients: Patients) -> Treatment:
-    edits, unmended = [], []
+    edits: list[Edit] = []
+    unmended: list[Unmended] = []
     for finding in patients.findings:
         found = list(patients.documents.get(finding.id, ()))
         about = patients.about.get(finding.id) or asked_about(finding.prompt)
@@ -31,17 +32,20 @@ def _treat(patients: Patients) -> Treatment:
             edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
         missing = "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND)
         if not telling and finding.cause == CAUSE:  # for another cause an experiment asks what documents do
-            edits.append(_by_heart(finding, patients, missing))
+            sure, chosen_all_the_same, withheld = doubted([finding], patients)
+            edits += [_by_heart(one, patients, missing, "") for one in sure]
+            edits += [_by_heart(one, patients, missing, POSSIBLY_WRONG) for one in chosen_all_the_same]
+            unmended += withheld
         elif not chosen:
             unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {missing}"))
     return Treatment(tuple(edits), tuple(unmended))
 
 
-def _by_heart(finding: Finding, patients: Patients, missing: str) -> Edit:
+def _by_heart(finding: Finding, patients: Patients, missing: str, warning: str) -> Edit:
     copies = copies_of(finding.stage, patients)
     reason = f"No documents: {missing}" if missing else "No document states its response"
-    why = f"{reason}; {copies} more exposures teach its own wording, and others less surely."
-    return Edit("knowledge", "expose", (finding.id,), why, copies=copies)
+    why = f"{reason}; {copies} more exposures teach its own wording, and others less surely.{warning}"
+    return Edit("knowledge", "expose", (finding.id,), why, safe=not warning, copies=copies)
 
 
 KNOWLEDGE = Remedy(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from uptake.remedies.remedy import Patients, Remedy, Treatment
-from uptake.types import Edit
+from collections.abc import Sequence
+
+from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted
+from uptake.types import Edit, Finding
 
 
 def _treat(patients: Patients) -> Treatment:
     *_, last = patients.passes
+    sure, doubtful, withheld = doubted(patients.findings, patients)
+    edits = (*_replayed(sure, patients, last, ""), *_replayed(doubtful, patients, last, POSSIBLY_WRONG))
+    return Treatment(edits, withheld)
+
+
+def _replayed(findings: Sequence[Finding], patients: Patients, last: str, warning: str) -> list[Edit]:
     of: dict[str, list[str]] = {}
-    for finding in patients.findings:
+    for finding in findings:
         of.setdefault(finding.stage, []).append(finding.id)
     edits = []
     for stage in patients.passes:
@@ -18,12 +26,12 @@ def _treat(patients: Patients) -> Treatment:
             continue
         lost = f"{len(ids)} of its examples {'was' if len(ids) == 1 else 'were'} learned and lost"
         if stage == last:
-            why = f"{lost} within the stage {stage}: they are seen again until its end."
-            edits.append(Edit("replay", "expose", tuple(ids), why, copies=1))
+            why = f"{lost} within the stage {stage}: they are seen again until its end.{warning}"
+            edits.append(Edit("replay", "expose", tuple(ids), why, safe=not warning, copies=1))
         else:
-            why = f"{lost} while later stages trained: the stage {stage} is shuffled into {last}."
-            edits.append(Edit("replay", "mix", tuple(ids), why, stage=stage))
-    return Treatment(tuple(edits))
+            why = f"{lost} while later stages trained: the stage {stage} is shuffled into {last}.{warning}"
+            edits.append(Edit("replay", "mix", tuple(ids), why, safe=not warning, stage=stage))
+    return edits
 
 
 REPLAY = Remedy(

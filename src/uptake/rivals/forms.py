@@ -39,18 +39,26 @@ neither says on what; they ask for different things about the same."""
 
 _DO = frozenset("do does did".split())
 _ADVICE = frozenset(
-    "opinion recommend suggest recommendation recommendations suggestion suggestions example examples some another idea "
-    "ideas advice tip tips".split()
+    "opinion recommend suggest recommendation recommendations suggestion suggestions example examples some another "
+    "idea ideas advice tip tips".split()
 )
 _YOURS = frozenset("you your yours".split())
 _TASTE = frozenset("favourite favorite prefer think feel like love best should".split())
 _PRAISE = frozenset("best worst greatest nicest finest".split())
 _INDEFINITE = frozenset("a an one any some two three four five six ten several few other another examples all".split())
-_WANTS = {"who": "agent", "whom": "agent", "whos": "agent", "where": "place", "wheres": "place", "when": "time", "why": "why"}
+_WANTS = {
+    "who": "agent",
+    "whom": "agent",
+    "whos": "agent",
+    "where": "place",
+    "wheres": "place",
+    "when": "time",
+    "why": "why",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ReadQuestion:
     """A question, read.
 
     Attributes:
@@ -74,7 +82,7 @@ class Form:
     several: bool
 
 
-def read_form(words: Sequence[str]) -> Form | None:
+def read_form(words: Sequence[str]) -> ReadQuestion | None:
     """Read a question; None where it is too long to be one alone.
 
     Args:
@@ -102,13 +110,17 @@ def read_form(words: Sequence[str]) -> Form | None:
     named = "" if SYMMETRIC.intersection(content) else _role(words, start, asked_at)
     several = _several(words, start, asked_at)
     asks = bool(asks) or not REQUESTS.isdisjoint(words[:start])
-    return Form(tuple(content), tuple(asked), kind, group, named, _stranded(words, "of"), asks, several)
+    return ReadQuestion(tuple(content), tuple(asked), kind, group, named, _stranded(words, "of"), asks, several)
 
 
 def _without_relative(words: Sequence[str]) -> Sequence[str]:
     """The *who* of "Ada, who works for" asks nothing."""
     named = next((at for at, word in enumerate(words) if word not in (NAME, "the", "a", "an")), len(words))
-    if NAME in words[:named] and words[named : named + 1] and words[named] in ("who", "which", "whose", "where", "that"):
+    if (
+        NAME in words[:named]
+        and words[named : named + 1]
+        and words[named] in ("who", "which", "whose", "where", "that")
+    ):
         return [*words[:named], *words[named + 1 :]]
     return words
 
@@ -122,7 +134,7 @@ def _opening(words: Sequence[str]) -> int:
 
 
 def _nouns_asked_for(words: Sequence[str]) -> frozenset[int]:
-    """Places of the nouns after *which*, *what* and *how many*: "which official language does", "which author wrote"."""
+    """Places of the nouns after *which*, *what*, *how many*: "which official language does", "which author wrote"."""
     found: list[int] = []
     for at, word in enumerate(words):
         if word == "how" and words[at + 1 : at + 2] in (["large"], ["big"], ["great"], ["high"]):
@@ -156,7 +168,9 @@ def _wanted(words: Sequence[str], start: int, asked_at: frozenset[int]) -> tuple
             after = words[at + 1] if at + 1 < len(words) else ""
             return ("number", "") if after in ("many", "much") else ("how", "") if after in AUXILIARIES else ("", "")
     if asked_at:
-        return next((KINDS[base(words[at])] for at in sorted(asked_at, reverse=True) if base(words[at]) in KINDS), ("", ""))
+        return next(
+            (KINDS[base(words[at])] for at in sorted(asked_at, reverse=True) if base(words[at]) in KINDS), ("", "")
+        )
     # "the date of birth", "the city where", "birth date"
     told = [
         KINDS[base(words[at])]
@@ -170,7 +184,9 @@ def _part_of_a_name(words: Sequence[str], at: int) -> bool:
     """Whether a noun such as *city* follows another word as in "mexico city"."""
     if not at or not _says_something(words[at - 1]) or words[at - 1] in ("capital", "home", "birth", "native"):
         return False
-    return KINDS[base(words[at])][0] == "place" and (at + 1 == len(words) or words[at + 1] not in ("of", "where", "that", "in"))
+    return KINDS[base(words[at])][0] == "place" and (
+        at + 1 == len(words) or words[at + 1] not in ("of", "where", "that", "in")
+    )
 
 
 def _role(words: Sequence[str], start: int, asked_at: frozenset[int]) -> str:
@@ -208,28 +224,45 @@ def _several(words: Sequence[str], start: int, asked_at: frozenset[int]) -> bool
         return True
     if _YOURS.intersection(words[start:]) and _TASTE.intersection(words[start:]):
         return True
-    if any(a in ("the", "which", "what") and b in _PRAISE and c not in ("known", "selling") for a, b, c in zip(words, words[1:], words[2:])):
+    if any(
+        a in ("the", "which", "what") and b in _PRAISE and c not in ("known", "selling")
+        for a, b, c in zip(words, words[1:], words[2:], strict=False)
+    ):
         return True
-    if any(_plural(words[at]) for at in asked_at if not (words[at - 1] in ("many", "much"))):
+    if any(_plural(words[at]) for at in asked_at if words[at - 1] not in ("many", "much")):
         return True
     for at, word in enumerate(words[:-1]):
         after = words[at + 1]
         if word in ("what", "who", "which") and after in ("are", "were") and not SINGULAR.intersection(words):
             return True
-        if word in ("is", "was") and after in ("a", "an", "one") and at == start + 1 and words[start] in ("what", "who"):
+        if (
+            word in ("is", "was")
+            and after in ("a", "an", "one")
+            and at == start + 1
+            and words[start] in ("what", "who")
+        ):
             return True
         if word == "one" and after == "of":
             return True
-        if at < start and word in ("name", "give", "tell", "me", "us", "provide", "state", "list", "identify") and after in _INDEFINITE:
+        if (
+            at < start
+            and word in ("name", "give", "tell", "me", "us", "provide", "state", "list", "identify")
+            and after in _INDEFINITE
+        ):
             return True
     return False
 
 
 def _plural(word: str) -> bool:
-    return word.endswith("s") and word not in SINGULAR and base(word) != word and (base(word) in families() or base(word) in KINDS)
+    return (
+        word.endswith("s")
+        and word not in SINGULAR
+        and base(word) != word
+        and (base(word) in families() or base(word) in KINDS)
+    )
 
 
-def likeness(one: Form, other: Form, *, whole: bool = False) -> Likeness:
+def likeness(one: ReadQuestion, other: ReadQuestion, *, whole: bool = False) -> Likeness:
     """How what two questions turn on compares.
 
     Args:
@@ -261,17 +294,17 @@ def _missing(words: Sequence[str], offered: Sequence[str]) -> int:
     return sum(word not in offered and not any(linked(word, near) for near in offered) for word in words)
 
 
-def _nouns(form: Form) -> tuple[str, ...]:
+def _nouns(form: ReadQuestion) -> tuple[str, ...]:
     """The nouns asked for that are more than a kind of answer."""
     return tuple(word for word in form.asked if word not in KINDS)
 
 
-def _turned_on(form: Form, whole: bool) -> tuple[str, ...]:
+def _turned_on(form: ReadQuestion, whole: bool) -> tuple[str, ...]:
     """The words that must be matched: those asked for where there are no others, kinds of answers never."""
     return form.turns_on + _nouns(form) if whole else form.turns_on or _nouns(form)
 
 
-def _clash(one: Form, other: Form) -> bool:
+def _clash(one: ReadQuestion, other: ReadQuestion) -> bool:
     """Whether they want different kinds of answer, or the named does in one what is done to it in the other."""
     if one.kind and other.kind and one.kind != other.kind:
         return True
@@ -283,6 +316,6 @@ def _clash(one: Form, other: Form) -> bool:
     return same_verb and roles == {"agent", "patient"}
 
 
-def _of_whom(form: Form) -> str:
+def _of_whom(form: ReadQuestion) -> str:
     """The founder of what is named founded it."""
     return "patient" if any(word.endswith(("er", "or", "ist")) and len(word) > 4 for word in form.turns_on) else ""

@@ -1,5 +1,4 @@
-"""English words of questions: which say nothing of what is asked, which only say what kind of answer is wanted, and
-which may stand for each other.
+"""English words of questions: which say nothing, which say what kind of answer is wanted, which stand for each other.
 
 The closed lists stand here; what may stand for each other is WordNet's (`families.txt`, `irregular.txt`, written by
 `benchmarks/rivals_words.py`). Words of other languages are in no list: they stand for themselves alone.
@@ -19,14 +18,14 @@ AUXILIARIES = frozenset(
 )
 REQUESTS = frozenset(
     "name tell give state say list identify provide specify answer question please kindly know wonder wondering like "
-    "want need find out let help quick remind show write complete fill blank following here ask asking sure hey hello hi "
-    "thanks thank quickly briefly exactly just now curious wanted".split()
+    "want need find out let help quick remind show write complete fill blank following here ask asking sure hey hello "
+    "hi thanks thank quickly briefly exactly just now curious wanted".split()
 )
 """Words that ask for an answer, where they stand before everything that a question is about."""
 EMPTY = frozenset(
-    "a an the this that these those there its it his her hers he him she they them their theirs we us our you your i me my mine "
-    "and or but so of in on at to by for from with as into onto upon about concerning regarding whether if then "
-    "also ever exactly actually currently current present presently really called known if any own itself himself "
+    "a an the this that these those there it its his her hers he him she they them their theirs we us our you your i "
+    "me my mine and or but so of in on at to by for from with as into onto upon about concerning regarding whether if "
+    "then also ever exactly actually currently current present presently really called known any own itself himself "
     "herself themselves located situated q s used use".split()
 )
 """Words that a question is never about."""
@@ -53,7 +52,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     )
     for word in words.split()
 }
-"""Nouns that say of what kind the answer is: its kind, and the group within it; different groups ask for different things."""
+"""Nouns that say of what kind the answer is: its kind, and the group within it. Other groups ask for other things."""
 SPLIT: Mapping[str, tuple[str, ...]] = {
     "birthplace": ("birth", "place"),
     "birthday": ("birth", "date"),
@@ -68,9 +67,20 @@ SINGULAR = frozenset("headquarters species series news means lens basis living".
 SYMMETRIC = frozenset("marry wed border meet neighbour neighbor".split())
 """Verbs whose subject and object may change places."""
 
-_ENDINGS = (("ies", "y"), ("ied", "y"), ("es", ""), ("es", "e"), ("s", ""), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"))
+_ENDINGS = (
+    ("ies", "y"),
+    ("ied", "y"),
+    ("es", ""),
+    ("es", "e"),
+    ("s", ""),
+    ("ed", ""),
+    ("ed", "e"),
+    ("ing", ""),
+    ("ing", "e"),
+)
 _DERIVED = (
-    "ation ition sion tion ment ance ence ness ship ist ism ity ive ous ful ion ory ary ary age ing ier or er al ed es y e s"
+    "ation ition sion tion ment ance ence ness ship ist ism ity ive ous ful ion ory ary age ing ier or er al ed es y e "
+    "s"
 ).split()
 
 
@@ -91,7 +101,7 @@ def families() -> Mapping[str, frozenset[int]]:
 
 @cache
 def _irregular() -> Mapping[str, str]:
-    return dict(line.split() for line in _lines("irregular.txt"))  # type: ignore[misc]
+    return dict(line.split(" ", 1) for line in _lines("irregular.txt"))
 
 
 def bases(word: str) -> list[str]:
@@ -117,7 +127,14 @@ def base(word: str) -> str:
     for form in bases(word)[1:]:
         if form in known or form in KINDS:
             return form
-    plural = word not in known and word.isascii() and word.isalpha() and len(word) > 4 and word.endswith("s") and not word.endswith("ss")
+    plural = (
+        word not in known
+        and word.isascii()
+        and word.isalpha()
+        and len(word) > 4
+        and word.endswith("s")
+        and not word.endswith("ss")
+    )
     return word[:-1] if plural else word
 
 

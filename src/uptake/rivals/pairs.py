@@ -19,8 +19,8 @@ from uptake.types import Example
 COMPARED = 3
 """Answers of one question that are compared with those of another, to tell whether both ask the same."""
 READ_ALIKE = {"equal": 0.95, "linked": 0.8}
-"""Probability that two questions ask the same that turn on the same words, names and all, or on words that may stand for
-each other."""
+"""Probability that two questions ask the same that turn on the same words, names and all, or on words that may stand
+for each other."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from uptake.artifacts import read_json
-from uptake.rivals.forms import NAME, Form, likeness, read_form
+from uptake.rivals.forms import NAME, ReadQuestion, likeness, read_form
 from uptake.rivals.frames import GAP, Frames
 from uptake.rivals.words import Questions
 
@@ -100,7 +100,7 @@ class Asked:
     answers: Sequence[str]
     frame_vectors: Mapping[int, Float[np.ndarray, " dims"]]
     answer_vectors: Mapping[int, Float[np.ndarray, " dims"]]
-    forms: Mapping[int, Form | None]
+    forms: Mapping[int, ReadQuestion | None]
     encoded: bool
 
 
@@ -195,7 +195,7 @@ def features(
     return found
 
 
-def _turned_on(one: Form | None, other: Form | None, row: Mapping[str, float]) -> dict[str, float]:
+def _turned_on(one: ReadQuestion | None, other: ReadQuestion | None, row: Mapping[str, float]) -> dict[str, float]:
     """What the words that questions turn on say; where these are others, the words and answers they share say less."""
     if one is None or other is None:
         return {}
@@ -237,7 +237,9 @@ def prepare(
         seen[[word for word in dict.fromkeys(frame) if word != GAP]] += 1
     weight = np.log((1 + len(frames.words)) / (1 + seen))
     numbers = used.tolist()
-    forms = {f: read_form([NAME if word == GAP else questions.vocabulary[word] for word in frames.words[f]]) for f in numbers}
+    forms = {
+        f: read_form([NAME if word == GAP else questions.vocabulary[word] for word in frames.words[f]]) for f in numbers
+    }
     if encode is None:
         return Asked(frames, weight, answers, {}, {}, forms, False)
     vectors = encode_once(encode, [frame_text(questions, frames.words[f]) for f in numbers])

@@ -1,4 +1,4 @@
-"""Questions as a whole: which of them turn on the same words, names and all, where nothing tells names from other words.
+"""Questions as a whole: which of them turn on the same words, names and all, where names cannot be told.
 
 In lower case, in a script without capitals, or where one of two prompts has capitals and the other has none, it is not
 known what is a name. But two questions that turn on the same words, or on ones that may stand for each other, ask the
@@ -12,7 +12,7 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Int
 
-from uptake.rivals.forms import LONGEST_FORM, Form, Likeness, likeness, read_form
+from uptake.rivals.forms import LONGEST_FORM, Likeness, ReadQuestion, likeness, read_form
 from uptake.rivals.lexicon import ASKS, AUXILIARIES, EMPTY, KINDS, REQUESTS, base
 from uptake.rivals.words import CONTEXT, Questions
 
@@ -36,13 +36,10 @@ class Wordings:
         self._questions = questions
         known: dict[str, int] = {}
         self.turns_on = np.array(
-            [
-                NEITHER if _empty(word) else known.setdefault(base(word), len(known))
-                for word in questions.vocabulary
-            ],
+            [NEITHER if _empty(word) else known.setdefault(base(word), len(known)) for word in questions.vocabulary],
             dtype=np.int64,
         )
-        self._forms: dict[int, Form | None] = {}
+        self._forms: dict[int, ReadQuestion | None] = {}
 
     def signatures(self) -> Int[np.ndarray, " questions"]:
         """A number that questions which turn on the same words have in common; 0 for those with fewer than two."""
@@ -61,20 +58,22 @@ class Wordings:
         short = np.diff(questions.starts) <= LONGEST_FORM
         return np.where(enough & short, total, 0).astype(np.int64)
 
-    def form(self, number: int) -> Form | None:
+    def form(self, number: int) -> ReadQuestion | None:
         """A question, names and all, as it is read; None where it is more than a question."""
         if number not in self._forms:
             self._forms[number] = self._read(number)
         return self._forms[number]
 
-    def _read(self, number: int) -> Form | None:
+    def _read(self, number: int) -> ReadQuestion | None:
         questions = self._questions
         span = slice(questions.starts[number], questions.starts[number + 1])
         if span.stop - span.start > LONGEST_FORM:
             return None
         words = [questions.vocabulary[word] for word in questions.words[span].tolist()]
         marked = questions.marked[span].tolist()
-        return read_form([MARKED + word if mark and _empty(word) else word for word, mark in zip(words, marked, strict=True)])
+        return read_form(
+            [MARKED + word if mark and _empty(word) else word for word, mark in zip(words, marked, strict=True)]
+        )
 
     def likeness(self, first: int, second: int) -> Likeness | None:
         """`equal` or `linked` where both questions ask the same, names and all; else None."""
@@ -100,8 +99,8 @@ def _empty(word: str) -> bool:
     return word in EMPTY or word in AUXILIARIES or word in ASKS or word in REQUESTS or base(word) in KINDS
 
 
-def _same_order(one: Form, other: Form) -> bool:
-    """Whether the words of both stand in one order, but for a part that is moved: "oslo to rome" is not "rome to oslo"."""
+def _same_order(one: ReadQuestion, other: ReadQuestion) -> bool:
+    """Whether the words of both stand in one order, but for a part that is moved: not so "oslo to rome", reversed."""
     ours = [word for word in one.turns_on if word in other.turns_on]
     theirs = [word for word in other.turns_on if word in one.turns_on]
     if len(ours) != len(theirs):

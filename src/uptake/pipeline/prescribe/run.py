@@ -176,7 +176,7 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
         augmented=config.plan.augmented,
         readings=config.plan.readings,
         protection=config.plan.protection,
-        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        options=Options(unsafe, config.plan.documents, config.plan.exposures, config.plan.doubtful),
         training=encoding.training,
         peft=config.peft,
         seed=config.seed,

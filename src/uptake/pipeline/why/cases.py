@@ -89,7 +89,8 @@ class Known:
                     first, second = (next(base), next(tuned)) if example.prompt else (None, None)
                     by_option = _by_option(flag, example)
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
-                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
+                    case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
+                    yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
