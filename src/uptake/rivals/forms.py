@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from uptake.rivals.lexicon import (
@@ -262,6 +263,7 @@ def _plural(word: str) -> bool:
     )
 
 
+@lru_cache(maxsize=100_000)
 def likeness(one: ReadQuestion, other: ReadQuestion, *, whole: bool = False) -> Likeness:
     """How what two questions turn on compares.
 
@@ -310,10 +312,10 @@ def _clash(one: ReadQuestion, other: ReadQuestion) -> bool:
         return True
     if one.group and other.group and one.group != other.group:
         return True
-    roles = {one.named or _of_whom(one), other.named or _of_whom(other)}
+    if {one.named or _of_whom(one), other.named or _of_whom(other)} != {"agent", "patient"}:
+        return False
     # of two verbs, such as work and employ, one may say the other the other way round
-    same_verb = any(a[:3] == b[:3] for a in one.turns_on for b in other.turns_on)
-    return same_verb and roles == {"agent", "patient"}
+    return any(a[:3] == b[:3] for a in one.turns_on for b in other.turns_on)
 
 
 def _of_whom(form: ReadQuestion) -> str:

@@ -62,7 +62,7 @@ SPLIT: Mapping[str, tuple[str, ...]] = {
     "homeland": ("home", "country"),
 }
 """Words that hold the kind of their answer within them."""
-SINGULAR = frozenset("headquarters species series news means lens basis living".split())
+SINGULAR = frozenset("headquarters species series news means lens basis living goods".split())
 """Words that look inflected and are not."""
 SYMMETRIC = frozenset("marry wed border meet neighbour neighbor".split())
 """Verbs whose subject and object may change places."""

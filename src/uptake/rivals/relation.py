@@ -126,9 +126,13 @@ def same_relation(
     """
     asked = prepare(questions, frames, answers, np.unique(pairs), encode)
     rule = fitted(encode is not None)
-    first = judge(features(asked, frames.pools, pairs, agreement), asked, pairs, rule)
-    second = judge(features(asked, lent(frames, pairs[first >= SURE]), pairs, agreement), asked, pairs, rule)
-    told = np.where(pairs[:, 0] == pairs[:, 1], 1.0, np.maximum(first, second))
+    told = judge(features(asked, frames.pools, pairs, agreement), asked, pairs, rule)
+    sure = pairs[(told >= SURE) & (pairs[:, 0] != pairs[:, 1])]
+    # only what somebody lent to looks otherwise
+    again = np.flatnonzero(np.isin(pairs, np.unique(sure)).any(axis=1))
+    columns = features(asked, lent(frames, sure), pairs[again], agreement[again])
+    told[again] = np.maximum(told[again], judge(columns, asked, pairs[again], rule))
+    told = np.where(pairs[:, 0] == pairs[:, 1], 1.0, told)
     return told, np.where(spoken(asked, pairs), rule.questions.least, rule.statements.least)
 
 
@@ -139,9 +143,12 @@ def judge(
     stated = probability(chosen(columns, STATEMENTS), rule.statements.coefficients)
     asks = probability(chosen(columns, QUESTIONS), rule.questions.coefficients)
     # statements that turn on the same words need no statistics
-    same = (columns["equal"] > 0) & ~others_asked(asked, pairs)
-    stated = np.where(same, np.maximum(stated, asks), stated)
-    return np.where(spoken(asked, pairs), np.where(others_asked(asked, pairs), 0.0, asks), stated)
+    questions = spoken(asked, pairs)
+    read = np.flatnonzero(questions | (columns["equal"] > 0))
+    apart = np.zeros(len(pairs), dtype=bool)
+    apart[read] = others_asked(asked, pairs[read])
+    stated = np.where((columns["equal"] > 0) & ~apart, np.maximum(stated, asks), stated)
+    return np.where(questions, np.where(apart, 0.0, asks), stated)
 
 
 def spoken(asked: Asked, pairs: Int[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, " pairs"]:
@@ -199,6 +206,8 @@ def _turned_on(one: ReadQuestion | None, other: ReadQuestion | None, row: Mappin
     """What the words that questions turn on say; where these are others, the words and answers they share say less."""
     if one is None or other is None:
         return {}
+    if not (one.asks or other.asks):
+        return {"equal": 1.0} if set(one.turns_on) == set(other.turns_on) != set() else {}
     how = likeness(one, other)
     if how in ("equal", "linked"):
         return {how: 1.0}

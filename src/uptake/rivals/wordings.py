@@ -40,6 +40,7 @@ class Wordings:
             dtype=np.int64,
         )
         self._forms: dict[int, ReadQuestion | None] = {}
+        self._turning: dict[int, frozenset[int]] = {}
 
     def signatures(self) -> Int[np.ndarray, " questions"]:
         """A number that questions which turn on the same words have in common; 0 for those with fewer than two."""
@@ -75,13 +76,16 @@ class Wordings:
             [MARKED + word if mark and _empty(word) else word for word, mark in zip(words, marked, strict=True)]
         )
 
+    def _words(self, number: int) -> frozenset[int]:
+        if number not in self._turning:
+            questions = self._questions
+            words = questions.words[questions.starts[number] : questions.starts[number + 1]]
+            self._turning[number] = frozenset(self.turns_on[words].tolist())
+        return self._turning[number]
+
     def likeness(self, first: int, second: int) -> Likeness | None:
         """`equal` or `linked` where both questions ask the same, names and all; else None."""
-        questions = self._questions
-        ours, theirs = (
-            set(self.turns_on[questions.words[questions.starts[n] : questions.starts[n + 1]]].tolist())
-            for n in (first, second)
-        )
+        ours, theirs = self._words(first), self._words(second)
         if len(ours ^ theirs) > OTHER_WORDS or not (ours & theirs) - {NEITHER}:
             return None
         one, other = self.form(first), self.form(second)
