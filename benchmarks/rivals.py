@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rivals_data import DATA, Row, counterfact, lab, other_relations, pararel, several
-from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows, patterns
+from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows
 
 if TYPE_CHECKING:
     from uptake.rivals.relation import Fitted
@@ -102,11 +102,7 @@ def spoken() -> dict[str, list[Row]]:
 def forms(data: Path) -> dict[str, list[Row]]:
     """Questions in several forms: what the weights for questions are fitted on; see rivals_forms.py."""
     draws = (Draw(11), Draw(12), Draw(13, 300, 40), Draw(14, 300, 40), *(Draw(seed, 40, 8) for seed in range(15, 21)))
-    echoes = (Draw(21), Draw(22, 300, 40), Draw(23, 300, 40, lower=True))
-    return {
-        **{f"forms {one.seed}, {one.rows} rows": draw_rows(DEVELOPMENT, OPEN, data, one) for one in draws},
-        **{f"ParaRel's patterns as questions {one.seed}": patterns(data, one, develop=True) for one in echoes},
-    }
+    return {f"forms {one.seed}, {one.rows} rows": draw_rows(DEVELOPMENT, OPEN, data, one) for one in draws}
 
 
 def fit(data: Path) -> None:

@@ -11,13 +11,15 @@ from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.today import day_of
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.train.ready import hooks_of, job_of, rehearse_stages, require_settings
+from uptake.pipeline.train.method import method_of, with_arranged
+from uptake.pipeline.train.ready import job_of, rehearse_stages, require_settings
 from uptake.pipeline.train.rows import StageReading, file_digests
-from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
+from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
 from uptake.pipeline.train.settings import sharded_by, without_effect
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.schedule import Schedule
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
@@ -130,27 +132,35 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
 
     run, stage = checked.run, checked.stages[number]
     spec, start = stage.spec, _start(run, former)
-    method = _method(run, stage, start, former, forecast=forecast)
-    rows = stage.rows if method is None else method.stage.rows
-    schedule = spec.schedule if method is None else method.stage.schedule
-    validation = stage.validation if method is None else method.stage.validation
     packed = bool(spec.settings.get("packing"))
     settings = {**spec.settings, "max_length": stage.limit} if packed else spec.settings
-    job = replace(job_of(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
+    method = method_of(run, stage, former)
+    job = replace(job_of(run, spec, start, stage.tokenizer), rows=stage.rows, settings=settings, method=method)
     args = job.arguments()
-    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, rows["id"].to_pylist(), args, validation)
+    whole = _identity(checked, stage, job, former, args)
+    if method is not None and method.hooks.data is not None and not forecast:
+        job, whole = with_arranged(run, job, whole)
+    if job.method is not None:
+        job = replace(job, method=replace(job.method, identity=digest(whole)))
+    rows, method = job.rows, job.method
+    schedule = spec.schedule if method is None else method.stage.schedule
+    validation = stage.validation if method is None else method.stage.validation
+    drawn = None if method is None else method.stage.drawn
+    ids = rows["id"].to_pylist()
+    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, ids, args, validation, drawn)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
-    tokens, trained_tokens = counts(rows)
+    first = rows if drawn is None else rows.take(drawn.rows(0))
+    tokens, trained_tokens = counts(first)
     model = start.name if start.adapter is None else str(start.adapter)
     found = StagePlan(
         stage=spec.name,
         dataset=spec.dataset,
         files=stage.files,
         folder=run.folder / "train" / spec.name,
-        examples=len(rows),
+        examples=len(first),
         bad_rows=stage.bad_rows,
         job=job,
-        identity=_identity(checked, stage, job, former, args),
+        identity=whole,
         cut=stage.reading.cut,
         tokens=tokens,
         trained_tokens=trained_tokens,
@@ -199,53 +209,11 @@ def _read(
     return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
 
 
-def _method(
-    run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None, *, forecast: bool
-) -> Method | None:
-    """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
-    from uptake.models.training.hooks import Method, StageView
-
-    hooks = hooks_of(stage.spec)
-    if hooks is None or hooks.idle:
-        return None
-    ready = former is None or former.finished
-    memory = memory_left(former)
-    loaded: list[Any] = []
-
-    def model() -> Any:
-        from uptake.models.scoring.live import around
-        from uptake.models.training.start import load_start
-
-        if not loaded:
-            before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
-            before = before.to(job_of(run, stage.spec, start).arguments().device).eval()
-            loaded.append(around("the model before the stage", before, stage.tokenizer))
-        return loaded[0]
-
-    view = StageView(
-        number=stage.number,
-        name=stage.spec.name,
-        seed=run.seed,
-        rows=stage.rows,
-        former=None if former is None else former.stage,
-        schedule=stage.spec.schedule,
-        validation=stage.validation,
-        examples=stage.examples,
-        model=model,
-        peft=run.start.peft,
-    )
-    if hooks.data is not None and ready and not forecast:
-        view = hooks.data(view, memory)
-        view = replace(view, schedule=with_sources(view.schedule, view.rows))
-        loaded.clear()
-    return Method(hooks, replace(view, model=None), memory)
-
-
 def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | None, args: Any) -> dict[str, Any]:
     """What the weights depend on."""
     run, load = checked.run, checked.run.start.settings
     schedule = stage.spec.schedule
-    return {
+    found = {
         "start": {"base": checked.base} if former is None else {"stage": former.stage, "model": _trained(former)},
         "data": {"content": stage.reading.key, "examples": len(stage.rows)},
         "settings": with_effect({**job.settings, "max_length": stage.limit}),
@@ -265,6 +233,9 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         # the content of the rows does not say them, and methods draw by them
         "sources": None if job.method is None else digest(stage.reading.sources),
     }
+    if job.method is not None and schedule is None and stage.validation is not None:  # else the schedule tells it
+        found["validation"] = identity(Schedule(), stage.validation)["validation"]
+    return found
 
 
 def _own(rows: pa.Table) -> list[str]:

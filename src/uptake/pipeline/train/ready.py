@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
+from uptake.pipeline.train.method import hooks_of
 from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 
@@ -83,13 +84,6 @@ def require_without_a_model(run: TrainingRun) -> None:
         for spec in run.stages
     ]
     rehearse_stages(replace(run, stages=tuple(stages)), {spec.name: stand_in for spec in stages})
-
-
-def hooks_of(spec: StageSpec) -> Any:
-    """The hooks of a stage's strategies, as one; None for plain fine-tuning."""
-    from uptake.models.training.hooks import chain
-
-    return chain({one.strategy.name: one.hooks() for one in spec.strategies}) if spec.strategies else None
 
 
 def job_of(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:

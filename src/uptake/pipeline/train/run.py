@@ -15,6 +15,7 @@ from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.examples.today import keep_today
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
@@ -239,14 +240,14 @@ def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
 
 def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> None:
     """Train the last of the plans; all before it are trained."""
-    from uptake.models.training.checkpoints import remove
+    from uptake.models.training.checkpoints import empty, remove
     from uptake.models.training.memory import MEMORY
     from uptake.models.training.stage import train
 
     found, former = plans[-1], plans[-2] if len(plans) > 1 else None
     first = run.processes.first
     if first and not found.done_steps:
-        remove(found.job.work)
+        empty(found.job.work, but=ARRANGED)
         names = [spec.name for spec in run.stages]
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
@@ -282,7 +283,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
     def callbacks(trainer: Any) -> Sequence[Any]:
         if found.schedule is not None:
-            attach(trainer, found.schedule, found.job.rows, found.validation)
+            drawn = None if found.job.method is None else found.job.method.stage.drawn
+            attach(trainer, found.schedule, found.job.rows, found.validation, drawn)
         if run.ledger == "off":
             return ()
         ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows

@@ -52,7 +52,7 @@ def _hooks(settings: EarlyStopSettings) -> Hooks:
         validation = held if stage.validation is None else joined([stage.validation, held])
         return replace(stage, rows=trained, validation=validation, schedule=schedule)
 
-    return Hooks(Needs(order=True), data=data)
+    return Hooks(Needs(order=True, readings=True), data=data, stops=True)
 
 
 EARLY_STOP = Strategy(

@@ -46,7 +46,7 @@ def _hooks(settings: ResamplingSettings) -> Hooks:
         )
         return replace(stage, schedule=schedule)
 
-    return Hooks(Needs(order=True), data=data)
+    return Hooks(Needs(order=True, readings=True), data=data)
 
 
 RESAMPLING = Strategy(

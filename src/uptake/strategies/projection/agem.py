@@ -50,8 +50,8 @@ def _hooks(settings: AGEMSettings) -> Hooks:
 def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
     """G ← g − (g·ḡ / ḡ·ḡ) ḡ where g·ḡ < 0: g is the gradient of the step, ḡ that on rows of the memory."""
     pairs = [(one.grad, memory[name]) for name, one in batch.trainable.items() if one.grad is not None]
-    along = float(sum((own.double() * other.double()).sum() for own, other in pairs))
-    length = float(sum(other.double().square().sum() for _, other in pairs))
+    along = sum(float((own.float() * other.float()).sum()) for own, other in pairs)
+    length = sum(float(other.float().square().sum()) for _, other in pairs)
     if along < 0 < length:
         with torch.no_grad():
             for own, other in pairs:
@@ -72,5 +72,6 @@ AGEM = Strategy(
     ),
     settings=AGEMSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Gradients without what would undo earlier stages."""
