@@ -127,7 +127,7 @@ def test_a_template_that_writes_nothing_of_the_response(tmp_path: Path) -> None:
     models = saved(tmp_path, tokenizer_with(CHAT.replace("CONTENT", "m['content'] if m['role'] == 'user' else ''")), [])
     diagnosis = told(models, conversations(), tmp_path)
     (note,) = notes(diagnosis, "writes nothing of the response of 4 of 4 examples")
-    assert "the end of the turn alone" in note
+    assert "only the end of the turn is scored there" in note
     assert [finding.scored for finding in diagnosis] == [""] * 4
     assert "wanted     (nothing)" in show(diagnosis)
 
@@ -211,7 +211,7 @@ def test_two_beginnings_and_text_that_was_a_conversation(tmp_path: Path) -> None
     whole = [{"text": f"<s>{before}{after}"} for before, after in rendered()]
     diagnosis = told(models, whole, tmp_path)
     assert notes(diagnosis, "4 of 4 examples begin with the beginning-of-text token (BOS)")
-    (note,) = notes(diagnosis, "conversations that were made into text before")
+    (note,) = notes(diagnosis, "conversations that were already rendered as text")
     assert "<|assistant|>" in note and "the user's words too" in note
     prompted = [{"prompt": f"<s>{before}", "completion": after} for before, after in rendered(after="")]
     (tmp_path / "prompted").mkdir()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, digest, file_digest, read_json, write_json
+from uptake.artifacts import cannot_write, digest, file_digest, read_json, write_bytes, write_json
 from uptake.errors import UptakeError
 from uptake.processes import Processes
 from uptake.schedule import EpochRows, Schedule
@@ -103,7 +103,7 @@ def _make(at: Arrangement, given: StageView, make: Callable[[], StageView]) -> N
         _write(at, given, view)
     except BaseException as error:
         at.work.mkdir(parents=True, exist_ok=True)
-        (at.work / FAILED).touch()
+        write_bytes(at.work / FAILED, b"")
         if isinstance(error, OSError):
             raise cannot_write(at.folder, error) from error
         raise
