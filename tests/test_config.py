@@ -224,8 +224,8 @@ chat_template: template.jinja
         "model_name_or_path: './bas': expected a file or folder that exists",
         "stages.0.name: 'a/b': expected text that matches",
         "stages.0.num_train_epochs: 0: expected greater than 0",
-        "stages.0.epochs: 3: expected a known key. Did you mean num_train_epochs",
-        "output_dirr: 'x': expected a known key. Did you mean output_dir",
+        "stages.0.epochs: expected a known key. Did you mean num_train_epochs",
+        "output_dirr: expected a known key. Did you mean output_dir",
         "seed: -1: expected greater than or equal to 0",
         "criterion: 'recal': expected 'auto', 'recall', 'option' or 'paper'. Did you mean recall",
         "max_length: 'many': expected a valid integer",
@@ -250,7 +250,7 @@ chat_template: template.jinja
         ("knowledge_sources: [{kind: wikidat}]\n", "Did you mean wikidata"),
         ("knowledge_sources: [{base_url: 'http://h'}]\n", "knowledge_sources.0.kind"),
         ("knowledge_sources: [{kind: searxng}]\n", "knowledge_sources.0.base_url: missing"),
-        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: (not shown): expected a"),
+        ("knowledge_sources: [{kind: wikidata, tiemout: 3}]\n", "knowledge_sources.0.tiemout: expected a"),
         ("heldout: ~no-such-user-anywhere/x\n", "heldout: '~no-such-user-anywhere/x': expected a file or folder"),
         ("heldout: ../nothing\n", "heldout: '../nothing': expected a file or folder that exists"),
     ],
@@ -419,9 +419,9 @@ def test_every_key_is_documented(section: type[Section]) -> None:
 def test_the_gates_limits_are_explained_like_other_keys(tmp_path: Path) -> None:
     text = "gate:\n  max_unlearnd: 0.1\n  level: 2\n  sources:\n    a: {max_shalow: 0.1, max_forgotten: true}\n"
     told = problems(minimal(tmp_path, text))
-    assert "gate.max_unlearnd: 0.1: expected a known key. Did you mean max_unlearned" in told
+    assert "gate.max_unlearnd: expected a known key. Did you mean max_unlearned" in told
     assert "gate.level: 2: expected less than 1" in told
-    assert "gate.sources.a.max_shalow: 0.1: expected a known key. Did you mean max_shallow" in told
+    assert "gate.sources.a.max_shalow: expected a known key. Did you mean max_shallow" in told
     assert "gate.sources.a.max_forgotten: true: expected a number, not true or false" in told
 
 
@@ -491,3 +491,26 @@ def test_an_address_that_no_client_can_ask_is_told(url: str, tmp_path: Path) -> 
 def test_an_address_of_a_server_passes(url: str, tmp_path: Path) -> None:
     judge = load_run(minimal(tmp_path, f'judge: {{base_url: "{url}", model: m}}\n')).judge
     assert judge is not None and judge.base_url == url
+
+
+LONG = ["x" * 300, "/".join(["y" * 200] * 30)]
+
+
+@pytest.mark.parametrize("place", LONG)
+@pytest.mark.parametrize("key", ["output_dir", "corpus", "heldout", "chat_template", "model_name_or_path"])
+def test_a_path_longer_than_systems_take(key: str, place: str, tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, ""), {key: place})
+    assert f"{key}: a path of " in told and "expected at most 4,096 and 255" in told and len(told) < 1000
+    told = problems(minimal(tmp_path, ""), {"stages.0.dataset": f"./{place}.jsonl"})
+    assert "stages.0.dataset: a path of " in told
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[31mb", "a\tb", "a\x00b", "a\udc80b", "a\u202eb"])
+def test_an_output_folder_with_control_characters(name: str, tmp_path: Path) -> None:
+    told = problems(minimal(tmp_path, ""), {"output_dir": name})
+    assert "output_dir: " in told and "expected a path without control characters" in told and told.isascii()
+
+
+def test_no_path_has_a_null_character(tmp_path: Path) -> None:
+    for key in ("corpus", "model_name_or_path", "heldout"):
+        assert f"{key}: " in problems(minimal(tmp_path, ""), {key: "a\x00b"})

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from uptake.config import load_run
-from uptake.config.schema import is_secret
+from uptake.config.secrets import is_secret
 from uptake.errors import UptakeError
 
 STAGES = [{"name": "main", "dataset": "some/hub-id"}]

@@ -221,3 +221,34 @@ def test_no_dynamics_and_no_such_stage(tmp_path):
         read_cartography(tmp_path)
     with pytest.raises(UptakeError, match="the ledger has no stage 'late'\nexpected: one of main"):
         write_cartography(ledger([reading("a", 1, 1.0, True)]), tmp_path, "late")
+
+
+GOOD = '{"guid": "a", "logits_epoch_0": [1.0, 2.0], "gold": 0}'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe", GOOD.encode().replace(b'"a"', b'"\xff"'), GOOD.replace('"a"', '"\\ud800"'),
+        GOOD.replace("1.0", "1e999"),
+        GOOD.replace("1.0", "NaN"), GOOD.replace("1.0", "1" + "0" * 400), GOOD.replace("[1.0, 2.0]", "[-1e308, 1e308]"),
+        GOOD.replace("[1.0, 2.0]", "[[1.0], [2.0]]"), GOOD.replace("[1.0, 2.0]", "[]"),
+        GOOD.replace("[1.0, 2.0]", '"x"'),
+        GOOD.replace('"gold": 0', '"gold": 1e999'), GOOD.replace('"gold": 0', '"gold": -1'),
+        GOOD.replace('"gold": 0', '"gold": 2'), GOOD.replace('"gold": 0', '"gold": 0.5'),
+        GOOD.replace('"gold": 0', '"gold": 0, "tokens": 1e999'), GOOD.replace('"gold": 0', '"gold": 0, "tokens": 0'),
+        GOOD.replace('"gold": 0', f'"gold": 0, "tokens": {2**40}'), GOOD[:-5], "[" * 100_000, "[1]", "3", "null",
+    ],
+)  # fmt: skip
+def test_cartographys_lines_that_are_none(line: str | bytes, tmp_path):
+    folder = tmp_path / "training_dynamics"
+    folder.mkdir()
+    data = line if isinstance(line, bytes) else line.encode("utf-8")
+    (folder / "dynamics_epoch_0.jsonl").write_bytes(data + b"\n")
+    with pytest.raises(UptakeError, match=r"dynamics_epoch_0\.jsonl"):
+        read_cartography(tmp_path)
+    (folder / "dynamics_epoch_0.jsonl").write_text(GOOD)
+    assert read_cartography(tmp_path).table["nll"].to_pylist() == [pytest.approx(1.3132617)]  # log(1 + e)
+    (folder / f"dynamics_epoch_{2**40}.jsonl").write_text(GOOD)
+    with pytest.raises(UptakeError, match="is of epoch 1099511627776"):
+        read_cartography(tmp_path)

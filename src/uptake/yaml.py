@@ -7,13 +7,19 @@ where it is the other way round: what is written here puts such texts in quotes,
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from uptake.errors import UptakeError
+from uptake.text import HIDDEN, without_keys
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
+
+
+_QUOTED = re.compile(r"'[^'<]{4,}'")
+"""What an error of the parser quotes of the text, such as an alias; not what it expects, such as `'<block end>'`."""
 
 
 class YAMLProblem(UptakeError):
@@ -55,7 +61,7 @@ def read_with_lines(text: str) -> tuple[Any, dict[str, int]]:
         raise _at(error.problem_mark, "a key stands here a second time") from None
     except MarkedYAMLError as error:  # the error's whole text shows the line
         context = f"{error.context}, " if str(error.problem).startswith("but ") else ""
-        raise _at(error.problem_mark, f"{context}{error.problem}") from None
+        raise _at(error.problem_mark, _QUOTED.sub(HIDDEN, f"{context}{error.problem}")) from None
     except (YAMLError, ValueError, RecursionError):  # ValueError: a date such as 2024-13-45
         raise YAMLProblem("not YAML", expected="text, `key: value` on each line") from None
 
@@ -106,7 +112,7 @@ def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset(
             key, item = item
             if isinstance(key, ScalarNode):
                 if key.value in names:
-                    raise _at(key.start_mark, f"the key {key.value!r} stands here a second time")
+                    raise _at(key.start_mark, f"the key {without_keys(repr(key.value))} stands here a second time")
                 names.append(key.value)
         _refuse_twice(item, seen, around)
 

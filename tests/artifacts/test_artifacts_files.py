@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pytest
@@ -74,11 +75,16 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.json", "t.parquet"]
 
 
-def test_a_disk_that_is_full_while_parquet_is_written(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_while_parquet_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # /dev/full answers every write with ENOSPC (man 4 full)
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
-    (tmp_path / ".t.parquet.partial").symlink_to("/dev/full")
+
+    def full(path: Path) -> IO[bytes]:
+        path.symlink_to("/dev/full")
+        return path.open("wb")
+
+    monkeypatch.setattr("uptake.artifacts.files.created", full)
     with pytest.raises(UptakeError, match="No space left"):
         write_table(tmp_path / "t.parquet", pa.table({"n": list(range(100_000))}))
     assert list(tmp_path.iterdir()) == []

@@ -60,7 +60,7 @@ def test_a_finding_gets_scores_evidence_and_signals():
     assert found.cause == "base_conflict"
     assert found.causes == attribute(case).scores
     assert found.evidence.n_tokens == 1
-    assert found.evidence.causes["base_conflict"].sentence.startswith("The base answers *Lima*")
+    assert found.evidence.causes["base_conflict"].sentence.startswith("The base model answers *Lima*")
     assert found.evidence.signals["base_recalled"] == 0
     published = attributed(finding(), case, "ilp")
     assert published.causes == {**NONE, published.cause: 1.0}
@@ -135,10 +135,10 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
     )
     list(telling.noting([attributed(finding(f"f-{n}"), case, "evidence") for n in range(3)]))
     assert telling.notes() == [
-        "base_conflict of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "knowledge_gap of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "undertraining of 3 of 3 unlearned examples cannot be told: it holds only where knowledge_gap does not, which "
-        "cannot be told",
+        "base_conflict of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "knowledge_gap of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "undertraining of 3 of 3 unlearned examples cannot be judged: it holds only if knowledge_gap does not, and "
+        "that cannot be judged",
     ]
     assert telling.summary()["causes"]["knowledge_gap"]["untold"] == 3
 

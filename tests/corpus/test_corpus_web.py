@@ -56,6 +56,13 @@ def test_nothing_is_asked_twice_and_no_key_is_kept(served: WebServer, site: Web,
     assert len(served.requests) == 2
 
 
+def test_an_answer_that_repeats_the_key_is_not_kept(served: WebServer, site: Web, tmp_path: Path) -> None:
+    served.replies(Reply({"answer": [f"the key is {KEY}"]}))
+    with pytest.raises(SourceError, match="repeats the key in its answer") as caught:
+        ask(site)
+    assert KEY not in str(caught.value) and not list((tmp_path / "cache").rglob("*.json"))
+
+
 @pytest.mark.parametrize(
     ("first", "waited"),
     [

@@ -283,7 +283,36 @@ def test_a_turn_that_holds_bytes(tmp_path: Path):
     turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y", "seal": b"z"}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"messages": turns}]), tmp_path / "a.parquet")
     [(line, reason)] = reasons(tmp_path / "a.parquet")
-    assert line == 1 and reason.startswith("a turn or `chat_template_kwargs` holds a value that JSON cannot")
+    assert line == 1 and reason.startswith("a turn, `tools` or `chat_template_kwargs` holds a value that JSON cannot")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"messages": [USER, ANSWER], "tools": [{"type": "function", "function": {"name": "f", "x": NUMBER}}]}',
+        '{"messages": [USER, ANSWER], "chat_template_kwargs": {"x": [NUMBER]}}',
+        '{"messages": [USER, {"role": "assistant", "content": "a", "tool_calls": [{"x": NUMBER}]}]}',
+        '{"messages": [USER, {"role": "assistant", "tool_calls": [{"x": NUMBER}]}, USER, ANSWER]}',
+    ],
+)
+def test_numbers_that_json_does_not_have(number: str, row: str, tmp_path: Path):
+    # RFC 8259, section 6: they would be null when the example is read again, and the example another one
+    turns = {"USER": '{"role": "user", "content": "q"}', "ANSWER": '{"role": "assistant", "content": "a"}'}
+    for name, turn in turns.items():
+        row = row.replace(name, turn)
+    (tmp_path / "a.jsonl").write_text(row.replace("NUMBER", number))
+    [(line, reason)] = reasons(tmp_path / "a.jsonl")
+    assert line == 1 and "holds a value that JSON cannot" in reason
+
+
+@pytest.mark.parametrize("column", [{"XYZZYX": ["1"]}, {"more": [{"XYZZYX": "1"}]}])
+def test_a_column_whose_name_is_not_utf8(column: dict[str, Any], tmp_path: Path):
+    path = tmp_path / "a.parquet"
+    table = pyarrow.table({"prompt": ["q"], "completion": [" a"], **column})
+    pyarrow.parquet.write_table(table, path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"XYZZYX", b"\xff\xfeZYX\xff"))
+    assert reasons(path) == [(None, "the name of a column is not UTF-8")]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_data(tmp_path: Path):
@@ -532,9 +561,10 @@ def test_real_passages(shared_data: Path):
 
 
 def test_every_example_of_the_documentation_is_read(tmp_path: Path):
-    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    docs = Path(__file__).parents[2] / "docs"
+    page = "".join((docs / name).read_text(encoding="utf-8") for name in ("data.md", "details/data.md"))
     blocks = [block.split("```")[0] for block in page.split("```json\n")[1:]]
     for number, block in enumerate(blocks):
         (tmp_path / f"{number}.jsonl").write_text(block, encoding="utf-8")
-    assert len(blocks) == 6
+    assert len(blocks) == 3
     assert len(load(tmp_path).examples) == "".join(blocks).count("\n")

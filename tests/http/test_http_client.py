@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.utils
+import math
 import socket
 import threading
 import time
@@ -176,6 +177,25 @@ def test_nothing_is_sent_to_another_host(server: Server, status: int) -> None:
         assert other.heard == []
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://[::1",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:-1/",
+        "http://127.0.0.1:²/",
+        "//[",
+    ],
+)
+def test_a_redirect_to_what_is_no_address(server: Server, place: str) -> None:
+    head = f"HTTP/1.1 307 Moved\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n"
+    server.talks = [says(head.encode())]
+    with client(5.0, 1000, {}) as asked, pytest.raises((Refused, httpx2.RemoteProtocolError)):
+        asked.post(server.url, content=b"secret")
+    assert len(server.heard) == 1
+
+
 def test_a_body_is_sent_again_to_the_same_host(server: Server) -> None:
     server.talks = [says(b"HTTP/1.1 307 Moved\r\nLocation: /v1/\r\nContent-Length: 0\r\n\r\n"), says(OK)]
     with client(5.0, 1000, {}) as asked:
@@ -280,6 +300,9 @@ def test_a_proxy_of_the_environment_is_asked(server: Server, monkeypatch: pytest
         ({"retry-after": "²"}, None),
         ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
         ({"retry-after-ms": "-1"}, 0.0),
+        ({"retry-after": "9" * 5000}, math.inf),
+        ({"retry-after": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0.0),
+        ({"retry-after": "nan"}, None),
     ],
 )
 def test_the_pause_that_a_server_asks_for(headers: dict[str, str], pause: float | None) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from evidence_made import evidence
 from uptake.cli import main
+from uptake.errors import UptakeError
 from uptake.lab import base, demo
 from uptake.lab.controls import Controls
 from uptake.lab.key import Entry
@@ -138,3 +139,10 @@ def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsy
     assert again.split("== diagnose ==")[1] == out.split("== diagnose ==")[1]
     assert {path: path.stat().st_mtime_ns for path in made} == made
     assert (tmp_path / "demo" / "report.html").read_bytes() == page
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 300])
+def test_a_folder_in_which_no_run_can_be_is_refused_before_the_world_is_made(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UptakeError, match="output_dir: "):
+        demo.world(tmp_path / name, lambda *_: pytest.fail("a world is made"))
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import socket
@@ -144,6 +145,21 @@ def test_a_wrong_key_is_refused_without_showing_it(
     assert error is not None and error.__suppress_context__
     assert KEY not in str(error) + repr(error) + repr(llm)
     assert not [record for record in caplog.records if record.name.startswith("uptake") and KEY in record.getMessage()]
+
+
+@pytest.mark.parametrize("said", [KEY, f"the key is {KEY}", base64.b64encode(KEY.encode()).decode()])
+def test_an_answer_that_repeats_the_key_is_none(server: Server, llm: LLM, said: str) -> None:
+    server.replies = [rewordings("Where?", said)]
+    with pytest.raises(NoAnswer, match="repeats the key in its answer") as caught:
+        ask(llm)
+    assert KEY not in str(caught.value)
+
+
+def test_pieces_of_the_key_are_not_shown(server: Server, llm: LLM) -> None:
+    server.replies = [failure(404, f"no model for {KEY[:-6]}****", "invalid_request_error")]
+    with pytest.raises(UptakeError) as caught:
+        ask(llm)
+    assert KEY[:-6] not in str(caught.value) and "no model for (key)" in str(caught.value)
 
 
 def test_404_points_to_url_and_model(server: Server, llm: LLM) -> None:

@@ -163,6 +163,10 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, why: st
         ("reading", "after", "reading is 'after'"),
         ("asked", {"start": "base", "unsafe": "no", "processes": 1}, "asked.unsafe is 'no'"),
         ("files", [], r"files is \[\]"),
+        ("files", {"../theirs": "0"}, "files.*is '../theirs': .*no file in the plan's folder"),
+        ("files", {"/etc/passwd": "0"}, "files.*is '/etc/passwd'"),
+        ("files", {"a/../../b": "0"}, "files.*is 'a/../../b'"),
+        ("files", {"": "0"}, "files.*is ''"),
         ("unmended", [1], "unmended.0 is 1"),
         ("model", "", "model is ''"),
     ],
@@ -328,6 +332,6 @@ def test_nobodys_text_is_markup() -> None:
 def test_the_page_says_what_why_and_for_whom() -> None:
     text = plan_markdown(drawn())
     assert "| knowledge | documents are read | 1 | 1 |" in text
-    assert "ex-4: The base does not know it; 3 documents about it" in text
+    assert "ex-4: The base model does not know it. 3 documents about it" in text
     assert "## Not fixed: 1 example\n" in text
     assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

@@ -18,6 +18,7 @@ from uptake.config.schema import named_settings
 from uptake.errors import UptakeError
 from uptake.strategies import STRATEGIES
 from uptake.strategies.choose import choose
+from uptake.text import shown
 
 MOST_LINES = 80
 FOLDER = Path(uptake.strategies.__file__).parent
@@ -114,7 +115,7 @@ def test_a_value_of_a_wrong_type_is_refused(name: str):
         for value in ("much", True, [1], -1):
             with pytest.raises(UptakeError) as told:
                 choose({name: {key: value}})
-            assert str(told.value).startswith(f"strategy.{name}.{key}: {value!r}: expected ")
+            assert str(told.value).startswith(f"strategy.{name}.{key}: {shown(value)}: expected ")
             assert str(field.description) in str(told.value)
 
 

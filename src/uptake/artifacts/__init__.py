@@ -18,21 +18,25 @@ from uptake.artifacts.files import (
     write_table,
 )
 from uptake.artifacts.locks import Busy, joined, locked
+from uptake.artifacts.opening import created, kept, refuse_links
 
 __all__ = [
     "Busy",
     "Parts",
     "cannot_write",
     "chunks",
+    "created",
     "digest",
     "empty",
     "file_digest",
     "finite",
     "joined",
     "json_bytes",
+    "kept",
     "locked",
     "open_parts",
     "read_json",
+    "refuse_links",
     "replacing",
     "versions",
     "write_bytes",

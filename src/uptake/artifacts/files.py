@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from uptake.artifacts.opening import created
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to write to, and put what was written in its place: whole or not at all.
+    """Give a new file beside `path` to write to, and put what was written in its place: whole or not at all.
+
+    Links that lie under either name are replaced, and what they lead to is left alone.
 
     Raises:
         UptakeError: The disk is full, or the place cannot be written.
@@ -51,6 +54,7 @@ def replacing(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        created(beside).close()
         yield beside
         with beside.open("rb") as file:
             os.fsync(file.fileno())  # a rename may reach the disk before the bytes do
@@ -221,6 +225,9 @@ def empty(folder: Path) -> None:
         UptakeError: Something in it cannot be removed.
     """
     try:
+        if folder.is_symlink():
+            folder.unlink()
+            return
         (folder / "key.json").unlink(missing_ok=True)
         if folder.exists():
             shutil.rmtree(folder)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from uptake.artifacts.files import Parts, cannot_write, read_json, versions, write_json, write_table
+from uptake.artifacts.opening import refuse_links
 from uptake.errors import UptakeError
 
 Pass: TypeAlias = Literal["train", "epoch"]
@@ -164,6 +165,7 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
         raise UptakeError(
             f"the stage's name is {stage!r}", expected="letters, digits, '.', '_' and '-' (a folder's name)"
         )
+    refuse_links(output_dir, ("ledger",))
     folder = output_dir / "ledger" / stage
     if rank == 0 and not (folder / "stage.json").exists():
         number = 1 + max((_mark(folder)[0] for _, folder in stage_folders(output_dir)), default=-1)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from uptake.artifacts.files import cannot_write
+from uptake.artifacts.opening import kept
 from uptake.errors import UptakeError
 
 
@@ -77,7 +78,7 @@ def joined(folder: Path, work: str) -> Iterator[None]:
 def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
+        file = kept(path, "a+b")
     except OSError as error:
         raise cannot_write(path, error) from error
     with file:

@@ -53,7 +53,7 @@ def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
 def _with_score(name: str, evidence: CauseEvidence, scores: Mapping[str, float | None]) -> CauseEvidence:
     untold = [needed for needed in CAUSES[name].needs if scores[needed] is None]
     if untold and evidence.score is not None:
-        why = f"cannot be told: it holds only where {' and '.join(untold)} does not, which cannot be told"
+        why = f"cannot be judged: it holds only if {' and '.join(untold)} does not, and that cannot be judged"
         return replace(evidence, score=None, sentence=why)
     return replace(evidence, score=scores[name])
 

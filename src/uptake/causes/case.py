@@ -161,6 +161,7 @@ class Case:
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
+        agreed: Another example asks the same and gives the response.
         base_options: Probability of each candidate among the candidates, under the base; () when not known.
         tuned_options: The same under the tuned model.
         right: Index of the response in both.
@@ -180,6 +181,7 @@ class Case:
     in_frame: InFrame | None = None
     curve: Curve | None = None
     rival: Rival | None = None
+    agreed: bool = False
     base_options: tuple[float, ...] = ()
     tuned_options: tuple[float, ...] = ()
     right: int = 0

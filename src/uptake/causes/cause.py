@@ -76,7 +76,7 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
     found = scored(cause, values, (weights() if fitted is None else fitted).rows)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
-        return CauseEvidence(None, f"cannot be told: {reasons}", {}, missing)
+        return CauseEvidence(None, f"cannot be judged: {reasons}", {}, missing)
     pattern, score = found
     said = cause.say(case)
     numbers = {**{name: values[name] for name in pattern}, **said.numbers}

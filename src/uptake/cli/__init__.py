@@ -7,6 +7,7 @@ that read a run file are registered with `cls=RunCommand`.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ from uptake.cli.processes import processes
 from uptake.cli.run_options import EPILOG, RunCommand
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
+from uptake.text import without_keys
 
 app = typer.Typer(
     help="Find out what your fine-tune failed to learn, why, and fix it.",
@@ -112,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             import traceback
 
             typer.echo(printable(traceback.format_exc()), err=True)
-        complain(_message(error))
+        complain(without_keys(_message(error)))
         code = 1
     if code == 130:
         typer.echo("interrupted", err=True)
@@ -161,6 +163,13 @@ def _message(error: Exception) -> str:
         return (
             f"a name or a text cannot be written in the encoding of this system, {error.encoding}: {error.object!r}"
             "\nfix: export LC_ALL=C.UTF-8"
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = str(error.filename or "")
+        longest = max((len(os.fsencode(part)) for part in name.split(os.sep)), default=0)
+        return (
+            f"a path of {len(os.fsencode(name)):,} bytes, whose longest name has {longest:,}, is too long: "
+            f"{name[:40]}...\nexpected: at most 255 bytes a name and 4,096 in all\nfix: give a shorter one"
         )
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}" + (f": {error.filename}" if error.filename else "")

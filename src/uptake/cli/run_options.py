@@ -9,9 +9,12 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from uptake.text import without_keys
+
 EPILOG = (
-    "Every key of the run file is an option too and beats the file: --seed 1, --training.learning_rate 1e-3, "
-    "--stages.0.dataset other.jsonl. `uptake config-schema` prints all keys as JSON schema."
+    "Every key of the run file is an option and beats the file: --seed 1, --training.learning_rate 1e-3, "
+    "--stages.0.dataset other.jsonl. In brackets: the default. Keys that only other verbs read are accepted too. "
+    "`uptake config-schema` and docs/reference/run-file.md describe all keys in full."
 )
 
 _META = "uptake.overrides"
@@ -31,7 +34,14 @@ class OpenCommand(TyperCommand):
         known = {_key(name) for name in (*declared, *ctx.help_option_names)}
         # while a shell completes the line, its last option has no value yet
         rest, ctx.meta[_META] = split(args, known, whole=not ctx.resilient_parsing)
-        parsed: list[str] = super().parse_args(ctx, rest)
+        try:
+            parsed: list[str] = super().parse_args(ctx, rest)
+        except typer.BadParameter:
+            raise
+        except Exception as error:  # click's UsageError, which typer brings under a name of its own
+            if isinstance(message := getattr(error, "message", None), str):
+                error.message = without_keys(message)  # type: ignore[attr-defined]
+            raise
         return parsed
 
 
@@ -51,12 +61,12 @@ class RunCommand(OpenCommand):
         return found
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Writes the verb's own options, then the keys of the run file."""
+        """Writes the verb's own options, then the keys of the run file that it reads."""
         super().format_options(ctx, formatter)
         from uptake.cli.keys import grouped
 
         own = {name for param in self.params for name in param.opts}
-        for title, rows in grouped():
+        for title, rows in grouped(ctx.info_name):
             with formatter.section(title):
                 formatter.write_dl([row for row in rows if row[0].split()[0] not in own])
 
@@ -98,7 +108,9 @@ def split(args: Sequence[str], known: Collection[str], *, whole: bool = True) ->
             if not equals:
                 value = next(tokens, "--")
                 if value.startswith("--") and whole:
-                    raise typer.BadParameter(f"{name} has no value: write {name} VALUE or {name}=VALUE")
+                    raise typer.BadParameter(
+                        f"{(name := without_keys(name))} has no value: write {name} VALUE or {name}=VALUE"
+                    )
             beyond[_key(name)] = value
     return rest, beyond
 

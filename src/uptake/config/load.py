@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from uptake import yaml
+from uptake.config.lines import given, line, plain
 from uptake.config.schema import (
     Gate,
     Judge,
@@ -30,19 +30,26 @@ from uptake.config.schema import (
     Section,
     Stage,
     WikidataKnowledge,
-    is_secret,
     named_settings,
 )
+from uptake.config.secrets import is_sensitive
 from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
-from uptake.text import counted
+from uptake.text import HIDDEN, counted, without_keys
 
 DATA_KEYS = ("corpus", "general", "heldout", "retention", "paraphrases")
 MODEL_KEYS = ("model_name_or_path", "embedding_model_name_or_path", "nli_model_name_or_path")
 PATH_KEYS = ("output_dir", "chat_template")
 DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".txt")
 
-_SECRET = re.compile(r"(^|[._])(api_?key|hub_token|secret|password)|^(judge|knowledge_sources)[.]", re.IGNORECASE)
+LONGEST_NAME, LONGEST_PATH = 255, 4096
+"""Bytes that file systems take for a name, and systems for a path."""
+
+_HOLD_KEYS = ("judge", "knowledge_sources")
+"""Sections in whose place or in which somebody may write a key of his."""
+_NO_TEXT = ("bool_parsing", "float_parsing", "int_from_float", "int_parsing", "literal_error")
+_NO_TEXT_LONGER = 24
+"""What is no number or none of some words is shown as far as a typing error would be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +93,18 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
+    from_file = {key: line for key, line in lines.items() if not given(plain(key), overrides or {})}
     if problems:
         where = str(path) if path is not None else "the options"
-        from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
-        numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
+        numbered = sorted(((line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
-        told = [f"  - {at.get(line, '')}{problem.key}: {problem.told}" for line, problem in numbered]
+        told = [f"  - {at.get(line, '')}{without_keys(problem.key)}: {problem.told}" for line, problem in numbered]
         raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
+    if path is not None:
+        name, in_order = Path(path).name, reversed(from_file.items())  # of a list's members, the list itself stays
+        config._lines.update({plain(key): f"{name} line {line}: " for key, line in in_order})
+        config._lines.update(dict.fromkeys(overrides or {}, ""))
     return config
-
-
-def _above(key: str) -> list[str]:
-    """A key and those that hold it, from the inside out: `a.b.c`, `a.b`, `a`."""
-    parts = key.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-
-
-def _given(key: str, overrides: Mapping[str, Any]) -> bool:
-    """Whether the command line gave this key, so that its value is not the file's."""
-    return any(name in overrides for name in _above(key))
-
-
-def _line(key: str, lines: Mapping[str, int]) -> int:
-    """The line on which a key stands, or else what holds it; 0 for what is not in the file."""
-    return next((lines[name] for name in _above(key) if name in lines), 0)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -166,7 +161,7 @@ def _unfold(overrides: Mapping[str, Any], problems: list[Problem]) -> dict[str, 
             try:
                 value = _parse(value, free=dotted.split(".")[0] in ("training", "peft") or ".training." in dotted)
             except yaml.YAMLProblem:
-                problems.append(_problem(dotted, value, "YAML", "close every bracket and quote"))
+                problems.append(Problem(dotted, "expected YAML. Close every bracket and quote."))
                 continue
         node = tree
         for parent in parents:
@@ -245,6 +240,9 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         text = str(value)
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody
+        if (wrong := wrong_path(path, written=key == "output_dir")) is not None:
+            problems.append(Problem(full, wrong))
+            continue
         file, described, _ = text.rpartition(".json#")  # LLaMA-Factory's dataset_info.json#name
         if described and not path.exists():
             if (folder / os.path.expanduser(f"{file}.json")).is_file():
@@ -261,7 +259,26 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             continue
         looks_local = text.startswith(("./", "../", "/", "~")) or text.endswith(DATA_SUFFIXES)
         if looks_local or key == "chat_template":
-            problems.append(_problem(full, text, "a file or folder that exists", f"no {path}: correct the path"))
+            missing = without_keys(str(path))
+            problems.append(_problem(full, text, "a file or folder that exists", f"no {missing}: correct the path"))
+
+
+def wrong_path(path: Path, *, written: bool) -> str | None:
+    """What is wrong with a path that no system, or no library that writes there, takes; None for one that may be.
+
+    Args:
+        path: The path.
+        written: Whether a run is written there.
+    """
+    names = [len(os.fsencode(name)) for name in path.parts]
+    if max(names) > LONGEST_NAME or len(os.fsencode(path)) > LONGEST_PATH:
+        return (
+            f"a path of {len(os.fsencode(path)):,} bytes, whose longest name has {max(names):,}: expected at most "
+            f"{LONGEST_PATH:,} and {LONGEST_NAME}. Give a shorter one."
+        )
+    if "\0" in str(path) or (written and not str(path).isprintable()):
+        return f"{ascii(str(path)[-80:])}: expected a path without control characters. Name another one."
+    return None
 
 
 def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
@@ -269,11 +286,18 @@ def _problem(key: str, value: Any, expected: str, fix: str) -> Problem:
 
 
 def _shown(key: str, value: Any) -> str:
-    if _SECRET.search(key) or any(is_secret(name) for name in key.split(".")):
-        return "(not shown)"
+    names = key.split(".")
+    if names[0] in _HOLD_KEYS or any(map(is_sensitive, names)) or without_keys(str(value)) != str(value):
+        return HIDDEN
     if isinstance(value, dict | list | tuple):  # may hold somebody's key further down
-        return "a mapping" if isinstance(value, dict) else "a list"
+        return _kind(value)
     return _YAML_NAMES[value] if isinstance(value, bool | None) else _short.repr(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return "text" if isinstance(value, str) else _short.repr(value)
 
 
 _YAML_NAMES = {None: "null", True: "true", False: "false"}
@@ -331,12 +355,13 @@ def _explain(error: dict[str, Any]) -> Problem:
             and (home := elsewhere(name))
             and not difflib.get_close_matches(name, section.model_fields, n=1, cutoff=0.9)
         ):
-            return _problem(key, value, "a key of the run file", f"did you mean {home}, or --{home} as an option")
+            return Problem(key, f"expected a key of the run file. Did you mean {home}, or --{home} as an option.")
         within = [field for field in section.model_fields if name in field]  # epochs: num_train_epochs
         close = difflib.get_close_matches(name, section.model_fields, n=1) or within[:1]
         known = f"did you mean {close[0]}" if close else f"the keys are {', '.join(section.model_fields)}"
         hint = "" if section is not RunConfig or close else "; the trainer's own settings go under training"
-        return _problem(key, value, "a known key", known + hint)
+        told = known + hint
+        return Problem(key, f"expected a known key. {told[:1].upper()}{told[1:]}.")  # of what is meant nothing is known
     if kind == "missing":
         return Problem(key, f"missing. Add it: {about}")
     if kind == "value_error":
@@ -353,6 +378,9 @@ def _explain(error: dict[str, Any]) -> Problem:
             fix = (
                 f"a key belongs in an environment variable, whose NAME is given as {key.removesuffix(name)}api_key_env"
             )
+    wants_parts = expected.startswith(("a valid mapping", "a valid list"))  # their text may be anything, a key too
+    if wants_parts or (kind in _NO_TEXT and len(str(value)) > _NO_TEXT_LONGER):
+        return Problem(key, f"{_kind(value)}: expected {expected}. {fix[:1].upper()}{fix[1:]}.")
     if kind == "string_type" and isinstance(value, bool | int | float):
         fix = "put it in quotes: YAML reads it as something else"
     return _problem(key, value, expected, fix)

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
+from uptake.config.secrets import no_secret
+from uptake.text import shown
 from uptake.types import COLUMNS
-
-_SECRET = re.compile(r"(^|_)(api_?keys?|access_?keys?|tokens?|secrets?|passwords?|passwd|credentials?)$", re.IGNORECASE)
-_OF_TEXT = re.compile(
-    r"^(.*_)?tokens$|(^|_)(eos|bos|pad|unk|sep|cls|mask|image|video|audio|begin|end|start|stop)_token$", re.IGNORECASE
-)
 
 STAGE_NAME = 100
 """Longest name of a stage: file systems take 255 bytes for a name, and some of it is added."""
+
+_STAGE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 _RESERVED = ("bad_rows.jsonl",)
 """What else lies beside the stages' folders."""
@@ -34,20 +33,10 @@ def _number_not_bool(value: Any) -> Any:
     return value
 
 
-def is_secret(name: str) -> bool:
-    """Whether a setting of that name holds a key of somebody's; the tokens of a tokenizer are none."""
-    return _SECRET.search(name) is not None and _OF_TEXT.search(name) is None
-
-
-def _no_secret(settings: Any, within: str = "") -> Any:
-    items = settings.items() if isinstance(settings, Mapping) else ()
-    for name, value in items:
-        key = f"{within}{name}"
-        if isinstance(name, str) and is_secret(name) and value is not None and not isinstance(value, bool):
-            raise ValueError(f"no {key}: keys do not belong in files; log in with `hf auth login`")
-        for below in value if isinstance(value, list | tuple) else [value]:
-            _no_secret(below, f"{key}.")
-    return settings
+def is_stage_name(name: object) -> bool:
+    """Whether a stage may have that name, which is also that of its folder."""
+    fits = isinstance(name, str) and len(name) <= STAGE_NAME and re.fullmatch(_STAGE_NAME, name)
+    return bool(fits) and str(name).casefold() not in _RESERVED
 
 
 def _known_columns(columns: dict[str, str]) -> dict[str, str]:
@@ -63,7 +52,7 @@ def _known_columns(columns: dict[str, str]) -> dict[str, str]:
 
 Int = Annotated[int, BeforeValidator(_number_not_bool)]
 Float = Annotated[float, BeforeValidator(_number_not_bool)]
-Training = Annotated[dict[str, Any], AfterValidator(_no_secret)]
+Training = Annotated[dict[str, Any], AfterValidator(no_secret)]
 Columns = Annotated[dict[str, Annotated[str, Field(min_length=1)]], AfterValidator(_known_columns)]
 
 
@@ -81,7 +70,7 @@ def named_settings(value: Any) -> Any:
             raise ValueError("a list stands in the list; expected names, and names with settings: [replay, {lwf: {}}]")
         for name, settings in one.items() if isinstance(one, Mapping) else [(one, {})]:
             if name in named:
-                raise ValueError(f"{name!r} stands here twice")
+                raise ValueError(f"{shown(name)} stands here twice")
             named[name] = {} if settings is None else settings
     return named
 
@@ -187,7 +176,7 @@ Knowledge = Annotated[WikidataKnowledge | SearXNGKnowledge | LLMKnowledge, Field
 class Stage(Section):
     """One fine-tuning run in a sequence."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=STAGE_NAME)]
+    name: Annotated[str, Field(pattern=_STAGE_NAME, max_length=STAGE_NAME)]
     """Name of the stage; also of its folder, so letters, digits, `.`, `_` and `-`."""
     dataset: Annotated[str, Field(min_length=1)]
     """Training examples: a file, a folder, a hub id, or dataset_info.json#name of LLaMA-Factory."""
@@ -216,6 +205,9 @@ class Prescription(Section):
     """Documents of an example at most."""
     exposures: Annotated[Int, Field(ge=2)] = 3
     """How many times as often as the others an undertrained example is trained."""
+    doubtful: bool = False
+    """Whether examples may be trained more often whose label is possibly wrong: the base surely says otherwise, and no
+    other example gives the response."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
 
@@ -251,6 +243,14 @@ class Gate(Limits):
 
 class RunConfig(Section):
     """The run file (run.yaml)."""
+
+    _lines: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def where(self, key: str) -> str:
+        """Where a key, or what holds it, stands in the run file, to begin an error with; empty where it does not."""
+        parts = key.split(".")
+        above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((self._lines[name] for name in above if name in self._lines), "")
 
     # what is trained, on what
     model_name_or_path: Annotated[str, Field(min_length=1)]

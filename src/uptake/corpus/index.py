@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import digest, empty, file_digest, locked, read_json, write_json
+from uptake.artifacts import digest, empty, file_digest, locked, read_json, refuse_links, write_json
 from uptake.corpus.rows import documents
 from uptake.corpus.table import TABLE, connect, make_searchable, making, open_or_make, rows_of
 from uptake.data import bad_rows_error
@@ -66,6 +66,7 @@ def index(dataset: str | os.PathLike[str], folder: Path, on_bad_row: str = "erro
     if on_bad_row not in ("error", "skip"):
         raise UptakeError(f"on_bad_row is {on_bad_row!r}", expected="error or skip")
     files = {_mark(file): file for file in find_files(dataset, "train")}
+    refuse_links(folder, (f"{TABLE}.lance",))
     with locked(folder), making(folder):
         if not _readable(folder):
             empty(folder / f"{TABLE}.lance")  # `_manifest` sees that it is gone

@@ -39,7 +39,7 @@ def open_index(folder: Path) -> Index:
         raise UptakeError(f"no index in {folder}", fix="index the corpus first")
     manifest = read_json(folder / "manifest.json")
     if not isinstance(manifest, dict) or not manifest.get("searchable"):
-        raise UptakeError(f"the index in {folder} is not finished", fix="index the corpus again: it goes on")
+        raise UptakeError(f"the index in {folder} is not finished", fix="index the corpus again: it resumes")
     with making(folder):
         return Index(connect(folder).open_table(TABLE))
 

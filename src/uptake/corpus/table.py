@@ -36,6 +36,11 @@ def making(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, ValueError) as error:
+        if not str(folder).isprintable():
+            raise UptakeError(
+                f"the index cannot be made in {folder}: LanceDB takes no path with control characters",
+                fix="choose another folder",
+            ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UptakeError(
             f"the index in {folder} cannot be made or read: {reason}",

@@ -157,9 +157,10 @@ def _digest(item: ParsedRow, template: Values) -> str:
     prompt = item.prompt if isinstance(item.prompt, str) else [turn.as_dict() for turn in item.prompt]
     content = [prompt, item.response, template, item.response_extra]
     try:
-        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        # without NaN, which is no JSON: it would be null when it is read again, and the example another one
+        canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        raise RowError(f"a turn or `chat_template_kwargs` holds a value that JSON cannot: {error}") from None
+        raise RowError(f"a turn, `tools` or `chat_template_kwargs` holds a value that JSON cannot: {error}") from None
     return hashlib.blake2b(canonical.encode("utf-8"), digest_size=6).hexdigest()
 
 

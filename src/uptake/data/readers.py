@@ -176,6 +176,8 @@ def _parquet(path: Path) -> Rows:
                     yield BadRow(str(path), line, values) if isinstance(values, str) else RawRow(line, values)
     except pyarrow.ArrowException as error:
         yield BadRow(str(path), None, f"broken Parquet after row {line}: {(str(error).splitlines() or [''])[0]}")
+    except UnicodeDecodeError:
+        yield BadRow(str(path), None, "the name of a column is not UTF-8")
 
 
 def _parquet_values(batch: Any) -> Iterator[dict[str, Any] | str]:

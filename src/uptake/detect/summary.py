@@ -188,17 +188,16 @@ def _notes(calibration: Calibration, summary: dict[str, Any], settings: Settings
         )
     if null is None:
         notes.append(
-            "no held-out examples are given (--heldout), so how many would count as learned by chance is not known"
+            "no held-out examples are given (--heldout), so it is not known how many would count as learned by chance"
         )
     elif calibration.null_kind == "base":
         notes.append(
-            "without held-out examples (--heldout) the comparison is with the base model's own scores: it was never "
-            "taught the format, so examples look better than unseen too easily, and what it knew counts as chance"
+            "without held-out examples (--heldout) the comparison is with the base model's own scores: it never "
+            "learned the format, so examples look better than unseen too easily, and what it knew counts as chance"
         )
     if null is not None and null["moved_reason"] and summary["learned"]["count"] != summary["n"]:
         whom = "held-out examples" if calibration.null_kind == "held_out" else "the base model's answers"
         notes.append(
-            f"how many of the unlearned were moved by training, but not far enough, cannot be told from {whom}: "
-            f"{null['moved_reason']}"
+            f"{whom} cannot show how many unlearned examples training moved, but not far enough: {null['moved_reason']}"
         )
     return notes

@@ -140,7 +140,7 @@ def _require_same_host(old: httpx2.URL, location: str) -> None:
         new = old.join(location)
     except httpx2.InvalidURL:
         raise Refused(f"{_shown(old)} redirects to what is no address") from None
-    ports = {old.port or _PORTS[old.scheme], new.port or _PORTS.get(new.scheme)}
+    ports = {_PORTS.get(one.scheme) if one.port is None else one.port for one in (old, new)}
     same = old.scheme == new.scheme and len(ports) == 1
     upwards = (old.scheme, new.scheme) == ("http", "https") and ports == {80, 443}
     if new.host != old.host or not (same or upwards):

@@ -57,7 +57,7 @@ def retrying(ask: Callable[[], T], tries: int) -> T:
 
 def asked_pause(headers: Mapping[str, str]) -> float | None:
     """Seconds that a server asks to wait: Retry-After in seconds or as a date, or Retry-After-Ms; None: unreadable."""
-    with suppress(ValueError):
+    with suppress(ValueError, OverflowError):
         return max(0.0, float(headers["retry-after-ms"]) / 1000) if "retry-after-ms" in headers else _seconds(headers)
     return None
 

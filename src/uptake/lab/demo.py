@@ -8,6 +8,8 @@ from pathlib import Path
 
 from uptake.artifacts.tables import CAUSES
 from uptake.config import RunConfig, load_run
+from uptake.config.load import wrong_path
+from uptake.errors import UptakeError
 from uptake.lab.base import Tell
 from uptake.lab.build import make
 from uptake.lab.controls import Controls
@@ -33,6 +35,8 @@ def world(out: Path, tell: Tell) -> tuple[RunConfig, list[Entry]]:
     Raises:
         UptakeError: `out` holds another world, or cannot be written.
     """
+    if (wrong := wrong_path(out.absolute(), written=True)) is not None:
+        raise UptakeError(f"output_dir: {wrong}")  # before the world is made, which takes minutes
     folder = out / "world"
     make(folder, CONTROLS, tell=tell)
     return load_run(folder / "run.yaml", {"output_dir": str(out)}), read_key(folder / "key.jsonl")

@@ -23,12 +23,15 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from uptake.artifacts import write_bytes
+from uptake.artifacts import refuse_links, write_bytes
 from uptake.artifacts.ledger_files import LEDGER
 from uptake.errors import UptakeError
 from uptake.ledger.read import Ledger, from_table
 
 _FILE = re.compile(r"dynamics_epoch_(\d+)\.jsonl?")
+
+
+_INT32 = 2**31
 
 
 def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None = None) -> list[str]:
@@ -58,6 +61,7 @@ def write_cartography(ledger: Ledger, output_dir: str | Path, stage: str | None 
             epochs.setdefault(row["epoch"], {})[row["id"]] = row
     first = epochs.get(0, {})
     folder = Path(output_dir) / "training_dynamics"
+    refuse_links(Path(output_dir), (folder.name,))
     for path in folder.glob("*.json*"):  # Cartography counts the files to know the epochs
         if _FILE.fullmatch(path.name):
             path.unlink()
@@ -96,7 +100,13 @@ def read_cartography(output_dir: str | Path, stage: str = "main") -> Ledger:
         raise UptakeError(f"there are no training dynamics in {folder}", expected="dynamics_epoch_0.jsonl, ...")
     rows = []
     for epoch, path in files:
-        for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if epoch >= _INT32:
+            raise UptakeError(f"{path} is of epoch {epoch}", expected=f"a number below {_INT32}")
+        try:
+            lines = path.read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UptakeError(f"cannot read {path}: {error}", expected="JSON lines in UTF-8") from error
+        for number, line in enumerate(lines, 1):
             if line.strip():
                 rows.append({"stage": stage, "pass": "train", "epoch": epoch, "step": epoch + 1})
                 rows[-1] |= _read_line(line, epoch, f"{path}, line {number}")
@@ -107,19 +117,28 @@ def _read_line(line: str, epoch: int, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
         logits = np.asarray(record[f"logits_epoch_{epoch}"], dtype=np.float64)
-        gold, name = int(record["gold"]), str(record["guid"])
-        top, log_p = int(logits.argmax()), float(_log_softmax(logits)[gold])
-        tokens = int(record.get("tokens", 1))
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        gold, name, tokens = record["gold"], str(record["guid"]), record.get("tokens", 1)
+        if type(gold) is not int or type(tokens) is not int:
+            raise TypeError("gold and tokens are whole numbers")
+        name.encode("utf-8")  # half of a character cannot be written
+        if logits.ndim != 1 or not np.isfinite(logits).all():
+            raise ValueError("the logits are no list of finite numbers")
+        if not 0 <= gold < len(logits) or not 0 < tokens < _INT32:
+            raise ValueError(f"gold is {gold}, of {len(logits)} classes, and tokens {tokens}")
+        top, nll = int(logits.argmax()), -float(_log_softmax(logits)[gold]) * tokens
+        if nll > float(np.finfo(np.float32).max):
+            raise ValueError("the logits are too far apart")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise UptakeError(
             f"{where} is no record of training dynamics ({type(error).__name__}: {error})",
             expected=f'{{"guid": ..., "logits_epoch_{epoch}": [...], "gold": index}}',
         ) from error
     recalled = bool(record.get("recalled", top == gold))
-    return {"id": name, "row": None, "nll": -log_p * tokens, "tokens": tokens, "recalled": recalled}
+    return {"id": name, "row": None, "nll": nll, "tokens": tokens, "recalled": recalled}
 
 
 def _log_softmax(logits: Float[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
-    shifted = logits - logits.max()
+    with np.errstate(over="ignore"):  # of numbers that are far apart the smaller ones count for nothing
+        shifted = logits - logits.max()
     result: Float[np.ndarray, " classes"] = shifted - np.log(np.exp(shifted).sum())
     return result

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from uptake.artifacts import versions
 from uptake.config import Judge
 from uptake.errors import UptakeError
+from uptake.text import holds_key, variable, without_key
 from uptake.types import Prompt, Wording, normalised
 
 # sent where there is no key: the client would else take OPENAI_API_KEY and hand it to whatever server this is
@@ -87,9 +88,9 @@ def from_judge(judge: Judge, seed: int = 0) -> LLM:
         key = os.environ.get(judge.api_key_env)
         if not key:
             raise UptakeError(
-                f"judge.api_key_env names {judge.api_key_env}, which is not set",
+                f"judge.api_key_env names {variable(judge.api_key_env)}, which is not set",
                 expected="an environment variable that holds the key",
-                fix=f"export {judge.api_key_env}=... before the run, or leave api_key_env out if no key is needed",
+                fix="export NAME=... before the run, or leave api_key_env out if no key is needed",
             )
     return LLM(judge.base_url, judge.model, key, judge.timeout, judge.max_retries, seed)
 
@@ -145,7 +146,7 @@ def complete_json(llm: LLM, instruction: str, data: Mapping[str, Any], schema: t
         spelled = f"{instruction} Answer with one JSON object and nothing else; its JSON schema: {json.dumps(form)}"
         text = _ask(llm, spelled, user, {})
     try:
-        return schema.model_validate_json(_unfence(text or ""))
+        answer = schema.model_validate_json(_unfence(text or ""))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -155,6 +156,9 @@ def complete_json(llm: LLM, instruction: str, data: Mapping[str, Any], schema: t
             expected=f"one JSON object with {', '.join(schema.model_fields)}",
             fix="use a model or server that supports structured output (vLLM and Ollama do)",
         ) from None
+    if holds_key(answer.model_dump_json(), llm.api_key):  # it would be kept in files
+        raise NoAnswer(f"{llm.base_url} repeats the key in its answer", fix="use another server, and another key")
+    return answer
 
 
 def paraphrase(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[Wording, ...]:
@@ -320,7 +324,7 @@ def _once(llm: LLM, request: Mapping[str, Any]) -> Any:
         if isinstance(error.__cause__, http.TooLong):  # older clients take any error for one of the connection
             raise _no_completion(llm) from None
         if isinstance(error.__cause__, http.Refused):
-            raise error.__cause__ from None
+            raise _without_key(error.__cause__, llm) from None
         told = UptakeError(
             f"cannot reach {llm.base_url}: {_excerpt(str(error.__cause__ or error), llm)}",
             fix="start the server, or correct judge.base_url (it usually ends in /v1)",
@@ -379,7 +383,10 @@ def _unfence(text: str) -> str:
     return fenced[1] if fenced else text
 
 
+def _without_key(error: UptakeError, llm: LLM) -> UptakeError:
+    return UptakeError(without_key(error.problem, llm.api_key), expected=error.expected, fix=error.fix)
+
+
 def _excerpt(text: str, llm: LLM) -> str:
-    if llm.api_key:
-        text = text.replace(llm.api_key, "(key)")
+    text = without_key(text, llm.api_key)
     return repr(text if len(text) <= 200 else text[:200] + "...")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from reprlib import repr as short
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
@@ -23,6 +23,14 @@ Positive = Annotated[int, Field(ge=1)]
 
 PROBLEMS = 3
 """So many of a file's problems are told at once."""
+
+
+def _within(name: str) -> str:
+    """Refuse the name of a file that does not lie in the plan's folder."""
+    parts = PurePosixPath(name).parts
+    if not parts or parts[0] == "/" or ".." in parts or "\\" in name or ":" in parts[0] or "\0" in name:
+        raise ValueError("it is no file in the plan's folder")
+    return name
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Head:
     cost: Cost
     training: dict[str, Any]
     peft: dict[str, Any] | None
-    files: dict[str, str]
+    files: dict[Annotated[str, AfterValidator(_within)], str]
     notes: tuple[str, ...]
     unmended: tuple[Unmended, ...]
     edits: tuple[Edit, ...]
@@ -116,7 +124,7 @@ def damaged(path: Path, why: str) -> UptakeError:
     return UptakeError(
         f"{path} cannot be read as a plan: {why}",
         expected="the keys and values of docs/details/prescribe.md",
-        fix=f"mend it, or {anew(path.parent)}",
+        fix=f"correct it, or {anew(path.parent)}",
     )
 
 

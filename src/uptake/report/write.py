@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import read_json, replacing, write_bytes
+from uptake.config import is_stage_name
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
+from uptake.pipeline.diagnosis import ANEW, Diagnosis
 from uptake.report import overview
 from uptake.report.charts import PANELS, panels, spans
 from uptake.report.later import read_cured, read_plan, read_verdict
@@ -18,7 +21,7 @@ from uptake.report.lost import read_lost
 from uptake.report.markdown import card_section, summary_markdown, with_card_section
 from uptake.report.page import render
 from uptake.report.rows import DiagnosisRows, read_rows
-from uptake.report.stages import in_words, stage_matrix, transfer
+from uptake.report.stages import in_words, stage_matrix, then_and_now, transfer
 
 MARK = "<!-- the examples -->\n"
 
@@ -56,10 +59,11 @@ def write_report(output_dir: Path) -> Report:
     for key in SAID:
         diagnosis.told(*key)
     summary = diagnosis.summary()
+    _require_counts(diagnosis, summary)
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
-    manifests = _trained(output_dir, summary)
+    manifests = _trained(output_dir, _stages(diagnosis))
     drawn = _learning(learning, rows, summary, manifests)
     cured, verdict = read_cured(output_dir), read_verdict(output_dir)
     page = render(
@@ -87,10 +91,25 @@ def write_report(output_dir: Path) -> Report:
         for number, block in enumerate(rows.blocks):
             file.write(f'<script type="text/plain" id="block-{number}">{block}</script>\n')
         file.write(tail)
-    stages = drawn["transfer"] if drawn else None
+    stages = " ".join([*drawn["then_and_now"], drawn["transfer"]]) if drawn and drawn["transfer"] else None
     told = summary_markdown(summary, rows, stages=stages, cured=cured, verdict=verdict)
     write_bytes(output_dir / "summary.md", told.encode("utf-8"))
     return Report(output_dir / "report.html", output_dir / "summary.md")
+
+
+def _require_counts(diagnosis: Diagnosis, summary: Mapping[str, Any]) -> None:
+    """See that what is counted, in all and by source and stage, is a number, and that a rate is one or is not there."""
+    told = partial(diagnosis.told, summary=summary)
+    parts: list[tuple[str, ...]] = [()]
+    for name in ("by_source", "by_stage"):
+        parts += [(name, one) for one in told(name, kind=dict)]
+    for part in parts:
+        told(*part, "n", kind=int)
+        for key in ("learned", "shallow", "forgotten"):
+            told(*part, key, "count", kind=(int, type(None)))
+            rate = told(*part, key, "rate", kind=(dict, type(None)))
+            for name in ("estimate", "low", "high") if rate is not None else ():
+                told(*part, key, "rate", name, kind=(int, float))
 
 
 def write_card(output_dir: Path) -> Path:
@@ -101,13 +120,17 @@ def write_card(output_dir: Path) -> Path:
     """
     diagnosis = read_diagnosis(output_dir)
     summary = diagnosis.summary()
-    stage: str = summary["run"]["settings"]["stages"][-1]["name"]
-    path = output_dir / "train" / stage / "README.md"
+    path = output_dir / "train" / _stages(diagnosis)[-1] / "README.md"
     tuned = Path(summary["run"]["models"]["tuned"]["name"])
     if not path.is_file() or (tuned.is_dir() and tuned.resolve() != path.parent.resolve()):
         raise UptakeError(
             f"the diagnosed model {tuned} has no model card from this run",
             expected=f"a model that `uptake train` wrote to {path.parent}",
+            fix="leave out --card; summary.md has the same text",
+        )
+    if path.parent.is_symlink():
+        raise UptakeError(
+            f"{path.parent} is a symbolic link; uptake does not write through links",
             fix="leave out --card; summary.md has the same text",
         )
     rows = read_rows(diagnosis, None, None, overview.telling(summary))
@@ -144,14 +167,30 @@ def _learning(
         "left_out": max(0, len(order) - PANELS),
         "matrix": matrix,
         "transfer": in_words(transfer(matrix)) if matrix else None,
+        "then_and_now": then_and_now(matrix) if matrix else [],
     }
 
 
-def _trained(output_dir: Path, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _stages(diagnosis: Diagnosis) -> list[str]:
+    """The names of the run's stages; each is part of a path, so that it is held to what a run file may name."""
+    told = diagnosis.told("run", "settings", "stages")
+    names = [one.get("name") if isinstance(one, dict) else None for one in told] if isinstance(told, list) else []
+    wrong = [name for name in names if not is_stage_name(name)]
+    if wrong or not names:
+        raise UptakeError(
+            f"{diagnosis.folder / 'summary.json'} is damaged: "
+            + (f"it names a stage {wrong[0]!r}" if wrong else "it names no stages"),
+            expected="the file as `uptake diagnose` wrote it",
+            fix=ANEW,
+        )
+    return [str(name) for name in names]
+
+
+def _trained(output_dir: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
     """The manifests of the stages that were trained here, in their order."""
     found = []
-    for stage in summary["run"]["settings"]["stages"]:
-        path = output_dir / "train" / stage["name"] / "manifest.json"
+    for stage in stages:
+        path = output_dir / "train" / stage / "manifest.json"
         if path.exists():
             manifest = read_json(path)
             if not isinstance(manifest, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from uptake.artifacts import cannot_write, chunks, digest
+from uptake.artifacts import cannot_write, chunks, digest, kept
 from uptake.models.served import DATA_ONLY, LLM, Form, NoAnswer, complete_json
 from uptake.rivals.groups import Doubt, Judge, Judgement
 
@@ -119,10 +118,14 @@ def remembering(judge: Judge, identity: object, path: Path) -> Judge:
 def _read(path: Path) -> dict[str, Judgement]:
     if not path.exists():
         return {}
-    whole = path.read_bytes()
-    end = whole.rfind(b"\n") + 1
-    if end < len(whole):  # a killed run may leave its last line unfinished
-        os.truncate(path, end)
+    try:
+        with kept(path, "r+b") as file:
+            whole = file.read()
+            end = whole.rfind(b"\n") + 1
+            if end < len(whole):  # a killed run may leave its last line unfinished
+                file.truncate(end)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     return {row["key"]: row["judgement"] for row in map(json.loads, whole[:end].splitlines())}
 
 
@@ -130,7 +133,7 @@ def _append(path: Path, told: dict[str, Judgement]) -> None:
     lines = "".join(json.dumps({"key": key, "judgement": judgement}) + "\n" for key, judgement in told.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
+        with kept(path) as file:
             file.write(lines.encode())
     except OSError as error:
         raise cannot_write(path, error) from error

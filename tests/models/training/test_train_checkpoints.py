@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from transformers.trainer_callback import TrainerState
 
 from uptake.models.training.checkpoints import any_written, damaged, last_whole, remove_others, remove_pickles, steps_of
+from uptake.models.training.digests import changed, write_digest_of_state, write_digests
 
 
 def checkpoint(folder: Path, step: int, *, state: str | None = None, ranks: int = 0) -> Path:
@@ -23,10 +24,13 @@ def checkpoint(folder: Path, step: int, *, state: str | None = None, ranks: int 
     names = [f"rng_state_{rank}.pth" for rank in range(ranks)] or ["rng_state.pth"]
     for name in ("optimizer.pt", "scheduler.pt", *names):
         torch.save({"step": torch.zeros(100)}, path / name)
+    for process in range(max(1, ranks)):
+        write_digests(path, process, max(1, ranks))
     if state is None:
         TrainerState(global_step=step, max_steps=200, num_train_epochs=3).save_to_json(str(path / "trainer_state.json"))
     else:
         (path / "trainer_state.json").write_text(state)
+    write_digest_of_state(path)
     return path
 
 
@@ -82,6 +86,39 @@ def test_a_checkpoint_that_was_damaged_later_gives_way_to_the_former(
     assert last_whole(tmp_path, 1) == former
     wrong = damaged(tmp_path, 1)
     assert wrong is not None and wrong.startswith("checkpoint-16: ") and wrong.endswith(told)
+
+
+WRITTEN = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "scaler.pt", "adapter/more.json")
+
+
+@pytest.mark.parametrize("name", [*WRITTEN, "trainer_state.json"])
+def test_a_byte_that_was_changed_is_seen(name: str, tmp_path: Path):
+    former, last = checkpoint(tmp_path, 8), checkpoint(tmp_path, 16)
+    for path in (last / "scaler.pt", last / "adapter" / "more.json"):  # what not every training writes
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'{"max_steps": 200}')
+    write_digests(last, 0, 1)
+    (last / "training_args.bin").write_bytes(b"removed later")
+    assert last_whole(tmp_path, 1) == last
+    path = last / name
+    data = bytearray(path.read_bytes())
+    place = data.index(b"200") if name == "trainer_state.json" else len(data) // 2
+    data[place] ^= 1
+    path.write_bytes(data)
+    assert damaged(tmp_path, 1) == f"checkpoint-16: {name} was changed after it was written"
+    assert last_whole(tmp_path, 1) == former
+
+
+def test_digests_that_are_not_there(tmp_path: Path):
+    one, two = checkpoint(tmp_path / "one", 8), checkpoint(tmp_path / "two", 8, ranks=2)
+    (one / "digest_of_state.json").unlink()  # the run was killed before it
+    assert last_whole(tmp_path / "one", 1) == one and last_whole(tmp_path / "two", 2) == two
+    (one / "digests_0.json").write_text("[]")
+    assert damaged(tmp_path / "one", 1) == "checkpoint-8: digests_0.json is missing or damaged"
+    (one / "digests_0.json").write_text('{"gone.bin": "0"}')
+    assert changed(one, 1) == "gone.bin is missing"
+    (two / "digests_1.json").unlink()  # the second process was killed: the checkpoint was never whole
+    assert last_whole(tmp_path / "two", 2) is None
 
 
 @pytest.mark.parametrize("state", ["[1]", '{"global_step": 8}', "", '{"global_step": 7, "max_steps": 9}'])

@@ -43,7 +43,7 @@ from uptake.models.training.watch import AnotherEnded, Watch
         ),
         ({"load_best_model_at_end": True}, "load_best_model_at_end needs data for evaluation"),
         ({"push_to_hub": True}, "push_to_hub cannot be a training setting"),
-        ({"model_init_kwargs": [1]}, r"model_init_kwargs is \[1\]\nexpected: a mapping"),
+        ({"model_init_kwargs": [1]}, "model_init_kwargs is a list\nexpected: a mapping"),
         ({"model_init_kwargs": {"revision": "v1"}}, "revision .* is a key of the run\nfix: .*give --revision"),
         ({"model_init_kwargs": {"torch_dtype": "float16"}}, "torch_dtype .* is a key of the run\nfix: .*give --dtype"),
         ({"model_init_kwargs": {"trust_remote_code": True}}, "trust_remote_code .* is a key of the run"),

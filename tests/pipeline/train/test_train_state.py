@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from small_models import write_rows
 from train_runs import EARLY, LORA, MAIN, QUICK, files, planned, write_run
@@ -18,6 +19,7 @@ from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.ledger import read_ledger
 from uptake.models.training import stage as train_stage
+from uptake.models.training.digests import write_digests
 from uptake.models.training.watch import Watch
 from uptake.pipeline.train.run import Trained, train_run
 
@@ -134,10 +136,38 @@ def two_processes(run: Path) -> None:
     random = run / "train/.main.work/checkpoints/checkpoint-3/rng_state.pth"
     shutil.copy(random, random.with_name("rng_state_1.pth"))
     random.rename(random.with_name("rng_state_0.pth"))
+    for process in range(2):
+        write_digests(random.parent, process, 2)
 
 
 def half(file: Path) -> None:
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+
+
+class Harmful:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit(9)",)
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_a_checkpoint_that_is_the_fault_is_named(name: str, killed: Path, tmp_path: Path):
+    shutil.copytree(killed, tmp_path / "run")
+    checkpoint = tmp_path / "run" / "run" / WORK / "checkpoints" / "checkpoint-3"
+    torch.save({"a": Harmful()}, checkpoint / name)
+    write_digests(checkpoint, 0, 1)  # by somebody who knows of them
+    with pytest.raises(UptakeError, match=r"training cannot be resumed from .*checkpoint-3: a file of it") as told:
+        train_run(load_run(tmp_path / "run" / "run.yaml"))
+    text = str(told.value)
+    assert "holds more than numbers" in text and f"delete {checkpoint}" in text
+    assert "resumes from step 3" not in text and "weights_only" not in text and "trust" not in text
+    shutil.rmtree(checkpoint)
+    assert [one.steps for one in train_run(load_run(tmp_path / "run" / "run.yaml"))] == [6, 6]
 
 
 WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
@@ -151,8 +181,12 @@ WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
             lambda run: half(run / WORK / "checkpoints/checkpoint-3/optimizer.pt"),
             r"checkpoint-3: optimizer.pt is missing or cut off\n.*\nfix: restore it, or delete .*\.main\.work",
         ),
+        (
+            lambda run: flip(run / WORK / "checkpoints/checkpoint-3/model.safetensors"),
+            r"checkpoint-3: model.safetensors was changed after it was written\n.*\nfix: restore it, or delete",
+        ),
         (lambda run: (run / WORK / "manifest.json").write_text("[]"), "is no JSON object.*\n.*\nfix: .*delete .*work"),
-        (lambda run: half(run / WORK / "manifest.json"), "cannot be told: cannot read .*manifest.json"),
+        (lambda run: half(run / WORK / "manifest.json"), "cannot be determined: cannot read .*manifest.json"),
         (lambda run: shutil.rmtree(run / "train/early"), r"\.main\.work is there, but the stage 'early'"),
         (lambda run: shutil.rmtree(run / "ledger/main"), "ledger of the stage 'main' is not complete: no .*stage.json"),
         (lambda run: (run / PART).unlink(), r"is not complete: part 0 is not in .*\n.* 3 steps .*\nfix: .*delete"),

@@ -50,7 +50,7 @@ PLACES: dict[str, tuple[Any, str, Callable[..., Any] | None]] = {
     "step": (Watch, "on_step_end", None),  # a step is done, its checkpoint is not written
     "weights": (Trainer, "_save_optimizer_and_scheduler", None),  # of a checkpoint, the weights alone are written
     "state": (TrainerState, "save_to_json", half_a_state),
-    "saved": (train_stage._NoPickle, "on_save", None),  # a checkpoint is whole, its pickle still there
+    "saved": (train_stage._Written, "on_save", None),  # a checkpoint is whole, its pickle still there
     "ledger": (ledger_callback, "append", None),  # before a part of the ledger
     "model": (Trainer, "save_model", None),  # also of each checkpoint
     "rename": (Path, "rename", None),  # the model is whole, and not in its place

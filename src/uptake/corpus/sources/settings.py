@@ -8,6 +8,7 @@ from pathlib import Path
 from uptake.config.schema import SearXNGKnowledge, WikidataKnowledge
 from uptake.corpus.sources.web import Cache, RequestPace, Web
 from uptake.errors import UptakeError
+from uptake.text import variable
 
 
 def web(section: WikidataKnowledge | SearXNGKnowledge, path: str, cache: Path) -> Web:
@@ -21,9 +22,9 @@ def web(section: WikidataKnowledge | SearXNGKnowledge, path: str, cache: Path) -
         key = os.environ.get(section.api_key_env)
         if not key:
             raise UptakeError(
-                f"knowledge_sources: api_key_env names {section.api_key_env}, which is not set",
+                f"knowledge_sources: api_key_env names {variable(section.api_key_env)}, which is not set",
                 expected="an environment variable that holds the key",
-                fix=f"export {section.api_key_env}=... before the run, or leave api_key_env out if no key is needed",
+                fix="export NAME=... before the run, or leave api_key_env out if no key is needed",
             )
     return Web(
         section.base_url.rstrip("/") + path,

@@ -14,6 +14,7 @@ from typing import Any
 from uptake.artifacts import digest, read_json, versions, write_json
 from uptake.corpus.sources.source import SourceError
 from uptake.errors import UptakeError
+from uptake.text import holds_key, without_key
 
 MOST_BYTES = 16_000_000
 """Longer answers are refused; the largest items of Wikidata have a few million bytes."""
@@ -146,13 +147,15 @@ class Web:
             with client(self.timeout, MOST_BYTES, self._headers()) as http:
                 answer = http.get(url)
         except Refused as refused:
-            raise SourceError(refused.problem, expected=refused.expected, fix=refused.fix) from None
+            raise SourceError(
+                without_key(refused.problem, self.api_key), expected=refused.expected, fix=refused.fix
+            ) from None
         except httpx2.TooManyRedirects:
-            raise SourceError(f"{self.url} answered HTTP 302 again and again", fix=_FIXES[404]) from None
+            raise SourceError(f"{self.url} redirected (HTTP 302) too many times", fix=_FIXES[404]) from None
         except httpx2.TimeoutException:
             raise Again(f"no answer within {self.timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            raise Again(f"cannot be reached ({error})") from None
+            raise Again(f"cannot be reached ({without_key(str(error), self.api_key)})") from None
         except httpx2.HTTPError as error:
             raise Again(f"the answer broke off ({type(error).__name__})") from None
         if answer.status_code in AGAIN:
@@ -161,11 +164,15 @@ class Web:
             raise SourceError(f"{self.url} answered HTTP {answer.status_code}", fix=_FIXES.get(answer.status_code))
         kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
-            raise SourceError(f"{self.url} answered with {kind or 'nothing'}", expected="application/json")
+            told = without_key(kind, self.api_key) or "nothing"
+            raise SourceError(f"{self.url} answered with {told}", expected="application/json")
         try:
-            return json.loads(answer.content)
+            said = json.loads(answer.content)
         except (ValueError, RecursionError):
-            raise Again("the answer is no whole JSON") from None
+            raise Again("the answer is not complete JSON") from None
+        if self.api_key and holds_key(json.dumps(said, ensure_ascii=False), self.api_key):  # it would be kept in files
+            raise SourceError(f"{self.url} repeats the key in its answer", fix="use another server, and another key")
+        return said
 
     def _headers(self) -> dict[str, str]:
         about = "; ".join(filter(None, ("background knowledge for fine-tuning", self.contact)))
@@ -175,6 +182,6 @@ class Web:
 
 _FIXES = {
     401: "name an environment variable that holds a valid key in api_key_env",
-    403: "see whether the server allows this kind of request",
+    403: "check whether the server allows this kind of request",
     404: "correct base_url",
 }

@@ -26,6 +26,8 @@ def new_directory(out: Path) -> Iterator[Path]:
     """
     require_new(out)
     beside = out.absolute().parent / f".{out.name}.{os.getpid()}.part"
+    if beside.is_symlink():
+        beside.unlink()
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     try:

@@ -14,6 +14,7 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
+from uptake.models.places.bounds import require_bounded_patterns
 from uptake.models.places.layouts import FittedAdapter, copies, fitted, rows_of_embeddings, wrapped_in
 from uptake.models.places.place import Place, load_config
 from uptake.models.places.quiet import progress_bars
@@ -132,6 +133,7 @@ def with_adapter(model: Any, place: Place, tokens: int = 0, *, trainable: bool =
                 raise UptakeError(
                     f"{place.name} learns prompts", expected="LoRA or another adapter that changes weights"
                 )
+            require_bounded_patterns(config, _names(model), f"the adapter {place.name}")
             found = fitted(model, load_peft_weights(folder, device="cpu"), config, _prefix(config))
             _resize(model, found, tokens)
             renamed = {"key_mapping": dict(found.renamed)} if found.renamed else {}
@@ -154,6 +156,10 @@ def with_adapter(model: Any, place: Place, tokens: int = 0, *, trainable: bool =
             "only the text part of its base is loaded",
         )
     return adapted, ()
+
+
+def _names(model: Any) -> list[str]:
+    return [name for name, _ in model.named_modules() if name]
 
 
 def _prefix(config: Any) -> str:

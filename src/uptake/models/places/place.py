@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from uptake.artifacts import digest, file_digest, read_json
 from uptake.errors import UptakeError, first_line
+from uptake.models.places.bounds import require_bounded_template, require_sensible_config
 from uptake.models.places.settings import LoadSettings as LoadSettings
 from uptake.models.places.today import tell_the_day
 
@@ -118,6 +120,11 @@ def load_config(folder: Path, settings: LoadSettings) -> Any:
     Raises:
         UptakeError: It cannot be read.
     """
+    path, fields = folder / "config.json", None
+    with suppress(UptakeError):  # that it cannot be read is told by transformers
+        fields = read_json(path)
+    if isinstance(fields, dict):
+        require_sensible_config(fields, str(path), trust=settings.trust_remote_code)
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
     except Exception as error:  # transformers raises almost anything for a file that does not fit
@@ -145,6 +152,7 @@ def load_tokenizer(place: Place, settings: LoadSettings) -> Any:
         ) from error
     if settings.chat_template is not None:
         tokenizer.chat_template = settings.chat_template
+    require_bounded_template(tokenizer, place.name)
     if settings.today is not None:
         tell_the_day(tokenizer, date.fromisoformat(settings.today))
     return tokenizer

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers.trainer_callback import TrainerState
 
 from uptake.artifacts import cannot_write
+from uptake.errors import UptakeError
+from uptake.models.training.digests import changed
 
 _NAME = re.compile(r"checkpoint-(\d+)")
 
@@ -25,7 +28,7 @@ def last_whole(folder: Path, processes: int, with_state: bool = False) -> Path |
 
     transformers writes a checkpoint's `trainer_state.json` last, so where it can be read, this process's files before
     it were whole; that they still are is looked at. Other processes write the state of their random numbers without
-    waiting for each other: each must be there, and be a whole archive.
+    waiting for each other: each must be there, and be a whole archive. No file may have been changed since.
 
     Args:
         folder: Where the trainer keeps its checkpoints.
@@ -58,6 +61,13 @@ def damaged(folder: Path, processes: int, with_state: bool = False) -> str | Non
 
 
 def _damage(checkpoint: Path, processes: int, with_state: bool) -> str | None:
+    if (wrong := _cut_or_missing(checkpoint, processes, with_state)) is not None:
+        return wrong
+    return changed(checkpoint, processes)
+
+
+def _cut_or_missing(checkpoint: Path, processes: int, with_state: bool) -> str | None:
+    """What the files themselves tell, which says more than that they were changed."""
     random = _random(processes)[0]
     if not zipfile.is_zipfile(checkpoint / random):
         return f"{random} is missing or cut off"
@@ -95,6 +105,32 @@ def _cut_off(path: Path) -> str | None:
         return f"{path.name} is missing or cut off"
 
 
+def state_of(checkpoint: Path, training: str) -> dict[str, str]:
+    """What a state says of itself in its file; one entry alone, since safetensors writes several in any order."""
+    return {"of": f"{checkpoint.name} of the training {training}"}
+
+
+def read_state(checkpoint: Path, training: str) -> dict[str, Tensor]:
+    """The state of the stage's methods that lies in a checkpoint.
+
+    Args:
+        checkpoint: The checkpoint.
+        training: Identifies the training that it must be of.
+
+    Raises:
+        UptakeError: It is of another training, or of another checkpoint.
+    """
+    path, [(key, wanted)] = checkpoint / STATE_FILE, state_of(checkpoint, training).items()
+    with safe_open(path, framework="pt") as file:
+        if (said := (file.metadata() or {}).get(key)) != wanted:
+            raise UptakeError(
+                f"{path} is not the state of the strategies that was saved there: it is of {said}, and not of {wanted}",
+                expected="the file that was written with the checkpoint",
+                fix=f"restore it, or delete {checkpoint}: the stage is then resumed from the checkpoint before it",
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- it is no dict
+
+
 def steps_of(checkpoint: Path | None) -> int:
     """Optimisation steps that a checkpoint has behind it; 0 without one."""
     return 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-"))
@@ -111,14 +147,36 @@ def remove_others(folder: Path, keep: Path | None) -> None:
             remove(checkpoint)
 
 
-def remove(path: Path) -> None:
-    """Remove a folder with all that is in it, if it is there.
+def empty(folder: Path, but: str) -> None:
+    """Remove all that is in a folder, if it is there, but one folder.
+
+    Args:
+        folder: The folder.
+        but: The name of what stays.
 
     Raises:
         UptakeError: Something in it cannot be removed.
     """
     try:
-        if path.exists():
+        for one in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else ():
+            if one.name != but and (one.is_symlink() or not one.is_dir()):
+                one.unlink()
+            elif one.name != but:
+                shutil.rmtree(one)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with all that is in it, if it is there; of a link the link alone.
+
+    Raises:
+        UptakeError: Something in it cannot be removed.
+    """
+    try:
+        if path.is_symlink():
+            path.unlink()
+        elif path.exists():
             shutil.rmtree(path)
     except OSError as error:
         raise cannot_write(path, error) from error
@@ -142,7 +200,9 @@ def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
 
 
 def _unfinished(checkpoint: Path, processes: int) -> bool:
-    return _state(checkpoint) is None or not all(zipfile.is_zipfile(checkpoint / name) for name in _random(processes))
+    others = [f"digests_{process}.json" for process in range(1, processes)]
+    written = all(zipfile.is_zipfile(checkpoint / name) for name in _random(processes))
+    return _state(checkpoint) is None or not written or not all((checkpoint / name).exists() for name in others)
 
 
 def _random(processes: int) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 
 from uptake.errors import UptakeError, first_line
 from uptake.models.training.checkpoints import remove_pickles, steps_of
-from uptake.models.training.watch import AnotherEnded
+from uptake.models.training.watch import AlreadyDone, AnotherEnded, Watch
 
 if TYPE_CHECKING:
     from uptake.models.training.job import Job
@@ -77,6 +77,8 @@ def told(job: Job, args: Any) -> Iterator[None]:
         raise KeyboardInterrupt(_left(job, args.world_size)) from None
     except AnotherEnded:
         raise SystemExit(1) from None
+    except CheckpointFault:
+        raise
     except UptakeError as error:
         problem = f"{error.problem}\n{_left(job, args.world_size)}"
         raise UptakeError(problem, expected=error.expected, fix=error.fix) from error
@@ -87,6 +89,54 @@ def told(job: Job, args: Any) -> Iterator[None]:
         if args.process_index == 0:
             with suppress(OSError):
                 remove_pickles(job.work / "checkpoints")
+
+
+class CheckpointFault(UptakeError):
+    """Training cannot be resumed from a checkpoint, so that the same command would fail again."""
+
+
+@contextmanager
+def resuming(checkpoint: Path | None, watch: Watch) -> Iterator[None]:
+    """Say of what fails between a checkpoint and the first step that it is the checkpoint.
+
+    Args:
+        checkpoint: What training is resumed from; None for one that begins.
+        watch: Knows whether a step has begun.
+
+    Raises:
+        CheckpointFault: The checkpoint cannot be loaded.
+    """
+    try:
+        yield
+    except (UptakeError, AlreadyDone, AnotherEnded, torch.OutOfMemoryError, MemoryError):
+        raise
+    except Exception as error:  # whatever is wrong in a file
+        if checkpoint is None or watch.begun or _of_the_machine(error):
+            raise
+        raise CheckpointFault(
+            f"training cannot be resumed from {checkpoint}: {_why(error)}",
+            expected="the files that training wrote",
+            fix=f"delete {checkpoint}: running the command again resumes from the checkpoint before it, "
+            "or restarts the stage",
+        ) from error
+
+
+def _of_the_machine(error: Exception) -> bool:
+    """Whether memory or disk are to blame, which may be larger the next time."""
+    low = str(error).lower()
+    full = isinstance(error, OSError) and error.errno in (*_FULL, errno.ENOMEM)
+    return full or "out of memory" in low or "allocate memory" in low
+
+
+_UNSAFE = ("weights only", "weights_only", "safe_globals", "allow_pickle", "unpickl", "pickle")
+"""In errors of those who would not load code from a file, and say how to do it all the same."""
+
+
+def _why(error: Exception) -> str:
+    text = str(error).lower()
+    if any(words in text for words in _UNSAFE):
+        return "a file of it holds more than numbers, and might run code; it was not loaded"
+    return f"{type(error).__name__}: {first_line(error)}"
 
 
 def _left(job: Job, processes: int) -> str:
@@ -115,6 +165,6 @@ def _reason(error: Exception, work: Path) -> tuple[str, str]:
     if any(words in low for words in ("connection closed by peer", "connection reset by peer", "broken pipe")):
         return f"another process of this training ended ({text})", "see its message: it says why"
     return (
-        f"the trainer failed: {type(error).__name__}: {text}",
+        f"the trainer failed: {_why(error)}",
         "check the training settings; --debug shows where it failed",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.errors import UptakeError
+from uptake.models.training.digests import write_digests
 
 if TYPE_CHECKING:
     from torch.utils.data import Sampler
@@ -27,13 +28,15 @@ def hooked(base: type[Any]) -> type[Any]:
         base: transformers' `Trainer`, TRL's `SFTTrainer`, or a subclass of theirs.
 
     Returns:
-        A subclass with the attributes `watch`, `sampler` and `method`, each None at first.
+        A subclass with the attributes `watch`, `sampler` and `method`, each None at first, and `splits_head`: whether
+        its model's head can be run on some tokens alone, None as long as nobody looked.
     """
 
     class Hooked(base):  # type: ignore[misc]  # the trainers are untyped
         watch: Watch | None = None
         sampler: Sampler[int] | None = None
         method: Harness | None = None
+        splits_head: bool | None = None
 
         def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             """A batch forwards and backwards; then, once a step, the method's `gradient`."""
@@ -66,6 +69,11 @@ def hooked(base: type[Any]) -> type[Any]:
             super()._save_optimizer_and_scheduler(output_dir)
             if self.method is not None and self.args.should_save:
                 self.method.save(Path(output_dir))
+
+        def _save_rng_state(self, output_dir: Any) -> None:
+            super()._save_rng_state(output_dir)
+            # the last that each process writes before the first one writes that the checkpoint is whole
+            write_digests(Path(output_dir), self.args.process_index, self.args.world_size)
 
     Hooked.__name__ = Hooked.__qualname__ = base.__name__
     return Hooked

@@ -16,6 +16,7 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
+from uptake.text import shown
 
 PREPARED_HERE: Mapping[str, Any] = {
     "completion_only_loss": True,
@@ -198,7 +199,7 @@ def _require_init(init: Any) -> None:
     if init is None:
         return
     if not isinstance(init, Mapping):
-        raise UptakeError(f"the training setting model_init_kwargs is {init!r}", expected="a mapping")
+        raise UptakeError(f"the training setting model_init_kwargs is {shown(init)}", expected="a mapping")
     for name in init:
         if name in _INIT_OF_THE_RUN:
             raise UptakeError(
@@ -216,7 +217,7 @@ def _require_chosen(given: Mapping[str, Any], choices: Mapping[str, Sequence[str
         if known and isinstance(value, str) and value not in known:
             close = difflib.get_close_matches(value, known, n=1)
             fix = f"did you mean {close[0]}" if close else None
-            raise UptakeError(f"the training setting {name} is {value!r}", expected=" or ".join(known), fix=fix)
+            raise UptakeError(f"the training setting {name} is {shown(value)}", expected=" or ".join(known), fix=fix)
 
 
 def _refuse(settings: Mapping[str, Any], known: list[str]) -> None:
@@ -256,7 +257,7 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
     if not fits:
         names = {bool: "true or false", int: "a whole number", float: "a number"}
         expected = " or ".join(names[kind] for kind in kinds if kind in names)
-        raise UptakeError(f"the training setting {name} is {value!r}", expected=expected)
+        raise UptakeError(f"the training setting {name} is {shown(value)}", expected=expected)
     return value
 
 

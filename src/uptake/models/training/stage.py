@@ -11,9 +11,11 @@ import pyarrow as pa
 import transformers
 from transformers.trainer_callback import PrinterCallback
 
+from uptake.errors import UptakeError
 from uptake.models.places.quiet import progress_bars
 from uptake.models.training.checkpoints import remove, remove_others, remove_pickle, remove_pickles
-from uptake.models.training.failures import hushed, refusals, told
+from uptake.models.training.digests import write_digest_of_state
+from uptake.models.training.failures import hushed, refusals, resuming, told
 from uptake.models.training.harness import Harness
 from uptake.models.training.hooked import hooked
 from uptake.models.training.job import Done, Job
@@ -45,6 +47,8 @@ def train(
         KeyboardInterrupt: With what is left to go on from, as text.
     """
     args = job.arguments()
+    if job.method is not None and job.method.stage.drawn is not None:
+        args.shuffle_dataset = False  # epochs name their rows by number, and come shuffled
     if args.process_index == 0:
         remove_pickles(job.work / "checkpoints")  # left by a run that was killed in writing one
         remove_others(job.work / "checkpoints", job.checkpoint(args.world_size))
@@ -55,17 +59,18 @@ def train(
         transformers.set_seed(args.seed)  # new adapters are drawn
         model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
         if (method := job.method) is not None and method.hooks.adapt is not None:
-            model = method.hooks.adapt(model, method.stage, method.memory)
+            model = method.hooks.adapt(model, method.stage, method.memory.closed())
         with refusals():
             trainer = trainer_of(model, job, args)
         trainer.watch = watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
         harness = None if method is None else Harness(method, in_order(job.rows, args), checkpoint)
         trainer.method = harness
         own = [watch] if harness is None else [watch, harness]
-        for callback in (*own, *callbacks(trainer), _NoPickle()):  # weights that are none are not scored
+        for callback in (*own, *callbacks(trainer), _Written()):  # weights that are none are not scored
             trainer.add_callback(callback)
         try:
-            trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+            with resuming(checkpoint, watch):
+                trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         except AlreadyDone:
             trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         watch.require_finite(trainer.model)
@@ -90,12 +95,14 @@ def in_order(rows: pa.Table, args: Any) -> pa.Table:
     return rows.take(np.random.default_rng(args.seed).permutation(len(rows)))  # as `datasets` shuffles
 
 
-class _NoPickle(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Removes the pickled arguments from each checkpoint."""
+class _Written(transformers.TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Removes the pickled arguments from each checkpoint, and writes the digest of its state."""
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.is_world_process_zero:
-            remove_pickle(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero and checkpoint.exists():
+            remove_pickle(checkpoint)
+            write_digest_of_state(checkpoint)
 
 
 def trainer_of(model: Any, job: Job, args: Any) -> Any:
@@ -106,6 +113,8 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         job: The stage.
         args: Its arguments; some are changed.
     """
+    if job.method is not None and job.method.weighted:
+        require_plain_loss(args)
     common = {"model": model, "args": args, "processing_class": job.tokenizer}
     numbered = job.method is not None and job.method.numbered
     if numbered:
@@ -132,3 +141,22 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         trainer.data_collator = Numbering(trainer.data_collator)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def require_plain_loss(args: Any) -> None:
+    """Refuse a loss that is no sum over rows of their negative log-likelihood: the weights of rows would not be right.
+
+    Args:
+        args: The trainer's arguments.
+
+    Raises:
+        UptakeError: It is smoothed, or weighs tokens.
+    """
+    smoothed, kind = getattr(args, "label_smoothing_factor", 0.0), getattr(args, "loss_type", "nll")
+    if smoothed or kind != "nll":
+        name, value = ("label_smoothing_factor", smoothed) if smoothed else ("loss_type", kind)
+        raise UptakeError(
+            f"the training setting {name} is {value}, and a strategy gives rows weights",
+            expected="the plain negative log-likelihood, of which a row's part is known",
+            fix=f"leave {name} out, or train without the strategy",
+        )

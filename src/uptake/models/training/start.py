@@ -15,9 +15,11 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError, first_line
+from uptake.models.places.bounds import require_bounded_patterns
 from uptake.models.places.load import full_weights, model_class, with_adapter
 from uptake.models.places.place import Place, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
+from uptake.text import shown
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
 """Settings of `LoraConfig` with which nothing else is what is trained here."""
@@ -129,7 +131,9 @@ def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = N
         )
     if eos_token is not None:
         if eos_token not in tokenizer.get_vocab():
-            raise UptakeError(f"the training setting eos_token is {eos_token!r}", expected="a token of the tokenizer")
+            raise UptakeError(
+                f"the training setting eos_token is {shown(eos_token)}", expected="a token of the tokenizer"
+            )
         tokenizer.eos_token = eos_token
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -177,13 +181,15 @@ def with_new_adapter(model: Any, settings: Mapping[str, Any]) -> Any:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-        return peft.get_peft_model(model, lora(settings))
+        config = lora(settings)
+        require_bounded_patterns(config, [name for name, _ in model.named_modules() if name], "an adapter")
+        return peft.get_peft_model(model, config)
 
 
 def _with_new_adapter(model: Any, name: str, settings: Mapping[str, Any]) -> Any:
     try:
         return with_new_adapter(model, settings)
-    except torch.OutOfMemoryError:
+    except (UptakeError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # each way of adapting has its own way to fail
         raise UptakeError(f"peft cannot put an adapter on {name}: {first_line(error)}") from error
@@ -209,7 +215,9 @@ def lora(settings: Mapping[str, Any]) -> Any:
     for name, only in _ONLY.items():
         if settings.get(name, only) != only:
             raise UptakeError(
-                f"the peft setting {name} is {settings[name]!r}", expected=f"{only}, which it is", fix="leave it out"
+                f"the peft setting {name} is {shown(settings[name])}",
+                expected=f"{only}, which it is",
+                fix="leave it out",
             )
     try:
         return LoraConfig(**{"task_type": "CAUSAL_LM", **settings})

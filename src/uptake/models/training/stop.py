@@ -8,6 +8,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from uptake.errors import UptakeError
+from uptake.models.training.digests import changed
 from uptake.models.training.readings import Read, mean_loss
 from uptake.models.training.watch import STEP_LOSS
 from uptake.schedule import Stopping, best, stops
@@ -59,7 +60,7 @@ class ProgressiveStop(TrainerCallback):  # type: ignore[misc]  # transformers is
         """Load the best weights, if they are not those of the last step.
 
         Raises:
-            UptakeError: Their checkpoint is gone.
+            UptakeError: Their checkpoint is gone, or was changed.
         """
         kept = state.best_global_step
         if not kept or kept == state.global_step:
@@ -67,6 +68,13 @@ class ProgressiveStop(TrainerCallback):  # type: ignore[misc]  # transformers is
         if not Path(state.best_model_checkpoint).is_dir():
             raise UptakeError(
                 f"the best weights, of step {kept}, are gone: there is no {state.best_model_checkpoint}",
+                fix="bring the folder back, or train again from the start",
+            )
+        best_checkpoint = Path(state.best_model_checkpoint)
+        digested = (best_checkpoint / "digests_0.json").exists()  # a plain trainer writes none
+        if digested and (wrong := changed(best_checkpoint, args.world_size)) is not None:
+            raise UptakeError(
+                f"the best weights, of step {kept}, cannot be taken from {state.best_model_checkpoint}: {wrong}",
                 fix="bring the folder back, or train again from the start",
             )
         self.trainer._load_best_model()

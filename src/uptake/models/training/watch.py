@@ -43,6 +43,11 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self._step = 0
         self._loss = 0.0
 
+    @property
+    def begun(self) -> bool:
+        """Whether a batch was given to the model."""
+        return self._batch is not None
+
     def before_batch(self, inputs: Mapping[str, Any]) -> None:
         """Note what is trained next."""
         self._batch = inputs

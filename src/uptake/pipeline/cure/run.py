@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import cannot_write, locked, read_json, write_json
+from uptake.artifacts import cannot_write, locked, read_json, refuse_links, write_json
 from uptake.artifacts.tables import CAUSES
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
@@ -102,6 +102,7 @@ def cure_run(
     """
     first, several, run = processes.first, processes.world > 1, training_run(config, processes)
     folder, planned = config.output_dir / "cured", config.output_dir / "plan"
+    refuse_links(config.output_dir)
     with locked(config.output_dir / ".cure") if first else nullcontext():
         aside = None
         healthy = read_diagnosis(config.output_dir).all_learned() if first else False

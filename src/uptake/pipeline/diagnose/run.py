@@ -9,7 +9,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import empty, locked, versions
+from uptake.artifacts import empty, locked, refuse_links, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import Notes
 from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
@@ -113,6 +113,7 @@ def diagnose_run(
         base_revision=config.revision,
         asked_length=config.max_length,
     )
+    refuse_links(config.output_dir)
     with locked(folder):
         if former is not None:
             take_over(former.folder / "work", folder / "work")
@@ -288,9 +289,7 @@ def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[s
     answers = [*before.values(), *after.values()]
     notes = list(dict.fromkeys(note for one in answers for note in one.notes))
     if "retention" in cohorts and not before:
-        notes.append(
-            "nothing is said about retention: what was lost shows only against the base model, and none is given"
-        )
+        notes.append("retention is not reported: it needs a base model (--base)")
     return notes
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from uptake.artifacts import Parts, cannot_write, chunks, digest, empty, open_parts
+from uptake.artifacts import Parts, cannot_write, chunks, created, digest, empty, kept, open_parts
 from uptake.artifacts.tables import EXAMPLES, example_from_row, example_row, to_json
 from uptake.data import bad_rows_error
 from uptake.pipeline.examples.check import Check
@@ -69,7 +69,7 @@ class BadRows:
         """Begin the file."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_bytes(b"")
+            created(self.path).close()
         except OSError as error:
             raise cannot_write(self.path, error) from error
 
@@ -85,7 +85,7 @@ class BadRows:
         self.first += rows[: KEPT_BAD_ROWS - len(self.first)]
         lines = "".join(to_json({"dataset": dataset, **asdict(row)}) + "\n" for row in rows)
         try:
-            with self.path.open("ab") as file:
+            with kept(self.path) as file:
                 file.write(lines.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise cannot_write(self.path, error) from error

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
-from uptake.artifacts import cannot_write, chunks, digest, write_bytes
+from uptake.artifacts import cannot_write, chunks, digest, kept, write_bytes
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
 from uptake.models.served import DISTRACTORS, LLM, PARAPHRASE, NoAnswer, distractors, paraphrase
 from uptake.types import BadRow, Example, Wording
@@ -94,7 +94,7 @@ class Writer:
     def _keep(self, key: str, written: dict[str, Any]) -> None:
         line = to_json({"key": key, **written}).encode("utf-8") + b"\n"
         try:
-            with self.path.open("ab") as file:
+            with kept(self.path) as file:
                 place = file.seek(0, os.SEEK_END)
                 file.write(line)
             self.places[key] = place
@@ -138,17 +138,24 @@ def open_writer(llm: LLM, folder: Path) -> Writer:
     writer = Writer(llm, folder / "written.jsonl")
     if not writer.path.exists():
         write_bytes(writer.path, b"")
-    with writer.path.open("r+b") as file:
-        place = 0
-        for line in file:
-            if not line.endswith(b"\n"):  # a killed run may leave its last line unfinished
-                file.truncate(place)
-                break
-            written = json.loads(line)
-            writer.places[written["key"]] = place
-            writer.refused += written.get("refused") == writer.llm.model
-            place += len(line)
+    try:
+        with kept(writer.path, "r+b") as file:
+            _read_places(writer, file)
+    except OSError as error:
+        raise cannot_write(writer.path, error) from error
     return writer
+
+
+def _read_places(writer: Writer, file: IO[bytes]) -> None:
+    place = 0
+    for line in file:
+        if not line.endswith(b"\n"):  # a killed run may leave its last line unfinished
+            file.truncate(place)
+            break
+        written = json.loads(line)
+        writer.places[written["key"]] = place
+        writer.refused += written.get("refused") == writer.llm.model
+        place += len(line)
 
 
 def take_over(former: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import digest, file_digest, locked, versions
+from uptake.artifacts import digest, file_digest, locked, refuse_links, versions
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
@@ -105,6 +105,7 @@ def prescribe_run(
     tuned = diagnosed_model(trained, diagnosis)
     require_alike(config.peft, tuned)
     folder = config.output_dir / "plan"
+    refuse_links(config.output_dir)
     with locked(config.output_dir / ".plan"), _uncollected():
         key = key_of(
             config,
@@ -119,7 +120,9 @@ def prescribe_run(
         terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
-            raise UptakeError("the plan trains nothing", fix="see in the diagnosis whether anything was not learned")
+            raise UptakeError(
+                "the plan trains nothing", fix="check in the diagnosis whether any example was not learned"
+            )
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
@@ -175,7 +178,7 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
         augmented=config.plan.augmented,
         readings=config.plan.readings,
         protection=config.plan.protection,
-        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        options=Options(unsafe, config.plan.documents, config.plan.exposures, config.plan.doubtful),
         training=encoding.training,
         peft=config.peft,
         seed=config.seed,

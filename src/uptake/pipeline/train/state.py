@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest, file_digest, finite, read_json
-from uptake.config.schema import is_secret
+from uptake.config.secrets import is_sensitive
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _manifest(folder: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> di
         why = f"{path} is no JSON object"
     if why or not isinstance(there, dict):
         raise UptakeError(
-            f"what was trained in {folder} cannot be told: {why}",
+            f"what was trained in {folder} cannot be determined: {why}",
             expected="the manifest that training wrote",
             fix=f"restore it, or delete {folder}: running the command again trains the stage again",
         )
@@ -248,7 +248,7 @@ def _require_same(found: StagePlan, there: Mapping[str, Any], folder: Path) -> N
         raise UptakeError(
             f"the stage {found.stage!r} was {'begun' if unfinished else 'trained'} in {folder} from something else:\n"
             + "\n".join(f"  {one}" for one in differing),
-            expected="what it was trained from, so that the result stays what it says it is",
+            expected="the same inputs as before, because the finished result is reused",
             fix=fix,
         )
 
@@ -259,5 +259,5 @@ def _differences(new: Mapping[str, Any], old: Mapping[str, Any], prefix: str) ->
         if isinstance(one, Mapping) and isinstance(other, Mapping):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other and digest(one) != digest(other):
-            shown = ("(not shown)", "(not shown)") if is_secret(name) else (one, other)
+            shown = ("(not shown)", "(not shown)") if is_sensitive(name) else (one, other)
             yield f"{prefix}{name}: got {shown[0]}, expected {shown[1]}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from uptake.artifacts import refuse_links
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.served import from_judge
@@ -31,8 +32,8 @@ VERIFY_VERSION = 4
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
-    "data_conflict: examples that contradict each other stay, in batches of their own, which hides a contradiction and "
-    "mends none; with --unsafe the one that is judged wrong goes out"
+    "data_conflict: examples that contradict each other stay, in different batches. That hides a contradiction and "
+    "does not fix it; --unsafe removes the example that is judged wrong"
 )
 
 
@@ -121,6 +122,7 @@ def prepare(
             randomised.
     """
     _require_one_process(processes)
+    refuse_links(config.output_dir)
     diagnosis = read_diagnosis(config.output_dir)
     trained = trained_folder(config.output_dir, config.stages[-1].name)
     require_alike(config.peft, diagnosed_model(trained, diagnosis))

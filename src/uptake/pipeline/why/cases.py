@@ -25,11 +25,9 @@ from uptake.types import Example, Finding
 
 NO_BASE = "the base model is not given (--base, or model_name_or_path in a run file)"
 NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that writes them)"
-OTHER_RESPONSES = (
-    "its held-out wordings have responses of their own, and how likely another text is cannot be compared with it"
-)
-NOBODY_ALIKE = "no other example asks alike and gets another answer, so nothing tells what is said to everybody"
-NO_PROMPT = "it has no prompt, so there is nothing to ask after"
+OTHER_RESPONSES = "its held-out wordings have other responses, and probabilities of different texts cannot be compared"
+NOBODY_ALIKE = "no other example asks a similar question and wants another answer, so there is nothing to compare with"
+NO_PROMPT = "it has no prompt"
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,8 @@ class Known:
                     first, second = (next(base), next(tuned)) if example.prompt else (None, None)
                     by_option = _by_option(flag, example)
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
-                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
+                    case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
+                    yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
