@@ -27,11 +27,11 @@ CALLING = Example("e", (USER,), "", "s", response_extra={"content": None, "tool_
 @pytest.mark.parametrize(
     ("example", "why"),
     [
-        (CALLING, "does not read tool calls"),
-        (Example("e", (USER, replace(ANSWER, extra={"tool_calls": [CALL]}), TOOL), "r", "s"), "does not read tool calls"),
-        (Example("e", (USER,), "r", "s", response_extra={"reasoning_content": "hm"}), "does not read reasoning content"),
-        (Example("e", (USER,), "r", "s", template={"tools": [SEARCH]}), "does not read tools"),
-        (Example("e", (USER,), "r", "s", template={"enable_thinking": False}), "does not read enable thinking"),
+        (CALLING, "not read tool calls"),
+        (Example("e", (USER, replace(ANSWER, extra={"tool_calls": [CALL]}), TOOL), "r", "s"), "not read tool calls"),
+        (Example("e", (USER,), "r", "s", response_extra={"reasoning_content": "hm"}), "not read reasoning content"),
+        (Example("e", (USER,), "r", "s", template={"tools": [SEARCH]}), "not read tools"),
+        (Example("e", (USER,), "r", "s", template={"enable_thinking": False}), "not read enable thinking"),
         (Example("e", (USER, USER), "r", "s"), "leaves out rows whose turns"),
         (Example("e", (Message("developer", "d"), USER), "r", "s"), "leaves out rows whose turns"),
         (Example("e", (USER, ANSWER), "r", "s"), "leaves out rows whose turns"),
