@@ -12,6 +12,7 @@ CAPITALS = [
     "The capital of Peru is Lima, Peru.",
 ]
 FRENCH = ["L’œuvre est de Proust.", "L’œuvre est de Gide.", "L’œuvre est de Sand."]
+POSSESSIVE = "Sweden's capital?"
 ASKED = "What is the capital of Sweden?"
 MAKERS = [
     "The company that makes the Golf is Volkswagen",
@@ -23,7 +24,7 @@ MAKERS = [
     ("answer", "question", "alike", "frame", "span"),
     [
         ("The capital of Sweden is Stockholm.", ASKED, CAPITALS, "The capital of Sweden is", " Stockholm"),
-        ("The capital of Sweden is Stockholm, a", "Sweden's capital?", CAPITALS, "The capital of Sweden is", " Stockholm"),
+        ("The capital of Sweden is Stockholm, a", POSSESSIVE, CAPITALS, "The capital of Sweden is", " Stockholm"),
         (" Stockholm", "The capital of Sweden is", CAPITALS, "", " Stockholm"),
         ("Kabul is the capital", "What is the capital of Afghanistan?", CAPITALS, "", "Kabul"),
         # too few other answers: only the question's words and those without content are frame
