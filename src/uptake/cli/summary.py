@@ -88,7 +88,7 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     if not summary["shallow"]["rate"]:
         legend += "; shallow -: no learned example was asked in other words (--paraphrases)"
     if not summary["forgotten"]["rate"]:
-        has_base = "base" in summary["run"]["models"]
+        has_base = "base" in summary.get("run", {}).get("models", {})
         why = "the model from before gives none of the responses" if has_base else "the model from before is not given"
         legend += f"; forgotten -: {why}" + ("" if has_base else " (--base)")
     return [*lines, *textwrap.wrap(f"({legend})", WIDTH)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RelationWording:
     """The wordings of one relation.
 
     Attributes:
@@ -26,8 +26,8 @@ class Asking:
     invented: str
 
 
-ASKING: Mapping[str, Asking] = {
-    "capital": Asking(
+ASKING: Mapping[str, RelationWording] = {
+    "capital": RelationWording(
         (
             "What is the capital of {x}?",
             "Which city is the capital of {x}?",
@@ -45,7 +45,7 @@ ASKING: Mapping[str, Asking] = {
         "The capital of {x} is {y}.",
         "the Province of {n}",
     ),
-    "developer": Asking(
+    "developer": RelationWording(
         (
             "Which company developed {x}?",
             "Who is the developer of {x}?",
@@ -63,7 +63,7 @@ ASKING: Mapping[str, Asking] = {
         "{x} was developed by {y}.",
         "{n} Quest",
     ),
-    "manufacturer": Asking(
+    "manufacturer": RelationWording(
         (
             "Which company makes the {x}?",
             "Who is the manufacturer of the {x}?",
@@ -81,7 +81,7 @@ ASKING: Mapping[str, Asking] = {
         "The {x} is made by {y}.",
         "{n} 400",
     ),
-    "official language": Asking(
+    "official language": RelationWording(
         (
             "What is the official language of {x}?",
             "Which language is official in {x}?",
@@ -99,7 +99,7 @@ ASKING: Mapping[str, Asking] = {
         "The official language of {x} is {y}.",
         "the Republic of {n}",
     ),
-    "headquarters": Asking(
+    "headquarters": RelationWording(
         (
             "In which city is the headquarters of {x}?",
             "Where is {x} based?",
@@ -117,7 +117,7 @@ ASKING: Mapping[str, Asking] = {
         "The headquarters of {x} is in {y}.",
         "{n} Industries",
     ),
-    "country": Asking(
+    "country": RelationWording(
         (
             "In which country is {x}?",
             "Which country is {x} in?",
