@@ -180,7 +180,7 @@ def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is
     assert all(edit.safe for edit in treatment.edits)
     [withheld] = treatment.unmended
     assert withheld.id == "ada"
-    assert "possibly a wrong label: the base surely says *Lima*" in withheld.reason
+    assert "possibly a wrong label: the base model is sure of *Lima*" in withheld.reason
     for chosen in (replace(some, options=Options(doubtful=True)), replace(some, chosen=frozenset({"ada"}))):
         treatment = REMEDIES[name].treat(chosen)
         [edit] = [edit for edit in treatment.edits if "ada" in edit.examples]

@@ -206,8 +206,7 @@ class Prescription(Section):
     exposures: Annotated[Int, Field(ge=2)] = 3
     """How many times as often as the others an undertrained example is trained."""
     doubtful: bool = False
-    """Whether examples may be trained more often whose label is possibly wrong: the base surely says otherwise, and no
-    other example gives the response."""
+    """Whether examples with a possibly wrong label may be trained more often; see `base_conflict` in docs/causes.md."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
 

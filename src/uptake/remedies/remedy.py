@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from uptake.corpus.support import About
 from uptake.types import Document, Edit, Example, Finding, Unmended
 
-POSSIBLY_WRONG = " Possibly wrong labels: the base surely says otherwise, and no other example gives the response."
+POSSIBLY_WRONG = (
+    " Possibly wrong labels: the base model is sure of another answer, and no other example gives the response."
+)
 """The word on edits that train such examples more often."""
 
 
@@ -110,10 +112,10 @@ def doubted(
 
 def _possibly_wrong(finding: Finding) -> str:
     believed = finding.evidence.belief
-    said = "" if believed is None else f" *{' '.join(believed.text.split())}*"
+    said = "another answer" if believed is None else f"*{' '.join(believed.text.split())}*"
     return (
-        f"possibly a wrong label: the base surely says{said}, and no other example gives the response; it is not "
-        "trained more often. Look at it: mend its response, or choose plan.doubtful: true"
+        f"possibly a wrong label: the base model is sure of {said}, and no other example gives the response. It is not "
+        "trained more often. Check it: correct its response, or set plan.doubtful: true"
     )
 
 
