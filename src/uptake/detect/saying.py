@@ -111,6 +111,19 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(_TAG.sub(" ", text).casefold().replace("’", "'"))
 
 
+def tells_all(kind: Kind | None, answer: str | None, response: str) -> bool:
+    """Whether an own answer gives the whole response, in whatever words: one member of a list is not the list.
+
+    Args:
+        kind: What the answer is; None without one.
+        answer: The answer.
+        response: The response.
+    """
+    if kind == "response":
+        return True
+    return kind == "reworded" and answer is not None and len(_words(answer)) >= len(_words(response))
+
+
 def says_nothing(text: str, response: str = "") -> bool:
     """Whether a text is made of words that answer nothing; not where the response itself is made of such words."""
     words = _words(text)

@@ -11,8 +11,10 @@ from uptake.artifacts import Parts
 from uptake.artifacts.tables import EXAMPLES, SCORES, example_from_row, score_from_data
 from uptake.detect import Settings, compare
 from uptake.detect.judge import prompt_text, response_text
+from uptake.detect.saying import tells_all
 from uptake.report.rows import SNIPPET
 from uptake.text import one_line
+from uptake.types import Example
 
 MOST = 200
 """Lost answers that are told."""
@@ -53,15 +55,15 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
         for row, old, new in zip(examples.read(number), before.read(number), after.read(number), strict=True):
             example = example_from_row(row)
             scores = [[score_from_data(example.id, data) for data in one["scores"]] for one in (old, new)]
-            freely = (_freely(old), _freely(new))
+            freely = (_freely(old, example), _freely(new, example))
             if compare(example, scores[0], scores[1], settings, freely).lost and len(found) < MOST:
                 found.append(_lost_answer(row, new["answer"]))
     return found
 
 
-def _freely(row: Mapping[str, Any]) -> bool:
-    """Whether the model's own answer is the response, in whatever words."""
-    return row["answer_kind"] in ("response", "reworded")
+def _freely(row: Mapping[str, Any], example: Example) -> bool:
+    """Whether the model's own answer gives the whole response, in whatever words."""
+    return tells_all(row["answer_kind"], row["answer"], example.response)
 
 
 def _lost_answer(row: Mapping[str, Any], answer: str | None) -> Lost:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versions, write_json
 from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
-from uptake.detect.saying import Kind
+from uptake.detect.saying import Kind, tells_all
 from uptake.evidence import Origin
 from uptake.models import Loadable, Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
@@ -48,10 +48,9 @@ class Answer:
     kind: Kind | None
     successes: tuple[int, int] | None
 
-    @property
-    def freely(self) -> bool:
-        """Whether its own answer is the response, in whatever words."""
-        return self.kind in ("response", "reworded")
+    def freely(self, response: str) -> bool:
+        """Whether its own answer gives the whole response, in whatever words."""
+        return tells_all(self.kind, self.answer, response)
 
 
 @dataclass(frozen=True)
