@@ -145,3 +145,26 @@ def test_relations_of_ones_own_bring_their_wordings(tmp_path):
     path.write_text(json.dumps(row), encoding="utf-8")
     (fact,) = read_facts(path, "chat")
     assert fact.wordings == tuple(asks) and fact.sentence.format(y=fact.answer) == "The king is Carl."
+
+
+def test_a_relation_needs_wrong_answers_of_its_kind(known, cache):
+    path = cache / "facts.jsonl"
+    row = {"relation": "capital", "answer": "Oslo"}
+    path.write_text("".join(json.dumps({"subject": name, **row}) + "\n" for name in TOLD), encoding="utf-8")
+    with pytest.raises(UptakeError, match="'capital' have 1 different answers"):
+        make(cache / "world", Controls(size=2), kind="pretrained", data=path, base=str(known / "base"))
+
+
+def test_braces_in_a_sentence_are_told_with_their_line(tmp_path):
+    path = tmp_path / "facts.jsonl"
+    row = {"subject": "Sweden", "relation": "capital", "answer": "Oslo", "sentence": "{y} {z}"}
+    path.write_text(json.dumps(row), encoding="utf-8")
+    with pytest.raises(UptakeError, match="line 1: `sentence` holds braces"):
+        read_facts(path, "text")
+
+
+def test_what_is_given_is_not_taken_for_what_is_left_out():
+    with pytest.raises(UptakeError, match="size is 0"):
+        controls_of("pretrained", None, size=0)
+    with pytest.raises(UptakeError, match="learning_rate is 0"):
+        controls_of("pretrained", None, learning_rate=0.0)

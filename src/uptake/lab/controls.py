@@ -105,9 +105,12 @@ def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
     lora, rate = bool(given.get("lora_r")), given.get("learning_rate")
     if kind == "pretrained":
         given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
-        given["size"] = given.get("size") or PRETRAINED_SIZE
-        given["composite"] = given.get("composite") or PRETRAINED_COMPOSITE
-        given["learning_rate"] = rate or (PRETRAINED_LORA_LEARNING_RATE if lora else PRETRAINED_LEARNING_RATE)
+        own = {
+            "size": PRETRAINED_SIZE,
+            "composite": PRETRAINED_COMPOSITE,
+            "learning_rate": PRETRAINED_LORA_LEARNING_RATE if lora else PRETRAINED_LEARNING_RATE,
+        }
+        given |= {name: value for name, value in own.items() if given.get(name) is None}
     elif lora and rate is None:
         given["learning_rate"] = LORA_LEARNING_RATE
     if kind == "facts" and data is None and given.get("size") is None:

@@ -32,6 +32,8 @@ KNOWN_IN = 2
 """A fact is known that is answered in so many of them; one that is answered in none is not."""
 WORDINGS = 5
 """Wordings that a fact needs: three to train on, two held out."""
+LEAST_ANSWERS = 3
+"""Different answers that a relation needs: the right one, a wrong one, and one that contradicts both."""
 AT_ONCE = 48
 """Facts that are asked about before they are counted."""
 SENTENCES_ONE_IN = 2
@@ -79,6 +81,13 @@ def pretrained_world(need: Need, seed: int, base: Base, form: Form, facts: Path 
     pools: dict[str, list[str]] = {}
     for one in real:
         pools.setdefault(one.relation, []).append(one.answer)
+    for relation, answers in pools.items():
+        if len(set(answers)) < LEAST_ANSWERS:
+            raise UptakeError(
+                f"the facts of the relation {relation!r} have {len(set(answers))} different answers",
+                expected=f"{LEAST_ANSWERS} or more, so that there are wrong ones of the same kind",
+                fix="add facts of that relation, or leave it out",
+            )
     sentences = form == "chat" and _in_sentences(list(pools), random)
     known, surely, unknown, left = _sorted(real, need, _Asker(base, form), tell)
     short = {
@@ -149,6 +158,13 @@ def _read(line: str, where: str, form: Form) -> RealFact:
         wordings = [each.format(x=row["subject"]) for each in given]
     if sentence is None and asking is not None:
         sentence = asking.sentence.replace("{x}", row["subject"].replace("{", "{{").replace("}", "}}"))
+    if isinstance(sentence, str) and "{y}" in sentence:
+        try:
+            sentence.format(y="")
+        except (LookupError, ValueError, AttributeError):
+            raise UptakeError(
+                f"{where}: `sentence` holds braces beside {{y}}", expected="other braces doubled: {{ and }}"
+            ) from None
     asks = [each for each in wordings if isinstance(each, str)] if isinstance(wordings, list) else []
     if len(asks) < WORDINGS or not isinstance(sentence, str) or "{y}" not in sentence:
         raise UptakeError(
