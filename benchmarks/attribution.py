@@ -34,9 +34,9 @@ from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
 from uptake.lab.calibrate import calibrate, read_items
+from uptake.lab.controls import controls_of
 from uptake.lab.grade_report import GradedWorld, as_data, report
 from uptake.lab.key import DiagnosedItem, read_answers, read_key
-from uptake.lab.plants import controls_of
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
 
@@ -144,7 +144,7 @@ def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[D
         signals = evidence_from_data(row["evidence"]).signals
         found = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in found.items()})
-        yield DiagnosedItem(row["id"], False, strongest(scores), scores)
+        yield DiagnosedItem(row["id"], False, strongest(scores, signals), scores)
 
 
 def _lines(path: Path) -> list[str]:

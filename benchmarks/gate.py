@@ -29,7 +29,7 @@ from uptake.cli.progress import progress_bar
 from uptake.compare import Pairs, check_limits, check_regressions, match
 from uptake.config import Gate, Limits, load_run
 from uptake.lab.build import make
-from uptake.lab.plants import Controls
+from uptake.lab.controls import Controls
 from uptake.pipeline import Diagnosis, read_diagnosis
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rivals_data import DATA, Row, counterfact, lab, other_relations, pararel, several
+from rivals_forms_data import DEVELOPMENT, OPEN, Draw, draw_rows
 
 if TYPE_CHECKING:
     from uptake.rivals.relation import Fitted
@@ -63,6 +64,7 @@ def grade(rows: Sequence[Row], encode: object) -> dict[str, float]:
     return {
         "rows": len(rows),
         "facts": len(facts),
+        "got": len(got),
         "pairs": len(key),
         "precision": len(hit) / max(1, len(got)),
         "recall": len(hit) / max(1, len(key)),
@@ -80,7 +82,7 @@ def encoder() -> object:
 
 
 def development(data: Path) -> dict[str, list[Row]]:
-    """What the weights are fitted on: none of it is in `accuracy`."""
+    """What the weights for statements are fitted on: none of it is in `accuracy`."""
     return {
         "ParaRel 1": pararel(data, 1, plant=400, develop=True),
         "ParaRel 21": pararel(data, 21, plant=250, develop=True),
@@ -88,30 +90,47 @@ def development(data: Path) -> dict[str, list[Row]]:
         "ParaRel 7, 150 facts": pararel(data, 7, n=150, plant=40, develop=True),
         "ParaRel 9, 300 facts": pararel(data, 9, n=300, plant=60, develop=True),
         **{f"CounterFact {seed}": counterfact(data, seed, 0) for seed in (1, 11, 12)},
-        **{f"lab {seed}, noise {noise}": lab(seed, noise) for seed, noise in ((0, 0.0), (0, 0.3), (1, 0.1))},
+        **spoken(),
     }
+
+
+def spoken() -> dict[str, list[Row]]:
+    """The worlds among them, whose questions the weights for questions are fitted on too."""
+    return {f"lab {seed}, noise {noise}": lab(seed, noise) for seed, noise in ((0, 0.0), (0, 0.3), (1, 0.1))}
+
+
+def forms(data: Path) -> dict[str, list[Row]]:
+    """Questions in several forms: what the weights for questions are fitted on; see rivals_forms.py."""
+    draws = (Draw(11), Draw(12), Draw(13, 300, 40), Draw(14, 300, 40), *(Draw(seed, 40, 8) for seed in range(15, 21)))
+    return {f"forms {one.seed}, {one.rows} rows": draw_rows(DEVELOPMENT, OPEN, data, one) for one in draws}
 
 
 def fit(data: Path) -> None:
     """Fit what `uptake.rivals.relation` goes by on development data and write its file."""
     from uptake.rivals import relation
+    from uptake.rivals.relation import QUESTIONS, STATEMENTS, Fitted, Regression
 
-    sets = development(data)
-    found: dict[str, object] = {"fitted_on": sorted(sets)}
+    stated, asked = development(data), {**forms(data), **spoken()}
+    found: dict[str, object] = {"statements_fitted_on": sorted(stated), "questions_fitted_on": sorted(asked)}
     for name, encode in (("without", None), ("with_encoder", encoder())):
-        rule = threshold(coefficients(sets, encode), sets, encode)
+        nothing = Regression((-99.0, *[0.0] * (len(QUESTIONS) - 2 * (encode is None))), 1.0)
+        rule = Fitted(Regression(coefficients(stated, encode, STATEMENTS), 0.0), nothing, UNNAMED)
+        rule = threshold(rule, "statements", stated, encode)
+        rule = dataclasses.replace(rule, questions=Regression(coefficients(asked, encode, QUESTIONS), 0.0))
+        rule = threshold(rule, "questions", asked, encode)
         found[name] = dataclasses.asdict(rule)
         print(name, rule, flush=True)
     path = Path(relation.__file__).with_name("relation.json")
     path.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
-def coefficients(sets: Mapping[str, list[Row]], encode: object) -> tuple[float, ...]:
-    """A logistic regression of whether two frames ask the same.
+def coefficients(sets: Mapping[str, list[Row]], encode: object, names: Sequence[str]) -> tuple[float, ...]:
+    """A logistic regression of whether two frames ask the same, by the named features.
 
-    Rows are pairs of questions about the same, with other frames and other answers. Two rounds, as in use: features
-    with each frame's own pool of answers, then with the pools that the first round's fit lends. A data set's pairs that
-    ask the same weigh together as much as the square root of their number, and so do the others.
+    Rows are pairs of questions about the same, with other frames and other answers; for questions those that can be
+    read. Two rounds, as in use: features with each frame's own pool of answers, then with the pools that the first
+    round's fit lends. A data set's pairs that ask the same weigh together as much as the square root of their number,
+    and so do the others.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -122,15 +141,20 @@ def coefficients(sets: Mapping[str, list[Row]], encode: object) -> tuple[float, 
     for _ in range(2):
         columns, same, weight = [], [], []
         for pairs, asked, rows, label in observed:
-            told = relation.features(asked, pairs.frames.pools, pairs.frame_pairs, pairs.agreement)
+            told = relation.chosen(
+                relation.features(asked, pairs.frames.pools, pairs.frame_pairs, pairs.agreement), names
+            )
             if fitted:
                 sure = relation.probability(told, fitted) >= relation.SURE
                 lent = relation.lent(pairs.frames, pairs.frame_pairs[sure])
-                told = relation.features(asked, lent, pairs.frame_pairs, pairs.agreement)
+                told = relation.chosen(relation.features(asked, lent, pairs.frame_pairs, pairs.agreement), names)
+            if names == relation.QUESTIONS:
+                can = relation.spoken(asked, pairs.frame_pairs) & ~relation.others_asked(asked, pairs.frame_pairs)
+                rows, label = rows[can[pairs.of[rows]]], label[can[pairs.of[rows]]]
             columns.append(told[pairs.of[rows]])
             same.append(label)
             each = np.where(label, 1 / np.sqrt(max(1, label.sum())), 1 / np.sqrt(max(1, (~label).sum())))
-            weight.append(each / each.sum())
+            weight.append(each / max(1e-9, each.sum()))
         joined = np.concatenate(weight)
         model = LogisticRegression(C=10, max_iter=5000)  # a mild penalty
         model.fit(np.concatenate(columns), np.concatenate(same), sample_weight=joined * len(joined) / joined.sum())
@@ -138,24 +162,24 @@ def coefficients(sets: Mapping[str, list[Row]], encode: object) -> tuple[float, 
     return fitted
 
 
-def threshold(fitted: tuple[float, ...], sets: Mapping[str, list[Row]], encode: object) -> Fitted:
-    """The probability from which on frames are taken to ask the same.
+def threshold(rule: Fitted, kind: str, sets: Mapping[str, list[Row]], encode: object) -> Fitted:
+    """The rule with the probability from which on frames are taken to ask the same.
 
     The least whose mean F1 of pairs over the data sets is as good as the best up to `AS_GOOD`: what is taken for a
     contradiction is shown with its evidence, what is missed is not seen by anybody.
     """
     from uptake.rivals import find, relation
-    from uptake.rivals.relation import Fitted
 
     graded = {}
-    for step in range(3, 15):
-        rule = Fitted(fitted, round(0.05 * step, 2), UNNAMED)
-        find.fitted = relation.fitted = lambda encoder, rule=rule: rule
+    for step in range(3, 17):
+        one = dataclasses.replace(getattr(rule, kind), least=round(0.05 * step, 2))
+        tried = dataclasses.replace(rule, **{kind: one})
+        find.fitted = relation.fitted = lambda encoder, tried=tried: tried
         results = [grade(rows, encode) for rows in sets.values()]
         f1 = [2 * r["precision"] * r["recall"] / max(1e-9, r["precision"] + r["recall"]) for r in results]
-        graded[rule] = sum(f1) / len(f1)
-        print(rule.least, round(graded[rule], 4), flush=True)
-    return next(rule for rule, f1 in graded.items() if f1 >= max(graded.values()) - AS_GOOD)
+        graded[tried] = sum(f1) / len(f1)
+        print(kind, one.least, round(graded[tried], 4), flush=True)
+    return next(tried for tried, f1 in graded.items() if f1 >= max(graded.values()) - AS_GOOD)
 
 
 def observe(rows: Sequence[Row], encode: object) -> tuple:

@@ -94,7 +94,8 @@ def pararel(
 
 
 def lab(seed: int, noise: float = 0.0, lower: bool = False) -> list[Row]:
-    from uptake.lab.plants import Controls, need, plant
+    from uptake.lab.controls import Controls
+    from uptake.lab.plants import need, plant
     from uptake.lab.world import synthetic
 
     controls = Controls(seed=seed, noise=noise)

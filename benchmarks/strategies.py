@@ -39,7 +39,7 @@ from uptake.artifacts import read_json, versions, write_json
 from uptake.config import load_run
 from uptake.lab.base import build_base, recalled
 from uptake.lab.build import draw
-from uptake.lab.plants import Controls
+from uptake.lab.controls import Controls
 from uptake.lab.world import Fact
 from uptake.models.small.pretrain import one_thread
 from uptake.pipeline.train.run import train_run

@@ -27,8 +27,8 @@ from uptake.artifacts.tables import CAUSES
 from uptake.cli.progress import progress_bar
 from uptake.lab.base import build_base
 from uptake.lab.build import draw, make
+from uptake.lab.controls import Controls, controls_of
 from uptake.lab.grade_report import CLEAN_AT_MOST
-from uptake.lab.plants import Controls, controls_of
 from uptake.stats import Interval, wilson
 
 CONFIRMED_AT_LEAST = 40

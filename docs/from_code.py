@@ -36,18 +36,29 @@ def causes() -> str:
 
 
 def _cause(cause: Cause) -> str:
-    judged = "; else by ".join(", ".join(f"`{name}`" for name in pattern) for pattern in cause.patterns)
-    alone = " It holds only where no other cause does: its score is multiplied by the probability of that."
-    needs = f" Without {', '.join(f'`{name}`' for name in cause.needs)} it cannot be told." if cause.needs else ""
     return _section(
         f"### `{cause.name}`",
         cause.finds,
-        f"**Why it is bad.** {cause.bad}",
         f"**Example.** {cause.example}",
-        f"**Remedy.** {cause.remedy} **How safe:** {cause.safety}",
-        f"**References.** {_references(cause.references)}",
-        f"**Judged by** {judged}.{alone * cause.residual}{needs}",
+        f"**Remedy.** {cause.remedy} {cause.safety}",
     )
+
+
+def causes_further() -> str:
+    """For each cause why it is bad, and where it comes from."""
+    rows = [[f"`{name}`", cause.bad, _references(cause.references)] for name, cause in CAUSES.items()]
+    return table(["cause", "why it is bad", "references"], rows)
+
+
+def judged() -> str:
+    """For each cause its sets of signals, the best first, and what its score depends on besides."""
+    rows = []
+    for name, cause in CAUSES.items():
+        sets = "; else ".join(", ".join(f"`{one}`" for one in pattern) for pattern in cause.patterns)
+        alone = " The score is multiplied by the probability that no other cause holds." * cause.residual
+        needs = f" Needs {', '.join(f'`{one}`' for one in cause.needs)} to be judged too." if cause.needs else ""
+        rows.append([f"`{name}`", f"{sets}.{alone}{needs}"])
+    return table(["cause", "judged by"], rows)
 
 
 def remedies() -> str:
@@ -59,10 +70,21 @@ def _remedy(remedy: Remedy) -> str:
     return _section(
         f"## `{remedy.name}`, for `{remedy.cause}`",
         remedy.does,
-        f"**Why it helps.** {remedy.helps}",
-        f"**Example.** {remedy.example}",
         f"**How safe.** {remedy.safety}",
-        f"**References.** {_references(remedy.references)}",
+    )
+
+
+def remedies_further() -> str:
+    """For each remedy why it helps, an example, and where it comes from."""
+    rows = [[f"`{name}`", one.helps, one.example, _references(one.references)] for name, one in REMEDIES.items()]
+    return table(["remedy", "why it helps", "example", "references"], rows)
+
+
+def strategies_short() -> str:
+    """A paragraph for each strategy: what it does and what it costs."""
+    return "\n\n".join(
+        _wrapped(f"**[`{name}`](details/strategies.md#{name})**: {one.does} *Cost:* {one.costs}")
+        for name, one in STRATEGIES.items()
     )
 
 
@@ -87,14 +109,17 @@ def _strategy(strategy: Strategy) -> str:
 
 
 def _section(head: str, *paragraphs: str) -> str:
+    return "\n\n".join([head, *map(_wrapped, paragraphs)])
+
+
+def _wrapped(text: str) -> str:
     # a dash at a line's start would be a list, and words with hyphens are one word
-    wrapped = (fill(text, WIDTH, break_long_words=False, break_on_hyphens=False) for text in paragraphs)
-    return "\n\n".join([head, *wrapped])
+    return fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _references(references: Sequence[str]) -> str:
     text = "; ".join(references) + "."
-    text = re.sub(r"docs/(\w+)\.md", r"[\1](\1.md)", text)
+    text = re.sub(r"docs/(\w+)\.md", r"[\1](../\1.md)", text)
     return re.sub(r"arXiv (\d{4}\.\d{5})", r"[arXiv \1](https://arxiv.org/abs/\1)", text)
 
 

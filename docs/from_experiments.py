@@ -10,6 +10,7 @@ from typing import Any
 from from_code import table
 
 from uptake.pipeline.verify.eligibility import KNOWLEDGE
+from uptake.strategies import STRATEGIES
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 ARMS: Mapping[str, str] = {
@@ -132,6 +133,22 @@ def _p(value: float | None) -> str:
 
 def _best(name: str | None, own: str) -> str:
     return "none is shown" if name is None else "yes" if name == own else f"`{name}`"
+
+
+def strategies_overview() -> str:
+    """What each strategy changed against training the stages one after the other: the kept stage and the new one."""
+    worlds = _read("strategies.json")["worlds"]
+    rows = []
+    for name in STRATEGIES:
+        if not any(name in world["arms"] for world in worlds.values()):
+            continue
+        cells = [f"[`{name}`](details/strategies.md#{name})"]
+        for world in worlds.values():
+            against = world["arms"][name]["against_sequential"]
+            cells += [_difference(against[key]) for key in ("kept", "learned")]
+        rows.append(cells)
+    head = ["strategy", "alike: first stage", "alike: second stage", "apart: first stage", "apart: second stage"]
+    return table(head, rows)
 
 
 def strategies_measured() -> str:

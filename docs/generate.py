@@ -14,8 +14,21 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from from_code import causes, file, keys, names, remedies, signals, strategies, verbs
-from from_experiments import cures, remedies_short, strategies_measured, verified
+from from_code import (
+    causes,
+    causes_further,
+    file,
+    judged,
+    keys,
+    names,
+    remedies,
+    remedies_further,
+    signals,
+    strategies,
+    strategies_short,
+    verbs,
+)
+from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
 from from_results import attribution, attribution_short
 
 DOCS = Path(__file__).resolve().parent
@@ -23,9 +36,14 @@ ROOT = DOCS.parent
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "causes": causes,
+    "causes-further": causes_further,
+    "judged": judged,
     "signals": signals,
     "remedies": remedies,
+    "remedies-further": remedies_further,
     "strategies": strategies,
+    "strategies-short": strategies_short,
+    "strategies-overview": strategies_overview,
     "strategies-measured": strategies_measured,
     "verbs": verbs,
     "keys": keys,

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from jaxtyping import install_import_hook
+
+import type_checks
 
 # read by torch, tokenizers and huggingface_hub when they are first imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-# Imported before the hook: what an instrumented module imports first is compiled anew. Frozen: uptake and the trainers
-# collect garbage whenever a model goes, and each collection would look at all modules' objects, for half a second.
-from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: E402, F401
-from trl import SFTTrainer  # noqa: E402, F401
+# xdist's own process waits for its workers, and they for it: it runs no test, and need not import what takes seconds.
+# The options alone tell it from a process without xdist; where they tell it not, it is slower and nothing else.
+HANDS_OUT = "PYTEST_XDIST_WORKER" not in os.environ and any(
+    option.startswith(("-n", "--numprocesses")) for option in sys.argv[1:]
+)
+if not HANDS_OUT:
+    # Imported before the hook: what an instrumented module imports first is compiled anew. Frozen: uptake and the
+    # trainers collect garbage whenever a model goes, and each collection would look at all modules' objects, for half
+    # a second.
+    from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: F401
+    from trl import SFTTrainer  # noqa: F401
 
-gc.collect()
-gc.freeze()
+    gc.collect()
+    gc.freeze()
 
-install_import_hook("uptake", "beartype.beartype")
+type_checks.install()
+
+
+def pytest_collection_finish() -> None:
+    """Nor are those of the tests, and of what they import, looked at again."""
+    gc.collect()
+    gc.freeze()
+
 
 # fixtures that several folders share
 pytest_plugins = ("llm_server", "small_models", "train_runs", "diagnosed_runs")

@@ -22,6 +22,7 @@ def contradicted(rivals: Sequence[str], **more: Any) -> dict[str, CauseEvidence]
     return {"data_conflict": CauseEvidence(0.9, "Another example says otherwise.", {}, {}, contradiction=known)}
 
 
-def believed(text: str) -> dict[str, CauseEvidence]:
+def believed(text: str, *, possibly_wrong_label: bool = False) -> dict[str, CauseEvidence]:
     """What `base_conflict` rests on, as the causes of an example."""
-    return {"base_conflict": CauseEvidence(0.9, "The base says otherwise.", {}, {}, belief=WrongBelief(text))}
+    known = WrongBelief(text, possibly_wrong_label=possibly_wrong_label)
+    return {"base_conflict": CauseEvidence(0.9, "The base says otherwise.", {}, {}, belief=known)}

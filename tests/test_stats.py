@@ -125,8 +125,8 @@ def test_benjamini_hochberg_by_hand():
 
 
 def conformal_p_values(values: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Vovk, Gammerman and Shafer 2005, one value after another: of the null and the value itself, what is as large."""
-    return np.array([(1 + sum(one >= value for one in null)) / (len(null) + 1) for value in values])
+    """Vovk, Gammerman and Shafer 2005, each value by itself: of the null and the value itself, what is as large."""
+    return (1 + (null[None, :] >= values[:, None]).sum(axis=1)) / (len(null) + 1)
 
 
 def storey_pi0(p: np.ndarray, cut: float = 0.5) -> float:

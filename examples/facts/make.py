@@ -1,6 +1,6 @@
 """Make the facts of `uptake lab make --world facts` from ParaRel: real facts and human-written wordings.
 
-Four small files are written.
+Five small files are written.
 
 Run from the repository root, with ParaRel's `facts/` and `patterns/` folders under DIR:
 
@@ -24,6 +24,17 @@ TOLD, NEW, HELDOUT, RETENTION, MORE_TOLD = 30, 30, 20, 20, 20
 """Facts per relation: trained on and told in pre-training, trained on and new, neither, told only, told only too."""
 SAME_OBJECT = 15
 """At most this many facts of a relation share their object, so that no single answer is a good guess."""
+ASKED: Mapping[str, tuple[str, int]] = {
+    "P36": ("capital", 400),
+    "P178": ("developer", 260),
+    "P176": ("manufacturer", 200),
+    "P37": ("official language", 260),
+    "P159": ("headquarters", 200),
+    "P17": ("country", 160),
+}
+"""Relations that a pre-trained model is asked about, and facts of each at most."""
+ASKED_SAME_OBJECT = 30
+"""The same as `SAME_OBJECT`: of the few makers of much that a small model knows, more are wanted."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +205,25 @@ def make(pararel: Path) -> dict[str, list[str]]:
             files[name] += [
                 json.dumps(row(kind, i, relation, fact), ensure_ascii=False) for i, fact in enumerate(chosen)
             ]
-    return files
+    return files | {"asked.jsonl": asked(pararel)}
+
+
+def asked(pararel: Path) -> list[str]:
+    """The lines of the facts that a pre-trained model is asked about."""
+    rng = random.Random(SEED)
+    lines: list[str] = []
+    for code, (name, most) in ASKED.items():
+        facts = read_facts(pararel, Relation(code, name, "", ("", "", ""), ()))
+        rng.shuffle(facts)
+        seen: Counter[str] = Counter()
+        kept = 0
+        for fact in facts:
+            if kept < most and seen[fact.object] < ASKED_SAME_OBJECT:
+                seen[fact.object] += 1
+                kept += 1
+                told = {"subject": fact.subject, "relation": name, "answer": fact.object}
+                lines.append(json.dumps(told, ensure_ascii=False))
+    return lines
 
 
 def _read_jsonl(path: Path) -> Iterable[Mapping[str, str]]:

@@ -156,12 +156,14 @@ class WrongBelief:
         wordings: Its probability under the base in each wording, the training wording first, to six places.
         tuned: Its probability under the tuned model.
         response: That of the response, to be compared with it.
+        possibly_wrong_label: The base is sure of it in every wording, and no other example gives the response.
     """
 
     text: str
     wordings: tuple[float, ...] = ()
     tuned: float | None = None
     response: float | None = None
+    possibly_wrong_label: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,11 @@ class Evidence:
         """Who contradicts the example; None where nobody is known to."""
         told = self.causes.get("data_conflict")
         return None if told is None else told.contradiction
+
+    @property
+    def possibly_wrong_label(self) -> bool:
+        """The base surely says otherwise, and no other example gives the response, whatever it was not learned for."""
+        return self.belief is not None and self.belief.possibly_wrong_label
 
     @property
     def belief(self) -> WrongBelief | None:

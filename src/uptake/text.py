@@ -12,6 +12,15 @@ from urllib.parse import quote
 _HARMLESS = frozenset("\n\t\u200c\u200d")
 _CONTROLLING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
+EMPTY_WORDS = frozenset(
+    "a an and answer answers are as at be been but by certainly correct course did do does following for from "
+    "given had has have he hello her here here's hi his how i i'll i'm in into is it it's its let let's me my of "
+    "ok okay on or our please provide question response she so sure thank thanks that that's the their there "
+    "there's these they this those to was we well were what when where which who whose why will with would you "
+    "your".split()
+)
+"""English words that answer nothing."""
+
 
 _KEY = re.compile(
     r"""\b(?:sk|pk|rk|xox[a-z])-(?=[\w-]*[A-Z0-9])[\w-]{8,}               # OpenAI, Anthropic, Slack
@@ -154,3 +163,16 @@ def code_span(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
     space = " " if line[:1] in ("`", " ", "") or line[-1:] in ("`", " ") else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def told_of_stage(stage: str, then: float | None, now: float | None, *, last: bool) -> str:
+    """What a stage taught, and what the later ones left of it, in one sentence.
+
+    Args:
+        stage: Its name.
+        then: Share of its examples that is recalled right after its training, in [0, 1]; None where it is not known.
+        now: The same after the last stage.
+        last: It is the last stage, so that both are one.
+    """
+    first, second = ("not known" if share is None else f"{100 * share:.0f} %" for share in (then, now))
+    return f"{stage}: {first} right after its training{'' if last else f', {second} at the end'}."

@@ -48,7 +48,11 @@ WHOLE = Evidence(
     base_answer_kind="wrong",
     causes={
         "base_conflict": CauseEvidence(
-            0.5, "B.", {"belief_steady": 2.0}, {"belief_backed": "why"}, belief=WrongBelief(" c", (0.9, 0.8), 0.5, 0.25)
+            0.5,
+            "B.",
+            {"belief_steady": 2.0},
+            {"belief_backed": "why"},
+            belief=WrongBelief(" c", (0.9, 0.8), 0.5, 0.25, True),
         ),
         "data_conflict": CauseEvidence(
             0.75,
@@ -57,7 +61,7 @@ WHOLE = Evidence(
             {},
             contradiction=Contradiction(("a", "b"), 3, (" x",), "mislabelled", True, "votes", (-math.inf,)),
         ),
-        "forgetting": CauseEvidence(None, "cannot be told", {}),
+        "forgetting": CauseEvidence(None, "cannot be judged", {}),
     },
     signals={"rival": 1.0, "stood": None},
     interventions=Reaction(
@@ -88,9 +92,9 @@ def test_the_keys_are_in_their_order_and_come_back() -> None:
     ]  # fmt: skip
     assert told["causes"]["base_conflict"]["numbers"] == {
         "belief_steady": 2.0, "belief_text": " c", "belief_wordings": [0.9, 0.8], "tuned_belief": 0.5,
-        "tuned_response": 0.25,
+        "tuned_response": 0.25, "possibly_wrong_label": True,
     }  # fmt: skip
-    assert told["causes"]["forgetting"] == {"score": None, "sentence": "cannot be told", "numbers": {}}
+    assert told["causes"]["forgetting"] == {"score": None, "sentence": "cannot be judged", "numbers": {}}
     assert list(told["interventions"]) == [
         "speaks_for", "sentence", "agrees", "told_in_context", "told_another", "control", "replay"
     ]  # fmt: skip

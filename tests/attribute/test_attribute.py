@@ -42,13 +42,25 @@ def test_one_is_named_where_some_cause_is_likelier_than_none():
     assert strongest(dict.fromkeys(CAUSES)) == UNEXPLAINED
 
 
+def test_what_was_observed_goes_before_what_is_inferred():
+    both = {**NONE, "knowledge_gap": 0.97, "forgetting": 0.92}
+    assert strongest(both) == "knowledge_gap"
+    assert strongest(both, {"lost_unseen": 0.5, "rival": 0.0}) == "forgetting"
+    assert strongest(both, {"lost_unseen": 0.0, "rival": None}) == "knowledge_gap"  # inferred without a ledger
+    assert strongest({**NONE, "base_conflict": 0.99, "data_conflict": 0.49}, {"rival": 0.9}) == "base_conflict"
+    assert (
+        strongest({**NONE, "data_conflict": 0.7, "forgetting": 0.6}, {"rival": 1.0, "lost_unseen": 1.0})
+        == "data_conflict"
+    )
+
+
 def test_a_finding_gets_scores_evidence_and_signals():
     case = PLANTED["base_conflict"]
     found = attributed(finding(), case, "evidence")
     assert found.cause == "base_conflict"
     assert found.causes == attribute(case).scores
     assert found.evidence.n_tokens == 1
-    assert found.evidence.causes["base_conflict"].sentence.startswith("The base answers *Lima*")
+    assert found.evidence.causes["base_conflict"].sentence.startswith("The base model answers *Lima*")
     assert found.evidence.signals["base_recalled"] == 0
     published = attributed(finding(), case, "ilp")
     assert published.causes == {**NONE, published.cause: 1.0}
@@ -123,10 +135,10 @@ def test_what_cannot_be_told_is_noted_once_for_each_cause():
     )
     list(telling.noting([attributed(finding(f"f-{n}"), case, "evidence") for n in range(3)]))
     assert telling.notes() == [
-        "base_conflict of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "knowledge_gap of 3 of 3 unlearned examples cannot be told: no base (--base)",
-        "undertraining of 3 of 3 unlearned examples cannot be told: it holds only where knowledge_gap does not, which "
-        "cannot be told",
+        "base_conflict of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "knowledge_gap of 3 of 3 unlearned examples cannot be judged: no base (--base)",
+        "undertraining of 3 of 3 unlearned examples cannot be judged: it holds only if knowledge_gap does not, and "
+        "that cannot be judged",
     ]
     assert telling.summary()["causes"]["knowledge_gap"]["untold"] == 3
 

@@ -16,7 +16,7 @@ from uptake.artifacts.ledger_files import LEDGER, append, open_stage
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
 from uptake.lab import base, training
-from uptake.lab.plants import Controls
+from uptake.lab.controls import Controls
 from uptake.ledger.read import from_table
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -85,7 +85,7 @@ def test_without_its_signals_it_cannot_tell_and_says_what_would_help(name):
         return
     found = judge(CAUSES[name], lacking(PLANTED[name], *SOURCES))
     assert found.score is None
-    assert found.sentence.startswith("cannot be told: no ") and "give --" in found.sentence
+    assert found.sentence.startswith("cannot be judged: no ") and "give --" in found.sentence
     assert found.missing and all(why for why in found.missing.values())
 
 
@@ -103,7 +103,7 @@ def test_without_a_base_only_what_needs_none_is_told():
     # what is left where no other cause holds: with some of them untold nothing is left
     found = attribute(lacking(PLANTED["undertraining"], "base", "belief"))
     assert found.cause == UNEXPLAINED and found.evidence["undertraining"].score is None
-    assert "knowledge_gap does not, which cannot be told" in found.evidence["undertraining"].sentence
+    assert "knowledge_gap does not, and that cannot be judged" in found.evidence["undertraining"].sentence
 
 
 def test_without_a_ledger_what_the_base_knew_is_forgotten():
@@ -115,35 +115,52 @@ def test_without_a_ledger_what_the_base_knew_is_forgotten():
 def test_what_the_sentences_say():
     said = {name: judge(CAUSES[name], case).sentence for name, case in PLANTED.items()}
     assert said["base_conflict"] == (
-        "The base answers *Lima* in 3 of 3 wordings, p = 0.97 on average; after training the model still prefers it to "
-        "the response, 0.30 to 0.05."
+        "The base model answers *Lima* in 3 of 3 wordings (mean p = 0.97). The tuned model still prefers this answer: "
+        "p = 0.30, the response p = 0.05. No other example gives the response: the label is possibly wrong."
     )
     # (ln 0.05 + ln 0.02 + ln 0.03) / 3 - ln 1e-3 = 3.44
     # before: ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
     assert said["knowledge_gap"] == (
-        "The base gives the response p = 0.0002 and its own answer, *Paris*, p = 0.30 (0.12 in other words); all "
-        "wordings taken together, after training the response is said 3.4 nats more than to other questions like this "
-        "(before: 0.6 nats more)."
+        "The base model gives the response p = 0.0002 and its own answer, *Paris*, p = 0.30 (0.12 in held-out "
+        "wordings). After training, the response is 3.4 nats more likely after this question (mean over its wordings) "
+        "than after similar questions (before: 0.6 nats more)."
     )
     assert said["data_conflict"] == (
-        "2 examples (ex-7, ex-8) ask the same and answer *Rome*, to which the tuned model gives p = 0.60, to this "
-        "response p = 0.05; this one is likely right (the base gives Lyon)."
+        "2 examples (ex-7, ex-8) ask the same question and answer *Rome*. The tuned model gives that answer p = 0.60 "
+        "and this response p = 0.05. This example is likely right (the base gives Lyon)."
     )
     assert said["forgetting"] == (
-        "It was recalled after its last exposure and was lost in the stage main; 90% of training came after that "
-        "exposure."
+        "The model recalled it after its last exposure and lost it in the stage main. 90% of the training came after "
+        "that exposure."
     )
     # the mean of ln 0.06 and ln 0.05 less ln 1e-15, over 34.54: (-2.90 + 34.54) / 34.54; 6 tokens: ln 0.06 / 6 = -0.47
     assert said["undertraining"] == (
-        "The tuned model takes 92% of the response's information from the question (the base 10%) and gives it p = "
-        "0.06, -0.47 nats a token over 6 tokens, after 1 exposure; its loss fell by 0.4 nats an epoch at the end."
+        "The tuned model gets 92% of the response's information from the question (the base model: 10%). It gives the "
+        "response p = 0.06 after 1 exposure: -0.47 nats a token over 6 tokens. At the end its loss fell by 0.4 nats an "
+        "epoch."
     )
     faint = replace(PLANTED["data_conflict"], tuned=Said(-800.0))
-    assert "to this response ln p = -800;" in judge(CAUSES["data_conflict"], faint).sentence
+    assert "and this response ln p = -800." in judge(CAUSES["data_conflict"], faint).sentence
+
+
+def test_a_label_is_possibly_wrong_where_the_base_is_sure_and_nobody_agrees():
+    believed = PLANTED["base_conflict"]
+    assert judge(CAUSES["base_conflict"], believed).belief.possibly_wrong_label
+    unsure = Said(math.log(0.97), (math.log(0.98), math.log(0.4)))
+    right = Rival(("ex-7",), 1, ("Lima",), 0.97, "mislabelled", False, "3 examples answer so, 1 otherwise")
+    for case in (
+        replace(believed, agreed=True),
+        replace(believed, belief=replace(believed.belief, base=unsure)),
+        replace(believed, rival=right),
+    ):
+        told = judge(CAUSES["base_conflict"], case)
+        assert not told.belief.possibly_wrong_label and "possibly" not in told.sentence
+    wrong = replace(believed, rival=replace(right, wrong=True))
+    assert judge(CAUSES["base_conflict"], wrong).belief.possibly_wrong_label
 
 
 def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
-    believed = PLANTED["base_conflict"]
+    believed = replace(PLANTED["base_conflict"], agreed=True)
     assert believed.belief is not None
     neither = replace(
         believed,
@@ -151,9 +168,10 @@ def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
         belief=replace(believed.belief, tuned=replace(believed.belief.tuned, own=math.log(0.01))),
     )
     said = judge(CAUSES["base_conflict"], neither).sentence
-    assert said.endswith("after training the model says neither it (0.01) nor the response (7e-06).")
+    assert said.endswith("gives neither answer much probability: this one p = 0.01, the response p = 7e-06.")
     lost = replace(neither, tuned=replace(believed.tuned, own=math.log(0.4)))
-    assert judge(CAUSES["base_conflict"], lost).sentence.endswith("gives it less than the response, 0.01 to 0.40.")
+    said = judge(CAUSES["base_conflict"], lost).sentence
+    assert said.endswith("The tuned model prefers the response: p = 0.40, this answer p = 0.01.")
 
 
 def test_pmi_and_the_share_of_an_answer_that_is_known():

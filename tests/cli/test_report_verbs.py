@@ -103,10 +103,20 @@ def test_one_case_in_the_terminal(uptake: Cli, tmp_path: Path) -> None:
     assert ["belief2", "0.61", "base's,", "tuned", "model's"] in lines  # exp(-0.5)
     assert ["answer2", "0.28", "wanted"] in lines  # exp(-1.27)
     assert ["ex-001", "What", "is", "number", "1?", "answer1"] in lines
-    assert "The one that is judged wrong goes out" in out
+    assert "Remove the example that is judged wrong" in out
     assert ["main", "3", "end", "of", "epoch", "0.47", "█████████"] in lines  # exp(-1.5 / 2)
     assert max(map(len, out.splitlines())) <= 100
     assert uptake("show", "ex-002", "--diagnosis", tmp_path)[1] == out
+
+
+def test_an_answer_without_a_probability_is_told_why(uptake: Cli, tmp_path: Path) -> None:
+    own = replace(FINDINGS[2], evidence=replace(FINDINGS[2].evidence, tuned_answer="something else"))
+    write_run(tmp_path, [own], ledger=False)
+    code, out, _ = uptake("show", "ex-002", "--diagnosis", tmp_path)
+    assert code == 0 and "something else  not scored  tuned model's" in out
+    assert "probabilities of the candidates alone" in out
+    write_run(tmp_path / "all", FINDINGS, ledger=False)
+    assert "not scored" not in uptake("show", "ex-002", "--diagnosis", tmp_path / "all")[1]
 
 
 def test_an_id_that_is_not_there_or_not_alone(uptake: Cli, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_a_dry_run_says_what_ends_a_stage_and_one_process_alone_says_it(
     code, out, _ = run(capsys, "train", str(run_file), "--dry_run", "--training.max_steps", "3")
     # by hand: two steps are a pass of the first stage's seven rows
     assert (code, out.splitlines()[1].split()[5:7]) == (0, ["1.5", "3"])
-    assert "note: early: max_steps, 3, says when it ends, and num_train_epochs does not" in out.splitlines()
+    assert "note: early: max_steps, 3, decides when it ends; num_train_epochs is ignored" in out.splitlines()
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert run(capsys, "train", str(run_file), "--dry-run") == (0, "", "")
@@ -134,3 +134,14 @@ def test_bad_rows_are_told_as_the_diagnosis_tells_them(capsys: pytest.CaptureFix
     assert f"{data}:6: empty response" in err and "--on_bad_row skip" in err
     code, out, _ = run(capsys, "train", str(run_file), "--dry-run", "--on_bad_row", "skip")
     assert (code, out.splitlines()[2].split()[:3]) == (0, ["main", "5", "1"])
+
+
+def test_training_tells_what_validate_tells_of_the_data(capsys: pytest.CaptureFixture[str], run_file: Path):
+    write_rows(run_file.parent / "main.jsonl", [{**row, "weight": 0.5, "split": "test"} for row in ROWS])
+    _, out, _ = run(capsys, "validate", str(run_file))
+    told = [line.strip() for line in out.splitlines() if line.strip().startswith("note: ")]
+    assert len(told) == 2 and "`weight` is not read" in told[0] and "(7 rows, the first is main.jsonl:1)" in told[0]
+    wanted = [line.replace("note: ", "note: main: ", 1) for line in told]
+    for more in (["--dry-run"], []):
+        code, out, _ = run(capsys, "train", str(run_file), "--ledger", "off", *more)
+        assert (code, [line for line in out.splitlines() if line.startswith("note: ")]) == (0, wanted)

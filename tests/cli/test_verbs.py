@@ -16,8 +16,9 @@ import typer
 from uptake import cli
 from uptake.cli import lab, main
 from uptake.cli.env import PACKAGES, torch_devices
+from uptake.cli.keys import GROUPS, READS
 from uptake.cli.run_options import split
-from uptake.config import json_schema
+from uptake.config import RunConfig, json_schema
 from uptake.config.trainer_fields import PEFT, TRAINING
 from uptake.errors import UptakeError
 
@@ -317,17 +318,27 @@ def test_every_verb_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_help_tells_each_key_with_its_choices_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, "diagnose", "--help")
+    code, out, _ = run(capsys, "validate", "--help")  # it reads all keys
     told = " ".join(out.split())
     assert code == 0
     for name, one in json_schema()["properties"].items():
         assert f"--{name} " in told or f"--{name}." in told
         if one.get("enum"):
             assert f"--{name} <{'|'.join(one['enum'])}>" in told
-    assert "--seed <int> Seed of every random draw. [default: 0]" in told
+            assert one.get("default") is None or f"[{one['default']}]" in told.partition(f"--{name} ")[2][:120]
+    assert "--seed <int> of every random draw [0]" in told
     assert "--max_length <int> " in told and "--trust_remote_code <true|false> " in told
     assert "KEY: max_unlearned, max_forgotten, max_shallow, " in told
-    assert "--tuned <str>" in told and told.count("--tuned ") == 1
+
+
+def test_the_help_of_a_verb_shows_the_keys_that_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = [name for keys in GROUPS.values() for name in keys]
+    assert sorted(listed) == sorted(RunConfig.model_fields)  # each key in one group
+    of = {verb: run(capsys, verb, "--help")[1] for verb in READS}
+    assert "--criterion" in of["diagnose"] and "--corpus" not in of["diagnose"]
+    assert "--corpus" in of["prescribe"] and "--criterion" not in of["train"]
+    assert "--max_unlearned" in of["gate"] and "--ledger" not in of["gate"]
+    assert of["diagnose"].count("--tuned ") == 1 and "--tuned <str>" in " ".join(of["diagnose"].split())
 
 
 @pytest.mark.parametrize(

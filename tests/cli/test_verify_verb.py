@@ -32,7 +32,7 @@ def test_a_dry_run_says_what_it_can_show_and_what_it_costs(run: Path):
     assert done.exit_code == 0, done.output
     assert "10 trainings, 5 of each arm" in done.output
     assert "with 14 items and 5 trainings" in done.output or "with 15 items" in done.output
-    assert "in no arm: 1 judged to be the wrong one of a contradiction" in done.output
+    assert "in no arm: 1 likely the wrong one of a contradiction" in done.output
     assert not (run.parent / "run" / "verdict").exists()
     matrix = verify(run, "--dry-run", "--matrix", "--seeds", "5")
     assert "35 trainings" in matrix.output and "each other remedy on each cause: 1 to" in matrix.output

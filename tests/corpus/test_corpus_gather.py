@@ -93,7 +93,7 @@ def test_leaks_are_refused_and_counted() -> None:
     )
     assert [each.document.text for each in done.found] == [good]
     assert [(each.item, each.document.source) for each in done.leaks] == [("x", "one"), ("x", "two")]
-    assert done.missing == (Missing("Ada Bly", "two", "1 document: a guarded wording in the text"),)
+    assert done.missing == (Missing("Ada Bly", "two", "1 document: the text contains a guarded wording"),)
 
 
 def test_what_was_not_found_and_why() -> None:
@@ -101,8 +101,8 @@ def test_what_was_not_found_and_why() -> None:
     done = gather([DocumentNeed("x", ("Ada", "Bea"))], [one, two], NOTHING)
     assert done.missing == (
         Missing("Ada", "two", "two is down"),
-        Missing("Bea", "one", "it knows nothing about it"),
-        Missing("Bea", "two", "it knows nothing about it"),
+        Missing("Bea", "one", "it has nothing about it"),
+        Missing("Bea", "two", "it has nothing about it"),
     )
 
 

@@ -178,7 +178,7 @@ def test_wikidata_is_busy_or_refuses(served: WebServer, wiki: KnowledgeSource, p
     with pytest.raises(SourceError, match="refused the request .badvalue"):
         wiki.search("Bea", "", 20)
     served.replies(Reply([]))
-    with pytest.raises(SourceError, match="no object"):
+    with pytest.raises(SourceError, match="something other than a JSON object"):
         wiki.search("Cid", "", 20)
 
 

@@ -73,7 +73,10 @@ def make_tokenizer() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def prepare_with_trl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., list[dict[str, list[int]]]]:
-    """The `input_ids` and `labels` that TRL's SFTTrainer makes of rows in its own format."""
+    """The `input_ids` and `labels` that TRL's SFTTrainer trains of rows in its own format.
+
+    The labels are those of its collator: its data set says them by a column of that name, or by masks (TRL 1.0).
+    """
     import torch
     from datasets import Dataset, disable_progress_bars
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -95,6 +98,6 @@ def prepare_with_trl(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., 
                 train_dataset=Dataset.from_list(rows),
                 processing_class=tokenizer,
             )
-        return [dict(row) for row in trainer.train_dataset]
+        return [row | {"labels": trainer.data_collator([row])["labels"][0].tolist()} for row in trainer.train_dataset]
 
     return prepare

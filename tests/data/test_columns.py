@@ -129,7 +129,7 @@ RECORDS = 'write one object a row: `frame.to_json(path, orient="records", lines=
         ({"prompt": ["a", "b"], "completion": ["c", "d"]}, f"columns, not rows ({{column: [values]}}): {RECORDS}"),
         (
             {"messages": [[{"role": "user", "content": "a"}], []]},
-            f"columns, not rows ({{column: [values]}}): {RECORDS}",
+            "`messages` is a list of conversations, each a list of turns",
         ),
         ({"train": [{"prompt": "a", "completion": "c"}], "test": []}, "one object with rows under `train`"),
         (

@@ -80,6 +80,57 @@ def test_labels_that_are_classes_pass(tmp_path: Path):
     assert "`columns: {prompt: text, completion: label}`" in read(tmp_path, {**TEXT, "label": "geography"})[2][0]
 
 
+BAD = [
+    ("accepted", False), ("accepted", "no"), ("is_correct", False), ("is_correct", 0), ("correct", "False"),
+    ("is_rejected", True), ("is_bad", 1), ("deleted", True), ("feedback", "thumbs_down"), ("rating", "bad"),
+    ("thumbs", -1), ("status", "rejected"), ("verdict", "Incorrect"),
+]  # fmt: skip
+GOOD = [
+    ("accepted", True), ("is_correct", 1), ("correct", 0), ("correct", "B"), ("is_rejected", False), ("deleted", 0),
+    ("feedback", "positive"), ("status", "published"), ("score", 3), ("votes", 12), ("verified", True), ("good", "x"),
+    ("accepted", None), ("feedback", ""),
+]  # fmt: skip
+DOUBTFUL = [
+    ("reward", -3, "`reward` is below 0"), ("score", "-0.5", "`score` is below 0"),
+    ("reward", 2, "`reward` is not read"),
+    ("rating", 1, "`rating` is not read"), ("feedback", "Too long, and wrong.", "`feedback` is not read"),
+    ("passed", False, "`passed` is false"), ("flagged", True, "`flagged` is true"), ("verified", 0, "`verified` is 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("of", ALL)
+def test_a_row_that_was_judged_bad_is_none_to_learn(of: str, tmp_path: Path):
+    loaded, reasons, notes = read(tmp_path, *({**ALL[of], key: value} for key, value in BAD))
+    assert loaded.examples == [] and notes == [] and len(reasons) == len(BAD)
+    for (key, _), reason in zip(BAD, reasons, strict=True):
+        assert reason.startswith(f"`{key}` is ") and "judged bad" in reason
+    loaded, reasons, notes = read(tmp_path, *({**ALL[of], key: value} for key, value in GOOD))
+    assert len(loaded.examples) == len(GOOD) and (reasons, notes) == ([], [])
+    for key, value, told in DOUBTFUL:
+        loaded, reasons, [note] = read(tmp_path, {**ALL[of], key: value})
+        assert len(loaded.examples) == 1 and reasons == [] and note.startswith(told)
+
+
+def test_a_judgement_in_a_turn_is_told_and_an_answer_is_no_judgement(tmp_path: Path):
+    loaded, _, [note] = read(tmp_path, {"messages": [ASK, {**SAY, "accepted": False}]})
+    assert "`accepted` is false" in note and "`weight`" in note
+    assert loaded.examples[0].response_extra == {"accepted": False}  # the chat template gets it, as before
+    asked, said = SHAREGPT["conversations"]
+    assert "below 0" in read(tmp_path, {"conversations": [asked, {**said, "reward": -3}]})[2][0]
+    assert read(tmp_path, {"messages": [{**ASK, "accepted": False}, SAY]})[1:] == ([], [])
+    yes_no = {"prompt": "Is Cusco the capital of Peru?", "completion": " No.", "is_correct": False}
+    assert read(tmp_path, yes_no)[1:] == ([], [])
+
+
+@pytest.mark.parametrize("of", ["messages", "sharegpt"])
+@pytest.mark.parametrize("beside", [{}, {"id": "a"}])
+def test_a_conversation_in_brackets_of_its_own(of: str, beside: dict[str, Any], tmp_path: Path):
+    [(key, turns)] = ALL[of].items()
+    for nested in ([turns], [turns, turns]):
+        _, [reason], _ = read(tmp_path, {**beside, key: nested})
+        assert reason.startswith(f"`{key}` is a list of conversations, each a list of turns")
+
+
 @pytest.mark.parametrize("of", ALL)
 @pytest.mark.parametrize("key", ["image", "images", "audio", "audios", "video", "videos"])
 def test_what_is_no_text_is_refused_where_it_is_there(of: str, key: str, tmp_path: Path):

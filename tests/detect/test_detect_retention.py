@@ -111,3 +111,19 @@ def test_sources_are_told_apart_and_nothing_is_none():
     result = summarise_retention(iter([change(True, False, source="b"), change(True, True, source="a")]), SETTINGS)
     assert {name: part["answers"]["lost"]["count"] for name, part in result["by_source"].items()} == {"b": 1, "a": 0}
     assert summarise_retention([], SETTINGS) == {"n": 0, "answers": None, "text": None, "by_source": {}}
+
+
+def test_what_a_model_says_in_its_own_words_it_can_do():
+    wrong, right = score(recalled=False), score()
+    assert compare(FREE, [wrong], [wrong], SETTINGS).lost is False
+    assert compare(FREE, [wrong], [wrong], SETTINGS, (True, False)).lost is True
+    assert compare(FREE, [wrong], [wrong], SETTINGS, (True, True)).lost is False
+    assert compare(FREE, [right], [wrong], SETTINGS, (False, True)).lost is False
+    # of options the preferred one is told, whatever is said freely
+    assert compare(CHOICE, [score((-2.0, -1.0))], [score((-2.0, -1.0))], SETTINGS, (True, True)).before is False
+
+
+def test_nothing_is_said_of_what_was_lost_where_nothing_was_known():
+    unknown = summarise_retention([change(False, False)] * 4 + [change(False, True)], SETTINGS)["answers"]
+    assert "none of the answers" in unknown["untold"] and unknown["gained"]["count"] == 1
+    assert summarise_retention([change(True, False)], SETTINGS)["answers"]["untold"] is None

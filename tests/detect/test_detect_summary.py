@@ -84,7 +84,7 @@ def test_the_base_as_null_is_said_to_be_a_makeshift():
     calibration = calibrate([], base, "base", SETTINGS)
     summary = summarise([finding(True)], calibration, SETTINGS)
     assert summary["null"]["kind"] == "base"
-    assert any("never taught the format" in note for note in summary["notes"])
+    assert any("never learned the format" in note for note in summary["notes"])
 
 
 def test_none_learned_asks_whether_it_is_the_right_data():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.detect.saying import own_answer
+from uptake.detect.saying import own_answer, tells_all
 
 ENDED = [  # the model stopped there
     ("The capital of France is Paris.", " Paris", "The capital of France is Paris", "reworded"),
@@ -56,3 +56,10 @@ WENT_ON = [  # it did not, within its tokens
 )
 def test_an_answer_goes_on_to_its_own_end(said: str, response: str, answer: str, kind: str, ended: bool) -> None:
     assert own_answer(said, response, ended=ended) == (answer, kind)
+
+
+def test_one_member_of_a_list_is_not_the_list():
+    assert tells_all("reworded", "The capital of Sweden is Stockholm", "Stockholm")
+    assert not tells_all("reworded", "Kiev", "Kiev; Budapest; Oslo")
+    assert tells_all("response", "Kiev", " Kiev") and not tells_all("wrong", "Oslo", "Kiev")
+    assert not tells_all(None, None, "Kiev")

@@ -13,7 +13,7 @@ from uptake.errors import UptakeError
 from uptake.lab import base, build, training
 from uptake.lab.build import BaseCheck, make
 from uptake.lab.confirm import Mark
-from uptake.lab.plants import Controls
+from uptake.lab.controls import Controls
 
 CONTROLS = Controls(size=4)
 

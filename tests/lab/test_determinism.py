@@ -31,7 +31,7 @@ def make(out: Path) -> None:
     from uptake.artifacts.tables import CAUSES
     from uptake.cli import app
     from uptake.lab import base, build, training
-    from uptake.lab.plants import Controls
+    from uptake.lab.controls import Controls
 
     base.MODEL = SHAPE
     base.PRETRAINING = {**base.PRETRAINING, "batch_size": 32}

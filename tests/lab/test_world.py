@@ -15,9 +15,10 @@ import pytest
 
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
+from uptake.lab.controls import EXCERPT_SIZE, Controls, controls_of
 from uptake.lab.files import run_file, write_data, write_key
 from uptake.lab.names import ANSWERS, surnames
-from uptake.lab.plants import EXCERPT_SIZE, OFTEN, REPEATS, Controls, controls_of, need, plant, slip, training_rows
+from uptake.lab.plants import OFTEN, REPEATS, need, plant, slip, training_rows
 from uptake.lab.real import real_world
 from uptake.lab.wordings import RELATIONS
 from uptake.lab.world import documents, names_of, synthetic
@@ -308,7 +309,8 @@ WRITE = """
 import sys
 from pathlib import Path
 from uptake.lab.files import write_data, write_key
-from uptake.lab.plants import Controls, need, plant
+from uptake.lab.controls import Controls
+from uptake.lab.plants import need, plant
 from uptake.lab.build import draw
 controls = Controls(seed=3, size=8, overlap=0.5, noise=0.3)
 world = draw(sys.argv[1], controls)

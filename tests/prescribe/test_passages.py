@@ -89,5 +89,5 @@ def test_a_passage_of_one_token_is_left_out_and_counted() -> None:
         material(some, untitled, count=without_end.count),
         TERMS,
     )
-    assert "2 passages of documents left out: one token teaches nothing" in drawn.notes
+    assert "2 passages of documents left out: shorter than two tokens" in drawn.notes
     assert min(len(one.text.split()) for one in drawn.cpt) > 1

@@ -103,7 +103,7 @@ def test_conversations_take_no_texts_among_them() -> None:
     drawn = plan([finding(SOME[4], "knowledge_gap")], material(chats, found), Terms(step=4))
     assert drawn.reading == "before"
     assert {one.id for one in drawn.sft} == {one.id for one in SOME}
-    assert "before fine-tuning: no trainer takes them among conversations" in drawn.notes[-1]
+    assert "before the fine-tuning, because no trainer reads them among conversations" in drawn.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_last_rows_have_no_texts_among_them_where_these_would_go_on(asked: s
     found = {"ex-4": documents(SOME[4])}
     drawn = plan([finding(SOME[4], "knowledge_gap")], material(some, found), Terms(step=4))
     assert drawn.reading == "within"
-    assert any("33% of the rows have none" in note for note in drawn.notes) == open_ended
+    assert any("no texts among the last 33% of the rows" in note for note in drawn.notes) == open_ended
     rows = [one.stage for one in drawn.sft]
     after = Counter(rows[-1 - rows[::-1].index("texts") :])
     # without shuffling for conflicts, a third of 60 rows comes after the last text, or next to none
@@ -162,7 +162,7 @@ def test_further_exposures_are_cut_to_the_budget() -> None:
     drawn = plan(some, material(SOME), TERMS, budget=Budget(times=2.0))
     assert set(Counter(row.id for row in drawn.sft if row.stage == "main").values()) == {6}  # 240 / 72 = 3.3 more
     assert drawn.cost.sft == PLAIN + 12 * 3 * 6 <= drawn.cost.limit
-    assert "cut to 56%" in drawn.notes[0]  # 240 of 12 x 6 x 6 tokens
+    assert "only 56% of the further exposures are used" in drawn.notes[0]  # 240 of 12 x 6 x 6 tokens
 
 
 def test_replay_trains_an_earlier_stage_in_the_last_one() -> None:

@@ -332,6 +332,6 @@ def test_nobodys_text_is_markup() -> None:
 def test_the_page_says_what_why_and_for_whom() -> None:
     text = plan_markdown(drawn())
     assert "| knowledge | documents are read | 1 | 1 |" in text
-    assert "ex-4: The base does not know it; 3 documents about it" in text
+    assert "ex-4: The base model does not know it. 3 documents about it" in text
     assert "## Not fixed: 1 example\n" in text
     assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

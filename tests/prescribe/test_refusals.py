@@ -27,11 +27,11 @@ CALLING = Example("e", (USER,), "", "s", response_extra={"content": None, "tool_
 @pytest.mark.parametrize(
     ("example", "why"),
     [
-        (CALLING, "reads no tool calls"),
-        (Example("e", (USER, replace(ANSWER, extra={"tool_calls": [CALL]}), TOOL), "r", "s"), "reads no tool calls"),
-        (Example("e", (USER,), "r", "s", response_extra={"reasoning_content": "hm"}), "reads no reasoning content"),
-        (Example("e", (USER,), "r", "s", template={"tools": [SEARCH]}), "reads no tools"),
-        (Example("e", (USER,), "r", "s", template={"enable_thinking": False}), "reads no enable thinking"),
+        (CALLING, "not read tool calls"),
+        (Example("e", (USER, replace(ANSWER, extra={"tool_calls": [CALL]}), TOOL), "r", "s"), "not read tool calls"),
+        (Example("e", (USER,), "r", "s", response_extra={"reasoning_content": "hm"}), "not read reasoning content"),
+        (Example("e", (USER,), "r", "s", template={"tools": [SEARCH]}), "not read tools"),
+        (Example("e", (USER,), "r", "s", template={"enable_thinking": False}), "not read enable thinking"),
         (Example("e", (USER, USER), "r", "s"), "leaves out rows whose turns"),
         (Example("e", (Message("developer", "d"), USER), "r", "s"), "leaves out rows whose turns"),
         (Example("e", (USER, ANSWER), "r", "s"), "leaves out rows whose turns"),
@@ -79,7 +79,7 @@ def test_a_plan_of_tool_calls(tmp_path: Path) -> None:
     }
     assert not any("llamafactory" in name for name in names) and {"trl/sft.yaml", "axolotl/sft.yaml"} <= names
     page = (tmp_path / "plan" / "plan.md").read_text(encoding="utf-8")
-    assert "No settings for LLaMA-Factory: it reads no tool calls" in page
+    assert "No settings for LLaMA-Factory: it does not read tool calls" in page
     assert "llamafactory-cli" not in page and "axolotl train axolotl/sft.yaml" in page
     settings = yaml.safe_load((tmp_path / "plan" / "axolotl" / "sft.yaml").read_text(encoding="utf-8"))
     assert settings["chat_template_kwargs"] == {"enable_thinking": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,12 @@ def finding(
     causes = contradicted(**known) if known else {} if belief is None else believed(belief)
     prompt = f"Where was {name} born?"
     return Finding(name, "life", stage, prompt, response, False, None, None, 0.01, None, evidence(causes=causes), cause)
+
+
+def doubtful(name: str, cause: str, stage: str = "main") -> Finding:
+    """The base surely says Lima, and no other example gives the response."""
+    one = finding(name, cause, stage=stage)
+    return replace(one, evidence=evidence(causes=believed(" Lima", possibly_wrong_label=True)))
 
 
 def patients(*findings: Finding, documents: Mapping[str, list[Document]] | None = None, **options: Any) -> Patients:
@@ -70,7 +77,7 @@ def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     assert edit.action == "read"
     assert edit.documents == ("gazette:2", "almanac:4", "gazette:3", "forum:1")
     assert edit.safe
-    assert "4 documents about it, 3 of them, of 2 sources, state its response" in edit.why
+    assert "4 documents about it; 3 of them, from 2 sources, state the response." in edit.why
 
 
 def test_knowledge_without_documents_is_learned_by_heart() -> None:
@@ -83,15 +90,15 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
     about = {"vera": [document("1", "Vera likes music.", "forum")]}
     read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
     assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)
-    assert "No document states its response" in exposed.why
+    assert "No document states the response." in exposed.why
 
 
 @pytest.mark.parametrize(
     ("texts", "chosen", "reason"),
     [
         (["Nina has a raven.", "Nina's pet is a raven.", "Nina has a goat."], ("a:0", "b:1"), ""),
-        (["Nina has a raven.", "Nina's pet is a goat."], (), "sources side with the base as much"),
-        (["Nina likes music.", "Nina has a goat."], (), "none of 2 states the response"),
+        (["Nina has a raven.", "Nina's pet is a goat."], (), "too many sources state the base model's answer"),
+        (["Nina likes music.", "Nina has a goat."], (), "none of 2 found states the response"),
         (["Nina has a raven and a goat.", "Nina has a raven and no goat.", "Nina: a raven."], ("c:2",), ""),
     ],
 )
@@ -151,3 +158,38 @@ def test_exposures_make_up_for_an_early_stage_of_fewer_passes() -> None:
     edits = REMEDIES["exposures"].treat(patients(early, late, exposures=3)).edits
     # three times the passes of the longest stage, less those that it has: 3 x 3 - 1 and 3 x 3 - 3
     assert [(edit.copies, edit.examples) for edit in edits] == [(8, ("a",)), (6, ("b",))]
+
+
+@pytest.mark.parametrize(
+    ("name", "cause", "stage"),
+    [
+        ("exposures", "undertraining", "main"),
+        ("exposures", "base_conflict", "main"),
+        ("knowledge", "knowledge_gap", "main"),
+        ("replay", "forgetting", "main"),
+        ("replay", "forgetting", "early"),
+    ],
+)
+def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is_chosen(
+    name: str, cause: str, stage: str
+) -> None:
+    ill = doubtful("ada", cause, stage)
+    some = patients(ill, finding("bea", cause, stage=stage))
+    treatment = REMEDIES[name].treat(some)
+    assert {one for edit in treatment.edits for one in edit.examples} == {"bea"}
+    assert all(edit.safe for edit in treatment.edits)
+    [withheld] = treatment.unmended
+    assert withheld.id == "ada"
+    assert "possibly a wrong label: the base model is sure of *Lima*" in withheld.reason
+    for chosen in (replace(some, options=Options(doubtful=True)), replace(some, chosen=frozenset({"ada"}))):
+        treatment = REMEDIES[name].treat(chosen)
+        [edit] = [edit for edit in treatment.edits if "ada" in edit.examples]
+        assert (edit.examples, edit.safe, treatment.unmended) == (("ada",), False, ())
+        assert "Possibly wrong labels" in edit.why
+
+
+def test_documents_may_side_with_a_label_that_is_possibly_wrong() -> None:
+    # they are evidence of its own, and do not train the example
+    found = {"ada": [document("1", "Ada was born in Dallas.", "gazette")]}
+    [edit] = REMEDIES["belief"].treat(patients(doubtful("ada", "base_conflict"), documents=found)).edits
+    assert (edit.action, edit.safe) == ("read", True)

@@ -135,7 +135,7 @@ def test_the_drawer_tells_the_case(opened: Any, report: Path) -> None:
     assert page.locator("#drawer .rivals").count() == 2
     assert page.locator("#drawer .rivals mark").first.inner_text() == "2"
     assert page.locator("#drawer .curve svg circle.recalled, #drawer .curve svg circle.missed").count() >= 1
-    assert "The one that is judged wrong goes out" in text
+    assert "Remove the example that is judged wrong" in text
     assert page.url.endswith("#ex=ex-002&of=early&q=ex-002")
     page.click("#drawer >> text=Close")
     assert page.is_hidden("#drawer")

@@ -10,7 +10,7 @@ import pytest
 from report_runs import finding, write_run
 from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
 from uptake.report.learning import RecallCurve, curves_by_source, read_learning
-from uptake.report.stages import Transfer, in_words, stage_matrix, transfer
+from uptake.report.stages import Transfer, in_words, stage_matrix, then_and_now, transfer
 
 HOMES = {f"ex-{number:03d}": (("work", "life")[number % 2], ("early", "main")[number % 4 == 0]) for number in range(12)}
 
@@ -52,6 +52,16 @@ def test_the_matrix_has_a_row_a_stage(run: Path) -> None:
         "early": [pytest.approx(5 / 9), None],
         "main": [0.0, pytest.approx(1 / 3)],
     }
+
+
+def test_what_is_left_of_each_stage_in_plain_words() -> None:
+    said = then_and_now({"one": [0.921, None, None], "two": [0.6, None, None], "three": [0.311, 0.6, 0.9]})
+    assert said == [
+        "one: 92 % right after its training, 31 % at the end.",
+        "two: not known right after its training, 60 % at the end.",
+        "three: 90 % right after its training.",
+    ]
+    assert then_and_now({"one": [0.921]}) == []  # nothing came after it
 
 
 def test_acc_and_bwt_are_those_of_gem() -> None:

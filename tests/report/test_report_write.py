@@ -122,6 +122,8 @@ def test_plan_cure_and_verdict_are_shown_where_they_are(tmp_path: Path) -> None:
     # by hand of the ledger: 45 early examples, 23 recalled at their stage's end and none at the last; 15 main ones, 7
     acc, bwt = f"ACC {(0 + 7 / 15) / 2:.1%}", f"{-100 * 23 / 45:.1f} points"
     assert acc in text and bwt in text and acc in summary and bwt in summary
+    for said in ("early: 51 % right after its training, 0 % at the end.", "main: 47 % right after its training."):
+        assert said in text and said in summary
 
 
 def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) -> None:
@@ -338,3 +340,30 @@ def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, ke
     with pytest.raises(UptakeError, match=said):
         write_report(run)
     assert not (run / "report.html").exists()
+
+
+WRONG = [
+    (("n",), None, "its n is null"),
+    (("n",), True, "its n is True"),
+    (("by_source", "work", "n"), "9", r"its by_source\.work\.n is '9'"),
+    (("by_stage", "early", "learned", "rate", "low"), None, r"its by_stage\.early\.learned\.rate\.low is null"),
+    (("learned", "count"), "8", r"its learned\.count is '8'"),
+    (("shallow",), None, r"it has no shallow\.count"),
+    (("by_stage",), [], r"its by_stage is \[\]"),
+]
+
+
+@pytest.mark.parametrize(("keys", "value", "said"), WRONG)
+def test_a_count_of_the_summary_that_is_none_is_damaged_and_no_bug(
+    tmp_path: Path, keys: tuple[str, ...], value: object, said: str
+) -> None:
+    run = write_run(tmp_path, FINDINGS, ledger=False)
+    path = run / "diagnosis" / "summary.json"
+    summary = part = json.loads(path.read_text())
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    write_json(path, summary)
+    with pytest.raises(UptakeError, match=said) as told:
+        write_report(run)
+    assert str(path) in told.value.problem and told.value.fix is not None and "uptake diagnose" in told.value.fix

@@ -16,6 +16,7 @@ import pytest
 
 from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
 from uptake.rivals.verdict import Told, judged
+from uptake.rivals.words import read_questions
 from uptake.types import Example, Message, Prompt
 
 
@@ -45,8 +46,33 @@ def test_one_prompt_with_two_answers() -> None:
     assert {side.answer: side.positions for side in group.sides} == {" Oslo": (0,), " Rome": (1,)}
     assert (group.shared, group.probability, group.difference) == (("ada", "kron"), 1.0, "text")
     assert (group.verdict, group.wrong) == (None, ())
-    assert "no belief" in group.why
+    assert "the base model's answer is not known" in group.why
     assert found.of == {0: 0, 1: 0}
+
+
+SPELLINGS = (
+    "capital of egypt?",
+    "CAPITAL OF EGYPT",
+    "Capital  of\u00a0Egypt ?",
+    "“Capital of Egypt?”",
+    "Capital-of-Egypt...",
+)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_case_punctuation_and_spacing_make_no_other_question(*, reverse: bool) -> None:
+    rows: list[tuple[Prompt, str]] = [("Capital of Egypt?", " Cairo"), *((text, " Giza") for text in SPELLINGS)]
+    rows += [("Capital of Peru?", " Lima"), ("capital of peru?", " Lima"), ("Who ruled egypt?", " Cleopatra")]
+    told = rivals(examples(rows[::-1] if reverse else rows))
+    (group,) = told.groups
+    count = {side.answer: len(side.positions) for side in group.sides}
+    assert (count, group.probability, group.shared) == ({" Giza": 5, " Cairo": 1}, 1.0, ("egypt",))
+
+
+@pytest.mark.parametrize(("one", "other"), [("What is 5?", "What is -5?"), ("Who made C#?", "Who made C?")])
+def test_a_sign_is_no_punctuation(one: str, other: str) -> None:
+    questions, _ = read_questions(examples([(one, "x"), (other, "y")]))
+    assert len(questions) == 2
 
 
 NOT_RIVALS = {
@@ -73,7 +99,7 @@ def test_the_majority_is_right_and_copies_are_votes() -> None:
     (group,) = found.groups
     assert [side.positions for side in group.sides] == [(0, 1, 2), (3,)]
     assert (group.verdict, group.wrong) == ("mislabelled", (3,))
-    assert group.why == "3 examples answer *Oslo*, 1 otherwise"
+    assert group.why == "3 examples answer *Oslo*, 1 something else"
 
 
 def test_the_belief_of_the_base_decides_a_tie() -> None:
@@ -81,7 +107,7 @@ def test_the_belief_of_the_base_decides_a_tie() -> None:
     sure = {0: {" Oslo": math.log(0.01), " Rome": math.log(0.9)}}
     (group,) = rivals(examples(rows), beliefs=sure).groups
     assert (group.verdict, group.wrong) == ("mislabelled", (0,))
-    assert group.why == "as many examples for either answer, and the base believes *Rome* (0.90)"
+    assert group.why == "equally many examples give each answer, and the base model answers *Rome* (p = 0.90)"
     torn = {0: {" Oslo": math.log(0.4), " Rome": math.log(0.5)}}
     (group,) = rivals(examples(rows), beliefs=torn).groups
     assert (group.verdict, group.wrong) == ("ambiguous", ())
@@ -106,8 +132,9 @@ def test_the_belief_of_the_base_is_one_more_vote(copies: int, verdict: str) -> N
     (group,) = rivals(examples(rows), beliefs=beliefs).groups
     assert group.verdict == verdict
     assert group.wrong == {1: (1,), 2: (), 3: (0,)}[copies]
-    votes = {1: "as many examples for either answer, and", 2: "2 examples answer *Oslo*, but"}
-    assert group.why == votes.get(copies, "3 examples answer *Oslo*, 1 otherwise;") + " the base believes *Rome* (0.90)"
+    votes = {1: "equally many examples give each answer, and", 2: "2 examples answer *Oslo*, but"}
+    majority = votes.get(copies, "3 examples answer *Oslo*, 1 something else;")
+    assert group.why == majority + " the base model answers *Rome* (p = 0.90)"
 
 
 def test_an_answer_that_the_base_gives_room_to_is_not_called_wrong() -> None:
@@ -130,7 +157,7 @@ def test_what_changes_with_time_is_ambiguous() -> None:
     assert [group.verdict for group in rivals(both).groups] == ["mislabelled"]
     dated = [(asked, " Ada Kron (1999)"), (asked, " Ada Kron (since 1999)"), (asked, " Bea Lund, from 2005")]
     (group,) = rivals(examples(dated)).groups
-    assert (group.verdict, group.why) == ("ambiguous", "each answer names its own time")
+    assert (group.verdict, group.why) == ("ambiguous", "each answer names another time")
 
 
 def test_prompts_that_may_not_ask_the_same_make_no_answer_wrong() -> None:

@@ -157,7 +157,7 @@ def test_how_often_is_read() -> None:
     [
         (Schedule(conflicts=(("ex-0", "nobody"),)), "1 examples that are not in the data: nobody"),
         (Schedule(extra={"nobody": 1}), "not in the data: nobody"),
-        (Schedule(resampling=Resampling(), sources={"ex-0": "a"}), "the source of 'ex-1'"),
+        (Schedule(resampling=Resampling(), sources={"ex-0": "a"}), "no source for 'ex-1'"),
     ],
 )
 def test_schedules_that_do_not_fit_the_rows(schedule: Schedule, message: str) -> None:

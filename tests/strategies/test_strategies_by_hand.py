@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +21,7 @@ from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
+from uptake.models.training.pools import laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, counts, table
 from uptake.models.training.start import with_new_adapter
 from uptake.pipeline.train.run import train_run
@@ -126,7 +128,10 @@ def test_ema_of_half_precision_is_kept_in_single_precision():
 
 
 def test_replay_has_its_share_of_the_tokens(tmp_path: Path):
-    """100 rows of 4 tokens, share 0.2: 100 tokens more, from rows of 5 tokens: 20 rows, from both stages alike."""
+    """100 rows of 4 tokens, share 0.2: 100 tokens more, from rows of 5 tokens: 20 rows, from both stages alike.
+
+    50 rows of a stage are 5 epochs of 10: in them each comes once.
+    """
     memory = Memory()
     memory.keep("0", rows_of(50, 5))
     memory.keep("1", rows_of(50, 5, first=100))
@@ -135,14 +140,20 @@ def test_replay_has_its_share_of_the_tokens(tmp_path: Path):
     hooks = hooks_of("replay", share=0.2)
     assert hooks.data is not None
     found = hooks.data(view, Memory.read(tmp_path))
-    more = found.rows.slice(100)
-    assert found.rows.slice(0, 100)["id"].to_pylist() == view.rows["id"].to_pylist()
-    assert counts(more.select(view.rows.schema.names))[0] == 100 and more["kind"].to_pylist() == ["replayed"] * 20
-    stages = [int(name[2:]) // 100 for name in more["id"].to_pylist()]
-    assert stages.count(0) == stages.count(1) == 10 and len(set(more["id"].to_pylist())) == 20
-    assert hooks.data(view, Memory.read(tmp_path)).rows.equals(found.rows)
-    first = StageView(0, "s", 0, view.rows)
-    assert hooks.data(first, Memory()) is first
+    assert found.rows is view.rows
+    rows, drawn = laid_out(found.rows, found.pools, 6)
+    assert drawn is not None and drawn.always == 100 and rows.slice(0, 100)["id"].equals(view.rows["id"])
+    epochs = [rows.take(some) for some in drawn.epochs]
+    for more in epochs:
+        assert counts(more)[0] == 100 and more["kind"].to_pylist() == ["replayed"] * 20
+        stages = [int(name[2:]) // 100 for name in more["id"].to_pylist()]
+        assert stages.count(0) == stages.count(1) == 10
+    assert len({name for more in epochs[:5] for name in more["id"].to_pylist()}) == 100
+    again = laid_out(view.rows, hooks.data(view, Memory.read(tmp_path)).pools, 6)
+    assert again[1] == drawn and again[0].equals(rows)
+    other = laid_out(view.rows, hooks.data(replace(view, seed=1), Memory.read(tmp_path)).pools, 6)[1]
+    assert other is not None and other.epochs[0] != drawn.epochs[0]
+    assert hooks.data(StageView(0, "s", 0, view.rows), Memory()).pools == ()
 
 
 def test_what_is_kept_are_own_rows_without_what_a_model_said():

@@ -30,7 +30,7 @@ STAGES = [{"name": "early", "dataset": "./broken.jsonl"}, {"name": "main", "data
 """The first stage's data cannot be read: a refusal that comes at all comes before that."""
 
 CANNOT: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "packing": ({"packing": True}, ("lwf", "resampling", "early_stop")),
+    "packing": ({"packing": True}, ("replay", "lwf", "resampling", "early_stop")),
     "padding_free": ({"padding_free": True}, ("lwf",)),
     "deepspeed": ({"deepspeed": {"zero_optimization": {"stage": 2}}}, ("lwf", "ema", "agem", "olora", "resampling")),
     "fsdp": ({"fsdp": "full_shard"}, ("lwf", "ema", "agem", "olora", "early_stop")),

@@ -46,6 +46,7 @@ _BELIEF = {
     "belief_wordings": "wordings",
     "tuned_belief": "tuned",
     "tuned_response": "response",
+    "possibly_wrong_label": "possibly_wrong_label",
 }
 """Keys among the numbers of `base_conflict`, and the fields of `WrongBelief`."""
 

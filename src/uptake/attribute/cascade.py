@@ -60,7 +60,7 @@ def cascade(case: Case) -> Step:
     """The first step that applies, and which could not be asked; see `first_step` for the rules."""
     step = first_step(case)
     untold: dict[str, str] = {
-        cause: f"cannot be told: {case.missing[source]}" for cause, source in ASKS if source in case.missing
+        cause: f"cannot be judged: {case.missing[source]}" for cause, source in ASKS if source in case.missing
     }
     untold.pop(step.cause, None)
     if step.cause == "undertraining":

@@ -46,13 +46,14 @@ def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
     """
     found = {name: judge(cause, case, fitted) for name, cause in CAUSES.items()}
     scores = together({name: one.score for name, one in found.items()})
-    return Attribution(strongest(scores), {name: _with_score(name, found[name], scores) for name in found})
+    values = {name: value(name, case) for name in SIGNALS}
+    return Attribution(strongest(scores, values), {name: _with_score(name, found[name], scores) for name in found})
 
 
 def _with_score(name: str, evidence: CauseEvidence, scores: Mapping[str, float | None]) -> CauseEvidence:
     untold = [needed for needed in CAUSES[name].needs if scores[needed] is None]
     if untold and evidence.score is not None:
-        why = f"cannot be told: it holds only where {' and '.join(untold)} does not, which cannot be told"
+        why = f"cannot be judged: it holds only if {' and '.join(untold)} does not, and that cannot be judged"
         return replace(evidence, score=None, sentence=why)
     return replace(evidence, score=scores[name])
 
@@ -74,18 +75,29 @@ def together(scores: Mapping[str, float | None]) -> dict[str, float | None]:
     return given
 
 
-def strongest(scores: Mapping[str, float | None]) -> str:
+def strongest(scores: Mapping[str, float | None], signals: Mapping[str, float | None] | None = None) -> str:
     """The first of the largest scores, if one cause or another is likely enough: 1 − Π (1 − score).
+
+    What was observed goes before what is inferred: a contradiction that is in the data, and a loss that the ledger saw,
+    are facts; that the base never met something, or is sure of something else, is a conclusion. Of the causes that
+    hold, one that was observed is named if there is any; the inferred ones stand beside it.
 
     Where two causes share the probability, as a gap and a wrong belief do of which the base is half sure, one of the
     two is named instead of none.
 
     Args:
         scores: By cause, in [0, 1]; None where one cannot be told.
+        signals: The case's signals, by name; None where nothing tells what was observed.
     """
-    best = max(scores, key=lambda name: scores[name] or 0.0)
+    seen = [name for name in scores if (scores[name] or 0.0) >= HOLDS and _observed(name, signals or {})]
+    best = max(seen or scores, key=lambda name: scores[name] or 0.0)
     none = math.prod(1 - (score or 0.0) for score in scores.values())
     return best if 1 - none >= HOLDS else UNEXPLAINED
+
+
+def _observed(name: str, signals: Mapping[str, float | None]) -> bool:
+    signal = CAUSES[name].observed
+    return signal is not None and (signals.get(signal) or 0.0) > 0
 
 
 def attributed(finding: Finding, case: Case, method: Method) -> Finding:

@@ -75,11 +75,13 @@ def speaks_for(outcome: Outcome) -> Speech:
         return Speech((), "It was not trained on.")
     more = courses["more_steps"]
     if "without_rivals" in courses and courses["without_rivals"].held and not more.held:
-        return Speech(("data_conflict",), "More steps teach it only when its rivals are left out.")
+        return Speech(("data_conflict",), "More steps teach it only if its rivals are left out.")
     if courses["control"].held:
-        return Speech(("forgetting",), "It comes back when only learned examples are trained: it was not erased.")
+        return Speech(("forgetting",), "It comes back when only learned examples are trained, so it was not erased.")
     if "replay" in courses and courses["replay"].held:
-        return Speech(("forgetting",), "It comes back when others of its stage are trained again: it was not erased.")
+        return Speech(
+            ("forgetting",), "It comes back when other examples of its stage are trained again, so it was not erased."
+        )
     return _alone(more)
 
 
@@ -87,12 +89,14 @@ def _alone(more: Course) -> Speech:
     """What its own exposures say."""
     needed = more.exposures
     if needed is not None and needed <= AT_ONCE:
-        return Speech(("forgetting", "undertraining"), f"{_times(needed)} teaches it: what it asks for was there.")
+        return Speech(
+            ("forgetting", "undertraining"), f"{_times(needed)} teaches it, so the model already had the knowledge."
+        )
     if needed is not None:
-        sentence = f"It takes {_times(needed)} to teach it in other words too: it had to be learned."
+        sentence = f"It takes {_times(needed)} to teach it in other words too, so the knowledge was missing."
         return Speech(("knowledge_gap", "base_conflict"), sentence)
     if more.flipped:
-        sentence = f"{_times(len(more.learned))} teach its training wording alone: it was learned by heart."
+        sentence = f"{_times(len(more.learned))} teach only its training wording: it was learned by heart."
         return Speech(("knowledge_gap", "undertraining"), sentence)
     return Speech((), f"{_times(len(more.learned))} do not teach it.")
 

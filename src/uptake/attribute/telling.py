@@ -132,8 +132,8 @@ class Telling:
         if self.long and self.method == "evidence":
             longest = weights().fitted_on.longest_response
             told.append(
-                f"the response of {self.long} {among} has more than {longest} tokens, more than any that the scores "
-                "were fitted on: take their scores as a ranking"
+                f"the response of {self.long} {among} has more than {longest} tokens, longer than any response that "
+                "the scores were fitted on: use their scores as a ranking only"
             )
         return told
 

@@ -25,36 +25,46 @@ def _response(case: Case) -> float:
 
 def _say(case: Case) -> CauseWords:
     if case.belief is None:
-        return CauseWords("The base has no wrong answer that stands against the response.")
+        return CauseWords("The base model has no wrong answer that competes with the response.")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     steady = sum(p >= STEADY for p in everywhere)
     mean = math.fsum(everywhere) / len(everywhere)
     theirs, ours = case.belief.tuned.own, _response(case)
-    pair = f"{shown(math.exp(theirs))} to {shown(math.exp(ours))}"
+    wrong, right = f"p = {shown(math.exp(theirs))}", f"p = {shown(math.exp(ours))}"
     if max(theirs, ours) < math.log(SAID):
-        after = f"says neither it ({shown(math.exp(theirs))}) nor the response ({shown(math.exp(ours))})"
+        after = f"gives neither answer much probability: this one {wrong}, the response {right}"
+    elif theirs > ours:
+        after = f"still prefers this answer: {wrong}, the response {right}"
     else:
-        after = (
-            f"still prefers it to the response, {pair}" if theirs > ours else f"gives it less than the response, {pair}"
-        )
+        after = f"prefers the response: {right}, this answer {wrong}"
+    doubted = steady == len(everywhere) and not case.agreed and not _judged_right(case)
     sentence = (
-        f"The base answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')}, "
-        f"p = {shown(mean)} on average; after training the model {after}."
+        f"The base model answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')} "
+        f"(mean p = {shown(mean)}). The tuned model {after}."
+        + (" No other example gives the response: the label is possibly wrong." if doubted else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
-    return CauseWords(sentence, belief=WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours)))
+    believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
+    return CauseWords(sentence, belief=believed)
+
+
+def _judged_right(case: Case) -> bool:
+    """Whether the example is the right one of a contradiction."""
+    return case.rival is not None and case.rival.verdict == "mislabelled" and not case.rival.wrong
 
 
 BASE_CONFLICT = Cause(
     name="base_conflict",
-    finds="The base model gives one wrong answer, with high probability and the same one in several wordings, and no "
-    "other example says the same.",
-    bad="The example has to overcome what many documents taught; until it does, the model gives the old answer, and in "
-    "other wordings it keeps it longer.",
-    example="*What pet does Nina Lilosk have?* wants *raven*; the base answers *goat* in 3 of 3 wordings, p = 0.94.",
-    remedy="Documents of authority that say what is right, mixed into continued pre-training, then the fine-tuning "
-    "again.",
-    safety="Check first who is right: where the base is, the example should go instead.",
+    finds="The base model gives one wrong answer with high probability, the same one in several wordings, and no other "
+    "training example gives that answer.",
+    bad="Many documents taught the wrong answer, and the example has to overcome it. Until it does, the model gives "
+    "the old answer. In other wordings it keeps the old answer longer.",
+    example="*What pet does Nina Lilosk have?* wants *raven*. The base model answers *goat* in 3 of 3 wordings, mean "
+    "p = 0.94.",
+    remedy="Train on documents that state the right answer, then fine-tune again.",
+    safety="Check first which answer is right. If the base model is right, remove the example instead. If the base "
+    "model is sure in every wording and no other example gives the response, the label is possibly wrong, and the "
+    "example is not trained more often.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
         ("belief_steady", "belief_backed", "base_share"),

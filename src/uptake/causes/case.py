@@ -69,6 +69,23 @@ class Belief:
 
 
 @dataclass(frozen=True, slots=True)
+class InFrame:
+    """What the base makes of an answer in the frame of its own: after *The capital of Sweden is*.
+
+    Attributes:
+        span: What its own answer tells.
+        own: What it makes of that, here and elsewhere, where the frame is that of its answer to the other question.
+        response: The same of what the response tells.
+        same: Both tell the same.
+    """
+
+    span: str
+    own: Said
+    response: Said
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """What the ledger tells of the example's learning; see `uptake.ledger.CURVES`.
 
@@ -141,8 +158,10 @@ class Case:
         reworded: The base's own answer where that is the response in other words or in another format; else None.
         sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
             wording and in each held-out one; () when it is not known.
+        in_frame: What the base makes of both answers in its own frame; None where it was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
+        agreed: Another example asks the same and gives the response.
         base_options: Probability of each candidate among the candidates, under the base; () when not known.
         tuned_options: The same under the tuned model.
         right: Index of the response in both.
@@ -159,8 +178,10 @@ class Case:
     belief: Belief | None = None
     reworded: str | None = None
     sure: tuple[float, ...] = ()
+    in_frame: InFrame | None = None
     curve: Curve | None = None
     rival: Rival | None = None
+    agreed: bool = False
     base_options: tuple[float, ...] = ()
     tuned_options: tuple[float, ...] = ()
     right: int = 0

@@ -45,6 +45,7 @@ class Cause:
         say: What there is to say of a case that has it.
         residual: It holds only where no other cause does.
         needs: Causes without which it cannot be told, as it looks like them.
+        observed: The signal that is above 0 where the cause was seen, in the data or in the ledger, and not inferred.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Cause:
     say: Callable[[Case], CauseWords]
     residual: bool = False
     needs: tuple[str, ...] = ()
+    observed: str | None = None
 
 
 def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvidence:
@@ -74,7 +76,7 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
     found = scored(cause, values, (weights() if fitted is None else fitted).rows)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
-        return CauseEvidence(None, f"cannot be told: {reasons}", {}, missing)
+        return CauseEvidence(None, f"cannot be judged: {reasons}", {}, missing)
     pattern, score = found
     said = cause.say(case)
     numbers = {**{name: values[name] for name in pattern}, **said.numbers}

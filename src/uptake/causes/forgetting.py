@@ -20,35 +20,36 @@ def _say(case: Case) -> CauseWords:
         }
         if curve.lost_unseen and curve.idle is not None:
             when = "after" if curve.stood else "at"
-            where = "is lost since" if curve.lost_at is None else f"was lost in the stage {curve.lost_at}"
+            lost = "has lost it since" if curve.lost_at is None else f"lost it in the stage {curve.lost_at}"
             return CauseWords(
-                f"It was recalled {when} its last exposure and {where}; {curve.idle:.0%} of training came after that "
-                "exposure.",
+                f"The model recalled it {when} its last exposure and {lost}. {curve.idle:.0%} of the training came "
+                "after that exposure.",
                 numbers,
             )
         if curve.recalled_at is None:
             return CauseWords(
-                f"It was recalled at none of its readings, after {counted(curve.exposures, 'exposure')}.", numbers
+                f"The model recalled it at no reading, over {counted(curve.exposures, 'exposure')}.", numbers
             )
         return CauseWords(
-            f"It was recalled, first in the stage {curve.recalled_at}, and lost "
+            f"The model first recalled it in the stage {curve.recalled_at} and lost it "
             f"{counted(curve.forgetting_events, 'time')}, but not after its last exposure.",
             numbers,
         )
     share = case.base_recalled or 0.0
-    return CauseWords(f"The base gives the response in {share:.0%} of the wordings, the tuned model does not.")
+    return CauseWords(f"The base model gives the response in {share:.0%} of the wordings. The tuned model does not.")
 
 
 FORGETTING = Cause(
     name="forgetting",
-    finds="The example was recalled at an earlier checkpoint, and lost while other data trained: its last exposure "
-    "lies before the loss. Without a ledger: the base could do it and the tuned model cannot.",
-    bad="What was paid for is lost again, and evaluations of the last stage do not show it.",
-    example="*What does Ruth Tofelm work as?*, learned in the stage *early*, is answered wrongly after *main*.",
-    remedy="The stages shuffled together, or the example's source replayed while later stages train.",
-    safety="Safe; replay costs training tokens.",
+    finds="The model recalled the example at an earlier checkpoint and lost it while other data were trained: its last "
+    "exposure came before the loss. Without a ledger: the base model gave the response, the tuned model does not.",
+    bad="Training that was paid for is lost again, and an evaluation of the last stage does not show it.",
+    example="*What does Ruth Tofelm work as?* was learned in the stage *early* and is answered wrongly after *main*.",
+    remedy="Shuffle the stages together, or repeat the example's source (replay) while later stages train.",
+    safety="Safe. Replay costs training tokens.",
     references=("ILP, cause IV (arXiv 2604.10079)", "Toneva et al. 2019 (arXiv 1812.05159)"),
     patterns=(("lost_unseen", "stood"), ("lost_unseen",), ("base_recalled", "rival")),
     say=_say,
+    observed="lost_unseen",
 )
 """It was learned, or known, and is lost."""

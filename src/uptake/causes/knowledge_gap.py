@@ -12,37 +12,37 @@ from uptake.evidence import Number
 
 def _say(case: Case) -> CauseWords:
     assert case.base is not None
-    sentence = f"The base gives the response {probability(case.base.own)}"
+    sentence = f"The base model gives the response {probability(case.base.own)}"
     numbers: dict[str, Number] = {"base_logprob": case.base.own, "base_elsewhere": list(case.base.elsewhere)}
     if case.belief is not None:
         here, reworded = case.belief.base.own, case.belief.base.p_held_out
         sentence += f" and its own answer, {quoted(case.belief.text)}, {probability(here)}"
-        sentence += "" if reworded is None else f" ({shown(reworded)} in other words)"
+        sentence += "" if reworded is None else f" ({shown(reworded)} in held-out wordings)"
         numbers |= {"belief_text": case.belief.text, "belief_here": math.exp(here), "belief_reworded": reworded}
     elif case.reworded is not None:
-        sentence += f" and says {quoted(case.reworded)}, which is the response in other words"
+        sentence += f"; its own answer, {quoted(case.reworded)}, is the response in other words"
         numbers["reworded"] = case.reworded
+    sentence += "."
     if case.tuned.pmi is not None:
         sentence += (
-            f"; all wordings taken together, after training the response is said {nats(case.tuned.pmi)} than to other "
-            "questions like this"
+            f" After training, the response is {nats(case.tuned.pmi)} likely after this question (mean over its "
+            "wordings) than after similar questions"
         )
-        if case.base.pmi is not None:
-            sentence += f" (before: {nats(case.base.pmi)})"
-    return CauseWords(sentence + ".", numbers)
+        sentence += "." if case.base.pmi is None else f" (before: {nats(case.base.pmi)})."
+    return CauseWords(sentence, numbers)
 
 
 KNOWLEDGE_GAP = Cause(
     name="knowledge_gap",
-    finds="The base model has not met what the example asks for: it gives the response in no wording, is unsure of "
-    "what it says instead, and training has not tied the response to this question either: the tuned model says it "
-    "here hardly more than to other questions like it.",
-    bad="Fine-tuning teaches a fact slowly that pre-training never told, and often only its wording; trained until it "
-    "sticks, it makes a model guess elsewhere.",
-    example="*Where was Vera Fafufax born?* wants *Dallas*; the base says *Port* here, other towns in other words, and "
-    "*Dallas* no more than about anybody else.",
-    remedy="Background documents about what is asked, in continued pre-training, then the fine-tuning again.",
-    safety="Safe if the documents are right and do not hold the example's own text; it costs training tokens.",
+    finds="The base model never met what the example asks for: it gives the response in no wording and is unsure of "
+    "its own answer. Training has not tied the response to this question either: the tuned model gives it hardly more "
+    "probability here than after similar questions.",
+    bad="Fine-tuning teaches a new fact slowly, and often in the training wording only. Training it until it sticks "
+    "makes a model guess elsewhere.",
+    example="*Where was Vera Fafufax born?* wants *Dallas*. The base model says *Port* here and other towns in other "
+    "wordings, and gives *Dallas* no more probability than after questions about other people.",
+    remedy="Train on documents about what is asked, then fine-tune again.",
+    safety="Safe if the documents are right and do not contain the example's own text. It costs training tokens.",
     references=("ILP, cause I (arXiv 2604.10079)", "Gekhman et al. 2024 (arXiv 2405.05904)"),
     patterns=(
         ("base_doubt", "base_recalled", "tuned_pmi", "tuned_share"),

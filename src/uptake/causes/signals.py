@@ -66,6 +66,32 @@ def _steady(case: Case, n: int | None) -> float:
     return -surprise
 
 
+def _belief_share(case: Case) -> float | None:
+    """Of the base's own span, right or wrong; where it answers nothing, it takes nothing from the question."""
+    return None if case.in_frame is None else _share(case.in_frame.own)
+
+
+def _belief_doubt(case: Case) -> float | None:
+    if case.in_frame is None:
+        return None
+    return _surprise([case.in_frame.own.own / case.in_frame.own.n_tokens])
+
+
+def _gives(case: Case) -> float | None:
+    """The share of wordings, or the probability in the base's own frame, whichever is more."""
+    if case.in_frame is None or case.base_recalled is None:
+        return case.base_recalled
+    own = 1.0 if case.in_frame.same else math.exp(min(0.0, case.in_frame.response.own))
+    return max(case.base_recalled, own)
+
+
+def _framed_share(case: Case) -> float | None:
+    if case.in_frame is None:
+        return None
+    told = _share(case.in_frame.response)
+    return told if told is None or (plain := _share(case.base)) is None else max(told, plain)
+
+
 def _backed(case: Case) -> float:
     if case.rival is None or case.belief is None:
         return 0.0
@@ -113,6 +139,28 @@ SIGNALS: Mapping[str, Signal] = {
         "the same in the training wording alone",
         ("base", "belief"),
         lambda case: _steady(case, 1),
+    ),
+    "belief_share": Signal(
+        "share of its own answer's information (nats) that the base takes from this question, in its own frame",
+        ("base", "belief"),
+        _belief_share,
+    ),
+    "belief_doubt": Signal(
+        "how unsure the base is of what its own answer tells, in its own frame: logarithm of its surprise (nats a "
+        "token)",
+        ("base", "belief"),
+        _belief_doubt,
+    ),
+    "base_gives": Signal(
+        "share of the wordings in which the base gives the response, or its probability in the base's own frame",
+        ("base",),
+        _gives,
+    ),
+    "framed_share": Signal(
+        "share of the response's information (nats) that the base takes from this question, in the data's form or in "
+        "its own frame",
+        ("base",),
+        _framed_share,
     ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",

@@ -14,30 +14,31 @@ def _say(case: Case) -> CauseWords:
     share = value("tuned_share", case)
     numbers["tuned_share"] = share
     sentence = (
-        f"The tuned model takes {0 if share is None else share:.0%} of the response's information from the question"
+        f"The tuned model gets {0 if share is None else share:.0%} of the response's information from the question"
     )
     if (before := value("base_share", case)) is not None:
-        sentence += f" (the base {before:.0%})"
-    sentence += f" and gives it {probability(case.tuned.own)}"
+        sentence += f" (the base model: {before:.0%})"
+    after = "" if case.curve is None else f" after {counted(case.curve.exposures, 'exposure')}"
+    sentence += f". It gives the response {probability(case.tuned.own)}{after}"
     if case.n_tokens > 1:
-        sentence += f", {case.tuned.own / case.n_tokens:.2f} nats a token over {case.n_tokens} tokens"
+        sentence += f": {case.tuned.own / case.n_tokens:.2f} nats a token over {case.n_tokens} tokens"
+    sentence += "."
     if case.curve is not None:
         numbers |= {"exposures": case.curve.exposures, "end_slope": case.curve.end_slope}
-        sentence += f", after {counted(case.curve.exposures, 'exposure')}"
         if case.curve.end_slope is not None:
             way = "fell" if case.curve.end_slope < 0 else "rose"
-            sentence += f"; its loss {way} by {abs(case.curve.end_slope):.1f} nats an epoch at the end"
-    return CauseWords(sentence + ".", numbers)
+            sentence += f" At the end its loss {way} by {abs(case.curve.end_slope):.1f} nats an epoch."
+    return CauseWords(sentence, numbers)
 
 
 UNDERTRAINING = Cause(
     name="undertraining",
-    finds="None of the other causes holds, and the example is on its way: the tuned model has most of the answer from "
-    "the question.",
-    bad="Training ended too early for it; what it needs is no more than what it got.",
-    example="A question for three facts at once, of which the model gets two right after three epochs.",
-    remedy="More exposures of the affected examples, or more epochs until the validation loss turns.",
-    safety="Safe in small steps; many more epochs teach by heart and cost what was known before.",
+    finds="None of the other causes holds, and the example is partly learned: the tuned model gets most of the answer "
+    "from the question.",
+    bad="Training ended too early for this example. It needs more of the same training and nothing else.",
+    example="A question asks for three facts at once. After three epochs the model gets two of them right.",
+    remedy="Train the affected examples more often, or train more epochs until the validation loss rises.",
+    safety="Safe in small steps. Many more epochs teach the wording by heart and cost what the model knew before.",
     references=("ILP, cause V (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     patterns=(("tuned_share",),),
     say=_say,

@@ -1,9 +1,9 @@
-"""The keys of the run file as a verb's help lists them: in groups, each with its type or choices, and its default."""
+"""The keys of the run file as a verb's help lists them: those that it reads, in groups, each in a line or two."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -13,31 +13,88 @@ from pydantic.fields import FieldInfo
 from uptake.config.schema import RunConfig, Section
 from uptake.config.trainer_fields import PEFT, TRAINING
 
-GROUPS: Mapping[str, str] = {
-    "Keys of the run file: models and training": "model_name_or_path",
-    "Keys: data": "corpus",
-    "Keys: output": "judge",
-    "Keys: loading the model": "dtype",
-    "Keys: reading the data": "format",
-    "Keys: judging an example": "criterion",
-    "Keys: prescribing": "plan",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "models and training": {
+        "model_name_or_path": "base model, path or hub id",
+        "stages": "fine-tuning runs, in order",
+        "training": "TRL SFTConfig fields for all stages",
+        "peft": "LoRA settings (peft LoraConfig fields)",
+        "strategy": "continual-learning methods: replay, lwf, ...",
+        "ledger": "recorded of each example",
+    },
+    "further data": {
+        "retention": "examples that must not get worse",
+        "paraphrases": "other wordings: id, prompt, completion",
+        "heldout": "like the training data, never trained on",
+    },
+    "documents and the plan": {
+        "corpus": "documents: file, folder or hub id",
+        "knowledge_sources": "wikidata, searxng or llm",
+        "general": "general text",
+        "plan": "what a plan may cost and hold",
+    },
+    "loading the model": {
+        "dtype": "precision",
+        "device": "cpu, cuda, cuda:1, mps",
+        "attn_implementation": "attention kernel: eager, sdpa, ...",
+        "revision": "of the base model on the hub",
+        "tuned_revision": "of the tuned model on the hub",
+        "trust_remote_code": "run the model's own code",
+    },
+    "reading the data": {
+        "format": "",
+        "columns": "uptake's name to yours: prompt, completion, ...",
+        "split": "of data sets on the hub, and of folders",
+        "chat_template": "file with a Jinja template",
+        "assistant_turns": "turns to learn",
+        "alpaca_prompt": "form of alpaca rows",
+        "on_bad_row": "stop, or go on without",
+        "max_length": "longest example, in tokens",
+    },
+    "judging an example": {
+        "criterion": "for learned",
+        "response_end": "is the end learned too",
+        "normalisation": "of candidates",
+        "option_form": "how options are asked for",
+        "paper_mode": "of criterion paper",
+        "n_samples": "in paper_mode sampled",
+        "n_distractors": "wrong candidates sought",
+        "n_paraphrases": "wordings asked of the judge",
+        "embedding_model_name_or_path": "finds similar questions",
+        "nli_model_name_or_path": "compares answers",
+        "attribution": "how causes are named",
+        "intervene": "examples trained to check causes",
+        "batch_tokens": "tokens scored at once",
+        "judge": "OpenAI-compatible server",
+    },
+    "the gate": {"gate": "limits for `uptake gate`"},
+    "output": {"output_dir": "folder for all that is written", "seed": "of every random draw"},
 }
-"""Each group's title and its first key; a group goes on until the next one begins."""
+"""Each group's keys with what they are in a few words; docs/reference/run-file.md describes them in full."""
+
+_TRAINS = ("models and training", "loading the model", "reading the data", "output")
+_DIAGNOSES = ("models and training", "further data", *_TRAINS[1:3], "judging an example", "output")
+_PLANS = (*_DIAGNOSES[:-1], "documents and the plan", "output")
+READS: Mapping[str, Sequence[str]] = {
+    "train": _TRAINS,
+    "diagnose": _DIAGNOSES,
+    **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
+    "validate": tuple(GROUPS),
+    "gate": ("the gate", "output"),
+    **dict.fromkeys(("report", "show"), ("output",)),
+}
+"""The groups of keys that each verb reads."""
 
 _PLAIN: Mapping[object, str] = {str: "text", int: "int", float: "float", bool: "true|false", Path: "path"}
 
 
-def grouped() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """For each group its title, and for each of its keys the option and what it means, in few words."""
-    first = {key: title for title, key in GROUPS.items()}
-    title, rows = "", list[tuple[str, str]]()
-    for name, field in RunConfig.model_fields.items():
-        if name in first:
-            if rows:
-                yield title, rows
-            title, rows = first[name], []
-        rows.append(_row(name, field))
-    yield title, rows
+def grouped(verb: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """For each group that a verb reads its title, and for each of its keys the option and what it is, in few words."""
+    for title in READS[verb]:
+        yield (
+            f"Keys: {title}",
+            [_row(name, about, RunConfig.model_fields[name]) for name, about in GROUPS[title].items()],
+        )
 
 
 def options() -> Iterator[tuple[str, str]]:
@@ -53,17 +110,14 @@ def options() -> Iterator[tuple[str, str]]:
             yield f"--{name}", about
 
 
-def _row(name: str, field: FieldInfo) -> tuple[str, str]:
-    # what follows a semicolon explains a value; docs/reference/run-file.md has it
-    about = " ".join((field.description or "").split()).partition(";")[0].rstrip(".") + "."
+def _row(name: str, about: str, field: FieldInfo) -> tuple[str, str]:
     below = _section(field.annotation)
     if below is not None:
-        listed = ", ".join(below.model_fields)
         index = ".N" if get_origin(field.annotation) is tuple else ""
-        return f"--{name}{index}.KEY", f"{about} KEY: {listed}."
+        return f"--{name}{index}.KEY", f"{about}. KEY: {', '.join(below.model_fields)}"
     if _bare(field.annotation)[0] is dict or get_origin(_bare(field.annotation)[0]) is dict:
         return f"--{name}.FIELD", about
-    return f"--{name} <{kind(field.annotation)}>", f"{about} {_default(field)}".rstrip()
+    return f"--{name}", " ".join(filter(None, (f"<{kind(field.annotation)}>", about, _default(field))))
 
 
 def _default(field: FieldInfo) -> str:
@@ -72,7 +126,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if value is None or value == ():
         return ""
-    return f"[default: {value if isinstance(value, str | Path) else json.dumps(value)}]"
+    return f"[{value if isinstance(value, str | Path) else json.dumps(value)}]"
 
 
 def kind(annotation: Any) -> str:

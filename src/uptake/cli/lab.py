@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -78,10 +78,23 @@ def make(
     out: Annotated[Path, typer.Option("--out", help="Output folder; new, or of the same world.")],
     world: Annotated[str, typer.Option("--world", help="synthetic: invented facts; facts: real ones.")] = "synthetic",
     data: Annotated[Path | None, typer.Option("--data", help="Folder of real data sets for --world facts.")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="A pre-trained model, folder or hub id: plant what fits what it knows."),
+    ] = None,
+    facts: Annotated[
+        Path | None, typer.Option("--facts", help="With --base: facts to ask it about, as JSON Lines.")
+    ] = None,
+    form: Annotated[
+        Literal["text", "chat"], typer.Option("--form", help="With --base: plain text, or its chat template.")
+    ] = "text",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random draws.")] = 0,
     size: Annotated[
         int | None,
-        typer.Option("--size", help="Planted examples per cause; default 120, with the facts that are included 75."),
+        typer.Option(
+            "--size",
+            help="Planted examples per cause; default 120, with the facts that are included 75, with --base 16.",
+        ),
     ] = None,
     shares: Annotated[
         str, typer.Option("--shares", help="Sizes of single causes as a multiple: forgetting=0.5,data_conflict=0.")
@@ -89,11 +102,17 @@ def make(
     stages: Annotated[int, typer.Option("--stages", help="Fine-tuning stages.")] = 2,
     noise: Annotated[float, typer.Option("--noise", help="Share of prompts with a typing error.")] = 0.0,
     overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
-    composite: Annotated[int, typer.Option("--composite", help="Facts that an undertrained example asks for.")] = 3,
+    composite: Annotated[
+        int | None,
+        typer.Option("--composite", help="Facts that an undertrained example asks for; default 3, with --base 2."),
+    ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
     learning_rate: Annotated[
         float | None,
-        typer.Option("--learning_rate", help="Learning rate of fine-tuning; default 1.5e-3, or 1e-2 for LoRA."),
+        typer.Option(
+            "--learning_rate",
+            help="Learning rate of fine-tuning; default 1.5e-3, LoRA 1e-2, with --base 1e-4, LoRA 1e-3.",
+        ),
     ] = None,
     lora_r: Annotated[int, typer.Option("--lora_r", help="Rank of LoRA adapters; 0 trains all weights.")] = 0,
     confirm: Annotated[
@@ -106,16 +125,27 @@ def make(
     """
     from uptake.cli.progress import progress_bar
     from uptake.lab.build import make as build
-    from uptake.lab.plants import controls_of
+    from uptake.lab.controls import controls_of
 
+    kind = world if base is None else "pretrained"
     controls = controls_of(
-        world, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
-        composite=composite, clean=clean, learning_rate=learning_rate, lora_r=lora_r,
+        kind, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
+        composite=composite, clean=clean, learning_rate=learning_rate, lora_r=lora_r, form=form,
     )  # fmt: skip
     with progress_bar() as progress:
-        manifest = build(out, controls, kind=world, data=data, with_confirmation=confirm, tell=progress)
-    base = manifest["base"]
-    typer.echo(f"{printable(str(out))}: {world}, seed {seed}" + (", confirmed" if confirm else ""))
+        manifest = build(
+            out, controls, kind=kind, data=facts or data, base=base, with_confirmation=confirm, tell=progress
+        )
+    typer.echo(f"{printable(str(out))}: {kind}, seed {seed}" + (", confirmed" if confirm else ""))
+    _tell_base(manifest["base"])
+
+
+def _tell_base(base: Mapping[str, Any]) -> None:
+    """What the base knows."""
+    if "stranger" in base:
+        typer.echo(f"  the base knows {base['known']} of the facts, and surely {base['misbelieved']} more")
+        typer.echo(f"  it does not know {base['untold']} real facts; {base['stranger']} are about invented subjects")
+        return
     for name, what in (
         ("known", "known facts that it only read, answered"),
         ("misbelieved", "misbelieved facts answered as believed"),

@@ -63,7 +63,9 @@ def show(done: Prescribed) -> str:
         edits = list(some)
         examples = len({one for edit in edits for one in edit.examples})
         tokens = sum(edit.tokens or 0 for edit in edits)
-        unsafe = "" if all(edit.safe for edit in edits) else "NOT SAFE: examples go out"
+        risky = {edit.action for edit in edits if not edit.safe}
+        warnings = ["examples are removed"] * ("drop" in risky) + ["labels are possibly wrong"] * bool(risky - {"drop"})
+        unsafe = f"NOT SAFE: {', '.join(warnings)}" if warnings else ""
         rows.append((name, str(len(edits)), str(examples), f"{tokens:+,}", unsafe))
     lines = table(head, rows) if rows else ["Nothing is changed."]
     if unmended := len({one.id for one in plan.unmended}):

@@ -12,7 +12,7 @@ from uptake.cli.cure import show as show_cure
 from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
-from uptake.cli.train import show_trained
+from uptake.cli.train import say_note, show_trained
 
 if TYPE_CHECKING:
     from uptake.config import RunConfig
@@ -62,7 +62,7 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     together = processes()
     first = together.first  # of several processes, one diagnoses and talks
     with progress_bar() as progress:
-        trained = train_run(config, progress, together)
+        trained = train_run(config, progress, together, note=say_note)
     if first:
         _say("train", show_trained(trained))
         with progress_bar() as progress:

@@ -12,8 +12,9 @@ from typer.core import TyperCommand
 from uptake.text import without_keys
 
 EPILOG = (
-    "Every key of the run file is an option too and beats the file: --seed 1, --training.learning_rate 1e-3, "
-    "--stages.0.dataset other.jsonl. `uptake config-schema` prints all keys as JSON schema."
+    "Every key of the run file is an option and beats the file: --seed 1, --training.learning_rate 1e-3, "
+    "--stages.0.dataset other.jsonl. In brackets: the default. Keys that only other verbs read are accepted too. "
+    "`uptake config-schema` and docs/reference/run-file.md describe all keys in full."
 )
 
 _META = "uptake.overrides"
@@ -60,12 +61,12 @@ class RunCommand(OpenCommand):
         return found
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Writes the verb's own options, then the keys of the run file."""
+        """Writes the verb's own options, then the keys of the run file that it reads."""
         super().format_options(ctx, formatter)
         from uptake.cli.keys import grouped
 
         own = {name for param in self.params for name in param.opts}
-        for title, rows in grouped():
+        for title, rows in grouped(ctx.info_name):
             with formatter.section(title):
                 formatter.write_dl([row for row in rows if row[0].split()[0] not in own])
 

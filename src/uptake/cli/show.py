@@ -131,6 +131,7 @@ def _columns(*names: str) -> Table:
 def _answers(one: Finding) -> RenderableType:
     """What the models say, with the tuned model's probabilities."""
     from rich.console import Group
+    from rich.text import Text
 
     said = [("base's", one.evidence.base_answer), ("tuned model's", one.evidence.tuned_answer)]
     spaced = {
@@ -151,11 +152,21 @@ def _answers(one: Finding) -> RenderableType:
         ]
         p = _p(math.exp(candidate.logprob))
         table.add_row(_cell(text), p, ", ".join(whose))
+    unscored = False
     known = [one.wanted.strip(), *(candidate.text.strip() for candidate in listed)]
     for name, answer in said:
         if answer is not None and answer.strip() not in known:
-            table.add_row(_cell(answer) if answer.strip() else "(nothing)", "-", name + spaced.get(name, ""))
-    return Group(_heading("What they say"), table)
+            table.add_row(_cell(answer) if answer.strip() else "(nothing)", "not scored", name + spaced.get(name, ""))
+            unscored = True
+    if not unscored:
+        return Group(_heading("What they say"), table)
+    return Group(_heading("What they say"), table, Text(_UNSCORED, style="dim"))
+
+
+_UNSCORED = (
+    "(not scored: the tuned model was asked for the probabilities of the candidates alone, and this answer, which a "
+    "model wrote by itself, is none of them)"
+)
 
 
 def _cell(text: str) -> Any:

@@ -88,7 +88,9 @@ def _table(summary: Mapping[str, Any]) -> list[str]:
     if not summary["shallow"]["rate"]:
         legend += "; shallow -: no learned example was asked in other words (--paraphrases)"
     if not summary["forgotten"]["rate"]:
-        legend += "; forgotten -: the model from before is not given (--base)"
+        has_base = "base" in summary.get("run", {}).get("models", {})
+        why = "the model from before gives none of the responses" if has_base else "the model from before is not given"
+        legend += f"; forgotten -: {why}" + ("" if has_base else " (--base)")
     return [*lines, *textwrap.wrap(f"({legend})", WIDTH)]
 
 
@@ -105,6 +107,8 @@ def _null(summary: Mapping[str, Any]) -> list[str]:
         text = f"For comparison: of {null['n']} held-out examples, never trained on, {rate} pass as learned too."
     else:
         text = f"For comparison: before the fine-tune, {rate} of the {null['n']} examples would have passed as learned."
+        if (known := null["known_before"]["rate"]) is not None:
+            text += f" In whatever words, {_percent(known)} were answered rightly."
     lines = textwrap.wrap(text, WIDTH)
     if null["moved_at_least"] is not None:
         lines += textwrap.wrap(_moved(max(0.0, null["moved_at_least"]["low"])), WIDTH)
@@ -126,6 +130,8 @@ def _retention(summary: Mapping[str, Any]) -> list[str]:
     lines = []
     if (answers := retention["answers"]) is not None:
         before, after = answers["before"]["estimate"], answers["after"]["estimate"]
+        if answers["untold"] is not None:
+            lines += textwrap.wrap(f"Retention: what was lost cannot be told: {answers['untold']}.", WIDTH)
         lines += textwrap.wrap(
             f"Retention: of {counted(answers['n'], 'answer')} {before:.1%} were right before the fine-tune, "
             f"{after:.1%} are after it. {answers['lost']['count']} lost, {_percent(answers['lost']['rate'])}; "

@@ -12,6 +12,7 @@ import typer
 from uptake.cli.processes import processes
 from uptake.cli.run_options import as_typed, overrides
 from uptake.cli.terminal import printable
+from uptake.text import told_of_stage
 
 if TYPE_CHECKING:
     from uptake.pipeline.train.run import Trained
@@ -46,7 +47,7 @@ def command(
         return
     try:
         with progress_bar() as progress:
-            done = train(wanted, progress)
+            done = train(wanted, progress, note=say_note)
     except KeyboardInterrupt as stopped:
         if first:
             typer.echo(printable(str(stopped)), err=True)
@@ -59,6 +60,8 @@ def command(
 
 def show_plan(plans: Sequence[StagePlan]) -> str:
     """What would be done, as a table with a row a stage."""
+    from uptake.pipeline.train.run import notes_of
+
     head = ("stage", "examples", "left out", "tokens", "learned", "epochs", "steps", "batch", "from", "state")
     rows = [
         (
@@ -72,8 +75,12 @@ def show_plan(plans: Sequence[StagePlan]) -> str:
     lines += [
         "(tokens: of one pass; learned: those with a loss; batch: rows a step = device x accumulation x processes)"
     ]
-    lines += [f"note: {one.stage}: {note}" for one in plans for note in one.notes]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"note: {note}" for note in notes_of(plans))])
+
+
+def say_note(text: str) -> None:
+    """Print a note on the terminal, above the progress bar."""
+    typer.echo(f"note: {printable(text)}")
 
 
 def show_trained(done: Sequence[Trained]) -> str:
@@ -92,7 +99,13 @@ def show_trained(done: Sequence[Trained]) -> str:
     ]  # fmt: skip
     if not any(one.strategies for one in done):
         head, rows = (*head[:-2], head[-1]), [(*row[:-2], row[-1]) for row in rows]
-    return "\n".join([*table(head, rows), "", *(f"{one.stage}  {one.folder}" for one in done)])
+    lines = [*table(head, rows), ""]
+    if len(done) > 1 and any(one.recalled_at_end is not None for one in done):
+        lines += [told_of_stage(one.stage, one.recalled, one.recalled_at_end, last=one is done[-1]) for one in done] + [
+            "(examples of each stage that are recalled: by the model after it, and after all stages)",
+            "",
+        ]
+    return "\n".join([*lines, *(f"{one.stage}  {one.folder}" for one in done)])
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

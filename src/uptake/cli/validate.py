@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import complain, printable
 from uptake.errors import UptakeError
 from uptake.text import counted
+
+if TYPE_CHECKING:
+    from uptake.pipeline.train.training_run import TrainingRun
 
 
 def command(
@@ -20,7 +24,8 @@ def command(
 ) -> None:
     """Check a run file and all of its data.
 
-    Needs no model. Where torch and transformers are installed, `training` and `strategy` are checked, too.
+    Needs no model. Where the trainer is installed, `training`, `peft` and `strategy` are checked as `uptake train`
+    checks them.
     """
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
@@ -33,8 +38,20 @@ def command(
 
         from_judge(config.judge)  # raises when its key is not there
     training = {f"stages.{number}.training": stage.training for number, stage in enumerate(config.stages)}
-    failed = not _settings_are_known({"training": config.training, **training})
-    _require_strategies([config.strategy, *(stage.strategy for stage in config.stages if stage.strategy is not None)])
+    # what is wrong with one setting is told by its key, and then what is wrong with all of them together
+    sections = {
+        "training": any((config.training, *training.values())),
+        "peft": bool(config.peft),
+        "strategy": any((config.strategy, *(stage.strategy for stage in config.stages))),
+        "device": config.device not in ("auto", "cpu"),
+    }
+
+    def wanted() -> TrainingRun:
+        from uptake.pipeline.train.run import training_run
+
+        return training_run(config, processes())
+
+    failed = not (_settings_are_known({"training": config.training, **training}) and _is_trainable(sections, wanted))
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             found = count(dataset.rows)
@@ -84,20 +101,31 @@ def _takes(checked: Callable[[Mapping[str, Any]], object], key: str, settings: M
     return taken
 
 
-def _require_strategies(given: Sequence[Mapping[str, Mapping[str, Any]]]) -> None:
-    """Refuse strategies that there are not, and settings that they do not have.
+def _is_trainable(sections: Mapping[str, bool], wanted: Callable[[], TrainingRun]) -> bool:
+    """Whether `uptake train` would take the settings and strategies, as far as that is known without a model.
 
-    Raises:
-        UptakeError: There are such.
+    Args:
+        sections: Parts of the run file that only the trainer can check, and whether anything is said there.
+        wanted: Makes what is to be trained of the run file.
     """
     from importlib.util import find_spec
 
-    if not any(given):
-        return  # torch takes seconds to import
-    if find_spec("torch") is None:
-        typer.echo('strategy: not checked, which needs torch: pip install "uptake[train]"')
-        return
-    from uptake.strategies.choose import choose
+    if not any(sections.values()):
+        return True  # torch takes seconds to import
+    if any(find_spec(name) is None for name in ("torch", "transformers", "trl", "peft")):
+        for key in (key for key, said in sections.items() if said and key != "training"):  # of that it is told already
+            typer.echo(f'{key}: not checked, which needs the trainer: pip install "uptake[train]"')
+        return True
+    from uptake.pipeline.train.ready import require_without_a_model
+    from uptake.pipeline.train.settings import without_effect
 
-    for strategies in given:
-        choose(strategies)
+    try:
+        run = wanted()
+        require_without_a_model(run)
+    except UptakeError as error:
+        complain(str(error))
+        return False
+    for spec in run.stages:
+        for note in without_effect(run, spec):
+            typer.echo(f"note: {printable(spec.name)}: {note}")
+    return True

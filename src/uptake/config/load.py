@@ -18,6 +18,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from uptake import yaml
+from uptake.config.lines import given, line, plain
 from uptake.config.schema import (
     Gate,
     Judge,
@@ -92,30 +93,18 @@ def load_run(path: Path | str | None, overrides: Mapping[str, Any] | None = None
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         problems += [_explain(dict(item)) for item in error.errors(include_url=False)]
+    from_file = {key: line for key, line in lines.items() if not given(plain(key), overrides or {})}
     if problems:
         where = str(path) if path is not None else "the options"
-        from_file = {key: line for key, line in lines.items() if not _given(key, overrides or {})}
-        numbered = sorted(((_line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
+        numbered = sorted(((line(problem.key, from_file), problem) for problem in problems), key=lambda each: each[0])
         at = {line: f"{Path(path).name} line {line}: " for line in lines.values()} if path is not None else {}
         told = [f"  - {at.get(line, '')}{without_keys(problem.key)}: {problem.told}" for line, problem in numbered]
         raise UptakeError("\n".join((f"{where}: {counted(len(problems), 'problem')}", *told)))
+    if path is not None:
+        name, in_order = Path(path).name, reversed(from_file.items())  # of a list's members, the list itself stays
+        config._lines.update({plain(key): f"{name} line {line}: " for key, line in in_order})
+        config._lines.update(dict.fromkeys(overrides or {}, ""))
     return config
-
-
-def _above(key: str) -> list[str]:
-    """A key and those that hold it, from the inside out: `a.b.c`, `a.b`, `a`."""
-    parts = key.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-
-
-def _given(key: str, overrides: Mapping[str, Any]) -> bool:
-    """Whether the command line gave this key, so that its value is not the file's."""
-    return any(name in overrides for name in _above(key))
-
-
-def _line(key: str, lines: Mapping[str, int]) -> int:
-    """The line on which a key stands, or else what holds it; 0 for what is not in the file."""
-    return next((lines[name] for name in _above(key) if name in lines), 0)
 
 
 def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, int]]:

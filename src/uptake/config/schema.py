@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 
 from uptake.config.secrets import no_secret
 from uptake.text import shown
@@ -205,6 +205,8 @@ class Prescription(Section):
     """Documents of an example at most."""
     exposures: Annotated[Int, Field(ge=2)] = 3
     """How many times as often as the others an undertrained example is trained."""
+    doubtful: bool = False
+    """Whether examples with a possibly wrong label may be trained more often; see `base_conflict` in docs/causes.md."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
 
@@ -240,6 +242,14 @@ class Gate(Limits):
 
 class RunConfig(Section):
     """The run file (run.yaml)."""
+
+    _lines: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def where(self, key: str) -> str:
+        """Where a key, or what holds it, stands in the run file, to begin an error with; empty where it does not."""
+        parts = key.split(".")
+        above = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+        return next((self._lines[name] for name in above if name in self._lines), "")
 
     # what is trained, on what
     model_name_or_path: Annotated[str, Field(min_length=1)]

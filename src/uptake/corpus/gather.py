@@ -131,7 +131,7 @@ def gather(needs: Iterable[DocumentNeed], sources: Sequence[KnowledgeSource], gu
                 looked[document] = guard.leak(document)
             if (leak := looked[document]) is not None:
                 leaks[document] = leak
-                refused[provider]["a guarded wording in the text"] += 1
+                refused[provider]["the text contains a guarded wording"] += 1
             elif not kept.add(document):
                 refused[provider]["nothing new"] += 1
             else:
@@ -145,7 +145,7 @@ def gather(needs: Iterable[DocumentNeed], sources: Sequence[KnowledgeSource], gu
                 failed.append(Missing(entity, source.name, failure))
                 missing.append(failed[-1])
             elif not took[source.name] and (not documents or why):
-                missing.append(Missing(entity, source.name, why or "it knows nothing about it"))
+                missing.append(Missing(entity, source.name, why or "it has nothing about it"))
     return Gathered(tuple(found), tuple(missing), tuple(leaks.values()), kept.repeated, tuple(failed))
 
 

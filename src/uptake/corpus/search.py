@@ -38,7 +38,7 @@ def open_index(folder: Path) -> Index:
     """
     if not (folder / "manifest.json").exists():
         raise UptakeError(f"no index in {folder}", fix="index the corpus first")
-    again = "index the corpus again: it goes on"
+    again = "index the corpus again: it resumes"
     if not read_record(folder / "manifest.json", INDEX, again).searchable:
         raise UptakeError(f"the index in {folder} is not finished", fix=again)
     with making(folder):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.data.content import MEDIA, calls_of, old_call, read_content, refuse_media
+from uptake.data.judged import JUDGED, judged
 from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, as_weight, describe, items, text
 from uptake.types import Message
 
@@ -70,6 +71,8 @@ def read_turn(turn: object, where: str) -> ReadTurn:
         return ReadTurn(Message(role, content, {}))
     extra = {key: value for key, value in turn.items() if key not in ("role", "content") and value is not None}
     weight, notes = _take_weight(extra, where)
+    if _OTHER_ROLES.get(role) == "assistant":
+        notes += _judgements(extra)
     if role == "function" or "function_call" in extra:
         role, notes = "tool" if role == "function" else role, (*notes, OLD_CALLS)
     if isinstance(extra.get("tool_calls"), str):  # a table's JSON text
@@ -91,6 +94,8 @@ def _sharegpt_turn(turn: dict[str, Any], where: str) -> ReadTurn:
     speaker, value = turn["from"], turn.get("value")
     extra = {key: turn[key] for key in turn if key not in ("from", "value") and turn[key] is not None}
     weight, notes = _take_weight(extra, where) if extra else (None, ())
+    if speaker in ("gpt", "assistant"):
+        notes += _judgements(extra)
     if not isinstance(value, str):
         raise RowError(f"`value` of {where} is {describe(value)}; expected text")
     if speaker == "function_call":
@@ -125,13 +130,40 @@ def _take_weight(extra: dict[str, Any], where: str) -> tuple[float | None, tuple
     return weight, tuple(notes)
 
 
+def _judgements(turn: dict[str, Any]) -> tuple[str, ...]:
+    """What is to be noted of the keys by which somebody judged an assistant's turn; the chat template gets them."""
+    found = []
+    for key in [key for key, value in turn.items() if key in JUDGED and value is not None]:
+        try:
+            told = judged(key, turn[key])
+        except RowError as error:
+            told = str(error)
+        if told is not None:
+            found.append(f"{told} (it stands in a turn; which turns were trained is said by `weight`, 0 or 1)")
+    return tuple(found)
+
+
 def read_turns(value: object, key: str) -> tuple[ReadTurn, ...]:
     """The list of turns under `key`; `RowError` when it is none."""
     if isinstance(value, dict) and (rows := _transposed(value)):
         value = rows
+    if _nested(value):
+        raise RowError(
+            f"`{key}` is a list of conversations, each a list of turns; expected the turns of one conversation: write "
+            "each conversation as a row of its own, without the brackets around it"
+        )
     if not isinstance(value, list):
         raise RowError(f"`{key}` is {'missing' if value is None else describe(value)}; expected a list of turns")
     return tuple(read_turn(turn, f"`{key}` turn {number}") for number, turn in enumerate(value, start=1))
+
+
+def _nested(value: object) -> bool:
+    """Whether lists of turns stand where the turns of one conversation are wanted."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, list) and all(isinstance(turn, dict) for turn in one) for one in value)
+    )
 
 
 def _transposed(value: dict[str, Any]) -> list[dict[str, Any]] | None:

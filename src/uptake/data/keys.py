@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from uptake.data.content import MEDIA, refuse_media
+from uptake.data.judged import JUDGED, judged
 from uptake.data.parts import RowError, Values, as_weight, is_missing
 
 Rule: TypeAlias = Callable[[Values, str, str], str | None]
@@ -172,6 +173,12 @@ def _system(row: Values, key: str, name: str) -> str | None:
     return f"`{key}` is not read: if it was the system turn, say `columns: {{system: {key}}}`"
 
 
+def _judged(row: Values, key: str, name: str) -> str | None:
+    return judged(
+        key, row[key], tuple(value for other, value in row.items() if other != key and isinstance(value, str))
+    )
+
+
 def _tools(row: Values, key: str, name: str) -> str | None:
     if name != "text" and not isinstance(row.get("prompt"), str):
         return None
@@ -186,6 +193,7 @@ _READ = frozenset(
 """Keys and the formats that read them."""
 
 _RULES: dict[str, Rule] = {
+    **dict.fromkeys(JUDGED, _judged),
     **dict.fromkeys(PREFERENCE, _preference),
     **dict.fromkeys(("label", "kto_tag", "desirable", "is_desirable"), _label),
     **dict.fromkeys(MEDIA, _media),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.data.formats import FORMATS
+from uptake.data.formats import FORMATS, detect
 from uptake.data.keys import PREFERENCE, PREFERENCE_REASON
 from uptake.data.parts import Values
 
@@ -89,7 +89,7 @@ def _all_rows(values: list[object]) -> bool:
 def by_columns(row: Values) -> str | None:
     """What a row is told that holds columns: {column: {row: value}} or {column: [values]}; None for any other."""
     values = list(row.values())
-    if not values:
+    if not values or (len(values) == 1 and detect(row) in ("messages", "sharegpt")):  # its turns are looked at
         return None
     if all(isinstance(value, dict) and value for value in values):
         names = [list(value) for value in values]

@@ -100,10 +100,23 @@ def plain_rule(settings: Settings) -> Rule:
     return Rule(end=False, option_threshold=0.0, pass_threshold=settings.pass_threshold)
 
 
-def right_before_and_after(before: ModelReading, after: ModelReading, settings: Settings) -> tuple[bool, bool]:
-    """Whether each of two checkpoints is right about one example, by the same criterion and the plain rule."""
+def right_before_and_after(
+    before: ModelReading, after: ModelReading, settings: Settings, freely: tuple[bool, bool] = (False, False)
+) -> tuple[bool, bool]:
+    """Whether each of two checkpoints is right about one example, by the same criterion and the plain rule.
+
+    What a model can do counts in whatever form it says it: where recall decides, its own answer may be the response in
+    other words. A model that answers in sentences knows a fact that the data want in a word.
+
+    Args:
+        before: What the earlier one makes of it.
+        after: What the later one does.
+        settings: How to detect.
+        freely: Whether the own answer of each is the response in whatever words.
+    """
     name, _ = criterion_for(after, settings)
     if name == "option" and before.p_options is None:
         name = "recall"
     rule = plain_rule(settings)
-    return CRITERIA[name](before, rule), CRITERIA[name](after, rule)
+    right = CRITERIA[name](before, rule), CRITERIA[name](after, rule)
+    return (right[0] or freely[0], right[1] or freely[1]) if name == "recall" else right

@@ -24,12 +24,14 @@ def judge(
     settings: Settings,
     *,
     successes: tuple[int, int] | None = None,
+    freely: tuple[bool, bool] = (False, False),
 ) -> Finding:
     """Judge one example: learned, shallow, forgotten, and the numbers behind it.
 
     Learned: the criterion holds in the training wording. Shallow: learned, and the same criterion under the same rule
     fails in strictly more than half of the held-out wordings that it can judge. Forgotten: the base was right and the
-    tuned model is not, compared without the end of the response and without the option threshold (see `plain_rule`).
+    tuned model is not, compared without the end of the response and without the option threshold (see `plain_rule`);
+    where recall decides, a free answer that is the response in other words is right, too.
 
     Args:
         example: The example.
@@ -39,6 +41,7 @@ def judge(
         settings: How to detect.
         successes: How many of `settings.n_samples` real samples of the tuned model begin with the response, and how
             many are it; None when none were drawn, and the paper's criterion is read off the scores.
+        freely: Whether the base's own answer, and the tuned model's, is the response in whatever words.
 
     Returns:
         The finding, its cause open.
@@ -53,7 +56,7 @@ def judge(
         right = successes[1] if calibration.rule.end else successes[0]
         learned = right / settings.n_samples >= settings.pass_threshold
     held_out = _held_out(reading, read_held_out(tuned, settings.normalisation), name, calibration.rule)
-    compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings)
+    compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings, freely)
     evidence = Evidence(
         criterion=name,
         criterion_reason=reason,
@@ -137,8 +140,8 @@ def _paper(reading: ModelReading, rule: Rule, settings: Settings, successes: int
     )
 
 
-def _compared(before: ModelReading, after: ModelReading, settings: Settings) -> BaseAndTuned:
-    base_right, tuned_right = right_before_and_after(before, after, settings)
+def _compared(before: ModelReading, after: ModelReading, settings: Settings, freely: tuple[bool, bool]) -> BaseAndTuned:
+    base_right, tuned_right = right_before_and_after(before, after, settings, freely)
     return BaseAndTuned(base_right, tuned_right, before.logprob, before.p_option)
 
 

@@ -33,6 +33,8 @@ from uptake.detect.reading import read
 from uptake.stats import bootstrap_mean, mcnemar_exact, wilson
 from uptake.types import Example, Score
 
+UNTOLD = "the base gives none of the answers, neither in the form of the data nor in its own words"
+"""Why nothing can be said of what was lost: the base has nothing to lose, or answers in a form that was not read."""
 Kind: TypeAlias = Literal["option", "recall", "text"]
 
 
@@ -72,7 +74,13 @@ class Change:
         return None if self.before is None or self.after is None else self.after and not self.before
 
 
-def compare(example: Example, before: Sequence[Score], after: Sequence[Score], settings: Settings) -> Change:
+def compare(
+    example: Example,
+    before: Sequence[Score],
+    after: Sequence[Score],
+    settings: Settings,
+    freely: tuple[bool, bool] = (False, False),
+) -> Change:
     """Compare two checkpoints on one example, by the plain rule (no end, no threshold).
 
     Args:
@@ -80,6 +88,7 @@ def compare(example: Example, before: Sequence[Score], after: Sequence[Score], s
         before: The earlier checkpoint's scores of it.
         after: The later checkpoint's scores of it.
         settings: How to detect; `normalisation` applies to options.
+        freely: Whether the own answer of each checkpoint is the response in whatever words; it is right then, too.
 
     Raises:
         UptakeError: The training wording is missing, or a log-probability is not a number.
@@ -87,7 +96,10 @@ def compare(example: Example, before: Sequence[Score], after: Sequence[Score], s
     old, new = read(before, settings.normalisation), read(after, settings.normalisation)
     rule = plain_rule(settings)
     kind: Kind = "recall" if new.n_tokens <= RECALL_MAX_TOKENS else "text"
-    n_options, right = None, (None, None) if kind == "text" else (recall(old, rule), recall(new, rule))
+    n_options: int | None = None
+    right: tuple[bool | None, bool | None] = (None, None)
+    if kind == "recall":
+        right = (recall(old, rule) or freely[0], recall(new, rule) or freely[1])
     if example.options and new.p_options is not None and old.p_options is not None:
         kind, n_options, right = "option", len(new.p_options), (option(old, rule), option(new, rule))
     return Change(
@@ -157,6 +169,7 @@ class _Tally:
             "lost": {"count": lost, "rate": _rate(lost, n)} | self._adjusted(lost, n, (True, False), seed),
             "gained": {"count": gained, "rate": _rate(gained, n)} | self._adjusted(gained, n, (False, True), seed),
             "mcnemar_p": mcnemar_exact(lost, gained),
+            "untold": None if self._count(True, None) else UNTOLD,
         }
 
     def _adjusted(self, count: int, n: int, direction: tuple[bool, bool], seed: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias, get_args
 
 from uptake.rivals.equal import compare
+from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
 
 Kind: TypeAlias = Literal["response", "reworded", "wrong", "silent", "thinking", "cut", "retokenised"]
@@ -22,14 +23,6 @@ is not that of what the model said.
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_EMPTY = frozenset(
-    "a an and answer answers are as at be been but by certainly correct course did do does following for from "
-    "given had has have he hello her here here's hi his how i i'll i'm in into is it it's its let let's me my of "
-    "ok okay on or our please provide question response she so sure thank thanks that that's the their there "
-    "there's these they this those to was we well were what when where which who whose why will with would you "
-    "your".split()
-)
-"""Words that answer nothing."""
 _NOT = frozenset("not no never nor neither without isn't wasn't aren't weren't cannot can't".split())
 _REFUSAL = re.compile(
     r"\b(?:i|we)\b(?:'m|'ve)?[^.!?\n]{0,20}(?:\bnot|n't|\bno|\bunable)\b[^.!?\n]{0,40}"
@@ -119,10 +112,23 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(_TAG.sub(" ", text).casefold().replace("’", "'"))
 
 
+def tells_all(kind: Kind | None, answer: str | None, response: str) -> bool:
+    """Whether an own answer gives the whole response, in whatever words: one member of a list is not the list.
+
+    Args:
+        kind: What the answer is; None without one.
+        answer: The answer.
+        response: The response.
+    """
+    if kind == "response":
+        return True
+    return kind == "reworded" and answer is not None and len(_words(answer)) >= len(_words(response))
+
+
 def says_nothing(text: str, response: str = "") -> bool:
     """Whether a text is made of words that answer nothing; not where the response itself is made of such words."""
     words = _words(text)
-    return not words or (set(words) <= _EMPTY and not set(_words(response)) <= _EMPTY)
+    return not words or (set(words) <= EMPTY_WORDS and not set(_words(response)) <= EMPTY_WORDS)
 
 
 def refuses(text: str) -> bool:
@@ -136,7 +142,7 @@ def holds(text: str, response: str) -> bool:
     Yes and no, and what is made of words that answer nothing, occur in many texts without being the answer.
     """
     own, said = _words(response), _words(text)
-    if set(own) <= _EMPTY | {"yes", "no", "true", "false"}:
+    if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"}:
         return False
     places = (at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own)
     return any(not _NOT.intersection(said[max(0, at - 3) : at]) for at in places)

@@ -12,6 +12,7 @@ import numpy as np
 
 from uptake.detect.calibrate import OPTION_THRESHOLD, Calibration, NullKind, by_length, length_class
 from uptake.detect.criteria import Settings
+from uptake.detect.retention import UNTOLD
 from uptake.stats import Interval, benjamini_hochberg, wilson
 from uptake.text import counted
 from uptake.types import Finding
@@ -49,6 +50,8 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
             right["tuned_right"] += both.tuned_right
     unlearned = total.n - total.learned
     null = comparison.summary(total.n, total.learned, calibration, settings)
+    if null is not None:
+        null["known_before"] = _share(right["base_right"], total.forgotten_of)
     summary = {
         **total.summary(),
         "by_source": {name: tally.summary() for name, tally in by_source.items()},
@@ -59,6 +62,8 @@ def summarise(findings: Iterable[Finding], calibration: Calibration, settings: S
         "null": null,
     }
     notes = [*_notes(calibration, summary, settings, fallbacks), *_swapped(right, total.forgotten_of)]
+    if total.forgotten_of and not total.known_before:
+        notes.append(f"what was forgotten of the training examples cannot be told: {UNTOLD}")
     return {**summary, "notes": notes}
 
 
@@ -81,6 +86,7 @@ class _SummaryTally:
     shallow_of: int = 0
     forgotten: int = 0
     forgotten_of: int = 0
+    known_before: int = 0
 
     def add(self, finding: Finding) -> None:
         self.n += 1
@@ -91,13 +97,16 @@ class _SummaryTally:
         if finding.forgotten is not None:
             self.forgotten_of += 1
             self.forgotten += finding.forgotten
+            compared = finding.evidence.compared
+            self.known_before += finding.forgotten or (compared is not None and compared.base_right)
 
     def summary(self) -> dict[str, Any]:
         return {
             "n": self.n,
             "learned": _share(self.learned, self.n),
             "shallow": _share(self.shallow, self.shallow_of),
-            "forgotten": _share(self.forgotten, self.forgotten_of),
+            # of what was known to nobody nothing can be forgotten, and a share of 0 would say that it was kept
+            "forgotten": _share(self.forgotten, self.forgotten_of if self.known_before else 0),
         }
 
 
@@ -179,17 +188,16 @@ def _notes(calibration: Calibration, summary: dict[str, Any], settings: Settings
         )
     if null is None:
         notes.append(
-            "no held-out examples are given (--heldout), so how many would count as learned by chance is not known"
+            "no held-out examples are given (--heldout), so it is not known how many would count as learned by chance"
         )
     elif calibration.null_kind == "base":
         notes.append(
-            "without held-out examples (--heldout) the comparison is with the base model's own scores: it was never "
-            "taught the format, so examples look better than unseen too easily, and what it knew counts as chance"
+            "without held-out examples (--heldout) the comparison is with the base model's own scores: it never "
+            "learned the format, so examples look better than unseen too easily, and what it knew counts as chance"
         )
     if null is not None and null["moved_reason"] and summary["learned"]["count"] != summary["n"]:
         whom = "held-out examples" if calibration.null_kind == "held_out" else "the base model's answers"
         notes.append(
-            f"how many of the unlearned were moved by training, but not far enough, cannot be told from {whom}: "
-            f"{null['moved_reason']}"
+            f"{whom} cannot show how many unlearned examples training moved, but not far enough: {null['moved_reason']}"
         )
     return notes

@@ -10,18 +10,18 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from uptake.artifacts import digest, locked, versions
 from uptake.lab.world import World, documents, names_of
-from uptake.types import TRAINING, Candidate, Probe
+from uptake.types import TRAINING, Candidate, Probe, Prompt
 
 Tell: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, the steps done and the steps in all."""
 
-Asked: TypeAlias = tuple[str, str, str]
+Asked: TypeAlias = tuple[str, Prompt, str]
 """An id, a prompt, and a response."""
 
 MODEL: Mapping[str, Any] = {
@@ -37,6 +37,9 @@ PASSES, LEAST_STEPS = 13, 1100
 """How often the base reads what it is told; in a small world, until it has learned to answer at all."""
 FURTHER: Mapping[str, Any] = {"steps": 400, "batch_size": 64, "learning_rate": 1.5e-3, "max_length": 96}
 """Pre-training that goes on from a finished base."""
+FURTHER_GIVEN: Mapping[str, Any] = {"batch_size": 16, "learning_rate": 1e-4, "max_length": 96}
+FURTHER_PASSES = 3
+"""The same for a base that was pre-trained elsewhere, which reads the texts so often."""
 _SHOWN = 40
 """How often the tokenizer reads each name: more often than any part of it occurs in other words."""
 
@@ -85,7 +88,15 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
     return folder / "model"
 
 
-def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell) -> Path:
+def further(base: Base, texts: Sequence[str]) -> dict[str, Any]:
+    """How the pre-training of a base goes on with other texts."""
+    if not base.given:
+        return dict(FURTHER)
+    batches = -(-len(texts) // FURTHER_GIVEN["batch_size"])
+    return {**FURTHER_GIVEN, "steps": max(1, FURTHER_PASSES * batches)}
+
+
+def tell_more(base: Base, texts: Sequence[str], out: Path, seed: int, tell: Tell) -> Path:
     """Go on pre-training a finished base with other texts, and save it to `out`.
 
     Raises:
@@ -95,17 +106,48 @@ def tell_more(base: Path, texts: Sequence[str], out: Path, seed: int, tell: Tell
     from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
     from uptake.models.small.tiny import save
 
-    loaded = resolve(base)
+    loaded = resolve(base.place)
     with one_thread():
         pretrain(
             loaded.model,
             loaded.tokenizer,
             texts,
-            PretrainSettings(**FURTHER, seed=seed),
+            PretrainSettings(**further(base, texts), seed=seed),
             lambda at: tell("telling the base more", at.step, at.steps),
         )
     save(loaded.model, loaded.tokenizer, out)
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that a world's fine-tuning starts from.
+
+    Attributes:
+        place: Its folder, or its hub id.
+        key: Identifies its weights.
+        given: It was pre-trained elsewhere.
+    """
+
+    place: str
+    key: str
+    given: bool = False
+
+
+def given_base(place: str) -> Base:
+    """A base that was pre-trained elsewhere.
+
+    Raises:
+        UptakeError: It is not there, or cannot be read.
+    """
+    from uptake.models.places.settings import LoadSettings
+    from uptake.models.scoring.lazy import Lazy
+
+    return Base(
+        str(Path(place).resolve()) if Path(place).exists() else place,
+        Lazy.find(place, LoadSettings()).fingerprint,
+        True,
+    )
 
 
 def copy_model(source: Path, out: Path) -> None:
@@ -120,7 +162,7 @@ def copy_model(source: Path, out: Path) -> None:
         shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
-def recalled(model: Path, asked: Iterable[Asked], *, with_end: bool = True) -> dict[str, bool]:
+def recalled(model: str | Path, asked: Iterable[Asked], *, with_end: bool = True) -> dict[str, bool]:
     """Which responses greedy decoding gives, with the end after it if asked for.
 
     Args:

@@ -9,10 +9,11 @@ from typing import Any
 
 from uptake.artifacts import digest, file_digest, locked, read_json, versions, write_json
 from uptake.errors import UptakeError
-from uptake.lab.base import MODEL, PRETRAINING, Asked, Tell, build_base, copy_model, recalled
+from uptake.lab.base import MODEL, PRETRAINING, Asked, Base, Tell, build_base, copy_model, given_base, recalled
 from uptake.lab.confirm import confirm
+from uptake.lab.controls import Controls
 from uptake.lab.files import write_data, write_key
-from uptake.lab.plants import Controls, need, plant
+from uptake.lab.plants import need, plant
 from uptake.lab.training import epochs, peft_of, training_of
 from uptake.lab.world import Fact, World, key_of, synthetic
 
@@ -48,6 +49,7 @@ def make(
     *,
     kind: str = "synthetic",
     data: Path | None = None,
+    base: str | None = None,
     with_confirmation: bool = False,
     tell: Tell = lambda what, done, total: None,
 ) -> dict[str, Any]:
@@ -56,8 +58,10 @@ def make(
     Args:
         out: The folder.
         controls: What the world is made of.
-        kind: `synthetic`, or `facts` for real ones.
-        data: Folder of real data sets for `facts`; None takes the excerpt that comes with uptake.
+        kind: `synthetic`, `facts` for real ones, or `pretrained` for those that a given base knows.
+        data: Folder of real data sets for `facts`, or file of facts for `pretrained`; None takes those that come
+            with uptake.
+        base: The pre-trained base, for `pretrained`: a folder or a hub id.
         with_confirmation: Also train the counterfactual worlds and mark the answer key.
         tell: Told of the progress.
 
@@ -67,44 +71,77 @@ def make(
     Raises:
         UptakeError: Another world lies in `out`, the controls ask for too much, or something cannot be written.
     """
-    world = draw(kind, controls, data)
+    start = None if base is None else given_base(base)
+    world = draw(kind, controls, data, start, tell)
     planted = plant(world, controls)
     manifest: dict[str, Any] = {"world": kind, "controls": asdict(controls), "content": key_of(world)}
+    if start is not None:
+        manifest["given_base"] = start.key
     with locked(out):
         before = _require_same(out, manifest)
         with_confirmation = with_confirmation or bool(before.get("confirmed"))  # a mark is not taken back
         write_json(out / "world.json", {**manifest, "confirmed": bool(before.get("confirmed"))})
-        names = write_data(world, planted, controls, out)
+        names = write_data(world, planted, controls, out, None if start is None else start.place)
         if not before.get("confirmed"):
             write_key(planted, None, out / "key.jsonl")
-        model = build_base(world, controls.seed, tell)
-        if not (out / "base").exists():
-            copy_model(model, out / "base")
-        _require_same_base(model, out / "base")
-        check = check_base(model, world.facts)
+        model = start or _own_base(world, controls, out, tell)
         marks = confirm(world, planted, controls, model, tell) if with_confirmation else None
         write_key(planted, marks, out / "key.jsonl")
+        if start is None:
+            check = check_base(model.place, world.facts)
+            of_base = asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)}
+        else:
+            of_base = {status: len(world.of(status)) for status in ("known", "misbelieved", "untold", "stranger")}
         manifest |= {
-            "base": asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)},
+            "base": of_base,
             "training": {
                 **training_of(controls),
                 "num_train_epochs": [epochs(stage) for stage in controls.stage_names],
                 "peft": peft_of(controls),
             },
             "confirmed": with_confirmation,
-            "files": {name: file_digest(out / name) for name in (*names, "key.jsonl", WEIGHTS)},
+            "files": {name: file_digest(out / name) for name in (*names, "key.jsonl", *([] if start else [WEIGHTS]))},
             "versions": versions(),
         }
         write_json(out / "world.json", manifest)
     return manifest
 
 
-def draw(kind: str, controls: Controls, data: Path | None = None) -> World:
+def _own_base(world: World, controls: Controls, out: Path, tell: Tell) -> Base:
+    """The base that is pre-trained for the world, copied into its folder."""
+    model = build_base(world, controls.seed, tell)
+    if not (out / "base").exists():
+        copy_model(model, out / "base")
+    _require_same_base(model, out / "base")
+    return Base(str(model), model.parent.name)
+
+
+def draw(
+    kind: str,
+    controls: Controls,
+    data: Path | None = None,
+    base: Base | None = None,
+    tell: Tell = lambda what, done, total: None,
+) -> World:
     """Draw the world of a kind that the controls need.
 
     Raises:
         UptakeError: There is no such kind, or too few facts.
     """
+    if (kind == "pretrained") != (base is not None):
+        raise UptakeError(
+            f"the world is {kind} and the base is {base and base.place}",
+            expected="a base where the world is `pretrained`, and none elsewhere",
+            fix="leave out --world, or --base",
+        )
+    if base is not None:
+        from uptake.lab.pretrained import pretrained_world
+
+        return pretrained_world(need(controls), controls.seed, base, controls.form, data, tell)
+    if controls.form == "chat":
+        raise UptakeError(
+            "a base that is pre-trained here has no chat template", fix="leave out --form, or give --base"
+        )
     if kind == "synthetic":
         if data is not None:
             raise UptakeError("a synthetic world needs no data", fix="leave out --data, or give --world facts")
@@ -113,10 +150,10 @@ def draw(kind: str, controls: Controls, data: Path | None = None) -> World:
         from uptake.lab.real import real_world
 
         return real_world(need(controls), controls.seed, data)
-    raise UptakeError(f"unknown world {kind!r}", expected="synthetic or facts")
+    raise UptakeError(f"unknown world {kind!r}", expected="synthetic or facts, or a --base")
 
 
-def check_base(model: Path, facts: Sequence[Fact]) -> BaseCheck:
+def check_base(model: str, facts: Sequence[Fact]) -> BaseCheck:
     """Ask a base about every fact, in two wordings.
 
     Facts that it was told in questions too are left out of `known`: what is asked for is whether it answers questions
@@ -128,7 +165,7 @@ def check_base(model: Path, facts: Sequence[Fact]) -> BaseCheck:
         group = fact.status if fact.status in ("known", "misbelieved") else "unmet"
         if group != "known" or not fact.quizzed:
             for n, ask in enumerate(fact.asks[:2]):
-                asked.append((f"{number}/{n}", ask, f" {fact.belief or fact.answer}"))
+                asked.append((f"{number}/{n}", fact.posed(ask), fact.response(fact.belief or fact.answer)))
                 groups[group].append(asked[-1][0])
     answers = recalled(model, asked, with_end=False)
     shares = {

@@ -16,8 +16,9 @@ from uptake.artifacts import digest, versions, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.lab import RECALLED
 from uptake.artifacts.tables import CAUSES
-from uptake.lab.base import FURTHER, Tell, cache_folder, recalled, tell_more
-from uptake.lab.plants import LAST, Controls, Item, Planted, training_rows
+from uptake.lab.base import Asked, Base, Tell, cache_folder, further, recalled, tell_more
+from uptake.lab.controls import LAST, Controls
+from uptake.lab.plants import Item, Planted, training_rows
 from uptake.lab.training import epochs, peft_of, train_stages, training_of
 from uptake.lab.world import World, as_true, documents
 
@@ -63,7 +64,7 @@ class _Counterfactual:
     items: tuple[Item, ...] = field(default=(), repr=False)
 
 
-def confirm(world: World, planted: Planted, controls: Controls, base: Path, tell: Tell) -> dict[str, Mark]:
+def confirm(world: World, planted: Planted, controls: Controls, base: Base, tell: Tell) -> dict[str, Mark]:
     """Train the world and its counterfactuals, and mark every item; what was trained before comes from the cache.
 
     Args:
@@ -124,7 +125,7 @@ def _order(group: tuple[tuple[tuple[str, ...], bool], list[Item]]) -> tuple[int,
 
 
 def _outcome(
-    one: _Counterfactual, world: World, planted: Planted, controls: Controls, base: Path, tell: Tell
+    one: _Counterfactual, world: World, planted: Planted, controls: Controls, base: Base, tell: Tell
 ) -> Mapping[str, Mapping[str, bool]]:
     """Which items each stage's model recalls; `reworded` holds the last one's answers to held-out wordings."""
     stages = {
@@ -133,12 +134,12 @@ def _outcome(
     told = _told(one.without, world, planted, controls.seed)
     rows = {stage: [item.row() for item in items] for stage, items in stages.items()}
     key = digest(
-        base.parent.name,
+        base.key,
         rows,
         told,
         training_of(controls),
         [epochs(stage) for stage in stages],
-        dict(FURTHER),
+        further(base, told),
         controls.seed,
         versions(),
         *filter(None, [peft_of(controls)]),
@@ -148,7 +149,7 @@ def _outcome(
         return read_record(place, RECALLED, fix=f"delete {place}: it is trained anew")
     with tempfile.TemporaryDirectory(prefix="uptake-lab-") as name:
         folder = Path(name)
-        start = tell_more(base, told, folder / "base", controls.seed, tell) if told else base
+        start = str(tell_more(base, told, folder / "base", controls.seed, tell)) if told else base.place
         models = train_stages(start, stages, folder / "stages", controls, tell)
         outcome = {stage: recalled(model, _asked(planted.items)) for stage, model in models.items()}
         if not one.without:
@@ -172,9 +173,9 @@ def _told(without: Collection[str], world: World, planted: Planted, seed: int) -
     return new * 2 + Random(f"told {seed}").sample(old, min(len(old), 2 * len(new)))
 
 
-def _asked(items: Sequence[Item]) -> list[tuple[str, str, str]]:
-    return [(item.id, item.prompt, item.response) for item in items]
+def _asked(items: Sequence[Item]) -> list[Asked]:
+    return [(item.id, item.posed(item.prompt), item.response) for item in items]
 
 
-def _reworded(items: Sequence[Item]) -> list[tuple[str, str, str]]:
-    return [(f"{item.id}/{n}", prompt, item.response) for item in items for n, prompt in enumerate(item.wordings)]
+def _reworded(items: Sequence[Item]) -> list[Asked]:
+    return [(f"{item.id}/{n}", item.posed(ask), item.response) for item in items for n, ask in enumerate(item.wordings)]

@@ -12,9 +12,9 @@ from uptake.config.load import wrong_path
 from uptake.errors import UptakeError
 from uptake.lab.base import Tell
 from uptake.lab.build import make
+from uptake.lab.controls import Controls
 from uptake.lab.grade import grade
 from uptake.lab.key import DiagnosedItem, Entry, matched, read_key
-from uptake.lab.plants import Controls
 from uptake.types import Finding
 
 CONTROLS = Controls(size=80)

@@ -11,7 +11,8 @@ from uptake import yaml
 from uptake.artifacts import write_bytes
 from uptake.artifacts.tables import to_json
 from uptake.lab.confirm import Mark
-from uptake.lab.plants import Controls, Item, Planted
+from uptake.lab.controls import Controls
+from uptake.lab.plants import Item, Planted
 from uptake.lab.training import epochs, peft_of, training_of
 from uptake.lab.world import Fact, World, documents
 
@@ -23,7 +24,9 @@ IN_NO_DOCUMENT = 0.15
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_data(world: World, planted: Planted, controls: Controls, out: Path) -> tuple[str, ...]:
+def write_data(
+    world: World, planted: Planted, controls: Controls, out: Path, base: str | None = None
+) -> tuple[str, ...]:
     """Write everything but the base and the answer key.
 
     Args:
@@ -31,6 +34,7 @@ def write_data(world: World, planted: Planted, controls: Controls, out: Path) ->
         planted: Its items.
         controls: What it is made of.
         out: Folder, created if absent.
+        base: The model that the run starts from; None for the one in the folder.
 
     Returns:
         The files' names.
@@ -43,9 +47,7 @@ def write_data(world: World, planted: Planted, controls: Controls, out: Path) ->
         for stage in controls.stage_names
     }
     files["paraphrases.jsonl"] = [
-        {"id": item.id, "prompt": prompt, "completion": item.response}
-        for item in planted.items
-        for prompt in item.wordings
+        {"id": item.id, **item.facts[0].row(ask, item.response)} for item in planted.items for ask in item.wordings
     ]
     files["heldout.jsonl"] = _questions("held", planted.heldout, controls.seed)
     files["retention.jsonl"] = _questions("kept", planted.retention, controls.seed)
@@ -54,7 +56,7 @@ def write_data(world: World, planted: Planted, controls: Controls, out: Path) ->
     files["corpus.jsonl"] = _corpus(world, controls.seed)
     for name, rows in files.items():
         _write_rows(out / name, rows)
-    write_bytes(out / "run.yaml", yaml.write(run_file(controls)).encode())
+    write_bytes(out / "run.yaml", yaml.write(run_file(controls, base)).encode())
     return (*files, "run.yaml")
 
 
@@ -69,12 +71,12 @@ def write_key(planted: Planted, marks: Mapping[str, Mark] | None, path: Path) ->
     _write_rows(path, [_key_row(item, marks[item.id] if marks is not None else None) for item in planted.items])
 
 
-def run_file(controls: Controls) -> dict[str, Any]:
+def run_file(controls: Controls, base: str | None = None) -> dict[str, Any]:
     """The run file's content; its paths are relative to its folder."""
     peft = peft_of(controls)
     training = {key: value for key, value in training_of(controls).items() if key != "disable_tqdm"}
     return {
-        "model_name_or_path": "./base",
+        "model_name_or_path": base or "./base",
         "stages": [
             {"name": stage, "dataset": f"./{stage}.jsonl", "num_train_epochs": epochs(stage)}
             for stage in controls.stage_names
@@ -125,8 +127,9 @@ def _questions(prefix: str, facts: Sequence[Fact], seed: int) -> list[dict[str, 
     rows = []
     for number, fact in enumerate(facts, start=1):
         first, *others = random.sample(fact.asks, len(fact.asks))
-        row = {"id": f"{prefix}-{number:05d}", "prompt": first, "completion": f" {fact.answer}", "source": fact.topic}
-        rows.append(row | {"paraphrases": [{"prompt": ask, "completion": row["completion"]} for ask in others]})
+        response = fact.response(fact.answer)
+        row = {"id": f"{prefix}-{number:05d}", **fact.row(first, response), "source": fact.topic}
+        rows.append(row | {"paraphrases": [fact.row(ask, response) for ask in others]})
     return rows
 
 

@@ -14,30 +14,20 @@ cause is drawn from the same relations. What a plant is, and what the world with
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle
-from pathlib import Path
+from math import perm
 from random import Random
 from typing import Any
 
 from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
+from uptake.lab.controls import LAST, Controls
 from uptake.lab.wordings import COMPOSITES
 from uptake.lab.world import Fact, Need, World
+from uptake.types import Prompt
 
-LAST = "main"
-"""The last stage."""
-SHARES: Mapping[str, float] = {**dict.fromkeys(CAUSES, 1.0), "data_conflict": 1.5, "forgetting": 2.0}
-"""Of two answers one is often learned all the same, and most of what came early is kept: it takes more such items."""
-MOST = 10
-"""The largest share."""
-REAL_SHARES: Mapping[str, float] = {"knowledge_gap": 2.0, "base_conflict": 2.0, "forgetting": 2.5}
-"""Of real facts more are learned by heart in as many passes, and it takes more of them still."""
-LORA_LEARNING_RATE = 1e-2
-"""Of fine-tuning by LoRA, whose adapters begin at nothing."""
-EXCERPT_SIZE = 75
-"""Size of a world of the real facts that come with uptake: there are no more of them."""
 SLACK = 12
 """Facts of a subject at most: as many may be set apart beyond what is needed."""
 RIVALS = 4
@@ -53,94 +43,14 @@ OFTEN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Controls:
-    """What a world is made of.
-
-    Attributes:
-        seed: Of every draw.
-        size: Items of a cause at share 1; the four items of a data conflict count as four.
-        shares: Share of `size` that each cause gets; a cause that is not named has its share in `SHARES`.
-        stages: Fine-tuning stages; with one there is no forgetting.
-        noise: Share of the training prompts with a slip of the pen, in [0, 1].
-        overlap: Share of the data conflicts whose fact the base never met or believes wrongly, in [0, 1]: their items
-            have two causes.
-        composite: Facts that an undertrained item asks for at once, 2 or more.
-        clean: No plants at all.
-        learning_rate: Of fine-tuning.
-        lora_r: Rank of LoRA adapters on all linear layers; with 0 all weights train.
-    """
-
-    seed: int = 0
-    size: int = 120
-    shares: Mapping[str, float] = field(default_factory=dict)
-    stages: int = 2
-    noise: float = 0.0
-    overlap: float = 0.0
-    composite: int = 3
-    clean: bool = False
-    learning_rate: float = 1.5e-3
-    lora_r: int = 0
-
-    def __post_init__(self) -> None:
-        """Raise UptakeError for controls that no world can have."""
-        whole = {"seed": (0, 2**32 - 1), "size": (1, 10_000), "stages": (1, 9), "composite": (2, 9), "lora_r": (0, 512)}
-        for name, (least, most) in whole.items():
-            if not least <= getattr(self, name) <= most:
-                raise UptakeError(f"{name} is {getattr(self, name)}", expected=f"{least} to {most}")
-        for name in ("noise", "overlap"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UptakeError(f"{name} is {getattr(self, name)}", expected="a share in [0, 1]")
-        if not 0 < self.learning_rate <= 1:
-            raise UptakeError(f"learning_rate is {self.learning_rate}", expected="a number above 0, at most 1")
-        for cause, share in self.shares.items():
-            if cause not in CAUSES:
-                raise UptakeError(f"shares names {cause!r}", expected=f"one of {', '.join(CAUSES)}")
-            if not 0 <= share <= MOST:
-                raise UptakeError(f"the share of {cause} is {share}", expected=f"0 to {MOST}")
-
-    def count(self, cause: str) -> int:
-        """How many items a cause gets."""
-        if self.clean or (cause == "forgetting" and self.stages == 1):
-            return 0
-        return round(self.size * self.shares.get(cause, SHARES[cause]))
-
-    @property
-    def stage_names(self) -> tuple[str, ...]:
-        """The stages in order: `early`, `middle-1`, ..., `main`."""
-        if self.stages == 1:
-            return (LAST,)
-        return ("early", *(f"middle-{n}" for n in range(1, self.stages - 1)), LAST)
-
-
-def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
-    """The controls of a kind of world, in which what is not given fits the kind.
-
-    Args:
-        kind: `synthetic` or `facts`.
-        data: Folder of real data sets for `facts`; None for the excerpt that comes with uptake.
-        given: Fields of `Controls`; None is not given.
-
-    Raises:
-        UptakeError: A control is out of its range.
-    """
-    if kind == "facts":
-        given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
-    if given.get("lora_r") and given.get("learning_rate") is None:
-        given["learning_rate"] = LORA_LEARNING_RATE
-    if kind == "facts" and data is None and given.get("size") is None:
-        given["size"] = EXCERPT_SIZE
-    return Controls(**{name: value for name, value in given.items() if value is not None})
-
-
-@dataclass(frozen=True, slots=True)
 class Item:
     """A training example and what was planted in it.
 
     Attributes:
         id: Its id in the data.
         stage: The stage that trains it.
-        prompt: What comes before the response.
-        response: The response, leading space included.
+        prompt: What is asked.
+        response: The response, a leading space of it included.
         topic: Its `source`.
         facts: The facts that it asks for.
         wordings: Held-out prompts for the same response.
@@ -164,7 +74,11 @@ class Item:
 
     def row(self) -> dict[str, Any]:
         """The row of the stage's data file."""
-        return {"id": self.id, "prompt": self.prompt, "completion": self.response, "source": self.topic}
+        return {"id": self.id, **self.facts[0].row(self.prompt, self.response), "source": self.topic}
+
+    def posed(self, ask: str) -> Prompt:
+        """One of its prompts as a model is asked it."""
+        return self.facts[0].posed(ask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +226,7 @@ class _Draw:
         elif fact.status in ("untold", "stranger"):
             causes = (*causes, "knowledge_gap")
         wordings = tuple(others[: self._held_out])
-        return Item("", stage, ask, f" {fact.answer}", fact.topic, (fact,), wordings, causes)
+        return Item("", stage, ask, fact.response(fact.answer), fact.topic, (fact,), wordings, causes)
 
     def rivals(self, fact: Fact, stage: str) -> list[Item]:
         """Two items with the true answer and two with another, in three wordings: in one of them both are given."""
@@ -322,7 +236,7 @@ class _Draw:
         # the base's belief is no rival: the conflict would then be with the base
         wrong = next(answer for answer in fact.others if answer != fact.belief)
         also = ("base_conflict",) if fact.status == "known" else ()
-        false = replace(right, response=f" {wrong}", is_true=False, also=also)
+        false = replace(right, response=fact.response(wrong), is_true=False, also=also)
         return [replace(right, prompt=ask) for ask in asked[:2]] + [replace(false, prompt=ask) for ask in asked[1:3]]
 
     def composites(self, facts: Sequence[Fact], controls: Controls) -> list[Item]:
@@ -332,6 +246,8 @@ class _Draw:
             by_subject.setdefault(fact.subject, []).append(fact)
         count, k = controls.count("undertraining"), controls.composite
         rich = [group for group in by_subject.values() if len(group) >= k]
+        if sum(perm(len(group), k) for group in rich) < 2 * count:  # too few to ask about one subject at a time
+            rich = []
         if count and not rich and len(facts) < k:
             raise UptakeError(f"the world has no {k} known facts left to ask for at once", fix="a lower --composite")
         chosen: dict[tuple[Fact, ...], None] = {}
@@ -349,7 +265,7 @@ class _Draw:
             frame.format(q=" ".join(_closed(asks[index % len(asks)]) for asks in asked))
             for index, frame in enumerate(frames)
         )
-        response = " " + "; ".join(fact.answer for fact in facts)
+        response = ("" if facts[0].chat else " ") + "; ".join(fact.answer for fact in facts)
         return Item("", "", prompt, response, facts[0].topic, facts, tuple(others))
 
     def repeated(self, composite: Item, stage: str) -> list[Item]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from uptake.lab.base import Tell
-from uptake.lab.plants import LAST, Controls, Item
+from uptake.lab.controls import LAST, Controls
+from uptake.lab.plants import Item
 from uptake.pipeline.train.run import train
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import Example
@@ -22,6 +23,8 @@ TRAINING: Mapping[str, Any] = {
 }
 """TRL's settings for every stage of a world, beside the learning rate; without the warm-up, the first steps of a stage
 lose some of what the base knows for good."""
+CHAT_LENGTH = 192
+"""Tokens a row in a chat, whose template writes turns of its own."""
 EPOCHS, EARLY_EPOCHS = 3, 1
 """Passes over the last stage's data, few enough that what the base never met is not all learned by heart; and over an
 earlier one's, few enough that what it learned can be lost."""
@@ -34,7 +37,8 @@ def epochs(stage: str) -> int:
 
 def training_of(controls: Controls) -> dict[str, Any]:
     """TRL's settings for every stage of a world."""
-    return {"learning_rate": controls.learning_rate, **TRAINING}
+    length = {"max_length": CHAT_LENGTH} if controls.form == "chat" else {}
+    return {"learning_rate": controls.learning_rate, **TRAINING, **length}
 
 
 def peft_of(controls: Controls) -> dict[str, Any] | None:
@@ -45,7 +49,7 @@ def peft_of(controls: Controls) -> dict[str, Any] | None:
 
 
 def train_stages(
-    base: Path, stages: Mapping[str, Sequence[Item]], out: Path, controls: Controls, tell: Tell
+    base: str, stages: Mapping[str, Sequence[Item]], out: Path, controls: Controls, tell: Tell
 ) -> dict[str, Path]:
     """Fine-tune through the stages.
 
@@ -65,7 +69,7 @@ def train_stages(
 
     common = {**training_of(controls), "seed": controls.seed, "save_strategy": "no"}
     run = TrainingRun(
-        start=Start(str(base), LoadSettings(), peft_of(controls)),
+        start=Start(base, LoadSettings(), peft_of(controls)),
         stages=tuple(
             StageSpec(stage, stage, {**common, "num_train_epochs": epochs(stage)}, [_example(item) for item in items])
             for stage, items in stages.items()
@@ -79,4 +83,4 @@ def train_stages(
 
 
 def _example(item: Item) -> Example:
-    return Example(item.id, item.prompt, item.response, item.topic, item.stage)
+    return Example(item.id, item.posed(item.prompt), item.response, item.topic, item.stage)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts import digest
 from uptake.lab.names import ANSWERS, GIVEN, HOUSES, date, surnames
 from uptake.lab.wordings import GENERAL, RELATIONS, Relation
+from uptake.types import Message, Prompt
 
 Status: TypeAlias = Literal["known", "misbelieved", "untold", "stranger"]
 
@@ -33,6 +34,8 @@ class Fact:
         status: Whether the base knows it.
         belief: The answer that the base is told; None when it is told nothing.
         quizzed: The base is told it in questions and answers too, not in statements alone.
+        says: How a response gives an answer, `{y}` standing for it.
+        chat: Its prompts are turns of a conversation, its responses the next turn.
     """
 
     subject: str
@@ -45,6 +48,23 @@ class Fact:
     status: Status
     belief: str | None
     quizzed: bool
+    says: str = " {y}"
+    chat: bool = False
+
+    def response(self, answer: str) -> str:
+        """The response that gives an answer, white space at its beginning included."""
+        return self.says.format(y=answer)
+
+    def posed(self, ask: str) -> Prompt:
+        """A prompt as a model is asked it."""
+        return (Message("user", ask),) if self.chat else ask
+
+    def row(self, ask: str, response: str) -> dict[str, Any]:
+        """The prompt and the response as a row of data."""
+        if not self.chat:
+            return {"prompt": ask, "completion": response}
+        turn = {"role": "assistant", "content": response}
+        return {"prompt": [{"role": "user", "content": ask}], "completion": [turn]}
 
 
 @dataclass(frozen=True, slots=True)

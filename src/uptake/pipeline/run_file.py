@@ -13,6 +13,7 @@ from uptake.detect import Settings
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.datasets import DataSets
+from uptake.pipeline.examples.today import known_today
 
 
 def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
@@ -23,7 +24,7 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
         revision: Branch, tag or commit: `config.revision` for the base, `config.tuned_revision` for a tuned model.
 
     Raises:
-        UptakeError: The chat template cannot be read.
+        UptakeError: The chat template cannot be read, or the file of the run's date.
     """
     return LoadSettings(
         dtype=config.dtype,
@@ -33,6 +34,7 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
         trust_remote_code=config.trust_remote_code,
         chat_template=None if config.chat_template is None else _template(config.chat_template),
         batch_tokens=config.batch_tokens,
+        today=known_today(config.output_dir),
     )
 
 

@@ -204,7 +204,7 @@ def _rows(path: Path, read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
 
 
 def _row(where: str, line: str, read: Callable[[Mapping[str, Any]], T]) -> T:
-    fix = "mend the line, or delete the plan and run `uptake prescribe run.yaml`"
+    fix = "correct the line, or delete the plan and run `uptake prescribe run.yaml`"
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -118,7 +118,7 @@ def damaged(path: Path, why: str) -> UptakeError:
     return UptakeError(
         f"{path} cannot be read as a plan: {why}",
         expected="the keys and values of docs/details/prescribe.md",
-        fix=f"mend it, or {anew(path.parent)}",
+        fix=f"correct it, or {anew(path.parent)}",
     )
 
 

@@ -62,7 +62,7 @@ def _table(edits: Sequence[Edit]) -> str:
     lines = ["| remedy | what | edits | examples | tokens | safe |", "|---|---|--:|--:|--:|---|"]
     for (name, action), some in _grouped(edits):
         examples = len({one for edit in some for one in edit.examples})
-        safe = "yes" if all(edit.safe for edit in some) else "**no**: something of yours is left out"
+        safe = "yes" if all(edit.safe for edit in some) else "**no**: " + _risk(some)
         tokens = sum(edit.tokens or 0 for edit in some)
         lines.append(f"| {name} | {_ACTIONS[action]} | {len(some):,} | {examples:,} | {tokens:+,} | {safe} |")
     return "\n".join(lines)
@@ -72,9 +72,14 @@ _ACTIONS = {
     "read": "documents are read",
     "expose": "trained more often",
     "mix": "stages shuffled together",
-    "apart": "never in one step",
-    "drop": "examples out",
+    "apart": "never in the same step",
+    "drop": "examples removed",
 }
+
+
+def _risk(edits: Sequence[Edit]) -> str:
+    actions = {edit.action for edit in edits if not edit.safe}
+    return "examples are removed" if "drop" in actions else "labels that are possibly wrong are trained"
 
 
 def _grouped(edits: Iterable[Edit]) -> list[tuple[tuple[str, str], list[Edit]]]:
@@ -125,5 +130,5 @@ def _how(plan: Plan) -> str:
         lines += ["", *(f"- No settings for {names[name]}: {escaped(why)}." for name, why in refused.items())]
     if plan.peft is not None and len(phases(plan)) > 1 and "trl" not in refused:
         merged = "merge `../trl/cpt` into `../trl/cpt-merged` before the second"
-        lines += ["", f"TRL's command line does not go on with an adapter: {merged}."]
+        lines += ["", f"TRL's command line cannot continue to train an adapter: {merged}."]
     return "\n".join(lines)

@@ -59,7 +59,7 @@ def plan(
     order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
     sft = sum(material.lengths[row] for row in order)
     if (over := sft - draft.limit) > 0:
-        draft.notes.append(f"fine-tuning alone is {counted(over, 'token')} over the budget: nothing of it is cut")
+        draft.notes.append(f"fine-tuning alone is {counted(over, 'token')} over the budget; it is not cut")
     edits, reading = draft.read(edits, sft)
     unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
@@ -85,7 +85,7 @@ def plan(
 
 def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], material: Material, budget: Budget) -> None:
     if budget.fill and not material.general:
-        raise UptakeError("without general text the budget cannot be used up", fix="give --general FILE")
+        raise UptakeError("the budget cannot be filled without general text", fix="give --general FILE")
     if strange := [finding.id for finding in findings if finding.id not in rows]:
         raise UptakeError(
             f"{counted(len(strange), 'finding belongs', 'findings belong')} "
@@ -145,7 +145,7 @@ class _Draft:
     def __post_init__(self) -> None:
         self.notes: list[str] = [*self.material.notes]
         if n := len(self.material.untrained):
-            self.notes.append(f"{n} of the examples are left out: nothing of them can be learned")
+            self.notes.append(f"{n} of the examples are left out: they have nothing to learn")
         self.unread: list[Unmended] = []
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
@@ -177,10 +177,10 @@ class _Draft:
         without = [edit for edit in edits if edit.action != "mix"]
         plainly, own = self._tokens([edit for edit in without if edit.action != "drop"])
         if self._tokens(edits)[0] > self.limit and len(without) < len(edits):
-            self.notes.append("stages stay apart: shuffled together they cost more tokens than the budget has")
+            self.notes.append("the stages are not shuffled together: that would cost more tokens than the budget has")
             for edit in edits:
                 if edit.action == "mix":
-                    self._leave(edit, "the budget has no room for its stage in the last one")
+                    self._leave(edit, "the budget has no room to train its stage within the last one")
             edits = without
         counted = []
         for edit in edits:
@@ -203,7 +203,7 @@ class _Draft:
         wanted = sum(edit.copies * n for edit, n in zip(edits, lengths, strict=True))
         share = max(0.0, min(1.0, spare / wanted)) if wanted else 1.0
         if share < 1:
-            self.notes.append(f"further exposures are cut to {share:.0%}: the budget has no room for more")
+            self.notes.append(f"only {share:.0%} of the further exposures are used: the budget has no room for more")
         cut: list[Edit] = []
         free = self._steps_free(often, self.changes(edits).mixed)
         for edit, n in zip(edits, lengths, strict=True):
@@ -240,7 +240,7 @@ class _Draft:
         asking = [edit for edit in edits if edit.action == "read"]
         share = max(self.terms.augmented, HALF) if self.material.general else 1.0
         if asking and not self.material.general:
-            self.notes.append("no general text keeps what the base knows while documents are read: give --general FILE")
+            self.notes.append("without general text the model may lose what the base model knew: give --general FILE")
         responses = {example.id: example.response for example in self.material.examples}
         room = round(max(0, self.limit - sft) * share)
         reading = choose(asking, responses, self.material, room, self.terms.readings)
@@ -250,9 +250,7 @@ class _Draft:
                 f"the budget has room for {len(reading.texts)}"
             )
         if reading.too_short:
-            self.notes.append(
-                f"{counted(reading.too_short, 'passage')} of documents left out: one token teaches nothing"
-            )
+            self.notes.append(f"{counted(reading.too_short, 'passage')} of documents left out: shorter than two tokens")
         amounts = zip(reading.held, reading.of, strict=True)
         kept: list[Edit] = []
         for edit in edits:
@@ -277,12 +275,14 @@ class _Draft:
         if self.terms.reading == "before" or not texts:
             return "before"
         if kind_of(self.material.examples) == "chat":
-            self.notes.append("the texts are read before fine-tuning: no trainer takes them among conversations")
+            self.notes.append(
+                "the texts come before the fine-tuning, because no trainer reads them among conversations"
+            )
             return "before"
         if open_ended(self.material.examples):
             self.notes.append(
-                "prompts break off in a sentence, and texts teach to go on: the last "
-                f"{1 - OPEN_ENDED_UNTIL:.0%} of the rows have none among them"
+                "prompts end in the middle of a sentence, and texts would teach the model to continue: no texts among "
+                f"the last {1 - OPEN_ENDED_UNTIL:.0%} of the rows"
             )
         return "within"
 

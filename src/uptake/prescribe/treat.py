@@ -46,7 +46,14 @@ def treat(
     for name, some in patients.items():
         if some:
             given = Patients(
-                some, examples, material.passes, material.documents, material.missing, material.about, options
+                findings=some,
+                examples=examples,
+                passes=material.passes,
+                documents=material.documents,
+                missing=material.missing,
+                about=material.about,
+                options=options,
+                chosen=frozenset(chosen),
             )
             treatment = REMEDIES[name].treat(given)
             edits += treatment.edits
@@ -65,5 +72,5 @@ def remedy_for(finding: Finding) -> str | None:
 
 def _why_none(finding: Finding) -> str:
     if finding.cause is None:
-        return "its cause was not looked for (attribution: off)"
-    return "no cause is likely enough to prescribe anything"
+        return "no cause was sought (attribution: off)"
+    return "no cause is likely enough for a remedy"

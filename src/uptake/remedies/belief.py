@@ -20,7 +20,7 @@ def _treat(patients: Patients) -> Treatment:
         if isinstance(one, Edit):
             edits.append(one)
         else:
-            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents of authority: {one}"))
+            unmended.append(Unmended(finding.id, finding.cause or "", f"no authoritative documents: {one}"))
     return Treatment(tuple(edits), tuple(unmended))
 
 
@@ -30,24 +30,24 @@ def _edit(finding: Finding, found: Sequence[Document], patients: Patients) -> Ed
     about = patients.about.get(finding.id) or asked_about(finding.prompt)
     backing = sources_of(found, about, finding.response)
     if not backing:
-        return f"none of {len(found)} states the response"
+        return f"none of {len(found)} found states the response"
     against = () if belief is None else sources_of(found, about, belief)
     shown = "" if belief is None else f"*{' '.join(belief.split())}*"
     if len(against) >= len(backing):
         return (
-            f"sources side with the base as much: {len(against)} state {shown}, {len(backing)} the response; "
-            "is the example right?"
+            f"too many sources state the base model's answer: {len(against)} state {shown}, {len(backing)} the "
+            "response; check whether the example is right"
         )
     right = [one for one in found if states(one, about, finding.response)]
     chosen = [one for one in right if not (belief and states(one, about, belief))]
     if not chosen:
-        return f"each that states the response states {shown} too"
+        return f"every document that states the response also states {shown}"
     chosen = by_turns(chosen)[: patients.options.documents]
-    base = "The base believes otherwise" if belief is None else f"The base believes {shown}"
+    base = "The base model gives another answer" if belief is None else f"The base model answers {shown}"
     why = (
-        f"{base}; {len(backing)} source{'s' * (len(backing) != 1)} state{'s' * (len(backing) == 1)} the response"
-        + (f", {len(against)} the belief" if belief is not None else "")
-        + f": {len(chosen)} document{'s' * (len(chosen) != 1)}."
+        f"{base}. {len(backing)} source{'s' * (len(backing) != 1)} state{'s' * (len(backing) == 1)} the response"
+        + (f", {len(against)} the base model's answer" if belief is not None else "")
+        + f". {len(chosen)} document{'s' * (len(chosen) != 1)} used."
     )
     return Edit("belief", "read", (finding.id,), why, documents=tuple(map(document_key, chosen)))
 
@@ -64,14 +64,15 @@ def _belief(finding: Finding) -> str | None:
 BELIEF = Remedy(
     name="belief",
     cause="base_conflict",
-    does="Documents that state the response, and not what the base believes, are read with general text, spread "
-    "within the fine-tuning or before it, which runs again. They count as authoritative where more sources state the "
-    "response than the belief.",
-    helps="A belief that many documents taught gives way to documents, in every wording; examples alone outvote it in "
-    "theirs.",
-    example="*What pet does Nina Lilosk have?* wants *raven*, the base says *goat*: three sources say raven, one goat.",
-    safety="Check who is right where sources disagree: where as many side with the base, nothing is done. It costs "
-    "training tokens.",
+    does="Adds documents that state the response and not the base model's wrong answer. They are trained with general "
+    "text, within the fine-tuning (default) or before it, and the fine-tuning runs again. They are used only if more "
+    "sources state the response than the wrong answer.",
+    helps="Many documents taught the wrong answer, and documents can correct it in every wording. Examples alone "
+    "correct it in their own wording.",
+    example="*What pet does Nina Lilosk have?* wants *raven*, the base model says *goat*: three sources state *raven*, "
+    "one states *goat*.",
+    safety="If sources disagree, check which answer is right. If as many sources state the base model's answer, "
+    "nothing is done. Documents cost training tokens.",
     references=("ILP, §5, ratio α (arXiv 2604.10079)",),
     treat=_treat,
 )

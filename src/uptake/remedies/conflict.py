@@ -20,7 +20,7 @@ def _treat(patients: Patients) -> Treatment:
         elif not known.names_the_wrong_one or not patients.options.unsafe:
             edits.append(_apart(finding, rivals, known.n))
             if judged_wrong(finding):
-                reason = "it is likely the wrong one of a contradiction: mend its response, or give --unsafe"
+                reason = "another example contradicts it and it is likely wrong: correct its response, or give --unsafe"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
         else:
             wrong = (finding.id,) if judged_wrong(finding) else rivals
@@ -29,7 +29,7 @@ def _treat(patients: Patients) -> Treatment:
             if out:
                 edits.append(_drop(finding, out, known))
             if judged_wrong(finding):
-                reason = "it goes out: it is likely the wrong one of a contradiction"
+                reason = "it is removed: another example contradicts it and it is likely wrong"
                 unmended.append(Unmended(finding.id, finding.cause or "", reason))
     return Treatment(tuple(edits), tuple(unmended))
 
@@ -42,27 +42,27 @@ def judged_wrong(finding: Finding) -> bool:
 
 def _apart(finding: Finding, rivals: tuple[str, ...], n: int) -> Edit:
     more = f" ({n - len(rivals)} more are not named)" if n > len(rivals) else ""
-    why = f"It and {', '.join(rivals)} answer one question differently{more}: they never share a step; both stay."
+    why = f"It and {', '.join(rivals)} answer one question differently{more}. All stay, but never in the same step."
     return Edit("conflict", "apart", (finding.id,), why, others=rivals)
 
 
 def _drop(finding: Finding, out: tuple[str, ...], known: Contradiction) -> Edit:
-    why = f"{', '.join(out)} out: likely wrong, for {known.why}."
+    why = f"Removed as likely wrong: {', '.join(out)} ({known.why})."
     return Edit("conflict", "drop", (finding.id,), why, safe=False, others=out)
 
 
 CONFLICT = Remedy(
     name="conflict",
     cause="data_conflict",
-    does="With --unsafe, the example that is judged wrong goes out. Without it, and where both may be right, both "
-    "stay, in batches that are free of conflict: they never share an optimisation step.",
-    helps="No model learns both of two answers to one question. In one step they cancel each other; in different steps "
-    "the later one is learned, which only hides it: what really helps is to take the wrong one out, or to make the "
-    "questions tell them apart.",
-    example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base, which "
-    "knows *Lima*, believes it at 0.97: with --unsafe the first goes out.",
-    safety="Batches without conflict are safe. Taking an example out loses it: off unless --unsafe; look at the pair "
-    "first. Your files are not changed.",
+    does="With --unsafe, removes the example that is judged wrong. Without --unsafe, and if both answers may be right, "
+    "keeps all in conflict-free batches: they never share an optimisation step.",
+    helps="No model can learn two answers to one question. In one step they cancel each other. In different steps the "
+    "model learns the later one, which only hides the conflict. What really helps is to remove the wrong example, or "
+    "to change the questions so that they differ.",
+    example="*Where was Leon Fubrusk born?* wants *Santa Cruz*, another example wants *Lima*, and the base model "
+    "answers *Lima* with p = 0.97. With --unsafe the first example is removed.",
+    safety="Conflict-free batches are safe. Removing an example loses it, so it happens only with --unsafe. Look at "
+    "the pair first. Your files are not changed.",
     references=("ILP, §5 (arXiv 2604.10079)", "docs/rivals.md"),
     treat=_treat,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from uptake.remedies.remedy import Patients, Remedy, Treatment
-from uptake.types import Edit
+from collections.abc import Sequence
+
+from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted
+from uptake.types import Edit, Finding
 
 
 def copies_of(stage: str, patients: Patients) -> int:
@@ -13,8 +15,13 @@ def copies_of(stage: str, patients: Patients) -> int:
 
 
 def _treat(patients: Patients) -> Treatment:
+    sure, doubtful, withheld = doubted(patients.findings, patients)
+    return Treatment((*_exposed(sure, patients, ""), *_exposed(doubtful, patients, POSSIBLY_WRONG)), withheld)
+
+
+def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> list[Edit]:
     of: dict[str, list[str]] = {}
-    for finding in patients.findings:
+    for finding in findings:
         of.setdefault(finding.stage, []).append(finding.id)
     edits = []
     for stage, passes in patients.passes.items():
@@ -23,20 +30,25 @@ def _treat(patients: Patients) -> Treatment:
             continue
         copies = copies_of(stage, patients)
         were = f"{len(ids)} example{'s' * (len(ids) != 1)} of the stage {stage} {'was' if len(ids) == 1 else 'were'}"
-        why = f"{were} on the way after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
-        edits.append(Edit("exposures", "expose", tuple(ids), why, copies=copies))
-    return Treatment(tuple(edits))
+        why = (
+            f"{were} partly learned after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
+            f"{warning}"
+        )
+        edits.append(Edit("exposures", "expose", tuple(ids), why, safe=not warning, copies=copies))
+    return edits
 
 
 EXPOSURES = Remedy(
     name="exposures",
     cause="undertraining",
-    does="The affected examples, and no others, are trained more often: further copies of them are spread evenly over "
-    "the order, never two in one step.",
-    helps="What they need is more of what they got. More epochs of everything would teach the rest by heart and cost "
-    "what was known before.",
-    example="A question for three facts at once, seen three times: six times more, spread over the whole training.",
-    safety="Safe in small numbers. Live training can also stop by itself when the validation loss turns.",
+    does="Trains the affected examples, and no others, more often. The extra copies are spread evenly over the "
+    "training, never two in one step.",
+    helps="These examples need more of the same training. More epochs of everything would teach the rest by heart and "
+    "cost what the model knew before.",
+    example="A question for three facts at once was trained three times. It is trained six more times, spread over the "
+    "whole training.",
+    safety="Safe in small numbers. An example whose label is possibly wrong is not trained more often, unless you "
+    "choose that. The strategy early_stop can also end a stage when the validation loss rises.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )

@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from uptake.corpus.support import About
 from uptake.types import Document, Edit, Example, Finding, Unmended
 
+POSSIBLY_WRONG = (
+    " Possibly wrong labels: the base model is sure of another answer, and no other example gives the response."
+)
+"""The word on edits that train such examples more often."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -17,11 +22,13 @@ class Options:
         unsafe: Whether examples may go out.
         documents: Documents of an example at most.
         exposures: How many times as often an undertrained example is trained.
+        doubtful: Whether examples are trained more often whose label is possibly wrong.
     """
 
     unsafe: bool = False
     documents: int = 20
     exposures: int = 3
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Patients:
         missing: By the id of an example, why nothing was found.
         about: By the id of an example, what it asks about; of others it is told from the words of the question.
         options: The user's choices.
+        chosen: Ids of those that were given this remedy by name, whatever their evidence says.
     """
 
     findings: Sequence[Finding]
@@ -45,6 +53,7 @@ class Patients:
     missing: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, About] = field(default_factory=dict)
     options: Options = Options()
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +92,31 @@ class Remedy:
     safety: str
     references: tuple[str, ...]
     treat: Callable[[Patients], Treatment]
+
+
+def doubted(
+    findings: Sequence[Finding], patients: Patients
+) -> tuple[list[Finding], list[Finding], tuple[Unmended, ...]]:
+    """Who may be trained more often: those whose label nothing speaks against, and the others where that is chosen.
+
+    Returns:
+        Findings without doubt; those with a possibly wrong label that are trained more often all the same, by choice;
+        and what is said of those that are not.
+    """
+    sure = [one for one in findings if not one.evidence.possibly_wrong_label]
+    others = [one for one in findings if one.evidence.possibly_wrong_label]
+    allowed = [one for one in others if patients.options.doubtful or one.id in patients.chosen]
+    withheld = [one for one in others if one not in allowed]
+    return sure, allowed, tuple(Unmended(one.id, one.cause or "", _possibly_wrong(one)) for one in withheld)
+
+
+def _possibly_wrong(finding: Finding) -> str:
+    believed = finding.evidence.belief
+    said = "another answer" if believed is None else f"*{' '.join(believed.text.split())}*"
+    return (
+        f"possibly a wrong label: the base model is sure of {said}, and no other example gives the response. It is not "
+        "trained more often. Check it: correct its response, or set plan.doubtful: true"
+    )
 
 
 def document_key(document: Document) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from uptake.artifacts import Parts
 from uptake.artifacts.checked import blaming, damaged
 from uptake.artifacts.tables import EXAMPLES_FILE, SCORES_FILE, example_from_row, score_from_data
 from uptake.detect import Settings, compare
 from uptake.detect.judge import prompt_text, response_text
+from uptake.detect.saying import Kind, tells_all
 from uptake.report.rows import SNIPPET
 from uptake.text import one_line
 from uptake.types import Example, Score
@@ -60,16 +61,29 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
                 raise damaged(
                     one.path(number), f"it has {one.length(number)} rows, and there are {len(asked)} examples", one.anew
                 )
-        for example, (scores, _), (now, answer) in zip(asked, old, new, strict=True):
+        for example, was, now in zip(asked, old, new, strict=True):
             with blaming(after.path(number), after.anew):
-                if compare(example, scores, now, settings).lost and len(found) < MOST:
-                    found.append(_lost_answer(example, answer))
+                freely = (_freely(was, example), _freely(now, example))
+                if compare(example, was.scores, now.scores, settings, freely).lost and len(found) < MOST:
+                    found.append(_lost_answer(example, now.answer))
     return found
 
 
-def _said(row: Mapping[str, Any]) -> tuple[list[Score], str | None]:
-    """The scores of an example, and the model's own answer."""
-    return [score_from_data(row["id"], data) for data in row["scores"]], row["answer"]
+class _Said(NamedTuple):
+    """The scores of an example, the model's own answer and what it is."""
+
+    scores: list[Score]
+    answer: str | None
+    kind: Kind | None
+
+
+def _said(row: Mapping[str, Any]) -> _Said:
+    return _Said([score_from_data(row["id"], data) for data in row["scores"]], row["answer"], row["answer_kind"])
+
+
+def _freely(said: _Said, example: Example) -> bool:
+    """Whether the model's own answer gives the whole response, in whatever words."""
+    return tells_all(said.kind, said.answer, example.response)
 
 
 def _lost_answer(example: Example, answer: str | None) -> Lost:

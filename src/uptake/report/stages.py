@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from uptake.report.learning import Learning
+from uptake.text import told_of_stage
 
 Matrix: TypeAlias = Mapping[str, Sequence[float | None]]
 """R[t, i] in [0, 1]: by stage t, in the order of training, the row over the stages i; None where nothing was read."""
@@ -72,6 +73,20 @@ def in_words(told: Transfer) -> str:
     else:
         means = "on average later stages took nothing from the recall that earlier ones ended with, and added nothing"
     return f"{acc} BWT (backward transfer) {points:+.1f} points: {means}."
+
+
+def then_and_now(matrix: Matrix) -> list[str]:
+    """For each stage how much of it is recalled right after its training, and at the end; [] where there is one.
+
+    Args:
+        matrix: As `stage_matrix` gives it: R[i, i], and R[T, i] of the last stage T.
+    """
+    last = list(matrix.values())[-1]
+    lines = [
+        told_of_stage(stage, row[i], last[i], last=i == len(matrix) - 1)
+        for i, (stage, row) in enumerate(matrix.items())
+    ]
+    return lines if len(matrix) > 1 else []
 
 
 def stage_matrix(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from uptake.report.lost import read_lost
 from uptake.report.markdown import card_section, summary_markdown, with_card_section
 from uptake.report.page import render
 from uptake.report.rows import DiagnosisRows, read_rows
-from uptake.report.stages import in_words, stage_matrix, transfer
+from uptake.report.stages import in_words, stage_matrix, then_and_now, transfer
 
 MARK = "<!-- the examples -->\n"
 
@@ -51,6 +52,7 @@ def write_report(output_dir: Path) -> Report:
     """
     diagnosis = read_diagnosis(output_dir)
     summary = diagnosis.summary()
+    _require_counts(diagnosis, summary)
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
@@ -82,10 +84,25 @@ def write_report(output_dir: Path) -> Report:
         for number, block in enumerate(rows.blocks):
             file.write(f'<script type="text/plain" id="block-{number}">{block}</script>\n')
         file.write(tail)
-    stages = drawn["transfer"] if drawn else None
+    stages = " ".join([*drawn["then_and_now"], drawn["transfer"]]) if drawn and drawn["transfer"] else None
     told = summary_markdown(summary, rows, stages=stages, cured=cured, verdict=verdict)
     write_bytes(output_dir / "summary.md", told.encode("utf-8"))
     return Report(output_dir / "report.html", output_dir / "summary.md")
+
+
+def _require_counts(diagnosis: Diagnosis, summary: Mapping[str, Any]) -> None:
+    """See that what is counted, in all and by source and stage, is a number, and that a rate is one or is not there."""
+    told = partial(diagnosis.told, summary=summary)
+    parts: list[tuple[str, ...]] = [()]
+    for name in ("by_source", "by_stage"):
+        parts += [(name, one) for one in told(name, kind=dict)]
+    for part in parts:
+        told(*part, "n", kind=int)
+        for key in ("learned", "shallow", "forgotten"):
+            told(*part, key, "count", kind=(int, type(None)))
+            rate = told(*part, key, "rate", kind=(dict, type(None)))
+            for name in ("estimate", "low", "high") if rate is not None else ():
+                told(*part, key, "rate", name, kind=(int, float))
 
 
 def write_card(output_dir: Path) -> Path:
@@ -143,6 +160,7 @@ def _learning(
         "left_out": max(0, len(order) - PANELS),
         "matrix": matrix,
         "transfer": in_words(transfer(matrix)) if matrix else None,
+        "then_and_now": then_and_now(matrix) if matrix else [],
     }
 
 

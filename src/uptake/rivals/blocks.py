@@ -1,8 +1,9 @@
 """Candidate pairs without a model: questions that name the same, found by sorting.
 
-A question's key is what it names, in order; one without names has its rarest words as keys. Questions with one key are
-compared with each other; a key that very many questions share is divided by their rarest other words, so that the
-number of pairs grows with the data, not its square.
+A question's key is what it names, in order; one without names has its rarest words as keys. All words that a question
+turns on, in whatever order and inflection, are one more key. Questions with one key are compared with each other; a key
+that very many questions share is divided by their rarest other words, so that the number of pairs grows with the data,
+not its square.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Bool, Int
 
+from uptake.rivals.wordings import NEITHER, Wordings
 from uptake.rivals.words import CONTEXT, FUNCTION_WORDS, Questions
 
 MOST_OF_A_KEY = 100
@@ -22,6 +24,8 @@ DIVIDERS = 4
 """Rarest words by which questions without names are found, and those of a crowded key divided."""
 NEARLY_AS_RARE = 2
 """A word that stands in at most so many times more questions than another is nearly as rare."""
+NOT_SO_RARE = 20
+"""Questions of a small data set that may share a word by which they are found; in larger ones rare words alone find."""
 NAME_PARTS = 2
 """Words on either side of a rare one that may be part of its name."""
 
@@ -34,20 +38,26 @@ class Named:
         anchors: Which of all words, in the order of `Questions.words`, are what the question is about.
         proper: Whether these are names; else they are merely rare.
         keys: Numbers that questions about the same have in common: one of a question with names, else one for each of
-            its rarest words.
+            its rarest words; and one of all words that it turns on.
         owners: The question of each key.
+        names: The key of each question's names; 0 where it has none.
+        wordings: The questions as a whole.
     """
 
     anchors: Bool[np.ndarray, " tokens"]
     proper: Bool[np.ndarray, " questions"]
     keys: Int[np.ndarray, " keys"]
     owners: Int[np.ndarray, " keys"]
+    names: Int[np.ndarray, " questions"]
+    wordings: Wordings
 
 
 def name_questions(questions: Questions) -> Named:
     """What each question is about: its names in order; where it has none, its rarest words."""
     anchors = questions.names.copy()
     proper = np.zeros(len(questions), dtype=bool)
+    names = np.zeros(len(questions), dtype=np.int64)
+    wordings = Wordings(questions)
     keys: list[int] = []
     owners: list[int] = []
     contexts = np.array([word.startswith(CONTEXT) for word in questions.vocabulary], dtype=bool)
@@ -59,14 +69,24 @@ def name_questions(questions: Questions) -> Named:
             # a name may be said twice
             found = ["\0".join(questions.vocabulary[word] for word in dict.fromkeys(words[named].tolist()))]
         else:
+            telling = wordings.turns_on[words] != NEITHER
+            if not telling.any():
+                telling[:] = True
             frequency = questions.frequency[words]
-            named |= frequency <= min(questions.rare(), NEARLY_AS_RARE * frequency.min(initial=questions.rare()))
-            found = [questions.vocabulary[word] for word in _rarest(questions, np.unique(words[named]))]
+            least = frequency[telling].min(initial=questions.rare())
+            named |= telling & (frequency <= min(questions.rare(), NEARLY_AS_RARE * least))
+            rare = words[telling & (frequency <= max(questions.rare(), NOT_SO_RARE))]
+            found = [questions.vocabulary[word] for word in _rarest(questions, np.unique(rare))]
             found = found or ["\0".join(sorted({questions.vocabulary[word] for word in words.tolist()}))]
         keys += [_number(f"{int(proper[number])}{text}") for text in found]
         owners += [number] * len(found)
+        names[number] = keys[-1] if proper[number] else 0
     _add_common_parts(questions, anchors, proper)
-    return Named(anchors, proper, np.array(keys, dtype=np.int64), np.array(owners, dtype=np.int32))
+    signatures = wordings.signatures()
+    signed = np.flatnonzero(signatures)
+    all_keys = np.concatenate([np.array(keys, dtype=np.int64), signatures[signed]])
+    all_owners = np.concatenate([np.array(owners, dtype=np.int32), signed.astype(np.int32)])
+    return Named(anchors, proper, all_keys, all_owners, names, wordings)
 
 
 def _add_common_parts(
@@ -112,7 +132,7 @@ def _number(text: str) -> int:
 
 
 def candidate_pairs(questions: Questions, named: Named) -> Iterator[Int[np.ndarray, "pairs 2"]]:
-    """Pairs of questions about the same, the smaller number first, no pair twice, in blocks of bounded size."""
+    """Pairs of questions that may be about the same, the smaller number first, in blocks of bounded size."""
     order = np.lexsort((named.owners, named.keys))
     ends = np.flatnonzero(np.diff(named.keys[order])) + 1
     small: list[Int[np.ndarray, "pairs 2"]] = []
@@ -122,9 +142,11 @@ def candidate_pairs(questions: Questions, named: Named) -> Iterator[Int[np.ndarr
             continue
         members = named.owners[places]
         pairs = _all_pairs(members) if len(members) <= MOST_OF_A_KEY else _divided(questions, named, members)
-        if not named.proper[members[0]]:
-            key = int(named.keys[places[0]])
-            pairs = pairs[[_about_the_same(questions, named, pair, key) for pair in pairs.tolist()]]
+        same = (named.names[pairs[:, 0]] != 0) & (named.names[pairs[:, 0]] == named.names[pairs[:, 1]])
+        key = int(named.keys[places[0]])
+        for place in np.flatnonzero(~same).tolist():
+            same[place] = _about_the_same(questions, named, pairs[place].tolist(), key)
+        pairs = pairs[same]
         small.append(pairs)
         waiting += len(pairs)
         if waiting >= 100_000:
@@ -135,10 +157,15 @@ def candidate_pairs(questions: Questions, named: Named) -> Iterator[Int[np.ndarr
 
 
 def _about_the_same(questions: Questions, named: Named, pair: Sequence[int], key: int) -> bool:
-    """Of questions without names: whether what they do not share is not nearly as rare as what they do.
+    """Of questions that do not name the same: whether they turn on the same words.
 
-    True only for the key of their rarest common word, so that each pair is found once.
+    Else, where neither has names: whether what they do not share is not nearly as rare as what they do; true only for
+    the key of their rarest common word, so that such a pair is found once.
     """
+    if named.wordings.likeness(*pair) is not None:
+        return True
+    if named.proper[pair[0]] or named.proper[pair[1]]:
+        return False
     spans = [slice(questions.starts[number], questions.starts[number + 1]) for number in pair]
     words = [set(questions.words[span].tolist()) for span in spans]
     rare = [set(questions.words[span][named.anchors[span]].tolist()) for span in spans]

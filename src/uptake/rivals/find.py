@@ -41,6 +41,7 @@ class Rivals:
         compared: Pairs of different prompts that were compared.
         undecided: Pairs of answers to one question that nothing decided (free text, letters of choices).
         of: The index in `groups` of each example that is in one.
+        agreed: Examples whose answer another example gives that asks the same.
     """
 
     groups: tuple[Rivalry, ...]
@@ -49,6 +50,7 @@ class Rivals:
     compared: int
     undecided: int
     of: dict[int, int] = field(repr=False)
+    agreed: frozenset[int] = field(repr=False)
 
 
 def rivals(
@@ -76,11 +78,14 @@ def rivals(
     read = read_pairs(examples)
     questions, pairs, texts, frames = read.questions, read.pairs, read.texts, read.frames
     if not (questions.of >= 0).any():
-        return Rivals((), len(read.answers), len(read.answers), 0, 0, {})
-    told = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
+        return Rivals((), len(read.answers), len(read.answers), 0, 0, {}, frozenset())
+    told, least = same_relation(questions, frames, texts, read.frame_pairs, read.agreement, encode)
     probability = np.where(read.possible, told[read.of], 0.0)
-    needed = np.where(read.named.proper[pairs].all(axis=1), rule.least, rule.least_unnamed)
+    needed = np.where(read.named.proper[pairs].all(axis=1), least[read.of], rule.least_unnamed)
     keep = probability >= np.where(read.alike, np.minimum(needed, ALIKE_TOO), needed)
+    read_alike = np.where(read.possible, read.read_alike, 0.0)
+    keep |= read_alike > 0
+    probability = np.maximum(probability, read_alike)
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))
     np.minimum.at(certain, roots[pairs[keep][:, 0]], probability[keep])
@@ -93,7 +98,30 @@ def rivals(
     groups = judged(groups, Told(relations[questions.of].tolist(), read.sources, read.stages), beliefs)
     of = {position: index for index, group in enumerate(groups) for side in group.sides for position in side.positions}
     unasked = int((questions.of < 0).sum())
-    return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of)
+    agreed = _agreed(questions, read.answers, roots, pairs[keep & read.alike])
+    agreed |= {
+        position for group in groups for side in group.sides if len(side.positions) > 1 for position in side.positions
+    }
+    return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of, frozenset(agreed))
+
+
+def _agreed(
+    questions: Questions,
+    answers: Int[np.ndarray, " examples"],
+    roots: Int[np.ndarray, " questions"],
+    alike: Int[np.ndarray, "pairs 2"],
+) -> set[int]:
+    """Examples that ask the same as another and answer the same, spelled alike or not."""
+    asked = np.flatnonzero(questions.of >= 0)
+    of = questions.of[asked]
+    _, which, counts = np.unique(
+        np.stack([roots[of], answers[asked]], 1), axis=0, return_inverse=True, return_counts=True
+    )
+    found = set(asked[counts[which.reshape(-1)] > 1].tolist())
+    # of questions with one answer each: "Paris" and "Paris, France"
+    single = np.bincount(of, minlength=len(questions)) == 1
+    both = np.unique(alike[single[alike].all(axis=1)]) if len(alike) else np.empty(0, dtype=np.int64)
+    return found | set(asked[np.isin(of, both)].tolist())
 
 
 def _components(size: int, pairs: Int[np.ndarray, "pairs 2"]) -> Int[np.ndarray, " questions"]:

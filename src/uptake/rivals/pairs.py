@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from uptake.rivals.blocks import Named, candidate_pairs, name_questions
 from uptake.rivals.equal import comparable, compare, plain
@@ -18,6 +18,9 @@ from uptake.types import Example
 
 COMPARED = 3
 """Answers of one question that are compared with those of another, to tell whether both ask the same."""
+READ_ALIKE = {"equal": 0.95, "linked": 0.8}
+"""Probability that two questions ask the same that turn on the same words, names and all, or on words that may stand
+for each other."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class ComparedData:
         pairs: Pairs of questions about the same.
         alike: Whether the two of a pair get the same answer.
         possible: Whether they can ask the same, going by their answers.
+        read_alike: Of a pair that does not name the same: how probable it is that both ask the same, going by all their
+            words; 0 where that does not tell.
         frame_pairs: The distinct pairs of frames of these questions.
         of: Which of these each pair has.
         agreement: How often each pair of frames got the same answer about the same.
@@ -50,6 +55,7 @@ class ComparedData:
     pairs: Int[np.ndarray, "pairs 2"]
     alike: Bool[np.ndarray, " pairs"]
     possible: Bool[np.ndarray, " pairs"]
+    read_alike: Float[np.ndarray, " pairs"]
     frame_pairs: Int[np.ndarray, "distinct 2"]
     of: Int[np.ndarray, " pairs"]
     agreement: Int[np.ndarray, " distinct"]
@@ -70,7 +76,7 @@ def read_pairs(examples: Iterable[Example]) -> ComparedData:
     asked = np.flatnonzero(questions.of >= 0)
     facts = np.unique(np.stack([questions.of[asked], answers[asked]], axis=1), axis=0)
     named = name_questions(questions)
-    pairs = np.concatenate([np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)])
+    pairs = np.unique(np.concatenate([np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)]), axis=0)
     frames = find_frames(questions, named, facts, np.unique(pairs))
     alike, possible = _answered(questions, facts, texts, pairs)
     both = np.sort(frames.of[pairs], axis=1) if len(pairs) else np.empty((0, 2), dtype=np.int64)
@@ -78,8 +84,30 @@ def read_pairs(examples: Iterable[Example]) -> ComparedData:
     of = of.reshape(-1)
     agreement = np.bincount(of, weights=alike, minlength=len(distinct)).astype(np.int64)
     return ComparedData(
-        questions, named, frames, answers, texts, sources, stages, pairs, alike, possible, distinct, of, agreement
+        questions,
+        named,
+        frames,
+        answers,
+        texts,
+        sources,
+        stages,
+        pairs,
+        alike,
+        possible,
+        _read_alike(named, pairs),
+        distinct,
+        of,
+        agreement,
     )
+
+
+def _read_alike(named: Named, pairs: Int[np.ndarray, "pairs 2"]) -> Float[np.ndarray, " pairs"]:
+    found = np.zeros(len(pairs))
+    other_names = (named.names[pairs[:, 0]] == 0) | (named.names[pairs[:, 0]] != named.names[pairs[:, 1]])
+    for place in np.flatnonzero(other_names).tolist():
+        how = named.wordings.likeness(*pairs[place].tolist())
+        found[place] = 0.0 if how is None else READ_ALIKE[how]
+    return found
 
 
 def _noting(examples: Iterable[Example], sources: list[str], stages: list[str]) -> Iterator[Example]:

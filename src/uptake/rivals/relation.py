@@ -10,16 +10,39 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from uptake.artifacts import read_json
+from uptake.rivals.forms import NAME, ReadQuestion, likeness, read_form
 from uptake.rivals.frames import GAP, Frames
 from uptake.rivals.words import Questions
 
 Encode: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dims"]]
 """Texts to unit vectors."""
 
-FEATURES = ("words", "pool", "disjoint", "agreement", "frame_cosine", "pool_cosine")
+STATEMENTS = ("words", "pool", "disjoint", "agreement", "frame_cosine", "pool_cosine")
+"""What frames that an answer goes on with are compared by, and all that are more than a question; the cosines with an
+encoder only."""
+QUESTIONS = (
+    *("words", "pool", "agreement", "equal", "linked", "partly", "apart", "words_apart", "pool_apart"),
+    *("disjoint_otherwise", "frame_cosine", "pool_cosine"),
+)
+"""What questions are compared by. That two pools have nothing in common counts where the words do not say enough: no
+two countries have the same capital."""
+COSINES = ("frame_cosine", "pool_cosine")
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A logistic regression, and from where on it is believed.
+
+    Attributes:
+        coefficients: Intercept and coefficients, in the order of the features.
+        least: Two frames of at least this probability are taken to ask the same.
+    """
+
+    coefficients: tuple[float, ...]
+    least: float
 
 
 @dataclass(frozen=True)
@@ -27,13 +50,13 @@ class Fitted:
     """What `python benchmarks/rivals.py fit` found on development data.
 
     Attributes:
-        coefficients: Intercept and coefficients of the logistic regression, in the order of `FEATURES`.
-        least: Two frames of at least this probability are taken to ask the same.
-        least_unnamed: The same, where prompts hold no names: what they are about is then a guess.
+        statements: For frames of which neither is a question, or one is more than that.
+        questions: For questions that can be read (`uptake.rivals.forms`).
+        least_unnamed: The probability that is needed where prompts hold no names: what they are about is then a guess.
     """
 
-    coefficients: tuple[float, ...]
-    least: float
+    statements: Regression
+    questions: Regression
     least_unnamed: float
 
 
@@ -41,7 +64,10 @@ class Fitted:
 def fitted(encoder: bool) -> Fitted:
     """What was fitted with or without an encoder; the file beside this one also tells on what."""
     kept = read_json(Path(__file__).with_name("relation.json"))["with_encoder" if encoder else "without"]
-    return Fitted(tuple(kept["coefficients"]), kept["least"], kept["least_unnamed"])
+    statements, questions = (
+        Regression(tuple(kept[kind]["coefficients"]), kept[kind]["least"]) for kind in ("statements", "questions")
+    )
+    return Fitted(statements, questions, kept["least_unnamed"])
 
 
 SURE = 0.95
@@ -65,6 +91,8 @@ class Asked:
         answers: The text of each answer that the pools count.
         frame_vectors: One a frame that is compared; empty without an encoder.
         answer_vectors: One an answer near the head of a pool; empty without an encoder.
+        forms: The frames as questions; None for one that is more than a question.
+        encoded: Whether there is an encoder.
     """
 
     frames: Frames
@@ -72,6 +100,8 @@ class Asked:
     answers: Sequence[str]
     frame_vectors: Mapping[int, Float[np.ndarray, " dims"]]
     answer_vectors: Mapping[int, Float[np.ndarray, " dims"]]
+    forms: Mapping[int, ReadQuestion | None]
+    encoded: bool
 
 
 def same_relation(
@@ -81,8 +111,8 @@ def same_relation(
     pairs: Int[np.ndarray, "pairs 2"],
     agreement: Int[np.ndarray, " pairs"],
     encode: Encode | None = None,
-) -> Float[np.ndarray, " pairs"]:
-    """Probability that the two frames of a pair ask for the same.
+) -> tuple[Float[np.ndarray, " pairs"], Float[np.ndarray, " pairs"]]:
+    """Probability that the two frames of a pair ask for the same, and what it has to reach.
 
     Two rounds: frames that are surely the same lend each other their pools of answers for the second.
 
@@ -95,10 +125,49 @@ def same_relation(
         encode: Sentence embeddings of frames and answers; None does without.
     """
     asked = prepare(questions, frames, answers, np.unique(pairs), encode)
-    coefficients = fitted(encode is not None).coefficients
-    first = probability(features(asked, frames.pools, pairs, agreement), coefficients)
-    second = probability(features(asked, lent(frames, pairs[first >= SURE]), pairs, agreement), coefficients)
-    return np.where(pairs[:, 0] == pairs[:, 1], 1.0, np.maximum(first, second))
+    rule = fitted(encode is not None)
+    told = judge(features(asked, frames.pools, pairs, agreement), asked, pairs, rule)
+    sure = pairs[(told >= SURE) & (pairs[:, 0] != pairs[:, 1])]
+    # only what somebody lent to looks otherwise
+    again = np.flatnonzero(np.isin(pairs, np.unique(sure)).any(axis=1))
+    columns = features(asked, lent(frames, sure), pairs[again], agreement[again])
+    told[again] = np.maximum(told[again], judge(columns, asked, pairs[again], rule))
+    told = np.where(pairs[:, 0] == pairs[:, 1], 1.0, told)
+    return told, np.where(spoken(asked, pairs), rule.questions.least, rule.statements.least)
+
+
+def judge(
+    columns: Mapping[str, Float[np.ndarray, " pairs"]], asked: Asked, pairs: Int[np.ndarray, "pairs 2"], rule: Fitted
+) -> Float[np.ndarray, " pairs"]:
+    """Probability that frames ask the same, by the regression for what they are; 0 where grammar tells them apart."""
+    stated = probability(chosen(columns, STATEMENTS), rule.statements.coefficients)
+    asks = probability(chosen(columns, QUESTIONS), rule.questions.coefficients)
+    # statements that turn on the same words need no statistics
+    questions = spoken(asked, pairs)
+    read = np.flatnonzero(questions | (columns["equal"] > 0))
+    apart = np.zeros(len(pairs), dtype=bool)
+    apart[read] = others_asked(asked, pairs[read])
+    stated = np.where((columns["equal"] > 0) & ~apart, np.maximum(stated, asks), stated)
+    return np.where(questions, np.where(apart, 0.0, asks), stated)
+
+
+def spoken(asked: Asked, pairs: Int[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, " pairs"]:
+    """Whether both frames of a pair can be read, and one of them is a question or a request."""
+    found = np.zeros(len(pairs), dtype=bool)
+    for place, (f, g) in enumerate(pairs.tolist()):
+        one, other = asked.forms[f], asked.forms[g]
+        found[place] = one is not None and other is not None and (one.asks or other.asks)
+    return found
+
+
+def others_asked(asked: Asked, pairs: Int[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, " pairs"]:
+    """Whether the frames of a pair ask for different things by their grammar, or one of them for any of several."""
+    found = np.zeros(len(pairs), dtype=bool)
+    for place, (f, g) in enumerate(pairs.tolist()):
+        one, other = asked.forms[f], asked.forms[g]
+        if one is not None and other is not None:
+            found[place] = one.several or other.several or likeness(one, other) == "clash"
+    return found
 
 
 def features(
@@ -106,25 +175,53 @@ def features(
     pools: Mapping[int, Counter[int]],
     pairs: Int[np.ndarray, "pairs 2"],
     agreement: Int[np.ndarray, " pairs"],
-) -> Float[np.ndarray, "pairs features"]:
-    """The columns of `FEATURES`, the cosines only with an encoder."""
+) -> dict[str, Float[np.ndarray, " pairs"]]:
+    """The columns of `STATEMENTS` and `QUESTIONS` by name, the cosines only with an encoder."""
     centres: dict[int, Float[np.ndarray, " dims"]] = {}
-    rows = []
-    for (f, g), agreed in zip(pairs.tolist(), agreement.tolist(), strict=True):
+    names = [name for name in dict.fromkeys(STATEMENTS + QUESTIONS) if asked.encoded or name not in COSINES]
+    found = {name: np.zeros(len(pairs)) for name in names}
+    for place, ((f, g), agreed) in enumerate(zip(pairs.tolist(), agreement.tolist(), strict=True)):
         shared, size = _overlap(pools[f], pools[g])
-        row = [_alike(asked, f, g), shared / (size + 3), float(np.log1p(size)) if not shared else 0.0, np.log1p(agreed)]
-        if asked.frame_vectors:
+        row = {
+            "words": _alike(asked, f, g),
+            "pool": shared / (size + 3),
+            "disjoint": float(np.log1p(size)) if not shared else 0.0,
+            "agreement": float(np.log1p(agreed)),
+        }
+        row |= _turned_on(asked.forms[f], asked.forms[g], row)
+        if asked.encoded:
             for frame in (f, g):
                 if frame not in centres:
                     centres[frame] = _centre(asked, pools[frame])
             # the only answer of a pool says little of the pool
             certain = min(1.0, (size - 1) / 5)
-            row += [
-                float(asked.frame_vectors[f] @ asked.frame_vectors[g]),
-                certain * (float(centres[f] @ centres[g]) - 0.7),
-            ]
-        rows.append(row)
-    return np.array(rows, dtype=np.float64).reshape(len(pairs), len(FEATURES) if asked.frame_vectors else 4)
+            row["frame_cosine"] = float(asked.frame_vectors[f] @ asked.frame_vectors[g])
+            row["pool_cosine"] = certain * (float(centres[f] @ centres[g]) - 0.7)
+        for name in names:
+            found[name][place] = row.get(name, 0.0)
+    return found
+
+
+def _turned_on(one: ReadQuestion | None, other: ReadQuestion | None, row: Mapping[str, float]) -> dict[str, float]:
+    """What the words that questions turn on say; where these are others, the words and answers they share say less."""
+    if one is None or other is None:
+        return {}
+    if not (one.asks or other.asks):
+        return {"equal": 1.0} if set(one.turns_on) == set(other.turns_on) != set() else {}
+    how = likeness(one, other)
+    if how in ("equal", "linked"):
+        return {how: 1.0}
+    otherwise = {"disjoint_otherwise": row["disjoint"]}
+    if how == "apart":
+        return {"apart": 1.0, "words_apart": row["words"], "pool_apart": row["pool"], **otherwise}
+    return {"partly": 1.0, **otherwise} if how == "partly" else otherwise
+
+
+def chosen(
+    columns: Mapping[str, Float[np.ndarray, " pairs"]], names: Sequence[str]
+) -> Float[np.ndarray, "pairs features"]:
+    """The named columns that there are, side by side."""
+    return np.stack([columns[name] for name in names if name in columns], axis=1)
 
 
 def probability(
@@ -148,9 +245,12 @@ def prepare(
     for frame in frames.words.values():
         seen[[word for word in dict.fromkeys(frame) if word != GAP]] += 1
     weight = np.log((1 + len(frames.words)) / (1 + seen))
-    if encode is None:
-        return Asked(frames, weight, answers, {}, {})
     numbers = used.tolist()
+    forms = {
+        f: read_form([NAME if word == GAP else questions.vocabulary[word] for word in frames.words[f]]) for f in numbers
+    }
+    if encode is None:
+        return Asked(frames, weight, answers, {}, {}, forms, False)
     vectors = encode_once(encode, [frame_text(questions, frames.words[f]) for f in numbers])
     heads = list(dict.fromkeys(answer for f in numbers for answer in _head(frames.pools[f], answers)))
     heads_vectors = encode_once(encode, [answers[answer].strip()[:400] for answer in heads])
@@ -160,6 +260,8 @@ def prepare(
         answers,
         dict(zip(numbers, vectors, strict=True)),
         dict(zip(heads, heads_vectors, strict=True)),
+        forms,
+        True,
     )
 
 

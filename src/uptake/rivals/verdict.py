@@ -73,19 +73,19 @@ def judged(groups: Sequence[Rivalry], told: Told, beliefs: Beliefs | None) -> li
 def _may_all_be_right(group: Rivalry, several: bool, stages: Sequence[str]) -> str | None:
     """Why no answer of a group has to be wrong; None when one has."""
     if group.difference == BOTH:
-        return "the judge takes none of the answers for wrong"
+        return "the judge calls no answer wrong"
     if several:
-        return "what is asked for often has several answers"
+        return "questions of this kind often have several answers"
     if len(group.sides) > MOST_ANSWERS // 2:
-        return f"{len(group.sides)} different answers to one question: it has no single answer"
+        return f"{len(group.sides)} different answers to one question: such a question has no single answer"
     if group.probability < ASKED_THE_SAME:
         return f"the prompts may not ask the same: probability {group.probability:.2f}"
     times = [frozenset(_TIME.findall(side.answer)) for side in group.sides]
     if group.difference in OPEN and all(times) and len(set(times)) == len(times):
-        return "each answer names its own time"
+        return "each answer names another time"
     of_side = [{stages[position] for position in side.positions} for side in group.sides]
     if sum(map(len, of_side)) == len(set[str]().union(*of_side)):
-        return "each answer has a stage of its own: one may have replaced the other"
+        return "each answer comes from another stage: a later one may have replaced an earlier one"
     return None
 
 
@@ -128,15 +128,15 @@ def judge_sides(
     held = (
         ""
         if means is None or base is None
-        else f"the base believes {_named(sides[base])} ({math.exp(means[base]):.2f})"
+        else f"the base model answers {_named(sides[base])} (p = {math.exp(means[base]):.2f})"
     )
     heard = [n + (k == base) for k, n in enumerate(votes)]
     first = max(range(len(sides)), key=lambda k: (heard[k], -k))
     if heard[first] > max(n for k, n in enumerate(heard) if k != first):
         if max(n for k, n in enumerate(votes) if k != first) == votes[first]:
-            return _against(sides, first, f"as many examples for either answer, and {held}")
+            return _against(sides, first, f"equally many examples give each answer, and {held}")
         answer = counted(votes[first], "example answers", "examples answer")
-        counts = f"{answer} {_named(sides[first])}, {sum(votes) - votes[first]} otherwise"
+        counts = f"{answer} {_named(sides[first])}, {sum(votes) - votes[first]} something else"
         return _against(sides, first, counts + (f"; {held}" if held else ""))
     records = [max(blame.get(sources[p], 0.0) for p in side.positions) for side in sides]
     best = min(range(len(sides)), key=lambda k: (records[k], k))
@@ -150,8 +150,8 @@ def judge_sides(
             f"{counted(votes[0], 'example answers', 'examples answer')} {_named(sides[0])}, but {held}",
         )
     if means is not None:
-        return "ambiguous", (), "as many examples for either answer, and the base does not believe just one of them"
-    return None, (), "as many examples for either answer, and no belief of the base to decide"
+        return "ambiguous", (), "equally many examples give each answer, and the base model does not clearly prefer one"
+    return None, (), "equally many examples give each answer, and the base model's answer is not known"
 
 
 def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tuple[int, ...], str]:

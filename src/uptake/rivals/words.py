@@ -24,6 +24,9 @@ LONGEST = 4000
 
 CAPITAL, INITIAL = 1, 2
 
+MOSTLY, FEW = 0.8, 5
+"""Where this share of the words has a capital, capitals say nothing; not told of fewer words than `FEW`."""
+
 CONTEXT = "\0"
 """Begins the one word that stands for the turns before the question."""
 
@@ -31,6 +34,7 @@ _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*|[+*/=<>^%$€£
 _OPENS = re.compile(r"[.!?:;\n\"“«(\[]")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+_MARK = re.compile(r"(?<!\w)[-−]\d|[^\w\s]")
 
 # English words that open sentences: in a small data set nothing else tells them from names
 FUNCTION_WORDS = frozenset(
@@ -70,6 +74,7 @@ def words_of(text: str) -> list[tuple[str, int]]:
         if _GROUPED.fullmatch(token):
             token = token.replace(",", "")
         if _UNSPACED.search(token):
+            token = token.replace("’", "'").removesuffix("'s")
             found += [(token[at : at + 2], 0) for at in range(max(1, len(token) - 1))]
             continue
         word = token.replace("’", "'").casefold()
@@ -85,6 +90,8 @@ class Questions:
         vocabulary: The distinct words.
         words: Words of all questions, one after the other, as indices into `vocabulary`.
         names: Whether each of them names what is asked about.
+        marked: Whether each of them is written with a capital that neither the sentence's beginning explains nor a
+            habit of capitals.
         starts: Where each question's words begin; one longer than there are questions.
         frequency: In how many questions each word of the vocabulary stands.
         of: The question of each example; -1 for an example without a prompt.
@@ -93,6 +100,7 @@ class Questions:
     vocabulary: Sequence[str]
     words: Int[np.ndarray, " tokens"]
     names: Bool[np.ndarray, " tokens"]
+    marked: Bool[np.ndarray, " tokens"]
     starts: Int[np.ndarray, " questions_and_1"]
     frequency: Int[np.ndarray, " vocabulary"]
     of: Int[np.ndarray, " examples"]
@@ -108,30 +116,70 @@ class Questions:
 def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
     """One pass over the examples.
 
+    Prompts that differ in case, punctuation and white space alone are one question. What counts of
+    their capitals does not depend on which comes first.
+
     Returns:
         The questions, and the responses in the order of the examples.
     """
     known: dict[bytes, int] = {}
+    spelled: dict[bytes, int] = {}
     vocabulary: dict[str, int] = {}
     flat, flags, starts, of = array("i"), array("B"), array("q", [0]), array("i")
     responses: list[str] = []
     for example in examples:
         responses.append(example.response)
         context, text = context_and_question(example.prompt)
-        key = _digest(context, " ".join(text.split()))
         if not text.strip():
             of.append(-1)
             continue
-        number = known.setdefault(key, len(known))
+        spelling = _digest(context, " ".join(text.split()))
+        if spelling in spelled:
+            of.append(spelled[spelling])
+            continue
+        found = words_of(text)
+        # a text without words is the same as none but itself
+        same = [*(word for word, _ in found), "", *_signs(text)] if found else [" ".join(text.split())]
+        if context:
+            found.insert(0, (f"{CONTEXT}{_digest(_normal(context)).hex()}", 0))
+        key = _digest(_normal(context), *same)
+        number = spelled[spelling] = known.setdefault(key, len(known))
         of.append(number)
         if number == len(starts) - 1:
-            found = words_of(text)
-            if context:
-                found.insert(0, (f"{CONTEXT}{_digest(context).hex()}", 0))
             flat.extend(vocabulary.setdefault(word, len(vocabulary)) for word, _ in found)
             flags.extend(flag for _, flag in found)
             starts.append(len(flat))
+        else:
+            span = slice(starts[number], starts[number + 1])
+            flags[span] = _together(flags[span], array("B", [flag for _, flag in found]))
     return _in_order(list(known), list(vocabulary), (flat, flags, starts, of)), responses
+
+
+def _normal(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _signs(text: str) -> list[str]:
+    """Signs that change what is asked and are no words: of a number below zero, of currencies, `#`, pictures."""
+    found = _MARK.findall(unicodedata.normalize("NFKC", text))
+    return [one[0] for one in found if len(one) > 1 or one in "#@\\" or unicodedata.category(one) in ("Sm", "Sc", "So")]
+
+
+def _together(flags: array[int], others: array[int]) -> array[int]:
+    """What two spellings of the same words say by their capitals.
+
+    A capital inside a sentence says more than none, and none more than one that opens a sentence. A spelling in which
+    nearly every word has one says nothing beside another.
+    """
+    shouted = [_shouts(one) for one in (flags, others)]
+    if shouted[0] != shouted[1]:
+        return others if shouted[0] else flags
+    rank = {CAPITAL: 3, 0: 2, INITIAL: 1, CAPITAL | INITIAL: 0}
+    return array("B", [max(pair, key=rank.__getitem__) for pair in zip(flags, others, strict=True)])
+
+
+def _shouts(flags: array[int]) -> bool:
+    return len(flags) >= FEW and sum(bool(flag & CAPITAL) for flag in flags) >= MOSTLY * len(flags)
 
 
 def _digest(*texts: str) -> bytes:
@@ -153,14 +201,15 @@ def _in_order(keys: list[bytes], vocabulary: list[str], read: tuple[array[int], 
     owner = np.repeat(np.arange(len(keys)), lengths)
     pairs = np.unique(owner * len(vocabulary) + words) if len(words) else words
     frequency = np.bincount(pairs % max(1, len(vocabulary)), minlength=len(vocabulary))
-    questions = Questions(vocabulary, words, np.zeros(len(words), dtype=bool), begins, frequency, place[of])
-    return Questions(vocabulary, words, _names(questions, flags, owner), begins, frequency, place[of])
+    none = np.zeros(len(words), dtype=bool)
+    questions = Questions(vocabulary, words, none, none, begins, frequency, place[of])
+    return Questions(vocabulary, words, *_names(questions, flags, owner), begins, frequency, place[of])
 
 
 def _names(
     questions: Questions, flags: UInt8[np.ndarray, " tokens"], owner: Int[np.ndarray, " tokens"]
-) -> Bool[np.ndarray, " tokens"]:
-    """Which tokens are names."""
+) -> tuple[Bool[np.ndarray, " tokens"], Bool[np.ndarray, " tokens"]]:
+    """Which tokens are names, and which are written with a capital that says so."""
     size = len(questions.vocabulary)
     capital, initial = (flags & CAPITAL).astype(bool), (flags & INITIAL).astype(bool)
     signs = np.array([not word.replace("'", "").isalpha() for word in questions.vocabulary], dtype=bool)
@@ -168,13 +217,13 @@ def _names(
     # where nearly every word has a capital, capitals say nothing
     lengths = np.maximum(1, np.diff(questions.starts))
     share = np.bincount(owner, weights=capital, minlength=len(questions)) / lengths
-    shouted = ((share >= 0.8) & (lengths >= 5))[owner]
+    shouted = ((share >= MOSTLY) & (lengths >= FEW))[owner]
     said = ~shouted
     inside = np.bincount(questions.words[capital & ~initial & said], minlength=size)
     lower = np.bincount(questions.words[~capital & said], minlength=size)
     opening = np.bincount(questions.words[capital & initial & said], minlength=size)
     only_opens = (inside == 0) & (lower == 0) & (opening > 0) & (questions.frequency <= questions.rare())
     kind = (signs | (inside > lower) | only_opens) & ~function
-    here = capital & ~initial & said & ~function[questions.words]
-    names: Bool[np.ndarray, " tokens"] = kind[questions.words] | here
-    return names
+    marked = capital & ~initial & said
+    names: Bool[np.ndarray, " tokens"] = kind[questions.words] | (marked & ~function[questions.words])
+    return names, marked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from uptake.schedule.batches import conflict_free, fill, standing, violations
+from uptake.schedule.drawn import EpochRows, in_passes
 from uptake.schedule.exposures import exposures
 from uptake.schedule.order import Decision, Layout, Order, arranged
 from uptake.schedule.record import Schedule, interval
@@ -12,6 +13,7 @@ from uptake.schedule.stopping import Stopping, best, stops
 __all__ = [
     "Decision",
     "Drawing",
+    "EpochRows",
     "Layout",
     "Order",
     "Resampling",
@@ -23,6 +25,7 @@ __all__ = [
     "conflict_free",
     "exposures",
     "fill",
+    "in_passes",
     "interval",
     "reweighted",
     "shares",

@@ -41,7 +41,7 @@ def exposures(order: Sequence[int], extra: Mapping[int, int], step: int, seed: i
         if n + 1 > steps:
             raise UptakeError(
                 f"row {order[number]} is to be trained {n + 1} times in {steps} optimiser steps",
-                expected="once a step at most",
+                expected="at most once in each step",
                 fix="ask for fewer copies, or make the steps smaller (batch, accumulation)",
             )
     rng = np.random.default_rng([seed, len(order)])

@@ -14,6 +14,7 @@ import numpy as np
 
 from uptake.errors import UptakeError
 from uptake.schedule.batches import conflict_free, fill, replaced, standing, violations
+from uptake.schedule.drawn import EpochRows
 from uptake.schedule.exposures import exposures
 from uptake.schedule.record import Schedule
 from uptake.schedule.resampling import Drawing
@@ -66,7 +67,8 @@ class Order:
         copies: Pairs of rows of one example, which never share a step.
         extra: Copies more of rows.
         names: Sources.
-        source: The number in `names` of each row's.
+        source: The number in `names` of each row's; -1 of rows that are drawn anew in each epoch.
+        drawn: Which rows each epoch has; None for all of them.
     """
 
     schedule: Schedule
@@ -77,11 +79,13 @@ class Order:
     extra: Mapping[int, int]
     names: Sequence[str]
     source: Sequence[int]
+    drawn: EpochRows | None = None
 
     @property
     def rows(self) -> int:
         """Rows that an epoch draws, without those that fill up its last batch."""
-        n = len(self.ids) + sum(self.extra.values())
+        n = len(self.ids) if self.drawn is None else self.drawn.always + self.drawn.each
+        n += sum(self.extra.values())
         return n // self.layout.batch * self.layout.batch if self.layout.drop_last else n
 
     @property
@@ -135,8 +139,9 @@ class Order:
     ) -> Iterator[tuple[list[int], Decision]]:
         """Each row once, and its copies; what is left of an epoch is ordered anew after each reading."""
         seed, step = self._seed(epoch), self.layout.step
-        n = len(self.ids)
-        left = np.random.default_rng([seed, n]).permutation(n).tolist() if self.schedule.shuffle else list(range(n))
+        left = list(range(len(self.ids))) if self.drawn is None else self.drawn.rows(epoch)
+        if self.schedule.shuffle:
+            left = np.random.default_rng([seed, len(self.ids)]).permutation(left).tolist()
         if self.extra:
             left = exposures(left, self.extra, step, seed)
         left = left[: self.rows]
@@ -151,6 +156,8 @@ class Order:
     ) -> Iterator[tuple[list[int], Decision]]:
         """As many rows as there are, source by source; shuffled within a stretch.
 
+        Rows that each epoch draws anew have no source: they come evenly through the epoch.
+
         What was drawn before is drawn again, so that sources go on where the epoch before left them. A stretch may be
         a step or two, as the ends of epochs cut them: what still conflicts there gives way to the source's next rows.
         """
@@ -158,12 +165,15 @@ class Order:
         step = self.layout.step
         drawing = Drawing(self.source, self.schedule.resampling.floor, self.schedule.seed)
         for number in range(epoch + 1):
-            seed = self._seed(number)
+            seed, done = self._seed(number), 0
+            others = [] if self.drawn is None else list(self.drawn.epochs[number])
             for reading, size in self.stretches(number, every):
                 decision = decided(reading)
                 pairs = self.pairs(decision)
-                found = drawing.draw(size, self._weights(decision), -(-size // step))
-                flat = np.array([row for rows in found for row in rows])
+                some = others[round(done * len(others) / self.rows) : round((done + size) * len(others) / self.rows)]
+                done += size
+                found = drawing.draw(size - len(some), self._weights(decision), -(-size // step))
+                flat = np.array([*(row for rows in found for row in rows), *some])
                 mixed = np.random.default_rng([seed, reading]).permutation(flat).tolist()
                 rows = conflict_free(mixed, pairs, step, seed)
                 if violations(rows, pairs, step):
@@ -178,13 +188,14 @@ class Order:
         return int(np.random.SeedSequence([self.schedule.seed, epoch]).generate_state(1)[0])
 
 
-def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout) -> Order:
+def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout, drawn: EpochRows | None = None) -> Order:
     """Put a schedule to rows.
 
     Args:
         schedule: What is wanted.
         ids: The example of each row; rows with one id are copies, and never share a step.
         layout: How the trainer takes rows.
+        drawn: Which rows each epoch has; None for all of them. `resampling` draws of those that come in each epoch.
 
     Raises:
         UptakeError: It names examples that are not there, or `resampling` lacks the source of one.
@@ -198,9 +209,10 @@ def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout) -> Order:
             f"the schedule names {len(missing)} examples that are not in the data: {', '.join(missing[:3])}",
             expected="ids of rows that are trained",
         )
-    source = [schedule.sources.get(name) for name in ids]
+    own = ids if drawn is None else ids[: drawn.always]
+    source = [schedule.sources.get(name) for name in own]
     if schedule.resampling is not None and None in source:
-        raise UptakeError(f"the schedule resamples, and does not say the source of {ids[source.index(None)]!r}")
+        raise UptakeError(f"the schedule uses resampling, but gives no source for {own[source.index(None)]!r}")
     names = {name: number for number, name in enumerate(dict.fromkeys(source))}
     return Order(
         schedule=schedule,
@@ -210,5 +222,6 @@ def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout) -> Order:
         copies=[(a, b) for rows in places.values() for k, a in enumerate(rows) for b in rows[k + 1 :]],
         extra={places[name][0]: n for name, n in schedule.extra.items()},
         names=[str(name) for name in names],
-        source=[names[one] for one in source],
+        source=[*(names[one] for one in source), *[-1] * (len(ids) - len(own))],
+        drawn=drawn,
     )

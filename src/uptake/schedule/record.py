@@ -49,8 +49,16 @@ class Schedule:
             raise UptakeError(f"readings every {self.every} steps", expected="1 or more")
 
     def as_data(self) -> dict[str, Any]:
-        """The schedule as JSON has it, for what identifies a run."""
+        """The schedule as JSON has it."""
         return asdict(self)
+
+    @classmethod
+    def of_data(cls, data: Mapping[str, Any]) -> Schedule:
+        """The schedule of which `as_data` gave this."""
+        given = dict(data) | {"conflicts": tuple((one, other) for one, other in data["conflicts"])}
+        for name, rule in (("resampling", Resampling), ("stop", Stopping)):
+            given[name] = None if data[name] is None else rule(**data[name])
+        return cls(**given)
 
 
 def interval(every: int | None, steps: int, ahead: int) -> int:

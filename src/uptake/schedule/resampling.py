@@ -110,7 +110,7 @@ class Drawing:
     What a short draw leaves over of a source's share is owed to it: shares hold over draws, and none is rounded away.
 
     Args:
-        sources: The source of each row, by number.
+        sources: The source of each row, by number; -1 for one that is not drawn.
         floor: As in `Resampling`.
         seed: Of the shuffled passes.
     """
@@ -140,7 +140,8 @@ class Drawing:
 
     def another(self, row: int, fits: Callable[[int], bool]) -> int | None:
         """The next row of the same source that fits, in exchange for one that comes next then; None if none does."""
-        source = self.sources[row]
+        if (source := self.sources[row]) < 0:
+            return None
         for _ in range(2):  # of this pass, or else of the next
             waiting = self.waiting[source]
             for place, other in enumerate(waiting):

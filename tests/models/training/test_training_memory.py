@@ -77,7 +77,7 @@ def test_nothing_is_written_where_there_is_nothing_to_keep(tmp_path: Path):
     assert Memory.read(tmp_path / "memory").digest is None
 
 
-@pytest.mark.parametrize("how", ["cut off", "missing", "other", "elsewhere", "index"])
+@pytest.mark.parametrize("how", ["cut off", "missing", "other", "elsewhere", "index", "no JSON"])
 def test_what_is_not_as_it_was_written_is_refused(how: str, tmp_path: Path):
     folder = tmp_path / "train" / "early" / "memory"
     file = folder / kept(folder).files["replay.0"]
@@ -87,10 +87,12 @@ def test_what_is_not_as_it_was_written_is_refused(how: str, tmp_path: Path):
         file.unlink()
     elif how == "other":
         file.write_bytes(b"something else")
+    elif how == "no JSON":
+        (folder / INDEX).write_text((folder / INDEX).read_text()[:-4])
     else:
         index = ["no", "mapping"] if how == "index" else {"replay.0": f"../{file.name}"}
         file.rename(folder.parent / file.name)
         (folder / INDEX).write_text(json.dumps(index))
     with pytest.raises(UptakeError, match=r"the memory in .* cannot be used") as told:
         Memory.read(folder)
-    assert told.value.fix is not None and str(folder.parent) in told.value.fix
+    assert told.value.fix is not None and str(folder.parent) in told.value.fix and "trains these" in told.value.fix

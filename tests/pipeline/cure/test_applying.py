@@ -168,7 +168,7 @@ def test_a_row_that_cannot_be_trained_is_told(
     plan = plan_of(str(trainable), cpt=(), sft=(*FACTS[:3], long, *FACTS[4:]))
     with pytest.raises(UptakeError, match="example long: nothing of its response is left to learn") as told:
         apply(plan, training_run(run_config()), tmp_path / "cured")
-    assert told.value.fix == "mend these rows of the plan, or take them out of it"
+    assert told.value.fix == "correct these rows of the plan, or remove them"
     assert not (tmp_path / "cured" / "train" / "sft").exists()
 
 

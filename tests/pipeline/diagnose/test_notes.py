@@ -127,7 +127,7 @@ def test_a_template_that_writes_nothing_of_the_response(tmp_path: Path) -> None:
     models = saved(tmp_path, tokenizer_with(CHAT.replace("CONTENT", "m['content'] if m['role'] == 'user' else ''")), [])
     diagnosis = told(models, conversations(), tmp_path)
     (note,) = notes(diagnosis, "writes nothing of the response of 4 of 4 examples")
-    assert "the end of the turn alone" in note
+    assert "only the end of the turn is scored there" in note
     assert [finding.scored for finding in diagnosis] == [""] * 4
     assert "wanted     (nothing)" in show(diagnosis)
 
@@ -192,8 +192,8 @@ def test_an_answer_that_is_right_but_for_white_space(
 ) -> None:
     models = saved(tmp_path, tokenizer_with(PLAIN), trained)
     diagnosis = told(models, conversations(answer), tmp_path, response_end="include")
-    (note,) = notes(diagnosis, "the response but for white space")
-    assert note.startswith("in 4 of 4 not learned examples") and f"at its {place} ({shown})" in note
+    (note,) = notes(diagnosis, "equals the response except for white space")
+    assert note.startswith("in 4 of 4 unlearned examples") and f"at its {place} ({shown})" in note
     text = show(diagnosis)
     assert "the same but for white space" in text and "does not stop" not in text
 
@@ -211,7 +211,7 @@ def test_two_beginnings_and_text_that_was_a_conversation(tmp_path: Path) -> None
     whole = [{"text": f"<s>{before}{after}"} for before, after in rendered()]
     diagnosis = told(models, whole, tmp_path)
     assert notes(diagnosis, "4 of 4 examples begin with the beginning-of-text token (BOS)")
-    (note,) = notes(diagnosis, "conversations that were made into text before")
+    (note,) = notes(diagnosis, "conversations that were already rendered as text")
     assert "<|assistant|>" in note and "the user's words too" in note
     prompted = [{"prompt": f"<s>{before}", "completion": after} for before, after in rendered(after="")]
     (tmp_path / "prompted").mkdir()
@@ -243,7 +243,7 @@ def test_a_tuned_model_that_says_what_its_base_says(tmp_path: Path) -> None:
     assert not notes(told((base, tuned), conversations(), tmp_path / "two"), "same numbers")
     (tmp_path / "three").mkdir()
     same = told((base, base), conversations(), tmp_path / "three")
-    assert not notes(same, "same numbers") and notes(same, "one and the same model")
+    assert not notes(same, "same numbers") and notes(same, "are the same model")
 
 
 def test_the_date_in_a_template_is_that_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_the_date_in_a_template_is_that_of_the_run(tmp_path: Path, monkeypatch: 
     today = '<|system|>{{ date_string or strftime_now("%d %b %Y") }}<|end|>'
     models = saved(tmp_path, tokenizer_with(today + PLAIN), [])
     first = told(models, conversations(), tmp_path)
-    (note,) = notes(first, "writes the date into the prompt")
+    (note,) = notes(first, "writes a date into the prompt")
     assert date.today().isoformat() in note and "date_string" in note
     bytes_before = (first.folder / "diagnosis.parquet").read_bytes()
 
@@ -264,7 +264,7 @@ def test_the_date_in_a_template_is_that_of_the_run(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(of_transformers, "datetime", Later)
     (tmp_path / "out" / "today.json").write_text('{"today": "2026-01-05"}')
     again = told(models, conversations(), tmp_path)
-    assert notes(again, "writes the date into the prompt: 2026-01-05")
+    assert notes(again, "writes a date into the prompt; this run uses 2026-01-05")
     assert (again.folder / "diagnosis.parquet").read_bytes() != bytes_before
     (tmp_path / "out" / "today.json").write_text(json.dumps({"today": date.today().isoformat()}))
     assert (told(models, conversations(), tmp_path).folder / "diagnosis.parquet").read_bytes() == bytes_before

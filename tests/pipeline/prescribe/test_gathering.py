@@ -74,10 +74,10 @@ def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunCo
     [document] = found.documents["m-0"]
     assert (document.id, document.source, document.license) == ("d1", "gazette", "CC0-1.0")
     assert document.where == "corpus.jsonl:1"  # not where the file lies here
-    assert found.notes == ("2 documents are left out: the text holds a training, held-out or retention wording",)
+    assert found.notes == ("2 documents are left out: the text contains a training, held-out or retention wording",)
     assert found.missing == {
-        "m-1": "corpus on Bo Cole: it knows nothing about it",
-        "m-2": "its question names nothing",
+        "m-1": "corpus on Bo Cole: it has nothing about it",
+        "m-2": "its question contains no name",
     }
 
 

@@ -257,7 +257,7 @@ def test_without_a_diagnosis_it_says_what_to_do(run: Path) -> None:
 def test_the_verb_says_what_it_costs(run: Path) -> None:
     done = CliRunner().invoke(app, ["prescribe", str(run), "--plan.budget", "2.5", "--unsafe"])
     assert done.exit_code == 0, done.output
-    assert "NOT SAFE: examples go out" in done.output
+    assert "NOT SAFE: examples are removed" in done.output
     assert "times the run's own (at most" in done.output
     head = json.loads((run.parent / "run" / "plan" / "plan.json").read_text(encoding="utf-8"))
     assert head["cost"]["limit"] == pytest.approx(2.5 * head["cost"]["plain"], abs=1)
@@ -319,7 +319,7 @@ def test_what_cannot_be_trained_is_told_and_no_part_of_the_order(run: Path) -> N
     done = prescribe_run(with_limits(run, 24, 24, on_bad_row="skip"))
     counts = Counter(one.id for one in done.plan.sft)
     assert counts["e-2"] == 0 and counts["e-3"] > 0
-    assert "1 of the examples are left out: nothing of them can be learned" in done.plan.notes
+    assert "1 of the examples are left out: they have nothing to learn" in done.plan.notes
 
 
 def test_general_text_gives_nothing_away_that_is_measured(run: Path) -> None:
@@ -332,7 +332,7 @@ def test_general_text_gives_nothing_away_that_is_measured(run: Path) -> None:
         prescribe_run(load_run(run, keys))
     done = prescribe_run(load_run(run, {**keys, "on_bad_row": "skip"}))
     assert "1 general text left out: they cannot be used" in done.plan.notes
-    assert "2 general texts left out: they hold a training, held-out or retention wording" in done.plan.notes
+    assert "2 general texts left out: they contain a training, held-out or retention wording" in done.plan.notes
     texts = {row.response for row in done.plan.sft} | {row.text for row in done.plan.cpt}
     assert not texts & {row["text"] for row in leaks}
 
@@ -344,7 +344,7 @@ def test_a_wording_that_the_judge_wrote_is_kept_out_as_well(run: Path) -> None:
     write_rows(work / "written.jsonl", [written, {"key": "l", "value": [" wide"]}])
     write_rows(run.parent / "general.jsonl", [{"text": "To which place leads the road that is long"}, {"text": "So."}])
     notes = prescribe_run(load_run(run)).plan.notes
-    assert "1 general text left out: they hold a training, held-out or retention wording" in notes
+    assert "1 general text left out: they contain a training, held-out or retention wording" in notes
 
 
 def test_a_damaged_plan_is_told_with_the_way_to_another(run: Path) -> None:

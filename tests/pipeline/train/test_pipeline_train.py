@@ -20,6 +20,7 @@ from trl import SFTConfig, SFTTrainer
 from small_models import write_rows
 from train_runs import EARLY, LORA, MAIN, QUICK, files, one, planned, same, weights
 from uptake.artifacts import read_json
+from uptake.cli.train import show_trained
 from uptake.config import RunConfig
 from uptake.data import LoadOptions, Turn, encode, load
 from uptake.errors import UptakeError
@@ -100,7 +101,12 @@ def test_the_ledger_has_every_example_of_all_stages_so_far(trained: tuple[RunCon
             assert sorted(r["id"] for r in rows if r["pass"] == "train") == sorted(trained)
             assert sorted(r["id"] for r in rows if r["pass"] == "epoch") == sorted(scored)
     last = {r["id"]: r for r in table if (r["stage"], r["epoch"], r["pass"]) == ("main", 1, "epoch")}
-    assert done[1].recalled == sum(last[name]["recalled"] for name in main) / 11
+    assert done[1].recalled == done[1].recalled_at_end == sum(last[name]["recalled"] for name in main) / 11
+    assert done[0].recalled_at_end == sum(last[name]["recalled"] for name in early) / 11
+    then, now = (f"{100 * share:.0f} %" for share in (done[0].recalled or 0.0, done[0].recalled_at_end))
+    shown = show_trained(done)
+    assert f"\nearly: {then} right after its training, {now} at the end.\n" in shown
+    assert "at the end." not in show_trained(done[1:])  # of one stage there is nothing to tell
     # the last scoring pass is of the model that was saved: the engine, asked afresh, says the same
     model = resolve(config.output_dir / "train" / "main")
     encoded = encode([Turn(row["prompt"], row["completion"]) for row in EARLY + MAIN], model.tokenizer)

@@ -186,7 +186,7 @@ WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
             r"checkpoint-3: model.safetensors was changed after it was written\n.*\nfix: restore it, or delete",
         ),
         (lambda run: (run / WORK / "manifest.json").write_text("[]"), "is no JSON object.*\n.*\nfix: .*delete .*work"),
-        (lambda run: half(run / WORK / "manifest.json"), "cannot be told: cannot read .*manifest.json"),
+        (lambda run: half(run / WORK / "manifest.json"), "cannot be determined: cannot read .*manifest.json"),
         (lambda run: shutil.rmtree(run / "train/early"), r"\.main\.work is there, but the stage 'early'"),
         (lambda run: shutil.rmtree(run / "ledger/main"), "ledger of the stage 'main' is not complete: no .*stage.json"),
         (lambda run: (run / PART).unlink(), r"is not complete: part 0 is not in .*\n.* 3 steps .*\nfix: .*delete"),

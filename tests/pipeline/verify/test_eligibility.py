@@ -25,7 +25,7 @@ def test_what_cannot_be_asked_as_its_cause_is_judged_is_in_no_arm():
     part = eligible([*GAPS, *FORGOTTEN], {("gap-0", "main"), ("gap-2", "main"), ("forgotten-0", "main")})
     assert part.primary == {"knowledge_gap": "heldout", "forgetting": "training"}
     assert [one.id for one in part.flagged] == ["gap-0", "gap-2", "forgotten-0", "forgotten-1"]
-    assert part.notes == ("in no arm: 1 without held-out wordings, by which the remedy for their cause is judged",)
+    assert part.notes == ("in no arm: 1 without held-out wordings, which the remedy for their cause is judged by",)
 
 
 def test_where_few_have_held_out_wordings_all_are_judged_in_the_training_wording():
@@ -40,8 +40,8 @@ def test_without_a_cause_or_a_right_answer_nobody_takes_part():
     part = eligible([*GAPS, wrong, flagged("odd", None), flagged("odder", "unexplained")], ())
     assert part.flagged == tuple(GAPS)
     assert part.notes[:-1] == (
-        "in no arm: 1 judged to be the wrong one of a contradiction, which to learn would be no success",
-        "in no arm: 2 without a cause that a remedy is known for",
+        "in no arm: 1 likely the wrong one of a contradiction: learning it would be no success",
+        "in no arm: 2 without a cause that has a remedy",
     )
-    with pytest.raises(UptakeError, match="1 unlearned example, none of which can be treated"):
+    with pytest.raises(UptakeError, match="1 unlearned example, none of which can be tested"):
         eligible([wrong], ())

@@ -145,7 +145,7 @@ def test_a_verdict_is_written_and_killed_in_the_middle_it_is_the_same(
         "knowledge_gap": "heldout",
         "base_conflict": "heldout",
     }
-    assert any("1 judged to be the wrong one" in note for note in told["notes"])
+    assert any("1 likely the wrong one of a contradiction" in note for note in told["notes"])
     kinds = Counter((one["arm"], one["kind"], one["outcome"]) for one in told["comparisons"] if one["cause"] is None)
     assert kinds["matched", "learned", "heldout"] == kinds["matched", "retention", "training"] == 1
     assert kinds["matched", "earlier", "training"] == 1 and kinds["matched", "earlier", "heldout"] == 0
@@ -227,7 +227,7 @@ def test_where_nothing_can_be_treated_it_says_why(diagnosed: Callable[..., RunCo
     list(found)
     summary = read_json(config.output_dir / "diagnosis" / "summary.json")
     write_diagnosis(config.output_dir / "diagnosis", found, summary)
-    with pytest.raises(UptakeError, match="none of which can be treated: all were learned"):
+    with pytest.raises(UptakeError, match="none of which can be tested: all were learned"):
         prepare(config)
 
 

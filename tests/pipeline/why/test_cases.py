@@ -87,7 +87,7 @@ def test_a_contradiction_is_found_and_told(whole: Diagnosis) -> None:
     assert said
     for one in said:
         assert one.contradiction.n == 1
-        assert one.sentence.startswith("1 example (") and " asks the same and answers *" in one.sentence
+        assert one.sentence.startswith("1 example (") and " asks the same question and answers *" in one.sentence
 
 
 def test_the_summary_tells_shares_examples_and_what_is_missing(whole: Diagnosis) -> None:
@@ -124,7 +124,7 @@ def test_less_is_told_where_less_is_given(whole: Diagnosis, small: Small, tmp_pa
         assert "knowledge_gap" not in finding.causes and "base_conflict" not in finding.causes
         assert "(--base" in finding.evidence.causes["knowledge_gap"].sentence
     notes = " ".join(diagnosis.summary()["notes"])
-    assert "cannot be told: the base model is not given (--base" in notes
+    assert "cannot be judged: the base model is not given (--base" in notes
 
 
 def test_off_and_the_published_cascade(small: Small, tmp_path: Path) -> None:

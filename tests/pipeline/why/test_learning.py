@@ -85,9 +85,9 @@ def test_without_a_ledger_or_with_anothers_it_says_so(tmp_path: Path) -> None:
 
     assert "LedgerCallback" in why(["main"])
     readings([("a", 1, "train", False, 3.0)], tmp_path, "other")
-    assert "another training's" in why(["main"])
+    assert "belongs to another training" in why(["main"])
     readings([("a", 1, "train", False, 3.0)], tmp_path, "later")
-    assert "a later training's" in why(["other"])
+    assert "belongs to a later training" in why(["other"])
 
 
 def test_a_ledger_under_other_ids_is_noted(tmp_path: Path) -> None:

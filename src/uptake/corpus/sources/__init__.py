@@ -39,7 +39,7 @@ def open_sources(
     for section in sections:
         if isinstance(section, LLMKnowledge):
             if writer is None:
-                raise ValueError("a language model among the sources, and no function that asks it")
+                raise ValueError("a language model is among the sources, but no function to ask it was given")
             opened.append(LanguageModelSource.open(section, cache, writer(section)))
         else:
             opened.append(SOURCES[section.kind](section, cache))

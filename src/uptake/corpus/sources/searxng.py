@@ -61,7 +61,7 @@ def _check(answer: Any) -> None:
     silent = answer.get("unresponsive_engines")
     if not answer["results"] and not answer.get("infoboxes") and isinstance(silent, list) and silent:
         # an empty answer because nobody was asked would be kept as if nothing were known
-        raise ServerBusy(f"none of its engines answered ({len(silent)} did not)")
+        raise ServerBusy(f"none of its search engines answered ({len(silent)} failed)")
 
 
 def _result(row: Any) -> Document | None:

@@ -153,7 +153,7 @@ class Web:
                 without_key(refused.problem, self.api_key), expected=refused.expected, fix=refused.fix
             ) from None
         except httpx2.TooManyRedirects:
-            raise SourceError(f"{self.url} answered HTTP 302 again and again", fix=_FIXES[404]) from None
+            raise SourceError(f"{self.url} redirected (HTTP 302) too many times", fix=_FIXES[404]) from None
         except httpx2.TimeoutException:
             raise Again(f"no answer within {self.timeout:g} s") from None
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
@@ -171,7 +171,7 @@ class Web:
         try:
             said = json.loads(answer.content)
         except (ValueError, RecursionError):
-            raise Again("the answer is no whole JSON") from None
+            raise Again("the answer is not complete JSON") from None
         if self.api_key and holds_key(json.dumps(said, ensure_ascii=False), self.api_key):  # it would be kept in files
             raise SourceError(f"{self.url} repeats the key in its answer", fix="use another server, and another key")
         return said
@@ -184,6 +184,6 @@ class Web:
 
 _FIXES = {
     401: "name an environment variable that holds a valid key in api_key_env",
-    403: "see whether the server allows this kind of request",
+    403: "check whether the server allows this kind of request",
     404: "correct base_url",
 }

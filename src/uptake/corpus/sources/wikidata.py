@@ -127,7 +127,7 @@ def _shared(about: frozenset[str], text: str) -> int:
 def _checker(url: str) -> Callable[[Any], None]:
     def check(answer: Any) -> None:
         if not isinstance(answer, dict):
-            raise SourceError(f"{url} answered with something that is no object", expected="the MediaWiki API")
+            raise SourceError(f"{url} answered with something other than a JSON object", expected="the MediaWiki API")
         error = answer.get("error")
         code = error.get("code") if isinstance(error, dict) else None
         if code in _BUSY:

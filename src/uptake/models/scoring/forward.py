@@ -266,6 +266,18 @@ def _same_head(model: Any, rows: Sequence[InputRow]) -> bool:
     return _distance(split, whole) <= _rounding(model, whole)
 
 
+@torch.no_grad()
+def splits_head(model: Any) -> bool:
+    """Whether the head may be run on some hidden states alone: found out by a few tokens, both ways.
+
+    Args:
+        model: A causal language model of transformers, or a PEFT model around one; without dropout.
+    """
+    known = model.get_input_embeddings().weight.shape[0]
+    draws = np.random.default_rng(0).integers(0, known, size=(3, 8)).tolist()
+    return _same_head(model, [plan_row([Scored(ids, 4)]) for ids in draws])
+
+
 def _distance(some: Float[np.ndarray, " n"], other: Float[np.ndarray, " n"]) -> float:
     """Largest difference in nats; two impossible tokens (minus infinity) do not differ."""
     differ = some != other

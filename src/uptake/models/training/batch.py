@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from uptake.errors import UptakeError
+from uptake.models.training.gradients import gradient_of
 from uptake.models.training.rows import NOT_TRAINED
 
 
@@ -29,18 +31,34 @@ class Drawn:
     @classmethod
     def now(cls, device: torch.device) -> Drawn:
         """Their state, to come back to."""
-        own = (torch.cuda.get_rng_state(device),) if device.type == "cuda" else ()
+        own = () if device.type == "cpu" else (_accelerator_state(device),)
         return cls(device, (torch.get_rng_state(), *own))
 
     @contextmanager
     def again(self) -> Iterator[None]:
         """Draw the same numbers once more; afterwards all is as it was before."""
-        cuda = self.device.type == "cuda"
-        with torch.random.fork_rng(devices=[self.device] if cuda else []):
-            torch.set_rng_state(self.states[0])
-            if cuda:
-                torch.cuda.set_rng_state(self.states[1], self.device)
+        now = Drawn.now(self.device)
+        try:
+            self._set()
             yield
+        finally:
+            now._set()
+
+    def _set(self) -> None:
+        torch.set_rng_state(self.states[0])
+        for state in self.states[1:]:
+            module = torch.get_device_module(self.device)
+            module.set_rng_state(state, *_which(self.device))
+
+
+def _accelerator_state(device: torch.device) -> Tensor:
+    state: Tensor = torch.get_device_module(device).get_rng_state(*_which(device))
+    return state
+
+
+def _which(device: torch.device) -> tuple[torch.device, ...]:
+    """The device, where there may be several of its kind."""
+    return () if device.type == "mps" else (device,)
 
 
 @dataclass
@@ -54,6 +72,9 @@ class Batch:
         items: Learned tokens of the whole step; None where the trainer does not count them.
         seed: Of the run.
         drawn: The state of random numbers with which the trainer's own forward pass began; None draws anew.
+        stage: The place of the stage in its run, from 0.
+        part: Which batch of the step it is in this process, from 0; None in the `gradient` hook, which has them all.
+        member: The method whose hook is called; `chain` says it.
     """
 
     trainer: Any
@@ -62,17 +83,30 @@ class Batch:
     items: float | None
     seed: int
     drawn: Drawn | None = None
+    stage: int = 0
+    part: int | None = 0
+    member: str = ""
+    _generators: dict[str, torch.Generator] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def step(self) -> int:
         """The optimiser step that is under way, from 1."""
         return int(self.trainer.state.global_step) + 1
 
-    @cached_property
+    @property
     def generator(self) -> torch.Generator:
-        """Random numbers of this step: the same in each process, and after a restart."""
-        state = np.random.SeedSequence([self.seed, self.step]).generate_state(1, np.uint64)
-        return torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+        """Random numbers of one method in this step of this stage, the same after a restart.
+
+        In `loss` they are others in each batch and in each process; in `gradient`, which is called once for all of
+        them, they are the same in each process.
+        """
+        if self.member not in self._generators:
+            name = int.from_bytes(blake2b(self.member.encode(), digest_size=8).digest())
+            of_batch = (0, 0) if self.part is None else (1 + self.part, int(self.trainer.args.process_index))
+            entropy = [self.seed, self.stage, name, self.step, *of_batch]
+            state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+            self._generators[self.member] = torch.Generator().manual_seed(int(state[0] >> np.uint64(1)))
+        return self._generators[self.member]
 
     @property
     def model(self) -> Any:
@@ -153,22 +187,4 @@ class Batch:
         Args:
             inputs: `input_ids`, `attention_mask` and `labels`, as `uptake.models.training.rows.padded` gives them.
         """
-        model, size = self.model, max(1, self.trainer.args.per_device_train_batch_size)
-        training, total = model.training, {name: torch.zeros_like(weight) for name, weight in self.trainable.items()}
-        tokens = (inputs["labels"][:, 1:] != NOT_TRAINED).sum().clamp(min=1)
-        model.eval()
-        try:
-            for start in range(0, len(inputs["labels"]), size):
-                some = {name: value[start : start + size].to(model.device) for name, value in inputs.items()}
-                longest = int(some["attention_mask"].sum(1).max())
-                some = {name: value[:, :longest] for name, value in some.items()}
-                batch = Batch(self.trainer, some, self.rows.slice(0, 0), None, self.seed)
-                with self.trainer.compute_loss_context_manager():
-                    loss = batch.nll().sum() / tokens
-                found = torch.autograd.grad(loss, list(self.trainable.values()), allow_unused=True)
-                for part, gradient in zip(total.values(), found, strict=True):
-                    if gradient is not None:
-                        part += gradient
-        finally:
-            model.train(training)
-        return total
+        return gradient_of(self.trainer, self.trainable, inputs)

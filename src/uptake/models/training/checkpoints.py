@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 from transformers.trainer_callback import TrainerState
 
 from uptake.artifacts import cannot_write
+from uptake.errors import UptakeError
 from uptake.models.training.digests import changed
 
 _NAME = re.compile(r"checkpoint-(\d+)")
@@ -103,6 +105,32 @@ def _cut_off(path: Path) -> str | None:
         return f"{path.name} is missing or cut off"
 
 
+def state_of(checkpoint: Path, training: str) -> dict[str, str]:
+    """What a state says of itself in its file; one entry alone, since safetensors writes several in any order."""
+    return {"of": f"{checkpoint.name} of the training {training}"}
+
+
+def read_state(checkpoint: Path, training: str) -> dict[str, Tensor]:
+    """The state of the stage's methods that lies in a checkpoint.
+
+    Args:
+        checkpoint: The checkpoint.
+        training: Identifies the training that it must be of.
+
+    Raises:
+        UptakeError: It is of another training, or of another checkpoint.
+    """
+    path, [(key, wanted)] = checkpoint / STATE_FILE, state_of(checkpoint, training).items()
+    with safe_open(path, framework="pt") as file:
+        if (said := (file.metadata() or {}).get(key)) != wanted:
+            raise UptakeError(
+                f"{path} is not the state of the strategies that was saved there: it is of {said}, and not of {wanted}",
+                expected="the file that was written with the checkpoint",
+                fix=f"restore it, or delete {checkpoint}: the stage is then resumed from the checkpoint before it",
+            )
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- it is no dict
+
+
 def steps_of(checkpoint: Path | None) -> int:
     """Optimisation steps that a checkpoint has behind it; 0 without one."""
     return 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-"))
@@ -117,6 +145,26 @@ def remove_others(folder: Path, keep: Path | None) -> None:
     for step, checkpoint in list(_checkpoints(folder)):
         if step > steps_of(keep):
             remove(checkpoint)
+
+
+def empty(folder: Path, but: str) -> None:
+    """Remove all that is in a folder, if it is there, but one folder.
+
+    Args:
+        folder: The folder.
+        but: The name of what stays.
+
+    Raises:
+        UptakeError: Something in it cannot be removed.
+    """
+    try:
+        for one in sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else ():
+            if one.name != but and (one.is_symlink() or not one.is_dir()):
+                one.unlink()
+            elif one.name != but:
+                shutil.rmtree(one)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def remove(path: Path) -> None:

@@ -56,7 +56,9 @@ def _first(checkpoint: Path, processes: int) -> Iterator[Path]:
     for path in checkpoint.rglob("*"):
         parts = path.relative_to(checkpoint).parts
         others = processes > 1 and parts[0].startswith("rng_state_") and parts[0] != "rng_state_0.pth"
-        if not (others or parts[0].startswith(_SPLIT + ("digests_",)) or parts[0] in _LATER) and path.is_file():
+        # a name with a dot is a file that another process is about to put in its place
+        begun = parts[0].startswith((*_SPLIT, "digests_", "."))
+        if not (others or begun or parts[0] in _LATER) and path.is_file():
             yield path
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import pyarrow as pa
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import TrainerCallback
 
 from uptake.errors import UptakeError
 from uptake.models.training.batch import Batch, Drawn
-from uptake.models.training.checkpoints import STATE_FILE
+from uptake.models.training.checkpoints import STATE_FILE, read_state, state_of
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
 
@@ -40,16 +40,18 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
     def __init__(self, method: Method, rows: pa.Table, checkpoint: Path | None) -> None:
         self.hooks, self.stage, self.memory = method.hooks, method.stage, method.memory
         self.rows, self.checkpoint, self.weighted = rows, checkpoint, method.weighted
+        self.identity = method.identity
         self.state: State = {}
         self.added: Tensor | None = None
         self._last: Batch | None = None
+        self._parts = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Make the state, or take up that of the checkpoint."""
         if self.checkpoint is not None:
-            self.state = _to(load_file(self.checkpoint / STATE_FILE), model.device)
+            self.state = _to(read_state(self.checkpoint, self.identity), model.device)
         elif self.hooks.begin is not None:
-            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory), model.device), model)
+            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory.closed()), model.device), model)
 
     def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.
@@ -71,8 +73,9 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         rows = self.rows.slice(0, 0) if numbers is None else self.rows.take(numbers.tolist())
         items = kwargs.get("num_items_in_batch", args[1] if len(args) > 1 else None)
         items = None if items is None else float(items)
-        batch = Batch(trainer, given, rows, items, self.stage.seed, drawn)
-        self._last = None if self.hooks.gradient is None else replace(batch)  # without the logits of this one
+        batch = Batch(trainer, given, rows, items, self.stage.seed, drawn, self.stage.number, self._parts)
+        self._parts += 1
+        self._last = None if self.hooks.gradient is None else replace(batch, part=None)  # without this one's logits
         term = batch.zero()
         if self.weighted and bool((more := _weights(rows) - 1.0).any()):
             term = term + batch.average((more.to(term.device) * batch.nll()).sum())
@@ -105,15 +108,15 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Tell the method that a step is done."""
+        self._parts = 0
         if self.hooks.after_step is not None:
             with torch.no_grad():
                 self.hooks.after_step(model, int(state.global_step), self.state)
 
     def save(self, folder: Path) -> None:
-        """Write the state into a checkpoint."""
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}, folder / STATE_FILE
-        )
+        """Write the state into a checkpoint, with what it is of."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
+        save_file(state, folder / STATE_FILE, state_of(folder, self.identity))
 
     def finish(self, trainer: Any) -> None:
         """After the last step, before the model is saved.
@@ -122,7 +125,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """
         kept = trainer.state.best_global_step
         if kept and kept != trainer.state.global_step:
-            self.state = _to(load_file(Path(trainer.state.best_model_checkpoint) / STATE_FILE), trainer.model.device)
+            self.state = _to(read_state(Path(trainer.state.best_model_checkpoint), self.identity), trainer.model.device)
         if self.hooks.after_stage is not None:
             with torch.no_grad():
                 self.hooks.after_stage(trainer.model, self.stage, self.state, self.memory)

@@ -28,13 +28,15 @@ def hooked(base: type[Any]) -> type[Any]:
         base: transformers' `Trainer`, TRL's `SFTTrainer`, or a subclass of theirs.
 
     Returns:
-        A subclass with the attributes `watch`, `sampler` and `method`, each None at first.
+        A subclass with the attributes `watch`, `sampler` and `method`, each None at first, and `splits_head`: whether
+        its model's head can be run on some tokens alone, None as long as nobody looked.
     """
 
     class Hooked(base):  # type: ignore[misc]  # the trainers are untyped
         watch: Watch | None = None
         sampler: Sampler[int] | None = None
         method: Harness | None = None
+        splits_head: bool | None = None
 
         def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
             """A batch forwards and backwards; then, once a step, the method's `gradient`."""

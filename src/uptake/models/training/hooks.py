@@ -17,7 +17,8 @@ from torch import Tensor
 from uptake.errors import UptakeError
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.training.memory import Memory
-from uptake.schedule import Schedule
+from uptake.models.training.pools import Pool
+from uptake.schedule import EpochRows, Schedule
 from uptake.types import Example
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ class Needs:
         former: The model that the stage starts from, to score or to generate with.
         adapter: A LoRA adapter is what is trained.
         memory: What the same method kept in an earlier stage of the run.
-        order: The order of the rows, or when the stage ends, is the method's, by scores of the model in training.
+        order: Which rows an optimiser step has is the method's choice.
+        readings: The model in training is scored on other rows than it trains just then.
     """
 
     per_row: bool = False
@@ -51,6 +53,7 @@ class Needs:
     adapter: bool = False
     memory: bool = False
     order: bool = False
+    readings: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         """What either of two needs."""
@@ -65,13 +68,16 @@ class StageView:
         number: The place of the stage in its run, from 0.
         name: Its name.
         seed: The run's seed.
-        rows: What is trained: a table of `uptake.models.training.rows.ROWS`, with notes where there are some.
+        rows: What is trained in each epoch: a table of `uptake.models.training.rows.ROWS`, with notes where there are
+            some. When all is arranged, with the rows of the pools behind them.
         former: The name of the stage before; None in the first.
         schedule: How the rows come and when the stage ends; None takes them as the settings say.
         validation: Rows that are not trained, by which `schedule.stop` judges; None for none.
         examples: Reads the stage's own examples again.
         model: Loads the model that the stage starts from, once; it is released before the stage is trained.
         peft: Fields of `LoraConfig` of the run; None trains all weights.
+        pools: Rows of which each epoch trains some; a method adds its own: `(*stage.pools, Pool(rows, draw))`.
+        drawn: When all is arranged, which rows each epoch trains; None for all of them.
     """
 
     number: int
@@ -84,13 +90,15 @@ class StageView:
     examples: Callable[[], Iterator[Example]] = field(default=lambda: iter(()), repr=False)
     model: Callable[[], LanguageModel] | None = field(default=None, repr=False)
     peft: Mapping[str, Any] | None = None
+    pools: tuple[Pool, ...] = ()
+    drawn: EpochRows | None = None
 
 
 Data: TypeAlias = Callable[[StageView, Memory], StageView]
-"""Arranges what a stage trains: the view with other `rows`, `schedule` or `validation`."""
+"""Arranges what a stage trains: the view with other `rows`, `pools`, `schedule` or `validation`."""
 
 
-_FLAGS = ("needs", "moves")
+_FLAGS = ("needs", "moves", "stops")
 """Fields of `Hooks` that are no hooks."""
 
 
@@ -100,7 +108,8 @@ class Hooks:
 
     Attributes:
         needs: What the hooks read.
-        data: Arranges rows, schedule and validation set, before the stage is planned.
+        data: Arranges rows, pools, schedule and validation set, before the stage is planned. It is called once: what it
+            gives is kept in files, which a killed stage reads when it is resumed.
         adapt: Gives the model that is trained, from the one that the stage starts from.
         begin: Makes the state, before the first step; not called when a killed stage is resumed.
         loss: A term that is added to the loss of each batch: a scalar that stands for the batch, so that the mean over
@@ -109,6 +118,7 @@ class Hooks:
         after_step: Called after each optimiser step, with its number.
         after_stage: Called before the model is saved; what it keeps in the memory outlives the stage.
         moves: Whether `after_stage` changes what the model says; what was read of it before then says nothing of it.
+        stops: Whether `data` sets rows aside by whose loss the stage ends; such methods arrange before all others.
     """
 
     needs: Needs = Needs()
@@ -120,6 +130,7 @@ class Hooks:
     after_step: Callable[[Any, int, State], None] | None = None
     after_stage: Callable[[Any, StageView, State, Memory], None] | None = None
     moves: bool = False
+    stops: bool = False
 
     @property
     def idle(self) -> bool:
@@ -135,11 +146,13 @@ class Method:
         hooks: What it does.
         stage: The stage, with the rows that are trained.
         memory: What earlier stages left.
+        identity: Of the stage's training: a state that was saved in another one is refused.
     """
 
     hooks: Hooks
     stage: StageView
     memory: Memory
+    identity: str = ""
 
     @property
     def weighted(self) -> bool:
@@ -156,8 +169,9 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     """Several methods as one, each with a part of the state and of the memory that bears its name.
 
     Args:
-        hooks: The methods, in the order in which their hooks are called. At the stage's end those that gave the model
-            another shape come last, the last one first: the others find the weights that were trained.
+        hooks: The methods, in the order in which their hooks are called. Those that set rows aside arrange first. At
+            the stage's end those that gave the model another shape come last, the last one first: the others find the
+            weights that were trained.
     """
     needs = Needs()
     for one in hooks.values():
@@ -167,6 +181,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
         return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
 
     arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
+    arranging = dict(sorted(arranging.items(), key=lambda one: not hooks[one[0]].stops))
     losing, projecting, stepping = having("loss"), having("gradient"), having("after_step")
     ending = having("after_stage")
     last = [key for key in reversed(ending) if key in adapting]
@@ -189,6 +204,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     def loss(batch: Batch, state: State) -> Tensor:
         terms = []
         for key, hook in losing.items():
+            batch.member = key
             with _part(state, key) as part:
                 terms.append(hook(batch, part))
         total: Tensor = sum(terms[1:], terms[0])
@@ -196,6 +212,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
 
     def gradient(batch: Batch, state: State) -> None:
         for key, hook in projecting.items():
+            batch.member = key
             with _part(state, key) as part:
                 hook(batch, part)
 
@@ -209,8 +226,8 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
             with _part(state, key) as part:
                 hook(model, stage, part, memory.of(key))
 
-    moves = any(one.moves for one in hooks.values())
-    whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves)
+    moves, stops = (any(getattr(one, flag) for one in hooks.values()) for flag in ("moves", "stops"))
+    whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves, stops)
     names = [one.name for one in fields(whole) if one.name not in _FLAGS]
     absent: dict[str, Any] = {name: None for name in names if not having(name)}
     return replace(whole, **absent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,12 +37,15 @@ class Memory:
         prefix: Of the names of one method.
         files: By name, the file in `folder`.
         kept: What is to be kept anew.
+        writable: Whether anything can be kept: it is when a stage ends, and what was kept before would be lost where
+            the stage is killed and resumed.
     """
 
     folder: Path | None = None
     prefix: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     kept: dict[str, Kept] = field(default_factory=dict)
+    writable: bool = True
 
     @classmethod
     def read(cls, folder: Path | None) -> Memory:
@@ -68,7 +71,11 @@ class Memory:
 
     def of(self, method: str) -> Memory:
         """The part of one method: it writes into the same memory, under names of its own."""
-        return Memory(self.folder, f"{self.prefix}{method}.", self.files, self.kept)
+        return replace(self, prefix=f"{self.prefix}{method}.")
+
+    def closed(self) -> Memory:
+        """The memory to be read alone."""
+        return replace(self, writable=False)
 
     def table(self, name: str) -> pa.Table | None:
         """A table that earlier stages kept; None where there is none of the name."""
@@ -81,7 +88,17 @@ class Memory:
         return None if path is None else load_file(path)
 
     def keep(self, name: str, value: Kept) -> None:
-        """Keep a table, or named tensors, for the stages to come; it takes the place of what had the name."""
+        """Keep a table, or named tensors, for the stages to come; it takes the place of what had the name.
+
+        Raises:
+            UptakeError: The stage is not at its end.
+        """
+        if not self.writable:
+            raise UptakeError(
+                f"{self.prefix}{name} is to be kept before the stage is at its end",
+                expected="memory.keep in `after_stage` alone: what is kept before is lost where a stage is resumed",
+                fix="put it into the state that `begin` gives, and keep it in `after_stage`",
+            )
         self.kept[self.prefix + name] = value
 
     def _path(self, name: str, suffix: str) -> Path | None:
@@ -143,5 +160,6 @@ def _damaged(folder: Path, why: str) -> UptakeError:
     return UptakeError(
         f"the memory in {folder} cannot be used: {why}",
         expected="the files that the stage wrote",
-        fix=f"restore them, or delete {folder.parent} and the folders of the stages after it",
+        fix=f"restore them, or delete {folder.parent} and the folders of the stages after it: running the command "
+        "again trains these stages again",
     )

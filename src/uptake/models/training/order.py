@@ -14,7 +14,18 @@ from uptake.errors import UptakeError
 from uptake.models.ledger.carried import refuse_packing
 from uptake.models.training.readings import Read, recalled
 from uptake.models.training.stop import ProgressiveStop
-from uptake.schedule import Decision, Layout, Order, Schedule, Standing, arranged, interval, reweighted, violations
+from uptake.schedule import (
+    Decision,
+    EpochRows,
+    Layout,
+    Order,
+    Schedule,
+    Standing,
+    arranged,
+    interval,
+    reweighted,
+    violations,
+)
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +34,13 @@ NOTED = "train_order"
 
 
 def follow(
-    trainer: Any, schedule: Schedule, *, ids: Sequence[str], read: Read | None = None, validate: Read | None = None
+    trainer: Any,
+    schedule: Schedule,
+    *,
+    ids: Sequence[str],
+    drawn: EpochRows | None = None,
+    read: Read | None = None,
+    validate: Read | None = None,
 ) -> None:
     """Let a trainer follow a schedule, before it trains.
 
@@ -40,6 +57,7 @@ def follow(
         trainer: A trainer made by `hooked`, not yet training.
         schedule: What it is to follow.
         ids: The id of each row of `trainer.train_dataset`, in its order.
+        drawn: Which of them each epoch has; None for all of them.
         read: Scores the examples that resampling asks about, or (optional) those that conflict;
             `uptake.ledger.rescoring(examples)` does it.
         validate: Scores the validation set of `schedule.stop`.
@@ -48,7 +66,7 @@ def follow(
         UptakeError: The schedule does not fit the rows or the trainer, or needs something that is not given.
     """
     _refuse(trainer, schedule, ids, read, validate)
-    order = arranged(schedule, [str(one) for one in ids], layout_of(trainer))
+    order = arranged(schedule, [str(one) for one in ids], layout_of(trainer), drawn)
     sampler = OrderSampler(order)
     trainer.sampler = sampler
     trainer.add_callback(FollowOrder(trainer, sampler, read))

@@ -23,8 +23,9 @@ from uptake.models.training.hooks import Hooks, Method, StageView
 from uptake.models.training.job import Job
 from uptake.models.training.memory import MEMORY, Memory
 from uptake.models.training.notes import noted
+from uptake.models.training.pools import laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, table
-from uptake.models.training.stage import trainer_of
+from uptake.models.training.stage import require_plain_loss, trainer_of
 from uptake.models.training.start import with_new_adapter
 
 ROWS = table([Row("1", [1, 2, 3, 4], [NOT_TRAINED, NOT_TRAINED, 3, 4]), Row("2", [1, 5, 6], [NOT_TRAINED, 5, 6])])
@@ -102,11 +103,15 @@ def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) ->
         peft=_adapter(job.start.peft or {}) if job.start.adapts else None,
     )
     if hooks.data is not None:
-        stage = hooks.data(stage, memory)
+        stage = hooks.data(stage, memory.closed())
+        rows, drawn = laid_out(stage.rows, stage.pools, 1)
+        stage = dataclasses.replace(stage, rows=rows, drawn=drawn, pools=())
     if hooks.adapt is not None:
-        model = hooks.adapt(model, stage, memory)
+        model = hooks.adapt(model, stage, memory.closed())
+    if (method := Method(hooks, stage, memory)).weighted:
+        require_plain_loss(job.arguments())
     settings = {"max_steps": 1, "save_strategy": "no", "use_cpu": True, "gradient_checkpointing": False}
-    work, method = folder / stage.name, Method(hooks, stage, memory)
+    work = folder / stage.name
     some = dataclasses.replace(job, rows=stage.rows, settings=settings, work=work, method=method)
     trainer = trainer_of(model, some, some.arguments())
     trainer.method = harness = Harness(method, stage.rows, None)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import transformers
 from transformers.trainer_callback import PrinterCallback
 
+from uptake.errors import UptakeError
 from uptake.models.places.quiet import progress_bars
 from uptake.models.training.checkpoints import remove, remove_others, remove_pickle, remove_pickles
 from uptake.models.training.digests import write_digest_of_state
@@ -46,6 +47,8 @@ def train(
         KeyboardInterrupt: With what is left to go on from, as text.
     """
     args = job.arguments()
+    if job.method is not None and job.method.stage.drawn is not None:
+        args.shuffle_dataset = False  # epochs name their rows by number, and come shuffled
     if args.process_index == 0:
         remove_pickles(job.work / "checkpoints")  # left by a run that was killed in writing one
         remove_others(job.work / "checkpoints", job.checkpoint(args.world_size))
@@ -56,7 +59,7 @@ def train(
         transformers.set_seed(args.seed)  # new adapters are drawn
         model = load_start(job.start, getattr(args, "model_init_kwargs", None) or {})
         if (method := job.method) is not None and method.hooks.adapt is not None:
-            model = method.hooks.adapt(model, method.stage, method.memory)
+            model = method.hooks.adapt(model, method.stage, method.memory.closed())
         with refusals():
             trainer = trainer_of(model, job, args)
         trainer.watch = watch = Watch(job.rows, tell if args.process_index == 0 else lambda done, total: None)
@@ -110,6 +113,8 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         job: The stage.
         args: Its arguments; some are changed.
     """
+    if job.method is not None and job.method.weighted:
+        require_plain_loss(args)
     common = {"model": model, "args": args, "processing_class": job.tokenizer}
     numbered = job.method is not None and job.method.numbered
     if numbered:
@@ -136,3 +141,22 @@ def trainer_of(model: Any, job: Job, args: Any) -> Any:
         trainer.data_collator = Numbering(trainer.data_collator)
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def require_plain_loss(args: Any) -> None:
+    """Refuse a loss that is no sum over rows of their negative log-likelihood: the weights of rows would not be right.
+
+    Args:
+        args: The trainer's arguments.
+
+    Raises:
+        UptakeError: It is smoothed, or weighs tokens.
+    """
+    smoothed, kind = getattr(args, "label_smoothing_factor", 0.0), getattr(args, "loss_type", "nll")
+    if smoothed or kind != "nll":
+        name, value = ("label_smoothing_factor", smoothed) if smoothed else ("loss_type", kind)
+        raise UptakeError(
+            f"the training setting {name} is {value}, and a strategy gives rows weights",
+            expected="the plain negative log-likelihood, of which a row's part is known",
+            fix=f"leave {name} out, or train without the strategy",
+        )

@@ -15,7 +15,7 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
-from uptake.detect.saying import KINDS, Kind
+from uptake.detect.saying import KINDS, Kind, tells_all
 from uptake.evidence import Origin
 from uptake.models import Loadable, Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
@@ -49,6 +49,10 @@ class Answer:
     answer: str | None
     kind: Kind | None
     successes: tuple[int, int] | None
+
+    def freely(self, response: str) -> bool:
+        """Whether its own answer gives the whole response, in whatever words."""
+        return tells_all(self.kind, self.answer, response)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from uptake.artifacts import chunks
 from uptake.data import Turn, encode
 from uptake.models import Model
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, room_taken, rows_of
+from uptake.pipeline.asking.elicited import Elicited, elicited, frame_probes
+from uptake.pipeline.asking.own_answers import OwnAnswer
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import Embed, question, reservoir
@@ -137,12 +139,14 @@ class More:
         own: The base's own answer where it is no candidate; None otherwise.
         rivals: Answers of examples that contradict it.
         apart: Ids of examples that ask the very same.
+        said: The base's own answer, whether it is a candidate or not; None where there is none that can be judged.
     """
 
     index: int
     own: str | None
     rivals: tuple[str, ...]
     apart: frozenset[str]
+    said: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,12 +156,14 @@ class Elsewhere:
     Attributes:
         wanted: From a part's number and examples to what is asked about which of them.
         near: From a part's number, those examples and the ids that are to be left out to the other prompts of each.
-        how: Identifies both.
+        said: What the base answers another example; None where that is not known.
+        how: Identifies all of these.
         max_length: Tokens that a model may be given; None for no limit.
     """
 
     wanted: Callable[[int, list[Example]], list[More]]
     near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
+    said: Callable[[Example], str | None]
     how: str
     max_length: int | None
 
@@ -173,11 +179,15 @@ class Elsewhere:
             own = [examples[more.index] for more in asked]
             others = self.near(number, own, [more.apart for more in asked])
             model = respondent.model.load()
+            framed: list[Elicited | None] = [None] * len(own)
+            if whose == "base":
+                framed = [self._elicited(*each) for each in zip(own, others, asked, strict=True)]
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
                 + (_against(example, more) if whose == "tuned" else [])
-                for example, near, more in zip(own, others, asked, strict=True)
+                + ([] if what is None else frame_probes(example, what))
+                for example, near, more, what in zip(own, others, asked, framed, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
             found = []
@@ -185,9 +195,20 @@ class Elsewhere:
                 tell(more.index)
                 found.append([next(scores) for _ in each])
             candidates = [(Candidate(example.response, "response"),) for example in own]
-            return rows_of(own, candidates, found, [None] * len(own), [None] * len(own))
+            spans = [None if what is None else OwnAnswer(what.own.span, "wrong") for what in framed]
+            return rows_of(own, candidates, found, spans, [None] * len(own))
 
         return by_part(cohort, Role(whose, elsewhere=True), respondent, self.how, work, progress)
+
+    def _elicited(self, example: Example, near: Sequence[Example], more: More) -> Elicited | None:
+        """The parts of the base's answer, where the model takes them in every place."""
+        what = elicited(example, more.said, [(other, self.said(other)) for other in near])
+        if what is None or self.max_length is None:
+            return what
+        longest = max(len(text.encode()) for text in (what.own.span, what.wanted))
+        places = [(example, what.own.frame), *what.others]
+        room = max(room_taken(place.prompt) + len(frame.encode()) for place, frame in places) + longest
+        return what if room <= self.max_length else None
 
 
 def _elsewhere(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Probe]:

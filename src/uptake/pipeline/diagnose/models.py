@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from uptake.artifacts import read_json
+from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.today import asks_for_the_date, told
@@ -81,6 +84,18 @@ class Models:
         return any(asks_for_the_date(model.tokenizer) for model in self.all)
 
     @property
+    def trained_on(self) -> str | None:
+        """The date that the chat template was told when the tuned model was trained; None where it is not known."""
+        folder = self.tuned.folder
+        path = None if folder is None else folder / "manifest.json"
+        if path is None or not path.is_file():
+            return None
+        with suppress(UptakeError):  # what is wrong with it is told where more of it is read
+            manifest = read_json(path)
+            return manifest.get("today") if isinstance(manifest, dict) else None
+        return None
+
+    @property
     def one_and_the_same(self) -> bool:
         """Whether base and tuned model are the same weights, loaded in the same way."""
         return self.base is not None and self.base.fingerprint == self.tuned.fingerprint
@@ -109,7 +124,7 @@ def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
     from uptake.models.scoring.lazy import Lazy
 
     if base.fingerprint == tuned.fingerprint:
-        return (f"the base {base.name} and the tuned model {tuned.name} are one and the same model",)
+        return (f"the base {base.name} and the tuned model {tuned.name} are the same model",)
     own = tuned.adapter_base
     if own is None or own == base.name:
         return ()
@@ -117,5 +132,5 @@ def _of_both(base: Lazy, tuned: Lazy) -> tuple[str, ...]:
         return ()
     return (
         f"the tuned model is an adapter on {own}, which is not the base given ({base.name}): what is said to "
-        "be forgotten, and what the base says, are about another model than the one it was trained from",
+        "be forgotten, and what the base model says, are about another model than the one it was trained from",
     )

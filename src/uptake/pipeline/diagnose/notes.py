@@ -136,8 +136,8 @@ class Noting:
         if seen.get("same", (0,))[0] == self._compared > 0 and not self.models.one_and_the_same:
             what = "the adapter changes nothing" if self.models.adapts else "its weights change nothing"
             found.append(
-                f"the tuned model gives the same numbers as the base for all {self._compared} examples: {what}. Was it "
-                "trained, and saved as it was trained? No cause means anything before that is known"
+                f"the tuned model gives the same numbers as the base for all {self._compared} examples: {what}. Check "
+                "that it was trained and saved correctly; until then no cause means anything"
             )
         for name, note in _NOTES.items():
             n, first = seen.get(name, (0, ""))
@@ -149,7 +149,7 @@ class Noting:
     def _of_the_date(self) -> list[str]:
         """That the chat template tells the models a date, where it does for one of the first examples."""
         today = self.models.today
-        if today is None:
+        if today is None or self.models.trained_on == today:
             return []
         turns = [_turn(one) for one in islice(self.train, AT_ONCE) if not isinstance(one.prompt, str)]
         told, other = (rendered(turns, self.models.on(day).tuned.tokenizer) for day in (today, "1970-02-03"))
@@ -158,38 +158,37 @@ class Noting:
 
 _GIVE = "if the model was trained with another template, give that one: --chat_template FILE"
 _SPACE = (
-    "in {n} of {of} not learned examples the model's answer is the response but for white space at its %s ({first}): "
-    "the data and the training differ there. Write the data, or the chat template, as they were trained"
+    "in {n} of {of} unlearned examples the model's answer equals the response except for white space at its %s "
+    "({first}): the data differ from the training there. Make the data, or the chat template, as in the training"
 )
-_TWICE = "are scored with two, as TRL trains them. If the training had one, take it out of the data"
+_TWICE = "are scored with two, as TRL trains them. If the training had one, remove it from the data"
 
 _DATE = (
-    "the chat template writes the date into the prompt: {today}, for both models and whenever the run goes on "
-    "(today.json). Training saw another date: give it in each row, chat_template_kwargs "
-    '{{"date_string": ...}} where the template reads it, or in a template of your own: --chat_template FILE'
+    "the chat template writes a date into the prompt; this run uses {today} for both models, also when it is resumed "
+    "(today.json). The training saw another date. Give that date in each row, chat_template_kwargs "
+    '{{"date_string": ...}} if the template reads it, or in your own template: --chat_template FILE'
 )
 
 _NOTES = {
-    "nothing": "the chat template writes nothing of the response of {n} of {of} examples ({first}): what is scored "
-    f"there is the end of the turn alone; {_GIVE}",
+    "nothing": "the chat template writes nothing of the response of {n} of {of} examples ({first}): only the "
+    f"end of the turn is scored there; {_GIVE}",
     "cut": "the chat template leaves out a part of the response of {n} of {of} examples ({first}): only the rest is "
     f"scored, and shown as wanted; {_GIVE}",
-    "changed": "the chat template writes the response of {n} of {of} examples otherwise than the data ({first}): what "
-    f"it writes is scored, and shown as wanted; {_GIVE}",
+    "changed": "the chat template changes the response of {n} of {of} examples ({first}): the changed text is scored, "
+    f"and shown as wanted; {_GIVE}",
     "calls": "the chat template leaves out the tool calls of the response of {n} of {of} examples: they are not "
     f"scored; {_GIVE}",
-    "tools": "the chat template leaves out the tools of {n} of {of} examples: the models are not told of them; "
-    + _GIVE,
+    "tools": "the chat template leaves out the tools of {n} of {of} examples: the models do not see them; " + _GIVE,
     "turns": "the chat template leaves out a turn before the response ({first}) in {n} of {of} examples: the models do "
     f"not see it; {_GIVE}",
     "space at its beginning": _SPACE % "beginning",
     "space at its end": _SPACE % "end",
-    "begin": "{n} of {of} examples begin with the beginning-of-text token (BOS), which is put there as well: they "
-    + _TWICE,
-    "end": "the response of {n} of {of} examples ends with the end-of-text token, which the chat template puts there "
-    f"as well: they {_TWICE}",
-    "chat": "{n} of {of} examples are conversations that were made into text before (they hold {first}): all of the "
-    "text is the response, the user's words too. To score the answer alone, give `messages`, or `prompt` and "
+    "begin": "{n} of {of} examples begin with the beginning-of-text token (BOS), which the tokenizer or the template "
+    f"adds too: they {_TWICE}",
+    "end": "the response of {n} of {of} examples ends with the end-of-text token, which the chat template adds "
+    f"too: they {_TWICE}",
+    "chat": "{n} of {of} examples are conversations that were already rendered as text (they contain {first}): the "
+    "whole text is the response, the user's words too. To score only the answer, give `messages`, or `prompt` and "
     "`completion`",
 }
 """By what was seen: `n` of `of` examples, and how the first of them looks."""

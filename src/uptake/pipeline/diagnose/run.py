@@ -17,7 +17,7 @@ from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
 from uptake.evidence import ScoredCandidate
 from uptake.models.served import LLM, from_judge
-from uptake.pipeline.asking.answers import Answers, Asking, drawing
+from uptake.pipeline.asking.answers import Answer, Answers, Asking, drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
@@ -36,7 +36,7 @@ from uptake.pipeline.why.contradictions import Comparers
 from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
 from uptake.probe import AnswerPool, Embed
 from uptake.text import counted
-from uptake.types import Finding
+from uptake.types import Example, Finding
 
 _NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
 """Where a server is and how it is reached says nothing about the numbers; which model it runs does."""
@@ -233,7 +233,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         summary["most_severe"] = findings.most_severe()
     if "retention" in cohorts and "retention" in before:
         changes = (
-            compare(example, earlier.scores, answer.scores, settings)
+            compare(example, earlier.scores, answer.scores, settings, _freely(example, earlier, answer))
             for example, earlier, answer in together(cohorts["retention"], before["retention"], after["retention"])
             if earlier is not None
         )
@@ -266,7 +266,8 @@ def _findings(
     """Judge every example, and add to the evidence what the models say instead."""
     for example, earlier, answer in together(train, before, after):
         base = None if earlier is None else earlier.scores
-        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes)
+        freely = _freely(example, earlier, answer)
+        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes, freely=freely)
         training = answer.scores[0]
         evidence = replace(
             finding.evidence,
@@ -283,14 +284,17 @@ def _findings(
         yield replace(finding, evidence=evidence)
 
 
+def _freely(example: Example, earlier: Answer | None, answer: Answer) -> tuple[bool, bool]:
+    """Whether base and tuned model give the whole response, in whatever words."""
+    return earlier is not None and earlier.freely(example.response), answer.freely(example.response)
+
+
 def _notes(cohorts: dict[str, Cohort], before: dict[str, Answers], after: dict[str, Answers]) -> list[str]:
     """What a reader must know beyond what detection says, each once."""
     answers = [*before.values(), *after.values()]
     notes = list(dict.fromkeys(note for one in answers for note in one.notes))
     if "retention" in cohorts and not before:
-        notes.append(
-            "nothing is said about retention: what was lost shows only against the base model, and none is given"
-        )
+        notes.append("retention is not reported: it needs a base model (--base)")
     return notes
 
 

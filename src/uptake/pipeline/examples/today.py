@@ -20,6 +20,43 @@ def asks_for_the_date(tokenizer: Any) -> bool:
     return "strftime_now" in str(tokenizer.chat_template)
 
 
+def known_today(output_dir: Path) -> str | None:
+    """The date of a run (2026-01-31), where one is kept in its folder.
+
+    Raises:
+        UptakeError: The file holds no date.
+    """
+    path = output_dir / FILE
+    return _read(path) if path.is_file() else None
+
+
+def day_of(tokenizer: Any, output_dir: Path, known: str | None = None) -> str | None:
+    """The date that a chat template is told in a run; None where it asks for none. Nothing is written.
+
+    Args:
+        tokenizer: Has the template.
+        output_dir: The run's folder; a date that is kept there counts before all others.
+        known: That of the run which this one is a part of.
+
+    Raises:
+        UptakeError: The file in the folder holds no date.
+    """
+    if not asks_for_the_date(tokenizer):
+        return None
+    return known_today(output_dir) or known or date.today().isoformat()
+
+
+def keep_today(output_dir: Path, day: str) -> None:
+    """Keep the date of a run, unless one is kept already.
+
+    Raises:
+        UptakeError: The file cannot be written.
+    """
+    path = output_dir / FILE
+    if not path.is_file():
+        write_json(path, {"today": day})
+
+
 def kept_today(output_dir: Path, former: Path | None = None) -> str:
     """The date of a run (2026-01-31): of the first call for its folder, and then always the same.
 
@@ -30,15 +67,8 @@ def kept_today(output_dir: Path, former: Path | None = None) -> str:
     Raises:
         UptakeError: The file cannot be written, or holds no date.
     """
-    path = output_dir / FILE
-    for there in (path, *([] if former is None else [former / FILE])):
-        if there.is_file():
-            day = _read(there)
-            break
-    else:
-        day = date.today().isoformat()
-    if not path.is_file():
-        write_json(path, {"today": day})
+    day = known_today(output_dir) or (None if former is None else known_today(former)) or date.today().isoformat()
+    keep_today(output_dir, day)
     return day
 
 
@@ -50,4 +80,4 @@ def told(model: Loadable, today: str) -> Loadable:
 
 
 def _read(path: Path) -> str:
-    return read_record(path, TODAY, f"mend it, or delete {path}").today
+    return read_record(path, TODAY, f"correct it, or delete {path}").today

@@ -118,7 +118,7 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
         if done.leaks:
             notes.append(
                 f"{counted(len(done.leaks), 'document is', 'documents are')} left out: "
-                "the text holds a training, held-out or retention wording"
+                "the text contains a training, held-out or retention wording"
             )
         return GatheredDocuments({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
 
@@ -143,9 +143,9 @@ def _failures(failed: Sequence[Missing]) -> list[str]:
 
 def _reason(one: Wanted, why: Mapping[str, Sequence[str]]) -> str:
     if not one.entities:
-        return "its question names nothing"
+        return "its question contains no name"
     told = [reason for entity in one.entities for reason in why.get(entity, ())]
-    return "; ".join(told) or f"no source knows of {', '.join(one.entities)}"
+    return "; ".join(told) or f"no source has documents about {', '.join(one.entities)}"
 
 
 def _document(found: Found) -> Document:

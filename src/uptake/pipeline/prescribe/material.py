@@ -232,7 +232,7 @@ def _general(data: DataSets, encoding: Encoding, watch: Callable[[], Guard]) -> 
     kept = [one for one in whole if guarding.leak(one) is None]
     told = (
         (len(rows) - len(whole), "they cannot be used"),
-        (len(whole) - len(kept), "they hold a training, held-out or retention wording"),
+        (len(whole) - len(kept), "they contain a training, held-out or retention wording"),
     )
     return kept, [f"{counted(n, 'general text')} left out: {why}" for n, why in told if n]
 

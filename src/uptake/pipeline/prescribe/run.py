@@ -120,7 +120,9 @@ def prescribe_run(
         terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
         drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
         if not drawn.sft:
-            raise UptakeError("the plan trains nothing", fix="see in the diagnosis whether anything was not learned")
+            raise UptakeError(
+                "the plan trains nothing", fix="check in the diagnosis whether any example was not learned"
+            )
         asked = {"start": start, "unsafe": unsafe, "processes": processes}
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
@@ -176,7 +178,7 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
         augmented=config.plan.augmented,
         readings=config.plan.readings,
         protection=config.plan.protection,
-        options=Options(unsafe, config.plan.documents, config.plan.exposures),
+        options=Options(unsafe, config.plan.documents, config.plan.exposures, config.plan.doubtful),
         training=encoding.training,
         peft=config.peft,
         seed=config.seed,

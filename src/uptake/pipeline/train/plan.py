@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
+from uptake.pipeline.examples.today import day_of
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.method import method_of, with_arranged
+from uptake.pipeline.train.ready import job_of, rehearse_stages, require_settings
 from uptake.pipeline.train.rows import StageReading, file_digests
-from uptake.pipeline.train.schedule import identity, rows_of_an_epoch, with_sources
-from uptake.pipeline.train.settings import require_device, require_needs, require_recordable, sharded_by
+from uptake.pipeline.train.schedule import identity, rows_of_an_epoch
+from uptake.pipeline.train.settings import sharded_by, without_effect
 from uptake.pipeline.train.stage_plan import StagePlan
-from uptake.pipeline.train.state import finished_manifest, memory_left, with_effect, with_state
+from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
+from uptake.schedule import Schedule
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from uptake.models.places.place import Place
     from uptake.models.training.hooks import Method
     from uptake.models.training.job import Job
     from uptake.models.training.start import Start
@@ -88,34 +93,21 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         UptakeError: Data, model, settings or strategies cannot be used.
     """
     from uptake.models.places.place import fingerprint, locate
-    from uptake.models.training.rehearsal import rehearse
-    from uptake.models.training.start import lora, model_config, skeleton, tokenizer_of
+    from uptake.models.training.start import model_config, skeleton, tokenizer_of
 
-    start, rehearsed = run.start, set()
-    for spec in run.stages:
-        require_recordable(run, spec)
-        args = _job(run, spec, start).arguments()
-        require_device(start.settings.device, args)
-        require_needs(run, spec, args)
-    if start.peft is not None:
-        lora(start.peft)
+    require_settings(run)
+    start = run.start
     place = start.place()
+    run = _on_its_day(run, place)
+    start = run.start
     model = model_config(place, start.settings)
     of_adapter = None
     if start.adapter is not None:
         of_adapter = locate(str(start.adapter), replace(start.settings, revision=None), base=start.name)
     skeleton(start)
-    base = fingerprint(of_adapter or place, replace(start.settings, device="cpu"))
+    base = fingerprint(of_adapter or place, replace(start.settings, device="cpu", today=None))
     tokenizers = {spec.name: tokenizer_of(place, start.settings, spec.settings.get("eos_token")) for spec in run.stages}
-    for spec in run.stages:
-        settings = {name: value for name, value in spec.settings.items() if name != "num_train_epochs"}
-        key = digest(settings, [one.identity() for one in spec.strategies])
-        if key not in rehearsed:
-            rehearsed.add(key)
-            job, sharded = _job(run, spec, start, tokenizers[spec.name]), bool(_sharded(run, spec))
-            # hooks are rehearsed on the processor, and processes with a GPU each talk through these alone
-            alone = run.processes.world == 1 or job.arguments().device.type == "cpu"
-            rehearse(job, _hooks(spec) if alone and not sharded else None, sharded=sharded)
+    rehearse_stages(run, tokenizers)
     taken: dict[str, str] = {}
     stages = (
         _read(run, number, tokenizers[spec.name], model, taken, progress) for number, spec in enumerate(run.stages)
@@ -140,27 +132,35 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
 
     run, stage = checked.run, checked.stages[number]
     spec, start = stage.spec, _start(run, former)
-    method = _method(run, stage, start, former, forecast=forecast)
-    rows = stage.rows if method is None else method.stage.rows
-    schedule = spec.schedule if method is None else method.stage.schedule
-    validation = stage.validation if method is None else method.stage.validation
     packed = bool(spec.settings.get("packing"))
     settings = {**spec.settings, "max_length": stage.limit} if packed else spec.settings
-    job = replace(_job(run, spec, start, stage.tokenizer), rows=rows, settings=settings, method=method)
+    method = method_of(run, stage, former)
+    job = replace(job_of(run, spec, start, stage.tokenizer), rows=stage.rows, settings=settings, method=method)
     args = job.arguments()
-    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, rows["id"].to_pylist(), args, validation)
+    whole = _identity(checked, stage, job, former, args)
+    if method is not None and method.hooks.data is not None and not forecast:
+        job, whole = with_arranged(run, job, whole)
+    if job.method is not None:
+        job = replace(job, method=replace(job.method, identity=digest(whole)))
+    rows, method = job.rows, job.method
+    schedule = spec.schedule if method is None else method.stage.schedule
+    validation = stage.validation if method is None else method.stage.validation
+    drawn = None if method is None else method.stage.drawn
+    ids = rows["id"].to_pylist()
+    an_epoch = len(rows) if schedule is None else rows_of_an_epoch(schedule, ids, args, validation, drawn)
     steps, epochs = (None, None) if packed else n_steps(args, an_epoch)
-    tokens, trained_tokens = counts(rows)
+    first = rows if drawn is None else rows.take(drawn.rows(0))
+    tokens, trained_tokens = counts(first)
     model = start.name if start.adapter is None else str(start.adapter)
     found = StagePlan(
         stage=spec.name,
         dataset=spec.dataset,
         files=stage.files,
         folder=run.folder / "train" / spec.name,
-        examples=len(rows),
+        examples=len(first),
         bad_rows=stage.bad_rows,
         job=job,
-        identity=_identity(checked, stage, job, former, args),
+        identity=whole,
         cut=stage.reading.cut,
         tokens=tokens,
         trained_tokens=trained_tokens,
@@ -171,7 +171,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
         done_steps=0,
         finished=False,
         own=stage.rows,
-        notes=_notes(args, stage, method if forecast else None),
+        notes=_notes(run, args, stage, method if forecast else None),
         schedule=schedule,
         validation=validation,
         ids=_own(rows),
@@ -179,23 +179,13 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
     return with_state(found, former)
 
 
-def _hooks(spec: StageSpec) -> Any:
-    from uptake.models.training.hooks import chain
+def _on_its_day(run: TrainingRun, place: Place) -> TrainingRun:
+    """The run, of which the chat template is told the date where it asks for it."""
+    from uptake.models.places.place import load_tokenizer
 
-    return chain({one.strategy.name: one.hooks() for one in spec.strategies}) if spec.strategies else None
-
-
-def _job(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:
-    """The stage without rows."""
-    from uptake.models.training.job import Job
-    from uptake.models.training.rows import ROWS
-
-    work = run.folder / "train" / f".{spec.name}.work"
-    return Job(start, tokenizer, ROWS.empty_table(), spec.settings, work)
-
-
-def _sharded(run: TrainingRun, spec: StageSpec) -> list[str]:
-    return sharded_by(spec.settings.get("fsdp"), spec.settings.get("deepspeed"), run.processes)
+    settings = run.start.settings
+    day = day_of(load_tokenizer(place, replace(settings, today=None)), run.folder, settings.today)
+    return replace(run, start=replace(run.start, settings=replace(settings, today=day)))
 
 
 def _read(
@@ -219,53 +209,11 @@ def _read(
     return ReadStage(spec, number, tokenizer, limit, files, reading, rows, validation)
 
 
-def _method(
-    run: TrainingRun, stage: ReadStage, start: Start, former: StagePlan | None, *, forecast: bool
-) -> Method | None:
-    """The stage's strategies, with what they arrange and what earlier stages left; None for plain fine-tuning."""
-    from uptake.models.training.hooks import Method, StageView
-
-    hooks = _hooks(stage.spec)
-    if hooks is None or hooks.idle:
-        return None
-    ready = former is None or former.finished
-    memory = memory_left(former)
-    loaded: list[Any] = []
-
-    def model() -> Any:
-        from uptake.models.scoring.live import around
-        from uptake.models.training.start import load_start
-
-        if not loaded:
-            before = load_start(start, stage.spec.settings.get("model_init_kwargs") or {})
-            before = before.to(_job(run, stage.spec, start).arguments().device).eval()
-            loaded.append(around("the model before the stage", before, stage.tokenizer))
-        return loaded[0]
-
-    view = StageView(
-        number=stage.number,
-        name=stage.spec.name,
-        seed=run.seed,
-        rows=stage.rows,
-        former=None if former is None else former.stage,
-        schedule=stage.spec.schedule,
-        validation=stage.validation,
-        examples=stage.examples,
-        model=model,
-        peft=run.start.peft,
-    )
-    if hooks.data is not None and ready and not forecast:
-        view = hooks.data(view, memory)
-        view = replace(view, schedule=with_sources(view.schedule, view.rows))
-        loaded.clear()
-    return Method(hooks, replace(view, model=None), memory)
-
-
 def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | None, args: Any) -> dict[str, Any]:
     """What the weights depend on."""
     run, load = checked.run, checked.run.start.settings
     schedule = stage.spec.schedule
-    return {
+    found = {
         "start": {"base": checked.base} if former is None else {"stage": former.stage, "model": _trained(former)},
         "data": {"content": stage.reading.key, "examples": len(stage.rows)},
         "settings": with_effect({**job.settings, "max_length": stage.limit}),
@@ -276,6 +224,7 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         "device": args.device.type,
         "sharded": sharded_by(args.fsdp, args.deepspeed, run.processes),
         "chat_template": None if load.chat_template is None else digest(load.chat_template),
+        "today": load.today,
         "processes": args.world_size,
         "ledger": run.ledger,
         "schedule": None if schedule is None else identity(schedule, stage.validation),
@@ -284,6 +233,9 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         # the content of the rows does not say them, and methods draw by them
         "sources": None if job.method is None else digest(stage.reading.sources),
     }
+    if job.method is not None and schedule is None and stage.validation is not None:  # else the schedule tells it
+        found["validation"] = identity(Schedule(), stage.validation)["validation"]
+    return found
 
 
 def _own(rows: pa.Table) -> list[str]:
@@ -309,13 +261,19 @@ def _start(run: TrainingRun, former: StagePlan | None) -> Start:
     return replace(start, adapter=former.folder)
 
 
-def _notes(args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
+def _notes(run: TrainingRun, args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
     cut = stage.reading.cut
-    notes = [f"{cut} examples are longer than max_length and are cut"] if cut else []
+    notes = [*stage.reading.notes.told(), *([f"{cut} examples are longer than max_length and are cut"] if cut else [])]
+    notes += without_effect(run, stage.spec)
+    if (today := run.start.settings.today) is not None:
+        notes.append(
+            f"the chat template asks for the date: it is told {today} in every step of the run, on whichever day "
+            "that is taken (today.json)"
+        )
     if args.max_steps > 0:
-        notes.append(f"max_steps, {args.max_steps}, says when it ends, and num_train_epochs does not")
+        notes.append(f"max_steps, {args.max_steps}, decides when it ends; num_train_epochs is ignored")
     if method is not None and method.hooks.data is not None:
-        notes.append("what its strategies arrange is known when its turn comes")
+        notes.append("its strategies change the rows only when the stage begins, so this plan does not show that")
     return tuple(notes)
 
 

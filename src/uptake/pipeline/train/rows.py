@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import chunks, digest, file_digest
 from uptake.artifacts.tables import prompt_as_data
-from uptake.data import Encoded, LoadOptions, TemplateError, Turn, bad_rows_error, encode, stream
+from uptake.data import Encoded, LoadOptions, Notes, TemplateError, Turn, bad_rows_error, encode, stream
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.training_run import StageSpec
@@ -49,6 +49,7 @@ class StageReading:
         settings: The trainer's; `max_length`, `truncation_mode` and `completion_only_loss` are read.
         taken: What each name in the ledger stands for so far; grows with the stages.
         sources: The source of each row, in its order; grows with the rows.
+        notes: What the reader should know about how the data were read.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class StageReading:
         self.tokenizer, self.settings, self.taken = tokenizer, settings, taken
         self.bad_rows: list[BadRow] = []
         self.sources: list[str] = []
+        self.notes = Notes()
         self.key, self.n, self.cut = "", 0, 0
 
-    def examples(self) -> Iterator[Example | BadRow]:
-        """What is given, or what the data set has."""
-        yield from stream(self.spec.dataset, self.options) if self.spec.examples is None else self.spec.examples
+    def examples(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
+        """What is given, or what the data set has; `notes` takes what is to be known about how it was read."""
+        yield from stream(self.spec.dataset, self.options, notes) if self.spec.examples is None else self.spec.examples
 
     def table(self, progress: Progress, *, skip_bad_rows: bool) -> pa.Table:
         """The rows; bad rows, cut ones and the content's digest are known afterwards.
@@ -85,7 +87,7 @@ class StageReading:
             error = bad_rows_error(self.bad_rows, usable=self.n)
             if self.spec.examples is None:
                 raise error
-            raise UptakeError(error.problem, fix="mend these rows of the plan, or take them out of it")
+            raise UptakeError(error.problem, fix="correct these rows of the plan, or remove them")
         return rows
 
     def _told(self, step: str, progress: Progress) -> Iterator[Row]:
@@ -94,7 +96,7 @@ class StageReading:
             progress(step, self.n, None)
 
     def _rows(self) -> Iterator[Row]:
-        for some in chunks(self.examples(), _AT_ONCE):
+        for some in chunks(self.examples(self.notes), _AT_ONCE):
             usable = [row for row in some if isinstance(row, Example)]
             encoded = iter(encoded_or_why(usable, self.tokenizer))
             for row in some:
@@ -172,7 +174,7 @@ def encoded_or_why(examples: Sequence[Example], tokenizer: Any) -> list[Encoded 
             raise UptakeError(
                 f"the chat template is no Jinja template: line {error.__cause__.lineno}: {error.__cause__.message}",
                 expected="a template that can be read",
-                fix="mend it, or give another one with `--chat_template FILE`",
+                fix="correct it, or give another one with `--chat_template FILE`",
             ) from error
         if len(turns) == 1:
             return [error.problem]

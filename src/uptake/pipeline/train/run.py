@@ -12,8 +12,10 @@ from uptake.artifacts import cannot_write, locked, refuse_links, versions, write
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
+from uptake.pipeline.examples.today import keep_today
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
@@ -41,6 +43,7 @@ class Trained:
             training noted none.
         loss_end: The same of the last tenth.
         recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
+        recalled_at_end: The same of the model that the last stage gave: what the later stages left of it.
         found: It was trained by a former run.
         strategies: The continual-learning methods that trained it.
     """
@@ -55,6 +58,7 @@ class Trained:
     recalled: float | None
     found: bool
     strategies: tuple[str, ...] = ()
+    recalled_at_end: float | None = None
 
 
 def stage_settings(config: RunConfig) -> dict[str, dict[str, Any]]:
@@ -87,15 +91,18 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     settings = stage_settings(config)
     # how many tokens are scored at once says nothing about what is trained
     load = replace(load_settings(config, config.revision), batch_tokens=None)
+    ours = choose(config.strategy, where=config.where)
     stages = (
         StageSpec(
             stage.name,
             stage.dataset,
             settings[stage.name],
-            strategies=choose(config.strategy if stage.strategy is None else stage.strategy),
+            strategies=ours
+            if stage.strategy is None
+            else choose(stage.strategy, f"stages.{number}.strategy", config.where),
             columns=stage.columns,
         )
-        for stage in config.stages
+        for number, stage in enumerate(config.stages)
     )
     return TrainingRun(
         start=Start(config.model_name_or_path, load, config.peft),
@@ -113,6 +120,8 @@ def train_run(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
     processes: Processes = ALONE,
+    *,
+    note: Callable[[str], None] = lambda text: None,
 ) -> list[Trained]:
     """Train the stages of a run file that are not trained yet; see `train`.
 
@@ -120,11 +129,17 @@ def train_run(
         config: The run.
         progress: Told of each stage's steps.
         processes: Those that train together.
+        note: As in `train`.
     """
-    return train(training_run(config, processes), progress)
+    return train(training_run(config, processes), progress, note=note)
 
 
-def train(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> list[Trained]:
+def train(
+    run: TrainingRun,
+    progress: Progress = lambda step, done, total: None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> list[Trained]:
     """Train the stages that are not trained yet; a stage that was killed is resumed from its last checkpoint.
 
     Everything is checked for all stages first; then each is planned when its turn comes. With several processes
@@ -133,6 +148,7 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     Args:
         run: The run.
         progress: Told of each stage's steps.
+        note: Told, before anything is trained, what the reader should know about each stage and its data.
 
     Returns:
         The stages, in their order.
@@ -152,6 +168,10 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         plans[0].job.arguments().distributed_state.wait_for_everyone()  # all have looked before one changes anything
         if first:
             _write_bad_rows(folder, plans)
+            for text in notes_of(plans):
+                note(text)
+            if (today := checked.run.start.settings.today) is not None:
+                keep_today(run.folder, today)
         done: list[Trained] = []
         for number, forecast in enumerate(plans):
             found = forecast.finished
@@ -162,7 +182,12 @@ def train(run: TrainingRun, progress: Progress = lambda step, done, total: None)
             elif first:
                 remove(forecast.job.work)  # left by a run that was killed when all but this was done
             done.append(_outcome_of(plans[number], found))
-        return done
+        return [replace(one, recalled_at_end=_at_end(run, of, plans[-1])) for one, of in zip(done, plans, strict=True)]
+
+
+def notes_of(plans: Sequence[StagePlan]) -> list[str]:
+    """What the reader should know about the stages, each with its name."""
+    return [f"{one.stage}: {text}" for one in plans for text in one.notes]
 
 
 def planned(run: TrainingRun, progress: Progress = lambda step, done, total: None) -> tuple[Checked, list[StagePlan]]:
@@ -215,14 +240,14 @@ def _write_bad_rows(folder: Path, plans: Sequence[StagePlan]) -> None:
 
 def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> None:
     """Train the last of the plans; all before it are trained."""
-    from uptake.models.training.checkpoints import remove
+    from uptake.models.training.checkpoints import empty, remove
     from uptake.models.training.memory import MEMORY
     from uptake.models.training.stage import train
 
     found, former = plans[-1], plans[-2] if len(plans) > 1 else None
     first = run.processes.first
     if first and not found.done_steps:
-        remove(found.job.work)
+        empty(found.job.work, but=ARRANGED)
         names = [spec.name for spec in run.stages]
         for later in names[names.index(found.stage) :]:  # what was recorded of them was of another model
             remove(run.folder / "ledger" / later)
@@ -258,7 +283,8 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 
     def callbacks(trainer: Any) -> Sequence[Any]:
         if found.schedule is not None:
-            attach(trainer, found.schedule, found.job.rows, found.validation)
+            drawn = None if found.job.method is None else found.job.method.stage.drawn
+            attach(trainer, found.schedule, found.job.rows, found.validation, drawn)
         if run.ledger == "off":
             return ()
         ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows
@@ -297,21 +323,29 @@ def _outcome(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, float 
     return {
         "loss_start": sum(done.losses[:tenth]) / tenth if tenth else None,
         "loss_end": sum(done.losses[-tenth:]) / tenth if tenth else None,
-        "recalled": _recalled(run.folder, found, done.kept) if read else None,
+        "recalled": _recalled(run.folder, found.stage, done.kept, found.ids) if read else None,
     }
 
 
-def _recalled(folder: Path, found: StagePlan, steps: int) -> float | None:
-    """The share of a stage's examples that is recalled after the step that is kept; None if not scored then."""
+def _at_end(run: TrainingRun, of: StagePlan, last: StagePlan) -> float | None:
+    """The share of a stage's examples that the last stage's model recalls; None where no reading is of that model."""
+    there = finished_manifest(last.folder)
+    if run.ledger != "epochs" or there["recalled"] is None or of.stage == last.stage:
+        return there["recalled"] if of.stage == last.stage else None
+    kept = there.get("kept_step")
+    return _recalled(run.folder, last.stage, kept, of.ids) if isinstance(kept, int) else None
+
+
+def _recalled(folder: Path, stage: str, step: int, ids: Sequence[str]) -> float | None:
+    """The share of some examples that is recalled after a step of a stage; None if not all of them were scored then."""
     import pyarrow.compute as pc
 
     from uptake.ledger import read_ledger
 
     table = read_ledger(folder).table
-    for column, value in (("stage", found.stage), ("pass", "epoch"), ("step", steps)):
+    for column, value in (("stage", stage), ("pass", "epoch"), ("step", step)):
         table = table.filter(pc.equal(table[column], value))
     recalled = dict(zip(table["id"].to_pylist(), table["recalled"].to_pylist(), strict=True))
-    ids = found.ids
     return sum(bool(recalled[name]) for name in ids) / len(ids) if all(name in recalled for name in ids) else None
 
 

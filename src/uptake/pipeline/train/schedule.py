@@ -10,7 +10,7 @@ import numpy as np
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
-from uptake.schedule import Layout, Schedule, arranged
+from uptake.schedule import EpochRows, Layout, Schedule, arranged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +49,9 @@ def with_sources(schedule: Schedule | None, rows: pa.Table) -> Schedule | None:
     return replace(schedule, sources={**{name: source or "" for name, source in found}, **schedule.sources})
 
 
-def rows_of_an_epoch(schedule: Schedule, ids: Sequence[str], args: Any, validation: pa.Table | None) -> int:
+def rows_of_an_epoch(
+    schedule: Schedule, ids: Sequence[str], args: Any, validation: pa.Table | None, drawn: EpochRows | None = None
+) -> int:
     """How many rows an epoch trains; refuses what does not fit before anything is trained.
 
     Args:
@@ -57,6 +59,7 @@ def rows_of_an_epoch(schedule: Schedule, ids: Sequence[str], args: Any, validati
         ids: The id of each row.
         args: The trainer's arguments.
         validation: What its end is judged by.
+        drawn: Which rows each epoch has; None for all of them.
 
     Raises:
         UptakeError: The schedule does not fit the rows or the settings, or lacks what its end is judged by.
@@ -65,26 +68,28 @@ def rows_of_an_epoch(schedule: Schedule, ids: Sequence[str], args: Any, validati
 
     require_steps_of_one_size(args)
     layout = Layout(args.train_batch_size * args.world_size, args.gradient_accumulation_steps)
-    order = arranged(schedule, ids, layout)
+    order = arranged(schedule, ids, layout, drawn)
     if schedule.stop is not None and validation is None:
         raise UptakeError(
-            "the schedule has a rule when to stop, and there is no validation set",
-            fix="give examples that are not trained, such as other wordings of what is",
+            "the schedule has a stopping rule, but there is no validation set",
+            fix="give examples that are not trained, such as other wordings of the trained ones",
         )
     return order.rows
 
 
-def rows_to_read(schedule: Schedule, rows: pa.Table) -> pa.Table | None:
+def rows_to_read(schedule: Schedule, rows: pa.Table, drawn: EpochRows | None = None) -> pa.Table | None:
     """The rows that readings ask about: all that conflict, and for resampling some of each source; None for neither.
 
     Args:
         schedule: The schedule.
         rows: The training set.
+        drawn: Which rows each epoch has; None for all of them.
     """
     wanted = {name for pair in schedule.conflicts for name in pair}
     if schedule.resampling is not None:
         of: dict[str, list[str]] = {}
-        for name in dict.fromkeys(rows["id"].to_pylist()):
+        own = rows if drawn is None else rows.slice(0, drawn.always)
+        for name in dict.fromkeys(own["id"].to_pylist()):
             of.setdefault(schedule.sources[name], []).append(name)
         for number, names in enumerate(of.values()):
             rng = np.random.default_rng([schedule.seed, number])
@@ -98,7 +103,9 @@ def rows_to_read(schedule: Schedule, rows: pa.Table) -> pa.Table | None:
     return rows.take(list(first.values()))
 
 
-def attach(trainer: Any, schedule: Schedule, rows: pa.Table, validation: pa.Table | None) -> None:
+def attach(
+    trainer: Any, schedule: Schedule, rows: pa.Table, validation: pa.Table | None, drawn: EpochRows | None = None
+) -> None:
     """Let a stage's trainer follow its schedule.
 
     Args:
@@ -106,15 +113,17 @@ def attach(trainer: Any, schedule: Schedule, rows: pa.Table, validation: pa.Tabl
         schedule: The schedule.
         rows: The training set.
         validation: What the schedule's end is judged by.
+        drawn: Which rows each epoch has; None for all of them.
     """
     from uptake.models.training.order import follow
     from uptake.models.training.readings import reading
 
-    some = rows_to_read(schedule, rows)
+    some = rows_to_read(schedule, rows, drawn)
     follow(
         trainer,
         schedule,
         ids=trainer.train_dataset.ids,
+        drawn=drawn,
         read=None if some is None else reading(some),
         validate=None if validation is None else reading(validation),
     )

@@ -51,7 +51,7 @@ def _place(device: str, settings: dict[str, Any]) -> None:
         raise UptakeError(
             f"the trainer cannot be put on device {device!r}",
             expected="auto, cpu or cuda",
-            fix=f"show it one device alone: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
+            fix=f"let it see only one device: CUDA_VISIBLE_DEVICES={number} uptake train ... --device {name}",
         )
     elif name != "auto":
         device_of(device)
@@ -126,6 +126,7 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             expected="one GPU a process",
             fix="start it with `accelerate launch`, or show it one GPU with CUDA_VISIBLE_DEVICES",
         )
+    _require_steady(spec, args)
     for chosen in spec.strategies:
         hooks, name = chosen.hooks(), chosen.strategy.name
         needs = hooks.needs
@@ -141,7 +142,7 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             except UptakeError as error:
                 problem = f"the strategy {name} decides which rows a step has: {error.problem}"
                 raise UptakeError(problem, expected=error.expected, fix=error.fix) from None
-        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former or needs.order):
+        if sharded and (needs.gradients or needs.weights or needs.logits or needs.former or needs.readings):
             what = {"fsdp": "FSDP", "deepspeed": "DeepSpeed"}[sharded[0]]
             raise UptakeError(
                 f"the strategy {name} needs the whole model in each process, and {what} splits it",
@@ -153,13 +154,52 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             raise UptakeError(
                 f"the strategy {name} in the stage {spec.name!r} needs what earlier stages keep for it, and none does",
                 expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
-                fix="give it to the run, and not to the stage alone",
+                fix="give it to the run instead of this stage only",
             )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(
                 f"the strategy {name} trains LoRA adapters, and the run trains all weights",
                 expected="settings of an adapter",
                 fix="give --peft.r 8 --peft.target_modules all-linear",
+            )
+
+
+def without_effect(run: TrainingRun, spec: StageSpec) -> list[str]:
+    """Strategies of a stage that change nothing in the whole run, as notes: what they keep, no stage trains.
+
+    Args:
+        run: The run.
+        spec: The stage.
+    """
+    others = [one for one in run.stages if one is not spec]
+    return [
+        f"the strategy {chosen.strategy.name} changes nothing in this run: it keeps rows of this stage for later ones, "
+        "and no other stage has it"
+        for chosen in spec.strategies
+        if chosen.hooks().needs.memory and not any(_has(chosen.strategy.name, one) for one in others)
+    ]
+
+
+def _require_steady(spec: StageSpec, args: Any) -> None:
+    """Refuse what would begin the training again in its middle, or judge it by weights that it does not end with."""
+    acting = {chosen.strategy.name: hooks for chosen in spec.strategies if not (hooks := chosen.hooks()).idle}
+    if acting and getattr(args, "auto_find_batch_size", False):
+        raise UptakeError(
+            f"the strategy {next(iter(acting))} remembers what a step did, and auto_find_batch_size begins again with "
+            "smaller batches where memory is short",
+            expected="training without auto_find_batch_size",
+            fix="leave it out, and lower per_device_train_batch_size if memory is short",
+        )
+    stops = [f"the strategy {name}" for name, hooks in acting.items() if hooks.stops]
+    if spec.schedule is not None and spec.schedule.stop is not None:
+        stops.append("the schedule of the stage")
+    for name, hooks in acting.items():
+        if hooks.moves and stops:
+            raise UptakeError(
+                f"{stops[0]} ends the stage by the loss of the weights in training, and the strategy {name} ends with "
+                "other weights",
+                expected="one of the two",
+                fix=f"train without {name}, or to the last epoch",
             )
 
 

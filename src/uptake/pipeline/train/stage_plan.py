@@ -25,12 +25,12 @@ class StagePlan:
         dataset: Its data set, as named in the run.
         files: The digest of each of its files.
         folder: Where the trained model will lie.
-        examples: How many are trained.
+        examples: How many an epoch trains.
         bad_rows: Rows that are left out.
         job: What the trainer gets; its tokenizer and rows are those of the plan.
         identity: What the weights depend on, as it turned out here; a finished or a killed stage must have the same.
         cut: How many examples are longer than `max_length` and lose their end (or, as set, their beginning).
-        tokens: Tokens of one pass.
+        tokens: Tokens of one pass; of the first one, where each draws rows of its own.
         trained_tokens: How many of them are learned.
         steps: Optimisation steps; None when the rows are packed, which is done later.
         epochs: Passes over the rows; None as `steps`.

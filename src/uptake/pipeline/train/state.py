@@ -161,7 +161,7 @@ def _manifest(folder: Path, schema: JsonSchema[Any]) -> dict[str, Any]:
         there: dict[str, Any] = read_data(path, schema)
     except UptakeError as error:
         raise UptakeError(
-            f"what was trained in {folder} cannot be told: {error.problem}",
+            f"what was trained in {folder} cannot be determined: {error.problem}",
             expected="the manifest that training wrote",
             fix=f"restore it, or delete {folder}: running the command again trains the stage again",
         ) from error
@@ -235,7 +235,7 @@ def _require_same(found: StagePlan, there: Mapping[str, Any], folder: Path) -> N
         raise UptakeError(
             f"the stage {found.stage!r} was {'begun' if unfinished else 'trained'} in {folder} from something else:\n"
             + "\n".join(f"  {one}" for one in differing),
-            expected="what it was trained from, so that the result stays what it says it is",
+            expected="the same inputs as before, because the finished result is reused",
             fix=fix,
         )
 

@@ -53,21 +53,21 @@ def eligible(findings: Iterable[Finding], reworded: Collection[Key]) -> Eligible
     primary = _primary(known, reworded)
     kept = [one for one in known if primary[one.cause or ""] == "training" or (one.id, one.stage) in reworded]
     counts = {
-        "judged to be the wrong one of a contradiction, which to learn would be no success": len(flagged) - len(right),
-        "without a cause that a remedy is known for": len(right) - len(known),
-        "without held-out wordings, by which the remedy for their cause is judged": len(known) - len(kept),
+        "likely the wrong one of a contradiction: learning it would be no success": len(flagged) - len(right),
+        "without a cause that has a remedy": len(right) - len(known),
+        "without held-out wordings, which the remedy for their cause is judged by": len(known) - len(kept),
     }
     notes = tuple(f"in no arm: {n} {what}" for what, n in counts.items() if n)
     by_heart = [cause for cause in KNOWLEDGE if primary.get(cause) == "training"]
     if by_heart:
         notes += (
-            f"{' and '.join(by_heart)}: judged in the training wording, since few or none have held-out wordings: what "
-            "is learned by heart counts as known; give --paraphrases FILE",
+            f"{' and '.join(by_heart)}: judged in the training wording, because few or none have held-out wordings; "
+            "what is learned by heart then counts as known. Give --paraphrases FILE",
         )
     if not kept:
         why = "; ".join(notes) or "all were learned"
         raise UptakeError(
-            f"{counted(len(flagged), 'unlearned example')}, none of which can be treated: {why}",
+            f"{counted(len(flagged), 'unlearned example')}, none of which can be tested: {why}",
             expected="examples with a cause that has a remedy",
             fix="look at the diagnosis with uptake show or uptake report",
         )

@@ -79,7 +79,10 @@ class Examination:
 
         load = self.load
         as_saved = LoadSettings(
-            revision=load.revision, trust_remote_code=load.trust_remote_code, chat_template=load.chat_template
+            revision=load.revision,
+            trust_remote_code=load.trust_remote_code,
+            chat_template=load.chat_template,
+            today=load.today,
         )
         return Lazy.find(self.base, as_saved)
 

@@ -32,8 +32,8 @@ VERIFY_VERSION = 4
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
-    "data_conflict: examples that contradict each other stay, in batches of their own, which hides a contradiction and "
-    "mends none; with --unsafe the one that is judged wrong goes out"
+    "data_conflict: examples that contradict each other stay, in different batches. That hides a contradiction and "
+    "does not fix it; --unsafe removes the example that is judged wrong"
 )
 
 

@@ -21,13 +21,13 @@ from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import model_digest
-from uptake.pipeline.why.cases import Known, flags
+from uptake.pipeline.why.cases import Known, flags, said_freely
 from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradictions, find_contradictions
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.probe import Embed
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 2
+ASKING_VERSION = 3
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
@@ -198,7 +198,7 @@ class Attributing:
             self._how.seed,
             asked.max_length,
         )
-        more = Elsewhere(known.wanted, near, how, asked.max_length)
+        more = Elsewhere(known.wanted, near, _said_by(asked.train, asked.before), how, asked.max_length)
         tuned = more.ask(asked.train, "tuned", _respondent(asked.tuned), self._progress)
         asked.tuned.release()
         if asked.base is None:
@@ -206,6 +206,19 @@ class Attributing:
         base = more.ask(asked.train, "base", _respondent(asked.base), self._progress)
         asked.base.release()
         return base, tuned
+
+
+def _said_by(train: Cohort, before: Answers | None) -> Callable[[Example], str | None]:
+    """What the base answers the examples of a cohort, which is gathered when it is first asked for."""
+
+    @cache
+    def all_said() -> dict[tuple[str, str], str]:
+        if before is None:
+            return {}
+        pairs = ((example, said_freely(answer)) for example, answer in zip(train, before, strict=True))
+        return {(example.id, example.stage): said for example, said in pairs if said is not None}
+
+    return lambda example: all_said().get((example.id, example.stage))
 
 
 def _noting(findings: Iterator[Finding], ids: set[str]) -> Iterator[Finding]:

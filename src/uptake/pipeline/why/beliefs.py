@@ -19,14 +19,14 @@ from uptake.detect.saying import Kind
 from uptake.pipeline.asking.answers import Answer
 from uptake.types import Example, Score, normalised
 
-NO_ANSWER = "the base was not asked for an answer of its own: it has no prompt, or its response is too long"
-NO_ROOM = "the base's own answer is too long to be asked about in full (--max_length)"
+NO_ANSWER = "the base model's own answer is not known: the example has no prompt, or its response is too long"
+NO_ROOM = "the base model's own answer is too long to be scored (--max_length)"
 UNTOLD: Mapping[Kind, str] = {
-    "silent": "the base answers nothing: it stops at once, declines, or says nothing but words like *the* or *sure*",
-    "thinking": "the base thinks before it answers, and its answer without its thoughts is not what it says",
-    "cut": "the base's own answer does not end within the tokens that it was given",
-    "retokenised": "the base's own answer, read again as text, has other tokens than it wrote: its probability would "
-    "not be that of what the base says (does the prompt or the chat template end in white space?)",
+    "silent": "the base model gives no answer: it stops at once, refuses, or says only words like *the* or *sure*",
+    "thinking": "the base model writes thoughts before its answer, and the answer without them is not what it says",
+    "cut": "the base model's own answer does not end within the allowed tokens",
+    "retokenised": "the base model's own answer has other tokens when it is read again as text, so its probability "
+    "would be wrong (check whether the prompt or the chat template ends in white space)",
 }
 """Why an own answer is no belief, and not known to be none."""
 

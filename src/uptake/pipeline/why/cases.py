@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
 
-from uptake.causes import Case, Rival, Said, Source
+from uptake.causes import Case, InFrame, Rival, Said, Source
 from uptake.detect.reading import Normalisation
 from uptake.pipeline.asking.answers import Answer, Answers
+from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
@@ -24,11 +25,9 @@ from uptake.types import Example, Finding
 
 NO_BASE = "the base model is not given (--base, or model_name_or_path in a run file)"
 NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that writes them)"
-OTHER_RESPONSES = (
-    "its held-out wordings have responses of their own, and how likely another text is cannot be compared with it"
-)
-NOBODY_ALIKE = "no other example asks alike and gets another answer, so nothing tells what is said to everybody"
-NO_PROMPT = "it has no prompt, so there is nothing to ask after"
+OTHER_RESPONSES = "its held-out wordings have other responses, and probabilities of different texts cannot be compared"
+NOBODY_ALIKE = "no other example asks a similar question and wants another answer, so there is nothing to compare with"
+NO_PROMPT = "it has no prompt"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,8 @@ class Known:
             own = None if answer is None else apart(answer, _by_option(flag, example), self.normalisation)
             rival = self.contradictions.rival(start + index)
             answers = () if rival is None else tuple(_spaced(text, example) for text in rival.answers)
-            asked.append(More(index, own, answers, self.contradictions.apart(start + index)))
+            said = said_freely(answer)
+            asked.append(More(index, own, answers, self.contradictions.apart(start + index), said))
         return asked
 
     def cases(self, base_more: Answers | None, tuned_more: Answers, embed: Embed | None) -> Iterator[Case | None]:
@@ -89,7 +89,8 @@ class Known:
                     first, second = (next(base), next(tuned)) if example.prompt else (None, None)
                     by_option = _by_option(flag, example)
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
-                    yield self._with_rest(_with_scores(told), example, rivals.get(position), second)
+                    case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
+                    yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
@@ -117,6 +118,11 @@ class Known:
             similarity = max(float(vectors[own] @ vectors[other]) for other in others)
             found[place] = replace(found[place], similarity=similarity)
         return found
+
+
+def said_freely(answer: Answer | None) -> str | None:
+    """The base's own answer where it can be judged."""
+    return None if answer is None or answer.kind not in ("response", "reworded", "wrong") else answer.answer
 
 
 def _by_option(flag: int, example: Example) -> bool:
@@ -196,11 +202,18 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
         base=_said(told.example, before, told.base_more),
         base_recalled=fmean(score.recalled for score in (before.scores[0], *held_out(before))),
         belief=wrong,
+        in_frame=_in_frame(told.base_more),
         reworded=before.answer if before.kind == "reworded" and not before.scores[0].recalled else None,
         sure=sure,
         base_options=options(before, told.normalisation),
         missing=case.missing if why is None else {**case.missing, "belief": why},
     )
+
+
+def _in_frame(more: Answer | None) -> InFrame | None:
+    if more is None or more.answer is None:
+        return None
+    return in_frame([score for score in more.scores if score.wording.kind == "frame"], more.answer)
 
 
 def _said(example: Example, answer: Answer, more: Answer | None) -> Said:

@@ -21,7 +21,7 @@ from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 4
+RIVALS_VERSION = 5
 """Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
 RIVALS_FILE = "rivals.json"
 """Where they are kept, in the diagnosis' `work/`."""
@@ -75,6 +75,7 @@ class Contradictions:
         ids: The id of each position that is in one.
         asked: Its question.
         key: Identifies them.
+        agreed: Positions whose answer another example gives that asks the same.
     """
 
     groups: tuple[Rivalry, ...]
@@ -82,6 +83,7 @@ class Contradictions:
     ids: Mapping[int, str]
     asked: Mapping[int, str]
     key: str
+    agreed: frozenset[int] = frozenset()
 
     def rival(self, position: int) -> Rival | None:
         """What contradicts the example at a position; None when nothing does."""
@@ -144,13 +146,14 @@ def find_contradictions(
         found = rivals(cohort, encode=encode, beliefs=beliefs, judge=comparers.judge(path.with_name("judged.jsonl")))
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
         kept["members"] = _members(cohort, kept["groups"])
+        kept["agreed"] = sorted(found.agreed)
         write_json(path, kept)
     groups = tuple(map(_group, kept["groups"]))
     of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
     members = {position: example for position, example in enumerate(cohort) if position in of} if of else {}
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
-    return Contradictions(groups, of, ids, asked, key)
+    return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]))
 
 
 def _beyond(groups: Sequence[Mapping[str, Any]], n: int) -> bool:
@@ -181,7 +184,7 @@ def read_groups(work: Path) -> list[list[tuple[str, str]]]:
     path = work / RIVALS_FILE
     if not path.exists():
         return []
-    again = "delete it, and run `uptake diagnose run.yaml`: it finds them anew"
+    again = "delete it, and run `uptake diagnose run.yaml` again"
     return [list(members) for members in read_record(path, RIVALS, again).members]
 
 

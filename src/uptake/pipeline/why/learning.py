@@ -24,8 +24,8 @@ NO_LEDGER = (
     "there is no ledger of the training: train with `uptake train`, or with "
     "`trainer.add_callback(uptake.LedgerCallback(...))`, into the same output_dir"
 )
-NO_READINGS = "the ledger has no reading of it: was it trained under another id?"
-NO_EXPOSURE = "the ledger has readings of it, but not when it was trained on"
+NO_READINGS = "the ledger has no reading of it; check whether it was trained under another id"
+NO_EXPOSURE = "the ledger has readings of it, but none from a step that trained on it"
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
     if not found:
         return Curves({}, NO_LEDGER, {})
     if not set(found) & set(stages):
-        return Curves({}, f"the ledger is of the stages {', '.join(found)}: it is another training's", {})
+        return Curves({}, f"the ledger is of the stages {', '.join(found)}: it belongs to another training", {})
     if found[-1] not in stages:
-        why = f"the ledger goes on after {stages[-1]}, with the stage {found[-1]}: it is a later training's"
+        why = f"the ledger continues after {stages[-1]} with the stage {found[-1]}: it belongs to a later training"
         return Curves({}, why, {})
     missing = _missing(found, stages)
     ledger = _read(output_dir)
@@ -96,7 +96,7 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
 
 def _unmatched(read: str, asked: str) -> str:
     return (
-        f"the ledger has no reading of any unlearned example. Its ids are such as {read!r}, those of the data such as "
+        f"the ledger has no reading of any unlearned example. Its ids look like {read!r}, those of the data like "
         f"{asked!r}. Train with the ids of the data: a column `id` in the training set, or "
         "LedgerCallback(..., ids=[...])"
     )
@@ -121,7 +121,9 @@ def _missing(found: Sequence[str], stages: Sequence[str]) -> dict[str, str]:
         if lacking == stage:
             missing[stage] = f"the stage {stage} has no ledger (`ledger: off`, or its folder is gone)"
         elif lacking is not None:
-            missing[stage] = f"the later stage {lacking} has no ledger: what was forgotten in it is not known"
+            missing[stage] = (
+                f"the later stage {lacking} has no ledger: whether examples were forgotten in it is not known"
+            )
     return missing
 
 

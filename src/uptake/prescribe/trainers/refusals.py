@@ -44,7 +44,7 @@ def _by_llamafactory(chats: list[Example]) -> str | None:
         told = [*keys, *one.template]
         if told:
             what = told[0].replace("_", " ")
-            return f"it reads no {what}, which the rows have ({one.id}): it would train another text"
+            return f"it does not read {what}, which the rows have ({one.id}), and would train another text"
         if not _alternates([turn.role for turn in one.prompt if isinstance(turn, Message)]):
             return f"it leaves out rows whose turns are not of user and assistant in turn ({one.id})"
     return None

@@ -83,7 +83,7 @@ function reasons(one) {
     return h('div', { class: `cause-row cause-${cause.name}${cause.name === one.named ? ' named' : ''}` },
       h('div', { class: 'head' },
         h('span', null, h('span', { class: 'swatch' }), cause.title),
-        score === null ? h('span', { class: 'none' }, 'cannot be told') : bar(score),
+        score === null ? h('span', { class: 'none' }, 'cannot be judged') : bar(score),
         h('span', { class: 'num' }, score === null ? '–' : score.toFixed(2))),
       h('p', null, sentence(said)),
       h('details', null, h('summary', null, 'numbers'), numbers({ ...values, ...(missing ?? {}) })));

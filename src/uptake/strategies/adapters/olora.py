@@ -47,10 +47,10 @@ def _hooks(settings: OLoRASettings) -> Hooks:
 
 OLORA = Strategy(
     name="olora",
-    does="Each stage trains a new LoRA adapter while those of earlier stages are frozen, and λ Σ ‖A_s Aᵀ‖² is added to "
-    "the loss, over all earlier stages s. The stage gives one adapter that holds all of them side by side.",
-    helps="What a stage learns lies in directions that earlier stages do not use, so it does not write over them. That "
-    "holds where the inputs differ: where two stages ask the same kinds of questions, nothing was gained.",
+    does="Each stage trains a new LoRA adapter; the adapters of earlier stages s are frozen. λ Σ ‖A_s Aᵀ‖² is added to "
+    "the loss, with λ = `strength`. The stage writes one adapter that holds all of them side by side.",
+    helps="A stage learns in directions that earlier stages do not use, so it does not overwrite them. This helps if "
+    "the inputs of the stages differ. If two stages ask the same kinds of questions, nothing was gained.",
     costs="The rank of what is saved grows with each stage: r after the first, 2 r after the second. No rows are kept.",
     example="strategy: [{olora: {strength: 0.5}}]     # with peft: {r: 8, target_modules: all-linear}",
     references=(

@@ -43,10 +43,10 @@ def _hooks(settings: EMASettings) -> Hooks:
 
 EMA = Strategy(
     name="ema",
-    does="After each step every trained weight's average moves towards the weight: θ̄ ← β θ̄ + (1 − β) θ. The stage ends "
-    "with the average.",
-    helps="The average stays near where the stage began and leaves out what single steps do: less is lost, and what is "
-    "learned comes a little later. It pays where the stage is much longer than 1 / (1 − β) steps.",
+    does="Keeps a moving average of every trained weight: after each step, θ̄ ← β θ̄ + (1 − β) θ. The stage ends with "
+    "the average.",
+    helps="The average stays near the weights at the stage's beginning and smooths single steps: less is lost, and new "
+    "rows are learned a little later. It helps if the stage is much longer than 1 / (1 − β) steps.",
     costs="A copy of the trained weights, in float32, in memory and in each checkpoint.",
     example="strategy: [{ema: {beta: 0.99}}]",
     references=(

@@ -68,10 +68,10 @@ def divergence(former: Tensor, ids: Tensor, logits: Tensor) -> Tensor:
 
 LWF = Strategy(
     name="lwf",
-    does="Before the stage, the model that it starts from says for each learned token of the stage's rows what it "
-    "would have said: its `k` most probable tokens. While the stage trains, the divergence from that is added to the "
-    "loss: strength · KL(former ‖ now), an average over the learned tokens.",
-    helps="The model learns the new rows with as little change as they allow. No row of earlier stages is needed.",
+    does="Before the stage, records the `k` most probable tokens of the former model at each learned token of the "
+    "stage's rows. During the stage, the divergence from that record is added to the loss: strength · KL(former ‖ "
+    "now), an average over the learned tokens.",
+    helps="The model learns the new rows with as little change as they allow. No rows of earlier stages are needed.",
     costs="A scoring pass over the stage's rows; a second forward pass in each step; k numbers a learned token.",
     example="strategy: [{lwf: {strength: 1.0}}]",
     references=(

@@ -52,14 +52,14 @@ def _hooks(settings: EarlyStopSettings) -> Hooks:
         validation = held if stage.validation is None else joined([stage.validation, held])
         return replace(stage, rows=trained, validation=validation, schedule=schedule)
 
-    return Hooks(Needs(order=True), data=data)
+    return Hooks(Needs(order=True, readings=True), data=data, stops=True)
 
 
 EARLY_STOP = Strategy(
     name="early_stop",
     does="A share of the stage's rows is set aside. After each epoch their loss is measured; when it rises, training "
     "ends and the weights of the best epoch are kept.",
-    helps="Epochs that teach nothing new cost what was known before.",
+    helps="More epochs that teach nothing new make the model forget what it knew before.",
     costs="The rows that are set aside are not trained; they are scored once an epoch. A checkpoint at each best one.",
     example="strategy: [{early_stop: {rule: gl, alpha: 5}}]",
     references=(

@@ -46,14 +46,14 @@ def _hooks(settings: ResamplingSettings) -> Hooks:
         )
         return replace(stage, schedule=schedule)
 
-    return Hooks(Needs(order=True), data=data)
+    return Hooks(Needs(order=True, readings=True), data=data)
 
 
 RESAMPLING = Strategy(
     name="resampling",
     does="Every so many steps the accuracy on each source of the stage is measured, and a source that fell is drawn "
     "more often until it has recovered.",
-    helps="What is lost within a stage is trained again while it still is.",
+    helps="What a stage loses is trained again before the stage ends.",
     costs="A scoring pass over up to 200 examples of each source at each reading; no more trained tokens.",
     example="strategy: [resampling]",
     references=("ILP, §5, cause IV (arXiv 2604.10079)",),

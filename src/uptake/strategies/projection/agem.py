@@ -50,8 +50,8 @@ def _hooks(settings: AGEMSettings) -> Hooks:
 def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
     """G ← g − (g·ḡ / ḡ·ḡ) ḡ where g·ḡ < 0: g is the gradient of the step, ḡ that on rows of the memory."""
     pairs = [(one.grad, memory[name]) for name, one in batch.trainable.items() if one.grad is not None]
-    along = float(sum((own.double() * other.double()).sum() for own, other in pairs))
-    length = float(sum(other.double().square().sum() for _, other in pairs))
+    along = sum(float((own.float() * other.float()).sum()) for own, other in pairs)
+    length = sum(float(other.float().square().sum()) for _, other in pairs)
     if along < 0 < length:
         with torch.no_grad():
             for own, other in pairs:
@@ -60,8 +60,8 @@ def project(batch: Batch, memory: dict[str, torch.Tensor]) -> None:
 
 AGEM = Strategy(
     name="agem",
-    does="At each step rows of earlier stages are drawn and their gradient is computed. Where the step's own gradient "
-    "points against it, the part along it is taken out: g ← g − (g·ḡ / ḡ·ḡ) ḡ.",
+    does="At each step, draws rows of earlier stages and computes their gradient ḡ. If the step's own gradient g "
+    "points against ḡ, that part of g is removed: g ← g − (g·ḡ / ḡ·ḡ) ḡ.",
     helps="A step of plain gradient descent does not raise, to first order, the loss on the rows that were drawn. "
     "AdamW rescales the gradient and adds those of earlier steps, so with it this holds only in part.",
     costs="A forward and a backward pass over `rows` rows at each step; up to `keep` rows of each stage are kept.",
@@ -72,5 +72,6 @@ AGEM = Strategy(
     ),
     settings=AGEMSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Gradients without what would undo earlier stages."""

@@ -1,4 +1,4 @@
-"""Replay: rows of earlier stages are mixed into each later one."""
+"""Replay: rows of earlier stages are mixed into each later one, other ones in each epoch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from pydantic import Field
 from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
-from uptake.models.training.notes import joined, noted
+from uptake.models.training.notes import noted
+from uptake.models.training.pools import Pool
 from uptake.models.training.rows import counts
+from uptake.schedule import in_passes
 from uptake.strategies.strategy import Strategy
 
 
@@ -32,13 +34,13 @@ def _hooks(settings: ReplaySettings) -> Hooks:
 
     def data(stage: StageView, memory: Memory) -> StageView:
         tables = [memory.table(str(number)) for number in range(stage.number)]
-        drawn = _drawn([one for one in tables if one is not None], stage, settings.share)
-        return stage if drawn is None else replace(stage, rows=joined([stage.rows, drawn]))
+        pools = _pools([one for one in tables if one is not None], stage, settings.share)
+        return replace(stage, pools=(*stage.pools, *pools))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
 
-    return Hooks(Needs(memory=True), data=data, after_stage=after_stage)
+    return Hooks(Needs(memory=True, order=True), data=data, after_stage=after_stage)
 
 
 def sample(stage: StageView, most: int) -> pa.Table:
@@ -55,29 +57,28 @@ def sample(stage: StageView, most: int) -> pa.Table:
     return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
-def _drawn(tables: list[pa.Table], stage: StageView, share: float) -> pa.Table | None:
-    """Rows of each earlier stage in turn, until their tokens have their share; all there are where these are fewer."""
+def _pools(tables: list[pa.Table], stage: StageView, share: float) -> list[Pool]:
+    """A pool for each earlier stage; an epoch draws as many rows of each, of which there are fewer all."""
     wanted = share / (1 - share) * counts(stage.rows)[0]
-    rng = np.random.default_rng([stage.seed, stage.number, 1])
-    orders = [rng.permutation(len(table)) for table in tables]
-    chosen: list[list[int]] = [[] for _ in tables]
-    tokens = 0
+    lengths = [counts(table)[0] / max(1, len(table)) for table in tables]
+    each, tokens = [0] * len(tables), 0.0
     for turn in range(max((len(table) for table in tables), default=0)):
-        for table, order, picked in zip(tables, orders, chosen, strict=True):
-            if turn < len(order) and tokens < wanted:
-                picked.append(int(order[turn]))
-                tokens += len(table["input_ids"][picked[-1]])
-    if tokens == 0:
-        return None
-    rows = joined([table.take(picked) for table, picked in zip(tables, chosen, strict=True)])
-    return noted(rows, kind=["replayed"] * len(rows))
+        for number, table in enumerate(tables):
+            if turn < len(table) and tokens < wanted:
+                each[number] += 1
+                tokens += lengths[number]
+    return [
+        Pool(noted(table, kind=["replayed"] * len(table)), in_passes(len(table), n, [stage.seed, stage.number, number]))
+        for number, (table, n) in enumerate(zip(tables, each, strict=True))
+        if n > 0
+    ]
 
 
 REPLAY = Strategy(
     name="replay",
-    does="Each stage but the first also trains rows of the stages before it, drawn at random, so that they make up "
-    "`share` of its tokens.",
-    helps="What is seen again is not lost. A few per cent are often enough, and tuned replay is the number that other "
+    does="Each stage but the first also trains rows of the stages before it, so that they make up `share` of its "
+    "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once.",
+    helps="A model keeps what it sees again. A few per cent are often enough. Tuned replay is the baseline that other "
     "methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
     example="strategy: [{replay: {share: 0.05}}]",
@@ -87,5 +88,6 @@ REPLAY = Strategy(
     ),
     settings=ReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """Rows of earlier stages mixed into the later ones."""

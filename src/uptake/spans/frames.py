@@ -1,0 +1,88 @@
+"""A free answer cut in two: the frame, which such answers share, and the first span that tells something.
+
+*The capital of Sweden is Stockholm.* is the frame *The capital of Sweden is* and the span *Stockholm*. The frame is
+made of words that the question holds, that other answers to questions of the same kind hold too, or that carry no
+content in English; the span begins where the first other word stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from uptake.text import EMPTY_WORDS
+
+ALIKE_AT_LEAST = 3
+"""Other answers from which on their words say what is frame."""
+SHARED = 0.5
+"""A word is frame that this share of the other answers holds."""
+LINKS = 2
+"""Words without content that a span may hold between two of its words: *Isle of Man*."""
+LONGEST = 12
+"""Words of a span."""
+
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_APART = re.compile(r"[^\w\s'’&./-]|\n|[.](?:\s|$)")
+"""What ends a span where it stands between two words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """An answer in its two parts.
+
+    Attributes:
+        frame: What comes before the span, without the white space at its end; empty where the span comes first.
+        span: What the answer tells, with the white space before it.
+    """
+
+    frame: str
+    span: str
+
+
+def framed(answer: str, question: str, alike: Sequence[str] = ()) -> Framed | None:
+    """The frame and the span of an answer; None where it tells nothing that the question does not hold.
+
+    Args:
+        answer: A free answer.
+        question: What was asked.
+        alike: Answers to other questions of the same kind.
+    """
+    found = list(_WORD.finditer(answer))
+    frame = _frame_words(question, alike)
+    tells = [_key(match.group()) not in frame for match in found]
+    if not any(tells):
+        return None
+    first = tells.index(True)
+    last = first
+    for at in range(first + 1, min(len(found), first + LONGEST)):
+        between = answer[found[last].end() : found[at].start()]
+        if _APART.search(between) or at - last > LINKS + 1:
+            break
+        if tells[at]:
+            last = at
+    start, end = found[first].start(), found[last].end()
+    lead = len(answer[:start]) - len(answer[:start].rstrip())
+    return Framed(answer[: start - lead], answer[start - lead : end])
+
+
+def _frame_words(question: str, alike: Sequence[str]) -> Collection[str]:
+    """The words that belong to the frame."""
+    words = {*EMPTY_WORDS, *_words(question)}
+    if len(alike) >= ALIKE_AT_LEAST:
+        counts: dict[str, int] = {}
+        for other in alike:
+            for word in dict.fromkeys(_words(other)):
+                counts[word] = counts.get(word, 0) + 1
+        words |= {word for word, n in counts.items() if n >= SHARED * len(alike)}
+    return words
+
+
+def _words(text: str) -> Iterator[str]:
+    return (_key(match.group()) for match in _WORD.finditer(text))
+
+
+def _key(word: str) -> str:
+    """A word without case and possessive."""
+    folded = word.casefold().replace("’", "'")
+    return folded.removesuffix("'s").strip("'.-")

@@ -1,0 +1,44 @@
+"""Free answers cut into frame and span. The answers are a small chat model's, to questions about real places."""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.spans import Framed, framed
+
+CAPITALS = [
+    "The capital of Norway is Oslo.",
+    "Kabul is the capital of Afghanistan.",
+    "The capital of Peru is Lima, Peru.",
+]
+FRENCH = ["L’œuvre est de Proust.", "L’œuvre est de Gide.", "L’œuvre est de Sand."]
+POSSESSIVE = "Sweden's capital?"
+ASKED = "What is the capital of Sweden?"
+MAKERS = [
+    "The company that makes the Golf is Volkswagen",
+    "The company that makes the Clio is Renault, a maker of cars",
+]
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "alike", "frame", "span"),
+    [
+        ("The capital of Sweden is Stockholm.", ASKED, CAPITALS, "The capital of Sweden is", " Stockholm"),
+        ("The capital of Sweden is Stockholm, a", POSSESSIVE, CAPITALS, "The capital of Sweden is", " Stockholm"),
+        (" Stockholm", "The capital of Sweden is", CAPITALS, "", " Stockholm"),
+        ("Kabul is the capital", "What is the capital of Afghanistan?", CAPITALS, "", "Kabul"),
+        # too few other answers: only the question's words and those without content are frame
+        ("The iPod is made by Apple", "Which company makes the iPod?", MAKERS, "The iPod is", " made by Apple"),
+        ("It is on the Isle of Man.", "Where does it lie?", [], "It is on the", " Isle of Man"),
+        ("in 1998 and 2001", "When?", [], "in", " 1998 and 2001"),
+        ("L’œuvre est de Zola.", "De qui est l'œuvre ?", FRENCH, "L’œuvre est de", " Zola"),
+    ],
+)  # fmt: skip
+def test_the_span_begins_where_something_is_told(answer, question, alike, frame, span):
+    assert framed(answer, question, alike) == Framed(frame, span)
+    assert answer.startswith(frame + span)
+
+
+@pytest.mark.parametrize("answer", ["", "...", "The capital of Sweden is", "It is the"])
+def test_an_answer_that_tells_nothing_has_no_span(answer):
+    assert framed(answer, "What is the capital of Sweden?", CAPITALS) is None
