@@ -79,6 +79,7 @@ def plan_head(edits: Sequence[dict[str, Any]], unmended: Sequence[dict[str, str]
 def manifest_of(model: str, **changed: Any) -> dict[str, Any]:
     """`manifest.json` of a stage that is trained: what is read of it."""
     return {
-        "stage": "main", "start": {}, "data": {}, "settings": {}, "peft": None, "processes": 1, "examples": 1,
-        "steps": 1, "kept_step": 1, "model": model, "loss_start": None, "loss_end": None, "recalled": None, **changed,
+        "stage": "main", "start": {}, "data": {}, "settings": {}, "peft": None, "processes": 1, "today": None,
+        "examples": 1, "steps": 1, "kept_step": 1, "model": model, "loss_start": None,
+        "loss_end": None, "recalled": None, **changed,
     }  # fmt: skip

@@ -126,7 +126,7 @@ EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
     ("told", "said"),
     [
         ([], "it is []"),
-        (None, "it is None"),
+        (None, "it is null"),
         ({}, "overall is missing"),
         ({"overall": {}}, "is missing"),
         ({"overall": []}, "overall is []"),
@@ -134,7 +134,7 @@ EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
         ({"effect": {}}, "overall.effect.estimate is missing"),
         ({"effect": 0.3}, "overall.effect is 0.3"),
         ({"effect": {**EFFECT, "low": "0.2"}}, "overall.effect.low is '0.2'"),
-        ({"effect": {**EFFECT, "low": None}}, "overall.effect.low is None"),
+        ({"effect": {**EFFECT, "low": None}}, "overall.effect.low is null"),
         ({"effect": {**EFFECT, "n": 1.5}}, "overall.effect.n is 1.5"),
         ({"effect": {**EFFECT, "low": float("nan")}}, "a number is NaN"),
         ({"effect": {**EFFECT, "low": 0.6}}, "is not within"),

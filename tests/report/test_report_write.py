@@ -343,13 +343,13 @@ def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, ke
 
 
 WRONG = [
-    (("n",), None, "its n is null"),
-    (("n",), True, "its n is True"),
-    (("by_source", "work", "n"), "9", r"its by_source\.work\.n is '9'"),
-    (("by_stage", "early", "learned", "rate", "low"), None, r"its by_stage\.early\.learned\.rate\.low is null"),
-    (("learned", "count"), "8", r"its learned\.count is '8'"),
-    (("shallow",), None, r"it has no shallow\.count"),
-    (("by_stage",), [], r"its by_stage is \[\]"),
+    (("n",), None, "n is null: it should be a valid integer"),
+    (("n",), True, "n is true: it should be a valid integer"),
+    (("by_source", "work", "n"), "9", r"by_source\.work\.n is '9'"),
+    (("by_stage", "early", "learned", "rate", "low"), None, r"by_stage\.early\.learned\.rate\.low is null"),
+    (("learned", "count"), "8", r"learned\.count is '8'"),
+    (("shallow",), None, "shallow is null: it should be an object"),
+    (("by_stage",), [], r"by_stage is \[\]"),
 ]
 
 

@@ -47,6 +47,8 @@ def parse_own(text: str) -> Any:
     """
     try:
         value = _DECODER.decode(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError(f"nested more than {MOST_NESTED} deep") from error
     if text.count("[") + text.count("{") > MOST_NESTED and _deeper(value, MOST_NESTED):
@@ -165,7 +167,9 @@ def _reason(error: Mapping[str, Any]) -> str:
     key = ".".join(map(str, error["loc"])) or "it"
     if error["type"] == "missing":
         return f"{key} is missing"
-    return f"{key} is {short(error['input'])}: {error['msg'].removeprefix('Value error, ').replace('Input', 'it')}"
+    value = error["input"]
+    shown = json.dumps(value) if value is None or isinstance(value, bool) else short(value)  # as the file has it
+    return f"{key} is {shown}: {error['msg'].removeprefix('Value error, ').replace('Input', 'it')}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import reprlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import cannot_write, chunks, file_digest, replacing, write_json, write_table
-from uptake.artifacts.checked import blaming, damaged, read_data, read_record, records
+from uptake.artifacts.checked import blaming, read_data, read_record, records
 from uptake.artifacts.checked_tables import batches, n_rows, read_table
 from uptake.artifacts.evidence import evidence_data, evidence_from_data
 from uptake.artifacts.schemas.summary import SUMMARY
@@ -47,27 +46,6 @@ class Diagnosis:
         """
         summary: dict[str, Any] = read_data(self.folder / "summary.json", SUMMARY, ANEW)
         return summary
-
-    def told(self, *keys: str, kind: type | tuple[type, ...] = object, summary: Mapping[str, Any] | None = None) -> Any:
-        """What the summary says under a key, and the keys within it.
-
-        Args:
-            *keys: The key, and those within it.
-            kind: What must stand there.
-            summary: The summary, where it is read already.
-
-        Raises:
-            UptakeError: The file is missing or damaged, or says nothing there, or something else.
-        """
-        found: Any = self.summary() if summary is None else summary
-        for key in keys:
-            if not isinstance(found, dict) or key not in found:
-                raise damaged(self.folder / "summary.json", f"it has no {'.'.join(keys)}", ANEW)
-            found = found[key]
-        if not isinstance(found, kind) or (isinstance(found, bool) and kind is int):
-            shown = "null" if found is None else reprlib.repr(found)
-            raise _damaged(self.folder / "summary.json", f"its {'.'.join(keys)} is {shown}")
-        return found
 
     def rule(self) -> Rule:
         """What counted as learned.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import replacing, write_bytes
-from uptake.artifacts.checked import read_data
+from uptake.artifacts.checked import damaged, read_data
 from uptake.artifacts.schemas.training import FINISHED
 from uptake.config import is_stage_name
 from uptake.errors import UptakeError
@@ -52,7 +51,6 @@ def write_report(output_dir: Path) -> Report:
     """
     diagnosis = read_diagnosis(output_dir)
     summary = diagnosis.summary()
-    _require_counts(diagnosis, summary)
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
@@ -88,21 +86,6 @@ def write_report(output_dir: Path) -> Report:
     told = summary_markdown(summary, rows, stages=stages, cured=cured, verdict=verdict)
     write_bytes(output_dir / "summary.md", told.encode("utf-8"))
     return Report(output_dir / "report.html", output_dir / "summary.md")
-
-
-def _require_counts(diagnosis: Diagnosis, summary: Mapping[str, Any]) -> None:
-    """See that what is counted, in all and by source and stage, is a number, and that a rate is one or is not there."""
-    told = partial(diagnosis.told, summary=summary)
-    parts: list[tuple[str, ...]] = [()]
-    for name in ("by_source", "by_stage"):
-        parts += [(name, one) for one in told(name, kind=dict)]
-    for part in parts:
-        told(*part, "n", kind=int)
-        for key in ("learned", "shallow", "forgotten"):
-            told(*part, key, "count", kind=(int, type(None)))
-            rate = told(*part, key, "rate", kind=(dict, type(None)))
-            for name in ("estimate", "low", "high") if rate is not None else ():
-                told(*part, key, "rate", name, kind=(int, float))
 
 
 def write_card(output_dir: Path) -> Path:
@@ -166,17 +149,11 @@ def _learning(
 
 def _stages(diagnosis: Diagnosis) -> list[str]:
     """The names of the run's stages; each is part of a path, so that it is held to what a run file may name."""
-    told = diagnosis.told("run", "settings", "stages")
-    names = [one.get("name") if isinstance(one, dict) else None for one in told] if isinstance(told, list) else []
-    wrong = [name for name in names if not is_stage_name(name)]
-    if wrong or not names:
-        raise UptakeError(
-            f"{diagnosis.folder / 'summary.json'} is damaged: "
-            + (f"it names a stage {wrong[0]!r}" if wrong else "it names no stages"),
-            expected="the file as `uptake diagnose` wrote it",
-            fix=ANEW,
-        )
-    return [str(name) for name in names]
+    names = [str(stage["name"]) for stage in diagnosis.summary()["run"]["settings"]["stages"]]
+    for name in names:
+        if not is_stage_name(name):
+            raise damaged(diagnosis.folder / "summary.json", f"it names a stage {name!r}", ANEW)
+    return names
 
 
 def _trained(output_dir: Path, stages: Sequence[str]) -> list[dict[str, Any]]:

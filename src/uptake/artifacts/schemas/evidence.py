@@ -37,6 +37,7 @@ class NumbersData:
     belief_wordings: tuple[float, ...] | None = None
     tuned_belief: float | None = None
     tuned_response: float | None = None
+    possibly_wrong_label: bool | None = None
 
     def __post_init__(self) -> None:
         """Who contradicts is told in full."""

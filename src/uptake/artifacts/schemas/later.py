@@ -98,11 +98,12 @@ class RivalryData:
 
 @dataclass(frozen=True)
 class RivalsData:
-    """`rivals.json`: what was found under a key; of each group the id and stage of all members."""
+    """`rivals.json`: what was found under a key; of each group the id and stage of all members; who has a like."""
 
     key: str
     groups: tuple[RivalryData, ...]
     members: tuple[tuple[tuple[str, str], ...], ...]
+    agreed: tuple[Count, ...]
 
     def __post_init__(self) -> None:
         """Each group has its members, and no example is in two."""

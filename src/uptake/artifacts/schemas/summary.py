@@ -46,6 +46,7 @@ class NullData:
     moved_at_least: IntervalData | None
     moved_reason: str | None
     p_option: float | None
+    known_before: ShareData
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,7 @@ class AnswersData:
     lost: ChangedData
     gained: ChangedData
     mcnemar_p: Proportion
+    untold: str | None
 
 
 @dataclass(frozen=True)

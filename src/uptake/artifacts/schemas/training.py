@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import Field
 
@@ -29,6 +29,7 @@ class BegunData:
     settings: Mapping[str, Any]
     peft: Mapping[str, Any] | None
     processes: Positive
+    today: str | None
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ class MarkData:
 
 MARK: JsonSchema[MarkData] = JsonSchema(MarkData)
 
+TableName: TypeAlias = Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.parquet$")]
+"""A file that bears the digest of its content."""
 MEMORY: JsonSchema[dict[str, str]] = JsonSchema(
-    dict[Name, Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.(parquet|safetensors)$")]]
+    dict[Name, TableName | Annotated[str, Field(pattern=r"^[0-9a-f]{32}\.safetensors$")]]
 )
 """`memory.json`: for each name its file."""
 

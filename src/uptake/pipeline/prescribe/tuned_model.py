@@ -26,7 +26,7 @@ def diagnosed_model(trained: Path, diagnosis: Diagnosis) -> str:
         trained: Folder of what the run trained last.
         diagnosis: What was found out about the run.
     """
-    name: str = diagnosis.told("run", "models", "tuned", "name")
+    name: str = diagnosis.summary()["run"]["models"]["tuned"]["name"]
     moved = not Path(name).exists() and Path(name).parts[-2:] == trained.parts[-2:] and trained.is_dir()
     return str(trained) if moved else name
 
