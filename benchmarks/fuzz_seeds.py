@@ -39,9 +39,9 @@ def made(folder: Path) -> Path:
     """A run of two stages through train, diagnose, prescribe, cure and verify below `folder`; kept once it is there."""
     if not (folder / "run" / "verdict" / "verdict.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        _data(folder)
-        _base(folder / "base")
-        run = _run_file(folder)
+        data_files(folder)
+        base_model(folder / "base")
+        run = run_file(folder)
         for verb in (
             ["train", run],
             ["diagnose", run],
@@ -62,7 +62,7 @@ def _call(arguments: list[str]) -> None:
         raise SystemExit(f"uptake {' '.join(arguments)} failed:\n{told.stdout}\n{told.stderr}")
 
 
-def _data(folder: Path) -> None:
+def data_files(folder: Path) -> None:
     """Every format of data that there is a reader for."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -94,7 +94,8 @@ def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
-def _base(folder: Path) -> None:
+def base_model(folder: Path) -> None:
+    """A model with random weights."""
     from uptake.models.small.tiny import build_model, save, train_tokenizer
 
     if folder.exists():
@@ -104,7 +105,8 @@ def _base(folder: Path) -> None:
     save(build_model("qwen3", tokenizer, 0, **shape), tokenizer, folder)
 
 
-def _run_file(folder: Path) -> str:
+def run_file(folder: Path) -> str:
+    """A run file, in JSON, which is YAML."""
     names = ("paraphrases", "retention", "corpus", "general")
     run = {
         "model_name_or_path": str(folder / "base"),
