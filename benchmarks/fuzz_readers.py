@@ -325,6 +325,45 @@ def _memory(root: Path) -> Any:
     return tables, memory.digest
 
 
+def _arranged_seed(root: Path) -> None:
+    from dataclasses import replace
+
+    from uptake.schedule import EpochRows, Resampling, Schedule, Stopping
+
+    def make() -> Any:
+        given = _stage()
+        schedule = Schedule(sources={"r-0": "a", "r-1": "b"}, resampling=Resampling(), stop=Stopping("gl"), seed=4)
+        rows = pa.concat_tables([given.rows] * 2)
+        return replace(given, rows=rows, validation=given.rows, schedule=schedule, drawn=EpochRows(6, [[6], [7]]))
+
+    _arranged_for(root, make)
+
+
+def _stage() -> Any:
+    from uptake.models.training.hooks import StageView
+    from uptake.models.training.rows import NOT_TRAINED, Row, table
+
+    return StageView(1, "s", 0, table(Row(f"r-{k}", [1, 2, 3 + k], [NOT_TRAINED, 2, 3 + k]) for k in range(4)))
+
+
+def _arranged_for(root: Path, make: Callable[[], Any]) -> Any:
+    from uptake.pipeline.train.arranged import Arrangement, arranged, arranged_digest
+    from uptake.processes import ALONE
+
+    work = root / "work" / "s"
+    view = arranged(Arrangement(work, "s", "made from this", False, ALONE), _stage(), make, lambda: None)
+    return view.rows, view.validation, view.schedule, view.drawn, arranged_digest(work)
+
+
+def _arranged(root: Path) -> Any:
+    from uptake.errors import UptakeError
+
+    def never() -> Any:
+        raise UptakeError("it is made from something else")
+
+    return _arranged_for(root, never)
+
+
 def _parts(root: Path) -> Any:
     from uptake.artifacts import Parts
     from uptake.artifacts.tables import EXAMPLES_FILE, SCORES_FILE
@@ -539,6 +578,8 @@ READERS: dict[str, Reader] = {
         ("run/train/main/manifest.json", "run/train/main/memory/memory.json"), _manifests, share=0.5,
     ),
     "memory": Reader(("run/train/main/memory/*.parquet",), _memory, told=True, share=0.5),
+    "arranged.json": Reader(("work/s/arranged/arranged.json",), _arranged, _arranged_seed, share=0.5),
+    "arranged rows": Reader(("work/s/arranged/*.parquet",), _arranged, _arranged_seed, told=True, share=0.2),
     "examples and scores": Reader((WORK + "[ebt]*[esd]/part-*",), _parts, told=True),
     "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), _lost, told=True),
     "keys and notes of parts": Reader(
