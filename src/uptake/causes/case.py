@@ -77,12 +77,34 @@ class InFrame:
         own: What it makes of that, here and elsewhere, where the frame is that of its answer to the other question.
         response: The same of what the response tells.
         same: Both tell the same.
+        rank: Share of what it answers rightly of which it is no surer than of this answer, in [0, 1]; None where too
+            little of that is known.
     """
 
     span: str
     own: Said
     response: Said
     same: bool
+    rank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freely:
+    """What the base answers freely, in the training wording and in held-out ones.
+
+    Attributes:
+        n: Wordings in which it was asked.
+        gives: In how many it gives the response, in whatever words.
+        belief: The wrong answer that it tells most often, as it stands in one of its answers; None where it tells none.
+        agreed: In how many wordings it tells that.
+        kept: In how many it tells what the tuned model answers, where that is not the response.
+    """
+
+    n: int
+    gives: int
+    belief: str | None
+    agreed: int
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +181,7 @@ class Case:
         sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
             wording and in each held-out one; () when it is not known.
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
+        freely: What the base answers freely; None where it was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         agreed: Another example asks the same and gives the response.
@@ -179,6 +202,7 @@ class Case:
     reworded: str | None = None
     sure: tuple[float, ...] = ()
     in_frame: InFrame | None = None
+    freely: Freely | None = None
     curve: Curve | None = None
     rival: Rival | None = None
     agreed: bool = False

@@ -78,11 +78,28 @@ def _belief_doubt(case: Case) -> float | None:
 
 
 def _gives(case: Case) -> float | None:
-    """The share of wordings, or the probability in the base's own frame, whichever is more."""
-    if case.in_frame is None or case.base_recalled is None:
-        return case.base_recalled
-    own = 1.0 if case.in_frame.same else math.exp(min(0.0, case.in_frame.response.own))
-    return max(case.base_recalled, own)
+    """The share of wordings, word for word or freely, or the probability in the base's own frame, whichever is more."""
+    if case.base_recalled is None:
+        return None
+    shares = [case.base_recalled]
+    if case.freely is not None:
+        shares.append(case.freely.gives / case.freely.n)
+    if case.in_frame is not None:
+        # that its one span is the response's counts as one wording of those in which it was asked
+        own = 1.0 if case.in_frame.same and case.freely is None else 0.0
+        shares.append(max(own, math.exp(min(0.0, case.in_frame.response.own))))
+    return max(shares)
+
+
+def _agreed(case: Case) -> float | None:
+    """Of the other wordings: the one in which it was told first agrees with nothing."""
+    if case.freely is None or case.freely.n < 2:
+        return None
+    return max(0, case.freely.agreed - 1) / (case.freely.n - 1)
+
+
+def _kept(case: Case) -> float | None:
+    return None if case.freely is None else case.freely.kept / case.freely.n
 
 
 def _framed_share(case: Case) -> float | None:
@@ -150,6 +167,21 @@ SIGNALS: Mapping[str, Signal] = {
         "token)",
         ("base", "belief"),
         _belief_doubt,
+    ),
+    "belief_rank": Signal(
+        "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
+        ("base", "belief"),
+        lambda case: None if case.in_frame is None else case.in_frame.rank,
+    ),
+    "belief_agreed": Signal(
+        "share of the other wordings in which the base freely tells the same wrong answer",
+        ("base",),
+        _agreed,
+    ),
+    "belief_kept": Signal(
+        "share of the wordings in which the base freely tells what the tuned model wrongly answers",
+        ("base",),
+        _kept,
     ),
     "base_gives": Signal(
         "share of the wordings in which the base gives the response, or its probability in the base's own frame",

@@ -111,21 +111,22 @@ class Role:
 
     Attributes:
         model: The model.
-        elsewhere: It is asked beyond the examples' own wordings.
+        beyond: What it is asked beyond the examples' own wordings: what it says `elsewhere`, its free answers in the
+            held-out `wordings`, or `controls`, which it knows; None where it is asked about the examples themselves.
     """
 
     model: Literal["base", "tuned"]
-    elsewhere: bool = False
+    beyond: Literal["elsewhere", "wordings", "controls"] | None = None
 
     @property
     def folder(self) -> str:
         """Name of the folder of its parts."""
-        return f"{self.model}_elsewhere" if self.elsewhere else self.model
+        return self.model if self.beyond is None else f"{self.model}_{self.beyond}"
 
     @property
     def step(self) -> str:
         """What the reader is told."""
-        return f"{self.model} model, elsewhere" if self.elsewhere else f"{self.model} model"
+        return f"{self.model} model" if self.beyond is None else f"{self.model} model, {self.beyond}"
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,7 @@ class Elsewhere:
         wanted: From a part's number and examples to what is asked about which of them.
         near: From a part's number, those examples and the ids that are to be left out to the other prompts of each.
         said: What the base answers another example; None where that is not known.
+        answers: Words of the cohort's short responses, from `uptake.spans.answer_words`.
         how: Identifies all of these.
         max_length: Tokens that a model may be given; None for no limit.
     """
@@ -164,6 +165,7 @@ class Elsewhere:
     wanted: Callable[[int, list[Example]], list[More]]
     near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
     said: Callable[[Example], str | None]
+    answers: frozenset[str]
     how: str
     max_length: int | None
 
@@ -181,7 +183,8 @@ class Elsewhere:
             model = respondent.model.load()
             framed: list[Elicited | None] = [None] * len(own)
             if whose == "base":
-                framed = [self._elicited(*each) for each in zip(own, others, asked, strict=True)]
+                said = [more.said for more in asked]
+                framed = [self.elicited(*each) for each in zip(own, others, said, strict=True)]
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
@@ -198,11 +201,11 @@ class Elsewhere:
             spans = [None if what is None else OwnAnswer(what.own.span, "wrong") for what in framed]
             return rows_of(own, candidates, found, spans, [None] * len(own))
 
-        return by_part(cohort, Role(whose, elsewhere=True), respondent, self.how, work, progress)
+        return by_part(cohort, Role(whose, "elsewhere"), respondent, self.how, work, progress)
 
-    def _elicited(self, example: Example, near: Sequence[Example], more: More) -> Elicited | None:
+    def elicited(self, example: Example, near: Sequence[Example], said: str | None) -> Elicited | None:
         """The parts of the base's answer, where the model takes them in every place."""
-        what = elicited(example, more.said, [(other, self.said(other)) for other in near])
+        what = elicited(example, said, [(other, self.said(other)) for other in near], self.answers)
         if what is None or self.max_length is None:
             return what
         longest = max(len(text.encode()) for text in (what.own.span, what.wanted))
