@@ -17,8 +17,8 @@ LEAST_SURPRISE = 1e-3
 """Added to a surprise (nats) before its logarithm is taken: what is surer than 0.999 is no more different."""
 NO_BELIEF = 1.0
 """Surprise (nats) from which on an answer is no belief at all: being less sure makes no difference."""
-LEAST_INFORMATION = 1.0
-"""Nats that an answer holds at least: one that is given to every question says nothing of this one."""
+LEAST_SURE = 0.1
+"""Share of what a base knows of which it is least sure: an answer of which it is less sure than of that is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,7 @@ def value(name: str, case: Case) -> float | None:
 
 
 def _share(said: Said | None) -> float | None:
-    """PMI over the surprise elsewhere, in [0, 1]: 1 where all of the answer is known, 0 where nothing is.
-
-    Answers of different lengths can be compared by it: half of a long answer is many nats.
-    """
-    if said is None or said.pmi is None:
-        return None
-    return max(0.0, min(1.0, said.pmi / max(LEAST_INFORMATION, -fmean(said.elsewhere))))
+    return None if said is None else said.share
 
 
 def _surprise(logprobs: Sequence[float]) -> float | None:
@@ -96,6 +90,20 @@ def _agreed(case: Case) -> float | None:
     if case.freely is None or case.freely.n < 2:
         return None
     return max(0, case.freely.agreed - 1) / (case.freely.n - 1)
+
+
+def _held(case: Case) -> float | None:
+    """A wrong answer that it tells in other words too, and of which it is as sure as of what it knows.
+
+    A made-up answer may come back in all wordings, but then a model is less sure of it than of nearly all that it
+    knows; or be as likely as a weakly known fact, but then it seldom comes back.
+    """
+    if (told := _agreed(case)) is None:
+        return None
+    if case.in_frame is None:
+        return 0.0
+    ranks = (case.in_frame.sure, case.in_frame.apart)
+    return None if None in ranks else told * min(1.0, *(rank / LEAST_SURE for rank in ranks if rank is not None))
 
 
 def _kept(case: Case) -> float | None:
@@ -168,15 +176,26 @@ SIGNALS: Mapping[str, Signal] = {
         ("base", "belief"),
         _belief_doubt,
     ),
-    "belief_rank": Signal(
+    "belief_sure": Signal(
         "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
         ("base", "belief"),
-        lambda case: None if case.in_frame is None else case.in_frame.rank,
+        lambda case: None if case.in_frame is None else case.in_frame.sure,
+    ),
+    "belief_apart": Signal(
+        "share of what the base answers rightly that comes no more from its question than its own answer from this one",
+        ("base", "belief"),
+        lambda case: None if case.in_frame is None else case.in_frame.apart,
     ),
     "belief_agreed": Signal(
         "share of the other wordings in which the base freely tells the same wrong answer",
         ("base",),
         _agreed,
+    ),
+    "belief_held": Signal(
+        "share of the other wordings in which the base freely tells the same wrong answer, less where the base is less "
+        "sure of it, or it comes less from the question, than nearly all that it answers rightly",
+        ("base", "belief"),
+        _held,
     ),
     "belief_kept": Signal(
         "share of the wordings in which the base freely tells what the tuned model wrongly answers",

@@ -47,20 +47,25 @@ class UnlearnedItem:
         perhaps: Causes of which nobody knows whether they hold.
         signals: Its signals; None where one was missing.
         n_tokens: Length of the response in tokens.
+        weight: How much it counts.
     """
 
     causes: tuple[str, ...]
     perhaps: tuple[str, ...]
     signals: Mapping[str, float | None]
     n_tokens: int
+    weight: float = 1.0
 
 
-def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[UnlearnedItem]:
+def read_items(
+    folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis"), *, confirmed_only: bool = True
+) -> list[UnlearnedItem]:
     """Read the unlearned examples of worlds, with what is known about why.
 
     Args:
-        folders: Worlds that are confirmed, trained and diagnosed.
+        folders: Worlds that are trained and diagnosed.
         diagnosis: Folder of the diagnosis in each.
+        confirmed_only: Take planted items whose plants are confirmed; else all of them.
 
     Raises:
         UptakeError: A diagnosis is missing or has no signals, or a key is not confirmed.
@@ -68,11 +73,11 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
     items = []
     for folder in folders:
         entries = {entry.id: entry for entry in read_key(folder / "key.jsonl")}
-        if any(entry.causes and entry.confirmed is None for entry in entries.values()):
+        if confirmed_only and any(entry.causes and entry.confirmed is None for entry in entries.values()):
             raise UptakeError(f"the answer key of {folder} is not confirmed", fix="uptake lab make --confirm")
         for row in _rows(folder / diagnosis / "diagnosis.jsonl"):
             entry = entries.get(row["id"])
-            if entry is None or row["learned"] or (entry.causes and not entry.confirmed):
+            if entry is None or row["learned"] or (confirmed_only and entry.causes and not entry.confirmed):
                 continue
             evidence = _evidence(row, folder / diagnosis)
             if not evidence.signals:
@@ -113,7 +118,8 @@ def calibrate(
         UptakeError: A cause has no item with all signals of one of its patterns, or every item has it.
     """
     rows: dict[tuple[str, tuple[str, ...]], Logistic] = {}
-    alone = np.ones(len(items))
+    each = np.array([item.weight for item in items])
+    alone = each.copy()
     for cause in sorted(causes.values(), key=lambda cause: cause.residual):
         has = np.array([cause.name in item.causes for item in items], dtype=float)
         for pattern in cause.patterns:
@@ -129,7 +135,7 @@ def calibrate(
                     expected="some that have it and some that have not, with the signals " + ", ".join(pattern),
                     fix="name more worlds, diagnosed with base, ledger and paraphrases",
                 )
-            weight = alone[whole] if cause.residual else np.ones(len(whole))
+            weight = (alone if cause.residual else each)[whole]
             intercept, coefficients = fit(values, has[whole], weight, penalty)
             rows[cause.name, pattern] = Logistic(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
         if not cause.residual:

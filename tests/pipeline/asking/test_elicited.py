@@ -48,7 +48,7 @@ def test_a_base_that_tells_the_response_has_one_span():
     assert own.right == 0
 
 
-@pytest.mark.parametrize("answer", [None, "The capital of Sweden is", ""])
+@pytest.mark.parametrize("answer", ["The capital of Sweden is", ""])
 def test_without_an_answer_that_tells_something_nothing_is_scored(answer):
     assert elicited(SWEDEN, answer, NEAR, KNOWN) is None
 

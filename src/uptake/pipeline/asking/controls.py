@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
+from uptake.causes import InFrame
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
 from uptake.pipeline.asking.elicited import Elicited, frame_probes, in_frame
 from uptake.pipeline.asking.own_answers import OwnAnswer
@@ -19,7 +20,7 @@ from uptake.probe import reservoir
 from uptake.score import score
 from uptake.types import Candidate, Example
 
-CONTROLS = 64
+CONTROLS = 48
 """Examples that the base answers rightly and is asked about: a seeded sample."""
 FEWEST = 8
 """With fewer there is no scale."""
@@ -43,8 +44,8 @@ def ask_controls(
     base: Respondent,
     how: str,
     progress: Progress,
-) -> tuple[float, ...]:
-    """The base's surprise at its own right answers, each in the base's own frame.
+) -> tuple[InFrame, ...]:
+    """What the base makes of its own right answers, each in the base's own frame.
 
     Args:
         train: The examples.
@@ -56,7 +57,7 @@ def ask_controls(
         progress: Told after each part.
 
     Returns:
-        Mean log-probabilities of a token (nats), the least first; () where they are fewer than `FEWEST`.
+        One for each; () where they are fewer than `FEWEST`.
     """
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
@@ -67,17 +68,15 @@ def ask_controls(
         answers = before.read(number)
         cuts = [(examples[index], cut(examples[index], answers[index].answer or "")) for index in here]
         asked = [(example, what) for example, what in cuts if what is not None]
-        scores = score((frame_probes(example, what)[0] for example, what in asked), base.model.load())
-        found = [[each] for each in scores]
+        probes = [frame_probes(example, what) for example, what in asked]
+        scores = score((probe for each in probes for probe in each), base.model.load())
+        found = [[next(scores) for _ in each] for each in probes]
         tell(len(examples))
         own = [example for example, _ in asked]
         candidates = [(Candidate(example.response, "response"),) for example in own]
         spans = [OwnAnswer(what.own.span, "response") for _, what in asked]
         return rows_of(own, candidates, found, spans, [None] * len(own))
 
-    sure = []
-    for answer in by_part(train, Role("base", "controls"), base, how, work, progress):
-        said = in_frame(answer.scores, answer.answer or "")
-        if said is not None:
-            sure.append(said.own.own / said.own.n_tokens)
-    return tuple(sorted(sure)) if len(sure) >= FEWEST else ()
+    answers = by_part(train, Role("base", "controls"), base, how, work, progress)
+    known = [said for one in answers if (said := in_frame(one.scores, one.answer or "")) is not None]
+    return tuple(known) if len(known) >= FEWEST else ()

@@ -36,18 +36,16 @@ class Elicited:
 
 
 def elicited(
-    example: Example, answer: str | None, near: Sequence[tuple[Example, str | None]], known: Collection[str]
+    example: Example, answer: str, near: Sequence[tuple[Example, str | None]], known: Collection[str]
 ) -> Elicited | None:
     """The parts of a base's answer and of the response; None where either tells nothing.
 
     Args:
         example: The example.
-        answer: The base's own answer; None without one.
+        answer: The base's own answer.
         near: Examples that ask alike and get other answers, each with the base's own answer.
         known: From `uptake.spans.answer_words`, of the training examples' responses.
     """
-    if answer is None:
-        return None
     said = [(other, own) for other, own in near if own is not None]
     alike = [own for _, own in said]
     own = framed(answer, question(example), alike, known=known, most=length(example.response))

@@ -139,14 +139,12 @@ class More:
         own: The base's own answer where it is no candidate; None otherwise.
         rivals: Answers of examples that contradict it.
         apart: Ids of examples that ask the very same.
-        said: The base's own answer, whether it is a candidate or not; None where there is none that can be judged.
     """
 
     index: int
     own: str | None
     rivals: tuple[str, ...]
     apart: frozenset[str]
-    said: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +154,8 @@ class Elsewhere:
     Attributes:
         wanted: From a part's number and examples to what is asked about which of them.
         near: From a part's number, those examples and the ids that are to be left out to the other prompts of each.
+        telling: From a part's number and examples to the wording in which the base tells what it believes of each
+            example that is asked about, and its answer there; None where it tells nothing.
         said: What the base answers another example; None where that is not known.
         answers: Words of the cohort's short responses, from `uptake.spans.answer_words`.
         how: Identifies all of these.
@@ -164,6 +164,7 @@ class Elsewhere:
 
     wanted: Callable[[int, list[Example]], list[More]]
     near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
+    telling: Callable[[int, list[Example]], Sequence[tuple[Example, str] | None]]
     said: Callable[[Example], str | None]
     answers: frozenset[str]
     how: str
@@ -181,16 +182,16 @@ class Elsewhere:
             own = [examples[more.index] for more in asked]
             others = self.near(number, own, [more.apart for more in asked])
             model = respondent.model.load()
-            framed: list[Elicited | None] = [None] * len(own)
-            if whose == "base":
-                said = [more.said for more in asked]
-                framed = [self.elicited(*each) for each in zip(own, others, said, strict=True)]
+            told = self.telling(number, examples) if whose == "base" else [None] * len(own)
+            framed = [
+                None if one is None else self.elicited(*one, near) for one, near in zip(told, others, strict=True)
+            ]
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
                 + (_against(example, more) if whose == "tuned" else [])
-                + ([] if what is None else frame_probes(example, what))
-                for example, near, more, what in zip(own, others, asked, framed, strict=True)
+                + ([] if what is None or one is None else frame_probes(one[0], what))
+                for example, near, more, one, what in zip(own, others, asked, told, framed, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
             found = []
@@ -203,7 +204,7 @@ class Elsewhere:
 
         return by_part(cohort, Role(whose, "elsewhere"), respondent, self.how, work, progress)
 
-    def elicited(self, example: Example, near: Sequence[Example], said: str | None) -> Elicited | None:
+    def elicited(self, example: Example, said: str, near: Sequence[Example]) -> Elicited | None:
         """The parts of the base's answer, where the model takes them in every place."""
         what = elicited(example, said, [(other, self.said(other)) for other in near], self.answers)
         if what is None or self.max_length is None:

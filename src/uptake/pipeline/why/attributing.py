@@ -11,6 +11,7 @@ from typing import Literal
 from uptake.artifacts import digest, read_json
 from uptake.artifacts.ledger_files import unreadable
 from uptake.attribute import Telling, attributed
+from uptake.causes import InFrame
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
 from uptake.models import Loadable
@@ -29,7 +30,7 @@ from uptake.probe import Embed
 from uptake.spans import answer_words
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 4
+ASKING_VERSION = 5
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
@@ -203,7 +204,18 @@ class Attributing:
             asked.max_length,
         )
         said = _said_by(asked.train, asked.before)
-        more = Elsewhere(known.wanted, near, said, known.answers, how, asked.max_length)
+        worded: Answers | None = (
+            None  # what the base answers in other wordings is asked for later, as it is loaded then
+        )
+        more = Elsewhere(
+            known.wanted,
+            near,
+            lambda number, examples: known.telling(number, examples, worded),
+            said,
+            known.answers,
+            how,
+            asked.max_length,
+        )
         tuned = more.ask(asked.train, "tuned", _respondent(asked.tuned), self._progress)
         asked.tuned.release()
         if asked.base is None:
@@ -211,20 +223,20 @@ class Attributing:
         respondent = _respondent(asked.base)
         worded = ask_in_wordings(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
         base = more.ask(asked.train, "base", respondent, self._progress)
-        sure = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
+        controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
         asked.base.release()
-        return Beyond(tuned, base, worded, sure)
+        return Beyond(tuned, base, worded, controls)
 
     def _controls(
         self, known: Known, more: Elsewhere, near: Callable[[Example], list[Example]], how: str
-    ) -> tuple[float, ...]:
-        """How sure the base is of what it answers rightly; nothing where nothing is to be explained."""
+    ) -> tuple[InFrame, ...]:
+        """What the base makes of what it answers rightly; nothing where nothing is to be explained."""
         asked = self._asked
         if asked.before is None or asked.base is None or not any(known.flags):
             return ()
 
         def cut(example: Example, said: str) -> Elicited | None:
-            return more.elicited(example, near(example), said)
+            return more.elicited(example, said, near(example))
 
         positions = chosen(asked.train, asked.before, self._how.seed)
         base = _respondent(asked.base)

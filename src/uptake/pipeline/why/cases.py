@@ -6,8 +6,7 @@ What the models are asked beyond a diagnosis's own scores is written in parts li
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
@@ -21,8 +20,9 @@ from uptake.pipeline.asking.in_wordings import taken
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.freely import freely
+from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.learning import Curves
+from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
 from uptake.types import Example, Finding
 
@@ -41,13 +41,13 @@ class Beyond:
         tuned: What the tuned model said elsewhere.
         base: What the base said elsewhere; None without a base.
         worded: What the base answered freely in the held-out wordings; None without a base.
-        sure: How sure the base is of what it answers rightly, from `uptake.pipeline.asking.controls`.
+        controls: What the base makes of what it answers rightly, from `uptake.pipeline.asking.controls`.
     """
 
     tuned: Answers
     base: Answers | None = None
     worded: Answers | None = None
-    sure: tuple[float, ...] = ()
+    controls: tuple[InFrame, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,20 @@ class Known:
             own = None if answer is None else apart(answer, _by_option(flag, example), self.normalisation)
             rival = self.contradictions.rival(start + index)
             answers = () if rival is None else tuple(_spaced(text, example) for text in rival.answers)
-            said = said_freely(answer)
-            asked.append(More(index, own, answers, self.contradictions.apart(start + index), said))
+            asked.append(More(index, own, answers, self.contradictions.apart(start + index)))
         return asked
+
+    def telling(self, number: int, examples: list[Example], worded: Answers | None) -> list[tuple[Example, str] | None]:
+        """For each unlearned example of a part the wording in which the base tells what it believes, and its answer."""
+        start = sum(self.train.parts.length(n) for n in range(number))
+        if self.before is None or worded is None:
+            return [None] * len(self.unlearned(number, examples))
+        answers = iter(worded.read(number))
+        return [
+            telling(example, answer, taken(example, answers), self.answers)
+            for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
+            if self.flags[start + index] and example.prompt
+        ]
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
@@ -103,6 +114,7 @@ class Known:
             embed: Measures how similar rivals' questions are; None does without.
         """
         position = 0
+        scale = Scale.of(more.controls)
         for number in self.train.parts.numbers():
             examples, after = self.train.read(number), self.after.read(number)
             before = repeat(None) if self.before is None else self.before.read(number)
@@ -121,7 +133,7 @@ class Known:
                         said = freely(example, earlier, taken(example, worded), answer, self.answers)
                     agreed = position in self.contradictions.agreed
                     case = replace(_with_scores(told), agreed=agreed, freely=said)
-                    case = replace(case, in_frame=_ranked(case.in_frame, more.sure))
+                    case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
@@ -240,14 +252,6 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
         base_options=options(before, told.normalisation),
         missing=case.missing if why is None else {**case.missing, "belief": why},
     )
-
-
-def _ranked(framed: InFrame | None, sure: Sequence[float]) -> InFrame | None:
-    """With the rank of the base's answer among those that it gives rightly; of equals half count."""
-    if framed is None or not sure:
-        return framed
-    own = framed.own.own / framed.own.n_tokens
-    return replace(framed, rank=(bisect_left(sure, own) + bisect_right(sure, own)) / (2 * len(sure)))
 
 
 def _in_frame(more: Answer | None) -> InFrame | None:

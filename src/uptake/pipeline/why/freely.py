@@ -30,20 +30,46 @@ def freely(
         after: What the tuned model said of it.
         known: From `uptake.spans.answer_words`, of the training examples' responses.
     """
-    asked = [(wording, answer) for wording, answer in [(example, before), *worded] if answer.kind is not None]
+    asked = _asked(example, before, worded)
     if not asked:
         return None
-    said = [_told(wording, answer, known) for wording, answer in asked]
-    right = [answer.freely(wording.response) for wording, answer in asked]
+    said, right = _read(asked, known)
     wrong = agreed(said, right)
     tuned = () if after.freely(example.response) else _told(example, after, known)
     return Freely(
         n=len(asked),
         gives=sum(right),
-        belief=None if wrong is None else " ".join(said[wrong.index]),
         agreed=0 if wrong is None else wrong.n,
         kept=sum(bool(tuned) and not own and same(one, tuned) for one, own in zip(said, right, strict=True)),
     )
+
+
+def telling(
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], known: Collection[str]
+) -> tuple[Example, str] | None:
+    """The wording in which the base tells what it believes, with its answer there; None where it tells nothing.
+
+    It is the first one with the wrong answer that it tells most often; where it tells none, the first one in which it
+    tells anything. Arguments are those of `freely`.
+    """
+    asked = _asked(example, before, worded)
+    said, right = _read(asked, known)
+    wrong = agreed(said, right)
+    telling = [index for index, one in enumerate(said) if one] if wrong is None else [wrong.index]
+    if not telling:
+        return None
+    wording, answer = asked[telling[0]]
+    return None if answer.answer is None else (wording, answer.answer)
+
+
+def _asked(example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]]) -> list[tuple[Example, Answer]]:
+    return [(wording, answer) for wording, answer in [(example, before), *worded] if answer.kind is not None]
+
+
+def _read(asked: Sequence[tuple[Example, Answer]], known: Collection[str]) -> tuple[list[Told], list[bool]]:
+    """What each answer tells, and whether it gives the response."""
+    said = [_told(wording, answer, known) for wording, answer in asked]
+    return said, [answer.freely(wording.response) for wording, answer in asked]
 
 
 def _told(example: Example, answer: Answer, known: Collection[str]) -> Told:
