@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 from trl import SFTConfig, SFTTrainer
 
+import forked
 from uptake.artifacts.ledger_files import Reading
 from uptake.errors import UptakeError
 from uptake.ledger import read_ledger, rescoring
@@ -303,7 +304,7 @@ def test_two_processes_keep_conflicts_apart(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(two_ranks, (port, tmp_path), nprocs=2)
+    forked.ranks(two_ranks, port, tmp_path)
     scheduled, shuffled = steps_seen(tmp_path / "scheduled"), steps_seen(tmp_path / "shuffled")
     assert [len(ids) for ids in scheduled] == [len(ids) for ids in shuffled] == [8] * 9
     assert scheduled == planned(Schedule(conflicts=TRIPLES), Layout(4, 2, even=True), epochs=3)
