@@ -10,6 +10,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,18 @@ def together(
         subprocess.CompletedProcess(list(command), code, *texts)
         for command, code, texts in zip(commands, codes, told, strict=True)
     ]
+
+
+def launched(*arguments: str) -> list[subprocess.CompletedProcess[str]]:
+    """`uptake ARGUMENTS` in two processes, told what torch's launcher tells: as on two devices, here processors."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    environments = [
+        {**os.environ, **place, "RANK": rank, "LOCAL_RANK": rank, "ACCELERATE_USE_CPU": "true"} for rank in "01"
+    ]
+    return together([["-m", "uptake", *arguments]] * 2, environments)
 
 
 def _child(command: list[str], env: dict[str, str], folder: str, outputs: list[str]) -> None:

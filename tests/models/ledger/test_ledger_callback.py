@@ -587,7 +587,6 @@ def two_ranks(rank, port, folder):
     os._exit(0)  # gloo's destructor joins, holding the GIL, a thread that may be waiting for the GIL
 
 
-@pytest.mark.slow
 def test_two_ranks_write_complete_rows_that_are_not_doubled(tokenizer, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -295,7 +295,6 @@ def two_ranks(rank: int, port: int, folder: Path) -> None:
     os._exit(0)  # gloo's destructor joins, holding the GIL, a thread that may be waiting for the GIL
 
 
-@pytest.mark.slow
 def test_two_processes_keep_conflicts_apart(tmp_path: Path) -> None:
     """2 processes x batches of 2 x accumulation 2: eight rows a step, of 23 an epoch; the last batch is filled up.
 

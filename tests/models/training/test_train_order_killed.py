@@ -22,7 +22,6 @@ from uptake.schedule import Schedule, Stopping
 MOMENTS = [("step", 3), ("state", 2), ("ledger", 2), ("done", 1), ("rename", 1)]
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: Path) -> None:
     keys = {
         "stages": one(num_train_epochs=16),

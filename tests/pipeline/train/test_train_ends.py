@@ -157,7 +157,6 @@ MOMENTS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
 }
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: Path):
     jobs = []
     for name, (keys, moments) in MOMENTS.items():
