@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import forked
-
 # of everything just enough that some items are learned
 SHAPE = {"hidden_size": 256, "num_hidden_layers": 1, "num_attention_heads": 2, "tie_word_embeddings": True}
 STEPS, EPOCHS = 10, 8
