@@ -44,6 +44,7 @@ def make(folder: Path, size: int) -> Path:
     """A run file of a run whose examples all failed."""
     import yaml
 
+    from uptake.detect import Settings, calibrate, summarise
     from uptake.evidence import BaseAndTuned, CauseEvidence, Contradiction, Evidence, WrongBelief
     from uptake.models.small.tiny import build_model, save, train_tokenizer
     from uptake.pipeline.diagnosis import Collector, write_diagnosis
@@ -105,10 +106,18 @@ def make(folder: Path, size: int) -> Path:
                 cause, dict.fromkeys(CAUSES, 0.5),
             )  # fmt: skip
 
-    collected = Collector(findings())
-    for _ in collected:
-        pass
-    write_diagnosis(folder / "run" / "diagnosis", collected, {"run": {"models": {"tuned": {"name": "x"}}}})
+    collected, settings = Collector(findings()), Settings()
+    summary = summarise(collected, calibrate(iter(()), None, None, settings), settings)
+    told = {
+        "models": {"tuned": {"name": "x", "fingerprint": "x"}},
+        "data": {"train": {"n": size, "content": "x", "bad_rows": 0}},
+        "settings": {
+            "stages": [{"name": "early"}, {"name": "main"}],
+            **{name: getattr(settings, name) for name in ("criterion", "normalisation", "seed")},
+        },
+        "versions": {},
+    }
+    write_diagnosis(folder / "run" / "diagnosis", collected, {**summary, "run": told})
     return folder / "run.yaml"
 
 

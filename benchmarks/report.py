@@ -19,11 +19,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import write_json
 from uptake.artifacts.tables import DIAGNOSIS
+from uptake.stats import wilson
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 NAME = re.compile(r"\b[A-Z][a-z]{3,}\b")
@@ -48,7 +50,10 @@ def grow(run: Path, out: Path, n: int) -> None:
     writer.close()
     for part in summary["attribution"]["causes"].values():
         part["telling"] = []
-    summary |= {"n": n, "learned": {**summary["learned"], "count": sum(row["learned"] for row in rows)}}
+    learned = sum(row["learned"] for row in rows)
+    interval = wilson(learned, n)
+    assert interval is not None
+    summary |= {"n": n, "learned": {"count": learned, "rate": asdict(interval)}}
     write_json(out / "diagnosis" / "summary.json", {**summary, "retention": None})
     _ledger(run, out, [row["id"] for row in rows], rng)
 
@@ -64,6 +69,7 @@ def _changed(row: dict[str, Any], new_id: str, rng: random.Random, n: int) -> di
 
     def moved(match: re.Match[str]) -> str:
         value = float(match[0]) * rng.uniform(0.9, 1.1)
+        value = min(1.0, value) if float(match[0]) <= 1 else value  # a probability stays one
         return repr(value) if len(match[0]) > 8 else f"{value:.{len(match[0].split('.')[1])}f}"
 
     changed = {name: NAME.sub(renamed, row[name]) for name in ("prompt", "response")}
@@ -77,7 +83,7 @@ def _ledger(run: Path, out: Path, ids: list[str], rng: random.Random) -> None:
     import pyarrow as pa
 
     from uptake.artifacts import open_parts, read_json
-    from uptake.artifacts.ledger_files import LEDGER, stage_folders
+    from uptake.artifacts.ledger_files import LEDGER, LEDGER_FILE, stage_folders
     from uptake.ledger import read_ledger
 
     ledger = read_ledger(run)
@@ -93,7 +99,7 @@ def _ledger(run: Path, out: Path, ids: list[str], rng: random.Random) -> None:
             rows += [
                 {**row, "id": new_id, "row": None, "nll": (row["nll"] or 0) * rng.uniform(0.8, 1.2)} for row in own
             ]
-        parts = open_parts(out / "ledger" / stage / "rank-00000", "", LEDGER)
+        parts = open_parts(out / "ledger" / stage / "rank-00000", "", LEDGER_FILE)
         names = LEDGER.names
         for part, start in enumerate(range(0, len(rows), 200_000)):
             chunk = [{name: row[name] for name in names} for row in rows[start : start + 200_000]]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from evidence_made import base_was, contradicted, evidence
+from files_made import summary_of
 from small_models import write_rows
 from train_runs import CITIES, write_run
 from uptake.config import RunConfig, load_run
@@ -77,8 +78,7 @@ def diagnosed(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
         collected = Collector(found)
         list(collected)
         rule = {"end": False, "option_threshold": 0.5, "pass_threshold": 0.2}
-        models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
-        write_diagnosis(folder / "run" / "diagnosis", collected, {"rule": rule, "run": {"models": models}})
+        write_diagnosis(folder / "run" / "diagnosis", collected, summary_of(found, rule=rule))
         return load_run(path)
 
     return made

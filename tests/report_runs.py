@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evidence_made import evidence as made
+from files_made import RULE, comparison, matrix_of, plan_head, run_section, verdict_of
 from planted_cases import PLANTED
 from uptake.artifacts import write_json
 from uptake.artifacts.ledger_files import append, open_stage
@@ -89,22 +89,12 @@ def write_run(folder: Path, findings: Sequence[Finding], *, ledger: bool = True,
         "by_source": {name: _tally([row for row in rows if row.source == name]) for name in _names(rows, "source")},
         "by_stage": {name: _tally([row for row in rows if row.stage == name]) for name in _names(rows, "stage")},
         "criteria": {"recall": len(rows)},
-        "rule": {"end": True},
+        "rule": RULE,
+        "by_cause": {},
         "null": None,
         "notes": ["end of the response: counts"],
         "attribution": telling.summary(),
-        "run": {
-            "models": {
-                "base": {"name": "org/base", "fingerprint": "00"},
-                "tuned": {"name": "/a/b/c", "fingerprint": "11"},
-            },
-            "data": {"train": {"n": len(rows), "content": "22", "bad_rows": 0}},
-            "settings": {
-                "stages": [{"name": name, "dataset": f"{name}.jsonl"} for name in STAGES],
-                "criterion": "auto", "normalisation": "sum", "seed": 0,
-            },
-            "versions": {"uptake": "0.1.0", "torch": None},
-        },
+        "run": run_section(len(rows), "/a/b/c", STAGES),
         **summary,
     }  # fmt: skip
     write_diagnosis(folder / "diagnosis", collected, told)
@@ -128,8 +118,8 @@ def _tally(rows: Sequence[Finding]) -> dict[str, Any]:
     return {
         "n": len(rows),
         **{
-            name: {"count": count, "rate": asdict(rate) if (rate := rates[name]) else None}
-            for name, (count, _) in parts.items()
+            name: {"count": count if n else None, "rate": asdict(rate) if (rate := rates[name]) else None}
+            for name, (count, n) in parts.items()
         },
     }
 
@@ -182,8 +172,8 @@ def later_steps(run: Path) -> None:
             "tokens": None,
         },
     ]
-    told = {"edits": edits, "unmended": [{"id": "ex-001", "cause": "x", "reason": "no documents"}], "notes": ["a note"]}
-    write_json(run / "plan" / "plan.json", {**told, "cost": {"total": 3000, "plain": 2000}})
+    told = plan_head(edits, [{"id": "ex-001", "cause": "x", "reason": "no documents"}])
+    write_json(run / "plan" / "plan.json", told)
     (run / "plan" / "cpt.jsonl").write_text(
         '{"id": "a:1", "text": "TEXT", "title": "T", "source": "a", "where": null}\n{"id": "g"}\n'
     )
@@ -191,37 +181,27 @@ def later_steps(run: Path) -> None:
     summary["learned"] = {"count": 55, "rate": asdict(wilson(55, 60))}  # type: ignore[call-overload]
     write_json(run / "cured" / "diagnosis" / "summary.json", summary)
     primary = {"knowledge_gap": "heldout"}
-    write_json(run / "verdict" / "verdict.json", {"sentence": "Replay mended 12 points.", "primary": primary})
-    cell = {
-        "cause": "forgetting",
-        "remedy": "replay",
-        "kind": "treated",
-        "outcome": "primary",
-        "effect": 0.12,
-        "low": 0.02,
-        "high": 0.2,
-        "n": 31,
-        "matched": True,
-    }
+    told = verdict_of(comparison(), sentence="Replay mended 12 points.", primary=primary)
+    write_json(run / "verdict" / "verdict.json", told)
+    cell = {"cause": "forgetting", "remedy": "replay", "n": 31}
     others = [{"cause": None}, {"remedy": None}, {"kind": "untreated"}, {"outcome": "training"}]
-    once = {"cause": "knowledge_gap", "effect": 0.31, "low": None, "high": None}
-    rows = [cell, {**cell, **once}, *({**cell, "effect": 0.99, **other} for other in others)]
-    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+    rows = [comparison(**cell), comparison(None, **{**cell, "cause": "knowledge_gap"}, difference=0.31)]
+    rows += [comparison(None, **{**cell, "difference": 0.99, **other}) for other in others]
+    pq.write_table(matrix_of(rows), run / "verdict" / "matrix.parquet")
 
 
 def write_matrix(run: Path) -> None:
     """The verdict's table with every remedy on every cause, one cell of it missing."""
-    row = {"kind": "treated", "outcome": "primary", "n": 9}
     effects = {
-        ("knowledge_gap", "knowledge"): (0.5, 0.3, 0.7, True),
-        ("knowledge_gap", "replay"): (-0.4, -0.6, -0.2, False),
-        ("forgetting", "replay"): (0.9, 0.8, 1.0, True),
+        ("knowledge_gap", "knowledge"): ((0.5, 0.3, 0.7), True),
+        ("knowledge_gap", "replay"): ((-0.4, -0.6, -0.2), False),
+        ("forgetting", "replay"): ((0.9, 0.8, 1.0), True),
     }
     rows = [
-        {**row, "cause": cause, "remedy": remedy, "effect": effect, "low": low, "high": high, "matched": own}
-        for (cause, remedy), (effect, low, high, own) in effects.items()
+        comparison(effect, cause=cause, remedy=remedy, matched=own, n=9)
+        for (cause, remedy), (effect, own) in effects.items()
     ]
-    pq.write_table(pa.Table.from_pylist(rows), run / "verdict" / "matrix.parquet")
+    pq.write_table(matrix_of(rows), run / "verdict" / "matrix.parquet")
 
 
 _PAYLOADS = (

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
 
+MOST_NESTED = 100
+"""So deep may lists and mappings in brackets be nested."""
+
 _QUOTED = re.compile(r"'[^'<]{4,}'")
 """What an error of the parser quotes of the text, such as an alias; not what it expects, such as `'<block end>'`."""
 
@@ -50,6 +53,8 @@ def read_with_lines(text: str) -> tuple[Any, dict[str, int]]:
     from ruamel.yaml.constructor import DuplicateKeyError
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if _nested(text) > MOST_NESTED:
+        raise YAMLProblem(f"nested more than {MOST_NESTED} deep", expected="text, `key: value` on each line")
     yaml = _yaml()
     try:
         node = yaml.compose(text)
@@ -83,6 +88,18 @@ def write(value: Any, *, flow: bool = False, width: int = 80) -> str:
     out = io.StringIO()
     yaml.dump(value, out)
     return out.getvalue().removesuffix("...\n")
+
+
+def _nested(text: str) -> int:
+    """How deep brackets are nested, those within texts and comments too: a bound, for parsing takes their square."""
+    deep = deepest = 0
+    for char in text:
+        if char in "[{":
+            deep += 1
+            deepest = max(deepest, deep)
+        elif char in "]}":
+            deep -= 1
+    return deepest
 
 
 def _yaml() -> YAML:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from evidence_made import evidence
+from files_made import summary_of
 from small_models import Small, facts, write_rows
 from uptake.cli import main
 from uptake.cli.progress import Pace, duration, progress_bar
@@ -238,19 +239,16 @@ def finished(folder: Path, findings: int, sources: int = 1) -> Diagnosis:
     from uptake.artifacts.tables import DIAGNOSIS, finding_row
     from uptake.types import Finding
 
-    rows = [
-        finding_row(Finding(f"id-{k}", "s", "main", "p " * 500, "r", False, None, None, 0.5, None, evidence()))
+    found = [
+        Finding(f"id-{k}", "s", "main", "p " * 500, "r", False, None, None, 0.5, None, evidence())
         for k in range(findings)
     ]
-    write_table(folder / "diagnosis.parquet", pa.Table.from_pylist(rows, schema=DIAGNOSIS))
-    rate = {"estimate": 0.0, "low": 0.0, "high": 0.25}
+    write_table(folder / "diagnosis.parquet", pa.Table.from_pylist(list(map(finding_row, found)), schema=DIAGNOSIS))
+    rate = {"estimate": 0.0, "low": 0.0, "high": 0.25, "n": findings}
     none = {"count": None, "rate": None}
     part = {"n": findings, "learned": {"count": 0, "rate": rate}, "shallow": none, "forgotten": none}
     by_source = {f"source {k} {'x' * 60}": part for k in range(sources)}
-    run = {"data": {"train": {"n": findings, "bad_rows": 0}}}
-    write_json(
-        folder / "summary.json", {**part, "by_source": by_source, "null": None, "notes": ["n " * 99], "run": run}
-    )
+    write_json(folder / "summary.json", summary_of(found, **part, by_source=by_source, notes=["n " * 99]))
     return Diagnosis(folder)
 
 

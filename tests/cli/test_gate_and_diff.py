@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from files_made import comparison, run_section, verdict_of
 from uptake.cli import main
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 
@@ -27,7 +28,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
 
 def diagnosis(folder: Path, findings: list) -> str:
     collected = Collector(iter(findings))
-    summary = summary_of(list(collected))
+    summary = {**summary_of(list(collected)), "run": run_section(len(findings))}
     write_diagnosis(folder / "diagnosis", collected, summary)
     return str(folder)
 
@@ -104,8 +105,7 @@ def test_what_cannot_be_judged_exits_with_1_and_not_2(capsys, tmp_path: Path, go
 def test_the_effect_of_a_verdict(capsys, good: str, low: float):
     place = Path(good) / "verdict" / "verdict.json"
     place.parent.mkdir()
-    effect = {"estimate": 0.3, "low": low, "high": 0.5, "n": 40}
-    told = {"overall": {"effect": effect}, "diagnosis": Diagnosis(Path(good) / "diagnosis").digest()}
+    told = verdict_of(comparison((0.3, low, 0.5)), diagnosis=Diagnosis(Path(good) / "diagnosis").digest())
     place.write_text(json.dumps(told))
     assert run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")[0] == (0 if low > 0.1 else 2)
 
@@ -114,8 +114,7 @@ def test_the_effect_of_a_verdict(capsys, good: str, low: float):
 def test_a_verdict_about_another_diagnosis_is_refused(capsys, good: str, about: dict):
     place = Path(good) / "verdict" / "verdict.json"
     place.parent.mkdir()
-    effect = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
-    place.write_text(json.dumps({"overall": {"effect": effect}, **about}))
+    place.write_text(json.dumps(verdict_of(comparison((0.3, 0.2, 0.5)), **about)))
     code, _, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
     assert code == 1 and "belongs to another diagnosis than" in err
 
@@ -126,30 +125,32 @@ EFFECT = {"estimate": 0.3, "low": 0.2, "high": 0.5, "n": 40}
 @pytest.mark.parametrize(
     ("told", "said"),
     [
-        ([], "it has no `overall`"),
-        (None, "it has no `overall`"),
-        ({}, "it has no `overall`"),
-        ({"overall": {}}, "`overall` has no `effect`"),
-        ({"overall": []}, "`overall` has no `effect`"),
-        ({"overall": "x"}, "`overall` has no `effect`"),
-        ({"overall": {"effect": {}}}, "no good `estimate`"),
-        ({"overall": {"effect": 0.3}}, "is no interval"),
-        ({"overall": {"effect": {**EFFECT, "low": "0.2"}}}, "no good `low`"),
-        ({"overall": {"effect": {**EFFECT, "low": None}}}, "no good `low`"),
-        ({"overall": {"effect": {**EFFECT, "n": 1.5}}}, "no good `n`"),
-        ({"overall": {"effect": {**EFFECT, "low": float("nan")}}}, "is not within"),
-        ({"overall": {"effect": {**EFFECT, "low": 0.6}}}, "is not within"),
-        ({"overall": {"effect": {**EFFECT, "high": 5.0}}}, "is not within"),
+        ([], "it is []"),
+        (None, "it is null"),
+        ({}, "overall is missing"),
+        ({"overall": {}}, "is missing"),
+        ({"overall": []}, "overall is []"),
+        ({"overall": "x"}, "overall is 'x'"),
+        ({"effect": {}}, "overall.effect.estimate is missing"),
+        ({"effect": 0.3}, "overall.effect is 0.3"),
+        ({"effect": {**EFFECT, "low": "0.2"}}, "overall.effect.low is '0.2'"),
+        ({"effect": {**EFFECT, "low": None}}, "overall.effect.low is null"),
+        ({"effect": {**EFFECT, "n": 1.5}}, "overall.effect.n is 1.5"),
+        ({"effect": {**EFFECT, "low": float("nan")}}, "a number is NaN"),
+        ({"effect": {**EFFECT, "low": 0.6}}, "is not within"),
+        ({"effect": {**EFFECT, "high": 5.0}}, "is not within"),
     ],
 )
 def test_a_damaged_verdict_cannot_be_judged(capsys, good: str, told: object, said: str):
     place = Path(good) / "verdict" / "verdict.json"
     place.parent.mkdir()
-    about = {"diagnosis": Diagnosis(Path(good) / "diagnosis").digest()}
-    place.write_text(json.dumps(told | about if isinstance(told, dict) else told))
+    if isinstance(told, dict) and "effect" in told:
+        whole = verdict_of(comparison())
+        told = {**whole, "overall": {**whole["overall"], **told}}
+    place.write_text(json.dumps(told))
     code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
     assert (code, out) == (1, "") and said in err
-    assert "verdict.json is not a verdict" in err and "`uptake verify run.yaml`" in err
+    assert "verdict.json is damaged" in err and "`uptake verify run.yaml`" in err
 
 
 @pytest.mark.parametrize("data", [b"", b'{"overall": ', b"\xff", b"[" * 100_000])
@@ -158,7 +159,7 @@ def test_a_cut_verdict_cannot_be_judged(capsys, good: str, data: bytes):
     place.parent.mkdir()
     place.write_bytes(data)
     code, out, err = run(capsys, "gate", "--diagnosis", good, "--min_effect", "0.1")
-    assert (code, out) == (1, "") and "cannot read" in err and "`uptake verify run.yaml`" in err
+    assert (code, out) == (1, "") and "verdict.json is damaged" in err and "`uptake verify run.yaml`" in err
 
 
 def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):
@@ -167,7 +168,7 @@ def test_a_broken_table_is_no_bug(capsys, good: str, worse: str):
     assert code == 1 and "is damaged" in err and "`uptake diagnose run.yaml`" in err
     (Path(worse) / "diagnosis" / "summary.json").write_text("[]")
     code, _, err = run(capsys, "gate", "--diagnosis", worse, "--max_unlearned", "1")
-    assert code == 1 and "is no JSON object" in err
+    assert code == 1 and "it is []" in err
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_damaged_summary_is_no_bug(capsys, good: str, change: dict):
     path = Path(good) / "diagnosis" / "summary.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     code, out, err = run(capsys, "gate", "--diagnosis", good, "--max_unlearned", "a=1")
-    assert (code, out) == (1, "") and "is not the summary" in err and "`uptake diagnose run.yaml`" in err
+    assert (code, out) == (1, "") and "summary.json is damaged" in err and "`uptake diagnose run.yaml`" in err
 
 
 def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):

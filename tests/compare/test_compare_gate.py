@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from findings import finding, several, summary_of
 from scipy import stats as scipy_stats
 
+from files_made import comparison, verdict_of
+from uptake.artifacts.checked import fitting
+from uptake.artifacts.schemas.later import VERDICT, VerdictData
 from uptake.compare import check_effect, check_limits, check_regressions, effect_of, junit, markdown, match
 from uptake.config import Gate, Limits
 from uptake.errors import UptakeError
 
 HOSTILE = 'a|b`<script>alert(1)</script>&amp; @you #1 www.x.org [x](y) \x1b[31m \u202e\x00\ufffe "quoted" ]]>'
+
+
+def read(verdict: dict[str, Any]) -> VerdictData:
+    """A verdict as it is read back."""
+    return fitting(json.dumps(verdict), VERDICT)[1]
 
 
 def test_a_limit_fails_when_the_whole_interval_lies_above_it():
@@ -54,14 +64,13 @@ def test_a_source_that_is_not_there_is_an_error_and_a_rate_that_was_not_measured
     [((0.3, 0.1, 0.5), 0.1, True), ((0.3, 0.1, 0.5), 0.11, False), ((0.3, -0.1, 0.7), 0.0, False)],
 )
 def test_an_effect_must_be_sure(effect: tuple[float, float, float], limit: float, passed: bool):
-    interval = dict(zip(("estimate", "low", "high"), effect, strict=True), n=20)
-    (check,) = check_effect(effect_of({"overall": {"effect": interval}}), Gate(min_effect=limit))
+    (check,) = check_effect(effect_of(read(verdict_of(comparison(effect)))), Gate(min_effect=limit))
     assert check.passed == passed
 
 
 def test_an_effect_that_cannot_be_told_fails_and_one_that_is_not_asked_for_is_no_check():
-    (check,) = check_effect(effect_of({"overall": None}), Gate(min_effect=0.0))
-    assert effect_of({"overall": {"effect": None}}) is None
+    (check,) = check_effect(effect_of(read(verdict_of(None))), Gate(min_effect=0.0))
+    assert effect_of(read(verdict_of(comparison(None)))) is None
     assert not check.passed and check.observed is None
     assert check_effect(None, Gate()) == []
 

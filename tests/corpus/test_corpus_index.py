@@ -198,7 +198,7 @@ def test_a_damaged_manifest_is_made_anew(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", ROWS)
     index(path, tmp_path / "out")
     (tmp_path / "out" / "manifest.json").write_text("{")
-    with pytest.raises(UptakeError, match="cannot read"):
+    with pytest.raises(UptakeError, match="is damaged"):
         open_index(tmp_path / "out")
     assert index(path, tmp_path / "out").added == 7
 

@@ -151,13 +151,13 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: object, why: st
 @pytest.mark.parametrize(
     ("key", "value", "why"),
     [
-        ("cost", None, "cost is None"),
+        ("cost", None, "cost is null"),
         ("cost", {"plain": 1, "limit": 1, "sft": "1", "documents": 0, "general": 0}, "cost.sft is '1'"),
         ("training", 3, "training is 3"),
         ("edits", [{}], "edits.0.remedy is missing"),
         ("edits", [{"remedy": "a", "action": "eat", "examples": ["b"], "why": "c"}], "edits.0.action is 'eat'"),
         ("step", 0, "step is 0"),
-        ("step", True, "step is True"),
+        ("step", True, "step is true"),
         ("step", "4", "step is '4'"),
         ("start", "middle", "start is 'middle'"),
         ("reading", "after", "reading is 'after'"),

@@ -130,10 +130,10 @@ def test_a_cure_and_a_verdict_of_another_diagnosis_are_marked(tmp_path: Path) ->
     run = write_run(tmp_path, FINDINGS)
     later_steps(run)
     digest = file_digest(run / "diagnosis" / "diagnosis.parquet")
-    told = {"sentence": "Replay mended 12 points.", "primary": {"knowledge_gap": "heldout"}}
+    told = json.loads((run / "verdict" / "verdict.json").read_text())
     for about, marked in ((digest, 0), ("another", 2)):
         write_json(run / "verdict" / "verdict.json", {**told, "diagnosis": about})
-        write_json(run / "cured" / "cure.json", {"diagnosis": about})
+        write_json(run / "cured" / "cure.json", {"plan": "one", "diagnosis": about})
         report = write_report(run)
         for text in (words(Page(report.page).text), report.summary.read_text(encoding="utf-8")):
             assert text.count("This is about another diagnosis than the one shown here") == marked
@@ -330,7 +330,7 @@ def test_a_card_is_not_written_through_a_link(tmp_path: Path) -> None:
     assert (theirs / "README.md").read_text() == "# theirs\n"
 
 
-@pytest.mark.parametrize(("key", "said"), [("criteria", "it has no criteria"), ("run", "it has no run.models")])
+@pytest.mark.parametrize(("key", "said"), [("criteria", "criteria is missing"), ("run", "run is missing")])
 def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, key: str, said: str) -> None:
     run = write_run(tmp_path, FINDINGS)
     path = run / "diagnosis" / "summary.json"
@@ -343,13 +343,13 @@ def test_a_summary_that_lacks_something_is_damaged_and_no_bug(tmp_path: Path, ke
 
 
 WRONG = [
-    (("n",), None, "its n is null"),
-    (("n",), True, "its n is True"),
-    (("by_source", "work", "n"), "9", r"its by_source\.work\.n is '9'"),
-    (("by_stage", "early", "learned", "rate", "low"), None, r"its by_stage\.early\.learned\.rate\.low is null"),
-    (("learned", "count"), "8", r"its learned\.count is '8'"),
-    (("shallow",), None, r"it has no shallow\.count"),
-    (("by_stage",), [], r"its by_stage is \[\]"),
+    (("n",), None, "n is null: it should be a valid integer"),
+    (("n",), True, "n is true: it should be a valid integer"),
+    (("by_source", "work", "n"), "9", r"by_source\.work\.n is '9'"),
+    (("by_stage", "early", "learned", "rate", "low"), None, r"by_stage\.early\.learned\.rate\.low is null"),
+    (("learned", "count"), "8", r"learned\.count is '8'"),
+    (("shallow",), None, "shallow is null: it should be an object"),
+    (("by_stage",), [], r"by_stage is \[\]"),
 ]
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from uptake.artifacts.schemas.parts import JsonSchema
 from uptake.schedule import Decision, EpochRows, Layout, Resampling, Schedule, Stopping, arranged, in_passes, violations
 
 
@@ -60,9 +61,10 @@ def test_resampling_draws_of_the_others():
 def test_a_schedule_comes_back_from_json(rule: Stopping | None):
     import json
 
+    written = JsonSchema[Schedule](Schedule)
     schedule = Schedule(
         conflicts=(("a", "b"),), extra={"a": 2}, stop=rule, every=4, seed=9, sources={"a": "x"},
     )  # fmt: skip
-    assert Schedule.of_data(json.loads(json.dumps(schedule.as_data()))) == schedule
+    assert written.record(json.dumps(schedule.as_data())) == schedule
     drawing = Schedule(sources={"a": "x"}, resampling=Resampling(fall=0.2, against="last"))
-    assert Schedule.of_data(json.loads(json.dumps(drawing.as_data()))) == drawing
+    assert written.record(json.dumps(drawing.as_data())) == drawing

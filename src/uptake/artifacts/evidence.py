@@ -10,6 +10,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from uptake.artifacts.checked import fitting
+from uptake.artifacts.schemas.evidence import EVIDENCE
 from uptake.evidence import (
     CRITERIA,
     ORIGINS,
@@ -117,6 +119,14 @@ def evidence_from_data(data: Any) -> Evidence:
         raise ValueError(f"the evidence of an example has no {error.args[0]}") from error
     except (AttributeError, TypeError) as error:
         raise ValueError("the evidence of an example is not as it was written") from error
+
+
+def evidence_from_text(text: str) -> Evidence:
+    """The evidence in the column of a diagnosis; raises as `evidence_from_data`."""
+    try:
+        return evidence_from_data(fitting(text, EVIDENCE)[0])
+    except ValueError as error:
+        raise ValueError(f"its evidence: {error}") from error
 
 
 def _of(known: Collection[Any], value: Any) -> Any:

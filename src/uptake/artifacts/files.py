@@ -12,13 +12,15 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from uptake.artifacts.checked import records
+from uptake.artifacts.checked_tables import TableSchema, n_rows, read_table
 from uptake.artifacts.opening import created
 from uptake.errors import UptakeError
 
@@ -121,7 +123,7 @@ def write_table(path: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd")
+        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
 
 
 def cannot_write(path: Path, error: OSError) -> UptakeError:
@@ -134,31 +136,17 @@ def cannot_write(path: Path, error: OSError) -> UptakeError:
     return UptakeError(f"cannot write {path}: {error.strerror or error}", fix=fix)
 
 
-@contextmanager
-def _whole(path: Path, folder: Path) -> Iterator[None]:
-    """Say of a part that cannot be read how to go on without it: parts are written whole, something else broke it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise UptakeError(
-            f"{path} is damaged: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
-            fix=f"delete {folder} and run the same command again: what it holds is computed anew",
-        ) from error
-
-
 @dataclass(frozen=True)
 class Parts:
     """A table written in numbered parts under one key; a part that is there is whole.
 
     Attributes:
         folder: Where the parts lie.
-        schema: Their columns.
+        schema: What they hold.
     """
 
     folder: Path
-    schema: pa.Schema
+    schema: TableSchema
 
     def path(self, number: int) -> Path:
         """Where part `number` lies or will lie."""
@@ -172,7 +160,7 @@ class Parts:
         """Write part `number`: one mapping a row, its keys the schema's names."""
         import pyarrow as pa
 
-        write_table(self.path(number), pa.Table.from_pylist(list(rows), schema=self.schema))
+        write_table(self.path(number), pa.Table.from_pylist(list(rows), schema=self.schema.columns))
 
     def read(self, number: int) -> list[dict[str, Any]]:
         """The rows of part `number`.
@@ -180,19 +168,21 @@ class Parts:
         Raises:
             UptakeError: The file is damaged.
         """
-        import pyarrow.parquet as pq
-
-        with _whole(self.path(number), self.folder):
-            rows: list[dict[str, Any]] = pq.read_table(self.path(number), schema=self.schema).to_pylist()
+        rows: list[dict[str, Any]] = read_table(self.path(number), self.schema, self.anew).to_pylist()
         return rows
+
+    def records(self, number: int, make: Callable[[Mapping[str, Any]], T]) -> list[T]:
+        """What is made of each row of part `number`; raises as `read`, also where nothing can be made of one."""
+        return list(records(iter(self.read(number)), make, self.path(number), self.anew))
 
     def length(self, number: int) -> int:
         """How many rows part `number` has; raises as `read`."""
-        import pyarrow.parquet as pq
+        return n_rows(self.path(number), self.schema, self.anew)
 
-        with _whole(self.path(number), self.folder):
-            n: int = pq.read_metadata(self.path(number)).num_rows
-        return n
+    @property
+    def anew(self) -> str:
+        """How to go on without a part that cannot be read: parts are written whole, something else broke it."""
+        return f"delete {self.folder} and run the same command again: what it holds is computed anew"
 
     def numbers(self) -> Iterator[int]:
         """The numbers of the parts that are done, from 0 up to the first gap."""
@@ -202,7 +192,7 @@ class Parts:
             number += 1
 
 
-def open_parts(folder: Path, key: str, schema: pa.Schema) -> Parts:
+def open_parts(folder: Path, key: str, schema: TableSchema) -> Parts:
     """The parts in `folder`, emptied first if they were made under another key, or one that cannot be read.
 
     Raises:

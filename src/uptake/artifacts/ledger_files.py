@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
-from uptake.artifacts.files import Parts, cannot_write, read_json, versions, write_json, write_table
+from uptake.artifacts.checked import damaged, read_record
+from uptake.artifacts.checked_tables import TableSchema, n_rows, read_table
+from uptake.artifacts.files import Parts, cannot_write, versions, write_json, write_table
 from uptake.artifacts.opening import refuse_links
+from uptake.artifacts.schemas.training import MARK
 from uptake.errors import UptakeError
 
 Pass: TypeAlias = Literal["train", "epoch"]
@@ -46,6 +46,14 @@ in the training set; null where it has none (a stream, a scoring pass). `nll` is
 summed over the `tokens` that are trained on; it and `recalled` are null where that is no finite number or nothing is
 trained on.
 """
+
+LEDGER_FILE = TableSchema(
+    LEDGER,
+    nullable=("row", "nll", "recalled"),
+    # a step that is never reached overflows sums of steps; the numbers below are far beyond every training
+    ranges={"step": (0, 2**40), "epoch": (0, 2**24), "row": (0, 2**40), "nll": (-1e-3, 3e38), "tokens": (0, 2**31 - 1)},
+    among={"pass": ("train", "epoch")},
+)
 
 CONTENT_ID = re.compile(r"tokens-[0-9a-f]{16}")
 """What the id of an example looks like that has none of its own."""
@@ -87,8 +95,7 @@ def unreadable(output_dir: Path) -> list[tuple[str, str]]:
             if (folder / "stage.json").exists():
                 _mark(folder)
             for path in sorted(folder.glob("rank-*/part-*.parquet")):
-                with _readable(path):
-                    pq.read_metadata(path)
+                n_rows(path, LEDGER_FILE, _restore(path))
         except UptakeError as error:
             wrong.append((folder.name, error.problem))
     return wrong
@@ -116,8 +123,7 @@ def lacking(output_dir: Path, stage: str, step: int, world: int) -> str | None:
                 return f"part {number} is not in {path.parent}"
         seen = np.zeros(step + 1, dtype=bool)
         for path in parts:
-            with _readable(path):
-                table = pq.read_table(path, columns=["pass", "step"])
+            table = read_part(path)
             steps = table.filter(pc.equal(table["pass"], "train"))["step"].to_numpy()
             seen[steps[(steps > 0) & (steps <= step)]] = True
         if not seen[1:].all():
@@ -128,22 +134,31 @@ def lacking(output_dir: Path, stage: str, step: int, world: int) -> str | None:
 def _mark(folder: Path) -> tuple[int, str]:
     """The place of a stage among the others, and its name."""
     mark = folder / "stage.json"
-    found = read_json(mark)
-    if not isinstance(found, dict) or not isinstance(found.get("number"), int) or found.get("stage") != folder.name:
-        raise UptakeError(f"{mark} is damaged", expected="a stage's number and name", fix=f"delete {folder}")
-    return found["number"], folder.name
+    found = read_record(mark, MARK, fix=f"delete {folder}")
+    if found.stage != folder.name:
+        raise damaged(mark, f"it is of the stage {found.stage!r}", fix=f"delete {folder}")
+    return found.number, folder.name
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Say of a part that cannot be read that it is damaged: parts are written whole, something else broke it."""
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        raise UptakeError(
-            f"{path} is damaged: {(str(error).splitlines() or [type(error).__name__])[0]}",
-            fix=f"restore it, or delete {path.parent.parent} and train the stage again from its start",
-        ) from error
+def read_part(path: Path) -> pa.Table:
+    """A part of a ledger.
+
+    Raises:
+        UptakeError: It cannot be read, or is not as it was written.
+    """
+    fix, stage = _restore(path), path.parent.parent.name
+    table = read_table(path, LEDGER_FILE, fix)
+    if (other := pc.index(pc.not_equal(table["stage"], stage), True).as_py()) >= 0:
+        raise damaged(path, f"row {other + 1} is of the stage {table['stage'][other].as_py()!r}", fix)
+    if not pc.is_null(table["nll"]).equals(pc.is_null(table["recalled"])):
+        raise damaged(path, "in a row one of nll and recalled is null, and the other is not", fix)
+    if pc.any(pc.and_(pc.equal(table["tokens"], 0), pc.is_valid(table["nll"]))).as_py():
+        raise damaged(path, "in a row nothing is trained on, and it has a nll", fix)
+    return table
+
+
+def _restore(path: Path) -> str:
+    return f"restore it, or delete {path.parent.parent} and train the stage again from its start"
 
 
 def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -> Parts:
@@ -174,14 +189,13 @@ def open_stage(output_dir: Path, stage: str, step: int, rank: int, world: int) -
     for each in sorted(folder.glob("rank-*")):
         if int(each.name.removeprefix("rank-")) % world == rank:
             _drop_after(each, step)
-    return Parts(folder / f"rank-{rank:05d}", LEDGER)
+    return Parts(folder / f"rank-{rank:05d}", LEDGER_FILE)
 
 
 def _drop_after(folder: Path, step: int) -> None:
     """Drop the rows of later steps, the last part first, so that being killed here does no harm."""
     for path in sorted(folder.glob("part-*.parquet"), reverse=True):
-        with _readable(path):
-            table = pq.read_table(path, schema=LEDGER)
+        table = read_part(path)
         kept = table.filter(pc.less_equal(table["step"], step))
         if len(kept) == len(table):
             return

@@ -11,8 +11,13 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
-from uptake.artifacts.evidence import evidence_data, evidence_from_data
+from uptake.artifacts.checked import fitting
+from uptake.artifacts.checked_tables import TableSchema
+from uptake.artifacts.evidence import evidence_data, evidence_from_text
 from uptake.artifacts.files import finite
+from uptake.artifacts.schemas.later import KEYS, PROMPT, WORDINGS
+from uptake.artifacts.schemas.parts import JsonSchema
+from uptake.evidence import ORIGINS
 from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording, WordingKind, WordingName
 
 CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
@@ -32,6 +37,8 @@ EXAMPLES = pa.schema(
         ("line", pa.int64()),
     ]
 )
+
+EXAMPLES_FILE = TableSchema(EXAMPLES, nullable=("file", "line"))
 
 _SCORE = pa.struct(
     [
@@ -58,6 +65,14 @@ SCORES = pa.schema(
 )
 """A row an example and model: its candidates, a score a wording, the model's own answer and what it is."""
 
+SCORES_FILE = TableSchema(
+    SCORES,
+    nullable=("scores.end_logprob", "scores.end_recalled", "answer", "answer_kind", "successes"),
+    ranges={"scores.n_tokens": (0, 2**31 - 1), "scores.n_bytes": (0, 2**31 - 1), "scores.right": (0, 2**31 - 1)},
+    minus_infinity=("scores.logprobs", "scores.end_logprob"),
+    among={"candidates.origin": ORIGINS},
+)
+
 DIAGNOSIS = pa.schema(
     [
         ("id", pa.string()),
@@ -75,6 +90,13 @@ DIAGNOSIS = pa.schema(
         *((f"cause_{name}", pa.float64()) for name in CAUSES),
         ("evidence", pa.string()),
     ]
+)
+
+DIAGNOSIS_FILE = TableSchema(
+    DIAGNOSIS,
+    nullable=("scored", "shallow", "forgotten", "p_option", "cause", *(f"cause_{name}" for name in CAUSES)),
+    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_response", "p_option", *(f"cause_{name}" for name in CAUSES))},
+    among={"cause": (*CAUSES, "unexplained")},
 )
 
 OUTCOMES = pa.schema(
@@ -101,6 +123,13 @@ and `remedy` are null where there are none, `remedy` also in arms that treat wit
 `recalled_heldout` is the share of the held-out wordings, null without any. `tokens` are the training tokens that the
 arm spends on the item; null where it is not treated.
 """
+
+OUTCOMES_FILE = TableSchema(
+    OUTCOMES,
+    nullable=("unit", "cause", "remedy", "recalled_heldout", "tokens"),
+    ranges={"recalled_heldout": (0, 1)},
+    among={"kind": ("treated", "untreated", "retention", "earlier", "learned", "taken out")},
+)
 
 MATRIX = pa.schema(
     [
@@ -129,6 +158,12 @@ MATRIX = pa.schema(
 )
 """A row a comparison of an arm with the control, on one kind of items, of one cause or (null) of all;
 docs/details/verify.md."""
+
+MATRIX_FILE = TableSchema(
+    MATRIX,
+    nullable=("remedy", "cause", "low", "high", "p", "p_holm", "tokens", "per_million_tokens"),
+    ranges={"with": (0, 1), "without": (0, 1), "effect": (-1, 1), "low": (-1, 1), "high": (-1, 1)},
+)
 
 
 def to_json(value: object) -> str:
@@ -178,20 +213,34 @@ def example_row(example: Example) -> dict[str, Any]:
 
 
 def example_from_row(row: Mapping[str, Any]) -> Example:
-    """The inverse of `example_row`."""
+    """The inverse of `example_row`.
+
+    Raises:
+        ValueError: A column of JSON does not hold what it should.
+    """
     return Example(
         id=row["id"],
         source=row["source"],
         stage=row["stage"],
-        prompt=prompt_from_data(json.loads(row["prompt"])),
+        prompt=prompt_from_data(_json(row, "prompt", PROMPT)),
         response=row["response"],
         options=tuple(row["options"]),
-        paraphrases=tuple(Wording(prompt_from_data(p), response) for p, response in json.loads(row["paraphrases"])),
-        template=json.loads(row["template"]),
-        response_extra=json.loads(row["response_extra"]),
+        paraphrases=tuple(
+            Wording(prompt_from_data(p), response) for p, response in _json(row, "paraphrases", WORDINGS)
+        ),
+        template=_json(row, "template", KEYS),
+        response_extra=_json(row, "response_extra", KEYS),
         file=row["file"],
         line=row["line"],
     )
+
+
+def _json(row: Mapping[str, Any], name: str, schema: JsonSchema[Any]) -> Any:
+    """The data in a column of JSON text."""
+    try:
+        return fitting(row[name], schema)[0]
+    except ValueError as error:
+        raise ValueError(f"its {name}: {error}") from error
 
 
 def score_data(score: Score) -> dict[str, Any]:
@@ -201,7 +250,14 @@ def score_data(score: Score) -> dict[str, Any]:
 
 
 def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
-    """The inverse of `score_data`."""
+    """The inverse of `score_data`.
+
+    Raises:
+        ValueError: There is no such wording, or the lists are not of one length.
+    """
+    n = len(data["logprobs"])
+    if not data["right"] < n or any(len(data[name]) != n for name in ("n_tokens", "n_bytes")):
+        raise ValueError(f"a score of {n} candidates has lists of another length, or a right one that is not there")
     lists = {name: tuple(data[name]) for name in ("logprobs", "n_tokens", "n_bytes")}
     return Score(example_id=example_id, **{**data, **lists, "wording": wording_from_text(data["wording"])})
 
@@ -238,7 +294,11 @@ def finding_row(finding: Finding) -> dict[str, Any]:
 
 
 def finding_from_row(row: Mapping[str, Any]) -> Finding:
-    """The inverse of `finding_row`."""
+    """The inverse of `finding_row`.
+
+    Raises:
+        ValueError: The evidence is not as it was written.
+    """
     causes = {name: row[f"cause_{name}"] for name in CAUSES if row[f"cause_{name}"] is not None}
     fields = {name: value for name, value in row.items() if not name.startswith("cause_")}
-    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_data(json.loads(row["evidence"]))})
+    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_text(row["evidence"])})

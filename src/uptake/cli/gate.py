@@ -163,22 +163,19 @@ def _limits(
 
 def _effect(diagnosis: Diagnosis) -> Interval | None:
     """The effect in the verdict about a diagnosis; a verdict about another one judges nothing."""
-    from uptake.artifacts import read_json
+    from uptake.artifacts.checked import read_record
+    from uptake.artifacts.schemas.later import VERDICT
     from uptake.compare import effect_of
 
     path = diagnosis.folder.parent / "verdict" / "verdict.json"
     if not path.exists():
         raise UptakeError(f"min_effect needs {path}, which does not exist", fix="run `uptake verify run.yaml` first")
     again = "run `uptake verify run.yaml` again"
-    found = read_json(path, fix=again)
-    try:
-        effect = effect_of(found)
-    except ValueError as error:
-        raise UptakeError(f"{path} is not a verdict: {error}", fix=again) from error
-    if found.get("diagnosis") != diagnosis.digest():
+    found = read_record(path, VERDICT, again)
+    if found.diagnosis != diagnosis.digest():
         raise UptakeError(
             f"{path} belongs to another diagnosis than {diagnosis.folder}",
             expected="the verdict about this diagnosis",
             fix=again,
         )
-    return effect
+    return effect_of(found)

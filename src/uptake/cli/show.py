@@ -72,10 +72,10 @@ def _find(diagnosis: Diagnosis, example: str, stage: str | None) -> Finding:
         # several stages have it
         raise UptakeError(error.problem, fix="name one with --stage") from error
     except KeyError as error:
+        import pyarrow as pa
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        ids = pq.read_table(diagnosis.folder / "diagnosis.parquet", columns=["id"])["id"]
+        ids = pa.chunked_array([chunk for table in diagnosis.tables() for chunk in table["id"].chunks], pa.string())
         near = ids.filter(pc.match_substring(ids, example, ignore_case=True)).slice(0, 3).to_pylist()
         raise UptakeError(
             str(error.args[0]),
@@ -201,7 +201,7 @@ def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:
     ids = known.rivals
     table = _columns("id", "asks", "wants")
     for example_id in ids[:RIVALS]:
-        for rival in _all(diagnosis, example_id):
+        for rival in diagnosis.rows(example_id):
             table.add_row(_cell(rival["id"]), _cell(rival["prompt"]), _cell(rival["response"]))
     yield _heading("Rivals")
     yield table
@@ -209,15 +209,6 @@ def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:
         from rich.text import Text
 
         yield Text(f"and {len(ids) - RIVALS} more", style="dim")
-
-
-def _all(diagnosis: Diagnosis, example_id: str) -> list[dict[str, Any]]:
-    """The rows of an id: several stages may have one."""
-    import pyarrow.parquet as pq
-
-    path, columns = diagnosis.folder / "diagnosis.parquet", ["id", "prompt", "response"]
-    rows: list[dict[str, Any]] = pq.read_table(path, filters=[("id", "==", example_id)], columns=columns).to_pylist()
-    return rows
 
 
 def _remedy(one: Finding) -> Iterator[RenderableType]:

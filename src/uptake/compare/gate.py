@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from uptake.artifacts.schemas.later import VerdictData
 from uptake.compare.difference import MEASURES, changes
 from uptake.compare.pairs import Pairs
 from uptake.config import Gate, Limits
@@ -93,7 +94,7 @@ def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
     return checks
 
 
-def effect_of(verdict: object) -> Interval | None:
+def effect_of(verdict: VerdictData) -> Interval | None:
     """The effect of the matched remedies against the placebo, as a difference of shares.
 
     Args:
@@ -101,29 +102,9 @@ def effect_of(verdict: object) -> Interval | None:
 
     Returns:
         None where the experiment could not tell one.
-
-    Raises:
-        ValueError: That is no verdict: it says nothing of an effect, or what cannot be.
     """
-    if not isinstance(verdict, Mapping) or "overall" not in verdict:
-        raise ValueError("it has no `overall`")
-    overall = verdict["overall"]
-    if overall is None:
-        return None
-    if not isinstance(overall, Mapping) or "effect" not in overall:
-        raise ValueError("its `overall` has no `effect`")
-    told = overall["effect"]
-    if told is None:
-        return None
-    if not isinstance(told, Mapping):
-        raise ValueError("its effect is no interval")
-    for name, kinds in (("estimate", (int, float)), ("low", (int, float)), ("high", (int, float)), ("n", (int,))):
-        if not isinstance(told.get(name), kinds) or isinstance(told[name], bool):
-            raise ValueError(f"its effect has no good `{name}`")
-    low, estimate, high = told["low"], told["estimate"], told["high"]
-    if not -1 <= low <= estimate <= high <= 1:
-        raise ValueError(f"its effect of {estimate} is not within {low} and {high}, or -1 and 1")
-    return Interval(float(estimate), float(low), float(high), told["n"])
+    told = None if verdict.overall is None else verdict.overall.effect
+    return None if told is None else Interval(told.estimate, told.low, told.high, told.n)
 
 
 def check_effect(effect: Interval | None, gate: Gate) -> list[Check]:

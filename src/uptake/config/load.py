@@ -336,6 +336,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
 def _explain(error: dict[str, Any]) -> Problem:
     """One pydantic error as key, value, what was expected, and the fix."""
     loc, kind, value = error["loc"], error["type"], error["input"]
+    if not loc:  # of the run file as a whole: a key that is no text
+        return Problem("the run file", f"{error['msg']}.")
     name, section = str(loc[-1]), _section_at(loc)
     if loc[0] == "knowledge_sources":
         loc = (*loc[:2], *loc[3:])  # without the kind, which is no key

@@ -15,7 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import digest, empty, file_digest, locked, read_json, refuse_links, write_json
+from uptake.artifacts import digest, empty, file_digest, locked, refuse_links, write_json
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.schemas.later import INDEX
 from uptake.corpus.rows import documents
 from uptake.corpus.table import TABLE, connect, make_searchable, making, open_or_make, rows_of
 from uptake.data import bad_rows_error
@@ -127,8 +129,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     """What is indexed here; nothing, and an empty folder, where it was made in another way or cannot be read."""
     found: dict[str, Any] = {}
     with suppress(UptakeError):
-        kept = read_json(folder / "manifest.json")
-        found = kept if isinstance(kept, dict) else {}
+        found = read_data(folder / "manifest.json", INDEX)
     if found.get("form") != FORM or not (folder / f"{TABLE}.lance").exists():
         (folder / "manifest.json").unlink(missing_ok=True)
         empty(folder / f"{TABLE}.lance")

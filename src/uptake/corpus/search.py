@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.later import INDEX
 from uptake.corpus.table import FIELDS, TABLE, connect, making
 from uptake.corpus.text import words
 from uptake.errors import UptakeError
@@ -37,9 +38,9 @@ def open_index(folder: Path) -> Index:
     """
     if not (folder / "manifest.json").exists():
         raise UptakeError(f"no index in {folder}", fix="index the corpus first")
-    manifest = read_json(folder / "manifest.json")
-    if not isinstance(manifest, dict) or not manifest.get("searchable"):
-        raise UptakeError(f"the index in {folder} is not finished", fix="index the corpus again: it resumes")
+    again = "index the corpus again: it resumes"
+    if not read_record(folder / "manifest.json", INDEX, again).searchable:
+        raise UptakeError(f"the index in {folder} is not finished", fix=again)
     with making(folder):
         return Index(connect(folder).open_table(TABLE))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from uptake.rivals.equal import compare
 from uptake.text import EMPTY_WORDS
@@ -20,6 +20,7 @@ Of `silent` nothing but function words or a refusal came, of `thinking` the thou
 within the tokens that it was given; a `retokenised` one reads as other tokens than were generated, so its probability
 is not that of what the model said.
 """
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
 _NOT = frozenset("not no never nor neither without isn't wasn't aren't weren't cannot can't".split())

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import digest, file_digest, locked, read_json, versions, write_json
+from uptake.artifacts import digest, file_digest, locked, versions, write_json
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.schemas.lab import WORLD
 from uptake.errors import UptakeError
 from uptake.lab.base import MODEL, PRETRAINING, Asked, Base, Tell, build_base, copy_model, given_base, recalled
 from uptake.lab.confirm import confirm
@@ -179,11 +181,7 @@ def _require_same(out: Path, manifest: dict[str, Any]) -> Mapping[str, Any]:
     """What `world.json` said; empty for a new folder."""
     place = out / "world.json"
     if place.exists():
-        there = read_json(place)
-        if not isinstance(there, dict):
-            raise UptakeError(
-                f"{place} is not the manifest of a world", fix=f"delete {out}, or choose another folder with --out"
-            )
+        there: dict[str, Any] = read_data(place, WORLD, f"delete {out}, or choose another folder with --out")
         if any(digest(there.get(key)) != digest(value) for key, value in manifest.items()):
             raise UptakeError(
                 f"{out} holds another world", expected="a new folder", fix="choose another one with --out"

@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from uptake.artifacts import read_json
-from uptake.artifacts.evidence import evidence_from_data
+from uptake.artifacts.checked import blaming, read_data
+from uptake.artifacts.evidence import evidence_from_text
+from uptake.artifacts.schemas.lab import WORLD
+from uptake.artifacts.tables import to_json
 from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
@@ -89,10 +91,8 @@ def read_items(
 
 
 def _evidence(row: Mapping[str, Any], where: Path) -> Evidence:
-    try:
-        return evidence_from_data(row["evidence"])
-    except ValueError as error:
-        raise UptakeError(f"{where} is damaged: {error}", fix="uptake diagnose the world first") from None
+    with blaming(where, "uptake diagnose the world first"):
+        return evidence_from_text(to_json(row["evidence"]))
 
 
 def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
@@ -100,7 +100,7 @@ def _rows(path: Path) -> list[dict]:  # type: ignore[type-arg]
         return [
             json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line
         ]  # not splitlines: JSON holds U+2028
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UptakeError(f"cannot read {path}: {error}", fix="run `uptake diagnose` on the world first") from None
 
 
@@ -188,7 +188,7 @@ def calibrated(folders: Sequence[Path]) -> Weights:
     items = read_items(folders)
     worlds = []
     for folder in folders:
-        manifest = read_json(folder / "world.json")
+        manifest = read_data(folder / "world.json", WORLD)
         worlds.append({"world": manifest["world"], "controls": manifest["controls"]})
     counts = {name: sum(name in item.causes for item in items) for name in CAUSES}
     longest = max(item.n_tokens for item in items)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from uptake.artifacts import digest, read_json, versions, write_json
+from uptake.artifacts import digest, versions, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.lab import RECALLED
 from uptake.artifacts.tables import CAUSES
 from uptake.lab.base import Asked, Base, Tell, cache_folder, further, recalled, tell_more
 from uptake.lab.controls import LAST, Controls
@@ -144,8 +146,7 @@ def _outcome(
     )
     place = cache_folder() / "outcomes" / f"{key}.json"
     if place.exists():
-        cached: dict[str, dict[str, bool]] = read_json(place)
-        return cached
+        return read_record(place, RECALLED, fix=f"delete {place}: it is trained anew")
     with tempfile.TemporaryDirectory(prefix="uptake-lab-") as name:
         folder = Path(name)
         start = str(tell_more(base, told, folder / "base", controls.seed, tell)) if told else base.place

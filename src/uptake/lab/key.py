@@ -222,7 +222,7 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
     try:
         there = pq.read_schema(path).names
         rows: list[dict[str, Any]] = pq.read_table(path, columns=[name for name in wanted if name in there]).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:  # a name that is not UTF-8 is a ValueError
         raise UptakeError(f"cannot read {path}: {error}", fix="run `uptake diagnose` first") from None
     return rows
 
@@ -232,5 +232,5 @@ def _jsonl(path: Path) -> list[dict[str, Any]]:
         # not splitlines: JSON strings may hold U+2028 and other separators as they are
         lines = path.read_text(encoding="utf-8").split("\n")
         return [json.loads(line) for line in lines if line.strip()]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UptakeError(f"cannot read {path}: {error}", expected="JSON Lines in UTF-8") from None

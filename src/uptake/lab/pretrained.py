@@ -16,7 +16,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal, TypeAlias
 
-from uptake.artifacts import chunks, digest, read_json, versions, write_json
+from uptake.artifacts import chunks, digest, versions, write_json
+from uptake.artifacts.checked import damaged, read_record
+from uptake.artifacts.schemas.lab import ASKED
 from uptake.errors import UptakeError
 from uptake.lab.base import Base, Tell, cache_folder
 from uptake.lab.names import surnames
@@ -196,8 +198,10 @@ class _Asker:
         key = digest(self._model.fingerprint, self._form, [asdict(one) for one in facts], versions())
         place = cache_folder() / "asked" / f"{key}.json"
         if place.exists():
-            kept: list[int] = read_json(place)
-            return kept
+            kept = read_record(place, ASKED, fix := f"delete {place}: the base is asked again")
+            if len(kept) != len(facts):
+                raise damaged(place, f"it is of {len(kept)} facts, and {len(facts)} are asked for", fix)
+            return list(kept)
         counted = self._ask(facts)
         write_json(place, counted)
         return counted

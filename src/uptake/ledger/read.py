@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from jaxtyping import Bool, Int
 
-from uptake.artifacts.ledger_files import CONTENT_ID, LEDGER, stage_folders
+from uptake.artifacts.ledger_files import CONTENT_ID, LEDGER, read_part, stage_folders
 from uptake.errors import UptakeError
 
 READINGS = LEDGER.append(pa.field("times_seen", pa.int32()))
@@ -90,7 +89,7 @@ def from_table(table: pa.Table, stages: tuple[str, ...]) -> Ledger:
 
 def _of_one_stage(folder: Path) -> pa.Table:
     parts = sorted(folder.glob("rank-*/part-*.parquet"))
-    tables = [pq.read_table(part, schema=LEDGER) for part in parts]
+    tables = [read_part(part) for part in parts]
     table = pa.concat_tables(tables) if tables else LEDGER.empty_table()
     return _told_apart(table.combine_chunks())
 

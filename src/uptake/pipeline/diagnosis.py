@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import reprlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, chunks, file_digest, read_json, replacing, write_json, write_table
+from uptake.artifacts import cannot_write, chunks, file_digest, replacing, write_json, write_table
+from uptake.artifacts.checked import blaming, read_data, read_record, records
+from uptake.artifacts.checked_tables import batches, n_rows, read_table
 from uptake.artifacts.evidence import evidence_data, evidence_from_data
-from uptake.artifacts.tables import DIAGNOSIS, finding_from_row, finding_row, to_json
+from uptake.artifacts.schemas.summary import SUMMARY
+from uptake.artifacts.tables import DIAGNOSIS, DIAGNOSIS_FILE, finding_from_row, finding_row, to_json
 from uptake.detect import Rule, most_severe
 from uptake.errors import UptakeError
 from uptake.evidence import Reaction
@@ -43,32 +44,8 @@ class Diagnosis:
         Raises:
             UptakeError: The file is missing or damaged.
         """
-        path = self.folder / "summary.json"
-        summary: dict[str, Any] = read_json(path, fix=ANEW)
-        if not isinstance(summary, dict):
-            raise _damaged(path, "it is no JSON object")
+        summary: dict[str, Any] = read_data(self.folder / "summary.json", SUMMARY, ANEW)
         return summary
-
-    def told(self, *keys: str, kind: type | tuple[type, ...] = object, summary: Mapping[str, Any] | None = None) -> Any:
-        """What the summary says under a key, and the keys within it.
-
-        Args:
-            *keys: The key, and those within it.
-            kind: What must stand there.
-            summary: The summary, where it is read already.
-
-        Raises:
-            UptakeError: The file is missing or damaged, or says nothing there, or something else.
-        """
-        found: Any = self.summary() if summary is None else summary
-        for key in keys:
-            if not isinstance(found, dict) or key not in found:
-                raise _damaged(self.folder / "summary.json", f"it has no {'.'.join(keys)}")
-            found = found[key]
-        if not isinstance(found, kind) or (isinstance(found, bool) and kind is int):
-            shown = "null" if found is None else reprlib.repr(found)
-            raise _damaged(self.folder / "summary.json", f"its {'.'.join(keys)} is {shown}")
-        return found
 
     def rule(self) -> Rule:
         """What counted as learned.
@@ -76,15 +53,8 @@ class Diagnosis:
         Raises:
             UptakeError: The summary is missing or damaged.
         """
-        told = self.told("rule")
-        known: dict[str, type | tuple[type, ...]] = {
-            "end": bool,
-            "option_threshold": (int, float),
-            "pass_threshold": (int, float),
-        }
-        if not isinstance(told, dict) or any(not isinstance(told.get(name), kind) for name, kind in known.items()):
-            raise _damaged(self.folder / "summary.json", f"its rule is {told!r}")
-        return Rule(**{name: told[name] for name in known})
+        told = read_record(self.folder / "summary.json", SUMMARY, ANEW).rule
+        return Rule(told.end, told.option_threshold, told.pass_threshold)
 
     def digest(self) -> str:
         """Of the table: tells whether what was made from a diagnosis was made from this one.
@@ -92,8 +62,8 @@ class Diagnosis:
         Raises:
             UptakeError: The table is missing or damaged.
         """
-        with self._opened():
-            return file_digest(self.folder / "diagnosis.parquet")
+        len(self)
+        return file_digest(self._table)
 
     def all_learned(self) -> bool:
         """Whether every example was learned, so that there is nothing to mend.
@@ -102,10 +72,8 @@ class Diagnosis:
             UptakeError: The table is missing or damaged.
         """
         import pyarrow.compute as pc
-        import pyarrow.parquet as pq
 
-        with self._opened() as path:
-            return bool(pc.all(pq.read_table(path, columns=["learned"])["learned"], min_count=0).as_py())
+        return all(pc.all(table["learned"], min_count=0).as_py() for table in self.tables())
 
     def to_pandas(self) -> pandas.DataFrame:
         """The table as a data frame: one row an example, worst first.
@@ -114,11 +82,7 @@ class Diagnosis:
             ImportError: pandas is not installed.
             UptakeError: The table is missing or damaged.
         """
-        import pyarrow.parquet as pq
-
-        with self._opened() as path:
-            table = pq.read_table(path)
-        return table.to_pandas()
+        return read_table(self._table, DIAGNOSIS_FILE, ANEW).to_pandas()
 
     def __getitem__(self, key: str | tuple[str, str]) -> Finding:
         """The finding of one example, by its id or by id and stage: `diagnosis["ex-17"]`, `diagnosis["ex-17", "main"]`.
@@ -127,12 +91,8 @@ class Diagnosis:
             KeyError: There is no such example.
             UptakeError: Several stages have one, and none is named; or the table is missing or damaged.
         """
-        import pyarrow.parquet as pq
-
         wanted = (key,) if isinstance(key, str) else key
-        filters = [(name, "==", value) for name, value in zip(("id", "stage"), wanted, strict=False)]
-        with self._opened() as path:
-            rows = pq.read_table(path, filters=filters).to_pylist()
+        rows = self.rows(*wanted)
         if not rows:
             where = f" in the stage {wanted[1]!r}" if len(wanted) > 1 else ""
             raise KeyError(f"no example has the id {wanted[0]!r}{where}")
@@ -142,7 +102,24 @@ class Diagnosis:
                 f"the id {wanted[0]!r} is in the stages {', '.join(stages)}",
                 fix=f"name one: diagnosis[{wanted[0]!r}, {stages[0]!r}]",
             )
-        return finding_from_row(rows[0])
+        with blaming(self._table, ANEW):
+            return finding_from_row(rows[0])
+
+    def rows(self, example_id: str, stage: str | None = None) -> list[dict[str, Any]]:
+        """The rows of an id: several stages may have one; raises as `__iter__`."""
+        import pyarrow.compute as pc
+
+        found = []
+        for table in self.tables():
+            wanted = pc.equal(table["id"], example_id)
+            if stage is not None:
+                wanted = pc.and_(wanted, pc.equal(table["stage"], stage))
+            found += table.filter(wanted).to_pylist()
+        return found
+
+    def tables(self) -> Iterator[pa.Table]:
+        """The table in pieces of some thousand rows, worst first; raises as `__iter__`."""
+        return batches(self._table, DIAGNOSIS_FILE, ANEW, ROWS)
 
     def __iter__(self) -> Iterator[Finding]:
         """All findings, worst first, some thousand in memory at a time.
@@ -150,44 +127,19 @@ class Diagnosis:
         Raises:
             UptakeError: The table is missing or damaged.
         """
-        import pyarrow.parquet as pq
-
-        with self._opened() as path, pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS):
-                yield from map(finding_from_row, batch.to_pylist())
+        rows = (row for table in self.tables() for row in table.to_pylist())
+        yield from records(rows, finding_from_row, self._table, ANEW)
 
     def __len__(self) -> int:
         """How many examples; raises as `__iter__`."""
-        import pyarrow.parquet as pq
+        return n_rows(self._table, DIAGNOSIS_FILE, ANEW)
 
-        with self._opened() as path:
-            n: int = pq.read_metadata(path).num_rows
-        return n
-
-    @contextmanager
-    def _opened(self) -> Iterator[Path]:
-        """The table's path, once its columns are seen to be those of a diagnosis; what breaks after it is told."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = self.folder / "diagnosis.parquet"
-        if not path.is_file():
-            raise _damaged(path, "it is missing")
-        try:
-            schema = pq.read_schema(path)
-            if not schema.equals(DIAGNOSIS):
-                odd = [name for name in DIAGNOSIS.names if name not in schema.names]
-                raise _damaged(path, f"it has no column {odd[0]}" if odd else "its columns are not a diagnosis'")
-            yield path
-        except (OSError, ValueError, TypeError, pa.ArrowException) as error:  # also evidence that is no JSON
-            raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0]) from error
+    @property
+    def _table(self) -> Path:
+        return self.folder / "diagnosis.parquet"
 
 
 ANEW = "run `uptake diagnose run.yaml`: it writes the diagnosis anew"
-
-
-def _damaged(path: Path, why: str) -> UptakeError:
-    return UptakeError(f"{path} is damaged: {why}", expected="the file as `uptake diagnose` wrote it", fix=ANEW)
 
 
 class Collector:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from reprlib import repr as short
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from uptake.artifacts import digest
+from uptake.artifacts.checked import parse_own, told
 from uptake.errors import UptakeError
 from uptake.types import Cost, Edit, Unmended
 
@@ -20,9 +19,6 @@ VERSION = 2
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-
-PROBLEMS = 3
-"""So many of a file's problems are told at once."""
 
 
 def _within(name: str) -> str:
@@ -96,17 +92,15 @@ def read_head(folder: Path) -> tuple[Head, str]:
         raise damaged(path, "it is not a file")
     try:
         text = path.read_text(encoding="utf-8")
-        said = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
+        said = parse_own(text)
+    except (OSError, ValueError) as error:
         raise damaged(path, str(error)) from error
     if not isinstance(said, dict) or said.get("version") != VERSION:
         raise UptakeError(f"{path} is not a plan of version {VERSION}", fix=anew(folder))
     try:
         return _SCHEMA.validate_json(text, strict=True), content(said)
     except ValidationError as error:
-        problems = [_reason(dict(one)) for one in error.errors(include_url=False)]
-        more = f"; and {len(problems) - PROBLEMS} more" if len(problems) > PROBLEMS else ""
-        raise damaged(path, "; ".join(problems[:PROBLEMS]) + more) from error
+        raise damaged(path, told(error)) from error
 
 
 def content(head: Mapping[str, Any]) -> str:
@@ -131,10 +125,3 @@ def damaged(path: Path, why: str) -> UptakeError:
 def anew(folder: Path) -> str:
     """How to come to a plan where what lies there is none, or damaged: nothing is deleted for the user."""
     return f"delete {folder}, or move it elsewhere, and run `uptake prescribe run.yaml`"
-
-
-def _reason(error: Mapping[str, Any]) -> str:
-    key = ".".join(map(str, error["loc"]))
-    if error["type"] == "missing":
-        return f"{key} is missing"
-    return f"{key} is {short(error['input'])}: {error['msg'].replace('Input', 'it')}"

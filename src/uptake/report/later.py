@@ -6,14 +6,20 @@ and does not stop the report.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import file_digest, read_json
+from uptake.artifacts import file_digest
+from uptake.artifacts.checked import blaming, parse_own, read_data, read_record
+from uptake.artifacts.checked_tables import read_table
+from uptake.artifacts.schemas.later import CURE, VERDICT
+from uptake.artifacts.schemas.summary import SUMMARY
+from uptake.artifacts.tables import MATRIX_FILE
 from uptake.errors import UptakeError
+from uptake.prescribe.head import read_head
+from uptake.types import Edit
 
 PASSAGE = 2000
 """Characters that are shown of a document."""
@@ -58,34 +64,32 @@ def read_plan(output_dir: Path) -> PlanFiles | None:
     if not path.exists():
         return None
     try:
-        told = read_json(path)
-        edits = told["edits"]
-        documents = _documents(path.with_name("cpt.jsonl"), {name for edit in edits for name in edit["documents"]})
-        of: dict[str, list[dict[str, Any]]] = {}
-        for edit in edits:
-            read = [documents.get(name, {"id": name}) for name in edit["documents"]]
-            for example_id in edit["examples"]:
-                one = {"remedy": edit["remedy"], "why": edit["why"], "documents": read}
-                of.setdefault(example_id, []).append(one)
-        unmended = {one["id"]: one["reason"] for one in told["unmended"]}
-        cost = {name: told["cost"][name] for name in ("total", "plain")}
-        return PlanFiles(_shares(edits), of, unmended, cost, tuple(told["notes"]))
-    except (UptakeError, OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        told, _ = read_head(path.parent)
+        documents = _documents(path.with_name("cpt.jsonl"), {name for edit in told.edits for name in edit.documents})
+    except UptakeError as error:
         return PlanFiles(unread=_why(path, error))
+    of: dict[str, list[dict[str, Any]]] = {}
+    for edit in told.edits:
+        read = [documents.get(name, {"id": name}) for name in edit.documents]
+        for example_id in edit.examples:
+            of.setdefault(example_id, []).append({"remedy": edit.remedy, "why": edit.why, "documents": read})
+    unmended = {one.id: one.reason for one in told.unmended}
+    cost = {"total": told.cost.total, "plain": told.cost.plain}
+    return PlanFiles(_shares(told.edits), of, unmended, cost, told.notes)
 
 
-def _shares(edits: Sequence[Mapping[str, Any]]) -> tuple[Share, ...]:
+def _shares(edits: Sequence[Edit]) -> tuple[Share, ...]:
     found = []
-    for remedy in dict.fromkeys(edit["remedy"] for edit in edits):
-        own = [edit for edit in edits if edit["remedy"] == remedy]
-        known = [edit["tokens"] for edit in own if edit["tokens"] is not None]
+    for remedy in dict.fromkeys(edit.remedy for edit in edits):
+        own = [edit for edit in edits if edit.remedy == remedy]
+        known = [edit.tokens for edit in own if edit.tokens is not None]
         found.append(
             Share(
                 remedy=remedy,
                 edits=len(own),
-                examples=len({name for edit in own for name in edit["examples"]}),
+                examples=len({name for edit in own for name in edit.examples}),
                 tokens=sum(known) if len(known) == len(own) else None,
-                unsafe=sum(not edit["safe"] for edit in own),
+                unsafe=sum(not edit.safe for edit in own),
             )
         )
     return tuple(found)
@@ -96,12 +100,12 @@ def _documents(path: Path, wanted: Collection[str]) -> dict[str, dict[str, str]]
     found: dict[str, dict[str, str]] = {}
     if not wanted or not path.exists():
         return found
-    with path.open(encoding="utf-8") as file:
+    with blaming(path), path.open(encoding="utf-8") as file:
         for line in file:
-            row = json.loads(line)
+            row = parse_own(line)
             if row["id"] in wanted:
                 shown = {name: str(row[name]) for name in ("id", "title", "text", "source", "where") if row.get(name)}
-                found[row["id"]] = {**shown, "text": shown.get("text", "")[:PASSAGE]}
+                found[str(row["id"])] = {**shown, "text": shown.get("text", "")[:PASSAGE]}
     return found
 
 
@@ -126,12 +130,10 @@ def read_cured(output_dir: Path) -> Cured | None:
     if not path.exists():
         return None
     try:
-        summary = read_json(path)
-        for name in ("learned", "shallow", "forgotten"):
-            summary[name]["rate"], summary[name]["count"]
+        summary = read_data(path, SUMMARY)
         mark = output_dir / "cured" / "cure.json"
-        stale = _stale(output_dir, read_json(mark).get("diagnosis") if mark.exists() else None, "uptake cure")
-    except (UptakeError, AttributeError, KeyError, TypeError, OSError) as error:
+        stale = _stale(output_dir, read_record(mark, CURE).diagnosis if mark.exists() else None, "uptake cure")
+    except UptakeError as error:
         return Cured(unread=_why(path, error))
     return Cured(summary, stale=stale)
 
@@ -181,39 +183,35 @@ class Verdict:
 
 def read_verdict(output_dir: Path) -> Verdict | None:
     """The verdict of a run; None when there is none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = output_dir / "verdict" / "verdict.json"
     if not path.exists():
         return None
     try:
-        told = read_json(path)
-        rows = pq.read_table(path.with_name("matrix.parquet")).to_pylist()
-        cells = {
-            (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"], row["n"], row["matched"])
-            for row in rows
-            if row["kind"] == "treated" and row["outcome"] == "primary" and row["cause"] and row["remedy"]
-            if row["effect"] is not None
-        }
-        causes = tuple(sorted({cause for cause, _ in cells}))
-        own = [remedy for cause, remedy in sorted(cells) if cells[cause, remedy].matched]
-        remedies = tuple(dict.fromkeys([*own, *(remedy for _, remedy in sorted(cells))]))
-        stale = _stale(output_dir, told.get("diagnosis"), "uptake verify")
-        return Verdict(told["sentence"], dict(told["primary"]), causes, remedies, cells, stale=stale)
-    except (UptakeError, AttributeError, KeyError, TypeError, OSError, pa.ArrowException) as error:
+        told = read_record(path, VERDICT)
+        rows = read_table(path.with_name("matrix.parquet"), MATRIX_FILE).to_pylist()
+        stale = _stale(output_dir, told.diagnosis, "uptake verify")
+    except UptakeError as error:
         return Verdict(unread=_why(path, error))
+    cells = {
+        (row["cause"], row["remedy"]): Cell(row["effect"], row["low"], row["high"], row["n"], row["matched"])
+        for row in rows
+        if row["kind"] == "treated" and row["outcome"] == "primary" and row["cause"] and row["remedy"]
+    }
+    causes = tuple(sorted({cause for cause, _ in cells}))
+    own = [remedy for cause, remedy in sorted(cells) if cells[cause, remedy].matched]
+    remedies = tuple(dict.fromkeys([*own, *(remedy for _, remedy in sorted(cells))]))
+    return Verdict(told.sentence, told.primary, causes, remedies, cells, stale=stale)
 
 
 def _stale(output_dir: Path, about: str | None, verb: str) -> str | None:
     """What was made from a diagnosis was made from another one than is there, or does not say; None: from this one."""
     if about is None:
         return f"This does not say which diagnosis it is about: give {verb} again."
-    if about != file_digest(output_dir / "diagnosis" / "diagnosis.parquet"):
+    table = output_dir / "diagnosis" / "diagnosis.parquet"
+    if about != (file_digest(table) if table.is_file() else None):
         return f"This is about another diagnosis than the one shown here: give {verb} again."
     return None
 
 
-def _why(path: Path, error: Exception) -> str:
-    what = error.problem if isinstance(error, UptakeError) else f"{type(error).__name__}: {error}"
-    return f"{path.parent.name}/{path.name} cannot be shown by this version of uptake ({what})"
+def _why(path: Path, error: UptakeError) -> str:
+    return f"{path.parent.name}/{path.name} cannot be shown by this version of uptake ({error.problem})"

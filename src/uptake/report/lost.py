@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from uptake.artifacts import Parts
-from uptake.artifacts.tables import EXAMPLES, SCORES, example_from_row, score_from_data
+from uptake.artifacts.checked import blaming, damaged
+from uptake.artifacts.tables import EXAMPLES_FILE, SCORES_FILE, example_from_row, score_from_data
 from uptake.detect import Settings, compare
 from uptake.detect.judge import prompt_text, response_text
-from uptake.detect.saying import tells_all
+from uptake.detect.saying import Kind, tells_all
 from uptake.report.rows import SNIPPET
 from uptake.text import one_line
-from uptake.types import Example
+from uptake.types import Example, Score
 
 MOST = 200
 """Lost answers that are told."""
@@ -44,33 +45,51 @@ def read_lost(folder: Path, summary: Mapping[str, Any]) -> list[Lost]:
     if summary.get("retention") is None:
         return []
     work = folder / "work" / "retention"
-    examples, before, after = (
-        Parts(work / name, schema) for name, schema in (("examples", EXAMPLES), ("base", SCORES), ("tuned", SCORES))
-    )
+    examples = Parts(work / "examples", EXAMPLES_FILE)
+    before, after = (Parts(work / name, SCORES_FILE) for name in ("base", "tuned"))
     settings = Settings(**{name: summary["run"]["settings"][name] for name in ("criterion", "normalisation", "seed")})
     found: list[Lost] = []
     for number in examples.numbers():
         if not (before.has(number) and after.has(number)):
             break
-        for row, old, new in zip(examples.read(number), before.read(number), after.read(number), strict=True):
-            example = example_from_row(row)
-            scores = [[score_from_data(example.id, data) for data in one["scores"]] for one in (old, new)]
-            freely = (_freely(old, example), _freely(new, example))
-            if compare(example, scores[0], scores[1], settings, freely).lost and len(found) < MOST:
-                found.append(_lost_answer(row, new["answer"]))
+        asked, old, new = (
+            examples.records(number, example_from_row),
+            *(one.records(number, _said) for one in (before, after)),
+        )
+        for one in (before, after):
+            if one.length(number) != len(asked):
+                raise damaged(
+                    one.path(number), f"it has {one.length(number)} rows, and there are {len(asked)} examples", one.anew
+                )
+        for example, was, now in zip(asked, old, new, strict=True):
+            with blaming(after.path(number), after.anew):
+                freely = (_freely(was, example), _freely(now, example))
+                if compare(example, was.scores, now.scores, settings, freely).lost and len(found) < MOST:
+                    found.append(_lost_answer(example, now.answer))
     return found
 
 
-def _freely(row: Mapping[str, Any], example: Example) -> bool:
+class _Said(NamedTuple):
+    """The scores of an example, the model's own answer and what it is."""
+
+    scores: list[Score]
+    answer: str | None
+    kind: Kind | None
+
+
+def _said(row: Mapping[str, Any]) -> _Said:
+    return _Said([score_from_data(row["id"], data) for data in row["scores"]], row["answer"], row["answer_kind"])
+
+
+def _freely(said: _Said, example: Example) -> bool:
     """Whether the model's own answer gives the whole response, in whatever words."""
-    return tells_all(row["answer_kind"], row["answer"], example.response)
+    return tells_all(said.kind, said.answer, example.response)
 
 
-def _lost_answer(row: Mapping[str, Any], answer: str | None) -> Lost:
-    example = example_from_row(row)
+def _lost_answer(example: Example, answer: str | None) -> Lost:
     return Lost(
-        id=row["id"],
-        source=row["source"],
+        id=example.id,
+        source=example.source,
         prompt=one_line(prompt_text(example.prompt), SNIPPET, end=True),
         response=one_line(response_text(example), SNIPPET),
         says=None if answer is None else one_line(answer, SNIPPET),

@@ -13,9 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uptake.artifacts.tables import CAUSES, DIAGNOSIS
+from uptake.artifacts.checked import records
+from uptake.artifacts.evidence import evidence_from_text
+from uptake.artifacts.tables import CAUSES
 from uptake.attribute import UNEXPLAINED
 from uptake.pipeline import Diagnosis
+from uptake.pipeline.diagnosis import ANEW
 from uptake.report.later import PlanFiles
 from uptake.report.learning import Learning
 from uptake.text import one_line
@@ -93,8 +96,7 @@ def read_rows(
     still: Counter[str] = Counter()
     known: Counter[str] = Counter()
     block: list[dict[str, Any]] = []
-    for row in _raw(diagnosis):
-        evidence = json.loads(row["evidence"], parse_float=_six_digits)
+    for row, evidence in records(_raw(diagnosis), _with_evidence, diagnosis.folder / "diagnosis.parquet", ANEW):
         index.add(row, evidence)
         block.append(_detail(row, evidence, learning, plan))
         if len(block) == BLOCK:
@@ -119,11 +121,14 @@ def read_rows(
 
 
 def _raw(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
-    import pyarrow.parquet as pq
+    for table in diagnosis.tables():
+        yield from table.to_pylist()
 
-    with pq.ParquetFile(diagnosis.folder / "diagnosis.parquet") as file:
-        for batch in file.iter_batches(4096, columns=DIAGNOSIS.names):
-            yield from batch.to_pylist()
+
+def _with_evidence(row: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """A row, and its evidence as it stands in the file, once it is seen to be evidence."""
+    evidence_from_text(row["evidence"])
+    return row, json.loads(row["evidence"], parse_float=_six_digits)
 
 
 def _wanted(row: Mapping[str, Any]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json, replacing, write_bytes
+from uptake.artifacts import replacing, write_bytes
+from uptake.artifacts.checked import damaged, read_data
+from uptake.artifacts.schemas.training import FINISHED
 from uptake.config import is_stage_name
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
@@ -39,13 +40,6 @@ class Report:
     summary: Path
 
 
-SAID = (
-    *((key,) for key in ("n", "learned", "shallow", "forgotten", "by_source", "by_stage", "criteria", "null", "notes")),
-    *(("run", key) for key in ("models", "data", "settings", "versions")),
-)
-"""What the page tells of `summary.json`: one that lacks any is damaged."""
-
-
 def write_report(output_dir: Path) -> Report:
     """Write the report of a run from what is there: `report.html` and `summary.md` under its folder.
 
@@ -56,10 +50,7 @@ def write_report(output_dir: Path) -> Report:
         UptakeError: There is no diagnosis, an artifact is damaged, or the place cannot be written.
     """
     diagnosis = read_diagnosis(output_dir)
-    for key in SAID:
-        diagnosis.told(*key)
     summary = diagnosis.summary()
-    _require_counts(diagnosis, summary)
     learning = read_learning(output_dir)
     plan = read_plan(output_dir)
     rows = read_rows(diagnosis, learning, plan, overview.telling(summary))
@@ -95,21 +86,6 @@ def write_report(output_dir: Path) -> Report:
     told = summary_markdown(summary, rows, stages=stages, cured=cured, verdict=verdict)
     write_bytes(output_dir / "summary.md", told.encode("utf-8"))
     return Report(output_dir / "report.html", output_dir / "summary.md")
-
-
-def _require_counts(diagnosis: Diagnosis, summary: Mapping[str, Any]) -> None:
-    """See that what is counted, in all and by source and stage, is a number, and that a rate is one or is not there."""
-    told = partial(diagnosis.told, summary=summary)
-    parts: list[tuple[str, ...]] = [()]
-    for name in ("by_source", "by_stage"):
-        parts += [(name, one) for one in told(name, kind=dict)]
-    for part in parts:
-        told(*part, "n", kind=int)
-        for key in ("learned", "shallow", "forgotten"):
-            told(*part, key, "count", kind=(int, type(None)))
-            rate = told(*part, key, "rate", kind=(dict, type(None)))
-            for name in ("estimate", "low", "high") if rate is not None else ():
-                told(*part, key, "rate", name, kind=(int, float))
 
 
 def write_card(output_dir: Path) -> Path:
@@ -152,7 +128,7 @@ def _learning(
     kept = {
         one["stage"]: None if one.get("strategies") and one.get("recalled") is None else one["kept_step"]
         for one in manifests
-        if isinstance(one.get("stage"), str) and isinstance(one.get("kept_step"), int)
+        if one.get("kept_step") is not None
     }
     everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
     curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
@@ -173,17 +149,11 @@ def _learning(
 
 def _stages(diagnosis: Diagnosis) -> list[str]:
     """The names of the run's stages; each is part of a path, so that it is held to what a run file may name."""
-    told = diagnosis.told("run", "settings", "stages")
-    names = [one.get("name") if isinstance(one, dict) else None for one in told] if isinstance(told, list) else []
-    wrong = [name for name in names if not is_stage_name(name)]
-    if wrong or not names:
-        raise UptakeError(
-            f"{diagnosis.folder / 'summary.json'} is damaged: "
-            + (f"it names a stage {wrong[0]!r}" if wrong else "it names no stages"),
-            expected="the file as `uptake diagnose` wrote it",
-            fix=ANEW,
-        )
-    return [str(name) for name in names]
+    names = [str(stage["name"]) for stage in diagnosis.summary()["run"]["settings"]["stages"]]
+    for name in names:
+        if not is_stage_name(name):
+            raise damaged(diagnosis.folder / "summary.json", f"it names a stage {name!r}", ANEW)
+    return names
 
 
 def _trained(output_dir: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
@@ -192,8 +162,5 @@ def _trained(output_dir: Path, stages: Sequence[str]) -> list[dict[str, Any]]:
     for stage in stages:
         path = output_dir / "train" / stage / "manifest.json"
         if path.exists():
-            manifest = read_json(path)
-            if not isinstance(manifest, dict):
-                raise UptakeError(f"{path} is damaged", fix="train the stage again, or delete its folder")
-            found.append(manifest)
+            found.append(read_data(path, FINISHED, "train the stage again, or delete its folder"))
     return found

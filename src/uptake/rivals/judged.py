@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from uptake.artifacts import cannot_write, chunks, digest, kept
+from uptake.artifacts.checked import json_lines
+from uptake.artifacts.schemas.later import JUDGED
 from uptake.models.served import DATA_ONLY, LLM, Form, NoAnswer, complete_json
 from uptake.rivals.groups import Doubt, Judge, Judgement
 
@@ -126,7 +128,8 @@ def _read(path: Path) -> dict[str, Judgement]:
                 file.truncate(end)
     except OSError as error:
         raise cannot_write(path, error) from error
-    return {row["key"]: row["judgement"] for row in map(json.loads, whole[:end].splitlines())}
+    fix = f"delete {path}: what it holds is asked for again"
+    return {row.key: row.judgement for row in json_lines(path, JUDGED, fix)}
 
 
 def _append(path: Path, told: dict[str, Judgement]) -> None:

@@ -52,14 +52,6 @@ class Schedule:
         """The schedule as JSON has it."""
         return asdict(self)
 
-    @classmethod
-    def of_data(cls, data: Mapping[str, Any]) -> Schedule:
-        """The schedule of which `as_data` gave this."""
-        given = dict(data) | {"conflicts": tuple((one, other) for one, other in data["conflicts"])}
-        for name, rule in (("resampling", Resampling), ("stop", Stopping)):
-            given[name] = None if data[name] is None else rule(**data[name])
-        return cls(**given)
-
 
 def interval(every: int | None, steps: int, ahead: int) -> int:
     """Optimiser steps between two readings: what is set, else `EVERY`, or a tenth of a run shorter than ten of them.

@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from evidence_made import base_was, believed, contradicted, evidence
+from files_made import summary_of
 from small_models import write_rows
 from train_runs import CITIES, write_run
 from uptake.cli import app
@@ -96,10 +97,10 @@ def run(trainable: Path, tmp_path: Path) -> Path:
 
 
 def diagnosed(folder: Path, early: Sequence[dict[str, Any]]) -> None:
-    collected = Collector([*findings(early, "early"), *findings(MAIN, "main")])
+    found = [*findings(early, "early"), *findings(MAIN, "main")]
+    collected = Collector(found)
     list(collected)
-    models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
-    write_diagnosis(folder / "run" / "diagnosis", collected, {"run": {"models": models}})
+    write_diagnosis(folder / "run" / "diagnosis", collected, summary_of(found))
 
 
 def test_a_diagnosis_becomes_a_plan(run: Path) -> None:
@@ -215,8 +216,7 @@ def test_no_documents_are_gathered_for_what_is_likely_wrong(run: Path, monkeypat
     ]
     collected = Collector(found)
     list(collected)
-    models = {"tuned": {"name": "somebody/tuned", "fingerprint": "x"}}
-    write_diagnosis(run.parent / "run" / "diagnosis", collected, {"run": {"models": models}})
+    write_diagnosis(run.parent / "run" / "diagnosis", collected, summary_of(found))
     asked: list[str] = []
 
     def gather(wanted: Sequence[Wanted]) -> GatheredDocuments:

@@ -185,14 +185,23 @@ WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
             lambda run: flip(run / WORK / "checkpoints/checkpoint-3/model.safetensors"),
             r"checkpoint-3: model.safetensors was changed after it was written\n.*\nfix: restore it, or delete",
         ),
-        (lambda run: (run / WORK / "manifest.json").write_text("[]"), "is no JSON object.*\n.*\nfix: .*delete .*work"),
-        (lambda run: half(run / WORK / "manifest.json"), "cannot be determined: cannot read .*manifest.json"),
+        (
+            lambda run: (run / WORK / "manifest.json").write_text("[]"),
+            r"it is \[\]: it should.*\n.*\nfix: .*delete .*work",
+        ),
+        (
+            lambda run: half(run / WORK / "manifest.json"),
+            r"determined: .*manifest\.json is damaged: it is not JSON",
+        ),
         (lambda run: shutil.rmtree(run / "train/early"), r"\.main\.work is there, but the stage 'early'"),
         (lambda run: shutil.rmtree(run / "ledger/main"), "ledger of the stage 'main' is not complete: no .*stage.json"),
         (lambda run: (run / PART).unlink(), r"is not complete: part 0 is not in .*\n.* 3 steps .*\nfix: .*delete"),
         (lambda run: shutil.rmtree((run / PART).parent), "is not complete: no rows of step 1 in .*rank-00000"),
         (lambda run: half(run / PART), "'main' is damaged: .*part-00000.parquet is damaged.*\nfix: delete .* and .*"),
-        (lambda run: half(run / "ledger/early/stage.json"), "the ledger of the stage 'early' is damaged: cannot read"),
+        (
+            lambda run: half(run / "ledger/early/stage.json"),
+            r"the stage 'early' is damaged: .*stage\.json is damaged: it",
+        ),
         (lambda run: (run / "train/main").symlink_to("nowhere"), "train/main is a link"),
         (lambda run: (run / "train/main").write_text("a file"), "train/main is no folder"),
         (
@@ -205,7 +214,7 @@ WORK, PART = "train/.main.work", "ledger/main/rank-00000/part-00000.parquet"
         ),
         (
             lambda run: (run / "train/early/manifest.json").write_text('{"settings": 5}'),
-            "lacks stage, start, data, settings, .*or they are of a wrong type",
+            r"manifest\.json is damaged: stage is missing; start is missing; data is missing; and \d+ more",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from files_made import manifest_of
 from sharp import tokenizer_of
 from small_models import Small, facts, write_rows
 from uptake.artifacts import write_json
@@ -88,10 +89,10 @@ def test_the_ledger_of_another_models_training_is_left_out(given: dict[str, Any]
     assert set(exposures(diagnose(**given))) == {1}  # nothing says whose it is
     trained = given["output_dir"] / "train" / "main"
     trained.mkdir(parents=True)
-    write_json(trained / "manifest.json", {"model": model_digest(small.tuned)})
+    write_json(trained / "manifest.json", manifest_of(model_digest(small.tuned)))
     again = diagnose(**given)
     assert set(exposures(again)) == {1}
-    write_json(trained / "manifest.json", {"model": model_digest(small.base)})
+    write_json(trained / "manifest.json", manifest_of(model_digest(small.base)))
     other = diagnose(**given)
     assert set(exposures(other)) == {None}
     (trained / "manifest.json").unlink()  # that training is not finished
@@ -213,5 +214,5 @@ def test_the_folder_that_was_trained_is_taken_as_it_is(given: dict[str, Any], sm
     recorded(given["output_dir"])
     trained = given["output_dir"] / "train" / "main"
     shutil.copytree(small.tuned, trained)
-    write_json(trained / "manifest.json", {"model": model_digest(trained)})
+    write_json(trained / "manifest.json", manifest_of(model_digest(trained)))
     assert set(exposures(diagnose(**{**given, "tuned": trained}))) == {1}

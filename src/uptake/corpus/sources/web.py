@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import digest, read_json, versions, write_json
+from uptake.artifacts import digest, versions, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.later import ANSWER
 from uptake.corpus.sources.source import SourceError
 from uptake.errors import UptakeError
 from uptake.text import holds_key, without_key
@@ -49,9 +51,9 @@ class Cache:
     def get(self, *asked: object) -> Any:
         """What was answered; None when it was not asked yet, or the file is damaged."""
         with suppress(UptakeError):
-            kept = read_json(self._path(asked))
-            if isinstance(kept, dict) and kept.get("asked") == json.loads(json.dumps(asked)):
-                return kept.get("answer")
+            kept = read_record(self._path(asked), ANSWER)
+            if kept.asked == json.loads(json.dumps(asked)):
+                return kept.answer
         return None
 
     def put(self, answer: object, *asked: object) -> None:

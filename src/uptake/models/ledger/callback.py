@@ -16,7 +16,7 @@ from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 
 from uptake.artifacts import chunks
-from uptake.artifacts.ledger_files import LEDGER, Pass, Reading, append, open_stage
+from uptake.artifacts.ledger_files import Pass, Reading, append, open_stage, read_part
 from uptake.errors import UptakeError
 from uptake.models import Model
 from uptake.models.ledger.carried import Carrying, Numbered, Slip, decoded, refuse_packing, take_out
@@ -251,12 +251,10 @@ class LedgerCallback(TrainerCallback):  # type: ignore[misc]  # transformers is 
 
     def _has_epoch(self, step: int) -> bool:
         """Whether the scoring pass after this step is in the ledger: it would be the last part."""
-        import pyarrow.parquet as pq
-
         last = max(self._parts.numbers(), default=None)
         if last is None:
             return False
-        table = pq.read_table(self._parts.path(last), schema=LEDGER, columns=["pass", "step"])
+        table = read_part(self._parts.path(last)).select(["pass", "step"])
         return bool(len(table)) and table.slice(len(table) - 1).to_pylist() == [{"pass": "epoch", "step": step}]
 
     def _rescore(self, model: Any) -> None:

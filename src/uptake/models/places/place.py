@@ -244,12 +244,16 @@ def _require_safetensors(folder: Path, name: str, wanted: str) -> None:
         )
 
 
+LONGEST_NAME = 1000
+"""Characters of a path or hub id."""
+
+
 def _named_base(folder: Path) -> str:
     """What an adapter folder names as its base (relative paths are relative to the working folder, then to it)."""
     config = folder / "adapter_config.json"
     fields = read_json(config)
     base = fields.get("base_model_name_or_path") if isinstance(fields, dict) else None
-    if not isinstance(base, str) or not base:
+    if not isinstance(base, str) or not base or len(base) > LONGEST_NAME or not base.isprintable():
         raise UptakeError(
             f"{config} names no base model",
             expected="base_model_name_or_path: a path or a hub id",

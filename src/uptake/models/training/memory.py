@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from uptake.artifacts import cannot_write, created, digest, file_digest, read_json, write_json
+from uptake.artifacts import cannot_write, created, digest, file_digest, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.training import MEMORY as SCHEMA
 from uptake.errors import UptakeError
 
 MEMORY = "memory"
@@ -58,14 +60,12 @@ class Memory:
         if folder is None or not (folder / INDEX).exists():
             return cls()
         try:
-            files = read_json(folder / INDEX)
+            files = read_record(folder / INDEX, SCHEMA)
         except UptakeError as error:
             raise _damaged(folder, error.problem) from error
-        if not isinstance(files, dict):
-            raise _damaged(folder, f"{INDEX} is no JSON object")
         for name in files.values():
-            path = folder / str(name)
-            if Path(str(name)).name != name or not path.is_file() or file_digest(path) != path.stem:
+            path = folder / name
+            if not path.is_file() or file_digest(path) != path.stem:
                 raise _damaged(folder, f"{name} is missing, or not what was written")
         return cls(folder, files=files)
 

@@ -6,14 +6,16 @@ and what is there already is not computed again: a killed run goes on where it s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from uptake.artifacts import Parts, chunks, digest, open_parts, read_json, versions, write_json
-from uptake.artifacts.tables import SCORES, candidates_from_data, score_data, score_from_data
+from uptake.artifacts import Parts, chunks, digest, open_parts, versions, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.later import NOTES
+from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
 from uptake.data import Turn, encode
-from uptake.detect.saying import Kind, tells_all
+from uptake.detect.saying import KINDS, Kind, tells_all
 from uptake.evidence import Origin
 from uptake.models import Loadable, Model
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
@@ -69,21 +71,25 @@ class Answers:
 
     def read(self, number: int) -> list[Answer]:
         """The answers to one part of the cohort, in its order."""
-        return [
-            Answer(
-                candidates_from_data(row["candidates"]),
-                tuple(score_from_data(row["id"], data) for data in row["scores"]),
-                row["answer"],
-                row["answer_kind"],
-                row["successes"] and tuple(row["successes"]),
-            )
-            for row in self.parts.read(number)
-        ]
+        return self.parts.records(number, _answer)
 
     def __iter__(self) -> Iterator[Answer]:
         """All answers, a part in memory at a time."""
         for number in self.parts.numbers():
             yield from self.read(number)
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    """An answer from a row of `SCORES`."""
+    kind, drawn = row["answer_kind"], row["successes"]
+    if kind not in (None, *KINDS) or (kind is None) != (row["answer"] is None):
+        raise ValueError(f"its own answer is {row['answer']!r}, of the kind {kind!r}")
+    if drawn is not None and len(drawn) != 2:
+        raise ValueError(f"its successes are {drawn!r}")
+    scores = tuple(score_from_data(row["id"], data) for data in row["scores"])
+    if not scores:
+        raise ValueError("it has no scores")
+    return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn and tuple(drawn))
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,7 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         progress: Told after each part.
     """
     key = digest(SCORING_VERSION, cohort.key, respondent.key, how, versions())
-    parts = open_parts(cohort.parts.folder.parent / role.folder, key, SCORES)
+    parts = open_parts(cohort.parts.folder.parent / role.folder, key, SCORES_FILE)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
     done = sum(size for number, size in sizes.items() if parts.has(number))
@@ -229,7 +235,7 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         parts.write(number, rows)
         done += size
         progress(step, done, cohort.n)
-    return Answers(parts, key, tuple(read_json(notes)) if notes.exists() else ())
+    return Answers(parts, key, read_record(notes, NOTES, parts.anew) if notes.exists() else ())
 
 
 def _own_answers(

@@ -9,7 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import cannot_write, locked, read_json, refuse_links, write_json
+from uptake.artifacts import cannot_write, locked, refuse_links, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.later import CURE
 from uptake.artifacts.tables import CAUSES
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
@@ -195,11 +197,9 @@ def _retention(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str,
 def _make_room(folder: Path, content: str) -> Path | None:
     """See that `cured/` is of this plan; where what is trained there is of another, it goes aside."""
     mark = folder / "cure.json"
-    told: Any = None
     with suppress(UptakeError):  # one that cannot be read says of no model that it is of this plan
-        told = read_json(mark) if mark.exists() else None
-    if isinstance(told, dict) and told.get("plan") == content:
-        return None
+        if mark.exists() and read_record(mark, CURE).plan == content:
+            return None
     aside = None
     if (folder / "train").exists():
         number = next(n for n in count(1) if not folder.with_name(f"{folder.name}-{n}").exists())

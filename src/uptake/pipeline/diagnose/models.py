@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from uptake.artifacts import read_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.training import BEGUN
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
@@ -91,8 +92,7 @@ class Models:
         if path is None or not path.is_file():
             return None
         with suppress(UptakeError):  # what is wrong with it is told where more of it is read
-            manifest = read_json(path)
-            return manifest.get("today") if isinstance(manifest, dict) else None
+            return read_record(path, BEGUN).today
         return None
 
     @property

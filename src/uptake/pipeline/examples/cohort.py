@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from uptake.artifacts import Parts, cannot_write, chunks, created, digest, empty, kept, open_parts
-from uptake.artifacts.tables import EXAMPLES, example_from_row, example_row, to_json
+from uptake.artifacts.tables import EXAMPLES_FILE, example_from_row, example_row, to_json
 from uptake.data import bad_rows_error
 from uptake.pipeline.examples.check import Check
 from uptake.pipeline.progress import Progress
@@ -43,7 +43,7 @@ class Cohort:
 
     def read(self, number: int) -> list[Example]:
         """The examples of one part."""
-        return [example_from_row(row) for row in self.parts.read(number)]
+        return self.parts.records(number, example_from_row)
 
     def __iter__(self) -> Iterator[Example]:
         """All examples, a part in memory at a time."""
@@ -117,7 +117,7 @@ def ingest(
     """
     # not kept from before: reading is quick, and what was read may have changed since
     empty(folder / name / "examples")
-    parts = open_parts(folder / name / "examples", "", EXAMPLES)
+    parts = open_parts(folder / name / "examples", "", EXAMPLES_FILE)
     key, n, number, before = "", 0, 0, bad_rows.n
     first = len(bad_rows.first)
     step = f"reading {name}"

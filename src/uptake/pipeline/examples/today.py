@@ -6,8 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json, write_json
-from uptake.errors import UptakeError
+from uptake.artifacts import write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.training import TODAY
 from uptake.models import Loadable
 
 FILE = "today.json"
@@ -79,11 +80,4 @@ def told(model: Loadable, today: str) -> Loadable:
 
 
 def _read(path: Path) -> str:
-    fields = read_json(path)
-    told = fields.get("today") if isinstance(fields, dict) else None
-    try:
-        return date.fromisoformat(str(told)).isoformat()
-    except ValueError as error:
-        raise UptakeError(
-            f"{path} holds no date: {told!r}", expected='{"today": "2026-01-31"}', fix=f"correct it, or delete {path}"
-        ) from error
+    return read_record(path, TODAY, f"correct it, or delete {path}").today

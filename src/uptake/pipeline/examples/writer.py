@@ -6,7 +6,6 @@ is not asked for again. A request that the model refuses costs that example its 
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +15,8 @@ from queue import SimpleQueue
 from typing import IO, Any, TypeVar
 
 from uptake.artifacts import cannot_write, chunks, digest, kept, write_bytes
+from uptake.artifacts.checked import blaming, fitting
+from uptake.artifacts.schemas.later import WRITTEN
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
 from uptake.models.served import DISTRACTORS, LLM, PARAPHRASE, NoAnswer, distractors, paraphrase
 from uptake.types import BadRow, Example, Wording
@@ -108,7 +109,7 @@ class Writer:
         with self.path.open("rb") as file:
             for key in keys:
                 file.seek(self.places[key])
-                values.append(json.loads(file.readline())["value"])
+                values.append(_line(file.readline(), f"{self.path}, line of {key}", self.path)["value"])
         return values
 
 
@@ -152,7 +153,7 @@ def _read_places(writer: Writer, file: IO[bytes]) -> None:
         if not line.endswith(b"\n"):  # a killed run may leave its last line unfinished
             file.truncate(place)
             break
-        written = json.loads(line)
+        written = _line(line, f"{writer.path}, byte {place}", writer.path)
         writer.places[written["key"]] = place
         writer.refused += written.get("refused") == writer.llm.model
         place += len(line)
@@ -185,11 +186,18 @@ def written_wordings(folder: Path) -> Iterator[Wording]:
     if not path.exists():
         return
     with path.open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file, start=1):
             if line.endswith(b"\n"):  # a killed run may leave its last line unfinished
-                items = json.loads(line)["value"]
+                items = _line(line, f"{path}:{number}", path)["value"]
                 # the others are wrong answers, each a text
                 yield from (Wording(prompt_from_data(one[0]), one[1]) for one in items if isinstance(one, list))
+
+
+def _line(line: bytes, where: str, path: Path) -> dict[str, Any]:
+    """A line of what an LLM wrote."""
+    with blaming(where, f"delete {path}: what it holds is asked for again"):
+        written: dict[str, Any] = fitting(line.decode("utf-8"), WRITTEN)[0]
+        return written
 
 
 def with_wordings(rows: Iterable[Example | BadRow], writer: Writer, n: int) -> Iterator[Example | BadRow]:

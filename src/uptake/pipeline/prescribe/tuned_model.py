@@ -8,6 +8,8 @@ from typing import Any
 
 from uptake import yaml
 from uptake.artifacts import read_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.training import BEGUN
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Diagnosis
 
@@ -24,7 +26,7 @@ def diagnosed_model(trained: Path, diagnosis: Diagnosis) -> str:
         trained: Folder of what the run trained last.
         diagnosis: What was found out about the run.
     """
-    name: str = diagnosis.told("run", "models", "tuned", "name")
+    name: str = diagnosis.summary()["run"]["models"]["tuned"]["name"]
     moved = not Path(name).exists() and Path(name).parts[-2:] == trained.parts[-2:] and trained.is_dir()
     return str(trained) if moved else name
 
@@ -42,11 +44,7 @@ def processes_of(trained: Path) -> int:
     if not path.exists():
         return 1
     fix = f"restore it, or delete {trained} and run `uptake train run.yaml`"
-    manifest = read_json(path, fix=fix)
-    found = manifest.get("processes") if isinstance(manifest, dict) else None
-    if not isinstance(found, int) or found < 1:
-        raise UptakeError(f"{path} is damaged: its `processes` is {found!r}", expected="what training wrote", fix=fix)
-    return found
+    return read_record(path, BEGUN, fix).processes
 
 
 def require_alike(peft: Mapping[str, Any] | None, name: str) -> None:
@@ -77,7 +75,10 @@ _ADAPTER = ("r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "
 def _flow(fields: Mapping[str, Any]) -> str:
     """Settings as a line of YAML."""
     ordered = {key: sorted(value) if isinstance(value, list) else value for key, value in fields.items() if value}
-    return yaml.write(ordered, flow=True).strip()
+    try:
+        return yaml.write(ordered, flow=True).strip()
+    except RecursionError:  # nobody trained such an adapter
+        return "{r: ..., target_modules: [...]}"
 
 
 def unsaid(trained: Path, settings: Mapping[str, Any]) -> list[str]:

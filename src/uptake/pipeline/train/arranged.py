@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from uptake.artifacts import cannot_write, digest, file_digest, read_json, write_bytes, write_json
+from uptake.artifacts import cannot_write, digest, file_digest, write_bytes, write_json
+from uptake.artifacts.checked import read_data, read_record
+from uptake.artifacts.schemas.parts import Count, JsonSchema
+from uptake.artifacts.schemas.training import TableName
 from uptake.errors import UptakeError
 from uptake.processes import Processes
 from uptake.schedule import EpochRows, Schedule
@@ -30,6 +33,28 @@ INDEX, FAILED = "arranged.json", "arranged.failed"
 
 POLL = 0.2
 """Seconds between two looks of the processes that wait: the first one may score or generate for hours."""
+
+
+@dataclass(frozen=True)
+class DrawnData:
+    """Rows that epochs draw: so many come always, and where the others are told."""
+
+    always: Count
+    epochs: TableName
+
+
+@dataclass(frozen=True)
+class ArrangedData:
+    """`arranged.json`: made from what, and what differs from the stage before it was arranged."""
+
+    made_from: str
+    rows: TableName | None
+    validation: TableName | None
+    schedule: Schedule | None
+    drawn: DrawnData | None
+
+
+SCHEMA: JsonSchema[ArrangedData] = JsonSchema(ArrangedData)
 
 
 @dataclass(frozen=True)
@@ -83,13 +108,12 @@ def arranged(at: Arrangement, given: StageView, make: Callable[[], StageView], w
 
 def arranged_digest(work: Path) -> str:
     """Identifies what is arranged."""
-    return digest(read_json(work / ARRANGED / INDEX))
+    return digest(read_data(work / ARRANGED / INDEX, SCHEMA, _again(work)))
 
 
 def _made(at: Arrangement) -> bool:
     path = at.folder / INDEX
-    found = read_json(path) if path.is_file() else None
-    return isinstance(found, dict) and found.get("made_from") == at.made_from
+    return path.is_file() and read_record(path, SCHEMA, _again(at.work)).made_from == at.made_from
 
 
 def _make(at: Arrangement, given: StageView, make: Callable[[], StageView]) -> None:
@@ -150,27 +174,29 @@ def _read(at: Arrangement, given: StageView) -> StageView:
     import pyarrow.parquet as pq
 
     def table(name: str) -> pa.Table:
-        path = at.folder / Path(name).name
+        path = at.folder / name
         if not path.is_file() or file_digest(path) != path.stem:
             raise _gone(at, f"{name} is missing, or not what was written")
         return pq.read_table(path).combine_chunks()
 
-    found: dict[str, Any] = read_json(at.folder / INDEX)
-    drawn = found["drawn"]
-    if drawn is not None:
-        drawn = EpochRows(drawn["always"], table(drawn["epochs"])["rows"].to_pylist())
+    found = read_record(at.folder / INDEX, SCHEMA, _again(at.work))
+    drawn = found.drawn
     return replace(
         given,
-        rows=given.rows if found["rows"] is None else table(found["rows"]),
-        validation=given.validation if found["validation"] is None else table(found["validation"]),
-        schedule=None if found["schedule"] is None else Schedule.of_data(found["schedule"]),
-        drawn=drawn,
+        rows=given.rows if found.rows is None else table(found.rows),
+        validation=given.validation if found.validation is None else table(found.validation),
+        schedule=found.schedule,
+        drawn=None if drawn is None else EpochRows(drawn.always, table(drawn.epochs)["rows"].to_pylist()),
     )
+
+
+def _again(work: Path) -> str:
+    return f"restore it, or delete {work}: running the command again restarts the stage"
 
 
 def _gone(at: Arrangement, why: str) -> UptakeError:
     return UptakeError(
         f"what the strategies arranged for the stage {at.stage!r} cannot be read again: {why}",
         expected="the files that were written before the stage was trained",
-        fix=f"restore them, or delete {at.work}: running the command again restarts the stage",
+        fix=_again(at.work),
     )

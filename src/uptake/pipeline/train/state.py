@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import digest, file_digest, finite, read_json
+from uptake.artifacts import digest, file_digest, finite
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.schemas.parts import JsonSchema
+from uptake.artifacts.schemas.training import BEGUN, FINISHED
 from uptake.config.secrets import is_sensitive
 from uptake.errors import UptakeError
 
@@ -28,14 +31,6 @@ WITHOUT_EFFECT = (
 
 _FILES = ("accelerator_config", "deepspeed", "fsdp_config")
 """Settings that may be the path of a file."""
-
-_OF_EACH: Mapping[str, type | tuple[type, ...]] = {
-    "stage": str, "start": dict, "data": dict, "settings": dict, "peft": (dict, type(None)), "processes": int,
-}  # fmt: skip
-_OF_FINISHED: Mapping[str, type | tuple[type, ...]] = {
-    "examples": int, "steps": int, "model": str, "loss_start": (float, int, type(None)),
-    "loss_end": (float, int, type(None)), "recalled": (float, int, type(None)),
-}  # fmt: skip
 
 
 def with_state(found: StagePlan, former: StagePlan | None) -> StagePlan:
@@ -65,7 +60,7 @@ def finished_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UptakeError: It is missing or damaged.
     """
-    return _manifest(folder, {**_OF_EACH, **_OF_FINISHED})
+    return _manifest(folder, FINISHED)
 
 
 def model_digest(folder: Path) -> str:
@@ -160,24 +155,16 @@ def _require_places(found: StagePlan) -> None:
             raise UptakeError(f"{path} is {what}", expected="a folder, or nothing", fix=f"delete {path}, or move it")
 
 
-def _manifest(folder: Path, wanted: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+def _manifest(folder: Path, schema: JsonSchema[Any]) -> dict[str, Any]:
     path = folder / "manifest.json"
-    why, there = "", None
     try:
-        there = read_json(path)
+        there: dict[str, Any] = read_data(path, schema)
     except UptakeError as error:
-        why = error.problem
-    if isinstance(there, dict):
-        wrong = [name for name, kind in wanted.items() if name not in there or not isinstance(there[name], kind)]
-        why = f"{path} lacks {', '.join(wrong)}, or they are of a wrong type" if wrong else ""
-    elif not why:
-        why = f"{path} is no JSON object"
-    if why or not isinstance(there, dict):
         raise UptakeError(
-            f"what was trained in {folder} cannot be determined: {why}",
+            f"what was trained in {folder} cannot be determined: {error.problem}",
             expected="the manifest that training wrote",
             fix=f"restore it, or delete {folder}: running the command again trains the stage again",
-        )
+        ) from error
     return there
 
 
@@ -188,7 +175,7 @@ def _going_on(found: StagePlan, former: StagePlan | None) -> StagePlan:
     work = found.job.work
     if not any_written(work / "checkpoints"):
         return found
-    there = _manifest(work, _OF_EACH)
+    there = _manifest(work, BEGUN)
     processes = there["processes"]
     if checkpoint := found.job.checkpoint(processes):
         _require_former(former, work)

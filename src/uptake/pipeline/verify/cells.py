@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts import Busy, Parts, digest, empty, joined, locked, open_parts, write_json, write_table
-from uptake.artifacts.tables import MATRIX, OUTCOMES
+from uptake.artifacts.tables import MATRIX, OUTCOMES_FILE
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
 from uptake.text import counted
@@ -163,7 +163,7 @@ def _run(experiment: Experiment, cell: tuple[Arm, int], place: Path, train_arm: 
     parts = _parts(experiment, *cell, place)
     if not parts.has(0):
         # what a killed run has trained is gone on with if it was trained for the very same
-        model = train_arm(*cell, open_parts(place / "training", _key(experiment, *cell), OUTCOMES).folder)
+        model = train_arm(*cell, open_parts(place / "training", _key(experiment, *cell), OUTCOMES_FILE).folder)
         parts.write(0, list(_rows(experiment, *cell, measure(model))))
     empty(place / "training")
 
@@ -184,7 +184,7 @@ def _require_sound(experiment: Experiment) -> None:
 
 
 def _parts(experiment: Experiment, arm: Arm, seed: int, place: Path) -> Parts:
-    return open_parts(place / "rows", _key(experiment, arm, seed), OUTCOMES)
+    return open_parts(place / "rows", _key(experiment, arm, seed), OUTCOMES_FILE)
 
 
 def _key(experiment: Experiment, arm: Arm, seed: int) -> str:

@@ -8,8 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from uptake.artifacts import digest, read_json
+from uptake.artifacts import digest
+from uptake.artifacts.checked import read_record
 from uptake.artifacts.ledger_files import unreadable
+from uptake.artifacts.schemas.training import FINISHED
 from uptake.attribute import Telling, attributed
 from uptake.causes import InFrame
 from uptake.detect.reading import Normalisation
@@ -108,8 +110,7 @@ def require_ledger(output_dir: Path, last: str, tuned: Loadable) -> str | None:
         if tuned.folder is None:
             return f"{of}; {tuned.name} has no folder here that would tell whether it is that model"
         manifest = trained / "manifest.json"
-        there = read_json(manifest) if manifest.exists() else None
-        if not isinstance(there, dict) or there.get("model") != model_digest(tuned.folder):
+        if not manifest.exists() or read_record(manifest, FINISHED).model != model_digest(tuned.folder):
             return f"{of}; {tuned.name} is another model"
     try:
         wrong = unreadable(output_dir)

@@ -9,7 +9,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import digest, read_json, versions, write_json
+from uptake.artifacts import digest, versions, write_json
+from uptake.artifacts.checked import read_data, read_record
+from uptake.artifacts.schemas.later import RIVALS
 from uptake.causes import Rival
 from uptake.errors import UptakeError
 from uptake.models.served import LLM
@@ -136,10 +138,10 @@ def find_contradictions(
     """
     models = (encoder, comparers.cross_encoder, comparers.llm and comparers.llm.model)
     key = digest(RIVALS_VERSION, cohort.key, before and before.key, models, comparers.seed, versions())
-    kept: Any = None
+    kept: dict[str, Any] | None = None
     with suppress(UptakeError):  # one that cannot be read is found anew
-        kept = read_json(path) if path.exists() else None
-    if not isinstance(kept, dict) or kept.get("key") != key:
+        kept = read_data(path, RIVALS) if path.exists() else None
+    if kept is None or kept["key"] != key or _beyond(kept["groups"], cohort.n):
         beliefs = None if before is None else _Beliefs(cohort, before)
         found = rivals(cohort, encode=encode, beliefs=beliefs, judge=comparers.judge(path.with_name("judged.jsonl")))
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
@@ -152,6 +154,12 @@ def find_contradictions(
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
     return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]))
+
+
+def _beyond(groups: Sequence[Mapping[str, Any]], n: int) -> bool:
+    """Whether groups name positions that no example has."""
+    named = [p for group in groups for side in group["sides"] for p in side["positions"]]
+    return max((*named, *(p for group in groups for p in group["wrong"])), default=0) >= n
 
 
 def _members(cohort: Cohort, groups: Sequence[Mapping[str, Any]]) -> list[list[list[str]]]:
@@ -177,11 +185,7 @@ def read_groups(work: Path) -> list[list[tuple[str, str]]]:
     if not path.exists():
         return []
     again = "delete it, and run `uptake diagnose run.yaml` again"
-    kept = read_json(path, fix=again)
-    try:
-        return [[(identity, stage) for identity, stage in members] for members in kept.get("members", [])]
-    except (AttributeError, TypeError, ValueError) as error:
-        raise UptakeError(f"{path} is damaged: it contains no groups of examples", fix=again) from error
+    return [list(members) for members in read_record(path, RIVALS, again).members]
 
 
 def _group(data: Mapping[str, Any]) -> Rivalry:

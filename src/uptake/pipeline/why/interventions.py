@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 
 from uptake.artifacts import Parts, chunks, digest, open_parts, versions
-from uptake.artifacts.tables import CAUSES, SCORES, score_from_data
+from uptake.artifacts.tables import CAUSES, SCORES_FILE, score_from_data
 from uptake.attribute import UNEXPLAINED
 from uptake.attribute.interventions import Outcome, reaction_of, summarise_outcomes
 from uptake.data import Turn, encode
@@ -183,7 +183,7 @@ class Intervening:
             with_effect(self.treating.settings),
             versions(),
         )
-        return open_parts(self.work / "interventions", key, SCORES)
+        return open_parts(self.work / "interventions", key, SCORES_FILE)
 
     def _in_context(self, plan: TreatmentPlan, known: _Examples) -> list[dict[str, Any]]:
         """Scores in the training wording, after the example itself was told and after another one was."""
@@ -225,16 +225,16 @@ class Intervening:
     def _outcomes(self, plan: TreatmentPlan, found: Diagnosed, known: _Examples, parts: Parts) -> list[Outcome]:
         courses: dict[int, dict[Treatment, Course]] = {p: {} for p in plan.sample}
         for number, name in enumerate(TREATMENTS, start=1):
-            passes = list(chunks(parts.read(number), len(plan.asked.get(name, ())) or 1))
+            passes = list(chunks(parts.records(number, _scores), len(plan.asked.get(name, ())) or 1))
             for index, position in enumerate(plan.asked.get(name, ())):
-                judged = [self._judged(known.examples[position], _scores(rows[index])) for rows in passes]
+                judged = [self._judged(known.examples[position], rows[index]) for rows in passes]
                 courses[position][name] = Course(
                     tuple(one.learned for one in judged), tuple(one.shallow for one in judged)
                 )
         outcomes = []
-        for position, row in zip(plan.sample, parts.read(0), strict=True):
+        for position, scores in zip(plan.sample, parts.records(0, _scores), strict=True):
             example, cause = known.examples[position], found.causes[position]
-            told = {one.wording: self._judged(example, [one]).learned for one in _scores(row)}
+            told = {one.wording: self._judged(example, [one]).learned for one in scores}
             context = (told.get(TOLD), told.get(TOLD_OTHER))
             outcomes.append(Outcome(example.id, example.stage, cause or UNEXPLAINED, courses[position], *context))
         return outcomes
