@@ -12,26 +12,18 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import read_json, versions, write_json
+from uptake.artifacts import versions, write_json
 from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
 from uptake.causes import CAUSES, Cause, Rows, scored, weights
-from uptake.lab.calibrate import UnlearnedItem, calibrate, read_items
+from uptake.lab.calibrate import UnlearnedItem, calibrate, family, read_items, weighted
 from uptake.lab.grade_report import GradedWorld, as_data, report, report_text
 from uptake.lab.key import DiagnosedItem, Entry, read_key
-
-
-def family(folder: Path) -> str:
-    """The family of a world: of a pre-trained model's worlds text and chat are two."""
-    made = read_json(folder / "world.json")
-    form = made.get("form")
-    return f"{made['world']} {form}" if form else str(made["world"])
 
 
 def is_confirmed(folder: Path) -> bool:
@@ -40,10 +32,8 @@ def is_confirmed(folder: Path) -> bool:
 
 
 def items_of(folders: Sequence[Path]) -> list[UnlearnedItem]:
-    """The unlearned items of one family, weighted: every cause counts as much as every other one, all of them 100."""
-    items = [one for each in folders for one in read_items([each], confirmed_only=is_confirmed(each))]
-    counts = Counter(item.causes[:1] for item in items)
-    return [replace(item, weight=100 / len(counts) / counts[item.causes[:1]]) for item in items]
+    """The unlearned items of one family, weighted."""
+    return weighted([one for each in folders for one in read_items([each], confirmed_only=is_confirmed(each))])
 
 
 def answers(folder: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> list[DiagnosedItem]:

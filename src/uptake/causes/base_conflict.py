@@ -52,7 +52,7 @@ def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
     """In how many of how many wordings the base gives the belief: in its own words where it was asked freely."""
     if case.freely is None or case.freely.n < n:
         return likely, n
-    return max(likely, case.freely.agreed), case.freely.n
+    return case.freely.agreed, case.freely.n
 
 
 def _judged_right(case: Case) -> bool:

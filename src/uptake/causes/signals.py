@@ -179,12 +179,12 @@ SIGNALS: Mapping[str, Signal] = {
     "belief_sure": Signal(
         "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
         ("base", "belief"),
-        lambda case: None if case.in_frame is None else case.in_frame.sure,
+        lambda case: 0.0 if case.in_frame is None else case.in_frame.sure,
     ),
     "belief_apart": Signal(
         "share of what the base answers rightly that comes no more from its question than its own answer from this one",
         ("base", "belief"),
-        lambda case: None if case.in_frame is None else case.in_frame.apart,
+        lambda case: 0.0 if case.in_frame is None else case.in_frame.apart,
     ),
     "belief_agreed": Signal(
         "share of the other wordings in which the base freely tells the same wrong answer",

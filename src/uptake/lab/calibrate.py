@@ -11,8 +11,9 @@ item weighted by the probability that no other cause holds of it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,9 +184,35 @@ def fit(
     return float(solution[0] - coefficients @ mean), coefficients
 
 
+FAMILY = 100.0
+"""What the items of one family of worlds weigh together in a fit."""
+
+
+def family(folder: Path) -> str:
+    """The family of a world; of a pre-trained model's worlds text and chat are two."""
+    made = read_data(folder / "world.json", WORLD)
+    form = made["controls"].get("form")
+    return f"{made['world']}: {form}" if form and made["world"] == "pretrained" else str(made["world"])
+
+
+def weighted(items: Sequence[UnlearnedItem]) -> list[UnlearnedItem]:
+    """The items of one family, so weighted that each of its causes counts as much as its other ones.
+
+    Families differ in how many worlds and examples they have, and in how many examples of a cause were not learned;
+    that is no reason to believe one more than another.
+    """
+    counts = Counter(item.causes[:1] for item in items)
+    return [replace(item, weight=FAMILY / len(counts) / counts[item.causes[:1]]) for item in items]
+
+
 def calibrated(folders: Sequence[Path]) -> Weights:
-    """Fit on worlds, with what they were; raises as `read_items` and `calibrate`."""
-    items = read_items(folders)
+    """Fit on worlds, every family as much as every other; raises as `read_items` and `calibrate`."""
+    items: list[UnlearnedItem] = []
+    families: dict[str, list[Path]] = {}
+    for folder in folders:
+        families.setdefault(family(folder), []).append(folder)
+    for some in families.values():
+        items += weighted(read_items(some))
     worlds = []
     for folder in folders:
         manifest = read_data(folder / "world.json", WORLD)
