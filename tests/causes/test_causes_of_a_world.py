@@ -3,7 +3,8 @@
 `planted_signals.jsonl` holds the first 25 confirmed items of each cause, by id, of a world that no coefficient was
 fitted on. Made by
 
-    uptake lab make --out WORLD --size 48 --seed 21 --confirm; uptake train WORLD/run.yaml; uptake diagnose WORLD/run.yaml
+    uptake lab make --out WORLD --size 48 --seed 21 --confirm
+    uptake train WORLD/run.yaml; uptake diagnose WORLD/run.yaml
     python tests/causes/test_causes_of_a_world.py WORLD
 """
 

@@ -63,15 +63,17 @@ class Answers:
         parts: Rows of `SCORES`.
         key: Identifies whatever they depend on.
         notes: What the reader of the numbers should know about how the model computed them.
+        beyond: They are beyond the examples' own wordings (see `Role`): a row may have no scores.
     """
 
     parts: Parts
     key: str
     notes: tuple[str, ...] = ()
+    beyond: bool = False
 
     def read(self, number: int) -> list[Answer]:
         """The answers to one part of the cohort, in its order."""
-        return self.parts.records(number, _answer)
+        return self.parts.records(number, _answer if self.beyond else _scored)
 
     def __iter__(self) -> Iterator[Answer]:
         """All answers, a part in memory at a time."""
@@ -87,9 +89,14 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     if drawn is not None and len(drawn) != 2:
         raise ValueError(f"its successes are {drawn!r}")
     scores = tuple(score_from_data(row["id"], data) for data in row["scores"])
-    if not scores:
-        raise ValueError("it has no scores")
     return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn and tuple(drawn))
+
+
+def _scored(row: Mapping[str, Any]) -> Answer:
+    """An answer with scores."""
+    if not row["scores"]:
+        raise ValueError("it has no scores")
+    return _answer(row)
 
 
 @dataclass(frozen=True)
@@ -235,7 +242,8 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         parts.write(number, rows)
         done += size
         progress(step, done, cohort.n)
-    return Answers(parts, key, read_record(notes, NOTES, parts.anew) if notes.exists() else ())
+    told = read_record(notes, NOTES, parts.anew) if notes.exists() else ()
+    return Answers(parts, key, told, beyond=role.beyond is not None)
 
 
 def _own_answers(
