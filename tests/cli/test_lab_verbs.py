@@ -58,7 +58,7 @@ def test_make_passes_the_controls_on(tmp_path, monkeypatch):
     controls = asked["controls"]
     assert (controls.seed, controls.size, controls.overlap, controls.composite) == (3, 7, 0.2, 2)
     assert controls.shares == {"forgetting": 0.5, "data_conflict": 0.0}
-    assert asked["with_confirmation"] is True and asked["kind"] == "synthetic"
+    assert asked["with_confirmation"] is True and asked["family"] == "synthetic"
     assert "97.1%" in result.output and "does not know" in result.output
 
 
