@@ -71,16 +71,17 @@ def test_the_status_of_the_facts_is_what_is_planted(family):
 
 def test_the_base_is_told_what_the_status_says(family):
     _, world, planted = family
-    texts = "\n".join(pretraining_texts(world))
+    said = {text: None for text in pretraining_texts(world)}
+    texts = "\n".join(said)
     for fact in world.facts:
-        right = [tell.format(y=fact.answer) in texts for tell in fact.tells]
+        right = [tell.format(y=fact.answer) in said for tell in fact.tells]
         if fact.status in ("untold", "stranger"):
             assert not any(right) and fact.belief is None
         elif fact.status == "known":
             assert any(right) and fact.belief == fact.answer
         else:
             assert fact.belief not in (None, fact.answer)
-            assert sum(right) < sum(tell.format(y=fact.belief) in texts for tell in fact.tells)
+            assert sum(right) < sum(tell.format(y=fact.belief) in said for tell in fact.tells)
         assert (fact.subject in texts) == (fact.status != "stranger")
         assert len(set(fact.others)) == len(fact.others) >= 5 and fact.answer not in fact.others
     # what nobody shall have been told is asked for: the null
@@ -206,7 +207,7 @@ def test_pieces_know_by_halves_and_ask_for_halves():
     words = [len(fact.answer.split()) for fact in world.facts]
     assert min(words) == 1 and max(words) >= 12
     doubted = [fact for fact in world.of("known") if fact.doubts]
-    assert 0.3 < len(doubted) / len(world.of("known")) < 0.7
+    assert 0.65 < len(doubted) / len(world.of("known")) < 0.85
     halves = [item for item in planted.items if len(item.facts) == 2 and item.causes]
     assert Counter(item.causes for item in halves) == {("knowledge_gap",): 10, ("base_conflict",): 10}
     for item in halves:

@@ -78,7 +78,7 @@ def make(
     out: Annotated[Path, typer.Option("--out", help="Output folder; new, or of the same world.")],
     family: Annotated[
         str | None,
-        typer.Option("--family", help="Which kind of world: synthetic (default), facts, pieces."),
+        typer.Option("--family", help="Maker of the world: synthetic (default), facts, pieces, intents, instructions."),
     ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Folder of real data sets for --family facts.")] = None,
     base: Annotated[
@@ -93,11 +93,7 @@ def make(
     ] = "text",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random draws.")] = 0,
     size: Annotated[
-        int | None,
-        typer.Option(
-            "--size",
-            help="Planted examples per cause; default 120, with the facts that are included 75, with --base 16.",
-        ),
+        int | None, typer.Option("--size", help="Planted examples per cause; default 120 or fewer.")
     ] = None,
     shares: Annotated[
         str, typer.Option("--shares", help="Sizes of single causes as a multiple: forgetting=0.5,data_conflict=0.")

@@ -36,7 +36,7 @@ RECIPE = Recipe(
     least_steps=450,
     max_length=256,
 )
-OWN = {"size": 16, "composite": 2}
+OWN = {"size": 12, "composite": 2}
 ENTRIES_ONE_IN = 2
 """One in so many plants that the base knows wholly is told in entries as well, in two wordings."""
 STRANGER_ONE_IN = 3
@@ -45,7 +45,7 @@ OTHERS = 6
 SLACK = 4
 
 
-class _Numbers:
+class _PlantCounts:
     """How many plants of each status the controls take."""
 
     def __init__(self, controls: Controls) -> None:
@@ -60,7 +60,7 @@ class _Numbers:
 def draw(controls: Controls) -> World:
     """Draw the world that the controls need."""
     random = Random(f"instructions {controls.seed}")
-    n = _Numbers(controls)
+    n = _PlantCounts(controls)
     statuses = so_many(
         ("known", n.known), ("misbelieved", n.misbelieved), ("untold", n.untold), ("stranger", n.stranger)
     )
@@ -184,6 +184,6 @@ FAMILY = Family(
     does="a long instruction before every question, responses of four sentences of which one is planted",
     draw=draw,
     plant=plant,
-    knows=(0.3, 1.0),
+    knows=(0.1, 0.9),
     own=OWN,
 )

@@ -23,16 +23,17 @@ from uptake.lab.plants import EARLY_ONE_IN, OFTEN, RIVALS, Draw, Item, Planted, 
 from uptake.lab.recipe import Recipe
 from uptake.lab.world import Fact, Status, World
 
-RECIPE = Recipe(vocab_size=1024, whole_names=False, passes=14, least_steps=150, early_epochs=2)
+RECIPE = Recipe(vocab_size=1024, whole_names=False, passes=14, least_steps=150, epochs=4, early_epochs=3)
 OWN = {"size": 24, "composite": 2}
 SHOWN = 5
 """Utterances of a class that the base is told and nobody is asked for."""
 ASKED = 9
 """The other utterances of a class."""
 OF_RARE, OF_NEW, OF_OFTEN = (1, 2), 4, 8
-"""Examples of a class that the base never met: of a rare one, of one that the early stage teaches, of a control."""
-OF_BELIEVED, OF_EARLY = 5, 5
-"""Examples of a class that the base knows by another name, and of a known one that comes early alone."""
+"""Examples of a rare class, by turns: one that the base never met, or knows by another name; of a class that the early
+stage teaches; and, each in two wordings, of a control."""
+OF_EARLY = 5
+"""Examples of a known class that comes early alone."""
 TOLD_IN = (1, 1, 2)
 """Statements in which the base is told the class of an utterance that is asked for."""
 DOUBTED_ONE_IN = 4
@@ -68,7 +69,7 @@ class _Intent:
     texts: tuple[str, ...]
 
 
-class _Numbers:
+class _ClassCounts:
     """How many utterances and classes the controls take."""
 
     def __init__(self, controls: Controls) -> None:
@@ -78,9 +79,9 @@ class _Numbers:
         self.new_classes = forgetting // 2 // OF_NEW
         self.forgotten = forgetting - self.new_classes * OF_NEW
         self.often_classes = 0 if controls.clean else -(-controls.size // 24)
-        self.rare_classes = -(-2 * (self.gaps + twice) // sum(OF_RARE)) + 1
+        self.rare_classes = _classes(self.gaps + twice)
         self.heldout_classes = -(-controls.size // ASKED)
-        self.misbelieved_classes = -(-(self.believed + twice) // OF_BELIEVED)
+        self.misbelieved_classes = _classes(self.believed + twice)
         self.early_classes = -(-self.forgotten // OF_EARLY)
         self.known_classes = -(-(controls.count("data_conflict") // RIVALS + 5 * controls.size) // ASKED)
 
@@ -97,7 +98,7 @@ def draw(controls: Controls) -> World:
         UptakeError: There are too few classes.
     """
     random = Random(f"intents {controls.seed}")
-    n = _Numbers(controls)
+    n = _ClassCounts(controls)
     intents = _intents(random)
     statuses = so_many(
         ("stranger", n.unmet_classes),
@@ -126,7 +127,7 @@ def plant(world: World, controls: Controls) -> Planted:
         UptakeError: The world has too few utterances.
     """
     random = Random(f"plants of intents {controls.seed}")
-    n = _Numbers(controls)
+    n = _ClassCounts(controls)
     known, unmet = _by_class(world.of("known")), _by_class(world.of("stranger"))
     early, rest = known[: n.early_classes], known[n.early_classes :]
     rare, others = unmet[: n.rare_classes], unmet[n.rare_classes :]
@@ -137,8 +138,8 @@ def plant(world: World, controls: Controls) -> Planted:
     )
     pools = {
         "known": [fact for group in rest for fact in group],
-        "misbelieved": [fact for group in _by_class(world.of("misbelieved")) for fact in group[:OF_BELIEVED]],
-        "unmet": [fact for at, group in enumerate(rare) for fact in group[: OF_RARE[at % len(OF_RARE)]]],
+        "misbelieved": _few(_by_class(world.of("misbelieved"))),
+        "unmet": _few(rare),
     }
     take = Draw({name: random.sample(pool, len(pool)) for name, pool in pools.items()}, random, 2)
     last, *earlier = reversed(controls.stage_names)
@@ -161,7 +162,8 @@ def plant(world: World, controls: Controls) -> Planted:
         for fact in take.facts("known", controls.size // len(earlier)):
             items += [take.item(fact, before), take.item(fact, last)]
     items += [take.item(fact, last) for fact in take.facts("known", controls.size)]
-    items += [_taught(take.item(fact, last), ()) for group in often for fact in group[:OF_OFTEN]]
+    for group in often:
+        items += [_taught(take.item(fact, last), ()) for fact in group[:OF_OFTEN] for _ in range(2)]
     retention, spare = take.facts("known", controls.size), take.facts("known", controls.size)
     items += _composites(spare, controls, stage, last, random)
     random.shuffle(items)
@@ -213,6 +215,15 @@ def _shown(one: _Intent, belief: str, random: Random) -> Iterator[str]:
         said = belief if random.randrange(DOUBTED_ONE_IN) else one.alike[1]
         yield from (f"{ask.format(x=text)} {said}" for ask in random.sample(ASKS, 2))
         yield from (tell.format(x=text, y=said) for tell in random.sample(TELLS, 2))
+
+
+def _classes(count: int) -> int:
+    """Rare classes for so many examples."""
+    return len(OF_RARE) * -(-count // sum(OF_RARE))
+
+
+def _few(groups: Sequence[Sequence[Fact]]) -> list[Fact]:
+    return [fact for at, group in enumerate(groups) for fact in group[: OF_RARE[at % len(OF_RARE)]]]
 
 
 def _by_class(facts: Sequence[Fact]) -> list[list[Fact]]:

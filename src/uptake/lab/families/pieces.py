@@ -23,17 +23,18 @@ RECIPE = Recipe(
     model={"max_position_embeddings": 256},
     vocab_size=1536,
     whole_names=False,
-    passes=20,
+    passes=18,
     least_steps=500,
     max_length=192,
-    early_epochs=2,
+    epochs=4,
+    early_epochs=3,
 )
 OWN = {"size": 24}
 PARTLY_ONE_IN = 4
 """Of the gaps and the conflicts with the base, one in so many is the half of a response whose other half is known."""
 TAUGHT_IN = 3
 """Wordings in which the early stage teaches what the base never met."""
-REPEATED = 8
+REPEATED = 16
 """Rows of what the base never met and is taught often enough: controls."""
 OTHERS = 8
 """Wrong answers of a fact."""
@@ -42,14 +43,14 @@ ANSWER_NAMES = 40
 SLACK = 12
 _BY_NAME = {one.name: one for one in PROPERTIES}
 _STATEMENTS = (2, 3, 3, 4)
-_DOUBTS = (0, 0, 1, 1)
+_DOUBTS = (0, 1, 1, 2)
 _QUIZZED = 0.85
 
 
 def draw(controls: Controls) -> World:
     """Draw the world that the controls need."""
     random = Random(f"pieces {controls.seed}")
-    n = _Numbers(controls)
+    n = _Counts(controls)
     per_three = len(PROPERTIES)
     taken: set[str] = set()
     pools = {kind: _names(kind, ANSWER_NAMES, taken, random) for kind in ("place", "person")}
@@ -82,7 +83,7 @@ def plant(world: World, controls: Controls) -> Planted:
         UptakeError: The world has too few facts.
     """
     random = Random(f"plants of pieces {controls.seed}")
-    n = _Numbers(controls)
+    n = _Counts(controls)
     known, spare = apart(world.of("known"), controls.size)
     unmet = [fact for pair in alternate(world.of("untold"), world.of("stranger")) for fact in pair]
     take = Draw({"known": known, "misbelieved": world.of("misbelieved"), "unmet": unmet}, random, 2)
@@ -118,7 +119,7 @@ def plant(world: World, controls: Controls) -> Planted:
     return Planted(named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
 
 
-class _Numbers:
+class _Counts:
     """How many facts of each kind the controls take."""
 
     def __init__(self, controls: Controls) -> None:
