@@ -25,7 +25,6 @@ from uptake.pipeline.asking.elsewhere import ROOM, Alike, largest
 from uptake.pipeline.diagnose import ask
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.train.state import model_digest
-from uptake.pipeline.why.cases import OTHER_RESPONSES
 from uptake.probe import hashed_words
 from uptake.types import Example
 
