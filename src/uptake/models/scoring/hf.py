@@ -14,20 +14,26 @@ from jaxtyping import Float
 from transformers import GenerationConfig
 
 from uptake.errors import UptakeError
+from uptake.models.scoring.abilities import Abilities
+from uptake.models.scoring.beginnings import Begun, shared_beginnings
 from uptake.models.scoring.forward import (
-    Abilities,
     PositionLimit,
+    below_head,
     causal_model,
     forward_rows,
     position_limit,
     require_embedded,
 )
-from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row
+from uptake.models.scoring.past import Past, past_of
+from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row, room
 
 Result = TypeVar("Result")
 
 MASK_CELLS = 1 << 25
 """Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
+
+WORTH = {"cpu": 256, "cuda": 4096}
+"""Tokens that a beginning has to save to be computed apart: small batches keep a GPU waiting."""
 
 
 @dataclass
@@ -113,25 +119,55 @@ class LanguageModel:
     ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
         """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
 
-        A row of branches for which there is no memory is scored as plain rows, which need no mask of its square.
+        What many of them begin with is computed once. A row of branches for which there is no memory is scored as plain
+        rows, which need no mask of its square.
         """
-        some = [rows[index] for index in members]
-        lengths, run = [len(row) for row in some], partial(self._forward, some)
 
-        def apart(index: int) -> Float[np.ndarray, "2 _"]:
-            alone = self.score([[sequence] for sequence in groups[members[index]]])
+        def apart(own: Sequence[int], index: int) -> Float[np.ndarray, "2 _"]:
+            alone = self.score([[sequence] for sequence in groups[own[index]]])
             return np.concatenate([numbers for (numbers,) in alone], axis=1)
 
-        batches = self.in_batches(lengths, run)
-        if some[0].branches:
-            batches = self.in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
-        for batch, numbers in batches:
-            yield from zip((members[index] for index in batch), numbers, strict=True)
+        some = [rows[index] for index in members]
+        for tokens, among in self.begun([row.beginning for row in some], max(max(row.positions) for row in some) + 1):
+            past = self.past(some[among[0]].ids[:tokens])
+            before = 0 if past is None else past.tokens
+            after = [some[index].after(before) for index in among]
+            own = [members[index] for index in among]
+            lengths, run = [len(row) for row in after], partial(self._forward, after, past)
+            batches = self.in_batches(lengths, run, before=before)
+            if some[0].branches:
+                batches = self.in_batches(lengths, run, before=before, cells=MASK_CELLS, apart=partial(apart, own))
+            for batch, numbers in batches:
+                yield from zip((own[index] for index in batch), numbers, strict=True)
 
-    def _forward(self, rows: Sequence[InputRow], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
+    def begun(self, beginnings: Sequence[Sequence[int]], longest: int) -> list[Begun]:
+        """Which rows share a beginning that is computed once; all in one group without one, where none can.
+
+        Args:
+            beginnings: For each row the tokens that may be computed apart from it.
+            longest: Tokens of the longest row: one beyond a limit of positions is encoded otherwise than its beginning.
+        """
+        if not self.abilities.continues or self.kind(longest):
+            return [Begun(0, list(range(len(beginnings))))]
+        return shared_beginnings(beginnings, WORTH.get(self.model.device.type, 1024))
+
+    def past(self, ids: Sequence[int]) -> Past | None:
+        """What the model keeps of a beginning; None of an empty one, and where there is no memory for it."""
+        if not ids:
+            return None
+        try:
+            return past_of(below_head(self.model, self.abilities.splits_head), ids)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        return None
+
+    def _forward(
+        self, rows: Sequence[InputRow], past: Past | None, batch: Sequence[int]
+    ) -> list[Float[np.ndarray, "2 _"]]:
         """Score one batch of the rows."""
         members = [rows[index] for index in batch]
-        flat = forward_rows(self.model, members, 0, self.abilities.splits_head)
+        flat = forward_rows(self.model, members, 0, self.abilities.splits_head, past)
         if np.isnan(flat[0]).any():
             raise UptakeError(
                 f"{self.name} gives numbers that are not numbers (NaN) in {self.model.dtype}",
@@ -145,6 +181,7 @@ class LanguageModel:
         lengths: Sequence[int],
         run: Callable[[list[int]], list[Result]],
         *,
+        before: int = 0,
         cells: int | None = None,
         apart: Callable[[int], Result] | None = None,
     ) -> Iterator[tuple[list[int], list[Result]]]:
@@ -153,20 +190,21 @@ class LanguageModel:
         Args:
             lengths: Tokens that each row takes.
             run: Given a batch's indices, does the work.
+            before: Tokens before every row that are computed already.
             cells: Most cells of a batch's mask.
             apart: Does the work of a single row that is too large for `run`, in smaller pieces.
         """
         waiting = longest_first(lengths)
         while waiting:
-            batch = first_batch(waiting, lengths, self.batch_tokens, cells)
-            size = lengths[batch[0]] * len(batch)
+            batch = first_batch(waiting, lengths, self.batch_tokens, cells, before)
+            size = room(lengths[batch[0]], before) * len(batch)
             try:
                 results = run(batch)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 if len(batch) == 1 and apart is None:
-                    raise _too_large(self.name, size) from error
+                    raise _too_large(self.name, lengths[batch[0]] + before) from error
                 results = None
             if results is None:  # only here is what the failed batch held let go
                 if torch.cuda.is_available():
