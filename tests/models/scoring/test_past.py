@@ -263,3 +263,82 @@ def test_a_row_after_its_beginning_by_hand():
     assert (after.ids, after.positions, after.segments) == ([3, 4, 5, 7], [2, 3, 4, 3], [0, 1, 1, 2])
     assert after.at == [0, 1, 2, 3]
     assert (after.source, after.target) == (row.source, row.target)
+
+
+def continued_alone(model, context, length, ends):
+    """Reference: one arg-max after the other, without anything kept."""
+    ids = list(context)
+    for _ in range(length):
+        with torch.no_grad():
+            token = int(model(torch.tensor([ids])).logits[0, -1].argmax())
+        if token in ends:
+            break
+        ids.append(token)
+    return [ids[len(context) :]]
+
+
+def contexts_of(n=10):
+    """Prompts after what all begin with, one of them nothing but that, and one that shares nothing."""
+    return [one.ids[: one.start] for (one,) in begun(groups_of(n, k=1))] + [SYSTEM, [5, 6]]
+
+
+@pytest.mark.parametrize("model_type", [*CONTINUING, "falcon_mamba"])
+def test_answers_after_a_common_beginning_are_those_of_each_context_alone(model_type, tokenizer):
+    small = {"sliding_window": 8} if model_type in SLIDING else {}
+    model = sharp_model(model_type, tokenizer, **small)
+    scorer = language_model(model, tokenizer, window=8 if small else None)
+    contexts = contexts_of()
+    rooms = [1 + index % 6 for index in range(len(contexts))]
+    expected = [
+        continued_alone(model, context, room, scorer.end_ids) for context, room in zip(contexts, rooms, strict=True)
+    ]
+    for budget in (1, 100_000):
+        scorer.batch_tokens = budget
+        assert scorer.generate(contexts, rooms) == expected
+
+
+def test_a_context_is_read_once_and_what_has_ended_is_not_carried_on(llama, tokenizer):
+    scorer = language_model(llama, tokenizer, batch_tokens=100_000)
+    contexts = [[*SYSTEM, n, n + 1, n + 2] for n in range(10)]
+    rooms = [1 + index % 6 for index in range(10)]
+    written = scorer.generate(contexts, rooms)
+    sizes = fed(llama)
+    assert scorer.generate(contexts, rooms) == written
+    # the last token of an answer is no input; one that ended by itself had its end computed as well
+    steps = [min(len(ids), room - 1) for (ids,), room in zip(written, rooms, strict=True)]
+    assert sizes == [len(SYSTEM), 3 * 10, *(sum(n > k for n in steps) for k in range(max(steps)))]
+    sizes.clear()
+    scorer.generate(contexts, [4] * 10, samples=3)
+    assert sizes[:2] == [len(SYSTEM), 3 * 10]  # and not anew for each sample
+
+
+def test_an_answer_stops_where_it_is_enough(llama, tokenizer):
+    scorer = language_model(llama, tokenizer)
+    contexts = contexts_of()
+    whole = scorer.generate(contexts, [6] * len(contexts))
+    asked = {}
+
+    def enough(index, ids):
+        asked.setdefault(index, []).append(list(ids))
+        return len(ids) > index % 3
+
+    found = scorer.generate(contexts, [6] * len(contexts), enough=enough)
+    assert found == [[ids[: 1 + index % 3]] for index, (ids,) in enumerate(whole)]
+    assert all(seen == [whole[index][0][:n] for n in range(1, len(seen) + 1)] for index, seen in asked.items())
+
+
+def test_samples_after_a_common_beginning_are_as_frequent_as_their_probabilities(tokenizer):
+    # 3,000 samples of the first token of one prompt, drawn in company, against softmax(logits) of the plain pass
+    model = sharp_model("llama", tokenizer, scale=3)
+    contexts = [[*SYSTEM, 4], [*SYSTEM, 9, 9, 9]]
+    with torch.no_grad():
+        exact = model(torch.tensor(contexts[:1])).logits[0, -1].softmax(-1).numpy()
+    scorer = language_model(model, tokenizer, batch_tokens=1 << 20)
+    samples, other = scorer.generate(contexts, [1, 2], samples=3000)
+    counts = np.bincount([ids[0] if ids else tokenizer.eos_token_id for ids in samples], minlength=len(exact))
+    often = exact * 3000 >= 20
+    assert often.sum() > 5
+    # of some dozens none is four standard deviations away
+    spread = np.sqrt(3000 * exact * (1 - exact))
+    assert (np.abs(counts - 3000 * exact)[often] < 4 * spread[often]).all()
+    assert max(map(len, other)) == 2

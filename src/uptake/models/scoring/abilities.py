@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from uptake.models.scoring.answering import next_logits
 from uptake.models.scoring.forward import below_head, forward_rows
 from uptake.models.scoring.past import Past, past_of
 from uptake.models.scoring.rows import InputRow, Scored, plan_row
@@ -124,25 +125,32 @@ def _shares(model: Any, alone: Sequence[InputRow], together: Sequence[InputRow],
 
 
 def _continues(model: Any, draws: Sequence[list[int]], splits_head: bool, shares_prefix: bool) -> str:
-    """Why rows cannot go on from a beginning that is computed once; empty where they can."""
+    """Why rows cannot go on from a beginning that is computed once; empty where they can.
+
+    Candidates are tried that share a row and that do not, and the next token after contexts that are padded on the
+    left, which is how they are continued.
+    """
     begun = max(1, len(draws[0]) - 8)
     start = begun + 2
     ids = [draws[0][:begun] + own[begun:] for own in draws]
     groups = [[Scored(own[: start + k], start), Scored(own[:start] + own[-2:], start)] for k, own in enumerate(ids, 1)]
-    rows = [plan_row([sequence]) for group in groups for sequence in group]
-    plain = _log_probs(model, rows, splits_head)
+    alone = [plan_row([sequence]) for group in groups for sequence in group]
+    together = [plan_row(group) for group in groups] if shares_prefix else alone
+    last = [group[0].ids for group in groups]
+    plain = _log_probs(model, [*alone, *(plan_row([Scored(one, len(one) - 1)]) for one in last)], splits_head)
+
+    def after(past: Past, rows: Sequence[InputRow]) -> Float[np.ndarray, " n"]:
+        scores = _log_probs(model, [row.after(begun) for row in rows], splits_head, past)
+        logits = next_logits(model, [one[begun:-1] for one in last], past, splits_head).log_softmax(-1)
+        return np.concatenate([scores, logits[range(len(last)), [one[-1] for one in last]].cpu().numpy()])
+
     backbone = below_head(model, splits_head)
     try:
         past, other = past_of(backbone, ids[0][:begun]), past_of(backbone, draws[1][-begun:])
-        rows = [row.after(begun) for row in (map(plan_row, groups) if shares_prefix else rows)]
-        shared, control = (_log_probs(model, rows, splits_head, each) for each in (past, other))
-        if shares_prefix:  # with the mask of plain rows too
-            rows = [plan_row([sequence]).after(begun) for group in groups for sequence in group]
-            again = _log_probs(model, rows, splits_head, past)
-            shared = max(shared, again, key=lambda numbers: _distance(numbers, plain))
+        shared = max((after(past, rows) for rows in (alone, together)), key=lambda numbers: _distance(numbers, plain))
+        return _off(model, plain, shared, after(other, together))
     except Exception as error:  # whatever an architecture does with keys and values that it did not just compute
         return type(error).__name__
-    return _off(model, plain, shared, control)
 
 
 def _off(

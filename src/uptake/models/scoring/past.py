@@ -40,7 +40,7 @@ class Past:
         return cache
 
 
-class _Before(DynamicLayer):
+class _Before(DynamicLayer):  # type: ignore[misc]  # transformers has no types
     """Puts a beginning before the keys and values of every row, and keeps none of these: one layer's are in memory."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
