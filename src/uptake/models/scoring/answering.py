@@ -20,7 +20,7 @@ from uptake.models.scoring.past import Past
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Continuing:
     """How contexts are continued.
 
     Attributes:
@@ -35,7 +35,7 @@ class Wanted:
     samples: int = 0
     enough: Enough | None = None
 
-    def of(self, indices: Sequence[int]) -> Wanted:
+    def of(self, indices: Sequence[int]) -> Continuing:
         """The same for some of the contexts."""
         enough = self.enough
 
@@ -75,7 +75,7 @@ class _Batch:
 
 @torch.inference_mode()
 def continued(
-    model: Any, contexts: Sequence[Sequence[int]], wanted: Wanted, past: Past | None, splits_head: bool
+    model: Any, contexts: Sequence[Sequence[int]], wanted: Continuing, past: Past | None, splits_head: bool
 ) -> list[list[list[int]]]:
     """Continue the contexts of one batch.
 
@@ -158,7 +158,7 @@ def _chosen(logits: Float[Tensor, "rows vocabulary"], samples: bool) -> Int[Tens
 
 
 @torch.inference_mode()
-def by_transformers(model: Any, contexts: Sequence[Sequence[int]], wanted: Wanted) -> list[list[list[int]]]:
+def by_transformers(model: Any, contexts: Sequence[Sequence[int]], wanted: Continuing) -> list[list[list[int]]]:
     """The same for any model: by `generate` of transformers, which carries all rows on to the end of the longest one.
 
     Args:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from uptake.errors import UptakeError
 from uptake.models import Enough
 from uptake.models.scoring.abilities import Abilities
-from uptake.models.scoring.answering import Wanted, by_transformers, continued
+from uptake.models.scoring.answering import Continuing, by_transformers, continued
 from uptake.models.scoring.beginnings import Begun, shared_beginnings
 from uptake.models.scoring.forward import (
     PositionLimit,
@@ -246,7 +246,7 @@ class LanguageModel:
         """
         require_embedded(self.model, contexts)
         answers: list[list[list[int]]] = [[] for _ in contexts]
-        wanted = Wanted(max_new_tokens, self.end_ids, samples, enough)
+        wanted = Continuing(max_new_tokens, self.end_ids, samples, enough)
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
@@ -286,7 +286,7 @@ class LanguageModel:
     def _continue(
         self,
         contexts: Sequence[Sequence[int]],
-        wanted: Wanted,
+        wanted: Continuing,
         past: Past | None,
         members: Sequence[int],
         batch: Sequence[int],
