@@ -45,10 +45,11 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(
     data = write_rows(
         tmp_path / "train.jsonl", [json.loads(line) for line in small.train.read_text().splitlines()][:24]
     )
-    # 24 + 10 examples in parts of 8: a run writes 7 files to read them in, then 5 parts a model, each with their keys
-    # and notes, then the tables. Killed while reading; amid the base's parts; between its data sets; amid the tuned
-    # model's; before the first table; after it.
-    moments = [3, 11, 10, 14, 13, 8]
+    # 24 + 12 examples in parts of 8: a run writes 7 files to read them in, then own answers, scores and 5 parts a
+    # model, with their keys and notes, then the tables. Killed while reading; after the base's first answers; before
+    # the scores that wait for some; between its data sets; before the tuned model's first scores; after some of these;
+    # after its own answers; amid what is asked elsewhere; after the first table.
+    moments = [3, 10, 11, 12, 14, 12, 9, 31, 10]
     args = ["diagnose", "--base", str(small.base), "--tuned", str(small.tuned), "--dataset", str(data)]
     args += ["--heldout", str(small.heldout), "--output_dir"]
     work = tmp_path / "killed" / "diagnosis" / "work"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from uptake.models.scoring import forward
+from uptake.models.scoring import abilities
 from uptake.models.training import gradients
 from uptake.models.training.batch import Batch, Drawn
 from uptake.models.training.hooks import Hooks, State, chain
@@ -101,10 +101,10 @@ def test_whether_the_head_can_be_run_alone_is_found_out(trainable: Path):
     import transformers
 
     model = transformers.AutoModelForCausalLM.from_pretrained(trainable)
-    assert forward.splits_head(model)
+    assert abilities.splits_head(model)
     model.model.norm.register_forward_hook(lambda _, given, out: out * 2)
     model.lm_head.register_forward_pre_hook(lambda _, given: (given[0] - given[0].mean(1, keepdim=True),))
-    assert not forward.splits_head(model)
+    assert not abilities.splits_head(model)
 
 
 def test_the_state_of_any_accelerator_is_set_back(monkeypatch: pytest.MonkeyPatch):

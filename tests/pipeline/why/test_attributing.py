@@ -192,7 +192,7 @@ def test_long_prompts_are_fewer_and_the_first_one_is_always_asked() -> None:
         def score(self, groups: Any) -> Any:
             raise AssertionError
 
-        def generate(self, contexts: Any, max_new_tokens: Any, *, samples: int = 0, seed: int = 0) -> Any:
+        def generate(self, contexts: Any, max_new_tokens: Any, **how: Any) -> Any:
             raise AssertionError
 
     own = Example("a", "Who?", " Rome", "s")
