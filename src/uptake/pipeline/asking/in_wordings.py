@@ -12,7 +12,6 @@ from typing import Any
 
 from uptake.artifacts import chunks
 from uptake.pipeline.asking.answers import (
-    ANSWERS_AT_ONCE,
     Answer,
     Answers,
     Respondent,
@@ -21,6 +20,7 @@ from uptake.pipeline.asking.answers import (
     by_part,
     rows_of,
 )
+from uptake.pipeline.asking.kept import ANSWERS_AT_ONCE
 from uptake.pipeline.asking.own_answers import own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
