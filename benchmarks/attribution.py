@@ -85,7 +85,7 @@ def world(name: str, args: argparse.Namespace) -> Path:
     kind, data = ("facts", args.data) if setting == "facts" else ("synthetic", None)
     with progress_bar() as progress:
         controls = controls_of(kind, data, seed=int(seed), **SETTINGS[setting])
-        make(out, controls, kind=kind, data=data, with_confirmation=True, tell=progress)
+        make(out, controls, family=kind, data=data, with_confirmation=True, tell=progress)
         train_run(load_run(out / "run.yaml"), progress)
     return out
 

@@ -40,7 +40,8 @@ import torch
 
 from uptake.artifacts import versions
 from uptake.data import Turn, encode
-from uptake.models.scoring.forward import padded, probe_abilities
+from uptake.models.scoring.abilities import probe_abilities
+from uptake.models.scoring.forward import padded
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import BATCH_TOKENS
 from uptake.models.scoring.rows import InputRow, Scored, plan_row

@@ -54,7 +54,7 @@ def measure(kind: str, controls: Controls, args: argparse.Namespace, earlier: di
         if not steps:  # it lay in the cache: how long it took is known only where it was measured then
             seconds = earlier.get("seconds") if earlier.get("base_id") == model.parent.name else None
         out = args.work / name_of(kind, controls)
-        manifest = make(out, controls, kind=kind, data=data, with_confirmation=True, tell=progress)
+        manifest = make(out, controls, family=kind, data=data, with_confirmation=True, tell=progress)
     key = [json.loads(line) for line in (out / "key.jsonl").read_text(encoding="utf-8").splitlines()]
     return {
         "world": kind,

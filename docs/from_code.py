@@ -16,6 +16,7 @@ from uptake import cli
 from uptake.causes import CAUSES, SIGNALS, Cause
 from uptake.cli.run_options import RunCommand
 from uptake.config import json_schema
+from uptake.lab.families import FAMILIES
 from uptake.remedies import REMEDIES, Remedy
 from uptake.strategies import STRATEGIES, Strategy
 
@@ -265,3 +266,20 @@ def _type(one: Mapping[str, Any]) -> str:
 def file(path: str, language: str) -> str:
     """A file of the repository as a code block."""
     return f"```{language}\n{(ROOT / path).read_text(encoding='utf-8').rstrip()}\n```"
+
+
+def families() -> str:
+    """The families of worlds, the three with modules of their own first."""
+    rows = [
+        (
+            "`synthetic` (default)",
+            "people and firms with invented names, twelve relations, answers of a few tokens",
+            "0.99",
+        ),
+        ("`facts`", "real facts of ParaRel in human-written wordings", "0.99"),
+    ]
+    rows += [
+        (f"`{name}`", one.does, f"{one.knows[0]:.1f} to {one.knows[1]:.1f} (median)") for name, one in FAMILIES.items()
+    ]
+    rows.append(("`--base MODEL`", "real facts that a given model knows, or does not", "as it does"))
+    return table(("family", "made of", "p of what the base was told"), rows)

@@ -17,6 +17,7 @@ from pathlib import Path
 from from_code import (
     causes,
     causes_further,
+    families,
     file,
     judged,
     keys,
@@ -48,6 +49,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "verbs": verbs,
     "keys": keys,
     "names": names,
+    "families": families,
     "attribution": attribution,
     "attribution-short": attribution_short,
     "cures": cures,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from math import log
 
-from uptake.causes import Belief, Case, Curve, Rival, Said
+from uptake.causes import Belief, Case, Curve, Freely, InFrame, Rival, Said
 
 SEEN = Curve(
     exposures=3, recalled_at=None, lost_at=None, lost_unseen=False, stood=False, idle=0.1, forgetting_events=0,
@@ -17,6 +17,9 @@ KNOWN = Said(log(0.98), (log(0.97), log(0.99)), ELSEWHERE)
 HALF = Said(log(0.05), (log(0.02), log(0.03)), (log(1e-3),) * 4)
 """What a tuned model makes of an answer that it began to learn."""
 
+GUESSED = Said(log(0.30), (log(0.05), log(0.20)), (log(0.1),) * 4)
+STEADY = Said(log(0.97), (log(0.98), log(0.96)), ELSEWHERE)
+
 PLAIN = Case(
     id="ex-1",
     stage="main",
@@ -26,14 +29,13 @@ PLAIN = Case(
     base=KNOWN,
     base_recalled=1.0,
     sure=(log(0.98), log(0.97), log(0.99)),
+    in_frame=InFrame("Lyon", KNOWN, KNOWN, same=True, sure=0.5, apart=0.5),
+    freely=Freely(n=3, gives=3, agreed=0, kept=0),
     curve=SEEN,
     base_options=(0.9, 0.1),
     tuned_options=(0.5, 0.5),
 )
 """The base knows it, the tuned model does not, and nothing says why."""
-
-GUESSED = Said(log(0.30), (log(0.05), log(0.20)), (log(0.1),) * 4)
-STEADY = Said(log(0.97), (log(0.98), log(0.96)), ELSEWHERE)
 
 PLANTED: dict[str, Case] = {
     "knowledge_gap": replace(
@@ -42,6 +44,8 @@ PLANTED: dict[str, Case] = {
         base_recalled=0.0,
         belief=Belief(" Paris", GUESSED, GUESSED),
         sure=(log(0.3), log(0.05), log(0.2)),
+        in_frame=InFrame("Paris", GUESSED, UNKNOWN, same=False, sure=0.02, apart=0.04),
+        freely=Freely(n=3, gives=0, agreed=1, kept=0),
     ),
     "base_conflict": replace(
         PLAIN,
@@ -49,6 +53,8 @@ PLANTED: dict[str, Case] = {
         base_recalled=0.0,
         belief=Belief(" Lima", STEADY, GUESSED),
         sure=(log(0.97), log(0.98), log(0.96)),
+        in_frame=InFrame("Lima", STEADY, UNKNOWN, same=False, sure=0.5, apart=0.6),
+        freely=Freely(n=3, gives=0, agreed=3, kept=2),
     ),
     "data_conflict": replace(
         PLAIN,
@@ -70,6 +76,8 @@ PLANTED: dict[str, Case] = {
         base=Said(log(1e-9), (log(1e-9),), (log(1e-10),) * 4),
         base_recalled=0.0,
         sure=(),
+        in_frame=None,
+        freely=Freely(n=3, gives=0, agreed=0, kept=0),
         tuned=Said(log(0.06), (log(0.05),), (log(1e-15),) * 4),
         curve=replace(SEEN, exposures=1),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from uptake.models.scoring.forward import probe_abilities
+from uptake.models.scoring.abilities import probe_abilities
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import build_model, train_tokenizer

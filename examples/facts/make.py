@@ -1,4 +1,4 @@
-"""Make the facts of `uptake lab make --world facts` from ParaRel: real facts and human-written wordings.
+"""Make the facts of `uptake lab make --family facts` from ParaRel: real facts and human-written wordings.
 
 Five small files are written.
 

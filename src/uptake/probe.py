@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from random import Random
 from string import ascii_uppercase
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -21,6 +21,7 @@ from uptake.errors import UptakeError
 from uptake.evidence import Origin
 from uptake.types import TRAINING, Candidate, Example, Message, Probe, Prompt, WordingName, normalised
 
+T = TypeVar("T")
 Embed: TypeAlias = Callable[[Sequence[str]], Float[np.ndarray, "texts dimensions"]]
 """Texts to unit vectors."""
 
@@ -222,14 +223,14 @@ def question(example: Example) -> str:
     return example.prompt if isinstance(example.prompt, str) else example.prompt[-1].content
 
 
-def reservoir(examples: Iterable[Example], size: int, random: Random) -> list[Example]:
+def reservoir(stream: Iterable[T], size: int, random: Random) -> list[T]:
     """A uniform sample of a stream (Vitter's algorithm R)."""
-    kept: list[Example] = []
-    for number, example in enumerate(examples):
+    kept: list[T] = []
+    for number, one in enumerate(stream):
         if number < size:
-            kept.append(example)
+            kept.append(one)
         elif (place := random.randrange(number + 1)) < size:
-            kept[place] = example
+            kept[place] = one
     return kept
 
 

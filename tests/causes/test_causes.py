@@ -12,7 +12,7 @@ import pytest
 from planted_cases import ELSEWHERE, HALF, KNOWN, PLAIN, PLANTED, SEEN, STEADY
 from uptake.artifacts import tables
 from uptake.attribute import UNEXPLAINED, attribute
-from uptake.causes import CAUSES, SIGNALS, Belief, Rival, Said, judge, value, weights
+from uptake.causes import CAUSES, SIGNALS, Belief, Freely, Rival, Said, judge, value, weights
 
 SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
 LACKING = {
@@ -150,7 +150,9 @@ def test_a_label_is_possibly_wrong_where_the_base_is_sure_and_nobody_agrees():
     right = Rival(("ex-7",), 1, ("Lima",), 0.97, "mislabelled", False, "3 examples answer so, 1 otherwise")
     for case in (
         replace(believed, agreed=True),
-        replace(believed, belief=replace(believed.belief, base=unsure)),
+        replace(believed, freely=replace(believed.freely, agreed=2)),
+        # where it was not asked freely, its probabilities tell
+        replace(believed, freely=None, belief=replace(believed.belief, base=unsure)),
         replace(believed, rival=right),
     ):
         told = judge(CAUSES["base_conflict"], case)
@@ -183,6 +185,30 @@ def test_pmi_and_the_share_of_an_answer_that_is_known():
     assert value("tuned_share", replace(PLAIN, tuned=replace(said, own=-40.0))) == 0  # said more elsewhere than here
     # an answer that is given to every question holds a nat at least, so nothing is made of next to nothing
     assert value("tuned_share", replace(PLAIN, tuned=Said(-0.01, (), (-0.02,)))) == pytest.approx(0.01)
+
+
+def test_a_belief_comes_back_and_is_as_sure_as_what_is_known():
+    case = PLANTED["base_conflict"]
+    # two of the two other wordings, and no less sure than a tenth of what it knows
+    assert value("belief_agreed", case) == value("belief_held", case) == 1
+    assert value("belief_kept", case) == pytest.approx(2 / 3)
+    once = replace(case, freely=replace(case.freely, agreed=2))
+    assert value("belief_held", once) == 0.5
+    guessed = replace(case, in_frame=replace(case.in_frame, sure=0.05))
+    assert value("belief_held", guessed) == pytest.approx(0.5)
+    to_anyone = replace(once, in_frame=replace(case.in_frame, apart=0.02))
+    assert value("belief_held", to_anyone) == pytest.approx(0.1)
+    # an answer that tells nothing is no belief; without a scale, or with one wording alone, nothing is known of it
+    assert value("belief_held", replace(case, in_frame=None)) == 0
+    assert value("belief_held", replace(case, in_frame=replace(case.in_frame, sure=None))) is None
+    assert value("belief_held", replace(case, freely=replace(case.freely, n=1))) is None
+    assert value("belief_held", replace(case, freely=None)) is None
+
+
+def test_what_the_base_says_freely_counts_as_given():
+    case = replace(PLANTED["knowledge_gap"], freely=Freely(n=3, gives=2, agreed=1, kept=0))
+    assert value("base_gives", case) == pytest.approx(2 / 3)
+    assert value("base_gives", replace(case, freely=None)) == pytest.approx(2e-4)  # its probability
 
 
 def test_doubt_ends_where_there_is_no_belief():

@@ -58,7 +58,7 @@ def test_make_passes_the_controls_on(tmp_path, monkeypatch):
     controls = asked["controls"]
     assert (controls.seed, controls.size, controls.overlap, controls.composite) == (3, 7, 0.2, 2)
     assert controls.shares == {"forgetting": 0.5, "data_conflict": 0.0}
-    assert asked["with_confirmation"] is True and asked["kind"] == "synthetic"
+    assert asked["with_confirmation"] is True and asked["family"] == "synthetic"
     assert "97.1%" in result.output and "does not know" in result.output
 
 
@@ -66,6 +66,32 @@ def test_shares_that_are_none(tmp_path):
     result = RUN.invoke(app, ["lab", "make", "--out", str(tmp_path), "--shares", "forgetting:1"])
     assert isinstance(result.exception, UptakeError)
     assert "forgetting:1" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--facts facts.jsonl", "--facts is given without --base"),
+        ("--base tiny --family pieces", "--family is given together with --base"),
+        ("--base tiny --data folder", "--data is given together with --base"),
+        ("--family mars", "unknown family 'mars'"),
+        ("--family pieces --data folder", "the family pieces needs no data"),
+        ("--family intents --size 200", "classes"),
+    ],
+)
+def test_what_does_not_go_together(tmp_path, options, told):
+    result = RUN.invoke(app, ["lab", "make", "--out", str(tmp_path / "w"), *options.split()])
+    assert isinstance(result.exception, UptakeError)
+    assert told in str(result.exception)
+    assert not (tmp_path / "w").exists()
+
+
+def test_a_base_that_knows_by_halves_is_described(tmp_path, monkeypatch):
+    known = {"n": 10, "recalled": 0.8, "low": 0.2, "median": 0.61, "high": 0.93}
+    monkeypatch.setattr("uptake.lab.build.make", lambda *_, **__: {"base": {"known": known, "holds": True}})
+    result = RUN.invoke(app, ["lab", "make", "--out", str(tmp_path / "w"), "--family", "pieces"])
+    assert "80.0%  known facts, answered: p = 0.61 [0.20, 0.93]" in result.output
+    assert "believed" not in result.output
 
 
 @pytest.mark.parametrize("verb", ["make", "grade"])

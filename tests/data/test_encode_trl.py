@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,9 @@ from uptake.data import Encoded, LoadOptions, Turn, encode, load
 from uptake.types import Example
 
 IGNORED = -100
+# since 1.15 the response starts where the prompt's tokens and the whole's part; before, after as many tokens as the
+# prompt alone has, whatever they are
+PARTS = tuple(map(int, version("trl").split(".")[:2])) >= (1, 15)
 
 QUESTION = {"role": "user", "content": "What is the capital of France?"}
 ANSWER = {"role": "assistant", "content": "Paris"}
@@ -59,7 +64,12 @@ def test_prompt_completion_text(kind: str, tmp_path: Path, make_tokenizer: Calla
     tokenizer = make_tokenizer(bos=kind == "bos", appends_eos=kind == "appends_eos")
     rows = [{"prompt": prompt, "completion": completion} for prompt, completion in PAIRS]
     prepared = prepare_with_trl(rows, tokenizer, completion_only_loss=True)
-    assert_equal_to_trl(encode_examples(read(rows, tmp_path), tokenizer), prepared)
+    encoded = encode_examples(read(rows, tmp_path), tokenizer)
+    if not PARTS:  # what the documentation says of the older ones: a token that is half of the prompt is not trained
+        alone = [len(tokenizer(prompt)["input_ids"]) for prompt, _ in PAIRS]
+        assert [each.start < length for each, length in zip(encoded, alone, strict=True)] != [False] * len(PAIRS)
+        encoded = [replace(each, start=max(each.start, length)) for each, length in zip(encoded, alone, strict=True)]
+    assert_equal_to_trl(encoded, prepared)
 
 
 @pytest.mark.parametrize("template", ["chatml", "llama3"])
@@ -144,7 +154,7 @@ def test_every_assistant_turn(tmp_path: Path, make_tokenizer: Callable, prepare_
 
 def test_tools_tool_calls_and_template_arguments(tmp_path: Path, make_tokenizer: Callable, prepare_with_trl: Callable):
     tokenizer = make_tokenizer("tools")
-    # in the order of the alphabet, in which `datasets` hands a struct's fields to TRL with some versions of pyarrow
+    # in the order of the alphabet: pyarrow 21, on which `datasets` stands, puts a struct's fields in it (26 does not)
     call = {"function": {"arguments": {"of": "France"}, "name": "capital"}, "type": "function"}
     turns = [QUESTION, {"role": "assistant", "content": None, "tool_calls": [call]}]
     tools = [{"type": "function", "function": {"name": "capital", "parameters": {"type": "object"}}}]
@@ -154,9 +164,10 @@ def test_tools_tool_calls_and_template_arguments(tmp_path: Path, make_tokenizer:
     ]
     theirs = [as_trl(row["messages"]) | {key: row[key] for key in row if key != "messages"} for row in rows]
     prepared = prepare_with_trl(theirs[:1], tokenizer, completion_only_loss=True)
-    prepared += prepare_with_trl(theirs[1:], tokenizer, completion_only_loss=True)
+    if PARTS:  # the others fail on a prompt that is longer than the whole: an IndexError of their collator
+        prepared += prepare_with_trl(theirs[1:], tokenizer, completion_only_loss=True)
     encoded = encode_examples(read(rows, tmp_path), tokenizer)
-    assert_equal_to_trl(encoded, prepared)
+    assert_equal_to_trl(encoded[: len(prepared)], prepared)
     # and in the order of the file, whichever it is
     call["function"] = {"name": "capital", "arguments": {"of": "France"}}
     [ours] = encode_examples(read(rows[:1], tmp_path), tokenizer)

@@ -19,7 +19,7 @@ from uptake.attribute import attributed
 from uptake.causes import CAUSES, SIGNALS, read_weights, value
 from uptake.cli import app
 from uptake.errors import UptakeError
-from uptake.lab.calibrate import UnlearnedItem, calibrate, fit, read_items
+from uptake.lab.calibrate import UnlearnedItem, calibrate, fit, read_items, weighted
 from uptake.types import Finding
 
 
@@ -67,14 +67,23 @@ def test_every_pattern_is_fitted_with_what_has_all_its_signals():
     kept = [item for item in items if item.causes]
     assert rows["forgetting", ("lost_unseen",)] == calibrate(kept)["forgetting", ("lost_unseen",)]
     assert (
-        rows["knowledge_gap", ("base_share", "tuned_pmi", "tuned_share")]
-        != calibrate(kept)["knowledge_gap", ("base_share", "tuned_pmi", "tuned_share")]
+        rows["knowledge_gap", ("base_share", "tuned_share")]
+        != calibrate(kept)["knowledge_gap", ("base_share", "tuned_share")]
     )
 
 
 def test_what_cannot_be_fitted_is_an_error():
     with pytest.raises(UptakeError, match=r"10 of 10 items have knowledge_gap.*\n.*\n.*name more worlds"):
         calibrate([item for item in drawn() if item.causes == ("knowledge_gap",)])
+
+
+def test_each_cause_of_a_family_weighs_as_much_as_its_others():
+    items = weighted([item for item in drawn() if item.causes != ("forgetting",)][:45])
+    by_cause = {}
+    for item in items:
+        by_cause.setdefault(item.causes, []).append(item.weight)
+    assert len(by_cause) == 5  # the plain ones too
+    assert [sum(weights) for weights in by_cause.values()] == pytest.approx([20.0] * 5)
 
 
 def world(folder, n=60):
@@ -111,7 +120,7 @@ def test_confirmed_items_are_read_and_the_command_writes_the_file(tmp_path):
     assert f"{sum(len(cause.patterns) for cause in CAUSES.values())} logistics on 59 items" in done.output
     fitted = read_weights(out)
     assert fitted.fitted_on.worlds == [{"world": "synthetic", "controls": {"seed": 0}}]
-    assert fitted.rows == calibrate(items)
+    assert fitted.rows == calibrate(weighted(items))
 
 
 def test_worlds_that_say_nothing_are_refused(tmp_path):

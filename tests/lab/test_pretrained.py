@@ -62,7 +62,7 @@ def test_the_plants_fit_what_the_base_knows(known, cache):
     made = make(
         out,
         controls_of("pretrained", None, **SMALL),
-        kind="pretrained",
+        family="pretrained",
         data=known / "facts.jsonl",
         base=str(known / "base"),
         tell=lambda *report: told.append(report),
@@ -87,7 +87,7 @@ def test_the_plants_fit_what_the_base_knows(known, cache):
 
 
 def test_the_same_world_twice_and_the_base_is_not_asked_again(known, cache, monkeypatch):
-    given = {"kind": "pretrained", "data": known / "facts.jsonl", "base": str(known / "base")}
+    given = {"family": "pretrained", "data": known / "facts.jsonl", "base": str(known / "base")}
     controls = controls_of("pretrained", None, **SMALL)
     first = make(cache / "one", controls, **given)
     monkeypatch.setattr(pretrained._Asker, "_ask", lambda *_: pytest.fail("it was asked before"))
@@ -95,7 +95,7 @@ def test_the_same_world_twice_and_the_base_is_not_asked_again(known, cache, monk
 
 
 def test_confirming_trains_the_base_that_is_given(known, cache):
-    given = {"kind": "pretrained", "data": known / "facts.jsonl", "base": str(known / "base")}
+    given = {"family": "pretrained", "data": known / "facts.jsonl", "base": str(known / "base")}
     made = make(cache / "world", controls_of("pretrained", None, **SMALL), with_confirmation=True, **given)
     assert made["confirmed"] and all(row["learned"] is not None for row in rows(cache / "world" / "key.jsonl"))
 
@@ -103,17 +103,17 @@ def test_confirming_trains_the_base_that_is_given(known, cache):
 @pytest.mark.parametrize(
     ("controls", "given", "told"),
     [
-        (Controls(size=2), {"kind": "synthetic", "base": "base"}, "the world is synthetic and the base is"),
-        (Controls(size=2), {"kind": "pretrained"}, "the world is pretrained and the base is None"),
-        (Controls(size=2, form="chat"), {"kind": "synthetic"}, "has no chat template"),
-        (Controls(size=2, form="chat"), {"kind": "pretrained", "base": "base"}, "has no chat template"),
-        (Controls(size=40), {"kind": "pretrained", "base": "base"}, "too few are known to"),
+        (Controls(size=2), {"family": "synthetic", "base": "base"}, "the family is synthetic and the base is"),
+        (Controls(size=2), {"family": "pretrained"}, "the family is pretrained and the base is None"),
+        (Controls(size=2, form="chat"), {"family": "synthetic"}, "has no chat template"),
+        (Controls(size=2, form="chat"), {"family": "pretrained", "base": "base"}, "has no chat template"),
+        (Controls(size=40), {"family": "pretrained", "base": "base"}, "too few are known to"),
     ],
 )
 def test_what_no_world_can_be_made_of_is_refused(known, cache, controls, given, told):
     if "base" in given:
         given = {**given, "base": str(known / "base")}
-    data = known / "facts.jsonl" if given["kind"] == "pretrained" else None
+    data = known / "facts.jsonl" if given["family"] == "pretrained" else None
     with pytest.raises(UptakeError, match=told):
         make(cache / "world", controls, data=data, **given)
 
@@ -152,7 +152,7 @@ def test_a_relation_needs_wrong_answers_of_its_kind(known, cache):
     row = {"relation": "capital", "answer": "Oslo"}
     path.write_text("".join(json.dumps({"subject": name, **row}) + "\n" for name in TOLD), encoding="utf-8")
     with pytest.raises(UptakeError, match="'capital' have 1 different answers"):
-        make(cache / "world", Controls(size=2), kind="pretrained", data=path, base=str(known / "base"))
+        make(cache / "world", Controls(size=2), family="pretrained", data=path, base=str(known / "base"))
 
 
 def test_braces_in_a_sentence_are_told_with_their_line(tmp_path):

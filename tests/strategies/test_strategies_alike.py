@@ -12,6 +12,7 @@ import pytest
 import torch
 from members import ACTING, ONLY_LORA
 
+import forked
 from small_models import write_rows
 from train_runs import CITIES, EARLY, LORA, MAIN, QUICK, weights, write_run
 from uptake.config import load_run
@@ -120,7 +121,7 @@ def test_two_processes_end_with_the_weights_of_one(steady: Path, tmp_path: Path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(two_ranks, (port, both, tmp_path), nprocs=2)
+    forked.ranks(two_ranks, port, both, tmp_path)
     assert [(tmp_path / rank).read_text() for rank in ("0", "1")] == ["done", "done"]
     apart = {}
     for name, run in alone.items():

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +10,7 @@ from typing import Any
 import pytest
 from members import ACTING, ONLY_LORA
 
+import forked
 from train_runs import LORA, QUICK, files, same, write_run
 from uptake.artifacts import read_json
 from uptake.ledger import read_ledger
@@ -23,39 +21,25 @@ KILLS = 3
 METHODS: tuple[tuple[str, ...], ...] = (*((name,) for name in ACTING), ("replay", "lwf"), ("ema", "agem"))
 """Each strategy alone, and chained ones."""
 
-AT_ONCE = 3
-"""Methods for one parent of children, which imports all that is heavy once."""
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("some", [METHODS[k : k + AT_ONCE] for k in range(0, len(METHODS), AT_ONCE)], ids=str)
-def test_killed_at_random_steps_every_strategy_ends_the_same(
-    some: tuple[tuple[str, ...], ...], trainable: Path, tmp_path: Path
-):
+@pytest.mark.parametrize("members", METHODS, ids="+".join)
+def test_killed_at_random_steps_every_strategy_ends_the_same(members: tuple[str, ...], trainable: Path, tmp_path: Path):
     """Two stages of six steps, a checkpoint every second one; a child is killed at its second to fourth step."""
     jobs: list[dict[str, Any]] = []
-    for members in some:
-        keys = {
-            "strategy": {one: dict(ACTING[one]) for one in members},
-            "peft": LORA if set(members) & set(ONLY_LORA) else None,
-            "training": QUICK | {"save_strategy": "steps", "save_steps": 2},
-        }
-        draw = Random("+".join(members))
-        moments = [("step", draw.randint(2, 4)) for _ in range(KILLS)]
-        for kind, stops in (("whole", []), ("killed", moments)):
-            run = write_run(tmp_path / "+".join(members) / kind, trainable, **keys)
-            jobs.append({"args": ["train", str(run)], "moments": stops, "keep": True})
-    done = subprocess.run(
-        [sys.executable, str(DRIVER), json.dumps(jobs)],
-        capture_output=True, text=True, timeout=290, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    keys = {
+        "strategy": {one: dict(ACTING[one]) for one in members},
+        "peft": LORA if set(members) & set(ONLY_LORA) else None,
+        "training": QUICK | {"save_strategy": "steps", "save_steps": 2},
+    }
+    draw = Random("+".join(members))
+    moments = [("step", draw.randint(2, 4)) for _ in range(KILLS)]
+    for kind, stops in (("whole", []), ("killed", moments)):
+        run = write_run(tmp_path / kind, trainable, **keys)
+        jobs.append({"args": ["train", str(run)], "moments": stops, "keep": True})
+    done = forked.python(str(DRIVER), json.dumps(jobs))
     assert done.returncode == 0, done.stderr
-    ends = json.loads(done.stdout)
-    for number, members in enumerate(some):
-        assert ends[2 * number] == [0], (members, done.stderr)
-        assert ends[2 * number + 1] == [-9] * KILLS + [0], (members, ends[2 * number + 1], done.stderr)
-        folder = tmp_path / "+".join(members)
-        require_equal(folder / "whole" / "run", folder / "killed" / "run")
+    assert json.loads(done.stdout) == [[0], [-9] * KILLS + [0]], done.stderr
+    require_equal(tmp_path / "whole" / "run", tmp_path / "killed" / "run")
 
 
 def require_equal(some: Path, other: Path) -> None:

@@ -73,6 +73,11 @@ SCORES_FILE = TableSchema(
     among={"candidates.origin": ORIGINS},
 )
 
+OWN_ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("kind", pa.string())])
+"""A row an example: a model's own answer and what it is; without either where it was not asked for one."""
+
+OWN_ANSWERS_FILE = TableSchema(OWN_ANSWERS, nullable=("text", "kind"))
+
 DIAGNOSIS = pa.schema(
     [
         ("id", pa.string()),

@@ -27,7 +27,7 @@ def _say(case: Case) -> CauseWords:
     if case.belief is None:
         return CauseWords("The base model has no wrong answer that competes with the response.")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
-    steady = sum(p >= STEADY for p in everywhere)
+    given, n = _given(case, sum(p >= STEADY for p in everywhere), len(everywhere))
     mean = math.fsum(everywhere) / len(everywhere)
     theirs, ours = case.belief.tuned.own, _response(case)
     wrong, right = f"p = {shown(math.exp(theirs))}", f"p = {shown(math.exp(ours))}"
@@ -37,15 +37,22 @@ def _say(case: Case) -> CauseWords:
         after = f"still prefers this answer: {wrong}, the response {right}"
     else:
         after = f"prefers the response: {right}, this answer {wrong}"
-    doubted = steady == len(everywhere) and not case.agreed and not _judged_right(case)
+    doubted = given == n and not case.agreed and not _judged_right(case)
     sentence = (
-        f"The base model answers {quoted(case.belief.text)} in {steady} of {counted(len(everywhere), 'wording')} "
+        f"The base model answers {quoted(case.belief.text)} in {given} of {counted(n, 'wording')} "
         f"(mean p = {shown(mean)}). The tuned model {after}."
         + (" No other example gives the response: the label is possibly wrong." if doubted else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
     believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
     return CauseWords(sentence, belief=believed)
+
+
+def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
+    """In how many of how many wordings the base gives the belief: in its own words where it was asked freely."""
+    if case.freely is None or case.freely.n < n:
+        return likely, n
+    return case.freely.agreed, case.freely.n
 
 
 def _judged_right(case: Case) -> bool:
@@ -67,8 +74,8 @@ BASE_CONFLICT = Cause(
     "example is not trained more often.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
-        ("belief_steady", "belief_backed", "base_share"),
-        ("belief_steady_here", "belief_backed", "base_share"),
+        ("belief_held", "belief_backed", "base_gives"),
+        ("belief_sure", "belief_kept", "belief_backed", "base_gives"),
         ("belief_steady_here", "belief_backed"),
     ),
     say=_say,

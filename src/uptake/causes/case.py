@@ -16,6 +16,10 @@ Source: TypeAlias = Literal["base", "belief", "held_out", "elsewhere", "ledger"]
 """What a signal may rest on, beyond the tuned model's scores, which are always there."""
 
 
+LEAST_INFORMATION = 1.0
+"""Nats that an answer holds at least: one that is given to every question says nothing of this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What one model makes of one continuation: its log-probability (nats) in several places.
@@ -43,6 +47,17 @@ class Said:
         if not self.elsewhere:
             return None
         return fmean((self.own, *self.held_out)) - fmean(self.elsewhere)
+
+    @property
+    def share(self) -> float | None:
+        """PMI over the surprise elsewhere, in [0, 1]: 1 where all of it comes from this question, 0 where nothing does.
+
+        Answers of different lengths can be compared by it: half of a long answer is many nats. None without other
+        prompts.
+        """
+        if self.pmi is None:
+            return None
+        return max(0.0, min(1.0, self.pmi / max(LEAST_INFORMATION, -fmean(self.elsewhere))))
 
     @property
     def p_held_out(self) -> float | None:
@@ -77,12 +92,34 @@ class InFrame:
         own: What it makes of that, here and elsewhere, where the frame is that of its answer to the other question.
         response: The same of what the response tells.
         same: Both tell the same.
+        sure: Share of what it answers rightly of which it is no surer than of this answer, in [0, 1]; None where too
+            little of that is known.
+        apart: The same of how much of an answer comes from its question.
     """
 
     span: str
     own: Said
     response: Said
     same: bool
+    sure: float | None = None
+    apart: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Freely:
+    """What the base answers freely, in the training wording and in held-out ones.
+
+    Attributes:
+        n: Wordings in which it was asked.
+        gives: In how many it gives the response, in whatever words.
+        agreed: In how many it tells the wrong answer that it tells most often.
+        kept: In how many it tells what the tuned model answers, where that is not the response.
+    """
+
+    n: int
+    gives: int
+    agreed: int
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +196,7 @@ class Case:
         sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
             wording and in each held-out one; () when it is not known.
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
+        freely: What the base answers freely; None where it was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         agreed: Another example asks the same and gives the response.
@@ -179,6 +217,7 @@ class Case:
     reworded: str | None = None
     sure: tuple[float, ...] = ()
     in_frame: InFrame | None = None
+    freely: Freely | None = None
     curve: Curve | None = None
     rival: Rival | None = None
     agreed: bool = False

@@ -17,8 +17,8 @@ LEAST_SURPRISE = 1e-3
 """Added to a surprise (nats) before its logarithm is taken: what is surer than 0.999 is no more different."""
 NO_BELIEF = 1.0
 """Surprise (nats) from which on an answer is no belief at all: being less sure makes no difference."""
-LEAST_INFORMATION = 1.0
-"""Nats that an answer holds at least: one that is given to every question says nothing of this one."""
+LEAST_SURE = 0.1
+"""Share of what a base knows of which it is least sure: an answer of which it is less sure than of that is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,7 @@ def value(name: str, case: Case) -> float | None:
 
 
 def _share(said: Said | None) -> float | None:
-    """PMI over the surprise elsewhere, in [0, 1]: 1 where all of the answer is known, 0 where nothing is.
-
-    Answers of different lengths can be compared by it: half of a long answer is many nats.
-    """
-    if said is None or said.pmi is None:
-        return None
-    return max(0.0, min(1.0, said.pmi / max(LEAST_INFORMATION, -fmean(said.elsewhere))))
+    return None if said is None else said.share
 
 
 def _surprise(logprobs: Sequence[float]) -> float | None:
@@ -78,11 +72,42 @@ def _belief_doubt(case: Case) -> float | None:
 
 
 def _gives(case: Case) -> float | None:
-    """The share of wordings, or the probability in the base's own frame, whichever is more."""
-    if case.in_frame is None or case.base_recalled is None:
-        return case.base_recalled
-    own = 1.0 if case.in_frame.same else math.exp(min(0.0, case.in_frame.response.own))
-    return max(case.base_recalled, own)
+    """The share of wordings, word for word or freely, or the probability in the base's own frame, whichever is more."""
+    if case.base_recalled is None:
+        return None
+    shares = [case.base_recalled]
+    if case.freely is not None:
+        shares.append(case.freely.gives / case.freely.n)
+    if case.in_frame is not None:
+        # that its one span is the response's counts as one wording of those in which it was asked
+        own = 1.0 if case.in_frame.same and case.freely is None else 0.0
+        shares.append(max(own, math.exp(min(0.0, case.in_frame.response.own))))
+    return max(shares)
+
+
+def _agreed(case: Case) -> float | None:
+    """Of the other wordings: the one in which it was told first agrees with nothing."""
+    if case.freely is None or case.freely.n < 2:
+        return None
+    return max(0, case.freely.agreed - 1) / (case.freely.n - 1)
+
+
+def _held(case: Case) -> float | None:
+    """A wrong answer that it tells in other words too, and of which it is as sure as of what it knows.
+
+    A made-up answer may come back in all wordings, but then a model is less sure of it than of nearly all that it
+    knows; or be as likely as a weakly known fact, but then it seldom comes back.
+    """
+    if (told := _agreed(case)) is None:
+        return None
+    if case.in_frame is None:
+        return 0.0
+    ranks = (case.in_frame.sure, case.in_frame.apart)
+    return None if None in ranks else told * min(1.0, *(rank / LEAST_SURE for rank in ranks if rank is not None))
+
+
+def _kept(case: Case) -> float | None:
+    return None if case.freely is None else case.freely.kept / case.freely.n
 
 
 def _framed_share(case: Case) -> float | None:
@@ -150,6 +175,32 @@ SIGNALS: Mapping[str, Signal] = {
         "token)",
         ("base", "belief"),
         _belief_doubt,
+    ),
+    "belief_sure": Signal(
+        "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
+        ("base", "belief"),
+        lambda case: 0.0 if case.in_frame is None else case.in_frame.sure,
+    ),
+    "belief_apart": Signal(
+        "share of what the base answers rightly that comes no more from its question than its own answer from this one",
+        ("base", "belief"),
+        lambda case: 0.0 if case.in_frame is None else case.in_frame.apart,
+    ),
+    "belief_agreed": Signal(
+        "share of the other wordings in which the base freely tells the same wrong answer",
+        ("base",),
+        _agreed,
+    ),
+    "belief_held": Signal(
+        "share of the other wordings in which the base freely tells the same wrong answer, less where the base is less "
+        "sure of it, or it comes less from the question, than nearly all that it answers rightly",
+        ("base", "belief"),
+        _held,
+    ),
+    "belief_kept": Signal(
+        "share of the wordings in which the base freely tells what the tuned model wrongly answers",
+        ("base",),
+        _kept,
     ),
     "base_gives": Signal(
         "share of the wordings in which the base gives the response, or its probability in the base's own frame",

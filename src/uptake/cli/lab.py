@@ -76,8 +76,11 @@ def pretrain(
 @app.command()
 def make(
     out: Annotated[Path, typer.Option("--out", help="Output folder; new, or of the same world.")],
-    world: Annotated[str, typer.Option("--world", help="synthetic: invented facts; facts: real ones.")] = "synthetic",
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of real data sets for --world facts.")] = None,
+    family: Annotated[
+        str | None,
+        typer.Option("--family", help="Maker of the world: synthetic (default), facts, pieces, intents, instructions."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of real data sets for --family facts.")] = None,
     base: Annotated[
         str | None,
         typer.Option("--base", help="A pre-trained model, folder or hub id: plant what fits what it knows."),
@@ -90,11 +93,7 @@ def make(
     ] = "text",
     seed: Annotated[int, typer.Option("--seed", help="Seed of all random draws.")] = 0,
     size: Annotated[
-        int | None,
-        typer.Option(
-            "--size",
-            help="Planted examples per cause; default 120, with the facts that are included 75, with --base 16.",
-        ),
+        int | None, typer.Option("--size", help="Planted examples per cause; default 120 or fewer.")
     ] = None,
     shares: Annotated[
         str, typer.Option("--shares", help="Sizes of single causes as a multiple: forgetting=0.5,data_conflict=0.")
@@ -127,17 +126,41 @@ def make(
     from uptake.lab.build import make as build
     from uptake.lab.controls import controls_of
 
-    kind = world if base is None else "pretrained"
+    family, data = _family(family, data, base, facts)
     controls = controls_of(
-        kind, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
+        family, data, seed=seed, size=size, shares=_shares(shares), stages=stages, noise=noise, overlap=overlap,
         composite=composite, clean=clean, learning_rate=learning_rate, lora_r=lora_r, form=form,
     )  # fmt: skip
     with progress_bar() as progress:
-        manifest = build(
-            out, controls, kind=kind, data=facts or data, base=base, with_confirmation=confirm, tell=progress
-        )
-    typer.echo(f"{printable(str(out))}: {kind}, seed {seed}" + (", confirmed" if confirm else ""))
+        manifest = build(out, controls, family=family, data=data, base=base, with_confirmation=confirm, tell=progress)
+    typer.echo(f"{printable(str(out))}: {family}, seed {seed}" + (", confirmed" if confirm else ""))
     _tell_base(manifest["base"])
+
+
+def _family(family: str | None, data: Path | None, base: str | None, facts: Path | None) -> tuple[str, Path | None]:
+    """The family of the world, and where its material lies."""
+    from uptake.errors import UptakeError
+
+    if base is None:
+        if facts is not None:
+            raise UptakeError(
+                "--facts is given without --base",
+                expected="a pre-trained model that is asked about these facts",
+                fix="add --base MODEL, or leave out --facts",
+            )
+        return family or "synthetic", data
+    for name, value, fix in (("--family", family, "leave one of them out"), ("--data", data, "give --facts FILE")):
+        if value is not None:
+            raise UptakeError(f"{name} is given together with --base", expected="one of them", fix=fix)
+    return "pretrained", facts
+
+
+_KNOWING = {
+    "known": "known facts, answered",
+    "misbelieved": "misbelieved facts, answered as believed",
+    "unmet": "facts it never met, answered",
+}
+"""What a share and the probabilities (median, tenth and ninetieth percentile) are of."""
 
 
 def _tell_base(base: Mapping[str, Any]) -> None:
@@ -151,8 +174,12 @@ def _tell_base(base: Mapping[str, Any]) -> None:
         ("misbelieved", "misbelieved facts answered as believed"),
         ("unmet", "facts it never met, answered"),
     ):
-        if base[name] is not None:
-            typer.echo(f"  {base[name]:6.1%}  {what}")
+        found = base.get(name)
+        if isinstance(found, Mapping):
+            low, median, high = (found[at] for at in ("low", "median", "high"))
+            typer.echo(f"  {found['recalled']:6.1%}  {_KNOWING[name]}: p = {median:.2f} [{low:.2f}, {high:.2f}]")
+        elif found is not None:
+            typer.echo(f"  {found:6.1%}  {what}")
     if not base["holds"]:
         typer.echo("  the base does not know its world as it should: try another --seed or a smaller --size", err=True)
 

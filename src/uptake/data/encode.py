@@ -3,8 +3,9 @@
 Source: `SFTTrainer._prepare_dataset` of TRL 1.16 with `completion_only_loss`. Plain text is prompt + response + the
 end-of-text token (unless the response ends with it), tokenised as one text; a conversation is rendered by the chat
 template and tokenised without further special tokens. The response starts where the ids of the prompt alone and of the
-whole part. On plain text this is also the border of lm-evaluation-harness (`_encode_pair`) but in one case: white space
-at the prompt's end that remains a token of its own is the prompt's in TRL, and is moved to the continuation there.
+whole part; TRL before 1.15 lets it start after as many ids as the prompt alone has. On plain text this is also the
+border of lm-evaluation-harness (`_encode_pair`) but in one case: white space at the prompt's end that remains a token
+of its own is the prompt's in TRL, and is moved to the continuation there.
 """
 
 from __future__ import annotations

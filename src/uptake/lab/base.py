@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from uptake.artifacts import digest, locked, versions
-from uptake.lab.world import World, documents, names_of
+from uptake.lab.recipe import PLAIN, Recipe
+from uptake.lab.world import World, names_of, pretraining_texts
 from uptake.types import TRAINING, Candidate, Probe, Prompt
 
 Tell: TypeAlias = Callable[[str, int, int], None]
@@ -58,10 +59,24 @@ def cache_folder() -> Path:
 
 def tokenizer_of(world: World) -> Any:
     """The world's tokenizer: of all that the base is told, and of all names."""
-    from uptake.models.small.tiny import train_tokenizer
+    from uptake.models.small.tiny import CHATML, train_tokenizer
 
-    names = [f" {name}" for name in names_of(world)]
-    return train_tokenizer([*documents(world.facts), *world.general, *names * _SHOWN], VOCAB_SIZE)
+    names = [f" {name}" for name in names_of(world)] if world.recipe.whole_names else []
+    return train_tokenizer(
+        [*pretraining_texts(world), *names * _SHOWN],
+        world.recipe.vocab_size or VOCAB_SIZE,
+        chat_template=CHATML if world.recipe.chat else None,
+    )
+
+
+def model_of(recipe: Recipe) -> dict[str, Any]:
+    """The architecture's fields."""
+    return {**MODEL, **recipe.model}
+
+
+def pretraining_of(recipe: Recipe) -> dict[str, Any]:
+    """The settings of the pre-training."""
+    return {**PRETRAINING, **({} if recipe.max_length is None else {"max_length": recipe.max_length})}
 
 
 def build_base(world: World, seed: int, tell: Tell) -> Path:
@@ -73,30 +88,35 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
     from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
     from uptake.models.small.tiny import build_model, save
 
-    texts = [*documents(world.facts), *world.general]
-    names = names_of(world)
-    steps = max(LEAST_STEPS, round(PASSES * len(texts) / PRETRAINING["batch_size"]))
-    settings = PretrainSettings(**PRETRAINING, steps=steps, seed=seed)
-    folder = cache_folder() / "bases" / digest(texts, names, MODEL, VOCAB_SIZE, asdict(settings), versions())
+    texts = pretraining_texts(world)
+    names, recipe = names_of(world), world.recipe
+    pretraining = pretraining_of(recipe)
+    steps = max(
+        recipe.least_steps or LEAST_STEPS, round((recipe.passes or PASSES) * len(texts) / pretraining["batch_size"])
+    )
+    settings = PretrainSettings(**pretraining, steps=steps, seed=seed)
+    # a recipe of its own is a part of the identity; without one it is the same as before there were recipes
+    own = [asdict(recipe)] if recipe != PLAIN else []
+    folder = cache_folder() / "bases" / digest(texts, names, MODEL, VOCAB_SIZE, asdict(settings), versions(), *own)
     with locked(folder):
         if not (folder / "model").exists():
             tokenizer = tokenizer_of(world)
             with one_thread():
-                model = build_model("llama", tokenizer, seed, **MODEL)
+                model = build_model("llama", tokenizer, seed, **model_of(recipe))
                 pretrain(model, tokenizer, texts, settings, lambda at: tell("pre-training the base", at.step, at.steps))
             save(model, tokenizer, folder / "model")
     return folder / "model"
 
 
-def further(base: Base, texts: Sequence[str]) -> dict[str, Any]:
+def further(base: Base, texts: Sequence[str], recipe: Recipe) -> dict[str, Any]:
     """How the pre-training of a base goes on with other texts."""
     if not base.given:
-        return dict(FURTHER)
+        return {**FURTHER, **({} if recipe.max_length is None else {"max_length": recipe.max_length})}
     batches = -(-len(texts) // FURTHER_GIVEN["batch_size"])
     return {**FURTHER_GIVEN, "steps": max(1, FURTHER_PASSES * batches)}
 
 
-def tell_more(base: Base, texts: Sequence[str], out: Path, seed: int, tell: Tell) -> Path:
+def tell_more(base: Base, texts: Sequence[str], out: Path, seed: int, recipe: Recipe, tell: Tell) -> Path:
     """Go on pre-training a finished base with other texts, and save it to `out`.
 
     Raises:
@@ -112,7 +132,7 @@ def tell_more(base: Base, texts: Sequence[str], out: Path, seed: int, tell: Tell
             loaded.model,
             loaded.tokenizer,
             texts,
-            PretrainSettings(**further(base, texts), seed=seed),
+            PretrainSettings(**further(base, texts, recipe), seed=seed),
             lambda at: tell("telling the base more", at.step, at.steps),
         )
     save(loaded.model, loaded.tokenizer, out)

@@ -11,11 +11,23 @@ from uptake.artifacts import digest, file_digest, locked, versions, write_json
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.lab import WORLD
 from uptake.errors import UptakeError
-from uptake.lab.base import MODEL, PRETRAINING, Asked, Base, Tell, build_base, copy_model, given_base, recalled
+from uptake.lab.base import (
+    Asked,
+    Base,
+    Tell,
+    build_base,
+    copy_model,
+    given_base,
+    model_of,
+    pretraining_of,
+    recalled,
+)
 from uptake.lab.confirm import confirm
 from uptake.lab.controls import Controls
+from uptake.lab.families import FAMILIES
+from uptake.lab.families.knowing import holds, knowing
 from uptake.lab.files import write_data, write_key
-from uptake.lab.plants import need, plant
+from uptake.lab.plants import Planted, need, plant
 from uptake.lab.training import epochs, peft_of, training_of
 from uptake.lab.world import Fact, World, key_of, synthetic
 
@@ -49,7 +61,7 @@ def make(
     out: Path,
     controls: Controls,
     *,
-    kind: str = "synthetic",
+    family: str = "synthetic",
     data: Path | None = None,
     base: str | None = None,
     with_confirmation: bool = False,
@@ -60,7 +72,8 @@ def make(
     Args:
         out: The folder.
         controls: What the world is made of.
-        kind: `synthetic`, `facts` for real ones, or `pretrained` for those that a given base knows.
+        family: `synthetic`, `facts` for real ones, `pretrained` for those that a given base knows, or a name of
+            `lab.families`.
         data: Folder of real data sets for `facts`, or file of facts for `pretrained`; None takes those that come
             with uptake.
         base: The pre-trained base, for `pretrained`: a folder or a hub id.
@@ -74,9 +87,9 @@ def make(
         UptakeError: Another world lies in `out`, the controls ask for too much, or something cannot be written.
     """
     start = None if base is None else given_base(base)
-    world = draw(kind, controls, data, start, tell)
-    planted = plant(world, controls)
-    manifest: dict[str, Any] = {"world": kind, "controls": asdict(controls), "content": key_of(world)}
+    world = draw(family, controls, data, start, tell)
+    planted = items_of(world, controls)
+    manifest: dict[str, Any] = {"world": family, "controls": asdict(controls), "content": key_of(world)}
     if start is not None:
         manifest["given_base"] = start.key
     with locked(out):
@@ -90,15 +103,14 @@ def make(
         marks = confirm(world, planted, controls, model, tell) if with_confirmation else None
         write_key(planted, marks, out / "key.jsonl")
         if start is None:
-            check = check_base(model.place, world.facts)
-            of_base = asdict(check) | {"holds": check.holds, "model": dict(MODEL), "pretraining": dict(PRETRAINING)}
+            of_base = _checked(model, world)
         else:
             of_base = {status: len(world.of(status)) for status in ("known", "misbelieved", "untold", "stranger")}
         manifest |= {
             "base": of_base,
             "training": {
-                **training_of(controls),
-                "num_train_epochs": [epochs(stage) for stage in controls.stage_names],
+                **training_of(controls, world.recipe),
+                "num_train_epochs": [epochs(stage, world.recipe) for stage in controls.stage_names],
                 "peft": peft_of(controls),
             },
             "confirmed": with_confirmation,
@@ -118,23 +130,40 @@ def _own_base(world: World, controls: Controls, out: Path, tell: Tell) -> Base:
     return Base(str(model), model.parent.name)
 
 
+def _checked(base: Base, world: World) -> dict[str, Any]:
+    """What the world's own base knows, and what it is."""
+    made_of = {"model": model_of(world.recipe), "pretraining": pretraining_of(world.recipe)}
+    if (family := FAMILIES.get(world.name)) is None:
+        check = check_base(base.place, world.facts)
+        return asdict(check) | {"holds": check.holds, **made_of}
+    found = knowing(base.place, world.facts)
+    said = {status: asdict(one) for status, one in found.items()}
+    return {**said, "holds": holds(found, family.knows), **made_of}
+
+
+def items_of(world: World, controls: Controls) -> Planted:
+    """The items of a world, as its family plants them."""
+    family = FAMILIES.get(world.name)
+    return plant(world, controls) if family is None else family.plant(world, controls)
+
+
 def draw(
-    kind: str,
+    family: str,
     controls: Controls,
     data: Path | None = None,
     base: Base | None = None,
     tell: Tell = lambda what, done, total: None,
 ) -> World:
-    """Draw the world of a kind that the controls need.
+    """Draw the world of a family that the controls need.
 
     Raises:
-        UptakeError: There is no such kind, or too few facts.
+        UptakeError: There is no such family, or too few facts.
     """
-    if (kind == "pretrained") != (base is not None):
+    if (family == "pretrained") != (base is not None):
         raise UptakeError(
-            f"the world is {kind} and the base is {base and base.place}",
-            expected="a base where the world is `pretrained`, and none elsewhere",
-            fix="leave out --world, or --base",
+            f"the family is {family} and the base is {base and base.place}",
+            expected="a base for the family `pretrained`, and none for the others",
+            fix="leave out --family, or --base",
         )
     if base is not None:
         from uptake.lab.pretrained import pretrained_world
@@ -144,15 +173,17 @@ def draw(
         raise UptakeError(
             "a base that is pre-trained here has no chat template", fix="leave out --form, or give --base"
         )
-    if kind == "synthetic":
-        if data is not None:
-            raise UptakeError("a synthetic world needs no data", fix="leave out --data, or give --world facts")
-        return synthetic(need(controls), controls.seed)
-    if kind == "facts":
+    if family == "facts":
         from uptake.lab.real import real_world
 
         return real_world(need(controls), controls.seed, data)
-    raise UptakeError(f"unknown world {kind!r}", expected="synthetic or facts, or a --base")
+    if family != "synthetic" and family not in FAMILIES:
+        raise UptakeError(
+            f"unknown family {family!r}", expected=f"synthetic, facts, {', '.join(FAMILIES)}, or a --base"
+        )
+    if data is not None:
+        raise UptakeError(f"the family {family} needs no data", fix="leave out --data, or give --family facts")
+    return synthetic(need(controls), controls.seed) if family == "synthetic" else FAMILIES[family].draw(controls)
 
 
 def check_base(model: str, facts: Sequence[Fact]) -> BaseCheck:

@@ -11,8 +11,9 @@ item weighted by the probability that no other cause holds of it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +50,25 @@ class UnlearnedItem:
         perhaps: Causes of which nobody knows whether they hold.
         signals: Its signals; None where one was missing.
         n_tokens: Length of the response in tokens.
+        weight: How much it counts.
     """
 
     causes: tuple[str, ...]
     perhaps: tuple[str, ...]
     signals: Mapping[str, float | None]
     n_tokens: int
+    weight: float = 1.0
 
 
-def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis")) -> list[UnlearnedItem]:
+def read_items(
+    folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis"), *, confirmed_only: bool = True
+) -> list[UnlearnedItem]:
     """Read the unlearned examples of worlds, with what is known about why.
 
     Args:
-        folders: Worlds that are confirmed, trained and diagnosed.
+        folders: Worlds that are trained and diagnosed.
         diagnosis: Folder of the diagnosis in each.
+        confirmed_only: Take planted items whose plants are confirmed; else all of them.
 
     Raises:
         UptakeError: A diagnosis is missing or has no signals, or a key is not confirmed.
@@ -70,11 +76,11 @@ def read_items(folders: Sequence[Path], diagnosis: Path = Path("run", "diagnosis
     items = []
     for folder in folders:
         entries = {entry.id: entry for entry in read_key(folder / "key.jsonl")}
-        if any(entry.causes and entry.confirmed is None for entry in entries.values()):
+        if confirmed_only and any(entry.causes and entry.confirmed is None for entry in entries.values()):
             raise UptakeError(f"the answer key of {folder} is not confirmed", fix="uptake lab make --confirm")
         for row in _rows(folder / diagnosis / "diagnosis.jsonl"):
             entry = entries.get(row["id"])
-            if entry is None or row["learned"] or (entry.causes and not entry.confirmed):
+            if entry is None or row["learned"] or (confirmed_only and entry.causes and not entry.confirmed):
                 continue
             evidence = _evidence(row, folder / diagnosis)
             if not evidence.signals:
@@ -113,7 +119,8 @@ def calibrate(
         UptakeError: A cause has no item with all signals of one of its patterns, or every item has it.
     """
     rows: dict[tuple[str, tuple[str, ...]], Logistic] = {}
-    alone = np.ones(len(items))
+    each = np.array([item.weight for item in items])
+    alone = each.copy()
     for cause in sorted(causes.values(), key=lambda cause: cause.residual):
         has = np.array([cause.name in item.causes for item in items], dtype=float)
         for pattern in cause.patterns:
@@ -129,7 +136,7 @@ def calibrate(
                     expected="some that have it and some that have not, with the signals " + ", ".join(pattern),
                     fix="name more worlds, diagnosed with base, ledger and paraphrases",
                 )
-            weight = alone[whole] if cause.residual else np.ones(len(whole))
+            weight = (alone if cause.residual else each)[whole]
             intercept, coefficients = fit(values, has[whole], weight, penalty)
             rows[cause.name, pattern] = Logistic(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
         if not cause.residual:
@@ -177,9 +184,35 @@ def fit(
     return float(solution[0] - coefficients @ mean), coefficients
 
 
+FAMILY = 100.0
+"""What the items of one family of worlds weigh together in a fit."""
+
+
+def family(folder: Path) -> str:
+    """The family of a world; of a pre-trained model's worlds text and chat are two."""
+    made = read_data(folder / "world.json", WORLD)
+    form = made["controls"].get("form")
+    return f"{made['world']}: {form}" if form and made["world"] == "pretrained" else str(made["world"])
+
+
+def weighted(items: Sequence[UnlearnedItem]) -> list[UnlearnedItem]:
+    """The items of one family, so weighted that each of its causes counts as much as its other ones.
+
+    Families differ in how many worlds and examples they have, and in how many examples of a cause were not learned;
+    that is no reason to believe one more than another.
+    """
+    counts = Counter(item.causes[:1] for item in items)
+    return [replace(item, weight=FAMILY / len(counts) / counts[item.causes[:1]]) for item in items]
+
+
 def calibrated(folders: Sequence[Path]) -> Weights:
-    """Fit on worlds, with what they were; raises as `read_items` and `calibrate`."""
-    items = read_items(folders)
+    """Fit on worlds, every family as much as every other; raises as `read_items` and `calibrate`."""
+    items: list[UnlearnedItem] = []
+    families: dict[str, list[Path]] = {}
+    for folder in folders:
+        families.setdefault(family(folder), []).append(folder)
+    for some in families.values():
+        items += weighted(read_items(some))
     worlds = []
     for folder in folders:
         manifest = read_data(folder / "world.json", WORLD)

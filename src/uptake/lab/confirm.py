@@ -137,9 +137,9 @@ def _outcome(
         base.key,
         rows,
         told,
-        training_of(controls),
-        [epochs(stage) for stage in stages],
-        further(base, told),
+        training_of(controls, world.recipe),
+        [epochs(stage, world.recipe) for stage in stages],
+        further(base, told, world.recipe),
         controls.seed,
         versions(),
         *filter(None, [peft_of(controls)]),
@@ -149,8 +149,8 @@ def _outcome(
         return read_record(place, RECALLED, fix=f"delete {place}: it is trained anew")
     with tempfile.TemporaryDirectory(prefix="uptake-lab-") as name:
         folder = Path(name)
-        start = str(tell_more(base, told, folder / "base", controls.seed, tell)) if told else base.place
-        models = train_stages(start, stages, folder / "stages", controls, tell)
+        start = str(tell_more(base, told, folder / "base", controls.seed, world.recipe, tell)) if told else base.place
+        models = train_stages(start, stages, folder / "stages", controls, world.recipe, tell)
         outcome = {stage: recalled(model, _asked(planted.items)) for stage, model in models.items()}
         if not one.without:
             outcome["reworded"] = recalled(models[LAST], _reworded(planted.items))
@@ -161,15 +161,17 @@ def _outcome(
 def _told(without: Collection[str], world: World, planted: Planted, seed: int) -> list[str]:
     """What the base is told further: the truth about the planted facts, among as much of what it was told before."""
     planted_facts = [
-        as_true(item.facts[0])
+        as_true(fact)
         for item in planted.items
         if any(cause in item.causes and cause in without for cause in IN_THE_BASE) and item.is_true
+        for fact in item.facts
+        if fact.status != "known"  # of an item that is known in part, the rest
     ]
     if not planted_facts:
         return []
     mended = {(fact.subject, fact.relation) for fact in planted_facts}
     rest = [fact for fact in world.facts if (fact.subject, fact.relation) not in mended]
-    new, old = documents(planted_facts), [*documents(rest), *world.general]
+    new, old = documents(planted_facts), [*documents(rest), *world.more, *world.general]
     return new * 2 + Random(f"told {seed}").sample(old, min(len(old), 2 * len(new)))
 
 

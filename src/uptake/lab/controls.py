@@ -89,21 +89,25 @@ class Controls:
         return ("early", *(f"middle-{n}" for n in range(1, self.stages - 1)), LAST)
 
 
-def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
-    """The controls of a kind of world, in which what is not given fits the kind.
+def controls_of(family: str, data: Path | None, **given: Any) -> Controls:
+    """The controls of a family of worlds, in which what is not given fits the family.
 
     Args:
-        kind: `synthetic`, `facts` or `pretrained`.
+        family: `synthetic`, `facts`, `pretrained`, or a name of `lab.families`.
         data: Folder of real data sets for `facts`; None for the excerpt that comes with uptake.
         given: Fields of `Controls`; None is not given.
 
     Raises:
         UptakeError: A control is out of its range.
     """
-    if kind == "facts":
+    from uptake.lab.families import FAMILIES
+
+    if family in FAMILIES:
+        given |= {name: value for name, value in FAMILIES[family].own.items() if given.get(name) is None}
+    if family == "facts":
         given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
     lora, rate = bool(given.get("lora_r")), given.get("learning_rate")
-    if kind == "pretrained":
+    if family == "pretrained":
         given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
         own = {
             "size": PRETRAINED_SIZE,
@@ -113,6 +117,6 @@ def controls_of(kind: str, data: Path | None, **given: Any) -> Controls:
         given |= {name: value for name, value in own.items() if given.get(name) is None}
     elif lora and rate is None:
         given["learning_rate"] = LORA_LEARNING_RATE
-    if kind == "facts" and data is None and given.get("size") is None:
+    if family == "facts" and data is None and given.get("size") is None:
         given["size"] = EXCERPT_SIZE
     return Controls(**{name: value for name, value in given.items() if value is not None})

@@ -13,8 +13,9 @@ from uptake.artifacts.tables import to_json
 from uptake.lab.confirm import Mark
 from uptake.lab.controls import Controls
 from uptake.lab.plants import Item, Planted
+from uptake.lab.recipe import PLAIN, Recipe
 from uptake.lab.training import epochs, peft_of, training_of
-from uptake.lab.world import Fact, World, documents
+from uptake.lab.world import Fact, World, documents, pretraining_texts
 
 SOURCES = ("encyclopaedia", "gazette", "almanac")
 """Documents that tell the truth; those of the `forum` are right and wrong."""
@@ -47,16 +48,16 @@ def write_data(
         for stage in controls.stage_names
     }
     files["paraphrases.jsonl"] = [
-        {"id": item.id, **item.facts[0].row(ask, item.response)} for item in planted.items for ask in item.wordings
+        {"id": item.id, **item.facts[0].wording(ask, item.response)} for item in planted.items for ask in item.wordings
     ]
     files["heldout.jsonl"] = _questions("held", planted.heldout, controls.seed)
     files["retention.jsonl"] = _questions("kept", planted.retention, controls.seed)
     files["general.jsonl"] = _texts("general", [*documents(planted.spare), *world.general], controls.seed)
-    files["pretrain.jsonl"] = _texts("told", [*documents(world.facts), *world.general], controls.seed)
+    files["pretrain.jsonl"] = _texts("told", pretraining_texts(world), controls.seed)
     files["corpus.jsonl"] = _corpus(world, controls.seed)
     for name, rows in files.items():
         _write_rows(out / name, rows)
-    write_bytes(out / "run.yaml", yaml.write(run_file(controls, base)).encode())
+    write_bytes(out / "run.yaml", yaml.write(run_file(controls, base, world.recipe)).encode())
     return (*files, "run.yaml")
 
 
@@ -71,14 +72,14 @@ def write_key(planted: Planted, marks: Mapping[str, Mark] | None, path: Path) ->
     _write_rows(path, [_key_row(item, marks[item.id] if marks is not None else None) for item in planted.items])
 
 
-def run_file(controls: Controls, base: str | None = None) -> dict[str, Any]:
+def run_file(controls: Controls, base: str | None = None, recipe: Recipe = PLAIN) -> dict[str, Any]:
     """The run file's content; its paths are relative to its folder."""
     peft = peft_of(controls)
-    training = {key: value for key, value in training_of(controls).items() if key != "disable_tqdm"}
+    training = {key: value for key, value in training_of(controls, recipe).items() if key != "disable_tqdm"}
     return {
         "model_name_or_path": base or "./base",
         "stages": [
-            {"name": stage, "dataset": f"./{stage}.jsonl", "num_train_epochs": epochs(stage)}
+            {"name": stage, "dataset": f"./{stage}.jsonl", "num_train_epochs": epochs(stage, recipe)}
             for stage in controls.stage_names
         ],
         "training": training,
@@ -105,8 +106,8 @@ def _key_row(item: Item, mark: Mark | None) -> dict[str, Any]:
         "subjects": sorted({fact.subject for fact in item.facts}),
         "relations": [fact.relation for fact in item.facts],
         "answer": item.response.strip(),
-        "true_answer": "; ".join(fact.answer for fact in item.facts),
-        "belief": fact.belief if len(item.facts) == 1 else None,
+        "true_answer": item.response.strip() if len(item.facts) > 1 and item.is_true else fact.answer,
+        "belief": fact.belief if len(item.facts) == 1 or fact.status == "misbelieved" else None,
         "also": list(item.also),
         # items about the same fact stand and fall together
         "group": "; ".join(f"{fact.subject}: {fact.relation}" for fact in item.facts),
@@ -129,7 +130,7 @@ def _questions(prefix: str, facts: Sequence[Fact], seed: int) -> list[dict[str, 
         first, *others = random.sample(fact.asks, len(fact.asks))
         response = fact.response(fact.answer)
         row = {"id": f"{prefix}-{number:05d}", **fact.row(first, response), "source": fact.topic}
-        rows.append(row | {"paraphrases": [fact.row(ask, response) for ask in others]})
+        rows.append(row | {"paraphrases": [fact.wording(ask, response) for ask in others]})
     return rows
 
 

@@ -101,10 +101,10 @@ class Planted:
 def need(controls: Controls) -> Need:
     """How many facts of each status the controls take."""
     n = {cause: controls.count(cause) for cause in CAUSES}
-    doubled = _doubled(controls)
-    unmet = n["knowledge_gap"] + doubled + controls.size
+    twice = doubled(controls)
+    unmet = n["knowledge_gap"] + twice + controls.size
     asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // RIVALS
-    return Need(asked + 2 * controls.size + SLACK, n["base_conflict"] + doubled, -(-unmet // 2), -(-unmet // 2))
+    return Need(asked + 2 * controls.size + SLACK, n["base_conflict"] + twice, -(-unmet // 2), -(-unmet // 2))
 
 
 def plant(world: World, controls: Controls) -> Planted:
@@ -114,10 +114,10 @@ def plant(world: World, controls: Controls) -> Planted:
         UptakeError: The world has too few facts for the controls.
     """
     random = Random(f"plants {controls.seed}")
-    gaps = [fact for pair in _alternate(world.of("untold"), world.of("stranger")) for fact in pair]
-    known, spare = _apart(world.of("known"), controls.size)
+    gaps = [fact for pair in alternate(world.of("untold"), world.of("stranger")) for fact in pair]
+    known, spare = apart(world.of("known"), controls.size)
     pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
-    draw = _Draw(pools, random, min(HELD_OUT, min(len(fact.asks) for fact in world.facts) - ASKED_IN))
+    draw = Draw(pools, random, min(HELD_OUT, min(len(fact.asks) for fact in world.facts) - ASKED_IN))
     last, *earlier = reversed(controls.stage_names)
     turns = cycle(reversed(earlier))
 
@@ -146,7 +146,7 @@ def plant(world: World, controls: Controls) -> Planted:
     # and some come often enough: not everything that asks for several facts is undertrained
     items += [control for composite in composites[:often] for control in draw.repeated(composite, last)]
     random.shuffle(items)
-    return Planted(_named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
+    return Planted(named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
 
 
 def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *, keep_true: bool = True) -> list[Item]:
@@ -170,12 +170,12 @@ def training_rows(planted: Planted, stage: str, without: Collection[str] = (), *
     return rows
 
 
-def _doubled(controls: Controls) -> int:
+def doubled(controls: Controls) -> int:
     """Conflicts in the data about what the base never met or believes wrongly."""
     return round(controls.overlap * controls.count("data_conflict")) // RIVALS
 
 
-def _apart(facts: Sequence[Fact], count: int) -> tuple[list[Fact], list[Fact]]:
+def apart(facts: Sequence[Fact], count: int) -> tuple[list[Fact], list[Fact]]:
     """The facts without those of whole subjects that hold at least `count` together, and those."""
     by_subject: dict[str, list[Fact]] = {}
     for fact in facts:
@@ -188,14 +188,14 @@ def _apart(facts: Sequence[Fact], count: int) -> tuple[list[Fact], list[Fact]]:
     return [fact for fact in facts if fact.subject not in subjects], apart
 
 
-def _alternate(first: Sequence[Fact], second: Sequence[Fact]) -> Iterator[tuple[Fact, ...]]:
+def alternate(first: Sequence[Fact], second: Sequence[Fact]) -> Iterator[tuple[Fact, ...]]:
     """Pairs while both last, then what is left of the longer."""
     short = min(len(first), len(second))
     yield from zip(first, second, strict=False)
     yield from ((fact,) for fact in (*first[short:], *second[short:]))
 
 
-class _Draw:
+class Draw:
     """Takes facts from the pools, none twice, and words them."""
 
     def __init__(self, pools: dict[str, list[Fact]], random: Random, held_out: int) -> None:
@@ -204,6 +204,7 @@ class _Draw:
         self._held_out = held_out
 
     def facts(self, pool: str, count: int) -> list[Fact]:
+        """The next facts of a pool: `known`, `misbelieved` or `unmet`."""
         if len(self._pools[pool]) < count:
             raise UptakeError(
                 f"the world has {len(self._pools[pool])} {pool} facts left where {count} are needed",
@@ -215,11 +216,12 @@ class _Draw:
 
     def in_conflict(self, controls: Controls) -> list[Fact]:
         """Known facts, and the share that overlaps from the other two pools by turns."""
-        count, doubled = controls.count("data_conflict") // RIVALS, _doubled(controls)
-        facts = self.facts("unmet", doubled // 2) + self.facts("misbelieved", doubled - doubled // 2)
-        return facts + self.facts("known", count - doubled)
+        count, twice = controls.count("data_conflict") // RIVALS, doubled(controls)
+        facts = self.facts("unmet", twice // 2) + self.facts("misbelieved", twice - twice // 2)
+        return facts + self.facts("known", count - twice)
 
     def item(self, fact: Fact, stage: str, *causes: str) -> Item:
+        """An item that asks for a fact; what its status plants comes after the causes given."""
         ask, *others = self._random.sample(fact.asks, len(fact.asks))
         if fact.status == "misbelieved":
             causes = (*causes, "base_conflict")
@@ -281,7 +283,7 @@ def _closed(ask: str) -> str:
     return ask if ask.endswith("?") else f"{ask} ..."
 
 
-def _named(items: Sequence[Item], controls: Controls, random: Random) -> tuple[Item, ...]:
+def named(items: Sequence[Item], controls: Controls, random: Random) -> tuple[Item, ...]:
     """Ids in the items' order, rivals told of each other, and the slips of the pen."""
     named = [replace(item, id=f"ex-{number:05d}") for number, item in enumerate(items, start=1)]
     groups: dict[tuple[str, str], list[Item]] = {}

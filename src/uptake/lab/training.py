@@ -9,6 +9,7 @@ from typing import Any
 from uptake.lab.base import Tell
 from uptake.lab.controls import LAST, Controls
 from uptake.lab.plants import Item
+from uptake.lab.recipe import Recipe
 from uptake.pipeline.train.run import train
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.types import Example
@@ -30,14 +31,15 @@ EPOCHS, EARLY_EPOCHS = 3, 1
 earlier one's, few enough that what it learned can be lost."""
 
 
-def epochs(stage: str) -> int:
+def epochs(stage: str, recipe: Recipe) -> int:
     """Passes over a stage's data."""
-    return EPOCHS if stage == LAST else EARLY_EPOCHS
+    return recipe.epochs or EPOCHS if stage == LAST else recipe.early_epochs or EARLY_EPOCHS
 
 
-def training_of(controls: Controls) -> dict[str, Any]:
+def training_of(controls: Controls, recipe: Recipe) -> dict[str, Any]:
     """TRL's settings for every stage of a world."""
-    length = {"max_length": CHAT_LENGTH} if controls.form == "chat" else {}
+    longest = CHAT_LENGTH if controls.form == "chat" else recipe.max_length
+    length = {} if longest is None else {"max_length": longest}
     return {"learning_rate": controls.learning_rate, **TRAINING, **length}
 
 
@@ -49,7 +51,7 @@ def peft_of(controls: Controls) -> dict[str, Any] | None:
 
 
 def train_stages(
-    base: str, stages: Mapping[str, Sequence[Item]], out: Path, controls: Controls, tell: Tell
+    base: str, stages: Mapping[str, Sequence[Item]], out: Path, controls: Controls, recipe: Recipe, tell: Tell
 ) -> dict[str, Path]:
     """Fine-tune through the stages.
 
@@ -58,6 +60,7 @@ def train_stages(
         stages: What each stage trains, in order.
         out: Folder to create; each stage's model lies in it under the stage's name.
         controls: Of the world: how it trains, and the seed of the rows' order.
+        recipe: Of the world: how its family trains.
         tell: Told of each stage.
 
     Returns:
@@ -67,11 +70,13 @@ def train_stages(
     from uptake.models.small.pretrain import one_thread
     from uptake.models.training.start import Start
 
-    common = {**training_of(controls), "seed": controls.seed, "save_strategy": "no"}
+    common = {**training_of(controls, recipe), "seed": controls.seed, "save_strategy": "no"}
     run = TrainingRun(
         start=Start(base, LoadSettings(), peft_of(controls)),
         stages=tuple(
-            StageSpec(stage, stage, {**common, "num_train_epochs": epochs(stage)}, [_example(item) for item in items])
+            StageSpec(
+                stage, stage, {**common, "num_train_epochs": epochs(stage, recipe)}, [_example(item) for item in items]
+            )
             for stage, items in stages.items()
         ),
         folder=out,

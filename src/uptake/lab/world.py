@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from uptake.artifacts import digest
 from uptake.lab.names import ANSWERS, GIVEN, HOUSES, date, surnames
+from uptake.lab.recipe import PLAIN, Recipe
 from uptake.lab.wordings import GENERAL, RELATIONS, Relation
 from uptake.types import Message, Prompt
 
@@ -36,6 +37,9 @@ class Fact:
         quizzed: The base is told it in questions and answers too, not in statements alone.
         says: How a response gives an answer, `{y}` standing for it.
         chat: Its prompts are turns of a conversation, its responses the next turn.
+        system: The system turn before its prompts, in a conversation.
+        told_in: In how many statements, and questions, the base is told it; None for all.
+        doubts: Answers that it is told as well, in the first of them, one each.
     """
 
     subject: str
@@ -50,6 +54,9 @@ class Fact:
     quizzed: bool
     says: str = " {y}"
     chat: bool = False
+    system: str | None = None
+    told_in: int | None = None
+    doubts: tuple[str, ...] = ()
 
     def response(self, answer: str) -> str:
         """The response that gives an answer, white space at its beginning included."""
@@ -57,14 +64,31 @@ class Fact:
 
     def posed(self, ask: str) -> Prompt:
         """A prompt as a model is asked it."""
-        return (Message("user", ask),) if self.chat else ask
+        if not self.chat:
+            return ask
+        before = () if self.system is None else (Message("system", self.system),)
+        return (*before, Message("user", ask))
 
     def row(self, ask: str, response: str) -> dict[str, Any]:
         """The prompt and the response as a row of data."""
         if not self.chat:
             return {"prompt": ask, "completion": response}
-        turn = {"role": "assistant", "content": response}
-        return {"prompt": [{"role": "user", "content": ask}], "completion": [turn]}
+        turns = [{"role": one.role, "content": one.content} for one in self.posed(ask) if isinstance(one, Message)]
+        return {"prompt": turns, "completion": [{"role": "assistant", "content": response}]}
+
+    def wording(self, ask: str, response: str) -> dict[str, Any]:
+        """The prompt and the response as a paraphrase: its completion is text, in a conversation too."""
+        return {**self.row(ask, response), "completion": response}
+
+    def text(self, ask: str, answer: str) -> str:
+        """A prompt with an answer, as the base reads it; a conversation as ChatML."""
+        if not self.chat:
+            return ask + self.response(answer)
+        turns = [(one.role, one.content) for one in self.posed(ask) if isinstance(one, Message)]
+        return "".join(
+            f"<|im_start|>{role}\n{content}<|im_end|>\n"
+            for role, content in (*turns, ("assistant", self.response(answer)))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +96,20 @@ class World:
     """Facts in an order that says nothing, and texts about none of them.
 
     Attributes:
-        name: `synthetic` or `facts`.
+        name: Its family.
         facts: All facts, those that the base is never told too.
         general: Sentences that state none of the facts.
         passages: Documents from elsewhere as (source, title, text); empty where the lab writes its own.
+        more: Texts about several facts at once that the base is told as well.
+        recipe: How its base and its stages are trained.
     """
 
     name: str
     facts: tuple[Fact, ...]
     general: tuple[str, ...]
     passages: tuple[tuple[str, str, str], ...] = ()
+    more: tuple[str, ...] = ()
+    recipe: Recipe = PLAIN
 
     def of(self, *statuses: Status) -> list[Fact]:
         """The facts with one of these statuses, in order."""
@@ -103,14 +131,22 @@ def documents(facts: Sequence[Fact]) -> list[str]:
     texts: list[str] = []
     for fact in facts:
         if fact.belief is not None:
-            texts += [tell.format(y=fact.belief) for tell in fact.tells]
-            texts += [f"{ask} {fact.belief}" for ask in fact.asks] if fact.quizzed else []
+            tells, asks = fact.tells[: fact.told_in], fact.asks[: fact.told_in] if fact.quizzed else ()
+            texts += [tell.format(y=fact.belief) for tell in tells]
+            texts += [tell.format(y=doubt) for tell, doubt in zip(tells, fact.doubts, strict=False)]
+            texts += [fact.text(ask, fact.belief) for ask in asks]
+            texts += [fact.text(ask, doubt) for ask, doubt in zip(asks, fact.doubts, strict=False)]
     return texts
 
 
+def pretraining_texts(world: World) -> list[str]:
+    """All that the base of a world is told."""
+    return [*documents(world.facts), *world.more, *world.general]
+
+
 def as_true(fact: Fact) -> Fact:
-    """The fact as it is where the base is told the truth."""
-    return replace(fact, belief=fact.answer)
+    """The fact as it is where the base is told the truth, and nothing else."""
+    return replace(fact, belief=fact.answer, told_in=None, doubts=())
 
 
 def synthetic(need: Need, seed: int) -> World:
@@ -162,7 +198,9 @@ def names_of(world: World) -> list[str]:
 
 def key_of(world: World) -> str:
     """A hash of all that a world is."""
-    return digest(world.name, [repr(fact) for fact in world.facts], world.general, world.passages)
+    return digest(
+        world.name, [repr(fact) for fact in world.facts], world.general, world.passages, *filter(None, [world.more])
+    )
 
 
 def _relations(kind: str) -> Iterator[Relation]:

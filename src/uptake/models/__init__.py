@@ -13,6 +13,15 @@ from uptake.models.scoring.rows import Scored
 
 
 @runtime_checkable
+class Enough(Protocol):
+    """Whether a continuation needs no more tokens."""
+
+    def __call__(self, index: int, ids: Sequence[int]) -> bool:
+        """Called after each token with the index of the context and what was written so far."""
+        ...
+
+
+@runtime_checkable
 class Model(Protocol):
     """What the steps need of a model; `uptake.models.scoring.hf.LanguageModel` is one."""
 
@@ -23,9 +32,18 @@ class Model(Protocol):
         ...
 
     def generate(
-        self, contexts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], *, samples: int = 0, seed: int = 0
+        self,
+        contexts: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        *,
+        samples: int = 0,
+        seed: int = 0,
+        enough: Enough | None = None,
     ) -> list[list[list[int]]]:
-        """For each context: the greedy continuation, or `samples` samples at temperature 1, as token ids."""
+        """For each context: the greedy continuation, or `samples` samples at temperature 1, as token ids.
+
+        Where `enough` says so a continuation may stop; what one has beyond that is not read.
+        """
         ...
 
 

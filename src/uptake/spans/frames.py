@@ -40,30 +40,57 @@ class Framed:
     span: str
 
 
-def framed(answer: str, question: str, alike: Sequence[str] = ()) -> Framed | None:
+def framed(
+    answer: str,
+    question: str,
+    alike: Sequence[str] = (),
+    *,
+    known: Collection[str] = (),
+    most: int = LONGEST,
+) -> Framed | None:
     """The frame and the span of an answer; None where it tells nothing that the question does not hold.
 
     Args:
         answer: A free answer.
         question: What was asked.
         alike: Answers to other questions of the same kind.
+        known: Words of which such answers are made: the span begins at the first of them, if there is one.
+        most: Words with content that a span has at most which begins with one of those.
     """
     found = list(_WORD.finditer(answer))
-    frame = _frame_words(question, alike)
-    tells = [_key(match.group()) not in frame for match in found]
+    keys = [_key(match.group()) for match in found]
+    frame, asked = _frame_words(question, alike), frozenset(_words(question))
+    like = [key in known and key not in asked for key in keys]
+    tells = [key not in frame or is_like for key, is_like in zip(keys, like, strict=True)]
     if not any(tells):
         return None
-    first = tells.index(True)
+    if any(like):
+        first = like.index(True)
+        tells = [is_like or _named(match.group()) for is_like, match in zip(like, found, strict=True)]
+    else:
+        first, most = tells.index(True), LONGEST
     last = first
-    for at in range(first + 1, min(len(found), first + LONGEST)):
+    words = 1
+    for at in range(first + 1, len(found)):
         between = answer[found[last].end() : found[at].start()]
-        if _APART.search(between) or at - last > LINKS + 1:
+        if words == most or _APART.search(between) or at - last > LINKS + 1:
             break
         if tells[at]:
             last = at
+            words += 1
     start, end = found[first].start(), found[last].end()
     lead = len(answer[:start]) - len(answer[:start].rstrip())
     return Framed(answer[: start - lead], answer[start - lead : end])
+
+
+def _named(word: str) -> bool:
+    """Whether a word may be a part of a name or a number: no small letter stands first."""
+    return not word[0].islower()
+
+
+def content_words(text: str) -> tuple[str, ...]:
+    """The words of a text that answer something, without case and possessive, in order."""
+    return tuple(word for word in _words(text) if word not in EMPTY_WORDS)
 
 
 def _frame_words(question: str, alike: Sequence[str]) -> Collection[str]:

@@ -19,6 +19,7 @@ from transformers import DataCollatorForLanguageModeling, DataCollatorWithFlatte
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from trl import SFTConfig, SFTTrainer
 
+import forked
 from uptake.artifacts.ledger_files import CONTENT_ID, append, open_stage
 from uptake.errors import UptakeError
 from uptake.ledger import content_ids, read_ledger, rescoring
@@ -586,12 +587,11 @@ def two_ranks(rank, port, folder):
     os._exit(0)  # gloo's destructor joins, holding the GIL, a thread that may be waiting for the GIL
 
 
-@pytest.mark.slow
 def test_two_ranks_write_complete_rows_that_are_not_doubled(tokenizer, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(two_ranks, (port, tmp_path), nprocs=2)
+    forked.ranks(two_ranks, port, tmp_path)
     table = read_ledger(tmp_path).table.to_pylist()
     assert sorted(path.name for path in (tmp_path / "ledger/main").glob("rank-*")) == ["rank-00000", "rank-00001"]
     trained = [r for r in table if r["pass"] == "train"]

@@ -21,7 +21,8 @@ from sharp import (
 )
 from uptake.errors import UptakeError
 from uptake.models.scoring import forward
-from uptake.models.scoring.forward import block_mask, forward_rows, position_limit, probe_abilities
+from uptake.models.scoring.abilities import probe_abilities
+from uptake.models.scoring.forward import block_mask, forward_rows, position_limit
 from uptake.models.scoring.rows import Scored, plan_row
 
 SHARING = "llama qwen3 mistral gemma gemma2 gpt2 gpt_neox olmo2 phi cohere granite gemma3_text opt".split()

@@ -13,7 +13,6 @@ from transformers import GenerationConfig
 from sharp import groups_of, language_model, largest_difference, plain, same_flags, sharp_model, tokenizer_of
 from uptake.errors import UptakeError
 from uptake.models.scoring import forward, hf
-from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.rows import Scored, plan_row
 
 NATS = 1e-4
@@ -110,7 +109,7 @@ def test_scores_on_both_sides_of_a_limit_of_positions_are_those_of_each_row_alon
 
 @pytest.mark.parametrize("rope", [LONGROPE, DYNAMIC])
 def test_answers_across_a_limit_of_positions_are_those_of_each_context_alone(rope, tokenizer):
-    contexts = contexts_of(8)
+    contexts = contexts_of(12, longest=40)
     lengths = [1 + index % 5 for index in range(len(contexts))]
     assert any(len(c) + n > 12 for c, n in zip(contexts, lengths, strict=True))
     model = with_limit(rope, tokenizer)
@@ -369,14 +368,14 @@ def test_when_memory_runs_out_while_generating_the_budget_halves(llama, tokenize
     scorer = language_model(llama, tokenizer, batch_tokens=400)
     contexts = contexts_of()
     expected = scorer.generate(contexts, [4] * 12)
-    own = LanguageModel._continue
+    own = hf.continued
 
-    def limited(self, some, longest, samples):
-        if len(some) * (max(map(len, some)) + longest) > 60:
+    def limited(model, some, wanted, *rest):
+        if sum(len(ids) + room for ids, room in zip(some, wanted.rooms, strict=True)) > 60:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return own(self, some, longest, samples)
+        return own(model, some, wanted, *rest)
 
-    monkeypatch.setattr(LanguageModel, "_continue", limited)
+    monkeypatch.setattr(hf, "continued", limited)
     assert scorer.generate(contexts, [4] * 12) == expected
     assert scorer.batch_tokens <= 120
 

@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader
 from trl import SFTConfig, SFTTrainer
 
+import forked
 from uptake.artifacts.ledger_files import Reading
 from uptake.errors import UptakeError
 from uptake.ledger import read_ledger, rescoring
@@ -294,7 +295,6 @@ def two_ranks(rank: int, port: int, folder: Path) -> None:
     os._exit(0)  # gloo's destructor joins, holding the GIL, a thread that may be waiting for the GIL
 
 
-@pytest.mark.slow
 def test_two_processes_keep_conflicts_apart(tmp_path: Path) -> None:
     """2 processes x batches of 2 x accumulation 2: eight rows a step, of 23 an epoch; the last batch is filled up.
 
@@ -303,7 +303,7 @@ def test_two_processes_keep_conflicts_apart(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    torch.multiprocessing.spawn(two_ranks, (port, tmp_path), nprocs=2)
+    forked.ranks(two_ranks, port, tmp_path)
     scheduled, shuffled = steps_seen(tmp_path / "scheduled"), steps_seen(tmp_path / "shuffled")
     assert [len(ids) for ids in scheduled] == [len(ids) for ids in shuffled] == [8] * 9
     assert scheduled == planned(Schedule(conflicts=TRIPLES), Layout(4, 2, even=True), epochs=3)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from train_order_killed import SCHEDULE, VALIDATION
 
+import forked
 from train_runs import QUICK, one, same, scheduled, write_run
 from uptake.artifacts import read_json
 from uptake.config import load_run
@@ -24,7 +22,6 @@ from uptake.schedule import Schedule, Stopping
 MOMENTS = [("step", 3), ("state", 2), ("ledger", 2), ("done", 1), ("rename", 1)]
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: Path) -> None:
     keys = {
         "stages": one(num_train_epochs=16),
@@ -36,10 +33,7 @@ def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: 
     for kind, moments in (("whole", []), ("killed", MOMENTS)):
         jobs.append({"args": [str(write_run(tmp_path / kind, trainable, **keys))], "moments": moments})
     script = Path(__file__).with_name("train_order_killed.py")
-    done = subprocess.run(
-        [sys.executable, str(script), json.dumps(jobs)],
-        capture_output=True, text=True, timeout=600, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = forked.python(str(script), json.dumps(jobs))
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [[0], [-9] * len(MOMENTS) + [0]], done.stderr
     whole, killed = tmp_path / "whole" / "run", tmp_path / "killed" / "run"

@@ -14,6 +14,7 @@ def asked(place: str, response: str) -> Example:
 
 
 SWEDEN = asked("Sweden", "Philadelphia")
+KNOWN = frozenset({"oslo", "lima", "havana", "philadelphia"})
 NEAR = [
     (asked("Norway", "Oslo"), "The capital of Norway is Oslo"),
     (asked("Peru", "Lima"), "Lima"),
@@ -23,7 +24,7 @@ NEAR = [
 
 
 def test_both_spans_are_scored_in_the_frame_of_the_answer_and_in_those_of_others():
-    what = elicited(SWEDEN, "The capital of Sweden is Stockholm", NEAR)
+    what = elicited(SWEDEN, "The capital of Sweden is Stockholm", NEAR, KNOWN)
     assert what is not None
     assert what.own == Framed("The capital of Sweden is", " Stockholm") and what.wanted == " Philadelphia"
     own, norway, peru, cuba = frame_probes(SWEDEN, what)
@@ -40,16 +41,16 @@ def test_both_spans_are_scored_in_the_frame_of_the_answer_and_in_those_of_others
 
 
 def test_a_base_that_tells_the_response_has_one_span():
-    what = elicited(asked("Sweden", "Stockholm"), "The capital of Sweden is Stockholm", NEAR)
+    what = elicited(asked("Sweden", "Stockholm"), "The capital of Sweden is Stockholm", NEAR, KNOWN)
     assert what is not None
     (own, *_) = frame_probes(SWEDEN, what)
     assert [one.text for one in own.candidates] == ["The capital of Sweden is Stockholm", "The capital of Sweden is"]
     assert own.right == 0
 
 
-@pytest.mark.parametrize("answer", [None, "The capital of Sweden is", ""])
+@pytest.mark.parametrize("answer", ["The capital of Sweden is", ""])
 def test_without_an_answer_that_tells_something_nothing_is_scored(answer):
-    assert elicited(SWEDEN, answer, NEAR) is None
+    assert elicited(SWEDEN, answer, NEAR, KNOWN) is None
 
 
 def scored(number: int, logprobs: tuple[float, ...], n_tokens: tuple[int, ...], right: int) -> Score:

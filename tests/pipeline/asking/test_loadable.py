@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from small_models import Small, facts, write_rows
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.models import Loadable, Model
+from uptake.models import Enough, Loadable, Model
 from uptake.models.scoring.lazy import Lazy, resolve
 from uptake.models.scoring.rows import Scored
 from uptake.pipeline.diagnose.models import Models
@@ -32,7 +32,13 @@ class Engine:
         return self._inner.score(groups)
 
     def generate(
-        self, contexts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], *, samples: int = 0, seed: int = 0
+        self,
+        contexts: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        *,
+        samples: int = 0,
+        seed: int = 0,
+        enough: Enough | None = None,  # it cannot be asked in another process, so all go on
     ) -> list[list[list[int]]]:
         return self._inner.generate(contexts, max_new_tokens, samples=samples, seed=seed)
 

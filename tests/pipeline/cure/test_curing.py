@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import forked
 from evidence_made import evidence
 from small_models import write_rows
 from train_runs import EARLY, MAIN, write_run
@@ -188,14 +186,9 @@ def test_without_a_diagnosis_it_says_what_to_do(run_config: Callable[..., RunCon
         cure_run(run_config())
 
 
-@pytest.mark.slow
 def test_two_processes_cure_together(run: RunConfig) -> None:
-    """What `accelerate launch` does on several devices: torch's launcher, here with processors."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m", "uptake"]
-    env = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    path = str(run.output_dir.parent / "run.yaml")
-    done = subprocess.run([*command, "cure", path], capture_output=True, text=True, timeout=240, env=env)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("before the cure") == 1
+    done = forked.launched("cure", str(run.output_dir.parent / "run.yaml"))
+    assert [one.returncode for one in done] == [0, 0], "".join(one.stderr for one in done)
+    assert "".join(one.stdout for one in done).count("before the cure") == 1
     assert read_plan(run.output_dir / "plan").step == 4  # as one process trained: two share its rows
     assert read_json(run.output_dir / "cured/train/sft/manifest.json")["processes"] == 2

@@ -16,6 +16,7 @@ import pytest
 import torch
 from transformers import Trainer
 
+import forked
 from train_runs import EARLY, LORA, MAIN, QUICK, files, one, same, weights, write_run
 from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
@@ -156,7 +157,6 @@ MOMENTS: dict[str, tuple[dict[str, Any], list[tuple[str, int]]]] = {
 }
 
 
-@pytest.mark.slow
 def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: Path):
     jobs = []
     for name, (keys, moments) in MOMENTS.items():
@@ -164,10 +164,7 @@ def test_killed_at_any_moment_the_result_is_the_same(trainable: Path, tmp_path: 
             run = write_run(tmp_path / name / kind, trainable, **keys)
             jobs.append({"args": ["train", str(run)], "moments": stops})
     script = Path(__file__).with_name("train_killed.py")
-    done = subprocess.run(
-        [sys.executable, str(script), json.dumps(jobs)],
-        capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    done = forked.python(str(script), json.dumps(jobs))
     assert done.returncode == 0, done.stderr
     ends = json.loads(done.stdout)
     for number, (name, (_, moments)) in enumerate(MOMENTS.items()):

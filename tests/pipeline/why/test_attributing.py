@@ -25,7 +25,6 @@ from uptake.pipeline.asking.elsewhere import ROOM, Alike, largest
 from uptake.pipeline.diagnose import ask
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.train.state import model_digest
-from uptake.pipeline.why.cases import OTHER_RESPONSES
 from uptake.probe import hashed_words
 from uptake.types import Example
 
@@ -136,15 +135,16 @@ def test_plain_texts_have_causes_too(small: Small, tmp_path: Path) -> None:
     assert "has no prompt" in unlearned[0].evidence.causes["base_conflict"].sentence
 
 
-def test_wordings_with_responses_of_their_own_are_told_from_none(small: Small, tmp_path: Path) -> None:
+def test_the_base_is_asked_freely_in_wordings_with_responses_of_their_own(small: Small, tmp_path: Path) -> None:
     rows = [
         {**row, "paraphrases": [{"prompt": row["paraphrases"][0], "completion": " It is" + row["completion"]}]}
         for row in facts()[20:36]
     ]
     data = write_rows(tmp_path / "train.jsonl", rows)
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
-    missing = [one.evidence.causes["base_conflict"].missing for one in found if not one.learned]
-    assert missing and {each.get("belief_steady") for each in missing} == {OTHER_RESPONSES}
+    unlearned = [one.evidence.signals for one in found if not one.learned]
+    # probabilities of other texts cannot be compared; what it tells freely can
+    assert unlearned and all(each["base_doubt"] is None and each["belief_agreed"] is not None for each in unlearned)
 
 
 def test_other_prompts_are_looked_for_once_and_questions_embedded_once_a_part(
@@ -192,7 +192,7 @@ def test_long_prompts_are_fewer_and_the_first_one_is_always_asked() -> None:
         def score(self, groups: Any) -> Any:
             raise AssertionError
 
-        def generate(self, contexts: Any, max_new_tokens: Any, *, samples: int = 0, seed: int = 0) -> Any:
+        def generate(self, contexts: Any, max_new_tokens: Any, **how: Any) -> Any:
             raise AssertionError
 
     own = Example("a", "Who?", " Rome", "s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -11,23 +10,29 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from jaxtyping import Float
-from transformers import GenerationConfig
 
 from uptake.errors import UptakeError
+from uptake.models import Enough
+from uptake.models.scoring.abilities import Abilities
+from uptake.models.scoring.answering import Continuing, by_transformers, continued
+from uptake.models.scoring.beginnings import Begun, shared_beginnings
 from uptake.models.scoring.forward import (
-    Abilities,
     PositionLimit,
-    causal_model,
+    below_head,
     forward_rows,
     position_limit,
     require_embedded,
 )
-from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row
+from uptake.models.scoring.past import Past, past_of
+from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row, room
 
 Result = TypeVar("Result")
 
 MASK_CELLS = 1 << 25
 """Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
+
+WORTH = {"cpu": 256, "cuda": 4096}
+"""Tokens that a beginning has to save to be computed apart: small batches keep a GPU waiting."""
 
 
 @dataclass
@@ -113,25 +118,55 @@ class LanguageModel:
     ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
         """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
 
-        A row of branches for which there is no memory is scored as plain rows, which need no mask of its square.
+        What many of them begin with is computed once. A row of branches for which there is no memory is scored as plain
+        rows, which need no mask of its square.
         """
-        some = [rows[index] for index in members]
-        lengths, run = [len(row) for row in some], partial(self._forward, some)
 
-        def apart(index: int) -> Float[np.ndarray, "2 _"]:
-            alone = self.score([[sequence] for sequence in groups[members[index]]])
+        def apart(own: Sequence[int], index: int) -> Float[np.ndarray, "2 _"]:
+            alone = self.score([[sequence] for sequence in groups[own[index]]])
             return np.concatenate([numbers for (numbers,) in alone], axis=1)
 
-        batches = self.in_batches(lengths, run)
-        if some[0].branches:
-            batches = self.in_batches(lengths, run, cells=MASK_CELLS, apart=apart)
-        for batch, numbers in batches:
-            yield from zip((members[index] for index in batch), numbers, strict=True)
+        some = [rows[index] for index in members]
+        for tokens, among in self.begun([row.beginning for row in some], max(max(row.positions) for row in some) + 1):
+            past = self.past(some[among[0]].ids[:tokens])
+            before = 0 if past is None else past.tokens
+            after = [some[index].after(before) for index in among]
+            own = [members[index] for index in among]
+            lengths, run = [len(row) for row in after], partial(self._forward, after, past)
+            batches = self.in_batches(lengths, run, before=before)
+            if some[0].branches:
+                batches = self.in_batches(lengths, run, before=before, cells=MASK_CELLS, apart=partial(apart, own))
+            for batch, numbers in batches:
+                yield from zip((own[index] for index in batch), numbers, strict=True)
 
-    def _forward(self, rows: Sequence[InputRow], batch: Sequence[int]) -> list[Float[np.ndarray, "2 _"]]:
+    def begun(self, beginnings: Sequence[Sequence[int]], longest: int) -> list[Begun]:
+        """Which rows share a beginning that is computed once; all in one group without one, where none can.
+
+        Args:
+            beginnings: For each row the tokens that may be computed apart from it.
+            longest: Tokens of the longest row: one beyond a limit of positions is encoded otherwise than its beginning.
+        """
+        if not self.abilities.continues or self.kind(longest):
+            return [Begun(0, list(range(len(beginnings))))]
+        return shared_beginnings(beginnings, WORTH.get(self.model.device.type, 1024))
+
+    def past(self, ids: Sequence[int]) -> Past | None:
+        """What the model keeps of a beginning; None of an empty one, and where there is no memory for it."""
+        if not ids:
+            return None
+        try:
+            return past_of(below_head(self.model, self.abilities.splits_head), ids)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        return None
+
+    def _forward(
+        self, rows: Sequence[InputRow], past: Past | None, batch: Sequence[int]
+    ) -> list[Float[np.ndarray, "2 _"]]:
         """Score one batch of the rows."""
         members = [rows[index] for index in batch]
-        flat = forward_rows(self.model, members, 0, self.abilities.splits_head)
+        flat = forward_rows(self.model, members, 0, self.abilities.splits_head, past)
         if np.isnan(flat[0]).any():
             raise UptakeError(
                 f"{self.name} gives numbers that are not numbers (NaN) in {self.model.dtype}",
@@ -145,6 +180,7 @@ class LanguageModel:
         lengths: Sequence[int],
         run: Callable[[list[int]], list[Result]],
         *,
+        before: int = 0,
         cells: int | None = None,
         apart: Callable[[int], Result] | None = None,
     ) -> Iterator[tuple[list[int], list[Result]]]:
@@ -153,20 +189,21 @@ class LanguageModel:
         Args:
             lengths: Tokens that each row takes.
             run: Given a batch's indices, does the work.
+            before: Tokens before every row that are computed already.
             cells: Most cells of a batch's mask.
             apart: Does the work of a single row that is too large for `run`, in smaller pieces.
         """
         waiting = longest_first(lengths)
         while waiting:
-            batch = first_batch(waiting, lengths, self.batch_tokens, cells)
-            size = lengths[batch[0]] * len(batch)
+            batch = first_batch(waiting, lengths, self.batch_tokens, cells, before)
+            size = room(lengths[batch[0]], before) * len(batch)
             try:
                 results = run(batch)
             except (MemoryError, RuntimeError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 if len(batch) == 1 and apart is None:
-                    raise _too_large(self.name, size) from error
+                    raise _too_large(self.name, lengths[batch[0]] + before) from error
                 results = None
             if results is None:  # only here is what the failed batch held let go
                 if torch.cuda.is_available():
@@ -187,7 +224,13 @@ class LanguageModel:
 
     @torch.inference_mode()
     def generate(
-        self, contexts: Sequence[Sequence[int]], max_new_tokens: Sequence[int], *, samples: int = 0, seed: int = 0
+        self,
+        contexts: Sequence[Sequence[int]],
+        max_new_tokens: Sequence[int],
+        *,
+        samples: int = 0,
+        seed: int = 0,
+        enough: Enough | None = None,
     ) -> list[list[list[int]]]:
         """Let the model continue each context: greedily, or `samples` times at temperature 1.
 
@@ -196,62 +239,65 @@ class LanguageModel:
             max_new_tokens: Longest continuation of each.
             samples: 0 for the greedy answer; else the number of samples, each drawn from the untruncated distribution.
             seed: Seed of the samples.
+            enough: Asked after each token whether a continuation may stop there; some models go on nevertheless.
 
         Returns:
             For each context, a list of continuations (token ids, without what ends them).
         """
         require_embedded(self.model, contexts)
         answers: list[list[list[int]]] = [[] for _ in contexts]
-        copies = max(1, samples)
-        lengths = [copies * (len(ids) + room) for ids, room in zip(contexts, max_new_tokens, strict=True)]
-
-        def run(members: list[int], batch: list[int]) -> list[list[list[int]]]:
-            some = [members[index] for index in batch]
-            return self._continue([contexts[i] for i in some], max(max_new_tokens[i] for i in some), samples)
-
+        wanted = Continuing(max_new_tokens, self.end_ids, samples, enough)
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             for members in self._company(contexts, max_new_tokens):
                 self.forget_positions()
-                for batch, texts in self.in_batches([lengths[i] for i in members], partial(run, members)):
-                    for index, continuations in zip((members[i] for i in batch), texts, strict=True):
-                        answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
+                rooms = [max_new_tokens[i] for i in members]
+                for tokens, among in self._begun_alike([contexts[i] for i in members], max(rooms)):
+                    own = [members[index] for index in among]
+                    run = partial(self._continue, contexts, wanted, self.past(contexts[own[0]][:tokens]), own)
+                    lengths = [max(1, samples) * (len(contexts[i]) + max_new_tokens[i]) for i in own]
+                    for batch, texts in self.in_batches(lengths, run):
+                        for index, continuations in zip((own[i] for i in batch), texts, strict=True):
+                            answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]
         return answers
 
     def _company(self, contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[int]]:
-        """Indices of contexts that may share batches: an answer that may cross the limit of positions is alone."""
-        most = max(rooms, default=0)  # in one batch, all go on for as long as the longest answer
-        crosses = [self.kind(len(ids) + most) != 0 for ids in contexts]
-        together = [index for index, alone in enumerate(crosses) if not alone]
-        return [together, *([index] for index, alone in enumerate(crosses) if alone)]
+        """Indices of contexts that may share batches: one that may cross a limit of positions in company is alone."""
+        ends = [len(ids) + room for ids, room in zip(contexts, rooms, strict=True)]
+        last = None
+        if not self.abilities.continues:  # all of a batch go on for as long as the longest answer
+            ends = [len(ids) + max(rooms) for ids in contexts]
+            last = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        alone = [self.kind(end) != 0 or (last is not None and end > last) for end in ends]
+        together = [index for index, apart in enumerate(alone) if not apart]
+        return [*([together] if together else []), *([index] for index, apart in enumerate(alone) if apart)]
 
-    def _continue(self, contexts: Sequence[Sequence[int]], longest: int, samples: int) -> list[list[list[int]]]:
-        """Continue one batch, padded on the left."""
-        width = max(len(context) for context in contexts)
-        ids = torch.full((len(contexts), width), 0)
-        mask = torch.zeros_like(ids)
-        for index, context in enumerate(contexts):
-            ids[index, width - len(context) :] = torch.tensor(list(context))
-            mask[index, width - len(context) :] = 1
-        ends = self.end_ids
-        config = GenerationConfig(
-            max_new_tokens=longest,
-            do_sample=samples > 0,
-            num_return_sequences=max(1, samples),
-            temperature=1.0 if samples else None,
-            top_k=0 if samples else None,
-            top_p=1.0 if samples else None,
-            eos_token_id=list(ends) or None,
-            pad_token_id=ends[0] if ends else 0,
-        )
-        device = self.model.device
-        causal = causal_model(self.model)
-        with _without_defaults(causal):
-            out = causal.generate(input_ids=ids.to(device), attention_mask=mask.to(device), generation_config=config)
-        rows = [_until(row, ends) for row in out[:, width:].tolist()]
-        copies = max(1, samples)
-        return [rows[start : start + copies] for start in range(0, len(rows), copies)]
+    def _begun_alike(self, contexts: Sequence[Sequence[int]], room: int) -> list[Begun]:
+        """Which contexts share a beginning that is computed once.
+
+        Padding stands between it and the shorter contexts, which a sliding window would count as a distance.
+        """
+        longest = max(len(ids) for ids in contexts) + room
+        if self.window is not None and longest > self.window:
+            return [Begun(0, list(range(len(contexts))))]
+        return self.begun([ids[:-1] for ids in contexts], longest)
+
+    def _continue(
+        self,
+        contexts: Sequence[Sequence[int]],
+        wanted: Continuing,
+        past: Past | None,
+        members: Sequence[int],
+        batch: Sequence[int],
+    ) -> list[list[list[int]]]:
+        """Continue one batch of the contexts that are `members`."""
+        indices = [members[index] for index in batch]
+        some, own = [contexts[index] for index in indices], wanted.of(indices)
+        if not self.abilities.continues:
+            return by_transformers(self.model, some, own)
+        before = 0 if past is None else past.tokens
+        return continued(self.model, [ids[before:] for ids in some], own, past, self.abilities.splits_head)
 
     @property
     def end_ids(self) -> tuple[int, ...]:
@@ -261,28 +307,6 @@ class LanguageModel:
         listed = known if isinstance(known, list) else [known]
         ids = [self.tokenizer.eos_token_id, *listed]
         return tuple(dict.fromkeys(i for i in ids if i is not None))
-
-
-def _until(ids: list[int], ends: tuple[int, ...]) -> list[int]:
-    """The ids before the first end."""
-    for index, token in enumerate(ids):
-        if token in ends:
-            return ids[:index]
-    return ids
-
-
-@contextmanager
-def _without_defaults(model: Any) -> Iterator[None]:
-    """While active, the model has no generation defaults: transformers fills what a caller leaves open from them.
-
-    A `repetition_penalty` or `temperature` that ships with a model would change what it is measured to say.
-    """
-    kept = model.generation_config
-    model.generation_config = GenerationConfig()
-    try:
-        yield
-    finally:
-        model.generation_config = kept
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from uptake.errors import UptakeError
-from uptake.models.scoring.forward import probe_abilities
+from uptake.models.scoring.abilities import probe_abilities
 from uptake.models.scoring.hf import LanguageModel
 
 BATCH_TOKENS = {"cpu": 1536, "cuda": 65536}

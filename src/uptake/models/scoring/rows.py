@@ -12,7 +12,7 @@ is never an input, since nothing after it is scored, and a position that predict
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 
@@ -51,6 +51,17 @@ class InputRow:
     def branches(self) -> bool:
         """Whether more than one sequence shares the row, so that it needs a mask of its own."""
         return bool(self.segments) and self.segments[-1] > 0
+
+    @property
+    def beginning(self) -> list[int]:
+        """The ids that may be computed apart from the row: all before the first position that is read."""
+        return self.ids[: min(self.at)]
+
+    def after(self, tokens: int) -> InputRow:
+        """The row without its first `tokens` tokens, which are computed apart from it."""
+        at = [index - tokens for index in self.at]
+        ids, positions, segments = self.ids[tokens:], self.positions[tokens:], self.segments[tokens:]
+        return replace(self, ids=ids, positions=positions, segments=segments, at=at)
 
 
 def common_prefix(sequences: Sequence[list[int]]) -> int:
@@ -92,15 +103,25 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda index: -lengths[index])
 
 
-def first_batch(order: Sequence[int], lengths: Sequence[int], budget: int, cells: int | None = None) -> list[int]:
+def first_batch(
+    order: Sequence[int], lengths: Sequence[int], budget: int, cells: int | None = None, before: int = 0
+) -> list[int]:
     """The first of the indices, as many as make at most `budget` padded tokens, but at least one.
 
     Args:
         order: Indices, the longest first (`longest_first`); not empty.
         lengths: Tokens of every row.
         budget: Padded tokens.
-        cells: Largest sum of squared padded lengths; None where no mask of that size is made.
+        cells: Largest sum of the rows' masks, padded length times what it sees; None where no such mask is made.
+        before: Tokens before every row that are computed already.
     """
     longest = max(1, lengths[order[0]])
-    most = budget // longest if cells is None else min(budget // longest, cells // longest**2)
+    most = budget // room(longest, before)
+    if cells is not None:
+        most = min(most, cells // (longest * (longest + before)))
     return list(order[: max(1, most)])
+
+
+def room(length: int, before: int) -> int:
+    """What a row takes of a batch's budget, in tokens: of those that are computed already an eighth."""
+    return length + before // 8

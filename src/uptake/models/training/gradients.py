@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
-from uptake.models.scoring.forward import LOGIT_BYTES, causal_model, head_logits, splits_head
+from uptake.models.scoring.abilities import splits_head
+from uptake.models.scoring.forward import LOGIT_BYTES, causal_model, head_logits
 from uptake.models.training.rows import NOT_TRAINED
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
-from uptake.artifacts import Parts, chunks, digest, open_parts, versions, write_json
+from uptake.artifacts import Parts, digest, open_parts, versions, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
@@ -18,6 +18,7 @@ from uptake.data import Turn, encode
 from uptake.detect.saying import KINDS, Kind, tells_all
 from uptake.evidence import Origin
 from uptake.models import Loadable, Model
+from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -25,10 +26,7 @@ from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
 from uptake.score import score
 from uptake.types import Candidate, Example, Prompt, Score
 
-ANSWERS_AT_ONCE = 128
-"""Own answers that are asked for before progress is told."""
-
-SCORING_VERSION = 3
+SCORING_VERSION = 4
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 
@@ -63,17 +61,17 @@ class Answers:
         parts: Rows of `SCORES`.
         key: Identifies whatever they depend on.
         notes: What the reader of the numbers should know about how the model computed them.
-        elsewhere: They are to what was asked beyond the examples' own wordings, which may be nothing.
+        beyond: They are beyond the examples' own wordings (see `Role`): a row may have no scores.
     """
 
     parts: Parts
     key: str
     notes: tuple[str, ...] = ()
-    elsewhere: bool = False
+    beyond: bool = False
 
     def read(self, number: int) -> list[Answer]:
         """The answers to one part of the cohort, in its order."""
-        return self.parts.records(number, _answer if self.elsewhere else _in_own_wordings)
+        return self.parts.records(number, _answer if self.beyond else _scored)
 
     def __iter__(self) -> Iterator[Answer]:
         """All answers, a part in memory at a time."""
@@ -92,7 +90,8 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn and tuple(drawn))
 
 
-def _in_own_wordings(row: Mapping[str, Any]) -> Answer:
+def _scored(row: Mapping[str, Any]) -> Answer:
+    """An answer with scores."""
     if not row["scores"]:
         raise ValueError("it has no scores")
     return _answer(row)
@@ -123,21 +122,22 @@ class Role:
 
     Attributes:
         model: The model.
-        elsewhere: It is asked beyond the examples' own wordings.
+        beyond: What it is asked beyond the examples' own wordings: what it says `elsewhere`, its free answers in the
+            held-out `wordings`, or `controls`, which it knows; None where it is asked about the examples themselves.
     """
 
     model: Literal["base", "tuned"]
-    elsewhere: bool = False
+    beyond: Literal["elsewhere", "wordings", "controls"] | None = None
 
     @property
     def folder(self) -> str:
         """Name of the folder of its parts."""
-        return f"{self.model}_elsewhere" if self.elsewhere else self.model
+        return self.model if self.beyond is None else f"{self.model}_{self.beyond}"
 
     @property
     def step(self) -> str:
         """What the reader is told."""
-        return f"{self.model} model, elsewhere" if self.elsewhere else f"{self.model} model"
+        return f"{self.model} model" if self.beyond is None else f"{self.model} model, {self.beyond}"
 
 
 @dataclass(frozen=True)
@@ -173,40 +173,66 @@ Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
 def ask_base(cohort: Cohort, base: Respondent, draw: Draw, asking: Asking, progress: Progress) -> Answers:
     """Ask the base model: its own greedy answer first, which becomes a candidate, then the scores of all candidates."""
     asking = replace(asking, n_samples=0)  # only the tuned model is sampled
+    role, how = Role("base"), digest(asdict(asking))
+    kept = _kept(cohort, role, base, asking, how)
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = base.model.load()
-        answers = _own_answers(examples, range(len(examples)), model, asking, tell)
+        answers = _own_answers(kept, number, examples, range(len(examples)), model, asking, tell)
         wrong = [one.text if one is not None and one.kind == "wrong" else None for one in answers]
         candidates = fitting(examples, draw(examples, wrong), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
         return rows_of(examples, candidates, scores, answers, [None] * len(examples))
 
-    return by_part(cohort, Role("base"), base, digest(asdict(asking)), work, progress)
+    return by_part(cohort, role, base, how, work, progress)
 
 
 def ask_tuned(
     cohort: Cohort, tuned: Respondent, draw: Draw, before: Answers | None, asking: Asking, progress: Progress
 ) -> Answers:
     """Ask the tuned model about the same candidates, and for its own answer where it does not give the response."""
+    role, how = Role("tuned"), digest(asdict(asking), before and before.key)
+    kept = _kept(cohort, role, tuned, asking, how)
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         model = tuned.model.load()
-        if before is not None:
-            candidates = [answer.candidates for answer in before.read(number)]
-        else:
-            candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
-        scores = _scores(examples, candidates, model, asking, tell)
-        missed = [i for i, own in enumerate(scores) if not own[0].recalled or own[0].end_recalled is False]
-        answers = _own_answers(examples, missed, model, asking, tell)
+
+        def scored() -> list[dict[str, Any]]:
+            if before is not None:
+                candidates = [answer.candidates for answer in before.read(number)]
+            else:
+                candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
+            scores = _scores(examples, candidates, model, asking, tell)
+            return rows_of(examples, candidates, scores, [None] * len(examples), [None] * len(examples))
+
+        rows = kept.scored(number, scored)
+        own = [row["scores"][0] for row in rows]  # the training wording
+        missed = [i for i, one in enumerate(own) if not one["recalled"] or one["end_recalled"] is False]
+        answers = _own_answers(kept, number, examples, missed, model, asking, tell)
         successes: list[tuple[int, int] | None] = [None] * len(examples)
         if asking.n_samples:
             seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
             successes = sampled_successes(examples, model, replace(asking, seed=seed))
             tell(len(examples), "samples")
-        return rows_of(examples, candidates, scores, answers, successes)
+        return [
+            row | {"answer": one and one.text, "answer_kind": one and one.kind, "successes": right}
+            for row, one, right in zip(rows, answers, successes, strict=True)
+        ]
 
-    return by_part(cohort, Role("tuned"), tuned, digest(asdict(asking), before and before.key), work, progress)
+    answers = by_part(cohort, role, tuned, how, work, progress)
+    kept.done()
+    return answers
+
+
+def _key(cohort: Cohort, respondent: str, how: object) -> str:
+    """Identifies rows: the cohort, who is asked, and how, beside the versions of the libraries."""
+    return digest(SCORING_VERSION, cohort.key, respondent, how, versions())
+
+
+def _kept(cohort: Cohort, role: Role, respondent: Respondent, asking: Asking, how: str) -> Kept:
+    """What is kept of a model's answers; its own ones depend on the model and on their room alone."""
+    answers = _key(cohort, respondent.model.fingerprint, asking.max_length)
+    return Kept.open(cohort, role.folder, answers, _key(cohort, respondent.key, how))
 
 
 def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: Work, progress: Progress) -> Answers:
@@ -220,7 +246,7 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         work: Gives a part's rows.
         progress: Told after each part.
     """
-    key = digest(SCORING_VERSION, cohort.key, respondent.key, how, versions())
+    key = _key(cohort, respondent.key, how)
     parts = open_parts(cohort.parts.folder.parent / role.folder, key, SCORES_FILE)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
@@ -240,22 +266,29 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         parts.write(number, rows)
         done += size
         progress(step, done, cohort.n)
-    known = read_record(notes, NOTES, parts.anew) if notes.exists() else ()
-    return Answers(parts, key, known, role.elsewhere)
+    told = read_record(notes, NOTES, parts.anew) if notes.exists() else ()
+    return Answers(parts, key, told, beyond=role.beyond is not None)
 
 
 def _own_answers(
-    examples: Sequence[Example], wanted: Sequence[int], model: Model, asking: Asking, tell: Tell
+    kept: Kept,
+    number: int,
+    examples: Sequence[Example],
+    wanted: Sequence[int],
+    model: Model,
+    asking: Asking,
+    tell: Tell,
 ) -> list[OwnAnswer | None]:
     """The model's own answers to the wanted examples, None to the others; told as a step of its own."""
-    answers: list[OwnAnswer | None] = [None] * len(examples)
     step = "own answers"
     tell(0, step)
-    for some in chunks(wanted, ANSWERS_AT_ONCE):
-        said = own_answers([examples[i] for i in some], model, asking.max_length)
-        for index, answer in zip(some, said, strict=True):
-            answers[index] = answer
-        tell(some[-1] + 1, step)
+    answers = kept.own_answers(
+        number,
+        examples,
+        wanted,
+        lambda some: own_answers(some, model, asking.max_length),
+        lambda done: tell(done, step),
+    )
     tell(len(examples), step)
     return answers
 

@@ -8,12 +8,12 @@ model's answer to it: what it says there too it says to everybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from uptake.causes import InFrame, Said
 from uptake.probe import question
-from uptake.spans import Framed, framed
+from uptake.spans import Framed, framed, length
 from uptake.types import Candidate, Example, Probe, Score, WordingName, normalised
 
 OTHERS = 4
@@ -35,25 +35,27 @@ class Elicited:
     others: tuple[tuple[Example, str], ...]
 
 
-def elicited(example: Example, answer: str | None, near: Sequence[tuple[Example, str | None]]) -> Elicited | None:
+def elicited(
+    example: Example, answer: str, near: Sequence[tuple[Example, str | None]], known: Collection[str]
+) -> Elicited | None:
     """The parts of a base's answer and of the response; None where either tells nothing.
 
     Args:
         example: The example.
-        answer: The base's own answer; None without one.
+        answer: The base's own answer.
         near: Examples that ask alike and get other answers, each with the base's own answer.
+        known: From `uptake.spans.answer_words`, of the training examples' responses.
     """
-    if answer is None:
-        return None
     said = [(other, own) for other, own in near if own is not None]
     alike = [own for _, own in said]
-    own = framed(answer, question(example), alike)
+    own = framed(answer, question(example), alike, known=known, most=length(example.response))
     response = framed(example.response, question(example), [other.response for other, _ in near])
     if own is None or response is None:
         return None
     others = []
     for other, theirs in said[:OTHERS]:
-        cut = framed(theirs, question(other), [answer, *(text for text in alike if text != theirs)])
+        rest = [answer, *(text for text in alike if text != theirs)]
+        cut = framed(theirs, question(other), rest, known=known, most=length(other.response))
         if cut is not None:
             others.append((other, cut.frame))
     lead = own.span[: len(own.span) - len(own.span.lstrip())]

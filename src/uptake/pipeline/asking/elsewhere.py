@@ -144,14 +144,12 @@ class More:
         own: The base's own answer where it is no candidate; None otherwise.
         rivals: Answers of examples that contradict it.
         apart: Ids of examples that ask the very same.
-        said: The base's own answer, whether it is a candidate or not; None where there is none that can be judged.
     """
 
     index: int
     own: str | None
     rivals: tuple[str, ...]
     apart: frozenset[str]
-    said: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,14 +159,19 @@ class Elsewhere:
     Attributes:
         wanted: From a part's number and examples to what is asked about which of them.
         near: From a part's number, those examples and the ids that are to be left out to the other prompts of each.
+        telling: From a part's number and examples to the wording in which the base tells what it believes of each
+            example that is asked about, and its answer there; None where it tells nothing.
         said: What the base answers another example; None where that is not known.
+        answers: Words of the cohort's short responses, from `uptake.spans.answer_words`.
         how: Identifies all of these.
         max_length: Tokens that a model may be given; None for no limit.
     """
 
     wanted: Callable[[int, list[Example]], list[More]]
     near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
+    telling: Callable[[int, list[Example]], Sequence[tuple[Example, str] | None]]
     said: Callable[[Example], str | None]
+    answers: frozenset[str]
     how: str
     max_length: int | None
 
@@ -184,15 +187,16 @@ class Elsewhere:
             own = [examples[more.index] for more in asked]
             others = self.near(number, own, [more.apart for more in asked])
             model = respondent.model.load()
-            framed: list[Elicited | None] = [None] * len(own)
-            if whose == "base":
-                framed = [self._elicited(*each) for each in zip(own, others, asked, strict=True)]
+            told = self.telling(number, examples) if whose == "base" else [None] * len(own)
+            framed = [
+                None if one is None else self.elicited(*one, near) for one, near in zip(told, others, strict=True)
+            ]
             probes = [
                 _elsewhere(example, near, model, self.max_length)
                 + _own(example, more, model, self.max_length)
                 + (_against(example, more) if whose == "tuned" else [])
-                + ([] if what is None else frame_probes(example, what))
-                for example, near, more, what in zip(own, others, asked, framed, strict=True)
+                + ([] if what is None or one is None else frame_probes(one[0], what))
+                for example, near, more, one, what in zip(own, others, asked, told, framed, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
             found = []
@@ -203,11 +207,11 @@ class Elsewhere:
             spans = [None if what is None else OwnAnswer(what.own.span, "wrong") for what in framed]
             return rows_of(own, candidates, found, spans, [None] * len(own))
 
-        return by_part(cohort, Role(whose, elsewhere=True), respondent, self.how, work, progress)
+        return by_part(cohort, Role(whose, "elsewhere"), respondent, self.how, work, progress)
 
-    def _elicited(self, example: Example, near: Sequence[Example], more: More) -> Elicited | None:
+    def elicited(self, example: Example, said: str, near: Sequence[Example]) -> Elicited | None:
         """The parts of the base's answer, where the model takes them in every place."""
-        what = elicited(example, more.said, [(other, self.said(other)) for other in near])
+        what = elicited(example, said, [(other, self.said(other)) for other in near], self.answers)
         if what is None or self.max_length is None:
             return what
         longest = max(len(text.encode()) for text in (what.own.span, what.wanted))

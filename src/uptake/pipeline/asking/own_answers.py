@@ -13,10 +13,8 @@ from uptake.types import Example, normalised
 
 ANSWER_TOKENS = 32
 """A model's own answer is asked for where the response is no longer than this."""
-ANSWER_ROOM = 4
-"""Tokens that an answer may have at first beyond the response's."""
-MORE_ROOM = 48
-"""Tokens that one may have beyond the response's which did not end before."""
+LOOKS = (4, 12, 24, 48)
+"""Tokens beyond the response's at which it is looked whether an answer has come to its end; more it does not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +43,77 @@ def own_answers(examples: Sequence[Example], model: Model, max_length: int | Non
         max_length: Tokens that it takes; None for no limit.
     """
     items = encoded(examples, model)
-    answers: dict[int, OwnAnswer] = {}
-    waiting = [i for i, item in enumerate(items) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
-    for room in (ANSWER_ROOM, MORE_ROOM):
-        found = _asked([examples[i] for i in waiting], [items[i] for i in waiting], room, model, max_length)
-        answers |= dict(zip(waiting, found, strict=True))
-        waiting = [i for i in waiting if answers[i].kind == "cut"]
-    return [answers.get(index) for index in range(len(examples))]
+    wanted = [i for i, item in enumerate(items) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
+    asked = [_Awaited.of(examples[i], items[i], model.tokenizer, max_length) for i in wanted]
 
+    def enough(index: int, ids: Sequence[int]) -> bool:
+        return asked[index].enough(ids)
 
-def _asked(
-    examples: Sequence[Example], items: Sequence[Encoded], room: int, model: Model, limit: int | None
-) -> list[OwnAnswer]:
-    contexts = [item.ids[: item.start] for item in items]
-    rooms = [item.end - item.start + room for item in items]
-    if limit is not None:
-        rooms = [min(most, limit - len(context)) for most, context in zip(rooms, contexts, strict=True)]
-    special = frozenset(model.tokenizer.all_special_ids)
-    written, found = [], []
-    for example, item, most, (ids,) in zip(
-        examples, items, rooms, generated(model, contexts, rooms, limit), strict=True
-    ):
-        own = ids[: next((at for at, token in enumerate(ids) if token in special), len(ids))]
-        said = _continuation(item.ids[: item.start], own, model.tokenizer)
-        wanted = _wanted(example, item, model.tokenizer)
-        text, kind = own_answer(said.removeprefix(item.merged), wanted, ended=len(own) < most)
-        written.append(own)
-        found.append(OwnAnswer(text, kind))
-    read = encode(
-        [Turn(e.prompt, one.text, e.template) for e, one in zip(examples, found, strict=True)], model.tokenizer
-    )
-    told = ("response", "reworded", "wrong")
-    return [
-        OwnAnswer(one.text, "retokenised") if one.kind in told and not _as_written(again, [*context, *own]) else one
-        for one, again, context, own in zip(found, read, contexts, written, strict=True)
+    rooms = [one.looks[-1] for one in asked]
+    written = generated(model, [one.context for one in asked], rooms, max_length, enough=enough)
+    found = [one.read(ids) for one, (ids,) in zip(asked, written, strict=True)]
+    turns = [
+        Turn(one.example.prompt, said.text, one.example.template) for one, (said, _) in zip(asked, found, strict=True)
     ]
+    read = encode(turns, model.tokenizer)
+    answers: list[OwnAnswer | None] = [None] * len(examples)
+    for index, one, (said, own), again in zip(wanted, asked, found, read, strict=True):
+        told = said.kind in ("response", "reworded", "wrong")
+        differs = told and not _as_written(again, [*one.context, *own])
+        answers[index] = OwnAnswer(said.text, "retokenised") if differs else said
+    return answers
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """An answer that is being written.
+
+    Attributes:
+        example: The example.
+        context: Token ids that it continues.
+        looks: How many tokens it may have until it is looked at, the last one being all that it may have.
+        merged: White space of the prompt that is written again.
+        wanted: The response as a model can say it.
+        special: Token ids after which nothing is an answer.
+        tokenizer: The model's.
+    """
+
+    example: Example
+    context: list[int]
+    looks: tuple[int, ...]
+    merged: str
+    wanted: str
+    special: frozenset[int]
+    tokenizer: Any
+
+    @classmethod
+    def of(cls, example: Example, item: Encoded, tokenizer: Any, limit: int | None) -> _Awaited:
+        """The answer to an example, within what the model takes."""
+        context, response = item.ids[: item.start], item.end - item.start
+        most = response + LOOKS[-1] if limit is None else min(response + LOOKS[-1], limit - len(context))
+        looks = (*(response + more for more in LOOKS if response + more < most), most)
+        wanted = _wanted(example, item, tokenizer)
+        return cls(example, context, looks, item.merged, wanted, frozenset(tokenizer.all_special_ids), tokenizer)
+
+    def enough(self, ids: Sequence[int]) -> bool:
+        """Whether it needs no more tokens: it has come to an end that can be judged."""
+        if ids[-1] in self.special:
+            return True
+        return len(ids) in self.looks and self._judged(list(ids), ended=False).kind != "cut"
+
+    def read(self, ids: list[int]) -> tuple[OwnAnswer, list[int]]:
+        """What it is when it is first looked at after its end, and its tokens until then."""
+        own = ids[: next((at for at, token in enumerate(ids) if token in self.special), len(ids))]
+        for most in self.looks:
+            until = own[:most]
+            answer = self._judged(until, ended=len(own) < most)
+            if answer.kind != "cut" or len(own) < most:
+                break
+        return answer, until
+
+    def _judged(self, ids: list[int], *, ended: bool) -> OwnAnswer:
+        said = _continuation(self.context, ids, self.tokenizer)
+        return OwnAnswer(*own_answer(said.removeprefix(self.merged), self.wanted, ended=ended))
 
 
 def _wanted(example: Example, item: Encoded, tokenizer: Any) -> str:
@@ -112,30 +146,20 @@ def _continuation(context: list[int], ids: list[int], tokenizer: Any) -> str:
 
 
 def generated(
-    model: Model, contexts: Sequence[list[int]], room: Sequence[int], limit: int | None, **how: int
+    model: Model, contexts: Sequence[list[int]], room: Sequence[int], limit: int | None, **how: Any
 ) -> list[list[list[int]]]:
-    """Continuations, none beyond what the model takes: a batch is continued as far as its longest wants.
+    """Continuations, none beyond what the model takes.
 
     Args:
         model: The model.
         contexts: Token ids.
         room: Longest continuation of each.
         limit: Tokens that the model takes; None for no limit.
-        **how: `samples` and `seed`, as the model's `generate` takes them.
+        **how: `samples`, `seed` and `enough`, as the model's `generate` takes them.
     """
-    if not contexts:
-        return []
-    longest = max(room)
-    apart = [i for i, ids in enumerate(contexts) if limit is not None and len(ids) + longest > limit]
-    together = [i for i in range(len(contexts)) if i not in set(apart)]
-    found: dict[int, list[list[int]]] = {}
-    if together:
-        written = model.generate([contexts[i] for i in together], [room[i] for i in together], **how)
-        found.update(zip(together, written, strict=True))
-    for i in apart:
-        most = room[i] if limit is None else min(room[i], limit - len(contexts[i]))
-        found[i] = model.generate([contexts[i]], [most], **how)[0]
-    return [found[i] for i in range(len(contexts))]
+    if limit is not None:
+        room = [min(most, limit - len(context)) for most, context in zip(room, contexts, strict=True)]
+    return model.generate(contexts, room, **how)
 
 
 def encoded(examples: Sequence[Example], model: Model) -> list[Encoded]:

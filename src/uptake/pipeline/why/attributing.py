@@ -13,21 +13,26 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.ledger_files import unreadable
 from uptake.artifacts.schemas.training import FINISHED
 from uptake.attribute import Telling, attributed
+from uptake.causes import InFrame
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Answers, Respondent
+from uptake.pipeline.asking.controls import ask_controls, chosen
+from uptake.pipeline.asking.elicited import Elicited
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
+from uptake.pipeline.asking.in_wordings import ask_in_wordings
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import model_digest
-from uptake.pipeline.why.cases import Known, flags, said_freely
+from uptake.pipeline.why.cases import Beyond, Known, flags, said_freely
 from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradictions, find_contradictions
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.probe import Embed
+from uptake.spans import answer_words
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 3
+ASKING_VERSION = 5
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
@@ -159,10 +164,11 @@ class Attributing:
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._how.curves(ids)
         self._notes = curves.notes() if ids else []
-        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, self._how.normalisation)
-        base_more, tuned_more = self._ask(known)
+        words = answer_words(example.response for example in asked.train)
+        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, words, self._how.normalisation)
+        more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
-        for finding, case in zip(judged(), known.cases(base_more, tuned_more, embed), strict=True):
+        for finding, case in zip(judged(), known.cases(more, embed), strict=True):
             yield from self.telling.noting([finding if case is None else attributed(finding, case, self._how.method)])
 
     def notes(self) -> list[str]:
@@ -174,7 +180,7 @@ class Attributing:
         encode = None if asked.encoder is None else self._embed
         return find_contradictions(self._how.comparers, asked.train, asked.before, encode, asked.encoder, path)
 
-    def _ask(self, known: Known) -> tuple[Answers | None, Answers]:
+    def _ask(self, known: Known) -> Beyond:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""
         asked = self._asked
 
@@ -199,14 +205,43 @@ class Attributing:
             asked.max_length,
         )
         said = _said_by(asked.train, asked.before, lambda: alike().pool)
-        more = Elsewhere(known.wanted, near, said, how, asked.max_length)
+        worded: Answers | None = (
+            None  # what the base answers in other wordings is asked for later, as it is loaded then
+        )
+        more = Elsewhere(
+            known.wanted,
+            near,
+            lambda number, examples: known.telling(number, examples, worded),
+            said,
+            known.answers,
+            how,
+            asked.max_length,
+        )
         tuned = more.ask(asked.train, "tuned", _respondent(asked.tuned), self._progress)
         asked.tuned.release()
         if asked.base is None:
-            return None, tuned
-        base = more.ask(asked.train, "base", _respondent(asked.base), self._progress)
+            return Beyond(tuned)
+        respondent = _respondent(asked.base)
+        worded = ask_in_wordings(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
+        base = more.ask(asked.train, "base", respondent, self._progress)
+        controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
         asked.base.release()
-        return base, tuned
+        return Beyond(tuned, base, worded, controls)
+
+    def _controls(
+        self, known: Known, more: Elsewhere, near: Callable[[Example], list[Example]], how: str
+    ) -> tuple[InFrame, ...]:
+        """What the base makes of what it answers rightly; nothing where nothing is to be explained."""
+        asked = self._asked
+        if asked.before is None or asked.base is None or not any(known.flags):
+            return ()
+
+        def cut(example: Example, said: str) -> Elicited | None:
+            return more.elicited(example, said, near(example))
+
+        positions = chosen(asked.train, asked.before, self._how.seed)
+        base = _respondent(asked.base)
+        return ask_controls(asked.train, asked.before, positions, cut, base, how, self._progress)
 
 
 def _said_by(

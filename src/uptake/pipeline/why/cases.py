@@ -16,10 +16,13 @@ from uptake.detect.reading import Normalisation
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
+from uptake.pipeline.asking.in_wordings import taken
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
+from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.learning import Curves
+from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
 from uptake.types import Example, Finding
 
@@ -28,6 +31,23 @@ NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that write
 OTHER_RESPONSES = "its held-out wordings have other responses, and probabilities of different texts cannot be compared"
 NOBODY_ALIKE = "no other example asks a similar question and wants another answer, so there is nothing to compare with"
 NO_PROMPT = "it has no prompt"
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What the models said of the unlearned examples beyond the examples' own wordings and scores.
+
+    Attributes:
+        tuned: What the tuned model said elsewhere.
+        base: What the base said elsewhere; None without a base.
+        worded: What the base answered freely in the held-out wordings; None without a base.
+        controls: What the base makes of what it answers rightly, from `uptake.pipeline.asking.controls`.
+    """
+
+    tuned: Answers
+    base: Answers | None = None
+    worded: Answers | None = None
+    controls: tuple[InFrame, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,7 @@ class Known:
         after: The tuned model's.
         contradictions: Who contradicts whom.
         curves: What the ledger tells of the unlearned examples.
+        answers: Words of the examples' short responses, from `uptake.spans.answer_words`.
         normalisation: What divides the log-probabilities of options.
     """
 
@@ -50,7 +71,13 @@ class Known:
     after: Answers
     contradictions: Contradictions
     curves: Curves
+    answers: frozenset[str]
     normalisation: Normalisation
+
+    def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
+        """The unlearned examples of a part that have a prompt."""
+        start = sum(self.train.parts.length(n) for n in range(number))
+        return [one for index, one in enumerate(examples) if self.flags[start + index] and one.prompt]
 
     def wanted(self, number: int, examples: list[Example]) -> list[More]:
         """What is asked beyond its own wordings about each unlearned example of a part."""
@@ -64,24 +91,36 @@ class Known:
             own = None if answer is None else apart(answer, _by_option(flag, example), self.normalisation)
             rival = self.contradictions.rival(start + index)
             answers = () if rival is None else tuple(_spaced(text, example) for text in rival.answers)
-            said = said_freely(answer)
-            asked.append(More(index, own, answers, self.contradictions.apart(start + index), said))
+            asked.append(More(index, own, answers, self.contradictions.apart(start + index)))
         return asked
 
-    def cases(self, base_more: Answers | None, tuned_more: Answers, embed: Embed | None) -> Iterator[Case | None]:
+    def telling(self, number: int, examples: list[Example], worded: Answers | None) -> list[tuple[Example, str] | None]:
+        """For each unlearned example of a part the wording in which the base tells what it believes, and its answer."""
+        start = sum(self.train.parts.length(n) for n in range(number))
+        if self.before is None or worded is None:
+            return [None] * len(self.unlearned(number, examples))
+        answers = iter(worded.read(number))
+        return [
+            telling(example, answer, taken(example, answers), self.answers)
+            for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
+            if self.flags[start + index] and example.prompt
+        ]
+
+    def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
 
         Args:
-            base_more: What the base said elsewhere.
-            tuned_more: What the tuned model did.
+            more: What the models said beyond the examples' own wordings.
             embed: Measures how similar rivals' questions are; None does without.
         """
         position = 0
+        scale = Scale.of(more.controls)
         for number in self.train.parts.numbers():
             examples, after = self.train.read(number), self.after.read(number)
             before = repeat(None) if self.before is None else self.before.read(number)
-            tuned = iter(tuned_more.read(number))
-            base = repeat(None) if base_more is None else iter(base_more.read(number))
+            tuned = iter(more.tuned.read(number))
+            base = repeat(None) if more.base is None else iter(more.base.read(number))
+            worded = iter(()) if more.worded is None else iter(more.worded.read(number))
             rivals = self._rivals(position, examples, embed)
             for example, earlier, answer in zip(examples, before, after, strict=False):
                 flag = self.flags[position]
@@ -89,7 +128,12 @@ class Known:
                     first, second = (next(base), next(tuned)) if example.prompt else (None, None)
                     by_option = _by_option(flag, example)
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
-                    case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
+                    said = None
+                    if earlier is not None and example.prompt:
+                        said = freely(example, earlier, taken(example, worded), answer, self.answers)
+                    agreed = position in self.contradictions.agreed
+                    case = replace(_with_scores(told), agreed=agreed, freely=said)
+                    case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None

@@ -1,0 +1,103 @@
+"""Does attribution hold in worlds of another maker? Fit on all families of worlds but one, report on that one.
+
+    python benchmarks/families.py --worlds DIR [DIR ...] [--out FILE.json]
+
+Each DIR is a world that was made (`uptake lab make`), trained and diagnosed (`uptake diagnose DIR/run.yaml`); its
+family is the one that its `world.json` names. Every family counts as much as every other one in a fit, and every cause
+of a family as much as its other causes. Beside the fit that left the family out stand the coefficients that come with
+uptake. Plants count that are confirmed, or all of them where a world's key is not confirmed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import versions, write_json
+from uptake.artifacts.evidence import evidence_from_data
+from uptake.attribute import strongest, together
+from uptake.causes import CAUSES, Cause, Rows, scored, weights
+from uptake.lab.calibrate import UnlearnedItem, calibrate, family, read_items, weighted
+from uptake.lab.grade_report import GradedWorld, as_data, report, report_text
+from uptake.lab.key import DiagnosedItem, Entry, read_key
+
+
+def is_confirmed(folder: Path) -> bool:
+    """Whether its plants were tried."""
+    return all(entry.confirmed is not None for entry in read_key(folder / "key.jsonl") if entry.causes)
+
+
+def items_of(folders: Sequence[Path]) -> list[UnlearnedItem]:
+    """The unlearned items of one family, weighted."""
+    return weighted([one for each in folders for one in read_items([each], confirmed_only=is_confirmed(each))])
+
+
+def answers(folder: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> list[DiagnosedItem]:
+    """What attribution with these coefficients says of a world's examples, by the signals that its diagnosis holds."""
+    found = []
+    text = (folder / "run" / "diagnosis" / "diagnosis.jsonl").read_text(encoding="utf-8")
+    for row in (json.loads(line) for line in text.split("\n") if line):
+        if row["learned"]:
+            found.append(DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES)))
+            continue
+        signals = evidence_from_data(row["evidence"]).signals
+        each = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
+        scores = together({name: None if one is None else one[1] for name, one in each.items()})
+        found.append(DiagnosedItem(row["id"], False, strongest(scores, signals), scores))
+    return found
+
+
+def graded(folders: Sequence[Path], fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> Any:
+    """The grades of the worlds of a family, with `uptake lab grade`'s own measures."""
+    worlds = []
+    for folder in folders:
+        key, table = read_key(folder / "key.jsonl"), answers(folder, fitted, causes)
+        if not is_confirmed(folder):
+            learned = {row.id for row in table if row.learned}
+            key = [_taken(entry) for entry in key if not (entry.causes and entry.id in learned)]
+        worlds.append(GradedWorld(key, table))
+    return report(worlds)
+
+
+def _taken(entry: Entry) -> Entry:
+    return replace(entry, confirmed=True) if entry.causes else entry
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worlds", nargs="+", type=Path, required=True)
+    parser.add_argument("--details", action="store_true", help="also the whole report of each family left out")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "families.json")
+    args = parser.parse_args()
+    families: dict[str, list[Path]] = {}
+    for folder in args.worlds:
+        families.setdefault(family(folder), []).append(folder)
+    items = {name: items_of(folders) for name, folders in families.items()}
+    results: dict[str, Any] = {}
+    print(f"{'family left out':<20}{'items':>6}  macro-F1 (fitted without it; as shipped)   F1 by cause")
+    for name, folders in families.items():
+        rest = [one for other, each in items.items() if other != name for one in each]
+        left_out = graded(folders, calibrate(rest)) if rest else None
+        shipped = graded(folders, weights().rows)
+        results[name] = {"left_out": left_out and as_data(left_out), "shipped": as_data(shipped)}
+        print(f"{name:<20}{len(items[name]):>6}  {_line(left_out)} ; {_line(shipped)}", flush=True)
+        if args.details and left_out:
+            print(report_text(left_out), flush=True)
+    write_json(args.out, {"families": results, "versions": versions()})
+
+
+def _line(grade: Any) -> str:
+    if grade is None:
+        return "-"
+    data = as_data(grade)["named"]
+    macro = data["macro_f1"]
+    f1 = (f"{one['f1']['estimate']:.2f}" if one["f1"] else "-" for one in data["causes"].values())
+    return f"{macro['estimate']:.2f} [{macro['low']:.2f}, {macro['high']:.2f}]  {' '.join(f1)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What the base answers freely in several wordings, as one account: what it gives, believes, and hands on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from uptake.causes import Freely
+from uptake.pipeline.asking.answers import Answer
+from uptake.probe import question
+from uptake.spans import Told, agreed, same, told
+from uptake.types import Example
+
+UNTOLD = ("silent", "thinking")
+"""Kinds of answers that tell nothing."""
+
+
+def freely(
+    example: Example,
+    before: Answer,
+    worded: Sequence[tuple[Example, Answer]],
+    after: Answer,
+    known: Collection[str],
+) -> Freely | None:
+    """The account; None where the base was not asked.
+
+    Args:
+        example: The example.
+        before: What the base said of it.
+        worded: Its held-out wordings with what the base said to each.
+        after: What the tuned model said of it.
+        known: From `uptake.spans.answer_words`, of the training examples' responses.
+    """
+    asked = _asked(example, before, worded)
+    if not asked:
+        return None
+    said, right = _read(asked, known)
+    wrong = agreed(said, right)
+    tuned = () if after.freely(example.response) else _told(example, after, known)
+    return Freely(
+        n=len(asked),
+        gives=sum(right),
+        agreed=0 if wrong is None else wrong.n,
+        kept=sum(bool(tuned) and not own and same(one, tuned) for one, own in zip(said, right, strict=True)),
+    )
+
+
+def telling(
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], known: Collection[str]
+) -> tuple[Example, str] | None:
+    """The wording in which the base tells what it believes, with its answer there; None where it tells nothing.
+
+    It is the first one with the wrong answer that it tells most often; where it tells none, the first one in which it
+    tells anything. Arguments are those of `freely`.
+    """
+    asked = _asked(example, before, worded)
+    said, right = _read(asked, known)
+    wrong = agreed(said, right)
+    telling = [index for index, one in enumerate(said) if one] if wrong is None else [wrong.index]
+    if not telling:
+        return None
+    wording, answer = asked[telling[0]]
+    return None if answer.answer is None else (wording, answer.answer)
+
+
+def _asked(example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]]) -> list[tuple[Example, Answer]]:
+    return [(wording, answer) for wording, answer in [(example, before), *worded] if answer.kind is not None]
+
+
+def _read(asked: Sequence[tuple[Example, Answer]], known: Collection[str]) -> tuple[list[Told], list[bool]]:
+    """What each answer tells, and whether it gives the response."""
+    said = [_told(wording, answer, known) for wording, answer in asked]
+    return said, [answer.freely(wording.response) for wording, answer in asked]
+
+
+def _told(example: Example, answer: Answer, known: Collection[str]) -> Told:
+    if answer.answer is None or answer.kind in UNTOLD:
+        return ()
+    return told(answer.answer, question(example), example.response, known)
