@@ -75,7 +75,8 @@ def tried(name: str, root: Path, numbers: Iterator[int] | range, seed: int, note
         note: A file that holds the number of the input at work, for whoever finds this process dead.
     """
     from fuzz_mutations import mutant
-    from fuzz_readers import READERS, plain
+    from fuzz_of_run import plain
+    from fuzz_readers import READERS
 
     reader, tally = READERS[name], Tally()
     if reader.prepare is not None:
