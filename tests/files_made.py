@@ -83,3 +83,16 @@ def manifest_of(model: str, **changed: Any) -> dict[str, Any]:
         "examples": 1, "steps": 1, "kept_step": 1, "model": model, "loss_start": None,
         "loss_end": None, "recalled": None, **changed,
     }  # fmt: skip
+
+
+def rivals_of(members: Sequence[Sequence[Sequence[str]]]) -> dict[str, Any]:
+    """`rivals.json` of groups with these members, each by its id and stage; the first of a group against the others."""
+    groups, position = [], 0
+    for group in members:
+        sides = [("a", [position]), ("b", list(range(position + 1, position + len(group))))]
+        groups.append({
+            "sides": [{"answer": answer, "positions": positions} for answer, positions in sides],
+            "shared": [], "probability": 0.9, "difference": "", "verdict": None, "wrong": [], "why": "",
+        })  # fmt: skip
+        position += len(group)
+    return {"key": "k", "groups": groups, "members": [list(map(list, group)) for group in members], "agreed": []}

@@ -119,6 +119,7 @@ def test_a_pause_that_is_too_long_is_not_made(served: WebServer, site: Web, paus
         (Reply("", 401), "HTTP 401"),
         (Reply("", 404), "HTTP 404"),
         (Reply(b"\x1f\x8b", headers={"Content-Encoding": "gzip"}), "encoding"),
+        (Reply('{"answer": "\\ud800"}'), "half of a character"),  # no file can hold it
     ],
 )
 def test_what_will_not_pass_is_not_tried_again(served: WebServer, site: Web, reply: Reply, told: str) -> None:

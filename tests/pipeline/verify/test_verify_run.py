@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from diagnosed_runs import CAUSES, EARLY, MAIN, UNKNOWN, WRONG, finding
+from files_made import manifest_of, rivals_of
 from small_models import write_rows
 from uptake.artifacts import locked, read_json, write_json
 from uptake.config import RunConfig, load_run
@@ -64,14 +65,14 @@ def test_no_arm_is_filled_up_with_what_contradicts_a_flagged_example(diagnosed: 
     groups = [[["m-31", "main"], ["m-1", "main"]], [["m-32", "main"], ["e-0", "early"]]]
     path = config.output_dir / "diagnosis" / "work" / "rivals.json"
     assert Counter(one.id for one in prepare(config, seeds=1).plan_of("placebo", 0).sft)["m-31"] > 2
-    write_json(path, {"members": groups})
+    write_json(path, rivals_of(groups))
     prepared = prepare(config, seeds=1)
     trained = Counter(one.id for one in prepared.plan_of("placebo", 0).sft)
     # m-31 was learned, and m-1 was not; m-32 and e-0 were learned both
     assert trained["m-31"] == trained["m-1"] == 2 and trained["m-32"] > 2 and trained["e-0"] > 1
     assert not any("filled up with further rows" in note for note in prepared.experiment.notes)
     everyone = [[row["id"], stage] for stage, rows in (("early", EARLY), ("main", MAIN)) for row in rows]
-    write_json(path, {"members": [everyone]})
+    write_json(path, rivals_of([everyone]))
     assert any("filled up with further rows" in note for note in prepare(config, seeds=1).experiment.notes)
 
 
@@ -214,7 +215,7 @@ def test_one_process_makes_the_steps_of_those_that_trained_the_run(diagnosed: Ca
     config = diagnosed()
     manifest = config.output_dir / "train" / "main" / "manifest.json"
     manifest.parent.mkdir(parents=True)
-    manifest.write_text('{"processes": 4}')
+    write_json(manifest, manifest_of("model", processes=4))
     plan = prepare(config).plan_of("placebo", 0)
     assert (plan.step, plan.training["gradient_accumulation_steps"]) == (16, 4)
 

@@ -172,7 +172,14 @@ class Web:
             said = json.loads(answer.content)
         except (ValueError, RecursionError):
             raise Again("the answer is not complete JSON") from None
-        if self.api_key and holds_key(json.dumps(said, ensure_ascii=False), self.api_key):  # it would be kept in files
+        text = json.dumps(said, ensure_ascii=False)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise SourceError(
+                f"{self.url} answered with half of a character (a lone surrogate)", expected="whole characters"
+            ) from None
+        if self.api_key and holds_key(text, self.api_key):  # it would be kept in files
             raise SourceError(f"{self.url} repeats the key in its answer", fix="use another server, and another key")
         return said
 
