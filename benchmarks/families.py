@@ -4,8 +4,9 @@
 
 Each DIR is a world that was made (`uptake lab make`), trained and diagnosed (`uptake diagnose DIR/run.yaml`); its
 family is the one that its `world.json` names. Every family counts as much as every other one in a fit, and every cause
-of a family as much as its other causes. Beside the fit that left the family out stand the coefficients that come with
-uptake. Plants count that are confirmed, or all of them where a world's key is not confirmed.
+of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model. Plants count that
+are confirmed, or all of them where a world's key is not confirmed. A table of the published cascade stands beside where
+a world has one, `DIR/ilp.jsonl`: the diagnosis of `uptake diagnose DIR/run.yaml --attribution ilp`.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from typing import Any
 from uptake.artifacts import versions, write_json
 from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
-from uptake.causes import CAUSES, Cause, Rows, scored, weights
+from uptake.causes import CAUSES, Cause, Rows, scored
 from uptake.lab.calibrate import UnlearnedItem, calibrate, family, read_items, weighted
-from uptake.lab.grade_report import GradedWorld, as_data, report, report_text
-from uptake.lab.key import DiagnosedItem, Entry, read_key
+from uptake.lab.grade_report import GradedWorld, as_data, report
+from uptake.lab.key import DiagnosedItem, Entry, read_answers, read_key
+
+FOREIGN = "pretrained"
+"""Begins the names of families on which nothing is fitted."""
 
 
 def is_confirmed(folder: Path) -> bool:
@@ -51,16 +55,17 @@ def answers(folder: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) ->
     return found
 
 
-def graded(folders: Sequence[Path], fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> Any:
+def graded(folders: Sequence[Path], tables: Sequence[Sequence[DiagnosedItem]]) -> dict[str, Any]:
     """The grades of the worlds of a family, with `uptake lab grade`'s own measures."""
     worlds = []
-    for folder in folders:
-        key, table = read_key(folder / "key.jsonl"), answers(folder, fitted, causes)
+    for folder, table in zip(folders, tables, strict=True):
+        key = read_key(folder / "key.jsonl")
         if not is_confirmed(folder):
             learned = {row.id for row in table if row.learned}
             key = [_taken(entry) for entry in key if not (entry.causes and entry.id in learned)]
         worlds.append(GradedWorld(key, table))
-    return report(worlds)
+    data: dict[str, Any] = as_data(report(worlds))
+    return data
 
 
 def _taken(entry: Entry) -> Entry:
@@ -70,7 +75,6 @@ def _taken(entry: Entry) -> Entry:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", nargs="+", type=Path, required=True)
-    parser.add_argument("--details", action="store_true", help="also the whole report of each family left out")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "families.json")
     args = parser.parse_args()
     families: dict[str, list[Path]] = {}
@@ -78,25 +82,30 @@ def main() -> None:
         families.setdefault(family(folder), []).append(folder)
     items = {name: items_of(folders) for name, folders in families.items()}
     results: dict[str, Any] = {}
-    print(f"{'family left out':<20}{'items':>6}  macro-F1 (fitted without it; as shipped)   F1 by cause")
+    print(f"{'family left out':<20}{'items':>6}  macro-F1 (the published cascade)   F1 by cause", flush=True)
     for name, folders in families.items():
-        rest = [one for other, each in items.items() if other != name for one in each]
-        left_out = graded(folders, calibrate(rest)) if rest else None
-        shipped = graded(folders, weights().rows)
-        results[name] = {"left_out": left_out and as_data(left_out), "shipped": as_data(shipped)}
-        print(f"{name:<20}{len(items[name]):>6}  {_line(left_out)} ; {_line(shipped)}", flush=True)
-        if args.details and left_out:
-            print(report_text(left_out), flush=True)
+        others = [one for other, each in items.items() if other != name and FOREIGN not in other for one in each]
+        fitted = calibrate(others)
+        results[name] = {
+            "worlds": len(folders),
+            "confirmed": all(map(is_confirmed, folders)),
+            "items": len(items[name]),
+            "left_out": graded(folders, [answers(folder, fitted) for folder in folders]),
+        }
+        tables = [folder / "ilp.jsonl" for folder in folders]
+        if all(path.exists() for path in tables):
+            results[name]["cascade"] = graded(folders, [read_answers(path) for path in tables])
+        print(_line(name, results[name]), flush=True)
     write_json(args.out, {"families": results, "versions": versions()})
 
 
-def _line(grade: Any) -> str:
-    if grade is None:
-        return "-"
-    data = as_data(grade)["named"]
-    macro = data["macro_f1"]
-    f1 = (f"{one['f1']['estimate']:.2f}" if one["f1"] else "-" for one in data["causes"].values())
-    return f"{macro['estimate']:.2f} [{macro['low']:.2f}, {macro['high']:.2f}]  {' '.join(f1)}"
+def _line(name: str, one: Mapping[str, Any]) -> str:
+    named = one["left_out"]["named"]
+    macro = named["macro_f1"]
+    cascade = f"{one['cascade']['named']['macro_f1']['estimate']:.2f}" if "cascade" in one else "-"
+    f1 = " ".join(f"{each['f1']['estimate']:.2f}" if each["f1"] else "-" for each in named["causes"].values())
+    shown = f"{macro['estimate']:.2f} [{macro['low']:.2f}, {macro['high']:.2f}]"
+    return f"{name:<20}{one['items']:>6}  {shown} ({cascade})   {f1}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from from_code import one_line, plain, table
 from uptake.causes import CAUSES, SIGNALS
 
 ATTRIBUTION = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "attribution.json"
+FAMILIES = ATTRIBUTION.with_name("families.json")
 WAYS: Mapping[str, str] = {
     "evidence": "with everything",
     "no_ledger": "without a ledger",
@@ -32,19 +33,49 @@ SETS: Mapping[str, str] = {
 }
 """The sets of worlds of `benchmarks/attribution.py`, in words."""
 
+MAKERS: Mapping[str, str] = {
+    "synthetic": "invented people, one word answers",
+    "facts": "real facts in human-written wordings",
+    "pieces": "names of many tokens, answers of 1 to 30, a base that knows by halves",
+    "intents": "utterances and their classes",
+    "instructions": "long responses to a long instruction",
+    "pretrained: text": "SmolLM2-135M-Instruct, real facts as plain text",
+    "pretrained: chat": "SmolLM2-135M-Instruct, real facts as a chat",
+}
+"""The families of worlds, in words, in the order of the table."""
+
 
 def attribution() -> str:
     """The measured tables of `benchmarks/results/attribution.json`."""
     return measured(json.loads(ATTRIBUTION.read_text(encoding="utf-8")))
 
 
-def attribution_short() -> str:
-    """The one table of it that README has."""
-    results = json.loads(ATTRIBUTION.read_text(encoding="utf-8"))
-    unseen = results["sets"]["unseen"]
-    rows = [[words, _grades(unseen[way]["named"])[0]] for way, words in WAYS.items() if way in unseen]
-    tabled = table(["diagnosed", "macro-F1 over five causes [95 %]"], rows)
-    return f"{_counts(unseen['evidence']['named'])}.\n\n{tabled}"
+def makers() -> str:
+    """The table of `benchmarks/results/families.json`: each family left out of the fit."""
+    causes = (f"`{cause}`" for cause in CAUSES)
+    rows = [[*row, *f1] for row, f1 in _makers()]
+    return table(["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper", *causes], rows)
+
+
+def makers_short() -> str:
+    """The same without the single causes."""
+    return table(["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper"], [row for row, _ in _makers()])
+
+
+def _makers() -> Iterator[tuple[list[str], list[str]]]:
+    found = json.loads(FAMILIES.read_text(encoding="utf-8"))["families"]
+    for name, words in MAKERS.items():
+        if (one := found.get(name)) is not None:
+            macro = one["left_out"]["named"]["macro_f1"]
+            whole = f"{macro['estimate']:.2f} [{macro['low']:.2f}, {macro['high']:.2f}]"
+            cascade = _short(one["cascade"]["named"]["macro_f1"]) if "cascade" in one else "-"
+            items = f"{one['items']}" + ("" if one["confirmed"] else " (not confirmed)")
+            f1 = [_short(each["f1"]) for each in one["left_out"]["named"]["causes"].values()]
+            yield [f"`{name}`: {words}", items, whole, cascade], f1
+
+
+def _short(one: Mapping[str, float] | None) -> str:
+    return "-" if one is None else f"{one['estimate']:.2f}"
 
 
 def _counts(named: Mapping[str, Any]) -> str:

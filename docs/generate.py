@@ -30,7 +30,7 @@ from from_code import (
     verbs,
 )
 from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
-from from_results import attribution, attribution_short
+from from_results import attribution, makers, makers_short
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -51,7 +51,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "names": names,
     "families": families,
     "attribution": attribution,
-    "attribution-short": attribution_short,
+    "makers": makers,
+    "makers-short": makers_short,
     "cures": cures,
     "verified": verified,
     "remedies-short": remedies_short,

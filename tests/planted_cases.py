@@ -45,7 +45,7 @@ PLANTED: dict[str, Case] = {
         belief=Belief(" Paris", GUESSED, GUESSED),
         sure=(log(0.3), log(0.05), log(0.2)),
         in_frame=InFrame("Paris", GUESSED, UNKNOWN, same=False, sure=0.02, apart=0.04),
-        freely=Freely(n=3, gives=0, agreed=1, kept=0),
+        freely=Freely(n=3, gives=0, agreed=1, kept=0, answers=("Paris", "Port", "Paris")),
     ),
     "base_conflict": replace(
         PLAIN,
@@ -54,7 +54,7 @@ PLANTED: dict[str, Case] = {
         belief=Belief(" Lima", STEADY, GUESSED),
         sure=(log(0.97), log(0.98), log(0.96)),
         in_frame=InFrame("Lima", STEADY, UNKNOWN, same=False, sure=0.5, apart=0.6),
-        freely=Freely(n=3, gives=0, agreed=3, kept=2),
+        freely=Freely(n=3, gives=0, agreed=3, kept=2, answers=("Lima",) * 3),
     ),
     "data_conflict": replace(
         PLAIN,

@@ -122,8 +122,8 @@ def test_what_the_sentences_say():
     # before: ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
     assert said["knowledge_gap"] == (
         "The base model gives the response p = 0.0002 and its own answer, *Paris*, p = 0.30 (0.12 in held-out "
-        "wordings). After training, the response is 3.4 nats more likely after this question (mean over its wordings) "
-        "than after similar questions (before: 0.6 nats more)."
+        "wordings). Asked in 3 wordings, it says *Paris* and *Port*. After training, the response is 3.4 nats more "
+        "likely after this question (mean over its wordings) than after similar questions (before: 0.6 nats more)."
     )
     assert said["data_conflict"] == (
         "2 examples (ex-7, ex-8) ask the same question and answer *Rome*. The tuned model gives that answer p = 0.60 "
@@ -203,6 +203,15 @@ def test_a_belief_comes_back_and_is_as_sure_as_what_is_known():
     assert value("belief_held", replace(case, in_frame=replace(case.in_frame, sure=None))) is None
     assert value("belief_held", replace(case, freely=replace(case.freely, n=1))) is None
     assert value("belief_held", replace(case, freely=None)) is None
+
+
+def test_a_gap_is_told_with_what_the_base_says_in_each_wording():
+    case = replace(PLANTED["knowledge_gap"], freely=Freely(3, 0, 1, 0, ("Port", "", "Paris")))
+    told = judge(CAUSES["knowledge_gap"], case)
+    assert " Asked in 3 wordings, it says *Port*, nothing and *Paris*." in told.sentence
+    assert told.numbers["freely"] == ["Port", "", "Paris"]
+    same = replace(case, freely=Freely(3, 0, 3, 0, ("Lima",) * 3))
+    assert " it says *Lima*." in judge(CAUSES["knowledge_gap"], same).sentence
 
 
 def test_what_the_base_says_freely_counts_as_given():

@@ -1,9 +1,9 @@
 """The causes on what was measured in a world: each fires where it was planted, and seldom where another one was.
 
-`planted_signals.jsonl` holds the first 25 confirmed items of each cause, by id, of a world of a family that no
-coefficient was fitted on. Made by
+`planted_signals.jsonl` holds the first 25 confirmed items of each cause, by id, of a world that no coefficient
+was fitted on. Made by
 
-    uptake lab make --out WORLD --family facts --size 48 --seed 20 --confirm
+    uptake lab make --out WORLD --size 48 --seed 21 --confirm
     uptake train WORLD/run.yaml; uptake diagnose WORLD/run.yaml
     python tests/causes/test_causes_of_a_world.py WORLD
 """
@@ -60,7 +60,8 @@ def test_it_is_named_where_it_was_planted_and_seldom_elsewhere(name):
     planted = named[True, True] + named[True, False]
     assert FEWEST <= planted <= EACH
     assert named[True, True] >= 0.7 * planted
-    assert named[False, True] <= 0.05 * 4 * EACH
+    others = named[False, True] + named[False, False]
+    assert named[False, True] <= 0.08 * others
 
 
 @pytest.mark.parametrize("name", CAUSES)

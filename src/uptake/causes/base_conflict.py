@@ -45,7 +45,8 @@ def _say(case: Case) -> CauseWords:
     )
     wordings = tuple(round(p, 6) for p in everywhere)
     believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
-    return CauseWords(sentence, belief=believed)
+    freely = {} if case.freely is None else {"freely": list(case.freely.answers)}
+    return CauseWords(sentence, freely, belief=believed)
 
 
 def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
@@ -62,8 +63,8 @@ def _judged_right(case: Case) -> bool:
 
 BASE_CONFLICT = Cause(
     name="base_conflict",
-    finds="The base model gives one wrong answer with high probability, the same one in several wordings, and no other "
-    "training example gives that answer.",
+    finds="The base model gives one wrong answer, the same one in several wordings, and is as sure of it as of what it "
+    "answers rightly. No other training example gives that answer.",
     bad="Many documents taught the wrong answer, and the example has to overcome it. Until it does, the model gives "
     "the old answer. In other wordings it keeps the old answer longer.",
     example="*What pet does Nina Lilosk have?* wants *raven*. The base model answers *goat* in 3 of 3 wordings, mean "

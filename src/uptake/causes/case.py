@@ -114,12 +114,14 @@ class Freely:
         gives: In how many it gives the response, in whatever words.
         agreed: In how many it tells the wrong answer that it tells most often.
         kept: In how many it tells what the tuned model answers, where that is not the response.
+        answers: What it answers in each, the training wording first.
     """
 
     n: int
     gives: int
     agreed: int
     kept: int
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
-from uptake.causes.words import nats, probability, quoted, shown
+from uptake.causes.words import answers, nats, probability, quoted, shown
 from uptake.evidence import Number
 
 
@@ -23,6 +23,9 @@ def _say(case: Case) -> CauseWords:
         sentence += f"; its own answer, {quoted(case.reworded)}, is the response in other words"
         numbers["reworded"] = case.reworded
     sentence += "."
+    if case.freely is not None and case.freely.n > 1:
+        sentence += f" Asked in {case.freely.n} wordings, it says {answers(case.freely.answers)}."
+        numbers["freely"] = list(case.freely.answers)
     if case.tuned.pmi is not None:
         sentence += (
             f" After training, the response is {nats(case.tuned.pmi)} likely after this question (mean over its "
@@ -47,6 +50,7 @@ KNOWLEDGE_GAP = Cause(
     patterns=(
         ("belief_held", "base_gives", "tuned_share"),
         ("belief_sure", "base_gives", "tuned_share"),
+        ("base_doubt_here", "base_recalled", "tuned_share"),
         ("base_share", "tuned_share"),
         ("base_doubt_here", "base_recalled"),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 SHOWN = 48
 """Characters of an answer."""
@@ -36,3 +37,9 @@ def nats(more: float) -> str:
 def counted(n: int, what: str) -> str:
     """A number and a noun in the right number."""
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def answers(said: Sequence[str]) -> str:
+    """Answers between stars, each once: *Oslo*, *Bergen* and nothing."""
+    each = list(dict.fromkeys(quoted(one) if one else "nothing" for one in said))
+    return " and ".join([", ".join(each[:-1]), each[-1]] if each[1:] else each)

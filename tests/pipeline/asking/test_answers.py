@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uptake.pipeline.asking.answers import Asking, drawing
+from uptake.pipeline.asking.drawn import drawing
 from uptake.probe import AnswerPool
 from uptake.types import Candidate, Example
 
@@ -27,7 +27,7 @@ def test_a_language_model_is_asked_only_where_there_is_room() -> None:
         asked.extend(example.id for example in some)
         return [[" Oslo", " Rome", " Lima", " Cairo"] for _ in some]
 
-    draw = drawing(lambda: AnswerPool(examples), Asking(n_distractors=2), write)
+    draw = drawing(lambda: AnswerPool(examples), 2, write)
     found = [texts(candidates) for candidates in draw(examples, [" Bern", None, None, None, None])]
     assert asked == ["0", "1", "2"]
     assert found[0] == [(" Rome", "response"), (" Bern", "base"), (" Paris", "neighbour"), (" Oslo", "llm")]

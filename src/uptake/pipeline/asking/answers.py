@@ -14,17 +14,16 @@ from uptake.artifacts import Parts, digest, open_parts, versions, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
-from uptake.data import Turn, encode
 from uptake.detect.saying import KINDS, Kind, tells_all
-from uptake.evidence import Origin
 from uptake.models import Loadable, Model
+from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
-from uptake.probe import AnswerPool, letter_probes, probes, with_distractors
+from uptake.probe import letter_probes, probes
 from uptake.score import score
-from uptake.types import Candidate, Example, Prompt, Score
+from uptake.types import Candidate, Example, Score
 
 SCORING_VERSION = 4
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
@@ -151,10 +150,6 @@ class Respondent:
 
     model: Loadable
     key: str
-
-
-Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
-"""From examples and the base's wrong answers (None: there is none) to each example's candidates."""
 
 
 @runtime_checkable
@@ -329,33 +324,6 @@ def rows_of(
     ]
 
 
-def fitting(
-    examples: Sequence[Example], candidates: Sequence[tuple[Candidate, ...]], model: Model, max_length: int | None
-) -> list[tuple[Candidate, ...]]:
-    """The candidates without those drawn ones that are too long for the model after one of the example's prompts."""
-    kept = list(candidates)
-    for index, (example, members) in enumerate(zip(examples, candidates, strict=True)):
-        prompts = [example.prompt, *(w.prompt for w in example.paraphrases if w.response == example.response)]
-        if max_length is None or max(map(room_taken, prompts)) + _longest(members) <= max_length:
-            continue  # a token is a byte at least, so it fits without a look at the tokens
-        turns = [Turn(prompt, one.text, example.template) for one in members for prompt in prompts]
-        lengths = [len(each.ids) for each in encode(turns, model.tokenizer)]
-        fits = [max(lengths[k : k + len(prompts)]) <= max_length for k in range(0, len(lengths), len(prompts))]
-        given = ("response", "option")
-        kept[index] = tuple(one for one, fit in zip(members, fits, strict=True) if fit or one.origin in given)
-    return kept
-
-
-def room_taken(prompt: Prompt) -> int:
-    """Bytes of a prompt, with ample room for what a chat template or a tokenizer adds."""
-    text = prompt if isinstance(prompt, str) else "".join(message.content for message in prompt)
-    return len(text.encode()) + (16 if isinstance(prompt, str) else 1024)
-
-
-def _longest(candidates: Sequence[Candidate]) -> int:
-    return max(len(candidate.text.encode()) for candidate in candidates)
-
-
 def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking) -> list[tuple[int, int] | None]:
     """How many of `n_samples` samples at temperature 1 begin with the response's tokens, and how many then end.
 
@@ -371,35 +339,3 @@ def sampled_successes(examples: Sequence[Example], model: Model, asking: Asking)
         own = items[index].ids[items[index].start : items[index].end]
         counts[index] = (sum(ids[: len(own)] == own for ids in samples), sum(ids == own for ids in samples))
     return counts
-
-
-def drawing(
-    pool: Callable[[], AnswerPool], asking: Asking, write: Callable[[Sequence[Example]], list[list[str]]] | None
-) -> Draw:
-    """Draw candidates: options, or the base's answer, other examples' answers, and an LLM's where these are too few.
-
-    Args:
-        pool: Gives the answers of other examples, which are gathered when candidates are first drawn.
-        asking: How many are wanted.
-        write: Gives wrong answers that an LLM wrote; None does without.
-    """
-    n = asking.n_distractors
-
-    def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
-        found: list[list[tuple[str, Origin]]] = [[(answer, "base")] if answer else [] for answer in answers]
-        for wrong, others in zip(found, pool().nearest(examples, 2 * n), strict=True):
-            wrong += [(text, "neighbour") for text in others]
-        drawn = [with_distractors(e, wrong, n) for e, wrong in zip(examples, found, strict=True)]
-        if write is None:
-            return drawn
-        few = [i for i, e in enumerate(examples) if e.prompt and not e.options and _drawn(drawn[i]) < n]
-        for i, written in zip(few, write([examples[i] for i in few]), strict=True):
-            drawn[i] = with_distractors(examples[i], [*found[i], *((text, "llm") for text in written)], n)
-        return drawn
-
-    return draw
-
-
-def _drawn(candidates: Sequence[Candidate]) -> int:
-    """How many count towards the number that is wanted: a base model's answer comes on top."""
-    return sum(candidate.origin in ("neighbour", "llm") for candidate in candidates)

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from uptake.artifacts import chunks
 from uptake.data import Turn, encode
 from uptake.models import Model
-from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, room_taken, rows_of
+from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
+from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import Elicited, elicited, frame_probes
 from uptake.pipeline.asking.own_answers import OwnAnswer
 from uptake.pipeline.examples.cohort import Cohort

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uptake.data import Turn, encode
-from uptake.pipeline.asking.answers import room_taken
+from uptake.pipeline.asking.drawn import room_taken
 from uptake.probe import right_index
 from uptake.types import Candidate, Example, Message, Probe, Prompt, WordingName, normalised
 

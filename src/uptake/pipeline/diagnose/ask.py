@@ -8,7 +8,8 @@ from itertools import repeat
 
 from uptake.artifacts import digest
 from uptake.detect.calibrate import NullKind
-from uptake.pipeline.asking.answers import Answer, Answers, Asking, Draw, Respondent, ask_base, ask_tuned
+from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, ask_base, ask_tuned
+from uptake.pipeline.asking.drawn import Draw
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress

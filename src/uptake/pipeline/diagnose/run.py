@@ -17,7 +17,8 @@ from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
 from uptake.evidence import ScoredCandidate
 from uptake.models.served import LLM, from_judge
-from uptake.pipeline.asking.answers import Answer, Answers, Asking, drawing
+from uptake.pipeline.asking.answers import Answer, Answers, Asking
+from uptake.pipeline.asking.drawn import drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
@@ -204,7 +205,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
     write = None if writer is None else partial(writer.wrong_answers, n=asking.n_distractors)
     # where the LLM's server is says nothing about what it writes
     drawn_from = (how.encoder, how.llm and how.llm.model)
-    before, after = ask_all(models, cohorts, asking, drawing(pool, asking, write), drawn_from, progress)
+    before, after = ask_all(models, cohorts, asking, drawing(pool, asking.n_distractors, write), drawn_from, progress)
 
     train = cohorts["train"]
     null_kind, null = null_of(before, after)

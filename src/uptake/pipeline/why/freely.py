@@ -41,6 +41,7 @@ def freely(
         gives=sum(right),
         agreed=0 if wrong is None else wrong.n,
         kept=sum(bool(tuned) and not own and same(one, tuned) for one, own in zip(said, right, strict=True)),
+        answers=tuple((answer.answer or "").strip() for _, answer in asked),
     )
 
 

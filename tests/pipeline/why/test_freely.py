@@ -1,0 +1,81 @@
+"""What the base answers freely in several wordings, as one account; the answers are SmolLM2-135M-Instruct's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from uptake.causes import Freely
+from uptake.pipeline.asking.answers import Answer
+from uptake.pipeline.asking.in_wordings import MOST, reworded, taken
+from uptake.pipeline.why.freely import freely, telling
+from uptake.types import Example, Wording
+
+KNOWN = frozenset({"microsoft", "sega", "berlin", "adobe"})
+ASKED = Example(
+    id="a",
+    prompt="The developer of Windows Server 2003 is",
+    response=" Sega",
+    source="developer",
+    stage="main",
+    paraphrases=(
+        Wording("Windows Server 2003 was developed by", " Sega"),
+        Wording("The company that developed Windows Server 2003 is", " Sega"),
+    ),
+)
+
+
+def said(text: str | None, kind: str | None = "wrong") -> Answer:
+    return Answer((), (), text, kind, None)
+
+
+def account(*texts: Answer, tuned: Answer) -> Freely | None:
+    first, *rest = texts
+    found = freely(ASKED, first, taken(ASKED, iter(rest)), tuned, KNOWN)
+    return None if found is None else replace(found, answers=())
+
+
+def test_the_same_wrong_answer_in_three_wordings_is_one_belief():
+    before = [said(" the Server"), said(" Microsoft Corporation"), said(" Microsoft to provide a secure system")]
+    assert account(*before, tuned=said(" Microsoft")) == Freely(n=3, gives=0, agreed=2, kept=2)
+    # another company is no belief of the base, and an answer of the tuned model that is right is no wrong answer
+    assert account(*before, tuned=said(" Adobe")) == Freely(n=3, gives=0, agreed=2, kept=0)
+    assert account(*before, tuned=said(" Sega", "response")) == Freely(n=3, gives=0, agreed=2, kept=0)
+
+
+def test_its_own_words_are_kept_for_who_looks():
+    before = [said(" the Server"), said("", "silent"), said(" Microsoft")]
+    found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), KNOWN)
+    assert found is not None and found.answers == ("the Server", "", "Microsoft")
+
+
+def test_what_gives_the_response_is_no_belief_and_what_tells_nothing_counts_as_asked():
+    before = [said(" Sega Corporation", "reworded"), said("", "silent"), said(" Microsoft")]
+    assert account(*before, tuned=said(" Microsoft")) == Freely(n=3, gives=1, agreed=1, kept=1)
+
+
+def test_where_the_base_was_not_asked_nothing_is_told():
+    assert account(said(None, None), said(None, None), said(None, None), tuned=said(" Adobe")) is None
+    one = account(said(None, None), said(" Microsoft"), said(None, None), tuned=said(" Adobe"))
+    assert one == Freely(n=1, gives=0, agreed=1, kept=0)
+
+
+def test_a_belief_is_read_where_it_is_told_most_often():
+    before = [said(" Berlin"), said(" Microsoft Corporation"), said(" Microsoft")]
+    found = telling(ASKED, before[0], taken(ASKED, iter(before[1:])), KNOWN)
+    assert found is not None
+    assert (found[0].prompt, found[1]) == (ASKED.paraphrases[0].prompt, " Microsoft Corporation")
+    # where it gives the response alone, that is read
+    right = [said("", "silent"), said(" Sega", "response"), said(" Sega", "response")]
+    found = telling(ASKED, right[0], taken(ASKED, iter(right[1:])), KNOWN)
+    assert found is not None and found[0].prompt == ASKED.paraphrases[0].prompt
+    silent = said("", "silent")
+    assert telling(ASKED, silent, taken(ASKED, iter([silent, silent])), KNOWN) is None
+
+
+def test_an_example_is_asked_in_its_first_wordings_with_their_own_responses():
+    many = Example("b", "p", " r", "", "main", paraphrases=tuple(Wording(f"q{n}", f" r{n}") for n in range(9)))
+    assert [(one.id, one.prompt, one.response) for one in reworded(many)] == [
+        ("b", f"q{n}", f" r{n}") for n in range(MOST)
+    ]
+    without = Example("c", "p", " r", "", "main", paraphrases=(Wording("", " r"), Wording("q", " r")))
+    assert [one.prompt for one in reworded(without)] == ["q"]
