@@ -184,12 +184,14 @@ class Collector:
         """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising log-probability a token.
 
         The probability of the whole response would sort by length: a long one is improbable however well it is known.
-        Equals go by id and stage.
+        Equals go by id and stage. The findings are handed over and not kept: a second copy of them would be most of
+        what is in memory by then.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = pa.concat_tables(self._tables)
+        table = pa.concat_tables(self._tables).combine_chunks()
+        self._tables = []
         deep = pc.fill_null(pc.invert(table["shallow"]), True)
         keyed = table.append_column("deep", deep).append_column("per_token", pa.array(self._per_token, pa.float64()))
         order = [(name, "ascending") for name in ("learned", "deep", "per_token", "id", "stage")]
