@@ -25,7 +25,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -75,7 +75,8 @@ def tried(name: str, root: Path, numbers: Iterator[int] | range, seed: int, note
         note: A file that holds the number of the input at work, for whoever finds this process dead.
     """
     from fuzz_mutations import mutant
-    from fuzz_readers import READERS, plain
+    from fuzz_of_run import plain
+    from fuzz_readers import READERS
 
     reader, tally = READERS[name], Tally()
     if reader.prepare is not None:
@@ -247,7 +248,8 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="number of the first input")
     parser.add_argument("--only", help="readers whose names begin so")
     parser.add_argument("--seeds", type=Path, help="folder of the run that is mutated; made if it is not there")
-    parser.add_argument("--keep", type=Path, help="write the numbers to this file, under the name of --label")
+    parser.add_argument("--keep", type=Path, help="add the numbers to this file, under the name of --label")
+    parser.add_argument("--round", type=int, default=20_000, help="inputs after which the numbers are written")
     parser.add_argument("--label", default="now")
     parser.add_argument("--reader", help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
@@ -263,25 +265,49 @@ def main() -> None:
             _one(arguments)
             return
         chosen = {name: one for name, one in READERS.items() if name.startswith(arguments.only or "")}
-        shares = sum(one.share for one in chosen.values())
-        tallies: dict[str, Tally] = {}
-        for name, one in chosen.items():
-            inputs = max(1, round(arguments.inputs * one.share / shares))
-            tallies[name] = _part(arguments, name, arguments.first, inputs, arguments.root)
-            _tell({name: tallies[name]}, head=len(tallies) == 1)
-            _fresh(arguments.seeds, arguments.root)
+        whole, end = _kept(arguments), arguments.first + arguments.inputs
+        while arguments.first < end:
+            some = min(arguments.round, end - arguments.first)
+            for name, tally in _round(arguments, chosen, some).items():
+                _add(whole.setdefault(name, Tally()), tally)
+            arguments.first += some
+            _keep(arguments, whole)
+    sys.exit(1 if any(one.finds for one in whole.values()) else 0)
+
+
+def _round(arguments: argparse.Namespace, chosen: Mapping[str, Any], inputs: int) -> dict[str, Tally]:
+    """Each reader's share of some inputs."""
+    shares = sum(one.share for one in chosen.values())
+    tallies: dict[str, Tally] = {}
+    for name, one in chosen.items():
+        some = max(1, round(inputs * one.share / shares))
+        tallies[name] = _part(arguments, name, arguments.first, some, arguments.root)
+        _tell({name: tallies[name]}, head=len(tallies) == 1)
+        _fresh(arguments.seeds, arguments.root)
     whole = Tally()
     for tally in tallies.values():
         _add(whole, tally)
     _tell({"all": whole}, head=False)
+    return {**tallies, "all": whole}
+
+
+def _kept(arguments: argparse.Namespace) -> dict[str, Tally]:
+    """What was done under the label before; what is done now begins after its numbers."""
+    there = json.loads(arguments.keep.read_text()) if arguments.keep and arguments.keep.exists() else {}
+    if arguments.label not in there:
+        return {}
+    kept = there[arguments.label]
+    arguments.first = max(arguments.first, kept.get("next", 0))
+    return {name: Tally(**{**one, "finds": Counter(one["finds"])}) for name, one in kept["readers"].items()}
+
+
+def _keep(arguments: argparse.Namespace, whole: Mapping[str, Tally]) -> None:
+    """Write the numbers so far."""
     if arguments.keep:
-        kept = json.loads(arguments.keep.read_text()) if arguments.keep.exists() else {}
-        kept[arguments.label] = {
-            "seed": arguments.seed,
-            "readers": {k: vars(v) for k, v in {**tallies, "all": whole}.items()},
-        }
-        arguments.keep.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    sys.exit(1 if whole.finds else 0)
+        there = json.loads(arguments.keep.read_text()) if arguments.keep.exists() else {}
+        readers = {name: vars(one) for name, one in whole.items()}
+        there[arguments.label] = {"seed": arguments.seed, "next": arguments.first, "readers": readers}
+        arguments.keep.write_text(json.dumps(there, indent=1) + "\n", encoding="utf-8")
 
 
 KINDS = ("traceback", "hang", "growth", "silent", "crash")

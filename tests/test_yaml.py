@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -75,3 +76,16 @@ def test_aliases_of_aliases_are_gone_through_once():
     value, lines = yaml.read_with_lines("a0: &a0 {x: 1}\n" + "".join(aliases))
     assert value["a2"]["k1"]["k7"] == {"x": 1}
     assert (lines["a0.x"], lines["a30"], lines["a30.k7"]) == (1, 31, 31)
+
+
+def test_the_halves_of_a_character_are_joined_as_json_means_them() -> None:
+    # json.dumps gives two escapes for what has no place in 16 bits (RFC 8259, section 7)
+    value = {"\U0001f600": ["\U0001f600", "é \U0001d49c", {"a": "\ufffd"}]}
+    assert yaml.read(json.dumps(value)) == value
+    assert yaml.read('"\\U0001f600"') == "\U0001f600" and yaml.read("'\\ud83d'") == "\\ud83d"
+
+
+@pytest.mark.parametrize("text", ['a: "\\ud83d"', 'a: ["x", "\\ude00\\ud83d"]', '"\\ud83d": 1', '"\\udcff"'])
+def test_half_a_character_is_refused_where_it_stands(text: str) -> None:
+    with pytest.raises(yaml.YAMLProblem, match="line 1, column [0-9]+: half a character"):
+        yaml.read(text)

@@ -33,7 +33,8 @@ def read(text: str) -> Any:
     """What a YAML 1.2 text says: mappings, lists, text, numbers, true, false, null, dates; None of an empty text.
 
     Raises:
-        YAMLProblem: The text is not YAML, gives a key twice in one mapping, or has an anchor that holds itself.
+        YAMLProblem: The text is not YAML, gives a key twice in one mapping, has an anchor that holds itself, or half
+            a character.
     """
     return read_with_lines(text)[0]
 
@@ -60,8 +61,8 @@ def read_with_lines(text: str) -> tuple[Any, dict[str, int]]:
         node = yaml.compose(text)
         if node is None:
             return None, {}
-        _refuse_twice(node, set())
-        return _yaml().load(text), dict(_lines(node, "", set()))
+        _require_sound(node, set())
+        return _yaml().constructor.construct_document(node), dict(_lines(node, "", set()))
     except DuplicateKeyError as error:  # the error's own text shows values: keys that differ in spelling, as 1 and 0x1
         raise _at(error.problem_mark, "a key stands here a second time") from None
     except MarkedYAMLError as error:  # the error's whole text shows the line
@@ -113,12 +114,14 @@ def _at(mark: Any, problem: str) -> YAMLProblem:
     return YAMLProblem(f"{where}: {problem.strip().splitlines()[0]}", expected="YAML, `key: value` on each line")
 
 
-def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset()) -> None:
-    """Raises on a key given twice in one mapping, and on what holds itself."""
+def _require_sound(node: Any, seen: set[int], around: frozenset[int] = frozenset()) -> None:
+    """Raises on a key given twice in one mapping, on what holds itself, and on half a character; joins halves."""
     from ruamel.yaml.nodes import MappingNode, ScalarNode
 
     if id(node) in around:
         raise _at(node.start_mark, "an anchor holds itself")
+    if isinstance(node, ScalarNode):
+        node.value = _joined(node)
     if isinstance(node, ScalarNode) or id(node) in seen:
         return
     seen.add(id(node))
@@ -128,10 +131,24 @@ def _refuse_twice(node: Any, seen: set[int], around: frozenset[int] = frozenset(
         if isinstance(node, MappingNode):
             key, item = item
             if isinstance(key, ScalarNode):
+                key.value = _joined(key)
                 if key.value in names:
                     raise _at(key.start_mark, f"the key {without_keys(repr(key.value))} stands here a second time")
                 names.append(key.value)
-        _refuse_twice(item, seen, around)
+        _require_sound(item, seen, around)
+
+
+def _joined(node: Any) -> str:
+    """The text of a scalar: JSON writes a character beyond 16 bits as two escapes, which the parser takes for two."""
+    value: str = node.value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        try:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise _at(node.start_mark, "half a character (a lone surrogate)") from None
+    return value
 
 
 def _lines(node: Any, key: str, seen: set[int]) -> Iterator[tuple[str, int]]:

@@ -33,7 +33,7 @@ def fuzz() -> Any:
     sys.path.insert(0, str(FOLDER))
     try:
         import fuzz
-        import fuzz_mutations  # noqa: F401  (imported anew when it is called)
+        import fuzz_mutations  # noqa: F401  (it is imported again when a reader is called)
         import fuzz_readers
         import fuzz_seeds
     finally:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-ROWS = 4096
+ROWS = 512
 """Rows that are held as Python objects at a time."""
 
 
@@ -118,11 +118,11 @@ class Diagnosis:
         return found
 
     def tables(self) -> Iterator[pa.Table]:
-        """The table in pieces of some thousand rows, worst first; raises as `__iter__`."""
+        """The table in pieces of some hundred rows, worst first; raises as `__iter__`."""
         return batches(self._table, DIAGNOSIS_FILE, ANEW, ROWS)
 
     def __iter__(self) -> Iterator[Finding]:
-        """All findings, worst first, some thousand in memory at a time.
+        """All findings, worst first, some hundred in memory at a time.
 
         Raises:
             UptakeError: The table is missing or damaged.

@@ -65,6 +65,11 @@ class Alike:
         # each is embedded once, however many examples have it
         self._vectors = embed(list(distinct))[[distinct[frame] for frame in frames]] if frames else None
 
+    @property
+    def pool(self) -> Sequence[Example]:
+        """The sample."""
+        return self._pool
+
     def nearest(self, examples: Sequence[Example], apart: Sequence[Collection[str]]) -> list[list[Example]]:
         """For each example up to `PROMPTS` others, the nearest first.
 

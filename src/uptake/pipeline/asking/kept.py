@@ -84,7 +84,7 @@ class Kept:
         self, at: int, examples: list[Example], ask: Callable[[list[Example]], list[OwnAnswer | None]]
     ) -> list[OwnAnswer | None]:
         ids = [example.id for example in examples]
-        there = self.answers.records(at, _said) if self.answers.has(at) else []
+        there = self.answers.records(at, said_from_row) if self.answers.has(at) else []
         if [name for name, _ in there] == ids:
             return [said for _, said in there]
         # not there; or the scores came out otherwise, and others are wanted
@@ -101,7 +101,7 @@ class Kept:
         empty(self.scores)
 
 
-def _said(row: Mapping[str, Any]) -> tuple[str, OwnAnswer | None]:
+def said_from_row(row: Mapping[str, Any]) -> tuple[str, OwnAnswer | None]:
     """An example's id and the own answer to it."""
     text, kind = row["text"], row["kind"]
     if kind not in (None, *KINDS) or (kind is None) != (text is None):

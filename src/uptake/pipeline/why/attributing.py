@@ -204,7 +204,7 @@ class Attributing:
             self._how.seed,
             asked.max_length,
         )
-        said = _said_by(asked.train, asked.before)
+        said = _said_by(asked.train, asked.before, lambda: alike().pool)
         worded: Answers | None = (
             None  # what the base answers in other wordings is asked for later, as it is loaded then
         )
@@ -244,15 +244,25 @@ class Attributing:
         return ask_controls(asked.train, asked.before, positions, cut, base, how, self._progress)
 
 
-def _said_by(train: Cohort, before: Answers | None) -> Callable[[Example], str | None]:
-    """What the base answers the examples of a cohort, which is gathered when it is first asked for."""
+def _said_by(
+    train: Cohort, before: Answers | None, pool: Callable[[], Sequence[Example]]
+) -> Callable[[Example], str | None]:
+    """What the base answers the examples of a pool, which is gathered when it is first asked for.
+
+    Args:
+        train: The cohort that the pool is of.
+        before: The base's answers to all of it; None without a base.
+        pool: Gives the examples that others are put after.
+    """
 
     @cache
     def all_said() -> dict[tuple[str, str], str]:
         if before is None:
             return {}
-        pairs = ((example, said_freely(answer)) for example, answer in zip(train, before, strict=True))
-        return {(example.id, example.stage): said for example, said in pairs if said is not None}
+        wanted = {(example.id, example.stage) for example in pool()}
+        names = ((example.id, example.stage) for example in train)
+        pairs = ((name, said_freely(answer)) for name, answer in zip(names, before, strict=True) if name in wanted)
+        return {name: said for name, said in pairs if said is not None}
 
     return lambda example: all_said().get((example.id, example.stage))
 

@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 
 from uptake.artifacts.ledger_files import stage_folders
 from uptake.causes import Curve
-from uptake.errors import UptakeError
 from uptake.ledger import Ledger, curves, read_ledger
 
 PAPER_STEPS = 500
@@ -85,7 +84,7 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
         why = f"the ledger continues after {stages[-1]} with the stage {found[-1]}: it belongs to a later training"
         return Curves({}, why, {})
     missing = _missing(found, stages)
-    ledger = _read(output_dir)
+    ledger = read_ledger(output_dir)
     clock = _Clock(ledger)
     late = dict(_late(ledger, ids, clock))
     table = curves(ledger)
@@ -100,17 +99,6 @@ def _unmatched(read: str, asked: str) -> str:
         f"{asked!r}. Train with the ids of the data: a column `id` in the training set, or "
         "LedgerCallback(..., ids=[...])"
     )
-
-
-def _read(output_dir: Path) -> Ledger:
-    try:
-        return read_ledger(output_dir)
-    except (OSError, pa.ArrowException) as error:
-        raise UptakeError(
-            f"the ledger under {output_dir} cannot be read: {(str(error).splitlines() or [type(error).__name__])[0]}",
-            expected="the parts as they were written",
-            fix=f"restore them; or diagnose without them: move {output_dir / 'ledger'} away",
-        ) from error
 
 
 def _missing(found: Sequence[str], stages: Sequence[str]) -> dict[str, str]:
