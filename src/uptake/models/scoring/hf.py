@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 MASK_CELLS = 1 << 25
 """Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
 
-ROW = 256
+ROW = 128
 """Input tokens of a row that sequences share: longer ones save more, and pass over more that a token does not see."""
 
 WORTH = {"cpu": 256, "cuda": 4096}
