@@ -1,7 +1,7 @@
 """Does a verb that is killed at any moment, and run again, end as one that was not? Each verb that writes, many times.
 
     python benchmarks/kills.py                         # 120 kills, all verbs
-    python benchmarks/kills.py --kills 40 --only cure verify
+    python benchmarks/kills.py --kills 40 --only cure verify     # the results of the others stay
     python benchmarks/kills.py --only train --trial 7  # one trial again; its folder is kept and told
 
 The fuzzer's small run is made first, verb by verb, and each verb's folder before it is kept. A trial starts from that
@@ -404,8 +404,12 @@ def measured(work: Path, kills: int, seed: int, only: Sequence[str], number: int
     folder, start = work / "at" / "work", work / "start"
     prepare(folder)
     restored(folder, start)
-    tallies = {}
+    tallies, needed = {}, set(only)
+    for verb in reversed(VERBS):  # and those whose results they start from
+        needed |= {verb.after} if verb.name in needed and verb.after else set()
     for verb in VERBS:
+        if only and verb.name not in needed:
+            continue
         before = start if verb.after is None else work / verb.after
         began = time.monotonic()
         known = whole(verb, before, folder, work / verb.name)
@@ -438,9 +442,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = (args.work or Path(temporary)).resolve()
         tallies = measured(work, args.kills, args.seed, args.only, args.trial)
-    if not args.only:
-        told = {
+    if args.trial is None:
+        told = json.loads(args.out.read_text(encoding="utf-8")) if args.only and args.out.exists() else {}
+        told |= {
             name: {
+                "seed": args.seed,
                 "trials": tally.trials,
                 "kills_by_time": tally.by_time,
                 "kills_by_change": tally.by_change,
@@ -450,7 +456,7 @@ def main() -> None:
             }
             for name, tally in tallies.items()
         }
-        args.out.write_text(json.dumps({"seed": args.seed, "verbs": told}, indent=1) + "\n", encoding="utf-8")
+        args.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     finds = sum(sum(tally.finds.values()) for tally in tallies.values())
     kills = sum(tally.by_time + tally.by_change for tally in tallies.values())
     print(f"{kills} kills, {finds} finds")
