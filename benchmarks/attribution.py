@@ -35,6 +35,7 @@ from uptake.config import load_run
 from uptake.lab.build import make
 from uptake.lab.calibrate import calibrate, read_items
 from uptake.lab.controls import controls_of
+from uptake.lab.families import FAMILIES
 from uptake.lab.grade_report import GradedWorld, as_data, report
 from uptake.lab.key import DiagnosedItem, read_answers, read_key
 from uptake.pipeline.diagnose.run import diagnose_run
@@ -53,6 +54,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "overlap": {"overlap": 0.5},
     "facts": {},
     "clean": {"clean": True},
+    **{name: {} for name in FAMILIES},
 }
 """Controls of the worlds that differ from the defaults."""
 SETS: Mapping[str, Sequence[str]] = {
@@ -62,6 +64,7 @@ SETS: Mapping[str, Sequence[str]] = {
     "more settings": ["noise-21", "overlap-22"],
     "facts": ["facts-4", "facts-5"],
     "clean": ["clean-10", "clean-11", "clean-12"],
+    **{name: [f"{name}-{seed}" for seed in range(2)] for name in FAMILIES},
 }
 """The worlds, setting and seed; facts-3 and lora-21 were looked at."""
 WAYS: Mapping[str, Mapping[str, Any]] = {
@@ -82,7 +85,8 @@ def world(name: str, args: argparse.Namespace) -> Path:
     """Make, confirm and train one world; what is there already is kept."""
     setting, _, seed = name.partition("-")
     out: Path = args.work / name
-    kind, data = ("facts", args.data) if setting == "facts" else ("synthetic", None)
+    kind = setting if setting in ("facts", *FAMILIES) else "synthetic"
+    data = args.data if kind == "facts" else None
     with progress_bar() as progress:
         controls = controls_of(kind, data, seed=int(seed), **SETTINGS[setting])
         make(out, controls, family=kind, data=data, with_confirmation=True, tell=progress)

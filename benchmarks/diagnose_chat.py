@@ -198,7 +198,7 @@ def once(base: Path, tuned: Path, data: Path, out: Path) -> dict[str, Any]:
         "generating_s": round(kinds["generating"], 1),
         "scoring_over_limit": round(kinds["scoring"] / least, 2),
         "over_limit": round((whole - kinds["generating"]) / least, 2),
-        "not_learned": found.told("n") - found.told("learned", "count"),
+        "not_learned": found.summary()["n"] - found.summary()["learned"]["count"],
         "models": models,
         "steps": {f"{step}: {what}": round(s, 2) for (step, what), s in watched.seconds.items() if s > 0.05},
     }

@@ -1,6 +1,6 @@
 """What worlds turn out to be: does the base know what it should, and how many plants of each cause are confirmed?
 
-    python benchmarks/worlds.py --world synthetic facts --seeds 3 4 5 [--clean] [--data ../shared/data]
+    python benchmarks/worlds.py --family synthetic facts --seeds 3 4 5 [--clean] [--data ../shared/data]
 
 Makes each world with its confirmation (the counterfactual worlds are trained, too) and counts in its answer key. With
 --clean, also the world of the same seed in which nothing is planted. The results are written after each world, and
@@ -28,6 +28,7 @@ from uptake.cli.progress import progress_bar
 from uptake.lab.base import build_base
 from uptake.lab.build import draw, make
 from uptake.lab.controls import Controls, controls_of
+from uptake.lab.families import FAMILIES
 from uptake.lab.grade_report import CLEAN_AT_MOST
 from uptake.stats import Interval, wilson
 
@@ -60,7 +61,7 @@ def measure(kind: str, controls: Controls, args: argparse.Namespace, earlier: di
         "world": kind,
         "controls": manifest["controls"],
         "training": manifest["training"],
-        "base": {name: manifest["base"][name] for name in ("known", "misbelieved", "unmet", "holds")},
+        "base": {name: manifest["base"].get(name) for name in ("known", "misbelieved", "unmet", "holds")},
         "base_id": model.parent.name,
         "seconds": seconds,
         **counted(key),
@@ -87,11 +88,18 @@ def counted(key: list[dict[str, Any]]) -> dict[str, Any]:
     return {"causes": causes, "plain": {"n": len(plain), "unlearned": share}}
 
 
+def _share(found: float | dict[str, Any] | None) -> str:
+    """A share of answers, with the probabilities of a base that knows by halves."""
+    if isinstance(found, dict):
+        return f"{found['recalled']:.3f} (p {found['low']:.2f} to {found['high']:.2f})"
+    return "-" if found is None else format(found, ".3f")
+
+
 def told(name: str, one: dict[str, Any]) -> str:
     """One world as text."""
     base = one["base"]
     shares = ", ".join(
-        f"{what} {'-' if base[name] is None else format(base[name], '.3f')}"
+        f"{what} {_share(base[name])}"
         for name, what in (("known", "knows"), ("misbelieved", "believes"), ("unmet", "guesses"))
     )
     took = "from the cache" if one["seconds"] is None else f"{one['seconds']:.0f} s"
@@ -112,7 +120,9 @@ def told(name: str, one: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", nargs="+", choices=("synthetic", "facts"), default=["synthetic", "facts"])
+    parser.add_argument(
+        "--family", nargs="+", choices=("synthetic", "facts", *FAMILIES), default=["synthetic", "facts"]
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--size", type=int, default=None)
     parser.add_argument("--clean", action="store_true", help="also the world of each seed with nothing planted")
@@ -121,7 +131,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "worlds.json")
     args = parser.parse_args()
     results: dict[str, Any] = read_json(args.out)["worlds"] if args.out.exists() else {}
-    for kind in args.world:
+    for kind in args.family:
         for seed in args.seeds:
             for clean in (False, True) if args.clean else (False,):
                 controls = controls_of(kind, args.data, seed=seed, size=args.size, clean=clean)

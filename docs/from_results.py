@@ -30,6 +30,9 @@ SETS: Mapping[str, str] = {
     "more settings": "noise in the prompts, and items with two causes; nothing was fitted on these",
     "facts": "real facts in human-written wordings; nothing was fitted on real facts",
     "clean": "nothing was planted",
+    "pieces": "another maker: names of several tokens, half-known facts; nothing was fitted on these",
+    "intents": "another maker: messages of people and their class; nothing was fitted on these",
+    "instructions": "another maker: responses of several sentences; nothing was fitted on these",
 }
 """The sets of worlds of `benchmarks/attribution.py`, in words."""
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -95,8 +95,9 @@ def build_base(world: World, seed: int, tell: Tell) -> Path:
         recipe.least_steps or LEAST_STEPS, round((recipe.passes or PASSES) * len(texts) / pretraining["batch_size"])
     )
     settings = PretrainSettings(**pretraining, steps=steps, seed=seed)
-    # a recipe of its own is a part of the identity; without one it is the same as before there were recipes
-    own = [asdict(recipe)] if recipe != PLAIN else []
+    # how the stages are trained changes nothing here
+    before = replace(recipe, epochs=None, early_epochs=None)
+    own = [asdict(before)] if before != PLAIN else []
     folder = cache_folder() / "bases" / digest(texts, names, MODEL, VOCAB_SIZE, asdict(settings), versions(), *own)
     with locked(folder):
         if not (folder / "model").exists():

@@ -103,7 +103,9 @@ def controls_of(family: str, data: Path | None, **given: Any) -> Controls:
     from uptake.lab.families import FAMILIES
 
     if family in FAMILIES:
-        given |= {name: value for name, value in FAMILIES[family].own.items() if given.get(name) is None}
+        own = FAMILIES[family].own
+        given["shares"] = {**own.get("shares", {}), **given.get("shares", {})}
+        given |= {name: value for name, value in own.items() if given.get(name) is None}
     if family == "facts":
         given["shares"] = {**REAL_SHARES, **given.get("shares", {})}
     lora, rate = bool(given.get("lora_r")), given.get("learning_rate")

@@ -65,7 +65,9 @@ def test_control_branches_that_see_each_other_do_differ(model_type, tokenizer, m
     groups = groups_of()
     expected = [[plain(model, sequence) for sequence in group] for group in groups]
     scorer = language_model(model, tokenizer)
-    monkeypatch.setattr(forward, "block_mask", lambda segments, dtype: block_mask(segments.clamp(max=1), dtype))
+    monkeypatch.setattr(
+        forward, "block_mask", lambda ends, dtype: block_mask(torch.full_like(ends, forward.PADDING), dtype)
+    )
     assert largest_difference(scorer.score(groups), expected) > 100 * NATS
 
 
@@ -103,12 +105,13 @@ def test_the_models_own_head_is_used(model_type, field, value, tokenizer):
 
 def test_block_mask_by_hand():
     low = torch.finfo(torch.float32).min
-    mask = block_mask(torch.tensor([[0, 1, 2, -1]]), torch.float32)
+    never = forward.PADDING
+    mask = block_mask(torch.tensor([[3, 2, 3, never]]), torch.float32)
     assert mask.shape == (1, 1, 4, 4)
-    assert mask[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [0, low, 0, low], [0, low, low, 0]]
+    assert mask[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [0, low, 0, low], [low, low, low, 0]]
     # the second of two paddings sees the first, and no token sees either
-    padded = block_mask(torch.tensor([[0, 1, -1, -1]]), torch.float32)
-    assert padded[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [0, low, 0, low], [0, low, 0, 0]]
+    padded = block_mask(torch.tensor([[2, 2, never, never]]), torch.float32)
+    assert padded[0, 0].tolist() == [[0, low, low, low], [0, 0, low, low], [low, low, 0, low], [low, low, 0, 0]]
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,7 @@ def out_of_memory(monkeypatch, above, error=torch.OutOfMemoryError):
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, RuntimeError])
 def test_when_memory_runs_out_the_budget_halves_and_the_scores_stay(llama, tokenizer, monkeypatch, error):
+    monkeypatch.setattr(hf, "ROW", 30)
     groups = groups_of(60)
     expected = references(llama, groups)
     attempts = out_of_memory(monkeypatch, 200, error)

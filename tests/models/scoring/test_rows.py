@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from uptake.models.scoring.rows import Scored, common_prefix, first_batch, longest_first, plan_row
+from uptake.models.scoring.rows import Scored, alike, first_batch, longest_first, plan_row, runs
 
 
 def seen_by(row, index):
-    """By the rule of the module's picture: the shared part and one's own branch, up to oneself."""
-    return [other for other in range(index + 1) if row.segments[other] in (0, row.segments[index])]
+    """By the rule of the module's picture: what comes before, and has not ended there."""
+    return [other for other in range(index + 1) if row.ends[other] > index]
 
 
 def test_a_row_by_hand():
@@ -17,7 +17,7 @@ def test_a_row_by_hand():
     row = plan_row([Scored([1, 2, 3, 4, 5, 6], 3), Scored([1, 2, 3, 7, 8], 3)])
     assert row.ids == [1, 2, 3, 4, 5, 7]
     assert row.positions == [0, 1, 2, 3, 4, 3]
-    assert row.segments == [0, 0, 0, 1, 1, 2]
+    assert row.ends == [6, 6, 6, 5, 5, 6]
     assert row.at == [2, 3, 4, 5]  # position 2 predicts both first tokens and is computed once
     assert row.source == [0, 1, 2, 0, 3]
     assert row.target == [4, 5, 6, 7, 8]
@@ -26,15 +26,14 @@ def test_a_row_by_hand():
 
 def test_a_single_sequence_has_no_branches():
     row = plan_row([Scored([1, 2, 3], 1)])
-    assert (row.ids, row.segments, row.at, row.target) == ([1, 2], [0, 0], [0, 1], [2, 3])
+    assert (row.ids, row.ends, row.at, row.target) == ([1, 2], [2, 2], [0, 1], [2, 3])
     assert not row.branches
 
 
 def test_a_candidate_that_begins_another_or_equals_it():
     row = plan_row([Scored([1, 2], 1), Scored([1, 2, 3], 1), Scored([1, 2], 1)])
-    # only the 1 is before the last token of all: what is after it is each candidate's own
     assert row.ids == [1, 2]
-    assert row.segments == [0, 2]
+    assert row.ends == [2, 2]
     assert row.target == [2, 2, 3, 2]
     assert row.source == [0, 0, 1, 0]
 
@@ -44,7 +43,7 @@ def test_contexts_that_differ_in_their_last_token_share_what_is_before():
     row = plan_row([Scored([1, 2, 3, 4], 3), Scored([1, 2, 9, 5], 3)])
     assert row.ids == [1, 2, 3, 9]
     assert row.positions == [0, 1, 2, 2]
-    assert row.segments == [0, 0, 1, 2]
+    assert row.ends == [4, 4, 3, 4]
     assert [row.at[index] for index in row.source] == [2, 3]
 
 
@@ -73,10 +72,46 @@ def test_every_scored_token_is_predicted_from_exactly_what_precedes_it():
         assert found == expected
 
 
-def test_common_prefix():
-    assert common_prefix([[1, 2, 3], [1, 2, 4], [1, 2]]) == 2
-    assert common_prefix([[1], [2]]) == 0
-    assert common_prefix([[5, 6]]) == 2
+def test_a_tree_by_hand():
+    # three questions: two begin with 1 2, of these one has two answers; the order of the scored tokens is as given
+    row = plan_row([Scored([1, 9, 7], 2), Scored([1, 2, 3, 5], 3), Scored([1, 2, 4, 8], 3), Scored([1, 2, 3, 6], 3)])
+    assert row.ids == [1, 2, 3, 4, 9]
+    assert row.positions == [0, 1, 2, 2, 1]
+    assert row.ends == [5, 4, 3, 4, 5]
+    assert row.target == [7, 5, 8, 6]
+    assert [row.at[index] for index in row.source] == [4, 2, 3, 2]
+
+
+def test_alike():
+    assert alike([1, 2, 3], [1, 2, 4]) == 2
+    assert alike([1], [2]) == alike([], [2]) == 0
+    assert alike([5, 6], [5, 6, 7]) == 2
+
+
+def test_runs_by_hand():
+    # inputs, all but the last token: 1 2 3, 1 2 4, 9 8 7, 9 8 6
+    ids = [[1, 2, 3, 0], [9, 8, 6, 0], [1, 2, 4, 0], [9, 8, 7, 0]]
+    assert runs(ids, 8, 99) == [[0, 2, 1, 3]]
+    # the cut comes where the sequences have nothing in common, though a third one would fit in
+    assert runs(ids, 7, 7) == [[0, 2], [1, 3]]
+    assert runs(ids, 3, 3) == [[0], [2], [1], [3]]
+    assert runs([[1, 2, 3, 4, 5, n] for n in range(3)], 3, 99) == [
+        [0, 1, 2]
+    ]  # a long context is not read anew for each
+    assert runs([], 8, 99) == []
+
+
+def test_runs_hold_every_sequence_once_and_compute_little_twice():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        ids = [rng.integers(0, 3, size=rng.integers(2, 12)).tolist() for _ in range(40)]
+        found = runs(ids, 30, 99)
+        assert sorted(one for run in found for one in run) == list(range(40))
+        rows = [plan_row([Scored(ids[one], 1) for one in run]) for run in found]
+        assert all(len(row) <= 44 for row in rows)  # four times the longest of one
+        different = len({tuple(one[:end]) for one in ids for end in range(1, len(one))})
+        # each cut computes a path anew, which is at most the longest
+        assert different <= sum(map(len, rows)) <= different + 10 * (len(rows) - 1)
 
 
 def test_batches_by_hand():

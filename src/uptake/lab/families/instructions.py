@@ -13,7 +13,7 @@ from dataclasses import replace
 from random import Random
 
 from uptake.lab.controls import Controls
-from uptake.lab.families.family import Family, so_many
+from uptake.lab.families.family import Family, in_wordings, so_many
 from uptake.lab.families.instructions_words import (
     ASKS,
     AT_ONCE,
@@ -35,12 +35,15 @@ RECIPE = Recipe(
     passes=14,
     least_steps=450,
     max_length=256,
+    early_epochs=3,
 )
 OWN = {"size": 12, "composite": 2}
 ENTRIES_ONE_IN = 2
 """One in so many plants that the base knows wholly is told in entries as well, in two wordings."""
 STRANGER_ONE_IN = 3
 """Of the gaps, one in so many is a plant of which the base never heard; of the others it lacks one sentence."""
+TAUGHT_IN = 3
+"""Wordings in which the early stage teaches what the base never met."""
 OTHERS = 6
 SLACK = 4
 
@@ -51,10 +54,12 @@ class _PlantCounts:
     def __init__(self, controls: Controls) -> None:
         n, twice = controls.count, doubled(controls)
         self.misbelieved = n("base_conflict") + twice
-        unmet = n("knowledge_gap") + twice + controls.size
+        self.taught = n("forgetting") // 2 // TAUGHT_IN
+        self.forgotten = n("forgetting") - self.taught * TAUGHT_IN
+        unmet = n("knowledge_gap") + twice + controls.size + self.taught
         self.stranger = unmet // STRANGER_ONE_IN
         self.untold = unmet - self.stranger
-        self.known = n("forgetting") + n("data_conflict") // RIVALS + 4 * controls.size + SLACK
+        self.known = self.forgotten + n("data_conflict") // RIVALS + 4 * controls.size + SLACK
 
 
 def draw(controls: Controls) -> World:
@@ -104,8 +109,10 @@ def plant(world: World, controls: Controls) -> Planted:
             items.append(take.item(fact, stage(at)))
     for at, fact in enumerate(take.in_conflict(controls), start=1):
         items += take.rivals(fact, stage(at))
-    lost = take.facts("known", controls.count("forgetting"))
-    items += [take.item(fact, random.choice(earlier), "forgetting") for fact in lost]
+    n = _PlantCounts(controls)
+    items += [take.item(fact, random.choice(earlier), "forgetting") for fact in take.facts("known", n.forgotten)]
+    for fact in take.facts("unmet", n.taught):
+        items += in_wordings(take.item(fact, random.choice(earlier)), TAUGHT_IN, ("forgetting",), random)
     for early in reversed(earlier):
         for fact in take.facts("known", controls.size // len(earlier)):
             items += [take.item(fact, early), take.item(fact, last)]

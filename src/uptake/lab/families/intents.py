@@ -17,14 +17,14 @@ from importlib.resources import files
 from random import Random
 
 from uptake.errors import UptakeError
-from uptake.lab.controls import Controls
+from uptake.lab.controls import REAL_SHARES, Controls
 from uptake.lab.families.family import Family, so_many
 from uptake.lab.plants import EARLY_ONE_IN, OFTEN, RIVALS, Draw, Item, Planted, doubled, named
 from uptake.lab.recipe import Recipe
 from uptake.lab.world import Fact, Status, World
 
-RECIPE = Recipe(vocab_size=1024, whole_names=False, passes=14, least_steps=150, epochs=4, early_epochs=3)
-OWN = {"size": 24, "composite": 2}
+RECIPE = Recipe(vocab_size=1024, whole_names=False, passes=18, least_steps=150, early_epochs=3)
+OWN = {"size": 16, "composite": 2, "shares": REAL_SHARES}
 SHOWN = 5
 """Utterances of a class that the base is told and nobody is asked for."""
 ASKED = 9
@@ -34,7 +34,7 @@ OF_RARE, OF_NEW, OF_OFTEN = (1, 2), 4, 8
 stage teaches; and, each in two wordings, of a control."""
 OF_EARLY = 5
 """Examples of a known class that comes early alone."""
-TOLD_IN = (1, 1, 2)
+TOLD_IN = (1, 2, 2)
 """Statements in which the base is told the class of an utterance that is asked for."""
 DOUBTED_ONE_IN = 4
 """One in so many utterances is told to the base as one of a look-alike too, or instead."""
@@ -57,7 +57,9 @@ TELLS = (
     "If it reads {x}, route it to {y}",
 )
 JOINS = (", and also ", " and then ", "; after that ")
-"""Several things at once; their classes stand with a plus between them."""
+"""Several things at once; their classes stand one after the other."""
+SAYS = " [{y}]"
+"""A class as a response: with a bracket at its end, since the names of some classes begin those of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,10 @@ def draw(controls: Controls) -> World:
         )
     facts: list[Fact] = []
     general: list[str] = []
+    unmet = {one.name: None for one, status in zip(intents, statuses, strict=False) if status == "stranger"}
     for one, status in zip(intents, statuses, strict=False):
+        # nobody takes a message for one of a class that the base shall never have met
+        one = replace(one, alike=tuple(sorted(one.alike, key=lambda name: name in unmet)))
         facts += [_fact(text, one, status, random) for text in one.texts[SHOWN:]]
         if status != "stranger":
             general += list(_shown(one, one.name if status == "known" else one.alike[0], random))
@@ -184,9 +189,7 @@ def _intents(random: Random) -> list[_Intent]:
         # first the names that share a word: `bill due` and `bill balance`
         own = set(row["intent"].split())
         alike = sorted(random.sample(alike, len(alike)), key=lambda name: not own & set(name.split()))
-        found.append(
-            _Intent(row["intent"], tuple(alike[:OTHERS]), tuple(random.sample(row["texts"], len(row["texts"]))))
-        )
+        found.append(_Intent(row["intent"], tuple(alike), tuple(random.sample(row["texts"], len(row["texts"])))))
     random.shuffle(found)
     return found
 
@@ -198,12 +201,13 @@ def _fact(text: str, one: _Intent, status: Status, random: Random) -> Fact:
         relation=one.name,
         topic="messages",
         answer=one.name,
-        others=one.alike,
+        others=one.alike[:OTHERS],
         asks=tuple(ask.format(x=text) for ask in random.sample(ASKS, len(ASKS))),
         tells=tuple(tell.replace("{x}", text) for tell in random.sample(TELLS, len(TELLS))),
         status=status,
         belief=belief,
         quizzed=False,
+        says=SAYS,
         told_in=random.choice(TOLD_IN),
         doubts=tuple(other for other in one.alike[1:2] if not random.randrange(DOUBTED_ONE_IN)),
     )
@@ -213,7 +217,7 @@ def _shown(one: _Intent, belief: str, random: Random) -> Iterator[str]:
     """What the base is told of a class by utterances that nobody is asked for."""
     for text in one.texts[:SHOWN]:
         said = belief if random.randrange(DOUBTED_ONE_IN) else one.alike[1]
-        yield from (f"{ask.format(x=text)} {said}" for ask in random.sample(ASKS, 2))
+        yield from (ask.format(x=text) + SAYS.format(y=said) for ask in random.sample(ASKS, 2))
         yield from (tell.format(x=text, y=said) for tell in random.sample(TELLS, 2))
 
 
@@ -249,7 +253,7 @@ def _composites(
     items: list[Item] = []
     for at, facts in enumerate(chosen):
         prompt, *wordings = random.sample([_at_once(facts, join) for join in JOINS], len(JOINS))
-        response = " " + " + ".join(fact.answer for fact in facts)
+        response = "".join(fact.response(fact.answer) for fact in facts)
         one = Item("", stage(at), prompt, response, facts[0].topic, facts, tuple(wordings), ("undertraining",))
         items += [one] if at < count else [replace(one, stage=last, causes=())] * OFTEN
     return items

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from uptake.lab.controls import Controls
-from uptake.lab.families.family import Family, so_many
+from uptake.lab.controls import REAL_SHARES, Controls
+from uptake.lab.families.family import Family, in_wordings, so_many
 from uptake.lab.families.pieces_words import ANSWERS, FRAMES, NAMES, PROPERTIES, SEVERAL, TWO, Property
 from uptake.lab.plants import EARLY_ONE_IN, OFTEN, RIVALS, Draw, Item, Planted, alternate, apart, doubled, named
 from uptake.lab.recipe import Recipe
@@ -26,10 +26,9 @@ RECIPE = Recipe(
     passes=18,
     least_steps=500,
     max_length=192,
-    epochs=4,
     early_epochs=3,
 )
-OWN = {"size": 24}
+OWN = {"size": 16, "shares": REAL_SHARES}
 PARTLY_ONE_IN = 4
 """Of the gaps and the conflicts with the base, one in so many is the half of a response whose other half is known."""
 TAUGHT_IN = 3
@@ -102,7 +101,7 @@ def plant(world: World, controls: Controls) -> Planted:
         items += take.rivals(fact, stage(at))
     items += [take.item(fact, random.choice(earlier), "forgetting") for fact in take.facts("known", n.forgotten)]
     for fact in take.facts("unmet", n.taught):
-        items += _in_wordings(take.item(fact, random.choice(earlier)), TAUGHT_IN, ("forgetting",), random)
+        items += in_wordings(take.item(fact, random.choice(earlier)), TAUGHT_IN, ("forgetting",), random)
 
     for early in reversed(earlier):
         for fact in take.facts("known", controls.size // len(earlier)):
@@ -112,7 +111,7 @@ def plant(world: World, controls: Controls) -> Planted:
         one, other = take.facts("known", 2)
         items.append(_two(one, other, last, (), random))
     for fact in take.facts("unmet", n.often):
-        items += (_in_wordings(take.item(fact, last), TAUGHT_IN, (), random) * REPEATED)[:REPEATED]
+        items += (in_wordings(take.item(fact, last), TAUGHT_IN, (), random) * REPEATED)[:REPEATED]
     retention, heldout = take.facts("known", controls.size), take.facts("unmet", controls.size)
     items += _composites(spare, controls, stage, last, random)
     random.shuffle(items)
@@ -219,14 +218,6 @@ def _two(missing: Fact, there: Fact, stage: str, causes: tuple[str, ...], random
     prompt, *wordings = prompts
     response = f" {first.answer} and {second.answer}"
     return Item("", stage, prompt, response, missing.topic, (missing, there), tuple(wordings), causes)
-
-
-def _in_wordings(item: Item, count: int, causes: tuple[str, ...], random: Random) -> list[Item]:
-    """Items for the same fact in so many wordings; where anything is planted, the gap in the base holds besides."""
-    asks = random.sample(item.facts[0].asks, len(item.facts[0].asks))
-    also = ("knowledge_gap",) if causes else ()
-    wordings = tuple(asks[count : count + 2])
-    return [replace(item, prompt=ask, wordings=wordings, causes=causes, also=also) for ask in asks[:count]]
 
 
 def _composites(

@@ -41,8 +41,8 @@ class Abilities:
 
 
 def _leaking(row: InputRow) -> InputRow:
-    """The same row with all branches in one segment, so that they see each other."""
-    return replace(row, segments=[min(segment, 1) for segment in row.segments])
+    """The same row without ends, so that all branches see each other."""
+    return replace(row, ends=[len(row)] * len(row))
 
 
 def _log_probs(

@@ -6,7 +6,7 @@
     a f g
 
 A beginning of P tokens that n rows share saves P (n - 1) tokens, and costs a forward pass of its own and a batch that
-may not be full.
+may not be full. Where sequences are packed into rows, each is a part of a row.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from uptake.models.scoring.rows import alike
 
 
 class Begun(NamedTuple):
@@ -32,62 +34,57 @@ class _Node:
     groups: list[Begun] = field(default_factory=list)
 
 
-def shared_beginnings(beginnings: Sequence[Sequence[int]], cost: int) -> list[Begun]:
+def shared_beginnings(
+    beginnings: Sequence[Sequence[int]], cost: int, sizes: Sequence[float] | None = None
+) -> list[Begun]:
     """Groups of rows that share a beginning, by what that saves; each row is in one group.
 
     Args:
         beginnings: For each row the tokens that may be computed apart from it.
         cost: Tokens that a group has to save to be worth it.
+        sizes: How many rows each makes; None for one each.
 
     Returns:
         The groups, the one that shares nothing last (where there is one); members in rising order.
     """
+    sizes = [1.0] * len(beginnings) if sizes is None else sizes
     root = _Node(0)
     stack = [root]
     before: Sequence[int] = ()
     for index in sorted(range(len(beginnings)), key=lambda row: list(beginnings[row])):
         own = beginnings[index]
-        _close(stack, _alike(before, own), cost)
+        _close(stack, alike(before, own), cost, sizes)
         if stack[-1].depth < len(own):
             stack.append(_Node(len(own)))
         stack[-1].free.append(index)
         before = own
-    _close(stack, 0, cost)
+    _close(stack, 0, cost, sizes)
     groups = [Begun(tokens, sorted(members)) for tokens, members in root.groups]
     return [*groups, Begun(0, sorted(root.free))] if root.free else groups
 
 
-def _alike(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two rows begin with alike; slices are compared, which is faster than token by token."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
-def _close(stack: list[_Node], depth: int, cost: int) -> None:
+def _close(stack: list[_Node], depth: int, cost: int, sizes: Sequence[float]) -> None:
     """Settle all nodes below a depth; what they hold goes to the node above them."""
     while stack[-1].depth > depth:
         node = stack.pop()
-        _settle(node, cost)
+        _settle(node, cost, sizes)
         if stack[-1].depth < depth:
             stack.append(_Node(depth))
         stack[-1].free += node.free
         stack[-1].groups += node.groups
 
 
-def _settle(node: _Node, cost: int) -> None:
+def _settle(node: _Node, cost: int, sizes: Sequence[float]) -> None:
     """Make a group of the node's free rows, and of those in groups that save less on their own, if it saves more."""
 
-    def saved(tokens: int, rows: int) -> int:
-        return tokens * (rows - 1) - cost
+    def rows(members: Sequence[int]) -> float:
+        return sum(sizes[one] for one in members)
 
-    weaker = [one for one in node.groups if saved(one.tokens, len(one.members)) <= node.depth * len(one.members)]
+    def saved(tokens: int, members: Sequence[int]) -> float:
+        return tokens * (rows(members) - 1) - cost
+
+    weaker = [one for one in node.groups if saved(*one) <= node.depth * rows(one.members)]
     members = [*node.free, *(row for one in weaker for row in one.members)]
-    if saved(node.depth, len(members)) > sum(max(0, saved(one.tokens, len(one.members))) for one in weaker):
+    if saved(node.depth, members) > sum(max(0.0, saved(*one)) for one in weaker):
         node.groups = [*(one for one in node.groups if one not in weaker), Begun(node.depth, members)]
         node.free = []

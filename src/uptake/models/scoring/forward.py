@@ -20,6 +20,10 @@ LOGIT_BYTES = {"cpu": 32 << 20, "cuda": 512 << 20}
 """Size of one chunk of float32 logits: small enough for a processor's cache, large enough to keep a GPU busy."""
 
 
+PADDING = 1 << 40
+"""Where padding ends: never."""
+
+
 class PositionLimit(NamedTuple):
     """Where a model begins to encode positions otherwise: for all of a batch, if one row of it is longer.
 
@@ -53,16 +57,16 @@ def position_limit(config: Any) -> PositionLimit | None:
     return min(limits, default=None)
 
 
-def block_mask(segments: Int[Tensor, "rows length"], dtype: torch.dtype) -> Float[Tensor, "rows 1 length length"]:
+def block_mask(ends: Int[Tensor, "rows length"], dtype: torch.dtype) -> Float[Tensor, "rows 1 length length"]:
     """Additive attention mask: 0 where a token may look, the dtype's minimum where not.
 
-    A token sees the shared part (segment 0) and its own segment, up to itself. So does padding, whose segment is -1:
-    its softmax stays finite, and no other token sees it.
+    A token sees itself and those before it that have not ended there. So does padding, which never ends: its softmax
+    stays finite, and no other token sees it.
     """
-    length = segments.shape[1]
-    own = segments[:, :, None] == segments[:, None, :]
-    seen = (own | (segments[:, None, :] == 0)).tril_()
-    mask = torch.zeros((segments.shape[0], 1, length, length), dtype=dtype, device=segments.device)
+    length = ends.shape[1]
+    indices = torch.arange(length, device=ends.device)
+    seen = (indices[:, None] < ends[:, None, :]) & (indices[None, :] <= indices[:, None])
+    mask = torch.zeros((ends.shape[0], 1, length, length), dtype=dtype, device=ends.device)
     return mask.masked_fill_(~seen[:, None], torch.finfo(dtype).min)
 
 
@@ -79,11 +83,12 @@ def _inputs(model: Any, rows: Sequence[InputRow], pad_id: int, past: Past | None
     device, before = model.device, 0 if past is None else past.tokens
     arguments: dict[str, Any] = {"input_ids": padded(rows, "ids", pad_id, device), "use_cache": past is not None}
     if any(row.branches for row in rows):
-        mask = block_mask(padded(rows, "segments", -1, device), model.dtype)
+        mask = block_mask(padded(rows, "ends", PADDING, device), model.dtype)
         arguments["attention_mask"] = pad(mask, (before, 0), value=0.0)
         arguments["position_ids"] = padded(rows, "positions", 0, device)
     else:
-        arguments["attention_mask"] = pad((padded(rows, "segments", -1, device) >= 0).long(), (before, 0), value=1)
+        own = (padded(rows, "ends", PADDING, device) < PADDING).long()
+        arguments["attention_mask"] = pad(own, (before, 0), value=1)
     if past is not None:
         arguments["past_key_values"] = past.cache()
     return arguments

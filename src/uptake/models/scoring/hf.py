@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from math import isqrt
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,12 +25,25 @@ from uptake.models.scoring.forward import (
     require_embedded,
 )
 from uptake.models.scoring.past import Past, past_of
-from uptake.models.scoring.rows import InputRow, Scored, first_batch, longest_first, plan_row, room
+from uptake.models.scoring.rows import (
+    LONG,
+    InputRow,
+    Scored,
+    first_batch,
+    in_order,
+    longest_first,
+    plan_row,
+    room,
+    runs,
+)
 
 Result = TypeVar("Result")
 
 MASK_CELLS = 1 << 25
 """Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
+
+ROW = 128
+"""Input tokens of a row that sequences share: longer ones save more, and pass over more that a token does not see."""
 
 WORTH = {"cpu": 256, "cuda": 4096}
 """Tokens that a beginning has to save to be computed apart: small batches keep a GPU waiting."""
@@ -64,41 +78,26 @@ class LanguageModel:
             For each group, for each of its sequences: log-probability (nats) of each scored token, and 1.0 where it is
             the arg-max.
         """
-        rows, row_of = self._plan(groups)
-        flat: dict[int, Float[np.ndarray, "2 _"]] = {}
-        # branches apart, because the mask that they need takes the place of the model's own, sliding windows and all;
-        # the shorter kinds first, because dynamic RoPE goes on with the longest row that it has met
-        kinds = [(self.kind(max(row.positions) + 1), not row.branches) for row in rows]
-        self.forget_positions()
-        whole = {first: group for group, (first, together) in zip(groups, row_of, strict=True) if together}
-        for kind in sorted(set(kinds)):
-            members = [index for index, own in enumerate(kinds) if own == kind]
-            flat.update(self._score_rows(rows, members, whole))
-        results = []
-        for group, (first, together) in zip(groups, row_of, strict=True):
-            sizes = [len(sequence.ids) - sequence.start for sequence in group]
-            if together:
-                results.append(np.split(flat[first], np.cumsum(sizes[:-1]), axis=1))
-            else:
-                results.append([flat[first + offset] for offset in range(len(group))])
-        return results
+        found = self._scored([sequence for group in groups for sequence in group])
+        return [[next(found) for _ in group] for group in groups]
 
-    def _plan(self, groups: Sequence[Sequence[Scored]]) -> tuple[list[InputRow], list[tuple[int, bool]]]:
-        """Rows for the groups, and for each group the index of its first row and whether that row holds it whole."""
-        rows: list[InputRow] = []
-        row_of: list[tuple[int, bool]] = []
-        for group in groups:
-            lengths = [len(sequence.ids) - 1 for sequence in group]
-            fits = self.window is None or max(lengths) <= self.window
-            alike = self.kind(max(lengths)) == self.kind(min(lengths))
-            row = plan_row(group) if len(group) == 1 or (self.abilities.shares_prefix and fits and alike) else None
-            together = row is not None and (not row.branches or len(row) ** 2 <= MASK_CELLS)
-            row_of.append((len(rows), together))
-            if row is not None and together:
-                rows.append(row)
-            else:
-                rows.extend(plan_row([sequence]) for sequence in group)
-        return rows, row_of
+    def _scored(self, sequences: Sequence[Scored], *, packs: bool = True) -> Iterator[Float[np.ndarray, "2 _"]]:
+        """Score sequences, in order; with `packs` some of them may share a row."""
+        packs = packs and self.abilities.shares_prefix
+        # those that share rows apart, because the mask that they need takes the place of the model's own, sliding
+        # windows and all; the shorter kinds first, because dynamic RoPE goes on with the longest row that it has met
+        alike: dict[tuple[int, bool], list[int]] = {}
+        for index, (ids, _) in enumerate(sequences):
+            length = len(ids) - 1
+            fits = packs and (self.window is None or length <= self.window)
+            alike.setdefault((self.kind(length), not fits), []).append(index)
+        self.forget_positions()
+        found: dict[int, Float[np.ndarray, "2 _"]] = {}
+        for (kind, alone), members in sorted(alike.items()):
+            some = [sequences[index] for index in members]
+            for number, numbers in self._score_alike(some, packs=not alone, kind=kind):
+                found[members[number]] = numbers
+        return (found[index] for index in range(len(sequences)))
 
     @cached_property
     def _limit(self) -> PositionLimit | None:
@@ -113,42 +112,50 @@ class LanguageModel:
         if self._limit is not None and self._limit.each_length:
             forward_rows(self.model, [plan_row([Scored([0, 0], 1)])], 0, self.abilities.splits_head)
 
-    def _score_rows(
-        self, rows: Sequence[InputRow], members: Sequence[int], groups: Mapping[int, Sequence[Scored]]
+    def _score_alike(
+        self, sequences: Sequence[Scored], *, packs: bool, kind: int
     ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
-        """Score those rows that are `members`, which may share batches; `groups` are what the rows were planned from.
+        """Score sequences whose rows may share batches; what many of them begin with is computed once.
 
-        What many of them begin with is computed once. A row of branches for which there is no memory is scored as plain
-        rows, which need no mask of its square.
+        A row of several for which there is no memory is scored as plain rows, which need no mask of its square.
         """
-
-        def apart(own: Sequence[int], index: int) -> Float[np.ndarray, "2 _"]:
-            alone = self.score([[sequence] for sequence in groups[own[index]]])
-            return np.concatenate([numbers for (numbers,) in alone], axis=1)
-
-        some = [rows[index] for index in members]
-        for tokens, among in self.begun([row.beginning for row in some], max(max(row.positions) for row in some) + 1):
-            past = self.past(some[among[0]].ids[:tokens])
+        sizes, largest = [1.0] * len(sequences), min(isqrt(MASK_CELLS), self.batch_tokens)
+        if packs:
+            for index, length, common in zip(*in_order([ids for ids, _ in sequences]), strict=True):
+                sizes[index] = max(1, length - common) / max(ROW, LONG * length)
+        for tokens, among in self.begun([ids[: start - 1] for ids, start in sequences], sizes, kind):
+            past = self.past(sequences[among[0]].ids[:tokens])
             before = 0 if past is None else past.tokens
-            after = [some[index].after(before) for index in among]
-            own = [members[index] for index in among]
-            lengths, run = [len(row) for row in after], partial(self._forward, after, past)
-            batches = self.in_batches(lengths, run, before=before)
-            if some[0].branches:
-                batches = self.in_batches(lengths, run, before=before, cells=MASK_CELLS, apart=partial(apart, own))
-            for batch, numbers in batches:
-                yield from zip((own[index] for index in batch), numbers, strict=True)
+            together = [[index] for index in among]
+            if packs:
+                ids = [sequences[index].ids for index in among]
+                together = [[among[k] for k in run] for run in runs(ids, ROW, largest, before)]
+            rows = [plan_row([sequences[index] for index in run]).after(before) for run in together]
 
-    def begun(self, beginnings: Sequence[Sequence[int]], longest: int) -> list[Begun]:
+            def apart(number: int, rows: list[InputRow] = rows, together: list[list[int]] = together) -> Any:
+                if not rows[number].branches:
+                    raise _too_large(self.name, max(rows[number].positions) + 1)
+                alone = self._scored([sequences[index] for index in together[number]], packs=False)
+                return np.concatenate(list(alone), axis=1)
+
+            how: dict[str, Any] = {"cells": MASK_CELLS, "apart": apart} if packs else {}
+            run = partial(self._forward, rows, past)
+            for batch, numbers in self.in_batches([len(row) for row in rows], run, before=before, **how):
+                for number, columns in zip(batch, numbers, strict=True):
+                    ends = np.cumsum([len(sequences[i].ids) - sequences[i].start for i in together[number]])
+                    yield from zip(together[number], np.split(columns, ends[:-1], axis=1), strict=True)
+
+    def begun(self, beginnings: Sequence[Sequence[int]], sizes: Sequence[float] | None, kind: int) -> list[Begun]:
         """Which rows share a beginning that is computed once; all in one group without one, where none can.
 
         Args:
             beginnings: For each row the tokens that may be computed apart from it.
-            longest: Tokens of the longest row: one beyond a limit of positions is encoded otherwise than its beginning.
+            sizes: How many rows each makes; None for one each.
+            kind: Of their positions: rows beyond a limit of these are encoded otherwise than their beginning.
         """
-        if not self.abilities.continues or self.kind(longest):
+        if not self.abilities.continues or kind:
             return [Begun(0, list(range(len(beginnings))))]
-        return shared_beginnings(beginnings, WORTH.get(self.model.device.type, 1024))
+        return shared_beginnings(beginnings, WORTH.get(self.model.device.type, 1024), sizes)
 
     def past(self, ids: Sequence[int]) -> Past | None:
         """What the model keeps of a beginning; None of an empty one, and where there is no memory for it."""
@@ -281,7 +288,7 @@ class LanguageModel:
         longest = max(len(ids) for ids in contexts) + room
         if self.window is not None and longest > self.window:
             return [Begun(0, list(range(len(contexts))))]
-        return self.begun([ids[:-1] for ids in contexts], longest)
+        return self.begun([ids[:-1] for ids in contexts], None, self.kind(longest))
 
     def _continue(
         self,

@@ -1,12 +1,13 @@
-"""Rows for the scoring engine: a context once, then what may follow it, each branch blind to its siblings.
+"""Rows for the scoring engine: sequences that begin alike as one tree, in which each token sees what leads to it.
 
     index     0 1 2 3 4 | 5 6 | 7 8 9
     token     c c c c c | a a | b b b
     position  0 1 2 3 4 | 5 6 | 5 6 7        positions restart where the shared part ends
-    segment   0 0 0 0 0 | 1 1 | 2 2 2        a token sees segment 0 and its own, up to itself
+    end       all   10  | 7 7 | 10 ..        a token is seen by itself and those after it, up to its end
 
-K candidates after n shared tokens cost n + Σ|y_k| input tokens instead of K·n + Σ|y_k|. The last token of a candidate
-is never an input, since nothing after it is scored, and a position that predicts several tokens is computed once.
+K candidates after n shared tokens cost n + Σ|y_k| input tokens instead of K·n + Σ|y_k|, and so do questions that begin
+alike. The last token of a sequence is never an input, since nothing after it is scored, and a position that predicts
+several tokens is computed once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+LONG = 4
+"""Times the length of a sequence that a row with it may have, however long it is."""
 
 
 class Scored(NamedTuple):
@@ -30,7 +34,7 @@ class InputRow:
     Attributes:
         ids: Input token ids.
         positions: Position of each token in its own sequence.
-        segments: 0 for the shared part, k for the k-th branch.
+        ends: Index after the last token that sees it, for each token.
         at: Indices in the row at which the next token is predicted, each once.
         source: For every scored token, the index in `at` that predicts it.
         target: For every scored token, its id.
@@ -38,7 +42,7 @@ class InputRow:
 
     ids: list[int]
     positions: list[int]
-    segments: list[int]
+    ends: list[int]
     at: list[int]
     source: list[int]
     target: list[int]
@@ -49,53 +53,107 @@ class InputRow:
 
     @property
     def branches(self) -> bool:
-        """Whether more than one sequence shares the row, so that it needs a mask of its own."""
-        return bool(self.segments) and self.segments[-1] > 0
-
-    @property
-    def beginning(self) -> list[int]:
-        """The ids that may be computed apart from the row: all before the first position that is read."""
-        return self.ids[: min(self.at)]
+        """Whether some token does not see all before it, so that the row needs a mask of its own."""
+        return bool(self.positions) and self.positions[-1] - self.positions[0] != len(self.ids) - 1
 
     def after(self, tokens: int) -> InputRow:
         """The row without its first `tokens` tokens, which are computed apart from it."""
         at = [index - tokens for index in self.at]
-        ids, positions, segments = self.ids[tokens:], self.positions[tokens:], self.segments[tokens:]
-        return replace(self, ids=ids, positions=positions, segments=segments, at=at)
+        ends = [index - tokens for index in self.ends[tokens:]]
+        return replace(self, ids=self.ids[tokens:], positions=self.positions[tokens:], ends=ends, at=at)
 
 
-def common_prefix(sequences: Sequence[list[int]]) -> int:
-    """Length of the longest common prefix of all sequences."""
-    low, high = min(sequences), max(sequences)
-    for index, (one, other) in enumerate(zip(low, high, strict=False)):
-        if one != other:
-            return index
-    return min(len(low), len(high))
+def alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike; slices are compared, which is faster than token by token."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def plan_row(sequences: Sequence[Scored]) -> InputRow:
-    """One row that scores all sequences, their common prefix computed once.
+    """One row that scores all sequences; whatever some of them begin with alike is in it once.
 
     The scored tokens come in the order of the sequences. Where a tokenizer merges characters across the border of
     context and candidate, the candidates' contexts differ in their last tokens: sharing ends before those.
     """
-    shared = min(common_prefix([sequence.ids for sequence in sequences]), *(len(s.ids) - 1 for s in sequences))
-    ids = list(sequences[0].ids[:shared])
-    positions = list(range(shared))
-    segments = [0] * shared
+    ids: list[int] = []
+    positions: list[int] = []
+    ends: list[int] = []
+    path: list[int] = []  # where the tokens stand that lead to the last one
     at: dict[int, int] = {}
-    source: list[int] = []
-    target: list[int] = []
-    for segment, (tokens, start) in enumerate(sequences, 1):
-        moved = len(ids) - shared
-        ids.extend(tokens[shared:-1])
-        positions.extend(range(shared, len(tokens) - 1))
-        segments.extend([segment] * (len(tokens) - 1 - shared))
-        for before in range(start - 1, len(tokens) - 1):
-            index = before if before < shared else before + moved
-            source.append(at.setdefault(index, len(at)))
-        target.extend(tokens[start:])
-    return InputRow(ids, positions, segments, list(at), source, target)
+    sources: list[list[int]] = [[] for _ in sequences]
+    before: list[int] = []
+    for number in sorted(range(len(sequences)), key=lambda one: sequences[one].ids):
+        tokens, start = sequences[number]
+        shared = min(alike(before, tokens), len(path), len(tokens) - 1)
+        for index in path[shared:]:
+            ends[index] = len(ids)
+        own = tokens[shared:-1]
+        path[shared:] = range(len(ids), len(ids) + len(own))
+        ids += own
+        positions += range(shared, shared + len(own))
+        ends += [0] * len(own)
+        sources[number] = [at.setdefault(index, len(at)) for index in path[start - 1 :]]
+        before = tokens
+    for index in path:
+        ends[index] = len(ids)
+    source = [index for own in sources for index in own]
+    target = [token for tokens, start in sequences for token in tokens[start:]]
+    return InputRow(ids, positions, ends, list(at), source, target)
+
+
+def in_order(sequences: Sequence[Sequence[int]], before: int = 0) -> tuple[list[int], list[int], list[int]]:
+    """The sequences in the order of their tokens, as they stand in a tree.
+
+    Args:
+        sequences: Token ids.
+        before: Tokens that all sequences begin with and that do not count.
+
+    Returns:
+        Indices; and for each its input tokens, and how many of them the one before it has as well.
+    """
+    order = sorted(range(len(sequences)), key=lambda one: list(sequences[one]))
+    lengths = [max(1, len(sequences[one]) - 1 - before) for one in order]
+    common = [0] * len(order)
+    for k in range(1, len(order)):
+        shared = alike(sequences[order[k - 1]], sequences[order[k]]) - before
+        common[k] = max(0, min(shared, lengths[k - 1], lengths[k]))
+    return order, lengths, common
+
+
+def runs(sequences: Sequence[Sequence[int]], most: int, largest: int, before: int = 0) -> list[list[int]]:
+    """Which sequences share a row: neighbours in the order of their tokens, as many as fit.
+
+    A row that is full is cut, in its second half, where the sequences on both sides have least in common: that much is
+    computed twice. One of long sequences may be longer (`LONG`), so that a context is not read anew for each candidate.
+
+    Args:
+        sequences: Token ids.
+        most: Input tokens of a row.
+        largest: Input tokens of the largest row of several, with those before it.
+        before: Tokens that all sequences begin with and that are in no row.
+    """
+    order, lengths, common = in_order(sequences, before)
+    found, first = [], 0
+    while first < len(order):
+        end, size = first + 1, lengths[first]
+        cut, half = end, size
+        while end < len(order):
+            more = size + lengths[end] - common[end]
+            if more > max(most, LONG * lengths[end]) or more + before > largest:
+                break
+            end, size = end + 1, more
+            if end < len(order) and (half < most // 2 or common[end] <= common[cut]):
+                cut, half = end, size
+        last = end if end == len(order) else cut
+        found.append(order[first:last])
+        first = last
+    return found
 
 
 def longest_first(lengths: Sequence[int]) -> list[int]:
