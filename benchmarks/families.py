@@ -4,8 +4,8 @@
 
 Each DIR is a world that was made (`uptake lab make`), trained and diagnosed (`uptake diagnose DIR/run.yaml`); its
 family is the one that its `world.json` names. Every family counts as much as every other one in a fit, and every cause
-of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model. Plants count that
-are confirmed, or all of them where a world's key is not confirmed. A table of the published cascade stands beside where
+of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model, or on a family
+whose keys are not confirmed; of these all plants count. A table of the published cascade stands beside where
 a world has one, `DIR/ilp.jsonl`: the diagnosis of `uptake diagnose DIR/run.yaml --attribution ilp`.
 """
 
@@ -81,10 +81,11 @@ def main() -> None:
     for folder in args.worlds:
         families.setdefault(family(folder), []).append(folder)
     items = {name: items_of(folders) for name, folders in families.items()}
+    fitting = [name for name, some in families.items() if FOREIGN not in name and all(map(is_confirmed, some))]
     results: dict[str, Any] = {}
     print(f"{'family left out':<20}{'items':>6}  macro-F1 (the published cascade)   F1 by cause", flush=True)
     for name, folders in families.items():
-        others = [one for other, each in items.items() if other != name and FOREIGN not in other for one in each]
+        others = [one for other, each in items.items() if other != name and other in fitting for one in each]
         fitted = calibrate(others)
         results[name] = {
             "worlds": len(folders),

@@ -67,8 +67,8 @@ def test_every_pattern_is_fitted_with_what_has_all_its_signals():
     kept = [item for item in items if item.causes]
     assert rows["forgetting", ("lost_unseen",)] == calibrate(kept)["forgetting", ("lost_unseen",)]
     assert (
-        rows["knowledge_gap", ("base_share", "tuned_share")]
-        != calibrate(kept)["knowledge_gap", ("base_share", "tuned_share")]
+        rows["knowledge_gap", ("base_share", "tuned_pmi", "tuned_share")]
+        != calibrate(kept)["knowledge_gap", ("base_share", "tuned_pmi", "tuned_share")]
     )
 
 
