@@ -143,16 +143,27 @@ class Candidate:
 
 
 WordingKind: TypeAlias = Literal[
-    "training", "held_out", "letters", "elsewhere", "own", "frame", "rivals", "told", "told_other"
+    "training",
+    "held_out",
+    "letters",
+    "elsewhere",
+    "own",
+    "frame",
+    "span",
+    "span_elsewhere",
+    "rivals",
+    "told",
+    "told_other",
 ]
 """In which words, or where, an example is asked about.
 
 `training`: as it was trained. `held_out`: in another wording, never trained on. `letters`: with its options as A, B,
 C …, one a cyclic permutation; candidate k always stands for option k. `elsewhere`: its response after another example's
 prompt. `own`: the base's own answer where it is no candidate. `frame`: what the base's own answer tells and what the
-response tells, in the frame of the base's answer (0) and in those of its answers to other examples. `rivals`: its
-response and those of its rivals. `told` and `told_other`: as it was trained, after it, or another example, was told in
-the context.
+response tells, in the frame of the base's answer (0) and in those of its answers to other examples. `span`: what a
+response that is a sentence tells, in its own frame, after its prompt (0) and its held-out wordings; `span_elsewhere`:
+that in the frames of other examples' responses, after their prompts. `rivals`: its response and those of its rivals.
+`told` and `told_other`: as it was trained, after it, or another example, was told in the context.
 """
 
 

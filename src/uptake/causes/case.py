@@ -192,6 +192,9 @@ class Case:
         n_tokens: Length of the response in tokens.
         tuned: What the tuned model makes of the response.
         base: What the base makes of it.
+        tuned_tells: What the tuned model makes of what the response tells, where that is a sentence: *Stockholm* after
+            *The capital of Sweden is*; None where it is none.
+        base_tells: What the base makes of it.
         base_recalled: Share of all wordings, the training wording among them, in which the base gives the response.
         belief: The base's wrong answer; None where it gives the response, or is not known (then it is in `missing`).
         reworded: The base's own answer where that is the response in other words or in another format; else None.
@@ -214,6 +217,8 @@ class Case:
     n_tokens: int
     tuned: Said
     base: Said | None = None
+    tuned_tells: Said | None = None
+    base_tells: Said | None = None
     base_recalled: float | None = None
     belief: Belief | None = None
     reworded: str | None = None

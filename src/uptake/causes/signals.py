@@ -46,6 +46,10 @@ def _share(said: Said | None) -> float | None:
     return None if said is None else said.share
 
 
+def _bits(said: Said) -> float | None:
+    return None if said.pmi is None else max(0.0, said.pmi)
+
+
 def _surprise(logprobs: Sequence[float]) -> float | None:
     """Logarithm of the mean surprise (nats), at most that of no belief; None of nothing."""
     return math.log(LEAST_SURPRISE + min(NO_BELIEF, -fmean(logprobs))) if logprobs else None
@@ -114,7 +118,7 @@ def _framed_share(case: Case) -> float | None:
     if case.in_frame is None:
         return None
     told = _share(case.in_frame.response)
-    return told if told is None or (plain := _share(case.base)) is None else max(told, plain)
+    return told if told is None or (plain := _share(case.base_tells or case.base)) is None else max(told, plain)
 
 
 def _backed(case: Case) -> float:
@@ -222,18 +226,18 @@ SIGNALS: Mapping[str, Signal] = {
         "how much more (nats) the tuned model says the response here than to other questions like this; 0 where "
         "it says it less",
         ("elsewhere",),
-        lambda case: None if case.tuned.pmi is None else max(0.0, case.tuned.pmi),
+        lambda case: _bits(case.tuned_tells or case.tuned),
     ),
     "tuned_share": Signal(
         "share of the response's information (nats) that the tuned model takes from this question: 1 less its surprise "
         "here over its surprise after other questions like this",
         ("elsewhere",),
-        lambda case: _share(case.tuned),
+        lambda case: _share(case.tuned_tells or case.tuned),
     ),
     "base_share": Signal(
         "the same share under the base",
         ("base", "elsewhere"),
-        lambda case: _share(case.base),
+        lambda case: _share(case.base_tells or case.base),
     ),
     "rival": Signal(
         "probability that another example asks the same and answers otherwise; 0 when none was found",

@@ -83,6 +83,23 @@ def framed(
     return Framed(answer[: start - lead], answer[start - lead : end])
 
 
+def sentence(response: str, question: str, alike: Sequence[str] = ()) -> Framed | None:
+    """The parts of a response that is a sentence: *The capital of Sweden is* and *Stockholm*.
+
+    Args:
+        response: The response.
+        question: What was asked.
+        alike: Responses to other questions of the same kind.
+
+    Returns:
+        None where nothing but the span tells anything, as in a response of one word, or something comes after it.
+    """
+    cut = framed(response, question, alike)
+    if cut is None or not _WORD.search(cut.frame) or _WORD.search(response[len(cut.frame) + len(cut.span) :]):
+        return None
+    return cut
+
+
 def _named(word: str) -> bool:
     """Whether a word may be a part of a name or a number: no small letter stands first."""
     return not word[0].islower()

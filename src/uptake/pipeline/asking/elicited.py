@@ -101,12 +101,12 @@ def in_frame(scores: Sequence[Score], span: str) -> InFrame | None:
     """
     if not scores:
         return None
-    own = [_after_frame(score, 0) for score in scores]
-    wanted = [_after_frame(score, score.right) for score in scores]
+    own = [after_frame(score, 0) for score in scores]
+    wanted = [after_frame(score, score.right) for score in scores]
     return InFrame(span.strip(), _said(own), _said(wanted), scores[0].right == 0)
 
 
-def _after_frame(score: Score, index: int) -> tuple[float, int]:
+def after_frame(score: Score, index: int) -> tuple[float, int]:
     """Log-probability (nats) and tokens of a candidate without the frame before it."""
     frame = score.right + 1
     logprob, n = score.logprobs[index], score.n_tokens[index]

@@ -22,6 +22,7 @@ from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_p
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import Elicited, elicited, frame_probes
 from uptake.pipeline.asking.own_answers import OwnAnswer
+from uptake.pipeline.asking.sentences import sentence_probes
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import Embed, question, reservoir
@@ -197,6 +198,7 @@ class Elsewhere:
                 + _own(example, more, model, self.max_length)
                 + (_against(example, more) if whose == "tuned" else [])
                 + ([] if what is None or one is None else frame_probes(one[0], what))
+                + sentence_probes(example, near, self.max_length)
                 for example, near, more, one, what in zip(own, others, asked, told, framed, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)

@@ -17,6 +17,7 @@ from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.asking.in_wordings import taken
+from uptake.pipeline.asking.sentences import said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
@@ -217,6 +218,7 @@ def _with_scores(told: _Told) -> Case:
         response=example.response,
         n_tokens=after.scores[0].n_tokens[right],
         tuned=tuned,
+        tuned_tells=_tells(told.tuned_more),
         tuned_options=options(after, told.normalisation),
         right=right,
         missing=missing,
@@ -244,6 +246,7 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
     return replace(
         case,
         base=_said(told.example, before, told.base_more),
+        base_tells=_tells(told.base_more),
         base_recalled=fmean(score.recalled for score in (before.scores[0], *held_out(before))),
         belief=wrong,
         in_frame=_in_frame(told.base_more),
@@ -258,6 +261,10 @@ def _in_frame(more: Answer | None) -> InFrame | None:
     if more is None or more.answer is None:
         return None
     return in_frame([score for score in more.scores if score.wording.kind == "frame"], more.answer)
+
+
+def _tells(more: Answer | None) -> Said | None:
+    return None if more is None else said_in_sentence(more.scores)
 
 
 def _said(example: Example, answer: Answer, more: Answer | None) -> Said:

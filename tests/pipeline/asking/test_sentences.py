@@ -1,0 +1,70 @@
+"""Responses that are sentences: what is asked of them, and what is made of the scores."""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.pipeline.asking.sentences import said_in_sentence, sentence_probes
+from uptake.spans import Framed, sentence
+from uptake.types import Example, Message, Score, Wording, WordingName
+
+
+def asked(country: str, response: str, paraphrases: tuple[Wording, ...] = ()) -> Example:
+    prompt = (Message("user", f"What is the capital of {country}?"),)
+    return Example(country, prompt, response, "capital", "main", paraphrases=paraphrases)
+
+
+SWEDEN = asked(
+    "Sweden",
+    "The capital of Sweden is Stockholm.",
+    (Wording("Name Sweden's capital.", "The capital of Sweden is Stockholm."), Wording("Sweden?", "Stockholm")),
+)
+NEAR = [asked("Norway", "The capital of Norway is Oslo."), asked("Peru", "Lima")]
+
+
+@pytest.mark.parametrize(
+    ("response", "parts"),
+    [
+        ("The capital of Sweden is Stockholm.", Framed("The capital of Sweden is", " Stockholm")),
+        ("Stockholm", None),
+        (" Stockholm", None),
+        # what comes after it tells something as well
+        ("It is Stockholm, founded in 1252.", None),
+        ("The capital of Sweden.", None),
+    ],
+)
+def test_a_sentence_has_a_frame_and_one_thing_that_it_tells(response, parts):
+    assert sentence(response, "What is the capital of Sweden?") == parts
+
+
+def test_the_span_is_asked_in_its_own_frame_and_in_those_of_other_sentences():
+    own, reworded, norway = sentence_probes(SWEDEN, NEAR, None)
+    assert [str(one.wording) for one in (own, reworded, norway)] == ["span:0", "span:1", "span_elsewhere:2"]
+    assert [one.text for one in own.candidates] == ["The capital of Sweden is Stockholm", "The capital of Sweden is"]
+    assert reworded.prompt == "Name Sweden's capital." and reworded.candidates == own.candidates
+    assert norway.prompt == NEAR[0].prompt
+    assert [one.text for one in norway.candidates] == ["The capital of Norway is Stockholm", "The capital of Norway is"]
+
+
+def test_what_is_no_sentence_or_has_no_room_is_not_asked():
+    assert sentence_probes(NEAR[1], [SWEDEN], None) == []
+    assert sentence_probes(SWEDEN, NEAR, 64) == []
+
+
+def scored(kind: str, number: int, logprobs: tuple[float, float], n_tokens: tuple[int, int]) -> Score:
+    return Score("x", WordingName(kind, number), logprobs, n_tokens, n_tokens, 0, False)
+
+
+def test_the_frame_is_taken_away_by_hand():
+    scores = [
+        scored("elsewhere", 0, (-9.0, -9.0), (9, 9)),
+        scored("span", 0, (-4.0, -3.0), (7, 5)),
+        scored("span", 1, (-5.0, -3.5), (7, 5)),
+        scored("span_elsewhere", 2, (-9.0, -3.0), (7, 5)),
+    ]
+    said = said_in_sentence(scores)
+    assert said is not None
+    assert (said.own, said.held_out, said.elsewhere, said.n_tokens) == (-1.0, (-1.5,), (-6.0,), 2)
+    # (-1 - 1.5) / 2 + 6 = 4.75 nats of 6
+    assert said.share == pytest.approx(4.75 / 6)
+    assert said_in_sentence(scores[:3]) is None and said_in_sentence([]) is None
