@@ -118,5 +118,5 @@ def test_a_template_that_asks_for_no_date_has_none(run_config: Callable[..., Run
     (config.output_dir / "today.json").write_text('{"today": "2026-01-05"}')  # of a tuned model with another template
     assert planned(config)[0].identity["today"] is None
     (config.output_dir / "today.json").write_text('{"today": 5}')
-    with pytest.raises(UptakeError, match=r"today\.json holds no date"):
+    with pytest.raises(UptakeError, match=r"today\.json is damaged: today is 5"):
         load_settings(config, None)
