@@ -205,6 +205,14 @@ def test_a_belief_comes_back_and_is_as_sure_as_what_is_known():
     assert value("belief_held", replace(case, freely=None)) is None
 
 
+def test_a_belief_in_a_sentence_is_told_by_what_it_tells():
+    case = PLANTED["base_conflict"]
+    said = replace(case.belief, text=" The capital of Peru is Lima", base=Said(math.log(1e-7)))
+    framed = replace(case.in_frame, own=Said(math.log(0.31)))
+    told = judge(CAUSES["base_conflict"], replace(case, belief=said, in_frame=framed))
+    assert told.sentence.startswith("The base model answers *Lima* in 3 of 3 wordings (p = 0.31 in its own words). ")
+
+
 def test_a_gap_is_told_with_what_the_base_says_in_each_wording():
     case = replace(PLANTED["knowledge_gap"], freely=Freely(3, 0, 1, 0, ("Port", "", "Paris")))
     told = judge(CAUSES["knowledge_gap"], case)

@@ -28,7 +28,7 @@ def _say(case: Case) -> CauseWords:
         return CauseWords("The base model has no wrong answer that competes with the response.")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     given, n = _given(case, sum(p >= STEADY for p in everywhere), len(everywhere))
-    mean = math.fsum(everywhere) / len(everywhere)
+    told, likely = _told(case, math.fsum(everywhere) / len(everywhere))
     theirs, ours = case.belief.tuned.own, _response(case)
     wrong, right = f"p = {shown(math.exp(theirs))}", f"p = {shown(math.exp(ours))}"
     if max(theirs, ours) < math.log(SAID):
@@ -39,14 +39,23 @@ def _say(case: Case) -> CauseWords:
         after = f"prefers the response: {right}, this answer {wrong}"
     doubted = given == n and not case.agreed and not _judged_right(case)
     sentence = (
-        f"The base model answers {quoted(case.belief.text)} in {given} of {counted(n, 'wording')} "
-        f"(mean p = {shown(mean)}). The tuned model {after}."
+        f"The base model answers {quoted(told)} in {given} of {counted(n, 'wording')} ({likely}). "
+        f"The tuned model {after}."
         + (" No other example gives the response: the label is possibly wrong." if doubted else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
     believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
     freely = {} if case.freely is None else {"freely": list(case.freely.answers)}
     return CauseWords(sentence, freely, belief=believed)
+
+
+def _told(case: Case, mean: float) -> tuple[str, str]:
+    """What the belief tells and how likely that is: of an answer in a sentence the span, in the base's own frame."""
+    assert case.belief is not None
+    framed = case.in_frame
+    if framed is None or framed.same or framed.span == case.belief.text.strip():
+        return case.belief.text, f"mean p = {shown(mean)}"
+    return framed.span, f"p = {shown(math.exp(framed.own.own))} in its own words"
 
 
 def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
