@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,16 @@ def test_what_is_gone_is_not_made_anew_once_training_has_begun(tmp_path: Path):
     [path] = [one for one in (tmp_path / "arranged").glob("*.parquet") if one.stat().st_size > 1500][:1]
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UptakeError, match=r"is missing, or not what was written\n.*\nfix: .*delete"):
+        read(tmp_path, never, begun=True)
+
+
+def test_a_table_in_the_place_of_another_one_is_told(tmp_path: Path):
+    read(tmp_path, lambda: MADE)
+    [index] = (tmp_path / "arranged").rglob("*.json")
+    names = json.loads(index.read_text())
+    names["drawn"]["epochs"], names["rows"] = names["rows"], names["drawn"]["epochs"]
+    index.write_text(json.dumps(names))
+    with pytest.raises(UptakeError, match=r"is another one of its files\n.*\nfix: .*delete"):
         read(tmp_path, never, begun=True)
 
 

@@ -7,7 +7,7 @@ digest of their content, and the digest of the whole is a part of what identifie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,20 +173,23 @@ def _table(folder: Path, table: pa.Table | None) -> str:
 def _read(at: Arrangement, given: StageView) -> StageView:
     import pyarrow.parquet as pq
 
-    def table(name: str) -> pa.Table:
+    def table(name: str, columns: Sequence[str]) -> pa.Table:
         path = at.folder / name
         if not path.is_file() or file_digest(path) != path.stem:
             raise _gone(at, f"{name} is missing, or not what was written")
-        return pq.read_table(path).combine_chunks()
+        read = pq.read_table(path).combine_chunks()
+        if not {*columns} <= {*read.column_names}:
+            raise _gone(at, f"{name} is another one of its files")
+        return read
 
     found = read_record(at.folder / INDEX, SCHEMA, _again(at.work))
-    drawn = found.drawn
+    drawn, columns = found.drawn, given.rows.column_names
     return replace(
         given,
-        rows=given.rows if found.rows is None else table(found.rows),
-        validation=given.validation if found.validation is None else table(found.validation),
+        rows=given.rows if found.rows is None else table(found.rows, columns),
+        validation=given.validation if found.validation is None else table(found.validation, columns),
         schedule=found.schedule,
-        drawn=None if drawn is None else EpochRows(drawn.always, table(drawn.epochs)["rows"].to_pylist()),
+        drawn=None if drawn is None else EpochRows(drawn.always, table(drawn.epochs, ["rows"])["rows"].to_pylist()),
     )
 
 
