@@ -26,10 +26,11 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from families import answers as answers_of
+
 from uptake.artifacts import read_json, versions, write_bytes, write_json
 from uptake.artifacts.evidence import evidence_from_data
-from uptake.attribute import strongest, together
-from uptake.causes import CAUSES, Cause, Rows, scored
+from uptake.causes import CAUSES, Cause
 from uptake.cli.progress import progress_bar
 from uptake.config import load_run
 from uptake.lab.build import make
@@ -37,7 +38,7 @@ from uptake.lab.calibrate import calibrate, read_items
 from uptake.lab.controls import controls_of
 from uptake.lab.families import FAMILIES
 from uptake.lab.grade_report import GradedWorld, as_data, report
-from uptake.lab.key import DiagnosedItem, read_answers, read_key
+from uptake.lab.key import read_answers, read_key
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
 
@@ -135,20 +136,13 @@ def ablations(develop: Sequence[Path], worlds: Sequence[Path]) -> Iterator[tuple
         fitted = calibrate(items, causes=causes)
         yield (
             signal or "all signals",
-            graded([GradedWorld(read_key(out / "key.jsonl"), list(_answers(out, causes, fitted))) for out in worlds]),
+            graded(
+                [
+                    GradedWorld(read_key(out / "key.jsonl"), answers_of(out / "evidence.jsonl", fitted, causes))
+                    for out in worlds
+                ]
+            ),
         )
-
-
-def _answers(out: Path, causes: Mapping[str, Cause], fitted: Rows) -> Iterator[DiagnosedItem]:
-    for line in _lines(out / "evidence.jsonl"):
-        row = json.loads(line)
-        if row["learned"]:
-            yield DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES))
-            continue
-        signals = evidence_from_data(row["evidence"]).signals
-        found = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
-        scores = together({name: None if one is None else one[1] for name, one in found.items()})
-        yield DiagnosedItem(row["id"], False, strongest(scores, signals), scores)
 
 
 def _lines(path: Path) -> list[str]:

@@ -26,6 +26,7 @@ from uptake.lab.calibrate import UnlearnedItem, calibrate, family, read_items, w
 from uptake.lab.grade_report import GradedWorld, as_data, report
 from uptake.lab.key import DiagnosedItem, Entry, read_answers, read_key
 
+TABLE = Path("run", "diagnosis", "diagnosis.jsonl")
 FOREIGN = "pretrained"
 """Begins the names of families on which nothing is fitted."""
 
@@ -40,11 +41,10 @@ def items_of(folders: Sequence[Path]) -> list[UnlearnedItem]:
     return weighted([one for each in folders for one in read_items([each], confirmed_only=is_confirmed(each))])
 
 
-def answers(folder: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> list[DiagnosedItem]:
-    """What attribution with these coefficients says of a world's examples, by the signals that its diagnosis holds."""
+def answers(table: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> list[DiagnosedItem]:
+    """What attribution with these coefficients says of a world's examples, by the signals of a diagnosis (JSONL)."""
     found = []
-    text = (folder / "run" / "diagnosis" / "diagnosis.jsonl").read_text(encoding="utf-8")
-    for row in (json.loads(line) for line in text.split("\n") if line):
+    for row in (json.loads(line) for line in table.read_text(encoding="utf-8").split("\n") if line):
         if row["learned"]:
             found.append(DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES)))
             continue
@@ -91,7 +91,7 @@ def main() -> None:
             "worlds": len(folders),
             "confirmed": all(map(is_confirmed, folders)),
             "items": len(items[name]),
-            "left_out": graded(folders, [answers(folder, fitted) for folder in folders]),
+            "left_out": graded(folders, [answers(folder / TABLE, fitted) for folder in folders]),
         }
         tables = [folder / "ilp.jsonl" for folder in folders]
         if all(path.exists() for path in tables):

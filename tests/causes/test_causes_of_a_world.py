@@ -23,6 +23,10 @@ from uptake.causes import CAUSES, SIGNALS, scored, weights
 
 FILE = Path(__file__).with_name("planted_signals.jsonl")
 FEWEST, EACH = 5, 25
+NAMED = {"knowledge_gap": 0.76}
+"""Share of its items that a cause is named for, where it is not 0.8: the former coefficients named as many."""
+ALARMS = {"base_conflict": 0.08}
+"""Share of the others' items that a cause is named for, where it is not 0.05: the former had 0.05."""
 
 
 def write(world: Path) -> None:
@@ -59,9 +63,9 @@ def test_it_is_named_where_it_was_planted_and_seldom_elsewhere(name):
     named = Counter((planted == name, strongest(scores(signals), signals) == name) for planted, signals in items())
     planted = named[True, True] + named[True, False]
     assert FEWEST <= planted <= EACH
-    assert named[True, True] >= 0.7 * planted
+    assert named[True, True] >= NAMED.get(name, 0.8) * planted
     others = named[False, True] + named[False, False]
-    assert named[False, True] <= 0.08 * others
+    assert named[False, True] <= ALARMS.get(name, 0.05) * others
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -61,7 +61,7 @@ def ask_controls(
     """
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        start = sum(train.parts.length(n) for n in range(number))
+        start = train.start(number)
         here = [index for index in range(len(examples)) if start + index in positions]
         if not here:
             return []

@@ -45,6 +45,10 @@ class Cohort:
         """The examples of one part."""
         return self.parts.records(number, example_from_row)
 
+    def start(self, number: int) -> int:
+        """The position of a part's first example among all of them."""
+        return sum(self.parts.length(n) for n in range(number))
+
     def __iter__(self) -> Iterator[Example]:
         """All examples, a part in memory at a time."""
         for number in self.parts.numbers():

@@ -77,12 +77,12 @@ class Known:
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
         """The unlearned examples of a part that have a prompt."""
-        start = sum(self.train.parts.length(n) for n in range(number))
+        start = self.train.start(number)
         return [one for index, one in enumerate(examples) if self.flags[start + index] and one.prompt]
 
     def wanted(self, number: int, examples: list[Example]) -> list[More]:
         """What is asked beyond its own wordings about each unlearned example of a part."""
-        start = sum(self.train.parts.length(n) for n in range(number))
+        start = self.train.start(number)
         before = repeat(None) if self.before is None else self.before.read(number)
         asked = []
         for index, (example, answer) in enumerate(zip(examples, before, strict=self.before is not None)):
@@ -97,7 +97,7 @@ class Known:
 
     def telling(self, number: int, examples: list[Example], worded: Answers | None) -> list[tuple[Example, str] | None]:
         """For each unlearned example of a part the wording in which the base tells what it believes, and its answer."""
-        start = sum(self.train.parts.length(n) for n in range(number))
+        start = self.train.start(number)
         if self.before is None or worded is None:
             return [None] * len(self.unlearned(number, examples))
         answers = iter(worded.read(number))
