@@ -85,7 +85,7 @@ def across(epoch: int, last: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StageSpan:
     """A stage's stretch of the epochs: its name, where it begins and ends."""
 
     stage: str
@@ -93,12 +93,12 @@ class Span:
     end: float
 
 
-def spans(stages: Sequence[str], epochs: Sequence[int]) -> list[Span]:
+def spans(stages: Sequence[str], epochs: Sequence[int]) -> list[StageSpan]:
     """The stretches of the stages."""
     last = epochs[-1] if epochs else 1
     starts = (0, *epochs[:-1])
     return [
-        Span(stage, round(WIDTH * start / last, 1), round(WIDTH * end / last, 1))
+        StageSpan(stage, round(WIDTH * start / last, 1), round(WIDTH * end / last, 1))
         for stage, start, end in zip(stages, starts, epochs, strict=True)
     ]
 
