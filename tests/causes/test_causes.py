@@ -228,14 +228,19 @@ def test_what_the_base_says_freely_counts_as_given():
     assert value("base_gives", replace(case, freely=None)) == pytest.approx(2e-4)  # its probability
 
 
+def test_what_the_base_says_in_its_own_words_is_no_gap():
+    case = replace(PLANTED["knowledge_gap"], freely=Freely(n=3, gives=1, agreed=1, kept=0))
+    assert judge(CAUSES["knowledge_gap"], case).score > 0
+    said = replace(case, freely=Freely(n=3, gives=2, agreed=1, kept=0))
+    assert judge(CAUSES["knowledge_gap"], said).score == 0 and attribute(said).cause != "knowledge_gap"
+
+
 def test_doubt_ends_where_there_is_no_belief():
-    surprise = -fmean((math.log(0.98), math.log(0.97), math.log(0.99)))
-    assert value("base_doubt", PLAIN) == pytest.approx(math.log(0.001 + surprise))
     assert value("base_doubt_here", PLAIN) == pytest.approx(math.log(0.001 - math.log(0.98)))
-    unsure = [value("base_doubt", replace(PLAIN, sure=(math.log(p),))) for p in (0.3, 1e-9)]
+    unsure = [value("base_doubt_here", replace(PLAIN, sure=(math.log(p),))) for p in (0.3, 1e-9)]
     assert unsure[0] == unsure[1] == pytest.approx(math.log(1.001))
-    assert value("base_doubt", replace(PLAIN, sure=())) is None
-    assert value("belief_steady", PLAIN) == -unsure[0]
+    assert value("base_doubt_here", replace(PLAIN, sure=())) is None
+    assert value("belief_steady_here", PLAIN) == -unsure[0]
 
 
 def test_a_belief_that_other_examples_hold_is_no_conflict_with_the_base_alone():

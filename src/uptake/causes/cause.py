@@ -11,6 +11,9 @@ from uptake.causes.signals import SIGNALS, value
 from uptake.causes.weights import Rows, Weights, weights
 from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
 
+MOSTLY = 0.5
+"""A share from which on something is more so than not."""
+
 
 @dataclass(frozen=True, slots=True)
 class CauseWords:
@@ -45,6 +48,7 @@ class Cause:
         say: What there is to say of a case that has it.
         residual: It holds only where no other cause does.
         needs: Causes without which it cannot be told, as it looks like them.
+        never: The signal that is at least `MOSTLY` where it does not hold, whatever the others say.
         observed: The signal that is above 0 where the cause was seen, in the data or in the ledger, and not inferred.
     """
 
@@ -59,6 +63,7 @@ class Cause:
     say: Callable[[Case], CauseWords]
     residual: bool = False
     needs: tuple[str, ...] = ()
+    never: str | None = None
     observed: str | None = None
 
 
@@ -70,7 +75,8 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
         case: The case.
         fitted: The coefficients; None takes those that come with uptake.
     """
-    names = dict.fromkeys(name for pattern in cause.patterns for name in pattern)
+    each = (name for pattern in cause.patterns for name in pattern)
+    names = dict.fromkeys([*each, *([] if cause.never is None else [cause.never])])
     values = {name: value(name, case) for name in names}
     missing = {name: _why(name, case) for name, one in values.items() if one is None}
     found = scored(cause, values, (weights() if fitted is None else fitted).rows)
@@ -86,7 +92,7 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
 def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tuple[tuple[str, ...], float] | None:
     """The first of the cause's patterns whose signals are all there, and the score by it.
 
-    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern. Each pattern has coefficients of its own,
+    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern; 0 where what was seen rules the cause out. Each pattern has coefficients of its own,
     fitted with the other signals left out: nothing is put in place of what is missing.
 
     Args:
@@ -101,6 +107,8 @@ def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tupl
         known = {name: one for name in pattern if (one := values[name]) is not None}
         row = rows.get((cause.name, pattern))
         if len(known) == len(pattern) and row is not None:
+            if cause.never is not None and (values.get(cause.never) or 0.0) >= MOSTLY:
+                return pattern, 0.0
             return pattern, logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
     return None
 

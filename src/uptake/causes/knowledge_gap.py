@@ -55,5 +55,6 @@ KNOWLEDGE_GAP = Cause(
         ("base_doubt_here", "base_recalled"),
     ),
     say=_say,
+    never="base_gives",
 )
 """The base knows nothing of it."""

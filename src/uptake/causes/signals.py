@@ -55,11 +55,11 @@ def _surprise(logprobs: Sequence[float]) -> float | None:
     return math.log(LEAST_SURPRISE + min(NO_BELIEF, -fmean(logprobs))) if logprobs else None
 
 
-def _steady(case: Case, n: int | None) -> float:
+def _steady(case: Case) -> float:
     if case.belief is None:
         return -math.log(LEAST_SURPRISE + NO_BELIEF)
     said = case.belief.base
-    surprise = _surprise([one / said.n_tokens for one in (said.own, *said.held_out)][:n])
+    surprise = _surprise([said.own / said.n_tokens])
     assert surprise is not None
     return -surprise
 
@@ -67,12 +67,6 @@ def _steady(case: Case, n: int | None) -> float:
 def _belief_share(case: Case) -> float | None:
     """Of the base's own span, right or wrong; where it answers nothing, it takes nothing from the question."""
     return None if case.in_frame is None else _share(case.in_frame.own)
-
-
-def _belief_doubt(case: Case) -> float | None:
-    if case.in_frame is None:
-        return None
-    return _surprise([case.in_frame.own.own / case.in_frame.own.n_tokens])
 
 
 def _gives(case: Case) -> float | None:
@@ -114,13 +108,6 @@ def _kept(case: Case) -> float | None:
     return None if case.freely is None else case.freely.kept / case.freely.n
 
 
-def _framed_share(case: Case) -> float | None:
-    if case.in_frame is None:
-        return None
-    told = _share(case.in_frame.response)
-    return told if told is None or (plain := _share(case.base_tells or case.base)) is None else max(told, plain)
-
-
 def _backed(case: Case) -> float:
     if case.rival is None or case.belief is None:
         return 0.0
@@ -142,14 +129,9 @@ def _stood(case: Case) -> float | None:
 
 
 SIGNALS: Mapping[str, Signal] = {
-    "base_doubt": Signal(
-        "how unsure the base is of its own answer, right or wrong: logarithm of its mean surprise (nats a token), all "
-        "wordings",
-        ("base", "belief", "held_out"),
-        lambda case: _surprise(case.sure),
-    ),
     "base_doubt_here": Signal(
-        "the same in the training wording alone",
+        "how unsure the base is of its own answer in the training wording, right or wrong: logarithm of its surprise "
+        "(nats a token)",
         ("base", "belief"),
         lambda case: _surprise(case.sure[:1]),
     ),
@@ -158,27 +140,16 @@ SIGNALS: Mapping[str, Signal] = {
         ("base",),
         lambda case: case.base_recalled,
     ),
-    "belief_steady": Signal(
-        "how sure the base is of its wrong answer: logarithm of its mean surprise (nats a token) in all wordings, "
-        "negated; least where it has no wrong answer",
-        ("base", "belief", "held_out"),
-        lambda case: _steady(case, None),
-    ),
     "belief_steady_here": Signal(
-        "the same in the training wording alone",
+        "how sure the base is of its wrong answer in the training wording: logarithm of its surprise (nats a token), "
+        "negated; least where it has no wrong answer",
         ("base", "belief"),
-        lambda case: _steady(case, 1),
+        _steady,
     ),
     "belief_share": Signal(
         "share of its own answer's information (nats) that the base takes from this question, in its own frame",
         ("base", "belief"),
         _belief_share,
-    ),
-    "belief_doubt": Signal(
-        "how unsure the base is of what its own answer tells, in its own frame: logarithm of its surprise (nats a "
-        "token)",
-        ("base", "belief"),
-        _belief_doubt,
     ),
     "belief_sure": Signal(
         "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
@@ -210,12 +181,6 @@ SIGNALS: Mapping[str, Signal] = {
         "share of the wordings in which the base gives the response, or its probability in the base's own frame",
         ("base",),
         _gives,
-    ),
-    "framed_share": Signal(
-        "share of the response's information (nats) that the base takes from this question, in the data's form or in "
-        "its own frame",
-        ("base",),
-        _framed_share,
     ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",

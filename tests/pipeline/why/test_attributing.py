@@ -143,8 +143,8 @@ def test_the_base_is_asked_freely_in_wordings_with_responses_of_their_own(small:
     data = write_rows(tmp_path / "train.jsonl", rows)
     found = diagnose(base=small.base, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out")
     unlearned = [one.evidence.signals for one in found if not one.learned]
-    # probabilities of other texts cannot be compared; what it tells freely can
-    assert unlearned and all(each["base_doubt"] is None and each["belief_agreed"] is not None for each in unlearned)
+    # what it tells freely can be compared
+    assert unlearned and all(each["belief_agreed"] is not None for each in unlearned)
 
 
 def test_other_prompts_are_looked_for_once_and_questions_embedded_once_a_part(
