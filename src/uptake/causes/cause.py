@@ -92,9 +92,9 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
 def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tuple[tuple[str, ...], float] | None:
     """The first of the cause's patterns whose signals are all there, and the score by it.
 
-    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern; 0 where what was seen rules the cause out. Each
-    pattern has coefficients of its own, fitted with the other signals left out: nothing is put in place of what is
-    missing.
+    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern; 0 where what was seen rules the cause out.
+    Each pattern has coefficients of its own, fitted with the other signals left out: nothing is put in place of what
+    is missing.
 
     Args:
         cause: The cause.
