@@ -13,8 +13,21 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "olora": {"strength": 5.0},
     "resampling": {"every": 3, "fall": 0.0, "boost": 4.0},
     "early_stop": {"share": 0.3},
+    "continual_t0": {"share": 0.5},
+    "joint": {},
+    "interpolation": {"alpha": 0.5},
+    "soup": {"every": 1},
+    "merging": {"method": "dare"},
+    "l2": {"strength": 0.5},
+    "ewc": {"strength": 100.0},
+    "mas": {"strength": 1.0},
+    "si": {"strength": 10.0},
+    "ogd": {"directions": 2},
 }
 """Settings with which each strategy changes the training of the small two-stage run."""
+
+TRAINED = ("replay", "lwf", "ema", "agem", "olora", "resampling", "early_stop")
+"""Those that tests train, one for each hook: a training takes seconds. The others are rehearsed, and called by hand."""
 
 NOTHING: Mapping[str, Mapping[str, Any]] = {
     "replay": {"share": 0},
@@ -23,8 +36,18 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "agem": {"rows": 0},
     "resampling": {"boost": 1},
     "early_stop": {"share": 0},
+    "continual_t0": {"share": 0},
+    "interpolation": {"alpha": 1},
+    "l2": {"strength": 0},
+    "ewc": {"strength": 0},
+    "mas": {"strength": 0},
+    "si": {"strength": 0},
+    "ogd": {"directions": 0},
 }
-"""Settings that are plain training; olora has none: an adapter a stage is another model than one for all."""
+"""Settings that are plain training; where there are none, the method has no strength that could be 0."""
+
+ALWAYS = ("olora", "joint", "soup", "merging")
+"""Strategies that have no such settings."""
 
 OTHER: Mapping[str, Mapping[str, Any]] = {
     "replay": {"share": 0.5, "keep": 3},
@@ -34,6 +57,16 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "olora": {"strength": 0.1},
     "resampling": {"fall": 0.2, "against": "last", "boost": 3.0, "ceiling": 8.0, "floor": 0.1, "every": 7},
     "early_stop": {"share": 0.4, "rule": "up", "delta": 0.2, "alpha": 4.0, "successive": 3, "strip": 2},
+    "continual_t0": {"share": 0.2},
+    "joint": {"start": "former"},
+    "interpolation": {"alpha": 0.2},
+    "soup": {"every": 3},
+    "merging": {"method": "average", "density": 0.2, "scale": 0.7},
+    "l2": {"strength": 1.0, "layers": "attention"},
+    "ewc": {"strength": 3.0, "rows": 4, "decay": 0.5},
+    "mas": {"strength": 3.0, "rows": 4},
+    "si": {"strength": 3.0, "damping": 0.1},
+    "ogd": {"directions": 3, "rows": 4},
 }
 """For each setting a value that is not its default."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from members import ACTING, ONLY_LORA
+from members import ACTING, ONLY_LORA, TRAINED
 
 import forked
 from small_models import write_rows
@@ -115,7 +115,7 @@ NOISE = 4
 @pytest.mark.slow
 def test_two_processes_end_with_the_weights_of_one(steady: Path, tmp_path: Path):
     """The same rows a step: four in one process, two in each of two."""
-    names = [None, "lora", *ACTING]
+    names = [None, "lora", *TRAINED]
     alone = {str(name): run_of(tmp_path / f"one-{name}", steady, name, 4) for name in names}
     both = {str(name): str(run_of(tmp_path / f"two-{name}", steady, name, 2)) for name in names}
     with socket.socket() as free:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from members import ACTING, ONLY_LORA
+from members import ACTING, ONLY_LORA, TRAINED
 
 import forked
 from train_runs import LORA, QUICK, files, same, write_run
@@ -18,8 +18,11 @@ from uptake.ledger import read_ledger
 DRIVER = Path(__file__).parents[1] / "pipeline" / "train" / "train_killed.py"
 KILLS = 3
 
-METHODS: tuple[tuple[str, ...], ...] = (*((name,) for name in ACTING), ("replay", "lwf"), ("ema", "agem"))
-"""Each strategy alone, and chained ones."""
+SUMMED = ("si", "ewc", "ogd", "soup")
+"""State that two hooks write into, and what a stage's end computes of single rows."""
+
+METHODS: tuple[tuple[str, ...], ...] = (*((name,) for name in TRAINED), ("replay", "lwf"), ("ema", "agem"), SUMMED)
+"""Strategies alone, and chained ones."""
 
 
 @pytest.mark.parametrize("members", METHODS, ids="+".join)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from members import ACTING, NOTHING, ONLY_LORA
+from members import ACTING, NOTHING, ONLY_LORA, TRAINED
 
 from small_models import write_rows
 from train_runs import EARLY, LORA, QUICK, same, weights, write_run
@@ -152,7 +152,7 @@ def accumulating(folder: Path, base: Path, strategy: dict[str, Any], lora: bool)
     return load_run(run)
 
 
-WAYS = [(name, lora) for name in STRATEGIES for lora in (False, True) if lora or name not in ONLY_LORA]
+WAYS = [(name, lora) for name in TRAINED for lora in (False, True) if lora or name not in ONLY_LORA]
 
 
 @pytest.mark.parametrize(("name", "lora"), [one for one in WAYS if one != ("resampling", True)])

@@ -6,18 +6,38 @@ from collections.abc import Mapping
 
 from uptake.strategies.adapters.olora import OLORA
 from uptake.strategies.averaging.ema import EMA
+from uptake.strategies.averaging.interpolation import INTERPOLATION
+from uptake.strategies.averaging.merging import MERGING
+from uptake.strategies.averaging.soup import SOUP
 from uptake.strategies.distillation.lwf import LWF
 from uptake.strategies.order.early_stop import EARLY_STOP
 from uptake.strategies.order.resampling import RESAMPLING
+from uptake.strategies.penalties.ewc import EWC
+from uptake.strategies.penalties.l2 import L2
+from uptake.strategies.penalties.mas import MAS
+from uptake.strategies.penalties.si import SI
 from uptake.strategies.projection.agem import AGEM
+from uptake.strategies.projection.ogd import OGD
+from uptake.strategies.replay.continual_t0 import CONTINUAL_T0
+from uptake.strategies.replay.joint import JOINT
 from uptake.strategies.replay.replay import REPLAY
 from uptake.strategies.strategy import Chosen, Strategy
 
 STRATEGIES: Mapping[str, Strategy] = {
     "replay": REPLAY,
+    "continual_t0": CONTINUAL_T0,
+    "joint": JOINT,
     "lwf": LWF,
     "ema": EMA,
+    "interpolation": INTERPOLATION,
+    "soup": SOUP,
+    "merging": MERGING,
+    "l2": L2,
+    "ewc": EWC,
+    "mas": MAS,
+    "si": SI,
     "agem": AGEM,
+    "ogd": OGD,
     "olora": OLORA,
     "resampling": RESAMPLING,
     "early_stop": EARLY_STOP,

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from uptake.errors import UptakeError
 from uptake.models.training.gradients import gradient_of
 from uptake.models.training.rows import NOT_TRAINED
+from uptake.models.training.weights import trained
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Batch:
     @cached_property
     def trainable(self) -> dict[str, torch.nn.Parameter]:
         """The weights that are trained, by name."""
-        return {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        return trained(self.model)
 
     def zero(self) -> Float[Tensor, ""]:
         """A term of nothing, on the model's device."""

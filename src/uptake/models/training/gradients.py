@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
+import pyarrow as pa
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from uptake.models.scoring.abilities import splits_head
 from uptake.models.scoring.forward import LOGIT_BYTES, causal_model, head_logits
-from uptake.models.training.rows import NOT_TRAINED
+from uptake.models.training.rows import NOT_TRAINED, Rows
+from uptake.models.training.weights import trained
 
 
 def gradient_of(
@@ -48,6 +51,45 @@ def gradient_of(
                 if gradient is not None:
                     part += gradient
     return total
+
+
+Value: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From the logits of a row's learned tokens, tokens times vocabulary, and the tokens, to a number."""
+
+
+def row_nll(logits: Float[Tensor, "tokens vocabulary"], tokens: Int[Tensor, " tokens"]) -> Float[Tensor, ""]:
+    """Negative log-likelihood of a row's learned tokens together, in nats."""
+    return cross_entropy(logits, tokens, reduction="sum")
+
+
+def row_gradients(model: Any, rows: pa.Table, value: Value = row_nll) -> Iterator[dict[str, Tensor]]:
+    """The gradient of a number of each row by the trained weights, one row after the other; for a stage's end.
+
+    Without dropout, and in a pass of its own for each row: the mean of squares is not the square of a mean. Rows of
+    which nothing is learned are left out.
+
+    Args:
+        model: The model; `after_stage` gives it.
+        rows: A table of `uptake.models.training.rows.ROWS`.
+        value: The number.
+    """
+    weights = trained(model)
+    items = Rows(rows)
+    with _without_dropout(model):
+        for number in range(len(items)):
+            ids, labels = (torch.tensor([items[number][name]], device=model.device) for name in ("input_ids", "labels"))
+            learned = labels[:, 1:] != NOT_TRAINED
+            if not bool(learned.any()):
+                continue
+            with torch.enable_grad():
+                logits = model(input_ids=ids, use_cache=False).logits[:, :-1][learned].float()
+                found = torch.autograd.grad(
+                    value(logits, labels[:, 1:][learned]), list(weights.values()), allow_unused=True
+                )
+            yield {
+                name: torch.zeros_like(weight) if gradient is None else gradient
+                for (name, weight), gradient in zip(weights.items(), found, strict=True)
+            }
 
 
 def _nll(model: Any, inputs: Mapping[str, Tensor], split: bool) -> Tensor:

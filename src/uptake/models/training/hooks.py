@@ -42,6 +42,7 @@ class Needs:
         adapter: A LoRA adapter is what is trained.
         memory: What the same method kept in an earlier stage of the run.
         order: Which rows an optimiser step has is the method's choice.
+        lasting: The trained weights are those of the stage before, so that what was kept of each is still of use.
         readings: The model in training is scored on other rows than it trains just then.
     """
 
@@ -53,6 +54,7 @@ class Needs:
     adapter: bool = False
     memory: bool = False
     order: bool = False
+    lasting: bool = False
     readings: bool = False
 
     def __or__(self, other: Needs) -> Needs:

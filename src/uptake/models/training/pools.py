@@ -27,6 +27,11 @@ class Pool:
     draw: Callable[[int], Sequence[int]]
 
 
+def whole(rows: pa.Table) -> Pool:
+    """A pool of which each epoch trains all rows."""
+    return Pool(rows, lambda epoch: range(len(rows)))
+
+
 def drawn_by(pools: Sequence[Pool]) -> int:
     """How many rows an epoch draws from pools."""
     return sum(len(pool.draw(0)) for pool in pools)

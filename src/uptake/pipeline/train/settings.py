@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from uptake.config import Stage
@@ -156,6 +156,12 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
                 expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
                 fix="give it to the run instead of this stage only",
             )
+        if needs.lasting and (other := _reshaping(name, (*earlier, spec))) is not None:
+            raise UptakeError(
+                f"the strategy {name} keeps what it knows of each weight, and {other} gives each stage other weights",
+                expected="one of the two",
+                fix=f"train without {name}, or without {other}",
+            )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(
                 f"the strategy {name} trains LoRA adapters, and the run trains all weights",
@@ -173,7 +179,7 @@ def without_effect(run: TrainingRun, spec: StageSpec) -> list[str]:
     """
     others = [one for one in run.stages if one is not spec]
     return [
-        f"the strategy {chosen.strategy.name} changes nothing in this run: it keeps rows of this stage for later ones, "
+        f"the strategy {chosen.strategy.name} changes nothing in this run: it keeps what later stages would need, "
         "and no other stage has it"
         for chosen in spec.strategies
         if chosen.hooks().needs.memory and not any(_has(chosen.strategy.name, one) for one in others)
@@ -206,6 +212,12 @@ def _require_steady(spec: StageSpec, args: Any) -> None:
 def _has(strategy: str, spec: StageSpec) -> bool:
     """Whether a stage is trained by a strategy, with settings that do something."""
     return any(one.strategy.name == strategy and not one.hooks().idle for one in spec.strategies)
+
+
+def _reshaping(strategy: str, specs: Sequence[StageSpec]) -> str | None:
+    """Another strategy of these stages that trains other weights than those that the stage before gave."""
+    chosen = [one for spec in specs for one in spec.strategies if one.strategy.name != strategy]
+    return next((one.strategy.name for one in chosen if one.hooks().adapt is not None), None)
 
 
 def sharded_by(fsdp: Any, deepspeed: Any, processes: Processes) -> list[str]:

@@ -33,9 +33,7 @@ def _hooks(settings: ReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        tables = [memory.table(str(number)) for number in range(stage.number)]
-        pools = _pools([one for one in tables if one is not None], stage, settings.share)
-        return replace(stage, pools=(*stage.pools, *pools))
+        return replace(stage, pools=(*stage.pools, *_pools(earlier(stage, memory), stage, settings.share)))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
@@ -57,6 +55,12 @@ def sample(stage: StageView, most: int) -> pa.Table:
     return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
+def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
+    """What `after_stage` kept of each earlier stage under its number, as rows that are trained again."""
+    tables = [one for number in range(stage.number) if (one := memory.table(str(number))) is not None]
+    return [noted(one, kind=["replayed"] * len(one)) for one in tables]
+
+
 def _pools(tables: list[pa.Table], stage: StageView, share: float) -> list[Pool]:
     """A pool for each earlier stage; an epoch draws as many rows of each, of which there are fewer all."""
     wanted = share / (1 - share) * counts(stage.rows)[0]
@@ -68,7 +72,7 @@ def _pools(tables: list[pa.Table], stage: StageView, share: float) -> list[Pool]
                 each[number] += 1
                 tokens += lengths[number]
     return [
-        Pool(noted(table, kind=["replayed"] * len(table)), in_passes(len(table), n, [stage.seed, stage.number, number]))
+        Pool(table, in_passes(len(table), n, [stage.seed, stage.number, number]))
         for number, (table, n) in enumerate(zip(tables, each, strict=True))
         if n > 0
     ]

@@ -1,0 +1,1 @@
+"""Strategies that hold weights near what they were."""
