@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pytest
 import torch
+import transformers
 
+from uptake.models.scoring.hf import LanguageModel
+from uptake.models.scoring.live import around
+from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
+from uptake.models.training.notes import noted
 from uptake.models.training.pools import laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.strategies.choose import choose
+from uptake.strategies.replay.far_replay import farthest
 
 
 def rows_of(n: int, first: int = 0) -> pa.Table:
@@ -63,3 +73,103 @@ def test_joint_starts_each_stage_from_the_first_ones_beginning(tmp_path: Path):
             hooks.after_stage(model, view, state, memory)
         memory.write(tmp_path / str(number))
         memory = Memory.read(tmp_path / str(number))
+
+
+def test_hard_replay_takes_what_the_former_model_finds_hardest(tmp_path: Path):
+    """Nats a token: 3, 1, 4, 2 for kept rows of 3 tokens. Of 6 own rows' 18 tokens ¼ more are two rows."""
+    hooks = choose({"hard_replay": {"share": 0.25}})[0].hooks()
+    assert hooks.data is not None
+    memory = Memory()
+    memory.keep("0", rows_of(3))
+    memory.keep("1", rows_of(1, 1000))
+    memory.write(tmp_path)
+    nats = iter([3.0, 1.0, 4.0, 2.0])
+    model: Any = SimpleNamespace(score=lambda groups: [[np.array([[-next(nats)] * 2, [0.0, 0.0]])] for _ in groups])
+    view = hooks.data(StageView(2, "2", 0, rows_of(6, 2000), model=lambda: model), Memory.read(tmp_path))
+    rows, epochs = laid_out(view.rows, view.pools, 2)
+    assert epochs is not None and [one for one in epochs.epochs] == [[6, 7], [6, 7]]
+    assert rows["id"].to_pylist()[6:] == ["r-2", "r-0"]
+
+
+def test_farthest_points_are_those_of_gonzalez():
+    """On a line at 0, 1, 4, 10, 11 (mean 5.2): 4 is nearest to the mean, then 11 (7 away), then 0 (4), then 1 or 10."""
+    points = torch.tensor([[0.0], [1.0], [4.0], [10.0], [11.0]])
+    assert farthest(points, 4) == [2, 4, 0, 1] and farthest(points, 9) == [2, 4, 0, 1, 3]
+
+
+@pytest.fixture(scope="module")
+def models() -> list[LanguageModel]:
+    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = transformers.LlamaConfig(vocab_size=7, **shape)
+    found = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        model = transformers.LlamaForCausalLM(config).eval()
+        with torch.no_grad():
+            model.lm_head.weight.mul_(50)  # else all tokens are as probable
+        found.append(around(str(seed), model, list(range(7))))
+    return found
+
+
+def said(model: LanguageModel, rows: pa.Table, k: int) -> list[list[float]]:
+    """The k largest log-probabilities at the learned tokens of rows of one length, position after position."""
+    with torch.no_grad():
+        logits = model.model(torch.tensor(rows["input_ids"].to_pylist())).logits[:, :-1].log_softmax(-1)
+    return logits.topk(k).values.flatten(1).tolist()
+
+
+def passed_on(name: str, number: int, models: list[LanguageModel], folder: Path, **settings: Any) -> StageView:
+    """What is trained in a stage after one of two rows and, from the model 0, one of three."""
+    hooks = choose({name: {"k": 3, **settings}})[0].hooks()
+    assert hooks.data is not None and hooks.after_stage is not None
+    memory = Memory()
+    for one in range(number + 1):
+        view = StageView(one, str(one), 0, rows_of(2 + one, 1000 * one), model=lambda one=one: models[one - 1])
+        view = hooks.data(view, memory)
+        rows, _ = laid_out(view.rows, view.pools, 1)
+        memory = Memory(memory.folder, files=memory.files)
+        hooks.after_stage(None, StageView(one, str(one), 0, rows), {}, memory)
+        memory.write(folder / str(one))
+        memory = Memory.read(folder / str(one))
+    return view
+
+
+def test_der_keeps_what_was_said_when_a_row_was_new(models: list[LanguageModel], tmp_path: Path):
+    """The rows of stage 0 by model 0, also in stage 2, which starts from model 1 and asks it of stage 1's alone."""
+    view = passed_on("der", 2, models, tmp_path, share=0.9, labels=0.0)
+    assert "top_ids" not in view.rows.schema.names
+    for pool, model in zip(view.pools, models, strict=True):
+        found = pool.rows["top_logprobs"].to_pylist()
+        assert np.allclose(found, said(model, pool.rows, 3), atol=1e-5)
+        assert set(pool.rows["weight"].to_pylist()) == {0.0}
+
+
+def test_ser_asks_the_former_model_of_all_rows(models: list[LanguageModel], tmp_path: Path):
+    view = passed_on("ser", 2, models, tmp_path, share=0.9)
+    for rows in (view.rows, *(one.rows for one in view.pools)):
+        assert np.allclose(rows["top_logprobs"].to_pylist(), said(models[1], rows, 3), atol=1e-5)
+
+
+def test_own_and_replayed_rows_have_their_own_factors():
+    """Two rows of one token; of the divergences, by torch, an average over both tokens."""
+    torch.manual_seed(0)
+    former, now = torch.randn(2, 7).log_softmax(-1), torch.randn(2, 7)
+    rows = noted(
+        rows_of(2), kind=[None, "replayed"], top_ids=[[*range(7)]] * 2, top_logprobs=[one.tolist() for one in former]
+    )
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(device=torch.device("cpu")), args=SimpleNamespace(), current_gradient_accumulation_steps=1
+    )
+    inputs = {"labels": torch.tensor([[NOT_TRAINED, 2], [NOT_TRAINED, 3]])}
+    wanted = torch.nn.functional.kl_div(now.log_softmax(-1), former, log_target=True, reduction="none").sum(-1)
+    for name, settings, factors in (
+        ("lwf", {"strength": 3.0}, (3.0, 0.0)),
+        ("der", {"strength": 3.0}, (0.0, 3.0)),
+        ("ser", {"own": 2.0, "replayed": 5.0}, (2.0, 5.0)),
+    ):
+        batch = Batch(trainer, inputs, rows, 2.0, 0)
+        batch.__dict__["_logits"] = torch.stack([now, now], dim=1)
+        hooks = choose({name: settings})[0].hooks()
+        assert hooks.loss is not None
+        found = float(hooks.loss(batch, {}))
+        assert found == pytest.approx(float(wanted @ torch.tensor(factors)) / 2, rel=1e-5)

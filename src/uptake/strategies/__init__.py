@@ -9,7 +9,9 @@ from uptake.strategies.averaging.ema import EMA
 from uptake.strategies.averaging.interpolation import INTERPOLATION
 from uptake.strategies.averaging.merging import MERGING
 from uptake.strategies.averaging.soup import SOUP
+from uptake.strategies.distillation.der import DER
 from uptake.strategies.distillation.lwf import LWF
+from uptake.strategies.distillation.ser import SER
 from uptake.strategies.order.early_stop import EARLY_STOP
 from uptake.strategies.order.resampling import RESAMPLING
 from uptake.strategies.penalties.ewc import EWC
@@ -19,15 +21,21 @@ from uptake.strategies.penalties.si import SI
 from uptake.strategies.projection.agem import AGEM
 from uptake.strategies.projection.ogd import OGD
 from uptake.strategies.replay.continual_t0 import CONTINUAL_T0
+from uptake.strategies.replay.far_replay import FAR_REPLAY
+from uptake.strategies.replay.hard_replay import HARD_REPLAY
 from uptake.strategies.replay.joint import JOINT
 from uptake.strategies.replay.replay import REPLAY
 from uptake.strategies.strategy import Chosen, Strategy
 
 STRATEGIES: Mapping[str, Strategy] = {
     "replay": REPLAY,
+    "hard_replay": HARD_REPLAY,
+    "far_replay": FAR_REPLAY,
     "continual_t0": CONTINUAL_T0,
     "joint": JOINT,
     "lwf": LWF,
+    "der": DER,
+    "ser": SER,
     "ema": EMA,
     "interpolation": INTERPOLATION,
     "soup": SOUP,

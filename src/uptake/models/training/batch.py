@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from uptake.errors import UptakeError
 from uptake.models.training.gradients import gradient_of
+from uptake.models.training.notes import NOTES
 from uptake.models.training.rows import NOT_TRAINED
 from uptake.models.training.weights import trained
 
@@ -150,15 +151,25 @@ class Batch:
         each = cross_entropy(logits.flatten(0, 1), self.labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
         return each.view(self.labels.shape).sum(1)
 
-    def top(self) -> tuple[Bool[Tensor, "rows length_minus_1"], Int[Tensor, "noted k"], Float[Tensor, "noted k"]]:
+    def top(
+        self, *, replayed: bool | None = None
+    ) -> tuple[Bool[Tensor, "rows length_minus_1"], Int[Tensor, "noted k"], Float[Tensor, "noted k"]]:
         """The notes `top_ids` and `top_logprobs`: at which positions of `labels` they are, and what they say there.
+
+        Args:
+            replayed: Of rows that are replayed alone, or of all others alone; None for all that have notes.
 
         Raises:
             UptakeError: They do not fit the learned tokens of their rows.
         """
-        ids, logprobs = (self.rows[name].combine_chunks() for name in ("top_ids", "top_logprobs"))
-        has = torch.from_numpy(ids.is_valid().to_numpy(zero_copy_only=False)).to(self.labels.device)
-        where = (self.labels != NOT_TRAINED) & has[:, None]
+        given = [self._noted(name) for name in ("top_ids", "top_logprobs", "kind")]
+        kinds = given[2].to_pylist()
+        has = [
+            one.is_valid and (replayed is None or (kind == "replayed") is replayed)
+            for one, kind in zip(given[0], kinds, strict=True)
+        ]
+        ids, logprobs = (column.filter(pa.array(has, pa.bool_())) for column in given[:2])
+        where = (self.labels != NOT_TRAINED) & torch.tensor(has, device=self.labels.device)[:, None]
         positions = int(where.sum())
         if positions == 0:
             none = torch.zeros(0, 1, device=self.labels.device)
@@ -167,6 +178,12 @@ class Batch:
         if len(flat[0]) % positions:
             raise UptakeError("the notes of a batch do not fit its learned tokens", expected="k for each of them")
         return where, flat[0].view(positions, -1).long(), flat[1].view(positions, -1)
+
+    def _noted(self, name: str) -> pa.Array:
+        """A note of the rows, as a column; of nothing but nulls where no row has one."""
+        if name in self.rows.schema.names:
+            return self.rows[name].combine_chunks()
+        return pa.nulls(len(self.rows), NOTES[name])
 
     def average(self, total: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """A term from a sum over the batch's learned tokens: their average over all tokens of the step.

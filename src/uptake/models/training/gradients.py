@@ -35,7 +35,7 @@ def gradient_of(
     model, size = trainer.model, max(1, trainer.args.per_device_train_batch_size)
     total = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     tokens = (inputs["labels"][:, 1:] != NOT_TRAINED).sum().clamp(min=1)
-    with _without_dropout(model):
+    with without_dropout(model):
         if trainer.splits_head is None:
             trainer.splits_head = splits_head(model)
         for start in range(0, len(inputs["labels"]), size):
@@ -75,7 +75,7 @@ def row_gradients(model: Any, rows: pa.Table, value: Value = row_nll) -> Iterato
     """
     weights = trained(model)
     items = Rows(rows)
-    with _without_dropout(model):
+    with without_dropout(model):
         for number in range(len(items)):
             ids, labels = (torch.tensor([items[number][name]], device=model.device) for name in ("input_ids", "labels"))
             learned = labels[:, 1:] != NOT_TRAINED
@@ -122,7 +122,7 @@ def _loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @contextmanager
-def _without_dropout(model: Any) -> Iterator[None]:
+def without_dropout(model: Any) -> Iterator[None]:
     """The model as when it is asked, but that layers which are checkpointed in training still are."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
+import pyarrow as pa
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -34,19 +35,30 @@ def _hooks(settings: LwFSettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        if stage.model is None:
-            raise UptakeError("lwf needs the model that the stage starts from")
-        tops = top(stage.model(), scored(stage.rows)[1], settings.k)
-        ids, logprobs = ([part.ravel() for part in column] for column in zip(*tops, strict=True))
-        return replace(stage, rows=noted(stage.rows, top_ids=ids, top_logprobs=logprobs))
+        return replace(stage, rows=told(stage, stage.rows, settings.k))
 
     def loss(batch: Batch, state: State) -> Tensor:
-        where, ids, former = batch.top()
-        if len(ids) == 0:
-            return batch.zero()
-        return settings.strength * batch.average(divergence(former, ids, batch.logits()[where].float()).sum())
+        return settings.strength * kept(batch, replayed=False)
 
     return Hooks(Needs(per_row=True, logits=True, former=True), data=data, loss=loss)
+
+
+def told(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
+    """Rows with the k most probable tokens that the model before the stage says at each learned one."""
+    if stage.model is None:
+        raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
+    ids, logprobs = (
+        [part.ravel() for part in column] for column in zip(*top(stage.model(), scored(rows)[1], k), strict=True)
+    )
+    return noted(rows, top_ids=ids, top_logprobs=logprobs)
+
+
+def kept(batch: Batch, *, replayed: bool | None = None) -> Tensor:
+    """The divergence of a batch from what its rows have noted; see `Batch.top` and `Batch.average`."""
+    where, ids, former = batch.top(replayed=replayed)
+    if len(ids) == 0:
+        return batch.zero()
+    return batch.average(divergence(former, ids, batch.logits()[where].float()).sum())
 
 
 def divergence(former: Tensor, ids: Tensor, logits: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
-from uptake.models.training.pools import Pool
+from uptake.models.training.pools import Pool, whole
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
 from uptake.strategies.strategy import Strategy
@@ -33,7 +33,7 @@ def _hooks(settings: ReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        return replace(stage, pools=(*stage.pools, *_pools(earlier(stage, memory), stage, settings.share)))
+        return replace(stage, pools=(*stage.pools, *pools(earlier(stage, memory), stage, settings.share)))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
@@ -61,8 +61,15 @@ def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
     return [noted(one, kind=["replayed"] * len(one)) for one in tables]
 
 
-def _pools(tables: list[pa.Table], stage: StageView, share: float) -> list[Pool]:
-    """A pool for each earlier stage; an epoch draws as many rows of each, of which there are fewer all."""
+def pools(tables: list[pa.Table], stage: StageView, share: float, *, first: bool = False) -> list[Pool]:
+    """A pool for each table; an epoch draws as many rows of each, of which there are fewer all.
+
+    Args:
+        tables: Rows of earlier stages.
+        stage: The stage that trains them again.
+        share: Their share of its tokens.
+        first: Each epoch has the first rows of a table, and not other ones than the epoch before.
+    """
     wanted = share / (1 - share) * counts(stage.rows)[0]
     lengths = [counts(table)[0] / max(1, len(table)) for table in tables]
     each, tokens = [0] * len(tables), 0.0
@@ -72,7 +79,7 @@ def _pools(tables: list[pa.Table], stage: StageView, share: float) -> list[Pool]
                 each[number] += 1
                 tokens += lengths[number]
     return [
-        Pool(table, in_passes(len(table), n, [stage.seed, stage.number, number]))
+        whole(table.slice(0, n)) if first else Pool(table, in_passes(len(table), n, [stage.seed, stage.number, number]))
         for number, (table, n) in enumerate(zip(tables, each, strict=True))
         if n > 0
     ]
