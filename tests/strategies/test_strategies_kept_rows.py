@@ -173,3 +173,35 @@ def test_own_and_replayed_rows_have_their_own_factors():
         assert hooks.loss is not None
         found = float(hooks.loss(batch, {}))
         assert found == pytest.approx(float(wanted @ torch.tensor(factors)) / 2, rel=1e-5)
+
+
+def test_zscl_is_torchs_divergence_from_the_first_model_on_general_text(models: list[LanguageModel], tmp_path: Path):
+    """Over the whole vocabulary, as a mean over the texts' positions; also when the first model is a stage away."""
+    texts = table([Row("a", [1, 2, 3, 4], [1, 2, 3, 4]), Row("b", [5, 6], [5, 6])])
+    first, now = (one.model for one in models)
+    hooks = choose({"zscl": {"k": 7, "strength": 2.0, "rows": 5}})[0].hooks()
+    assert hooks.begin and hooks.loss and hooks.after_stage
+    view, memory = StageView(0, "0", 0, rows_of(1), general=lambda most: texts), Memory()
+    hooks.after_stage(first, view, hooks.begin(first, view, memory), memory)
+    memory.write(tmp_path)
+    state = hooks.begin(now, view, Memory.read(tmp_path))
+    args, at = SimpleNamespace(process_index=0), SimpleNamespace(global_step=0)
+    before = torch.get_rng_state()
+    term = hooks.loss(Batch(SimpleNamespace(model=now, args=args, state=at), {}, rows_of(0), None, 0), state)
+    assert term.requires_grad and torch.equal(torch.get_rng_state(), before)
+    parts = []
+    with torch.no_grad():
+        for ids in texts["input_ids"].to_pylist():
+            one, two = (model(torch.tensor([ids])).logits[0, :-1].log_softmax(-1) for model in (first, now))
+            parts.append(torch.nn.functional.kl_div(two, one, log_target=True, reduction="none").sum(-1))
+    assert float(term.detach()) == pytest.approx(2 * float(torch.cat(parts).mean()), rel=1e-4)
+
+
+def test_general_replay_has_its_share_in_the_first_stage_too():
+    """Of 9 own rows' 27 tokens a tenth are general: one text of 3 tokens."""
+    hooks = choose({"general_replay": {"share": 0.1, "rows": 7}})[0].hooks()
+    assert hooks.data is not None
+    view = StageView(0, "0", 0, rows_of(9), general=lambda most: rows_of(most, 50))
+    rows, epochs = laid_out(view.rows, hooks.data(view, Memory()).pools, 7)
+    assert len(rows) == 9 + 7 and rows["kind"].to_pylist()[9:] == ["replayed"] * 7
+    assert epochs is not None and sorted(k for one in epochs.epochs for k in one) == [*range(9, 16)]

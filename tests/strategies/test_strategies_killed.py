@@ -18,8 +18,8 @@ from uptake.ledger import read_ledger
 DRIVER = Path(__file__).parents[1] / "pipeline" / "train" / "train_killed.py"
 KILLS = 3
 
-SUMMED = ("si", "ewc", "ogd", "soup")
-"""State that two hooks write into, and what a stage's end computes of single rows."""
+SUMMED = ("der", "si", "ewc", "ogd", "soup")
+"""What was said of rows and is passed on, state that two hooks write into, what a stage's end computes of rows."""
 
 METHODS: tuple[tuple[str, ...], ...] = (*((name,) for name in TRAINED), ("replay", "lwf"), ("ema", "agem"), SUMMED)
 """Strategies alone, and chained ones."""

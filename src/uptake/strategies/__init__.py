@@ -12,6 +12,7 @@ from uptake.strategies.averaging.soup import SOUP
 from uptake.strategies.distillation.der import DER
 from uptake.strategies.distillation.lwf import LWF
 from uptake.strategies.distillation.ser import SER
+from uptake.strategies.distillation.zscl import ZSCL
 from uptake.strategies.order.early_stop import EARLY_STOP
 from uptake.strategies.order.resampling import RESAMPLING
 from uptake.strategies.penalties.ewc import EWC
@@ -22,6 +23,7 @@ from uptake.strategies.projection.agem import AGEM
 from uptake.strategies.projection.ogd import OGD
 from uptake.strategies.replay.continual_t0 import CONTINUAL_T0
 from uptake.strategies.replay.far_replay import FAR_REPLAY
+from uptake.strategies.replay.general_replay import GENERAL_REPLAY
 from uptake.strategies.replay.hard_replay import HARD_REPLAY
 from uptake.strategies.replay.joint import JOINT
 from uptake.strategies.replay.replay import REPLAY
@@ -31,11 +33,13 @@ STRATEGIES: Mapping[str, Strategy] = {
     "replay": REPLAY,
     "hard_replay": HARD_REPLAY,
     "far_replay": FAR_REPLAY,
+    "general_replay": GENERAL_REPLAY,
     "continual_t0": CONTINUAL_T0,
     "joint": JOINT,
     "lwf": LWF,
     "der": DER,
     "ser": SER,
+    "zscl": ZSCL,
     "ema": EMA,
     "interpolation": INTERPOLATION,
     "soup": SOUP,

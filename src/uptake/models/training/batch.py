@@ -185,6 +185,20 @@ class Batch:
             return self.rows[name].combine_chunks()
         return pa.nulls(len(self.rows), NOTES[name])
 
+    def logits_of(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "rows length_minus_1 vocabulary"]:
+        """The logits that predict the labels of rows outside the batch; gradients flow through them.
+
+        With dropout, and without a change of the random numbers that come after. The rows are no part of the base loss.
+
+        Args:
+            inputs: `input_ids` and `attention_mask`, as `uptake.models.training.rows.padded` gives them.
+        """
+        device = self.model.device
+        given = {name: inputs[name].to(device) for name in ("input_ids", "attention_mask")}
+        with Drawn.now(device).again():
+            logits: Tensor = self.model(**given, use_cache=False).logits
+        return logits[:, :-1]
+
     def average(self, total: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """A term from a sum over the batch's learned tokens: their average over all tokens of the step.
 

@@ -43,6 +43,7 @@ class Needs:
         memory: What the same method kept in an earlier stage of the run.
         order: Which rows an optimiser step has is the method's choice.
         lasting: The trained weights are those of the stage before, so that what was kept of each is still of use.
+        general: General text.
         readings: The model in training is scored on other rows than it trains just then.
     """
 
@@ -55,6 +56,7 @@ class Needs:
     memory: bool = False
     order: bool = False
     lasting: bool = False
+    general: bool = False
     readings: bool = False
 
     def __or__(self, other: Needs) -> Needs:
@@ -78,6 +80,8 @@ class StageView:
         examples: Reads the stage's own examples again.
         model: Loads the model that the stage starts from, once; it is released before the stage is trained.
         peft: Fields of `LoraConfig` of the run; None trains all weights.
+        general: Gives rows of the run's general text, at most so many, the same ones in each stage; for `data` and
+            `begin`.
         pools: Rows of which each epoch trains some; a method adds its own: `(*stage.pools, Pool(rows, draw))`.
         drawn: When all is arranged, which rows each epoch trains; None for all of them.
     """
@@ -92,6 +96,7 @@ class StageView:
     examples: Callable[[], Iterator[Example]] = field(default=lambda: iter(()), repr=False)
     model: Callable[[], LanguageModel] | None = field(default=None, repr=False)
     peft: Mapping[str, Any] | None = None
+    general: Callable[[int], pa.Table] | None = field(default=None, repr=False)
     pools: tuple[Pool, ...] = ()
     drawn: EpochRows | None = None
 

@@ -100,6 +100,7 @@ def _stage(number: int, job: Job, hooks: Hooks, memory: Memory, folder: Path) ->
         rows=noted(ROWS, source=["a", "b"]),
         former=f"rehearsal-{number - 1}" if number else None,
         model=lambda: around("the rehearsal's model", model.eval(), job.tokenizer),
+        general=lambda most: noted(ROWS, source=["general"] * 2).slice(0, most),
         peft=_adapter(job.start.peft or {}) if job.start.adapts else None,
     )
     if hooks.data is not None:

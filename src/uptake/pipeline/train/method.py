@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import digest
 from uptake.pipeline.train.arranged import Arrangement, arranged, arranged_digest
+from uptake.pipeline.train.general import general_rows
 from uptake.pipeline.train.schedule import with_sources
 from uptake.pipeline.train.state import memory_left
 from uptake.schedule import Schedule
@@ -54,6 +56,7 @@ def method_of(run: TrainingRun, stage: ReadStage, former: StagePlan | None) -> M
         validation=stage.validation,
         examples=stage.examples,
         peft=run.start.peft,
+        general=partial(general_rows, run, stage),
     )
     return Method(hooks, view, memory_left(former))
 

@@ -11,6 +11,8 @@ from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.today import day_of
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.general import identity as general_identity
+from uptake.pipeline.train.general import require_general
 from uptake.pipeline.train.method import method_of, with_arranged
 from uptake.pipeline.train.ready import job_of, rehearse_stages, require_settings
 from uptake.pipeline.train.rows import StageReading, file_digests
@@ -96,6 +98,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     from uptake.models.training.start import model_config, skeleton, tokenizer_of
 
     require_settings(run)
+    require_general(run)
     start = run.start
     place = start.place()
     run = _on_its_day(run, place)
@@ -233,6 +236,8 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
         # the content of the rows does not say them, and methods draw by them
         "sources": None if job.method is None else digest(stage.reading.sources),
     }
+    if job.method is not None and job.method.hooks.needs.general:
+        found["general"] = general_identity(run)
     if job.method is not None and schedule is None and stage.validation is not None:  # else the schedule tells it
         found["validation"] = identity(Schedule(), stage.validation)["validation"]
     return found

@@ -112,6 +112,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
         ledger=config.ledger,
         processes=processes,
         options=datasets_of(config).options,
+        general=config.general,
         skip_bad_rows=config.on_bad_row == "skip",
     )
 

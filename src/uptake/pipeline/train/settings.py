@@ -162,6 +162,12 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
                 expected="one of the two",
                 fix=f"train without {name}, or without {other}",
             )
+        if needs.general and run.general is None:
+            raise UptakeError(
+                f"the strategy {name} reads general text, and the run has none",
+                expected="texts of the kind that the base model was trained on",
+                fix=f"give --general FILE, or train without {name}",
+            )
         if needs.adapter and not run.start.adapts:
             raise UptakeError(
                 f"the strategy {name} trains LoRA adapters, and the run trains all weights",

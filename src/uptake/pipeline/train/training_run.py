@@ -55,6 +55,7 @@ class TrainingRun:
         ledger: What is recorded of each example: nothing, its loss in each step, or also a pass an epoch.
         processes: Those that train together.
         options: How data sets are read.
+        general: General text, for strategies that read it: a file, a folder or a hub id; None for none.
         skip_bad_rows: Go on without rows that cannot be used; else they are an error.
     """
 
@@ -65,4 +66,5 @@ class TrainingRun:
     ledger: Literal["off", "training", "epochs"] = "epochs"
     processes: Processes = ALONE
     options: LoadOptions = LoadOptions()
+    general: str | None = None
     skip_bad_rows: bool = False

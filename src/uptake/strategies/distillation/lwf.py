@@ -86,10 +86,7 @@ LWF = Strategy(
     helps="The model learns the new rows with as little change as they allow. No rows of earlier stages are needed.",
     costs="A scoring pass over the stage's rows; a second forward pass in each step; k numbers a learned token.",
     example="strategy: [{lwf: {strength: 1.0}}]",
-    references=(
-        "Li and Hoiem 2016, Learning without Forgetting (arXiv 1606.09282)",
-        "catalogue 163: Zheng et al., Preventing Zero-Shot Transfer Degradation (arXiv 2303.06628); on other text",
-    ),
+    references=("Li and Hoiem 2016, Learning without Forgetting (arXiv 1606.09282)",),
     settings=LwFSettings,
     hooks=_hooks,
 )
