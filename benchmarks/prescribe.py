@@ -106,7 +106,7 @@ def make(folder: Path, size: int) -> Path:
                 cause, dict.fromkeys(CAUSES, 0.5),
             )  # fmt: skip
 
-    collected, settings = Collector(findings()), Settings()
+    collected, settings = Collector(findings(), folder / "run" / "diagnosis"), Settings()
     summary = summarise(collected, calibrate(iter(()), None, None, settings), settings)
     told = {
         "models": {"tuned": {"name": "x", "fingerprint": "x"}},

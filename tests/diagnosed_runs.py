@@ -75,7 +75,7 @@ def diagnosed(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
         write_rows(folder / "main.jsonl", MAIN)
         found = [finding(row, "early", number) for number, row in enumerate(EARLY)]
         found += [finding(row, "main", number) for number, row in enumerate(MAIN)]
-        collected = Collector(found)
+        collected = Collector(found, folder / "run" / "diagnosis")
         list(collected)
         rule = {"end": False, "option_threshold": 0.5, "pass_threshold": 0.2}
         write_diagnosis(folder / "run" / "diagnosis", collected, summary_of(found, rule=rule))

@@ -82,7 +82,7 @@ def _told(cause: str) -> Finding:
 def write_run(folder: Path, findings: Sequence[Finding], *, ledger: bool = True, **summary: Any) -> Path:
     """A diagnosis of these findings, and a ledger in which the examples of "early" are learned, then lost."""
     telling = Telling("evidence")
-    collected = Collector(telling.noting(findings))
+    collected = Collector(telling.noting(findings), folder / "diagnosis")
     rows = list(collected)
     told = {
         **_tally(rows),

@@ -27,7 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
 
 
 def diagnosis(folder: Path, findings: list) -> str:
-    collected = Collector(iter(findings))
+    collected = Collector(iter(findings), folder / "diagnosis")
     summary = {**summary_of(list(collected)), "run": run_section(len(findings))}
     write_diagnosis(folder / "diagnosis", collected, summary)
     return str(folder)

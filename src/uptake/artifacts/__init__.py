@@ -1,6 +1,7 @@
 """Files between the steps: atomic writes, tables in parts, and the records' written schemas."""
 
 from uptake.artifacts.files import (
+    PARQUET,
     Parts,
     cannot_write,
     chunks,
@@ -19,10 +20,13 @@ from uptake.artifacts.files import (
 )
 from uptake.artifacts.locks import Busy, joined, locked
 from uptake.artifacts.opening import created, kept, refuse_links
+from uptake.artifacts.spool import Spool
 
 __all__ = [
+    "PARQUET",
     "Busy",
     "Parts",
+    "Spool",
     "cannot_write",
     "chunks",
     "created",

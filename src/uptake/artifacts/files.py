@@ -32,6 +32,10 @@ T = TypeVar("T")
 VERSIONED = ("uptake", "torch", "transformers", "trl", "peft", "tokenizers", "numpy", "pyarrow")
 
 
+PARQUET: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+"""How every table is written."""
+
+
 def digest(*parts: object) -> str:
     """32 hexadecimal digits that identify the parts: JSON with sorted keys, hashed with BLAKE2b."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str)
@@ -123,7 +127,7 @@ def write_table(path: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
     with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd", write_page_checksum=True)
+        pq.write_table(table, beside, **PARQUET)
 
 
 def cannot_write(path: Path, error: OSError) -> UptakeError:

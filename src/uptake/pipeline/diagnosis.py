@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import cannot_write, chunks, file_digest, replacing, write_json, write_table
+from uptake.artifacts import PARQUET, Spool, cannot_write, chunks, file_digest, replacing, write_json
 from uptake.artifacts.checked import blaming, read_data, read_record, records
 from uptake.artifacts.checked_tables import batches, n_rows, read_table
 from uptake.artifacts.evidence import evidence_data, evidence_from_data
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 ROWS = 512
 """Rows that are held as Python objects at a time."""
+PAGE, GROUP = 1024, 32 * 1024
+"""Rows that are encoded at a time, and rows of a row group, which is in memory as a whole while it is written.
+
+Parquet's encoder works on 1,024 rows: with pieces of that size a file has the same bytes as one that is written whole.
+"""
 
 
 @dataclass(frozen=True)
@@ -142,94 +147,129 @@ class Diagnosis:
 ANEW = "run `uptake diagnose run.yaml`: it writes the diagnosis anew"
 
 
-class Collector:
-    """Findings on their way to the summary, kept as a compact table for the files."""
+KEPT = ("id", "stage", "learned", "shallow", "cause")
+"""Columns that are kept in memory: what orders the rows, and what a sample is drawn by."""
 
-    def __init__(self, findings: Iterable[Finding]) -> None:
+
+class Collector:
+    """Findings on their way to the summary; their rows are kept in a file until all are known and can be ordered.
+
+    Args:
+        findings: The findings.
+        folder: Where the tables will be written.
+    """
+
+    def __init__(self, findings: Iterable[Finding], folder: Path) -> None:
         self._findings = findings
+        self._folder = folder
+        self._lines: Spool | None = None
         self._tables: list[pa.Table] = []
         self._per_token = array("d")
 
+    def __enter__(self) -> Collector:
+        """What is kept is given up at the end, also where something fails."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def __iter__(self) -> Iterator[Finding]:
-        """Pass the findings on, once, and keep them."""
+        """Pass the findings on, once, and keep their rows.
+
+        Raises:
+            UptakeError: The disk is full, or the place cannot be written.
+        """
         import pyarrow as pa
 
+        lines = self._lines = Spool(self._folder)
         for some in chunks(self._findings, ROWS):
-            self._tables.append(pa.Table.from_pylist([finding_row(finding) for finding in some], schema=DIAGNOSIS))
+            table = pa.Table.from_pylist([finding_row(finding) for finding in some], schema=DIAGNOSIS)
+            for row in table.to_pylist():
+                lines.append(to_json({**row, "evidence": json.loads(row["evidence"])}))
+            self._tables.append(table.select(KEPT))
             self._per_token.extend(one.evidence.logprob_per_token for one in some)
             yield from some
 
     def column(self, name: str) -> list[Any]:
-        """A column of the table, in the examples' order, once all findings were passed on."""
+        """A column of `KEPT`, in the examples' order, once all findings were passed on."""
         return [value for table in self._tables for value in table[name].to_pylist()]
 
     def add(self, interventions: Mapping[int, Reaction]) -> None:
         """Add to the evidence of some findings, by the example's position, once all were passed on."""
-        import pyarrow as pa
+        for position, reaction in interventions.items():
+            row = json.loads(self._kept[position])
+            evidence = replace(evidence_from_data(row["evidence"]), interventions=reaction)
+            self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
 
-        start = 0
-        for number, table in enumerate(self._tables):
-            own = [position for position in interventions if start <= position < start + len(table)]
-            if own:
-                told = table["evidence"].to_pylist()
-                for position in own:
-                    there = evidence_from_data(json.loads(told[position - start]))
-                    evidence = replace(there, interventions=interventions[position])
-                    told[position - start] = to_json(evidence_data(evidence))
-                place = table.column_names.index("evidence")
-                self._tables[number] = table.set_column(place, DIAGNOSIS.field(place), pa.array(told, pa.string()))
-            start += len(table)
-
-    def table(self) -> pa.Table:
-        """The rows of `diagnosis.parquet`: unlearned first, then shallow, each by rising log-probability a token.
+    def lines(self) -> Iterator[str]:
+        """The rows as JSON: unlearned first, then shallow, each by rising log-probability a token.
 
         The probability of the whole response would sort by length: a long one is improbable however well it is known.
-        Equals go by id and stage. The findings are handed over and not kept: a second copy of them would be most of
-        what is in memory by then.
+        Equals go by id and stage.
         """
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        table = pa.concat_tables(self._tables).combine_chunks()
-        self._tables = []
+        table = pa.concat_tables(self._tables)
         deep = pc.fill_null(pc.invert(table["shallow"]), True)
         keyed = table.append_column("deep", deep).append_column("per_token", pa.array(self._per_token, pa.float64()))
         order = [(name, "ascending") for name in ("learned", "deep", "per_token", "id", "stage")]
-        return table.take(pc.sort_indices(keyed, sort_keys=order))
+        for position in pc.sort_indices(keyed, sort_keys=order).to_pylist():
+            yield self._kept[position]
 
     def most_severe(self) -> list[str]:
         """Ids of the flagged examples that the paper's rule keeps, worst first, once all findings were passed on."""
-        import pyarrow.compute as pc
-
-        flagged = [table.filter(pc.invert(table["learned"])).select(["id", "evidence"]) for table in self._tables]
-        rows = [row for table in flagged for row in table.to_pylist()]
-        found = [evidence_from_data(json.loads(row["evidence"])).paper for row in rows]
-        kept = [(row["id"], paper.p_sample) for row, paper in zip(rows, found, strict=True) if paper is not None]
+        flagged = (number for number, learned in enumerate(self.column("learned")) if not learned)
+        rows = (json.loads(self._kept[number]) for number in flagged)
+        found = ((row["id"], evidence_from_data(row["evidence"]).paper) for row in rows)
+        kept = [(name, paper.p_sample) for name, paper in found if paper is not None]
         return list(most_severe([name for name, _ in kept], [p for _, p in kept]))
+
+    def close(self) -> None:
+        """Give up what is kept."""
+        if self._lines is not None:
+            self._lines.close()
+
+    @property
+    def _kept(self) -> Spool:
+        assert self._lines is not None, "no finding was passed on yet"
+        return self._lines
 
 
 def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, Any]) -> Diagnosis:
-    """Write the tables; the summary comes last, so where it is, the diagnosis is whole.
+    """Write the tables; the summary comes last, so where it is, the diagnosis is whole. Closes what was collected.
 
     Raises:
         UptakeError: The disk is full, or the place cannot be written.
     """
-    try:
-        (folder / "summary.json").unlink(missing_ok=True)
-    except OSError as error:
-        raise cannot_write(folder / "summary.json", error) from error
-    table = collected.table()
-    write_table(folder / "diagnosis.parquet", table)
-    _write_jsonl(folder / "diagnosis.jsonl", table)
+    with collected:
+        try:
+            (folder / "summary.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(folder / "summary.json", error) from error
+        _write_table(folder / "diagnosis.parquet", collected.lines())
+        with replacing(folder / "diagnosis.jsonl") as beside:
+            with beside.open("w", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"{line}\n" for line in collected.lines())
     write_json(folder / "summary.json", summary)
     return Diagnosis(folder)
 
 
-def _write_jsonl(path: Path, table: pa.Table) -> None:
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
-        for batch in table.to_batches(ROWS):
-            for row in batch.to_pylist():
-                file.write(to_json({**row, "evidence": json.loads(row["evidence"])}) + "\n")
+def _write_table(path: Path, lines: Iterator[str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = chunks((_row(line) for line in lines), PAGE)
+    batches = (pa.RecordBatch.from_pylist(some, schema=DIAGNOSIS) for some in rows)
+    with replacing(path) as beside, pq.ParquetWriter(beside, DIAGNOSIS, **PARQUET) as writer:
+        for group in chunks(batches, GROUP // PAGE):
+            writer.write_table(pa.Table.from_batches(group))
+            group.clear()  # before the next are read
+
+
+def _row(line: str) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(line)
+    return {**row, "evidence": to_json(row["evidence"])}
 
 
 def read_diagnosis(output_dir: Path) -> Diagnosis:

@@ -98,7 +98,7 @@ def run(trainable: Path, tmp_path: Path) -> Path:
 
 def diagnosed(folder: Path, early: Sequence[dict[str, Any]]) -> None:
     found = [*findings(early, "early"), *findings(MAIN, "main")]
-    collected = Collector(found)
+    collected = Collector(found, folder / "run" / "diagnosis")
     list(collected)
     write_diagnosis(folder / "run" / "diagnosis", collected, summary_of(found))
 
@@ -214,7 +214,7 @@ def test_no_documents_are_gathered_for_what_is_likely_wrong(run: Path, monkeypat
         replace(one, evidence=replace(one.evidence, causes=wrong)) if one.id == "e-1" else one
         for one in [*findings(EARLY, "early"), *findings(MAIN, "main")]
     ]
-    collected = Collector(found)
+    collected = Collector(found, run.parent / "run" / "diagnosis")
     list(collected)
     write_diagnosis(run.parent / "run" / "diagnosis", collected, summary_of(found))
     asked: list[str] = []

@@ -224,10 +224,11 @@ def test_where_nothing_can_be_treated_it_says_why(diagnosed: Callable[..., RunCo
     config = diagnosed()
     rows = [finding(row, "early", number) for number, row in enumerate(EARLY)]
     rows += [finding(row, "early", number) for number, row in enumerate(MAIN)]
-    found = Collector([Finding(**{**_fields(one), "stage": "main" if one.id[0] == "m" else "early"}) for one in rows])
+    folder = config.output_dir / "diagnosis"
+    changed = [Finding(**{**_fields(one), "stage": "main" if one.id[0] == "m" else "early"}) for one in rows]
+    found = Collector(changed, folder)
     list(found)
-    summary = read_json(config.output_dir / "diagnosis" / "summary.json")
-    write_diagnosis(config.output_dir / "diagnosis", found, summary)
+    write_diagnosis(folder, found, read_json(folder / "summary.json"))
     with pytest.raises(UptakeError, match="none of which can be tested: all were learned"):
         prepare(config)
 
@@ -267,7 +268,7 @@ def test_a_diagnosis_that_is_replaced_while_it_is_read_is_told(
     def meanwhile(*given: Any) -> Any:
         rows = [finding(row, "early", number) for number, row in enumerate(EARLY)]
         rows += [finding(row, "main", number + 1) for number, row in enumerate(MAIN)]
-        collected = Collector(rows)
+        collected = Collector(rows, folder)
         list(collected)
         write_diagnosis(folder, collected, read_json(folder / "summary.json"))
         return real(*given)

@@ -222,28 +222,28 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    findings = Collector(noting(judged() if why is None else why(judged)))
-    summary = summarise(findings, calibration, settings)
-    if why is not None:
-        summary["attribution"] = why.telling.summary()
-        summary["notes"] += why.notes()
-        if how.treating is not None and why.contradictions is not None:
-            intervening = Intervening(how.treating, asking, work, asked, calibration, settings, progress)
-            intervene(intervening, why.contradictions, findings, summary)
-    if settings.criterion == "paper":
-        summary["most_severe"] = findings.most_severe()
-    if "retention" in cohorts and "retention" in before:
-        changes = (
-            compare(example, earlier.scores, answer.scores, settings, _freely(example, earlier, answer))
-            for example, earlier, answer in together(cohorts["retention"], before["retention"], after["retention"])
-            if earlier is not None
-        )
-        summary["retention"] = summarise_retention(changes, settings)
-    # what makes the numbers mean less, and how the data were read, come first
-    summary["notes"] = [*noting.notes(), *read.told(), *summary["notes"], *models.notes]
-    summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
-    summary["run"] = _manifest(how.told, models, cohorts)
-    return write_diagnosis(folder, findings, summary)
+    with Collector(noting(judged() if why is None else why(judged)), folder) as findings:
+        summary = summarise(findings, calibration, settings)
+        if why is not None:
+            summary["attribution"] = why.telling.summary()
+            summary["notes"] += why.notes()
+            if how.treating is not None and why.contradictions is not None:
+                intervening = Intervening(how.treating, asking, work, asked, calibration, settings, progress)
+                intervene(intervening, why.contradictions, findings, summary)
+        if settings.criterion == "paper":
+            summary["most_severe"] = findings.most_severe()
+        if "retention" in cohorts and "retention" in before:
+            changes = (
+                compare(example, earlier.scores, answer.scores, settings, _freely(example, earlier, answer))
+                for example, earlier, answer in together(cohorts["retention"], before["retention"], after["retention"])
+                if earlier is not None
+            )
+            summary["retention"] = summarise_retention(changes, settings)
+        # what makes the numbers mean less, and how the data were read, come first
+        summary["notes"] = [*noting.notes(), *read.told(), *summary["notes"], *models.notes]
+        summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
+        summary["run"] = _manifest(how.told, models, cohorts)
+        return write_diagnosis(folder, findings, summary)
 
 
 def _ingested(
