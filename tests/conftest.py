@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import quick_libraries
 import type_checks
 
 # read by torch, tokenizers and huggingface_hub when they are first imported
@@ -25,8 +26,11 @@ if not HANDS_OUT:
     # Imported before the hook: what an instrumented module imports first is compiled anew. Frozen: uptake and the
     # trainers collect garbage whenever a model goes, and each collection would look at all modules' objects, for half
     # a second.
-    from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: F401
-    from trl import SFTTrainer  # noqa: F401
+    quick_libraries.before_imports()
+    with type_checks.untraced():
+        from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: F401
+        from trl import SFTTrainer  # noqa: F401
+    quick_libraries.after_imports()
 
     gc.collect()
     gc.freeze()
@@ -34,10 +38,26 @@ if not HANDS_OUT:
 type_checks.install()
 
 
+known = 0
+"""Modules that were imported when their objects were last put aside."""
+
+
 def pytest_collection_finish() -> None:
     """Nor are those of the tests, and of what they import, looked at again."""
+    put_aside()
+
+
+def pytest_runtest_teardown() -> None:
+    """Nor what a test is the first to import."""
+    if len(sys.modules) > known + 50:
+        put_aside()
+
+
+def put_aside() -> None:
+    global known
     gc.collect()
     gc.freeze()
+    known = len(sys.modules)
 
 
 # fixtures that several folders share

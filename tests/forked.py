@@ -21,6 +21,8 @@ from typing import Any
 
 import torch.multiprocessing
 
+import quick_libraries
+
 PRELOADED = (
     "trl.trainer.sft_trainer", "transformers.models.auto.modeling_auto", "transformers.models.qwen3.modeling_qwen3",
     "transformers.models.auto.tokenization_auto", "peft", "datasets", "accelerate", "pytest", "yaml", "pyarrow.acero",
@@ -87,6 +89,7 @@ def launched(*arguments: str) -> list[subprocess.CompletedProcess[str]]:
 
 
 def _child(command: list[str], env: dict[str, str], folder: str, outputs: list[str]) -> None:
+    quick_libraries.after_imports()
     gc.freeze()  # what was imported before is not looked at by each collection
     os.environ.clear()
     os.environ.update(env)
@@ -109,5 +112,6 @@ def ranks(function: Callable[..., None], *args: Any) -> None:
 
 
 def _rank(rank: int, function: Callable[..., None], args: tuple[Any, ...]) -> None:
+    quick_libraries.after_imports()
     gc.freeze()
     function(rank, *args)

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from functools import partial
-from types import FunctionType, SimpleNamespace
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial, update_wrapper
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any, get_type_hints
 
 import jaxtyping
 from beartype.roar import BeartypeDecorHintException
 
 with_shapes = jaxtyping.jaxtyped
+
+_CALLED = "__beartype_func"
+"""The parameter in which beartype keeps what it checks."""
+_INNER: dict[CodeType, FunctionType] = {}
+"""By the code of an inner function what checks it: written once, and not whenever the outer function is called."""
 
 
 def resolved(function: FunctionType) -> dict[str, Any]:
@@ -41,6 +49,24 @@ def jaxtyped(decorated: Any = None, *, typechecker: Any) -> Any:
         return decorated
     if not isinstance(decorated, FunctionType):
         return with_shapes(decorated, typechecker=typechecker)
+    if decorated.__code__ in _INNER:
+        return _like(_INNER[decorated.__code__], decorated)
+    with untraced():
+        return _checked(decorated, typechecker)
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Without coverage's tracer, which makes all of Python slower and has nothing to find here."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+
+
+def _checked(decorated: FunctionType, typechecker: Any) -> Any:
     hints = resolved(decorated)
     if any("jaxtyping." in repr(hint) for hint in hints.values()):
         return with_shapes(decorated, typechecker=typechecker)
@@ -54,7 +80,18 @@ def jaxtyped(decorated: Any = None, *, typechecker: Any) -> Any:
         decorated.__annotations__ = written
     if checked is not decorated:
         checked.__annotations__ = written
+        if "<locals>" in decorated.__qualname__ and (checked.__kwdefaults__ or {}).get(_CALLED) is decorated:
+            _INNER[decorated.__code__] = checked
     return checked
+
+
+def _like(checked: FunctionType, inner: FunctionType) -> FunctionType:
+    """What checks an inner function, for the same function of another call of the outer one."""
+    defaults = {**checked.__kwdefaults__, _CALLED: inner}
+    found = FunctionType(checked.__code__, checked.__globals__, inner.__name__, checked.__defaults__)
+    found.__kwdefaults__ = defaults
+    update_wrapper(found, inner)
+    return found
 
 
 def install() -> None:
