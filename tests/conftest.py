@@ -36,6 +36,8 @@ if not HANDS_OUT:
     gc.freeze()
 
 type_checks.install()
+if not HANDS_OUT:
+    quick_libraries.abilities_once()
 
 
 known = 0
