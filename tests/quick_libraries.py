@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import logging
 import os
 from collections.abc import Callable
 from functools import cache, wraps
@@ -35,11 +36,17 @@ def after_imports() -> None:
     import datasets.fingerprint
     import jinja2
     import torch
+    import typer.main
 
     accelerate.utils.imports._is_package_available = cache(accelerate.utils.imports._is_package_available)
     for device, place in ((torch.cuda, torch.cuda.random), (torch.xpu, torch.xpu.random), (torch.mtia, torch.mtia)):
         if not device.is_available():
             place._lazy_call = _never
+    for name, logger in logging.root.manager.loggerDict.items():
+        # pytest hands its handlers to each logger that is apart, for each test four times: torch has fifty
+        if name.startswith("torch.") and isinstance(logger, logging.Logger) and not logger.propagate:
+            logger.propagate, logger.handlers = True, []
+    typer.main.get_command = cache(typer.main.get_command)  # with the options of all verbs, whichever is called
     jinja2.Environment.compile = _compiled_once(jinja2.Environment.compile)
     number = count()
 
