@@ -68,15 +68,28 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(
     assert len(read_diagnosis(tmp_path / "killed")) == 24
 
 
+@pytest.fixture(scope="module")
+def finished(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A diagnosis of twelve of the facts, in parts of four, in a folder `out` beside its data; it stays as it is."""
+    folder = tmp_path_factory.mktemp("finished")
+    rows = [json.loads(line) for line in small.train.read_text().splitlines()][4:16]
+    path = write_rows(folder / "train.jsonl", rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cohort, "PART", 4)
+        diagnose(base=small.base, tuned=small.tuned, dataset=path, output_dir=folder / "out")
+    return folder
+
+
 @pytest.fixture
-def quick(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Diagnosis]:
-    """A diagnosis of twelve of the facts, in parts of four."""
+def quick(small: Small, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Diagnosis]:
+    """Diagnoses the same facts as `finished`, or changed ones; under "out" that one is there already."""
     monkeypatch.setattr(cohort, "PART", 4)
+    shutil.copytree(finished / "out", tmp_path / "out")
     rows = [json.loads(line) for line in small.train.read_text().splitlines()][4:16]
 
     def run(out: str, changed: dict[int, dict[str, Any]] | None = None, **settings: Any) -> Diagnosis:
         data = [{**row, **(changed or {}).get(number, {})} for number, row in enumerate(rows)]
-        path = write_rows(tmp_path / "train.jsonl", data)
+        path = write_rows(finished / "train.jsonl", data)
         given = {"base": small.base, "tuned": small.tuned, "output_dir": tmp_path / out, **settings}
         return diagnose(dataset=path, **given)
 
@@ -84,9 +97,9 @@ def quick(small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
 
 def test_a_finished_run_computes_nothing_again(
-    quick: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+    quick: Callable[..., Diagnosis], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = quick("out")
+    first = read_diagnosis(tmp_path / "out")
     before = tables(first.folder), parts(first.folder)
     assert len(before[1]) == 6
     monkeypatch.setattr(Lazy, "load", lambda self: pytest.fail("a model was loaded"))
@@ -100,8 +113,10 @@ def test_a_finished_run_computes_nothing_again(
 
 
 @pytest.mark.parametrize("cut", [0, 3])
-def test_changed_data_are_noticed_by_the_continuation(quick: Callable[..., Diagnosis], cut: int) -> None:
-    first = quick("out")
+def test_changed_data_are_noticed_by_the_continuation(
+    quick: Callable[..., Diagnosis], cut: int, tmp_path: Path
+) -> None:
+    first = read_diagnosis(tmp_path / "out")
     kept = parts(first.folder)
     for path in list(kept)[cut:]:  # as if killed after so many parts
         (first.folder / path).unlink()
@@ -112,7 +127,7 @@ def test_changed_data_are_noticed_by_the_continuation(quick: Callable[..., Diagn
 
 
 def test_fewer_data_leave_no_parts_behind(quick: Callable[..., Diagnosis], tmp_path: Path, small: Small) -> None:
-    first = quick("out")
+    first = read_diagnosis(tmp_path / "out")
     # as if killed while the examples of a longer run were removed
     (first.folder / "work" / "train" / "examples" / "part-00000.parquet").unlink()
     few = write_rows(tmp_path / "few.jsonl", [json.loads(small.train.read_text().splitlines()[0])] * 1)
@@ -123,7 +138,6 @@ def test_fewer_data_leave_no_parts_behind(quick: Callable[..., Diagnosis], tmp_p
 def test_changed_weights_and_settings_are_computed_anew(
     quick: Callable[..., Diagnosis], small: Small, tmp_path: Path
 ) -> None:
-    quick("out")
     model = tmp_path / "model"
     shutil.copytree(small.tuned, model)
     same = list(quick("out", tuned=model))
@@ -140,22 +154,24 @@ def test_changed_weights_and_settings_are_computed_anew(
 
 
 def test_another_version_of_what_computes_is_not_mixed_in(
-    quick: Callable[..., Diagnosis], monkeypatch: pytest.MonkeyPatch
+    quick: Callable[..., Diagnosis], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = parts(quick("out").folder)
+    before = parts(tmp_path / "out" / "diagnosis")
+    assert len(before) == 6
     monkeypatch.setattr("uptake.pipeline.asking.answers.versions", lambda: {"torch": "0"})
     assert not set(before.items()) & set(parts(quick("out").folder).items())
 
 
 def test_two_processes_do_not_share_a_folder(quick: Callable[..., Diagnosis], tmp_path: Path) -> None:
-    first = quick("out")
-    with locked(first.folder), pytest.raises(UptakeError, match="another process is at work in .*out"):
+    with (
+        locked(tmp_path / "out" / "diagnosis"),
+        pytest.raises(UptakeError, match="another process is at work in .*out"),
+    ):
         quick("out")
     assert len(quick("out")) == 12
 
 
 def test_a_diagnosis_that_is_not_finished(quick: Callable[..., Diagnosis], tmp_path: Path) -> None:
-    first = quick("out")
-    (first.folder / "summary.json").unlink()
+    (tmp_path / "out" / "diagnosis" / "summary.json").unlink()
     with pytest.raises(UptakeError, match="no finished diagnosis under .*out"):
         read_diagnosis(tmp_path / "out")
