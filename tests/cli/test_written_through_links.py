@@ -45,6 +45,8 @@ class Opened:
         if self.folder is None or event != "open" or not isinstance(args[0], str | bytes | os.PathLike):
             return
         path, flags = os.path.abspath(os.fsdecode(args[0])), args[2]
+        if os.path.isdir(path):  # a file without a name is opened by that of its folder
+            return
         if isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and path.startswith(f"{self.folder}{os.sep}"):
             self.names.add(os.path.relpath(path, self.folder))
 
