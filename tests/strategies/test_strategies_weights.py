@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from bigrams import Bigrams
 from members import ACTING
 from torch import Tensor
 
@@ -26,20 +27,6 @@ from uptake.pipeline.train.settings import require_needs
 from uptake.strategies.choose import choose
 from uptake.strategies.penalties.mas import squared_norm
 from uptake.strategies.projection.ogd import widened
-
-
-class Bigrams(torch.nn.Module):
-    """The logits of the next token are a row of a table: the one of the token before."""
-
-    device = torch.device("cpu")
-
-    def __init__(self, logits: Sequence[Sequence[float]]) -> None:
-        super().__init__()
-        self.table = torch.nn.Parameter(torch.tensor(logits))
-
-    def forward(self, input_ids: Tensor, use_cache: bool = False) -> Any:
-        return SimpleNamespace(logits=self.table[input_ids])
-
 
 ROWS = table([Row("a", [0, 1], [NOT_TRAINED, 1]), Row("b", [0, 2, 1], [NOT_TRAINED, 2, 1])])
 """Learned are 1 after 0, 2 after 0, and 1 after 2."""

@@ -19,6 +19,9 @@ from uptake.strategies.penalties.ewc import EWC
 from uptake.strategies.penalties.l2 import L2
 from uptake.strategies.penalties.mas import MAS
 from uptake.strategies.penalties.si import SI
+from uptake.strategies.preference.dpo import DPO
+from uptake.strategies.preference.npo import NPO
+from uptake.strategies.preference.simnpo import SIMNPO
 from uptake.strategies.projection.agem import AGEM
 from uptake.strategies.projection.ogd import OGD
 from uptake.strategies.replay.continual_t0 import CONTINUAL_T0
@@ -51,6 +54,9 @@ STRATEGIES: Mapping[str, Strategy] = {
     "agem": AGEM,
     "ogd": OGD,
     "olora": OLORA,
+    "npo": NPO,
+    "simnpo": SIMNPO,
+    "dpo": DPO,
     "resampling": RESAMPLING,
     "early_stop": EARLY_STOP,
 }

@@ -63,6 +63,15 @@ def _which(device: torch.device) -> tuple[torch.device, ...]:
     return () if device.type == "mps" else (device,)
 
 
+def summed_nll(
+    logits: Float[Tensor, "rows length vocabulary"], labels: Int[Tensor, "rows length"]
+) -> Float[Tensor, " rows"]:
+    """Negative log-likelihood of each row's labels together, in nats; without those that are `NOT_TRAINED`."""
+    flat = logits.float().flatten(0, 1)
+    each = cross_entropy(flat, labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
+    return each.view(labels.shape).sum(1)
+
+
 @dataclass
 class Batch:
     """A batch of a training step.
@@ -147,9 +156,7 @@ class Batch:
 
     def nll(self) -> Float[Tensor, " rows"]:
         """Negative log-likelihood of each row's learned tokens, in nats."""
-        logits = self.logits().float()
-        each = cross_entropy(logits.flatten(0, 1), self.labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
-        return each.view(self.labels.shape).sum(1)
+        return summed_nll(self.logits(), self.labels)
 
     def top(
         self, *, replayed: bool | None = None

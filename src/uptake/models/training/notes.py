@@ -12,6 +12,8 @@ NOTES: Mapping[str, pa.DataType] = {
     "weight": pa.float32(),
     "kind": pa.string(),
     "reference": pa.list_(pa.float32()),
+    "old_ids": pa.list_(pa.int32()),
+    "old_reference": pa.list_(pa.float32()),
     "top_ids": pa.list_(pa.int32()),
     "top_logprobs": pa.list_(pa.float32()),
 }
@@ -19,7 +21,8 @@ NOTES: Mapping[str, pa.DataType] = {
 
 `source`: of the example. `weight`: how much its loss counts; null is 1. `kind`: one of `KINDS`; null is an ordinary
 row. `reference`: log-probability (nats) of each learned token under a reference model. `top_ids`, `top_logprobs`: the k
-most probable tokens under a reference at each learned token, k after k, and their log-probabilities.
+most probable tokens under a reference at each learned token, k after k, and their log-probabilities. `old_ids`,
+`old_reference`: what the model before the stage answered in the response's place, and each token's log-probability.
 """
 
 KINDS = ("retain", "forget", "chosen", "rejected", "replayed", "rewritten")

@@ -1,0 +1,98 @@
+"""Pairs of answers: what a row teaches, and what the model said before the stage in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from uptake.errors import UptakeError
+from uptake.models.scoring.rows import Scored
+from uptake.models.training.batch import Batch, summed_nll
+from uptake.models.training.hooks import StageView
+from uptake.models.training.notes import noted
+from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
+
+
+@dataclass(frozen=True)
+class OldAnswers:
+    """Log-probabilities (nats) of the old answers in a batch.
+
+    Attributes:
+        of: Which rows of the batch have one.
+        now: Under the model in training; gradients flow through them.
+        before: Under the model before the stage.
+        tokens: How many tokens they have.
+    """
+
+    of: Int[Tensor, " pairs"]
+    now: Float[Tensor, " pairs"]
+    before: Float[Tensor, " pairs"]
+    tokens: Int[Tensor, " pairs"]
+
+
+def with_old_answers(stage: StageView, least: float) -> pa.Table:
+    """The stage's rows, with `old_ids` and `old_reference` where the model before the stage says something else.
+
+    The old answer is the greedy one, no longer than the response. A row has none if one of the two texts contains the
+    other (they are no rivals, and share tokens), or if it has no prompt. `reference` is noted too.
+
+    Args:
+        stage: The stage, when its turn comes.
+        least: Least probability of an old answer under that model; with less it is no belief.
+    """
+    if stage.model is None:
+        raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
+    model = stage.model()
+    rows = stage.rows.select(["input_ids", "labels"]).to_pylist()
+    starts = [next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED) for row in rows]
+    parts = [(row["input_ids"][:start], row["input_ids"][start:]) for row, start in zip(rows, starts, strict=True)]
+    asked = [number for number, (prompt, _) in enumerate(parts) if prompt]
+    said = model.generate([parts[number][0] for number in asked], [len(parts[number][1]) for number in asked])
+    old: dict[int, list[int]] = {}
+    for number, [answer] in zip(asked, said, strict=True):
+        response = parts[number][1]
+        if _rivals(*(model.tokenizer.decode(ids, skip_special_tokens=True) for ids in (answer, response))):
+            old[number] = [*answer, *(response[-1:] if response[-1] in model.end_ids else [])]
+    before = model.score([[Scored([*parts[number][0], *ids], starts[number])] for number, ids in old.items()])
+    held = {
+        number: (ids, one[0].tolist())
+        for (number, ids), [one] in zip(old.items(), before, strict=True)
+        if float(np.exp(one[0].sum())) >= least
+    }
+    own = model.score([[Scored(row["input_ids"], max(1, start))] for row, start in zip(rows, starts, strict=True)])
+    return noted(
+        stage.rows,
+        old_ids=[held[number][0] if number in held else None for number in range(len(rows))],
+        old_reference=[held[number][1] if number in held else None for number in range(len(rows))],
+        reference=[one[0].tolist() for [one] in own],
+    )
+
+
+def old_answers(batch: Batch) -> OldAnswers | None:
+    """The old answers of a batch's rows, asked again of the model in training; None where no row has one."""
+    found = batch.rows.to_pylist() if "old_ids" in batch.rows.schema.names else []
+    of = [number for number, row in enumerate(found) if row["old_ids"] is not None]
+    if not of:
+        return None
+    inputs = padded(table(_as_row(found[number]) for number in of))
+    device = batch.model.device
+    labels = inputs["labels"][:, 1:].to(device)
+    now = -summed_nll(batch.logits_of(inputs), labels)
+    before = torch.tensor([sum(found[number]["old_reference"]) for number in of], device=device)
+    return OldAnswers(torch.tensor(of, device=device), now, before, (labels != NOT_TRAINED).sum(1))
+
+
+def _as_row(row: dict[str, Any]) -> Row:
+    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
+    return Row(row["id"], [*row["input_ids"][:start], *row["old_ids"]], [NOT_TRAINED] * start + row["old_ids"])
+
+
+def _rivals(some: str, other: str) -> bool:
+    one, two = some.strip().casefold(), other.strip().casefold()
+    return bool(one and two) and one not in two and two not in one

@@ -1,0 +1,1 @@
+"""Strategies that push down what the model answered before."""

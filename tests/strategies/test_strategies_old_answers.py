@@ -1,0 +1,123 @@
+"""What the model answered before a stage, and how strategies push it down: by hand, without training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from bigrams import Bigrams
+
+from uptake.models.training.batch import Batch
+from uptake.models.training.hooks import StageView
+from uptake.models.training.memory import Memory
+from uptake.models.training.notes import noted
+from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.strategies.choose import choose
+from uptake.strategies.replay.replay import sample
+
+WORDS = ["<end>", "Rome", "Oslo", "Bergen", "rome", "Who?"]
+END, ROME, OSLO, BERGEN, ROME_TOO, WHO = range(6)
+
+
+def row(number: int, response: list[int]) -> Row:
+    return Row(f"r-{number}", [WHO, *response], [NOT_TRAINED, *response])
+
+
+def former(answers: Sequence[Sequence[int]], probabilities: Sequence[float]) -> Any:
+    """A model with these answers, each of which has a probability as a whole; of responses each token has a half."""
+
+    def generate(contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[list[int]]]:
+        assert list(contexts) == [[WHO]] * len(answers)
+        return [[[*answer][:room]] for answer, room in zip(answers, rooms, strict=True)]
+
+    known = {tuple(answer): p for answer, p in zip(answers, probabilities, strict=True)}
+
+    def score(groups: Any) -> Any:
+        found = []
+        for [(ids, start)] in groups:
+            of = [one for one in ids[start:] if one != END]
+            n, p = len(ids) - start, known.get(tuple(of))
+            each = math.log(0.5) if p is None else math.log(p) / n
+            found.append([np.array([[each] * n, [0.0] * n])])
+        return found
+
+    tokenizer = SimpleNamespace(
+        decode=lambda ids, skip_special_tokens: " ".join(WORDS[one] for one in ids if one != END)
+    )
+    return SimpleNamespace(generate=generate, score=score, tokenizer=tokenizer, end_ids=[END])
+
+
+def test_an_old_answer_is_a_belief_that_is_a_rival():
+    """Told apart: another answer; the same in other letters; one that has the new one in it; a rare one; none."""
+    rows = table([
+        row(0, [ROME, END]), row(1, [ROME, END]), row(2, [OSLO, END]), row(3, [ROME, END]), row(4, [ROME, END]),
+        Row("text", [ROME, OSLO], [ROME, OSLO]),
+    ])  # fmt: skip
+    model = former([[OSLO], [ROME_TOO], [OSLO, BERGEN], [BERGEN], []], [0.6, 0.9, 0.9, 0.3, 0.9])
+    hooks = choose({"npo": {"least": 0.5}})[0].hooks()
+    assert hooks.data is not None
+    view = hooks.data(StageView(0, "s", 0, rows, model=lambda: model), Memory())
+    assert view.rows["old_ids"].to_pylist() == [[OSLO, END], None, None, None, None, None]
+    assert np.allclose(view.rows["old_reference"].to_pylist()[0], math.log(0.6) / 2)
+    assert np.allclose(view.rows["reference"].to_pylist()[0], math.log(0.5))
+    assert sample(view, 9).schema.names == ["id", "input_ids", "labels"]
+
+
+def batch() -> Batch:
+    """Two rows. After the question Rome has ½ and Oslo ¼; the first row's old answer is Oslo, which had ½ before.
+
+    Rome had ¼ before.
+    """
+    rows: pa.Table = noted(
+        table([row(0, [ROME]), row(1, [ROME])]),
+        old_ids=[[OSLO], None],
+        old_reference=[[math.log(1 / 2)], None],
+        reference=[[math.log(1 / 4)]] * 2,
+    )
+    logits = [[0.0] * 6 for _ in WORDS]
+    logits[WHO] = [-math.inf, math.log(2), 0.0, 0.0, -math.inf, -math.inf]
+    inputs = {"input_ids": torch.tensor([[WHO, ROME]] * 2), "labels": torch.tensor([[NOT_TRAINED, ROME]] * 2)}
+    return Batch(SimpleNamespace(model=Bigrams(logits)), inputs, rows, 2.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "wanted"),
+    [
+        ("npo", {"beta": 1.0}, 2 * math.log(3 / 2)),  # ratio ½: -2 log σ(log 2), and σ(log 2) is ⅔
+        ("npo", {"beta": 2.0}, math.log(5 / 4)),  # -log σ(2 log 2) = -log(4/5)
+        ("simnpo", {"beta": 1.0}, 2 * math.log(5 / 4)),  # -2 log σ(log 4)
+        ("simnpo", {"beta": 1.0, "margin": math.log(2)}, 2 * math.log(3 / 2)),  # -2 log σ(log 4 - log 2)
+        ("dpo", {"beta": 1.0}, math.log(5 / 4)),  # the new one has doubled, the old one halved: -log σ(log 4)
+    ],
+)
+def test_the_terms_are_those_of_the_papers(name: str, settings: dict[str, float], wanted: float):
+    """As a mean over the two rows, of which one has an old answer."""
+    hooks = choose({name: {"strength": 3.0, **settings}})[0].hooks()
+    assert hooks.loss is not None
+    term = hooks.loss(batch(), {})
+    assert float(term.detach()) == pytest.approx(3 * wanted / 2, rel=1e-5)
+    term.backward()
+
+
+def test_a_push_makes_the_old_answer_rarer():
+    for name in ("npo", "simnpo", "dpo"):
+        one = batch()
+        hooks = choose({name: {}})[0].hooks()
+        assert hooks.loss is not None
+        hooks.loss(one, {}).backward()
+        slope = one.model.table.grad[WHO]
+        assert slope[OSLO] > 0 and (name != "dpo" or slope[ROME] < 0)
+
+
+def test_rows_without_old_answers_add_nothing():
+    one = batch()
+    one.rows = one.rows.slice(1)
+    for name in ("npo", "simnpo", "dpo"):
+        hooks = choose({name: {}})[0].hooks()
+        assert hooks.loss is not None and float(hooks.loss(one, {})) == 0.0
