@@ -27,6 +27,7 @@ from uptake.cli import (
     report,
     run,
     show,
+    stream,
     train,
     validate,
     verify,
@@ -56,6 +57,7 @@ app.command("run", cls=RunCommand, epilog=EPILOG)(run.command)
 app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
+app.command("stream", cls=RunCommand, epilog=EPILOG)(stream.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("diff")(diff.command)
@@ -129,9 +131,9 @@ def _leave(code: int) -> None:
     The destructor of a gloo process group joins, holding the interpreter's lock, threads that may be waiting for it.
     """
     atexit._run_exitfuncs()  # what a tracker such as wandb still has to send
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    for out in (sys.stdout, sys.stderr):
+        if out is not None:
+            out.flush()
     os._exit(code)
 
 

@@ -53,6 +53,9 @@ def datasets(data: DataSets, corpus: str | None) -> Iterator[Dataset]:
     for stage, dataset in data.stages.items():
         notes = Notes()
         yield Dataset(f"stages.{stage}", dataset, trained.noting(data.read(dataset, stage, notes)), notes)
+    for stage, dataset in data.tests.items():
+        notes = Notes()
+        yield Dataset(f"stages.{stage}.test", dataset, data.tested(stage, notes), notes)
     if data.heldout is not None:
         notes = Notes()
         rows = data.read(data.heldout, "heldout", notes)

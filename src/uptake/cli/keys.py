@@ -21,6 +21,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "peft": "LoRA settings (peft LoraConfig fields)",
         "strategy": "continual-learning methods: replay, lwf, ...",
         "ledger": "recorded of each example",
+        "test_share": "of each stage, for its tests; not trained",
     },
     "further data": {
         "retention": "examples that must not get worse",
@@ -74,10 +75,12 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
 
 _TRAINS = ("models and training", "loading the model", "reading the data", "output")
 _DIAGNOSES = ("models and training", "further data", *_TRAINS[1:3], "judging an example", "output")
+_STREAMS = ("models and training", "further data", "documents and the plan", *_DIAGNOSES[2:])
 _PLANS = (*_DIAGNOSES[:-1], "documents and the plan", "output")
 READS: Mapping[str, Sequence[str]] = {
     "train": _TRAINS,
     "diagnose": _DIAGNOSES,
+    "stream": _STREAMS,
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),

@@ -230,6 +230,7 @@ def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
     for name, stage in named:
         if isinstance(stage, dict):
             yield stage, "dataset", f"stages.{name}.dataset"
+            yield stage, "test", f"stages.{name}.test"
 
 
 def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:

@@ -186,6 +186,8 @@ class Stage(Section):
     """Number of passes over the data set; the default is transformers' own."""
     training: Training = Field(default_factory=dict)
     """TRL SFTConfig fields for this stage; they win over the run's `training`."""
+    test: Annotated[str, Field(min_length=1)] | None = None
+    """What tests this stage in `uptake stream`: a file, a folder or a hub id; null tests by the run's `test_share`."""
     strategy: Strategies | None = None
     """Continual-learning methods that train this stage, in place of the run's; [] is plain fine-tuning."""
 
@@ -272,6 +274,8 @@ class RunConfig(Section):
     """General text, for the pre-training mix and for retention."""
     retention: str | None = None
     """Examples that must not get worse."""
+    test_share: Annotated[Float, Field(gt=0, lt=1)] | None = None
+    """Share of the data of each stage without a `test` that no step trains: `uptake stream` tests the stage by it."""
     paraphrases: str | None = None
     """Other wordings, never trained on: rows of id, prompt, completion."""
     heldout: str | None = None

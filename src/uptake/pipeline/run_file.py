@@ -13,6 +13,7 @@ from uptake.detect import Settings
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.datasets import DataSets
+from uptake.pipeline.examples.held_share import HeldShare
 from uptake.pipeline.examples.today import known_today
 
 
@@ -55,7 +56,17 @@ def datasets_of(config: RunConfig) -> DataSets:
         ),
         on_bad_row=config.on_bad_row,
         columns={stage.name: stage.columns for stage in config.stages if stage.columns is not None},
+        tests={stage.name: stage.test for stage in config.stages if stage.test is not None},
+        held=held_shares(config),
     )
+
+
+def held_shares(config: RunConfig) -> dict[str, HeldShare]:
+    """By the name of each stage that is tested by a share of its data, that share."""
+    if config.test_share is None:
+        return {}
+    share = HeldShare(config.test_share, config.seed)
+    return {stage.name: share for stage in config.stages if stage.test is None}
 
 
 def detection_of(config: RunConfig) -> Settings:

@@ -45,6 +45,10 @@ class FinishedData(BegunData):
     kept_step: Count | None = None
     strategies: tuple[StrategyData, ...] = ()
     memory_left: str | None = None
+    tokens: Count | None = None
+    trained_tokens: Count | None = None
+    own_tokens: Count | None = None
+    passes: float | None = None
 
 
 BEGUN: JsonSchema[BegunData] = JsonSchema(BegunData)

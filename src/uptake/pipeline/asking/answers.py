@@ -123,20 +123,24 @@ class Role:
         model: The model.
         beyond: What it is asked beyond the examples' own wordings: what it says `elsewhere`, its free answers in the
             held-out `wordings`, or `controls`, which it knows; None where it is asked about the examples themselves.
+        after: The stage that gave the tuned model, where those of several stages are asked.
     """
 
     model: Literal["base", "tuned"]
     beyond: Literal["elsewhere", "wordings", "controls"] | None = None
+    after: str | None = None
 
     @property
     def folder(self) -> str:
         """Name of the folder of its parts."""
-        return self.model if self.beyond is None else f"{self.model}_{self.beyond}"
+        own = self.model if self.after is None else f"after_{self.after}"
+        return own if self.beyond is None else f"{own}_{self.beyond}"
 
     @property
     def step(self) -> str:
         """What the reader is told."""
-        return f"{self.model} model" if self.beyond is None else f"{self.model} model, {self.beyond}"
+        own = f"{self.model} model" if self.after is None else f"after {self.after}"
+        return own if self.beyond is None else f"{own}, {self.beyond}"
 
 
 @dataclass(frozen=True)
@@ -183,10 +187,16 @@ def ask_base(cohort: Cohort, base: Respondent, draw: Draw, asking: Asking, progr
 
 
 def ask_tuned(
-    cohort: Cohort, tuned: Respondent, draw: Draw, before: Answers | None, asking: Asking, progress: Progress
+    cohort: Cohort,
+    tuned: Respondent,
+    draw: Draw,
+    before: Answers | None,
+    asking: Asking,
+    progress: Progress,
+    role: Role = Role("tuned"),
 ) -> Answers:
     """Ask the tuned model about the same candidates, and for its own answer where it does not give the response."""
-    role, how = Role("tuned"), digest(asdict(asking), before and before.key)
+    how = digest(asdict(asking), before and before.key)
     kept = _kept(cohort, role, tuned, asking, how)
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:

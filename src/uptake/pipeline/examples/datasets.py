@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Literal
 
 from uptake.data import LoadOptions, Notes, stream, with_paraphrases
+from uptake.pipeline.examples.held_share import HeldShare
 from uptake.pipeline.examples.sources import Reworded, TrainedContent
 from uptake.types import BadRow, Example
 
@@ -25,6 +26,8 @@ class DataSets:
         options: How all of them are read; the stage is that of the rows that are read.
         on_bad_row: `error` stops at rows that cannot be used, after all were read; `skip` goes on without them.
         columns: Of stages with names of their own for columns, what each is; they take the place of those in `options`.
+        tests: By stage what tests it in a stream, where it is named.
+        held: Of stages that are tested by a share of their data, that share, which is not trained.
     """
 
     stages: Mapping[str, str]
@@ -35,6 +38,8 @@ class DataSets:
     options: LoadOptions
     on_bad_row: Literal["error", "skip"]
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
+    held: Mapping[str, HeldShare] = field(default_factory=dict)
 
     @property
     def last(self) -> str:
@@ -42,7 +47,7 @@ class DataSets:
         return list(self.stages)[-1]
 
     def read(self, dataset: str, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
-        """The examples and the bad rows of one data set.
+        """The examples and the bad rows of one data set, without what a stage is tested by.
 
         A generator, so that a data set that is not there is told when its turn comes.
 
@@ -54,17 +59,30 @@ class DataSets:
         Raises:
             UptakeError: While rows are read: the data set is empty or cannot be read.
         """
+        rows, held = self.whole(dataset, stage, notes), self.held.get(stage)
+        yield from rows if held is None else held.trained(rows)
+
+    def whole(self, dataset: str, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
+        """As `read`, with what the stage is tested by."""
         columns = self.columns.get(stage, self.options.columns)
         yield from stream(dataset, replace(self.options, stage=stage, columns=columns), notes)
+
+    def tested(self, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
+        """The rows of what tests a stage; none where nothing does. Raises as `read`."""
+        if stage in self.tests:
+            yield from self.whole(self.tests[stage], stage, notes)
+        elif stage in self.held:
+            yield from self.held[stage].held(self.whole(self.stages[stage], stage))
 
     def trained(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
         """The rows of all stages, as they stand in the data; `notes` as in `read`."""
         return chain.from_iterable(self.read(dataset, stage, notes) for stage, dataset in self.stages.items())
 
     def measured(self) -> Iterator[Example | BadRow]:
-        """The rows that are measured and never trained: held-out ones, and those that must not get worse."""
+        """The rows that are measured and not trained: held-out ones, tests, and those that must not get worse."""
         others = (("heldout", self.heldout), ("retention", self.retention))
-        return chain.from_iterable(self.read(dataset, name) for name, dataset in others if dataset is not None)
+        named = (self.read(dataset, name) for name, dataset in others if dataset is not None)
+        return chain(chain.from_iterable(named), chain.from_iterable(self.tested(stage) for stage in self.stages))
 
 
 def cohort_rows(

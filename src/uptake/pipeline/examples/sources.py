@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,13 +35,22 @@ class TrainedContent:
                 self.seen.append(_content(row))
             yield row
 
+    def holds(self) -> Callable[[Example], bool]:
+        """Tells of an example whether it is trained on, once all examples were noted."""
+        known = np.sort(np.frombuffer(self.seen, dtype=np.uint64)) if self.seen else np.zeros(0, dtype=np.uint64)
+
+        def trained(example: Example) -> bool:
+            own = np.uint64(_content(example))
+            return len(known) > 0 and bool(known[min(int(np.searchsorted(known, own)), len(known) - 1)] == own)
+
+        return trained
+
     def without(self, rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
         """Pass rows on; an example that is trained on is a bad row among those that never were."""
-        known = np.sort(np.frombuffer(self.seen, dtype=np.uint64)) if self.seen else np.zeros(0, dtype=np.uint64)
+        trained = self.holds()
         for row in rows:
-            if isinstance(row, Example) and len(known):
-                own = np.uint64(_content(row))
-                if known[min(int(np.searchsorted(known, own)), len(known) - 1)] == own:
+            if isinstance(row, Example):
+                if trained(row):
                     reason = "this example is in the training data too; a held-out one must never have been trained on"
                     yield BadRow(row.file or row.source, row.line, f"example {row.id}: {reason}")
                     continue

@@ -65,7 +65,11 @@ class StageReading:
 
     def examples(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
         """What is given, or what the data set has; `notes` takes what is to be known about how it was read."""
-        yield from stream(self.spec.dataset, self.options, notes) if self.spec.examples is None else self.spec.examples
+        if self.spec.examples is not None:
+            yield from self.spec.examples
+            return
+        rows = stream(self.spec.dataset, self.options, notes)
+        yield from rows if self.spec.held is None else self.spec.held.trained(rows)
 
     def table(self, progress: Progress, *, skip_bad_rows: bool) -> pa.Table:
         """The rows; bad rows, cut ones and the content's digest are known afterwards.

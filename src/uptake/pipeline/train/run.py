@@ -14,7 +14,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.examples.today import keep_today
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import datasets_of, held_shares, load_settings
 from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
@@ -91,7 +91,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     settings = stage_settings(config)
     # how many tokens are scored at once says nothing about what is trained
     load = replace(load_settings(config, config.revision), batch_tokens=None)
-    ours = choose(config.strategy, where=config.where)
+    ours, held = choose(config.strategy, where=config.where), held_shares(config)
     stages = (
         StageSpec(
             stage.name,
@@ -101,6 +101,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
             if stage.strategy is None
             else choose(stage.strategy, f"stages.{number}.strategy", config.where),
             columns=stage.columns,
+            held=held.get(stage.name),
         )
         for number, stage in enumerate(config.stages)
     )
@@ -297,6 +298,7 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
 def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
     """What a stage was trained from and with, enough to train it again; no times, and no places on this machine."""
     from uptake.models.training.memory import MEMORY, Memory
+    from uptake.models.training.rows import counts
 
     return {
         "stage": found.stage,
@@ -308,6 +310,8 @@ def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
         "cut": found.cut,
         "tokens": found.tokens,
         "trained_tokens": found.trained_tokens,
+        "own_tokens": counts(found.own)[0],
+        "passes": None if not found.steps or found.epochs is None else found.epochs * done.steps / found.steps,
         "steps": done.steps,
         "kept_step": done.kept,
         "model": model_digest(done.model),

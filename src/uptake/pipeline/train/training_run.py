@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from uptake.data import LoadOptions
+from uptake.pipeline.examples.held_share import HeldShare
 from uptake.processes import ALONE, Processes
 from uptake.schedule import Schedule
 from uptake.types import Example
@@ -31,6 +32,7 @@ class StageSpec:
         validation: What `schedule.stop` measures the loss on; none of it is trained.
         strategies: The continual-learning methods that train it, in the order of their hooks.
         columns: Which column of its data is which; None for what the run says of all data.
+        held: What of `dataset` is not trained, because it tests the stage; None trains it all.
     """
 
     name: str
@@ -41,6 +43,7 @@ class StageSpec:
     validation: Sequence[Example] = ()
     strategies: tuple[Chosen, ...] = ()
     columns: Mapping[str, str] | None = None
+    held: HeldShare | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""Files of a stream: `summary.json`, `matrix.parquet` and `items.parquet`; docs/stream.md explains their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from uptake.artifacts.checked_tables import TableSchema
+from uptake.artifacts.schemas.parts import Count, IntervalData, JsonSchema, Name, Proportion, RateData
+
+STREAM_MATRIX = TableSchema(
+    pa.schema(
+        [
+            ("after_number", pa.int32()),
+            ("after", pa.string()),
+            ("kind", pa.string()),
+            ("of", pa.string()),
+            ("n", pa.int64()),
+            ("right", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+            ("elicited", pa.float64()),
+            ("nll", pa.float64()),
+        ]
+    ),
+    nullable=("after", "of", "right", "low", "high", "elicited"),
+    ranges={"after_number": (0, 2**31 - 1), **dict.fromkeys(("right", "low", "high", "elicited"), (-1e-6, 1 + 1e-6))},
+    among={"kind": ("test", "retention", "general")},
+)
+"""A row a reading: what the model after a stage (0 and null: the base) makes of a stage's tests, of the retention set
+or of general text. `right`: the share that it gives in the form of the data, with its 95 % interval; null for general
+text. `elicited`: the share that it gives in whatever words. `nll`: nats a token of the response, averaged over items.
+"""
+
+STREAM_ITEMS = TableSchema(
+    pa.schema(
+        [
+            ("after_number", pa.int32()),
+            ("after", pa.string()),
+            ("kind", pa.string()),
+            ("stage", pa.string()),
+            ("id", pa.string()),
+            ("trained", pa.bool_()),
+            ("right", pa.bool_()),
+            ("elicited", pa.bool_()),
+            ("nll", pa.float64()),
+            ("change", pa.string()),
+        ]
+    ),
+    nullable=("after", "stage", "elicited", "change"),
+    ranges={"after_number": (0, 2**31 - 1)},
+    among={"kind": ("test", "retention"), "change": ("learned", "lost")},
+)
+"""A row an item and a model that was asked about it. `trained`: a stage trains it too. `elicited`: null where it is not
+known. `change`: since the model before; null where it is as it was."""
+
+
+@dataclass(frozen=True)
+class StreamTestsData:
+    """What tests a stage: how many items, how many of them are trained too, whether they are a share of its data."""
+
+    n: Count
+    trained: Count
+    share: bool
+
+
+@dataclass(frozen=True)
+class StreamCellData:
+    """What one model makes of one set of items."""
+
+    n: Count
+    right: RateData | None
+    elicited: Proportion | None
+    nll: IntervalData
+
+
+@dataclass(frozen=True)
+class StreamRowData:
+    """A row of the matrix: the base, or the model after a stage."""
+
+    after: Name | None
+    tests: tuple[StreamCellData, ...]
+    retention: StreamCellData | None
+    general: StreamCellData | None
+
+
+@dataclass(frozen=True)
+class FateData:
+    """See `uptake.stream.Fate`; `lost_in` by the stage's name."""
+
+    n: Count
+    then: Count
+    now: Count
+    lost: Count
+    elicited: Count
+    untold: Count
+    gained: Count
+    lost_in: Mapping[str, Count]
+
+
+@dataclass(frozen=True)
+class StageCostData:
+    """What a stage cost, in tokens; null where that is not known."""
+
+    steps: Count
+    passes: float | None
+    tokens: float | None
+    extra: float | None
+    strategies: tuple[str, ...]
+    uncounted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StreamData:
+    """`summary.json` of a stream."""
+
+    stages: tuple[Name, ...]
+    tests: tuple[StreamTestsData, ...]
+    rows: tuple[StreamRowData, ...]
+    metrics: Mapping[str, IntervalData | None]
+    elicited: Mapping[str, IntervalData | None]
+    along: tuple[Proportion, ...]
+    fates: tuple[FateData, ...]
+    costs: tuple[StageCostData, ...]
+    notes: tuple[str, ...]
+    run: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        """Hold the parts against the number of stages."""
+        n = len(self.stages)
+        if not n or any(len(part) != n for part in (self.tests, self.fates, self.costs, self.along)):
+            raise ValueError(f"there are {n} stages, and its parts are of another number")
+        if len(self.rows) != n + 1 or any(len(row.tests) != n for row in self.rows):
+            raise ValueError(f"the matrix of {n} stages has not {n + 1} rows of {n}")
+
+
+STREAM: JsonSchema[StreamData] = JsonSchema(StreamData)

@@ -1,0 +1,128 @@
+"""A stream as Markdown: the matrix, its metrics, what was lost, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from uptake.stream import METRICS
+from uptake.text import code_span
+
+
+def stream_markdown(summary: Mapping[str, Any]) -> str:
+    """`summary.md` of a stream; names of the run file stand in code spans.
+
+    Args:
+        summary: `summary.json`.
+    """
+    stages = [code_span(name) for name in summary["stages"]]
+    lines = [
+        f"## {headline(summary)}",
+        "",
+        "Share of a stage's tests (columns) that is right after a stage (rows):",
+        "",
+        *_table(matrix_table(summary, stages)),
+        "",
+        *_table(metrics_table(summary)),
+        "",
+        "What became of each stage's tests between its own training and the end:",
+        "",
+        *_table(fates_table(summary, stages)),
+        "",
+        "*Still said otherwise*: of the lost ones, how many the last model still gives in other words or in a held-out "
+        "wording.",
+        "",
+        *_table(costs_table(summary, stages)),
+        "",
+    ]
+    if summary["notes"]:
+        lines += ["### Notes", "", *(f"- {note}" for note in summary["notes"]), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """What is right of all stages at the end, in one sentence."""
+    n, accuracy = len(summary["stages"]), summary["metrics"]["accuracy"]["estimate"]
+    told = f"{f'After {n} stages ' if n > 1 else ''}{accuracy:.1%} of the tests are right"
+    bwt = summary["metrics"]["bwt"]
+    return told if bwt is None else f"{told}; backward transfer {_points(bwt['estimate'])} points"
+
+
+def matrix_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
+    """The matrix with the retention set and general text, its first row the head.
+
+    Args:
+        summary: `summary.json`.
+        stages: The stages' names as they are shown.
+    """
+    beside = [name for name in ("retention", "general") if summary["rows"][0][name] is not None]
+    head = ["after", *stages, *(f"{name} (nats a token)" if name == "general" else name for name in beside)]
+    rows = [head]
+    for number, row in enumerate(summary["rows"]):
+        cells = [percent(cell["right"]) for cell in row["tests"]]
+        for name in beside:
+            cell = row[name]
+            cells.append(f"{cell['nll']['estimate']:.3f}" if name == "general" else percent(cell["right"]))
+        rows.append([stages[number - 1] if number else "(the base)", *cells])
+    return rows
+
+
+def metrics_table(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The metrics, in the form of the data and in whatever words, each with its interval."""
+    rows = [["metric", "in the form of the data", "95 %", "in whatever words", "95 %"]]
+    for name, metric in METRICS.items():
+        cells = []
+        for part in (summary["metrics"][name], summary["elicited"][name]):
+            cells += (
+                [_points(part["estimate"]), f"[{_points(part['low'])}, {_points(part['high'])}]"] if part else ["-", ""]
+            )
+        rows.append([metric.title, *cells])
+    return rows
+
+
+def fates_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
+    """What became of each stage's tests."""
+    shown = dict(zip(summary["stages"], stages, strict=True))
+    rows = [["stage", "tests", "then", "at the end", "gained", "lost", "still said otherwise", "lost in"]]
+    for stage, one in zip(stages, summary["fates"], strict=True):
+        where = ", ".join(f"{shown[name]} {n}" for name, n in one["lost_in"].items())
+        numbers = [str(one[key]) for key in ("n", "then", "now", "gained", "lost", "elicited")]
+        rows.append([stage, *numbers, where])
+    return rows
+
+
+def costs_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
+    """What each stage cost."""
+    rows = [["stage", "steps", "trained tokens", "of other stages", "strategy", "not counted"]]
+    for stage, one in zip(stages, summary["costs"], strict=True):
+        beside = f"passes of {', '.join(one['uncounted'])}" if one["uncounted"] else ""
+        rows.append(
+            [
+                stage,
+                f"{one['steps']:,}",
+                _count(one["tokens"]),
+                _count(one["extra"]),
+                ", ".join(one["strategies"]),
+                beside,
+            ]
+        )
+    return rows
+
+
+def percent(rate: Mapping[str, Any] | None) -> str:
+    """A share as text; a dash where there is none."""
+    return "-" if rate is None else f"{rate['estimate']:.1%}"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value + 0.0:.1f}"
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return [f"| {' | '.join(line)} |" for line in lines]

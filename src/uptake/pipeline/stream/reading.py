@@ -1,0 +1,146 @@
+"""The base and the model after each stage, all asked the same; and what of it is right, in which form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from uptake.artifacts import digest
+from uptake.detect import CRITERIA, Rule, Settings
+from uptake.detect.criteria import RECALL_MAX_TOKENS, criterion_for
+from uptake.detect.reading import ModelReading, read, read_held_out
+from uptake.models import Loadable
+from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, Role, ask_base, ask_tuned
+from uptake.pipeline.asking.drawn import Draw, drawing
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.progress import Progress
+from uptake.probe import AnswerPool, with_distractors
+from uptake.types import Candidate, Example
+
+
+@dataclass(frozen=True)
+class ItemsRead:
+    """What one model made of the items of a cohort, in their order.
+
+    Attributes:
+        right: It gives the response in the form of the data.
+        elicited: It gives the response there, freely in other words, or in a held-out wording.
+        told: `elicited` is known: it is right, or was asked in another way at all.
+        nll: Negative log-probability of the response, in nats a token.
+    """
+
+    right: Bool[np.ndarray, " items"]
+    elicited: Bool[np.ndarray, " items"]
+    told: Bool[np.ndarray, " items"]
+    nll: Float[np.ndarray, " items"]
+
+
+@dataclass(frozen=True)
+class StreamModels:
+    """The models of a stream: each is loaded when there is work for it, and one of them at a time.
+
+    Attributes:
+        base: The model before all stages.
+        after: By stage the model that it gave, in the order of training.
+    """
+
+    base: Loadable
+    after: dict[str, Loadable]
+
+
+def ask_all(
+    models: StreamModels, cohorts: Sequence[Cohort], asking: Asking, settings: Settings, progress: Progress
+) -> dict[str, list[ItemsRead]]:
+    """Ask the base, then the model after each stage.
+
+    Wrong answers to be preferred to are drawn for responses that are too long to be recalled, from the other tests of
+    the same stage; all models are asked about the same ones.
+
+    Args:
+        models: The models.
+        cohorts: What they are asked; what was answered before is not asked again.
+        asking: How.
+        settings: How answers are judged.
+        progress: Told after each part.
+
+    Returns:
+        By the cohort's name what each model made of it: the base first.
+    """
+    before: dict[str, Answers] = {}
+    found: dict[str, list[ItemsRead]] = {}
+    for cohort in cohorts:
+        respondent = _respondent(models.base, cohort)
+        before[cohort.name] = ask_base(cohort, respondent, _draw(cohort, asking), asking, progress)
+        found[cohort.name] = [judged(cohort, before[cohort.name], settings)]
+    models.base.release()
+    for stage, model in models.after.items():
+        for cohort in cohorts:
+            draw, earlier = _draw(cohort, asking), before[cohort.name]
+            role = Role("tuned", after=stage)
+            answers = ask_tuned(cohort, _respondent(model, cohort), draw, earlier, asking, progress, role)
+            found[cohort.name].append(judged(cohort, answers, settings))
+        model.release()
+    return found
+
+
+def _respondent(model: Loadable, cohort: Cohort) -> Respondent:
+    return Respondent(model, digest(model.fingerprint, cohort.key))
+
+
+def _draw(cohort: Cohort, asking: Asking) -> Draw:
+    """Draw wrong answers for long responses alone: a short one is to be recalled, and needs none."""
+    full = drawing(cache(lambda: AnswerPool(cohort, seed=asking.seed)), asking.n_distractors, None)
+
+    def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
+        # a token has a byte at least
+        long = [i for i, one in enumerate(examples) if len(one.response.encode()) > RECALL_MAX_TOKENS and one.prompt]
+        drawn = [with_distractors(example, (), 0) for example in examples]
+        if long:
+            of_long = full([examples[i] for i in long], [answers[i] for i in long])
+            for i, members in zip(long, of_long, strict=True):
+                drawn[i] = members
+        return drawn
+
+    return draw
+
+
+def judged(cohort: Cohort, answers: Answers, settings: Settings) -> ItemsRead:
+    """What of a model's answers to a cohort is right."""
+    rows = [_judged(example, answer, settings) for example, answer in zip(cohort, answers, strict=True)]
+    right, elicited, told, nll = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
+    return ItemsRead(np.array(right, bool), np.array(elicited, bool), np.array(told, bool), np.array(nll, np.float64))
+
+
+def _judged(example: Example, answer: Answer, settings: Settings) -> tuple[bool, bool, bool, float]:
+    own = read(answer.scores, settings.normalisation)
+    rule = Rule(settings.response_end != "ignore", 0.0, settings.pass_threshold)
+    said = answer.kind == "response" and not example.options
+    right = said or is_right(example, own, rule, settings)
+    worded = [is_right(example, one, rule, settings) for one in _held_out(answer, settings)]
+    elicited = right or answer.freely(example.response) or any(worded)
+    return right, elicited, elicited or answer.kind is not None or bool(worded), -own.logprob_per_token
+
+
+def is_right(example: Example, reading: ModelReading, rule: Rule, settings: Settings) -> bool:
+    """Whether a model gives the response: prefers it among the user's options, else by the run's criterion.
+
+    Args:
+        example: The example.
+        reading: What the model makes of it.
+        rule: What the criteria ask for. A response has to end where training puts an end, unless the run says
+            otherwise: else a label would be right wherever a longer one begins with it.
+        settings: Names the criterion.
+    """
+    if example.options and reading.p_options is not None:
+        return bool(reading.preferred)
+    name, _ = criterion_for(reading, settings)
+    return CRITERIA[name](reading, rule)
+
+
+def _held_out(answer: Answer, settings: Settings) -> Iterator[ModelReading]:
+    scores = [score for score in answer.scores if score.wording.kind == "held_out"]
+    yield from read_held_out(scores, settings.normalisation)

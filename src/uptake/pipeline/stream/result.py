@@ -1,0 +1,201 @@
+"""What a stream came to, as `summary.json` and two tables; and that read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uptake.artifacts import cannot_write, write_bytes, write_json, write_table
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.schemas.stream import STREAM, STREAM_ITEMS, STREAM_MATRIX
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.stream.asked import Examined, TestSet
+from uptake.pipeline.stream.reading import ItemsRead
+from uptake.stats import bootstrap_mean, wilson
+from uptake.stream import Change, StageTests, along, changes, fate, matrix, metrics
+
+ANEW = "run `uptake stream run.yaml` again: what was trained and read is kept"
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """A finished stream on disk.
+
+    Attributes:
+        folder: Holds `summary.json`, `summary.md`, `matrix.parquet` and `items.parquet`.
+    """
+
+    folder: Path
+
+    def summary(self) -> dict[str, Any]:
+        """The matrix, its metrics with 95 % intervals, costs and notes; the keys are explained in docs/stream.md.
+
+        Raises:
+            UptakeError: The file is missing or damaged.
+        """
+        summary: dict[str, Any] = read_data(self.folder / "summary.json", STREAM, ANEW)
+        return summary
+
+
+def read_stream(output_dir: Path) -> StreamResult | None:
+    """The stream of a run; None where there is none that is finished."""
+    folder = output_dir / "stream"
+    return StreamResult(folder) if (folder / "summary.json").is_file() else None
+
+
+def summarised(
+    asked: Examined, found: Mapping[str, Sequence[ItemsRead]], costs: Sequence[Mapping[str, Any]], seed: int
+) -> dict[str, Any]:
+    """The summary without its notes and what it was computed from.
+
+    Args:
+        asked: What the models were asked.
+        found: From `ask_all`.
+        costs: Of each stage.
+        seed: Of the bootstrap.
+    """
+    stages = [one.stage for one in asked.tests]
+    of_tests = [found[one.cohort.name] for one in asked.tests]
+    right = [StageTests(stage, _stacked(reads, "right")) for stage, reads in zip(stages, of_tests, strict=True)]
+    elicited = [StageTests(stage, _stacked(reads, "elicited")) for stage, reads in zip(stages, of_tests, strict=True)]
+    told = [_stacked(reads, "told") for reads in of_tests]
+    known = all(bool(one.all()) for one in told)
+    fates = [
+        asdict(fate(one.right, other.right, own, number))
+        for number, (one, other, own) in enumerate(zip(right, elicited, told, strict=True), start=1)
+    ]
+    for one in fates:
+        one["lost_in"] = {stages[number - 1]: n for number, n in one["lost_in"].items()}
+    rows = [
+        {
+            "after": after,
+            "tests": [_cell(reads[number], seed) for reads in of_tests],
+            "retention": _beside(asked.retention, found, number, seed),
+            "general": _beside(asked.general, found, number, seed, judged=False),
+        }
+        for number, after in enumerate([None, *stages])
+    ]
+    of_right, of_elicited = metrics(right, seed=seed), metrics(elicited, seed=seed)
+    return {
+        "stages": stages,
+        "tests": [{"n": one.cohort.n, "trained": int(one.trained.sum()), "share": one.share} for one in asked.tests],
+        "rows": rows,
+        "metrics": {name: one and asdict(one) for name, one in of_right.items()},
+        "elicited": {name: asdict(one) if one is not None and known else None for name, one in of_elicited.items()},
+        "along": along(matrix(right)),
+        "fates": fates,
+        "costs": list(costs),
+    }
+
+
+def _stacked(reads: Sequence[ItemsRead], field: str) -> np.ndarray:
+    return np.stack([getattr(one, field) for one in reads])
+
+
+def _beside(
+    cohort: Cohort | None, found: Mapping[str, Sequence[ItemsRead]], number: int, seed: int, *, judged: bool = True
+) -> dict[str, Any] | None:
+    return None if cohort is None else _cell(found[cohort.name][number], seed, judged=judged)
+
+
+def _cell(read: ItemsRead, seed: int, *, judged: bool = True) -> dict[str, Any]:
+    n, nll = len(read.right), bootstrap_mean(read.nll, seed=seed)
+    rate = wilson(int(read.right.sum()), n) if judged else None
+    return {
+        "n": n,
+        "right": None if rate is None else asdict(rate),
+        "elicited": float(read.elicited.mean()) if judged and read.told.all() else None,
+        "nll": None if nll is None else asdict(nll),
+    }
+
+
+def write_result(
+    folder: Path, summary: Mapping[str, Any], asked: Examined, found: Mapping[str, Sequence[ItemsRead]], text: str
+) -> StreamResult:
+    """Write the tables; `summary.json` comes last, so where it is, all is there.
+
+    Args:
+        folder: Where they go.
+        summary: The summary.
+        asked: What the models were asked.
+        found: From `ask_all`.
+        text: The summary in Markdown.
+
+    Raises:
+        UptakeError: The disk is full, or the place cannot be written.
+    """
+    import pyarrow as pa
+
+    try:
+        (folder / "summary.json").unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(folder / "summary.json", error) from error
+    stages = summary["stages"]
+    write_table(folder / "matrix.parquet", pa.Table.from_pylist(matrix_rows(summary), schema=STREAM_MATRIX.columns))
+    items = [*(_items(one, found[one.cohort.name], stages) for one in asked.tests)]
+    if asked.retention is not None:
+        items.append(_of_cohort(asked.retention, None, None, found["retention"], stages))
+    write_table(folder / "items.parquet", pa.concat_tables(items))
+    write_bytes(folder / "summary.md", text.encode())
+    write_json(folder / "summary.json", summary)
+    return StreamResult(folder)
+
+
+def matrix_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of `matrix.parquet`."""
+    found = []
+    for number, row in enumerate(summary["rows"]):
+        cells = [("test", stage, cell) for stage, cell in zip(summary["stages"], row["tests"], strict=True)]
+        cells += [(kind, None, row[kind]) for kind in ("retention", "general") if row[kind] is not None]
+        for kind, of, cell in cells:
+            rate = cell["right"] or {}
+            found.append(
+                {
+                    "after_number": number,
+                    "after": row["after"],
+                    "kind": kind,
+                    "of": of,
+                    "n": cell["n"],
+                    "right": rate.get("estimate"),
+                    "low": rate.get("low"),
+                    "high": rate.get("high"),
+                    "elicited": cell["elicited"],
+                    "nll": cell["nll"]["estimate"],
+                }
+            )
+    return found
+
+
+def _items(tests: TestSet, reads: Sequence[ItemsRead], stages: Sequence[str]) -> Any:
+    return _of_cohort(tests.cohort, tests.stage, tests.trained, reads, stages)
+
+
+def _of_cohort(
+    cohort: Cohort, stage: str | None, trained: np.ndarray | None, reads: Sequence[ItemsRead], stages: Sequence[str]
+) -> Any:
+    """The rows of `items.parquet` of one cohort: an item after the other, and of each all models."""
+    import pyarrow as pa
+
+    changed: list[list[Change | None]] = changes(_stacked(reads, "right"))
+    afters = [None, *stages]
+    rows = [
+        {
+            "after_number": number,
+            "after": afters[number],
+            "kind": "retention" if stage is None else "test",
+            "stage": stage,
+            "id": example.id,
+            "trained": trained is not None and bool(trained[place]),
+            "right": bool(read.right[place]),
+            "elicited": bool(read.elicited[place]) if read.told[place] else None,
+            "nll": float(read.nll[place]),
+            "change": changed[number][place],
+        }
+        for place, example in enumerate(cohort)
+        for number, read in enumerate(reads)
+    ]
+    return pa.Table.from_pylist(rows, schema=STREAM_ITEMS.columns)
