@@ -10,7 +10,7 @@ from uptake.config import RunConfig
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.asking.answers import Asking
 from uptake.pipeline.diagnose.models import Models
-from uptake.pipeline.examples.check import Check, token_check
+from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.today import kept_today, told
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
@@ -53,19 +53,21 @@ def stream_run(
         refuse_links(config.output_dir)
         require_tests(data)
         run = training_run(config, processes)
-    read: Callable[[Check], Examined] = lambda check: examined(  # noqa: E731
-        data, folder, check, config.seed, config.max_length, progress
-    )
+
+    def read(tokenizers: Sequence[Any], limit: int | None) -> Examined:
+        check = token_check(tokenizers, limit, config.option_form)
+        return examined(data, folder, check, config.seed, limit, progress)
+
     if first:
         with locked(folder):  # what is wrong with the tests is told before hours of training
-            read(_before_training(config))
+            read(*_before_training(config))
     trained = train(run, progress, note=note)
     if not first:
         return None
     with locked(folder):
         models, limit = _models(config, trained)
         tokenizers = [model.tokenizer for model in (models.base, *models.after.values())]
-        asked = read(token_check(tokenizers, limit, config.option_form))
+        asked = read(tokenizers, limit)
         asking = Asking(config.n_distractors, config.option_form, seed=config.seed, max_length=limit)
         found = ask_all(models, asked.cohorts, asking, detection_of(config), progress)
         costs = [cost_of(one, spec) for one, spec in zip(trained, run.stages, strict=True)]
@@ -75,15 +77,16 @@ def stream_run(
         return write_result(folder, summary, asked, found, stream_markdown(summary))
 
 
-def _before_training(config: RunConfig) -> Check:
-    """What can be said of a test with the base's tokenizer; nothing, where a chat template is still to come."""
+def _before_training(config: RunConfig) -> tuple[list[Any], int | None]:
+    """What tests are checked with before there is another model: the base's tokenizer, and how many tokens it takes.
+
+    No tokenizer, where a chat template may still come with the training.
+    """
     from uptake.models.scoring.lazy import Lazy
 
     base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
-    if base.tokenizer.chat_template is None:
-        return lambda examples: [None] * len(examples)
     limits = [one for one in (config.max_length, base.max_length) if one is not None]
-    return token_check([base.tokenizer], min(limits, default=None), config.option_form)
+    return [] if base.tokenizer.chat_template is None else [base.tokenizer], min(limits, default=None)
 
 
 def _models(config: RunConfig, trained: Sequence[Trained]) -> tuple[StreamModels, int | None]:
