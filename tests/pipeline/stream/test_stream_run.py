@@ -180,7 +180,7 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nothing tests a stage": ({}, "nothing tests the stages early, main"),
-    "one stage without": ({"stages.0.test": "early.jsonl"}, "nothing tests the stage main"),
+    "one stage without": ({"stages.0.test": "early.jsonl"}, "nothing tests the stage main\n"),
     "a test that is not there": ({"stages.0.test": "./none.jsonl", "test_share": 0.1}, "No .*none.jsonl"),
     "a share of nothing": ({"test_share": 0}, "test_share"),
     "a share that draws none": ({"test_share": 0.0001}, "none of the examples of the stage early was drawn"),
