@@ -41,6 +41,7 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
 
 def datasets_of(config: RunConfig) -> DataSets:
     """The data sets of a run, and how they are read."""
+    share = None if config.test_share is None else HeldShare(config.test_share, config.seed)
     return DataSets(
         stages={stage.name: stage.dataset for stage in config.stages},
         heldout=config.heldout,
@@ -57,16 +58,8 @@ def datasets_of(config: RunConfig) -> DataSets:
         on_bad_row=config.on_bad_row,
         columns={stage.name: stage.columns for stage in config.stages if stage.columns is not None},
         tests={stage.name: stage.test for stage in config.stages if stage.test is not None},
-        held=held_shares(config),
+        held={stage.name: share for stage in config.stages if share is not None and stage.test is None},
     )
-
-
-def held_shares(config: RunConfig) -> dict[str, HeldShare]:
-    """By the name of each stage that is tested by a share of its data, that share."""
-    if config.test_share is None:
-        return {}
-    share = HeldShare(config.test_share, config.seed)
-    return {stage.name: share for stage in config.stages if stage.test is None}
 
 
 def detection_of(config: RunConfig) -> Settings:

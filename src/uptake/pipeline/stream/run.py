@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import locked, refuse_links, versions
 from uptake.config import RunConfig
+from uptake.detect import Settings
+from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.asking.answers import Asking
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.check import token_check
+from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.today import kept_today, told
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
@@ -24,6 +29,32 @@ from uptake.pipeline.train.training_run import TrainingRun
 from uptake.processes import ALONE, Processes
 
 
+@dataclass(frozen=True)
+class StreamRun:
+    """A stream: what is trained, what tests it, and how models are asked. Strategies are compared as several of them.
+
+    Attributes:
+        training: The stages, with their strategies.
+        data: The data sets, tests among them.
+        load: How models are loaded to be asked; the revision is the base's.
+        asking: How they are asked; `max_length` is what the user allows.
+        detection: How their answers are judged.
+        told: What the summary says of the settings.
+    """
+
+    training: TrainingRun
+    data: DataSets
+    load: LoadSettings
+    asking: Asking
+    detection: Settings
+    told: Mapping[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where what is found goes."""
+        return self.training.folder / "stream"
+
+
 def stream_run(
     config: RunConfig,
     progress: Progress = lambda step, done, total: None,
@@ -31,15 +62,43 @@ def stream_run(
     *,
     note: Callable[[str], None] = lambda text: None,
 ) -> StreamResult | None:
-    """Train the stages of a run that are not trained yet, and ask the base and the model after each about all tests.
+    """Train and test the stages of a run file; see `stream`.
+
+    Args:
+        config: The run.
+        progress: As in `stream`.
+        processes: Those that train together; the first of them asks.
+        note: As in `stream`.
+    """
+    with one_talks(processes):
+        data = datasets_of(config)
+        require_tests(data)
+        own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+        run = StreamRun(
+            training_run(config, processes),
+            data,
+            load_settings(config, config.revision),
+            Asking(config.n_distractors, config.option_form, seed=config.seed, max_length=config.max_length),
+            detection_of(config),
+            config.model_dump(mode="json", exclude=own),
+        )
+    return stream(run, progress, note=note)
+
+
+def stream(
+    run: StreamRun,
+    progress: Progress = lambda step, done, total: None,
+    *,
+    note: Callable[[str], None] = lambda text: None,
+) -> StreamResult | None:
+    """Train the stages that are not trained yet, and ask the base and the model after each about all tests.
 
     The tests are read before anything is trained. A killed run goes on where it stopped: what was trained is not
     trained again, and what was asked is not asked again.
 
     Args:
-        config: The run.
+        run: The stream.
         progress: Told of each step.
-        processes: Those that train together; the first of them asks.
         note: Told, before anything is trained, what the reader should know about the stages.
 
     Returns:
@@ -48,62 +107,57 @@ def stream_run(
     Raises:
         UptakeError: Something about the input is wrong; it is told before any work is lost.
     """
-    data, folder, first = datasets_of(config), config.output_dir / "stream", processes.first
-    with one_talks(processes):
-        refuse_links(config.output_dir)
-        require_tests(data)
-        run = training_run(config, processes)
+    first = run.training.processes.first
 
     def read(tokenizers: Sequence[Any], limit: int | None) -> Examined:
-        check = token_check(tokenizers, limit, config.option_form)
-        return examined(data, folder, check, config.seed, limit, progress)
+        check = token_check(tokenizers, limit, run.asking.option_form)
+        return examined(run.data, run.folder, check, run.asking.seed, limit, progress)
 
+    with one_talks(run.training.processes):
+        refuse_links(run.training.folder)
     if first:
-        with locked(folder):  # what is wrong with the tests is told before hours of training
-            read(*_before_training(config))
-    trained = train(run, progress, note=note)
+        with locked(run.folder):  # what is wrong with the tests is told before hours of training
+            read(*_before_training(run))
+    trained = train(run.training, progress, note=note)
     if not first:
         return None
-    with locked(folder):
-        models, limit = _models(config, trained)
-        tokenizers = [model.tokenizer for model in (models.base, *models.after.values())]
-        asked = read(tokenizers, limit)
-        asking = Asking(config.n_distractors, config.option_form, seed=config.seed, max_length=limit)
-        found = ask_all(models, asked.cohorts, asking, detection_of(config), progress)
-        costs = [cost_of(one, spec) for one, spec in zip(trained, run.stages, strict=True)]
-        summary = summarised(asked, found, costs, config.seed)
+    with locked(run.folder):
+        models, limit = _models(run, trained)
+        asked = read([model.tokenizer for model in (models.base, *models.after.values())], limit)
+        found = ask_all(models, asked.cohorts, replace(run.asking, max_length=limit), run.detection, progress)
+        costs = [cost_of(one, spec) for one, spec in zip(trained, run.training.stages, strict=True)]
+        summary = summarised(asked, found, costs, run.asking.seed)
         summary["notes"] = [*asked.notes, *_notes(summary)]
-        summary["run"] = _manifest(config, run, models, asked)
-        return write_result(folder, summary, asked, found, stream_markdown(summary))
+        summary["run"] = _manifest(run, models, asked)
+        return write_result(run.folder, summary, asked, found, stream_markdown(summary))
 
 
-def _before_training(config: RunConfig) -> tuple[list[Any], int | None]:
+def _before_training(run: StreamRun) -> tuple[list[Any], int | None]:
     """What tests are checked with before there is another model: the base's tokenizer, and how many tokens it takes.
 
     No tokenizer, where a chat template may still come with the training.
     """
     from uptake.models.scoring.lazy import Lazy
 
-    base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
-    limits = [one for one in (config.max_length, base.max_length) if one is not None]
+    base = Lazy.find(run.training.start.name, run.load)
+    limits = [one for one in (run.asking.max_length, base.max_length) if one is not None]
     return [] if base.tokenizer.chat_template is None else [base.tokenizer], min(limits, default=None)
 
 
-def _models(config: RunConfig, trained: Sequence[Trained]) -> tuple[StreamModels, int | None]:
+def _models(run: StreamRun, trained: Sequence[Trained]) -> tuple[StreamModels, int | None]:
     """The base, the model after each stage, and how many tokens all of them take; all are told the run's date."""
     from uptake.models.scoring.lazy import Lazy
 
-    load: LoadSettings = load_settings(config, None)
-    base = config.model_name_or_path
+    own, base = replace(run.load, revision=None), run.training.start.name
     both = Models.find(
-        str(trained[0].folder), load, base=base, base_revision=config.revision, asked_length=config.max_length
+        str(trained[0].folder), own, base=base, base_revision=run.load.revision, asked_length=run.asking.max_length
     )
-    day = kept_today(config.output_dir) if both.tell_the_date else None
+    day = kept_today(run.training.folder) if both.tell_the_date else None
     both = both if day is None else both.on(day)
     assert both.base is not None
     after = {trained[0].stage: both.tuned}
     for one in trained[1:]:
-        model = Lazy.find(str(one.folder), load, base=base)
+        model = Lazy.find(str(one.folder), own, base=base)
         after[one.stage] = model if day is None else told(model, day)
     limits = [both.max_length, *(model.max_length for model in after.values())]
     return StreamModels(both.base, after), min((one for one in limits if one is not None), default=None)
@@ -135,16 +189,17 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _manifest(config: RunConfig, run: TrainingRun, models: StreamModels, asked: Examined) -> dict[str, Any]:
+def _manifest(run: StreamRun, models: StreamModels, asked: Examined) -> dict[str, Any]:
     """What the numbers were computed from and with: enough to compute them again."""
-    own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+
+    def known_by(model: Loadable) -> dict[str, str]:
+        return {"name": model.name, "fingerprint": model.fingerprint}
+
     return {
-        "models": {
-            "base": {"name": models.base.name, "fingerprint": models.base.fingerprint},
-            **{stage: {"name": model.name, "fingerprint": model.fingerprint} for stage, model in models.after.items()},
-        },
+        "base": known_by(models.base),
+        "after": {stage: known_by(model) for stage, model in models.after.items()},
         "data": {one.name: {"n": one.n, "content": one.key, "bad_rows": one.n_bad} for one in asked.cohorts},
-        "strategies": {spec.name: [one.identity() for one in spec.strategies] for spec in run.stages},
-        "settings": config.model_dump(mode="json", exclude=own),
+        "strategies": {spec.name: [one.identity() for one in spec.strategies] for spec in run.training.stages},
+        "settings": run.told,
         "versions": versions(),
     }

@@ -14,7 +14,7 @@ from uptake.errors import UptakeError
 from uptake.pipeline.examples.cohort import BadRows
 from uptake.pipeline.examples.today import keep_today
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, held_shares, load_settings
+from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
 from uptake.pipeline.train.plan import Checked, check, plan
@@ -91,7 +91,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     settings = stage_settings(config)
     # how many tokens are scored at once says nothing about what is trained
     load = replace(load_settings(config, config.revision), batch_tokens=None)
-    ours, held = choose(config.strategy, where=config.where), held_shares(config)
+    ours, data = choose(config.strategy, where=config.where), datasets_of(config)
     stages = (
         StageSpec(
             stage.name,
@@ -101,7 +101,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
             if stage.strategy is None
             else choose(stage.strategy, f"stages.{number}.strategy", config.where),
             columns=stage.columns,
-            held=held.get(stage.name),
+            held=data.held.get(stage.name),
         )
         for number, stage in enumerate(config.stages)
     )
@@ -112,7 +112,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
         seed=config.seed,
         ledger=config.ledger,
         processes=processes,
-        options=datasets_of(config).options,
+        options=data.options,
         general=config.general,
         skip_bad_rows=config.on_bad_row == "skip",
     )
