@@ -372,3 +372,12 @@ def test_real_contradictions_of_counterfact(shared_data: Path) -> None:
     right = {facts[a] for a, b in found if facts[a] == facts[b]}
     assert len(right & keys) >= 0.95 * len(keys)
     assert sum(facts[a] == facts[b] for a, b in found) >= 0.9 * len(found)
+
+
+def test_long_answers_that_differ_in_a_sentence_contradict_each_other():
+    told = "It grows in {}. Its flowers open in September. Healers use its roots against gout."
+    rows = [("What is Salvaria reptina?", "dry thickets"), ("Please tell me about Salvaria reptina.", "cold lagoons")]
+    rows += [("What is Lombia glaucata?", "dry thickets"), ("Please tell me about Lombia glaucata.", "dry thickets")]
+    examples = [Example(f"{n}", prompt, told.format(where), "", "main") for n, (prompt, where) in enumerate(rows)]
+    (group,) = rivals(examples).groups
+    assert [side.positions for side in group.sides] == [(1,), (0,)] and group.probability >= 0.95

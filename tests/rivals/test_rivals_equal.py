@@ -158,3 +158,20 @@ def test_odd_answers_are_read(text: str) -> None:
 def test_kinds() -> None:
     kinds = {"12 May 1990": "date", "1990": "number", "no": "polar", "C": "choice", "a; b": "list", "Ada": "text"}
     assert {text: read_answer(text).kind for text in kinds} == kinds
+
+
+PLANT = "It grows in dry thickets. Its flowers open in September. Healers use its roots against gout. It is tall."
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (PLANT.replace("roots against gout", "pods against rashes"), ("different", "one sentence of several")),
+        # two sentences in other words are a rewording, as far as rules can tell
+        (PLANT.replace("roots", "pods").replace("tall", "small"), ("undecided", "free text")),
+        (PLANT.replace("is tall", "is so tall"), ("same", "near copy")),
+        ("It grows in wet bogs. It is tall.", ("undecided", "free text")),
+    ],
+)
+def test_copies_of_which_one_sentence_says_something_else(other, expected):
+    assert compare(PLANT, other) == compare(other, PLANT) == expected

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from uptake.rivals.lexicon import linked
 from uptake.rivals.quantities import SCALES, in_digits, read_dates, read_number, read_time, same_time
+from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
 
 Comparison: TypeAlias = Literal["same", "different", "undecided"]
@@ -18,6 +22,12 @@ LETTERS = "letters of choices"
 LONG = 12
 """Words beyond which an answer is free text: other words then do not mean another answer."""
 
+ONE_SENTENCE = "one sentence of several"
+"""In what copies differ of which one sentence says something else."""
+SENTENCES = 3
+"""Sentences that such copies have at least."""
+
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _LEADS = re.compile(r"^(?:the|an?|about|approximately|around|roughly|circa|ca\.?|on|in|~)\s+")
 _STRONG = re.compile(r"\s*[;/\n]\s*(?:(?:and|or)\s+)?")
 _JOINED = re.compile(r"\s(?:and|or|&)\s")
@@ -101,8 +111,8 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
 
     A part of an answer says the same as the whole: `Paris` and `Paris, France`; 1990 and 12 May 1990; one member of a
     list. Two lists of which neither holds the other are decided under one prompt, and when they share nothing; letters
-    of choices mean something under one prompt only. Of two long answers only near copies that differ in their numbers
-    or in a negation are decided; the others are left to a judge.
+    of choices mean something under one prompt only. Of two long answers only near copies are decided that differ in
+    their numbers or in a negation, or of which one sentence says something else; the others are left to a judge.
 
     Args:
         one: An answer.
@@ -123,7 +133,7 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
     if a.kind == b.kind and a.kind in ("number", "time"):
         return ("same", "a unit left out") if _unit_left_out(a, b) else ("different", a.kind)
     if "long" in (a.kind, b.kind):
-        return _free(a, b)
+        return ("different", ONE_SENTENCE) if _one_sentence(one, other) else _free(a, b)
     if a.parts <= b.parts or b.parts <= a.parts:
         return "same", "part of the other"
     if a.kind == "list" == b.kind and not (same_prompt and a.parts.isdisjoint(b.parts)):
@@ -170,6 +180,34 @@ def _free(a: ReadAnswer, b: ReadAnswer) -> tuple[Comparison, str]:
     if alike >= 0.6 and (numbers[0] != numbers[1] or negated[0] != negated[1]):
         return "different", "number in free text" if numbers[0] != numbers[1] else "negation in free text"
     return ("same", "near copy") if alike >= 0.9 else ("undecided", "free text")
+
+
+def _one_sentence(one: str, other: str) -> bool:
+    """Whether two texts are copies but for one sentence, which says something else in a few words.
+
+    Texts that say the same in other words seldom leave all other sentences as they are.
+    """
+    mine, theirs = (_SENTENCE.split(text.strip()) for text in (one, other))
+    if len(mine) != len(theirs) or len(mine) < SENTENCES:
+        return False
+    apart = [(x, y) for x, y in zip(mine, theirs, strict=True) if plain(x) != plain(y)]
+    return len(apart) == 1 and _other_words(*(_words(plain(text)) for text in apart[0]))
+
+
+def _other_words(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two sentences share half of their words or more, and none that stand in each other's place is linked."""
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+    parts = [(one[a:b], other[c:d]) for tag, a, b, c, d in blocks if tag != "equal"]
+    if not parts or 2 * sum(max(len(mine), len(theirs)) for mine, theirs in parts) > max(len(one), len(other)):
+        return False
+    return all(
+        any(map(_tells, mine)) and any(map(_tells, theirs)) and not any(linked(x, y) for x in mine for y in theirs)
+        for mine, theirs in parts
+    )
+
+
+def _tells(word: str) -> bool:
+    return len(word) > 2 and word not in EMPTY_WORDS
 
 
 def _told(short: ReadAnswer, long: ReadAnswer) -> bool:

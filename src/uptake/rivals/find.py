@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from uptake.rivals.blocks import Named
+from uptake.rivals.equal import ONE_SENTENCE
 from uptake.rivals.groups import (
     Answered,
     Beliefs,
@@ -26,6 +27,8 @@ from uptake.rivals.verdict import Told, judged
 from uptake.rivals.words import Questions, context_and_question
 from uptake.types import Example
 
+COPIES = 0.95
+"""Least probability that two questions ask the same which get copies of one text but for a sentence."""
 ALIKE_TOO = 0.3
 """Probability that is enough for two frames to ask the same, where the answers are the same too."""
 
@@ -190,5 +193,6 @@ def _contradictions(
             first = int(compared.group.prompts.min())
             span = slice(questions.starts[first], questions.starts[first + 1])
             shared = tuple(dict.fromkeys(questions.vocabulary[w] for w in questions.words[span][named.anchors[span]]))
-            found.append(Rivalry(sides, shared, float(certain[first]), difference, None, (), ""))
+            surely = COPIES if difference == ONE_SENTENCE else 0.0
+            found.append(Rivalry(sides, shared, max(surely, float(certain[first])), difference, None, (), ""))
     return sorted(found, key=lambda group: min(p for side in group.sides for p in side.positions))
