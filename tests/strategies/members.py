@@ -15,6 +15,9 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "early_stop": {"share": 0.3},
     "continual_t0": {"share": 0.5},
     "joint": {},
+    "osf": {"share": 0.5},
+    "gpm": {"energy": 0.9},
+    "reglora": {"share": 0.1},
     "npo": {"least": 0.0},
     "simnpo": {"least": 0.0},
     "dpo": {"least": 0.0},
@@ -46,6 +49,9 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "resampling": {"boost": 1},
     "early_stop": {"share": 0},
     "continual_t0": {"share": 0},
+    "osf": {"share": 0},
+    "gpm": {"energy": 0},
+    "reglora": {"strength": 0},
     "npo": {"strength": 0},
     "simnpo": {"strength": 0},
     "dpo": {"strength": 0},
@@ -77,6 +83,9 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "early_stop": {"share": 0.4, "rule": "up", "delta": 0.2, "alpha": 4.0, "successive": 3, "strip": 2},
     "continual_t0": {"share": 0.2},
     "joint": {"start": "former"},
+    "osf": {"share": 0.2},
+    "gpm": {"energy": 0.5, "rows": 7},
+    "reglora": {"strength": 3.0, "share": 0.5},
     "npo": {"strength": 2.0, "beta": 0.3, "least": 0.1},
     "simnpo": {"strength": 2.0, "beta": 0.3, "margin": 0.5, "least": 0.1},
     "dpo": {"strength": 2.0, "beta": 0.3, "least": 0.1},
@@ -97,4 +106,4 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
 }
 """For each setting a value that is not its default."""
 
-ONLY_LORA = ("olora",)
+ONLY_LORA = ("olora", "reglora")

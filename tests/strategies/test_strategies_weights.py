@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from bigrams import Bigrams
 from members import ACTING
 from torch import Tensor
@@ -26,6 +27,7 @@ from uptake.pipeline.train.run import training_run
 from uptake.pipeline.train.settings import require_needs
 from uptake.strategies.choose import choose
 from uptake.strategies.penalties.mas import squared_norm
+from uptake.strategies.projection.gpm import with_energy
 from uptake.strategies.projection.ogd import widened
 
 ROWS = table([Row("a", [0, 1], [NOT_TRAINED, 1]), Row("b", [0, 2, 1], [NOT_TRAINED, 2, 1])])
@@ -232,3 +234,73 @@ def test_merging_is_pefts(tmp_path: Path):
             memory.write(tmp_path / f"{method}{number}")
             memory = Memory.read(tmp_path / f"{method}{number}")
         assert model.table.tolist() == [wanted]
+
+
+def test_osf_moves_what_is_weak_alone():
+    """diag(4, 3, 1) with two thirds held: of any move only that of the last direction into the last stays."""
+    hooks, model = hooks_of("osf", share=2 / 3), torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False))
+    assert hooks.begin is not None and hooks.after_step is not None
+    with torch.no_grad():
+        start = model[0].weight.copy_(torch.diag(torch.tensor([4.0, 3.0, 1.0]))).clone()
+        state = hooks.begin(model, stage(), Memory())
+        model[0].weight.add_(torch.arange(9.0).view(3, 3))
+        hooks.after_step(model, 1, state)
+        assert torch.allclose(model[0].weight - start, torch.tensor([[0.0] * 3, [0.0] * 3, [0.0, 0.0, 8.0]]), atol=1e-5)
+
+
+def test_gpm_holds_as_many_directions_as_their_energy_needs():
+    """Inputs (3, 0, 0) and (0, 2, 0) have 9 and 4 of 13: for 0.6 one direction, for 0.7 two; (1, 0, 0) adds none."""
+    moment = torch.diag(torch.tensor([9.0, 4.0, 0.0]))
+    nothing = torch.empty(0, 3)
+    assert with_energy(nothing, moment, 0.6).abs().round(decimals=4).tolist() == [[1.0, 0.0, 0.0]]
+    both = with_energy(nothing, moment, 0.7)
+    assert both.abs().round(decimals=4).tolist() == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    assert len(with_energy(both, torch.diag(torch.tensor([1.0, 0.0, 0.0])), 0.99)) == 2
+
+
+def test_gpm_leaves_what_a_layer_made_of_earlier_inputs(models_of_text: Any, tmp_path: Path):
+    """After a step by the gradient a layer gives the same for the inputs that it had, which another hook looks up."""
+    hooks, model = hooks_of("gpm", energy=0.9999), models_of_text
+    memory = ended(hooks, model, tmp_path / "0")
+    name = "model.layers.0.self_attn.q_proj"
+    layer = model.get_submodule(name)
+    seen: list[Tensor] = []
+    handle = layer.register_forward_hook(lambda layer, given, output: seen.append(given[0][0]))
+    with torch.no_grad():
+        model(input_ids=torch.tensor([ROWS["input_ids"].to_pylist()[1]]))
+    handle.remove()
+    assert hooks.begin is not None and hooks.gradient is not None
+    layer.weight.grad = torch.randn(layer.weight.shape, generator=torch.Generator().manual_seed(0))
+    before = layer.weight.grad.clone()
+    hooks.gradient(batch_of(model), hooks.begin(model, stage(1), memory))
+    assert float((seen[0] @ layer.weight.grad.T).norm()) < 0.05 * float((seen[0] @ before.T).norm())
+    assert float(layer.weight.grad.norm()) > 0.1 * float(before.norm())
+    layer.weight.grad = None
+
+
+def test_reglora_holds_the_largest_entries(tmp_path: Path):
+    """BA is (2, -8; 4, 16) at first: half of its entries are 16 and -8. BA then is doubled: 16² + 8² = 320, times 3."""
+    layer = torch.nn.Module()
+    layer.lora_A = torch.nn.ModuleDict({"default": torch.nn.Linear(2, 1, bias=False)})
+    layer.lora_B = torch.nn.ModuleDict({"default": torch.nn.Linear(1, 2, bias=False)})
+    layer.scaling = {"default": 2.0}  # type: ignore[assignment]
+    model: Any = torch.nn.ModuleDict({"q_proj": layer})
+    model.device = torch.device("cpu")
+    with torch.no_grad():
+        layer.lora_A["default"].weight.copy_(torch.tensor([[1.0, -4.0]]))
+        layer.lora_B["default"].weight.copy_(torch.tensor([[1.0], [-2.0]]))
+    hooks = hooks_of("reglora", share=0.5, strength=3.0)
+    memory = ended(hooks, model, tmp_path / "0")
+    assert hooks.begin is not None and hooks.loss is not None
+    state = hooks.begin(model, stage(1), memory)
+    assert float(hooks.loss(batch_of(model), state).detach()) == 0.0
+    with torch.no_grad():
+        layer.lora_A["default"].weight.mul_(2)
+    assert float(hooks.loss(batch_of(model), state).detach()) == 3 * 320.0
+
+
+@pytest.fixture(scope="module")
+def models_of_text() -> Any:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=7, **shape)).eval()

@@ -18,12 +18,15 @@ from uptake.strategies.order.resampling import RESAMPLING
 from uptake.strategies.penalties.ewc import EWC
 from uptake.strategies.penalties.l2 import L2
 from uptake.strategies.penalties.mas import MAS
+from uptake.strategies.penalties.reglora import REGLORA
 from uptake.strategies.penalties.si import SI
 from uptake.strategies.preference.dpo import DPO
 from uptake.strategies.preference.npo import NPO
 from uptake.strategies.preference.simnpo import SIMNPO
 from uptake.strategies.projection.agem import AGEM
+from uptake.strategies.projection.gpm import GPM
 from uptake.strategies.projection.ogd import OGD
+from uptake.strategies.projection.osf import OSF
 from uptake.strategies.replay.continual_t0 import CONTINUAL_T0
 from uptake.strategies.replay.far_replay import FAR_REPLAY
 from uptake.strategies.replay.general_replay import GENERAL_REPLAY
@@ -51,8 +54,11 @@ STRATEGIES: Mapping[str, Strategy] = {
     "ewc": EWC,
     "mas": MAS,
     "si": SI,
+    "reglora": REGLORA,
     "agem": AGEM,
     "ogd": OGD,
+    "gpm": GPM,
+    "osf": OSF,
     "olora": OLORA,
     "npo": NPO,
     "simnpo": SIMNPO,

@@ -40,6 +40,7 @@ class Needs:
         weights: All trained weights, in each process.
         former: The model that the stage starts from, to score or to generate with.
         adapter: A LoRA adapter is what is trained.
+        whole: All weights are trained, and no adapter.
         memory: What the same method kept in an earlier stage of the run.
         order: Which rows an optimiser step has is the method's choice.
         lasting: The trained weights are those of the stage before, so that what was kept of each is still of use.
@@ -53,6 +54,7 @@ class Needs:
     weights: bool = False
     former: bool = False
     adapter: bool = False
+    whole: bool = False
     memory: bool = False
     order: bool = False
     lasting: bool = False

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from uptake.config import Stage
 from uptake.errors import UptakeError
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.processes import Processes
+
+if TYPE_CHECKING:
+    from uptake.models.training.hooks import Needs
 
 
 def settings_of(
@@ -156,24 +159,7 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
                 expected=f"{name} in an earlier stage too; in the first one it only keeps rows",
                 fix="give it to the run instead of this stage only",
             )
-        if needs.lasting and (other := _reshaping(name, (*earlier, spec))) is not None:
-            raise UptakeError(
-                f"the strategy {name} keeps what it knows of each weight, and {other} gives each stage other weights",
-                expected="one of the two",
-                fix=f"train without {name}, or without {other}",
-            )
-        if needs.general and run.general is None:
-            raise UptakeError(
-                f"the strategy {name} reads general text, and the run has none",
-                expected="texts of the kind that the base model was trained on",
-                fix=f"give --general FILE, or train without {name}",
-            )
-        if needs.adapter and not run.start.adapts:
-            raise UptakeError(
-                f"the strategy {name} trains LoRA adapters, and the run trains all weights",
-                expected="settings of an adapter",
-                fix="give --peft.r 8 --peft.target_modules all-linear",
-            )
+        _require_trained(run, spec, name, needs)
 
 
 def without_effect(run: TrainingRun, spec: StageSpec) -> list[str]:
@@ -190,6 +176,35 @@ def without_effect(run: TrainingRun, spec: StageSpec) -> list[str]:
         for chosen in spec.strategies
         if chosen.hooks().needs.memory and not any(_has(chosen.strategy.name, one) for one in others)
     ]
+
+
+def _require_trained(run: TrainingRun, spec: StageSpec, name: str, needs: Needs) -> None:
+    """Refuse a strategy that looks at other weights or other texts than the run has."""
+    so_far = run.stages[: run.stages.index(spec) + 1]
+    if needs.lasting and (other := _reshaping(name, so_far)) is not None:
+        raise UptakeError(
+            f"the strategy {name} keeps what it knows of each weight, and {other} gives each stage other weights",
+            expected="one of the two",
+            fix=f"train without {name}, or without {other}",
+        )
+    if needs.general and run.general is None:
+        raise UptakeError(
+            f"the strategy {name} reads general text, and the run has none",
+            expected="texts of the kind that the base model was trained on",
+            fix=f"give --general FILE, or train without {name}",
+        )
+    if needs.whole and run.start.adapts:
+        raise UptakeError(
+            f"the strategy {name} looks at the model's own matrices, and the run trains an adapter",
+            expected="training of all weights",
+            fix=f"leave peft out, or train without {name}",
+        )
+    if needs.adapter and not run.start.adapts:
+        raise UptakeError(
+            f"the strategy {name} trains LoRA adapters, and the run trains all weights",
+            expected="settings of an adapter",
+            fix="give --peft.r 8 --peft.target_modules all-linear",
+        )
 
 
 def _require_steady(spec: StageSpec, args: Any) -> None:
