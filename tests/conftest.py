@@ -63,7 +63,7 @@ def put_aside() -> None:
 
 
 # fixtures that several folders share
-pytest_plugins = ("llm_server", "small_models", "train_runs", "diagnosed_runs")
+pytest_plugins = ("llm_server", "small_models", "train_runs", "diagnosed_runs", "streamed_runs")
 
 ROOT = Path(__file__).resolve().parent.parent
 

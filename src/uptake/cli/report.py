@@ -22,24 +22,31 @@ def command(
 ) -> None:
     """Write the findings to one HTML page.
 
-    Writes report.html, a self-contained page, and summary.md, for a pull request. Give the run file, or the output
-    folder of a diagnosis that was made without one.
+    Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream also stream.html. Give
+    the run file, or the output folder of a diagnosis that was made without one.
     """
-    from uptake.report import write_card, write_report
+    from uptake.report import write_card, write_report, write_stream_page
 
     output_dir = run_folder(ctx, run, "uptake report runs/first")
-    report = write_report(output_dir)
-    typer.echo(f"report   {printable(str(report.page))}")
-    typer.echo(f"summary  {printable(str(report.summary))}")
+    stream = write_stream_page(output_dir)
+    if stream is None or (output_dir / "diagnosis" / "summary.json").exists():
+        report = write_report(output_dir)
+        page = report.page
+        typer.echo(f"report   {printable(str(report.page))}")
+        typer.echo(f"summary  {printable(str(report.summary))}")
+    else:
+        page = stream
+    if stream is not None:
+        typer.echo(f"stream   {printable(str(stream))}")
     if card:
         typer.echo(f"card     {printable(str(write_card(output_dir)))}")
     if open_:
         import webbrowser
 
-        if not webbrowser.open(report.page.resolve().as_uri()):
+        if not webbrowser.open(page.resolve().as_uri()):
             # the page is written, which is what was asked for: a server has no browser
-            page = report.page.resolve()
-            typer.echo(printable(f"no browser could be started here; open this file in one: {page}"), err=True)
+            told = f"no browser could be started here; open this file in one: {page.resolve()}"
+            typer.echo(printable(told), err=True)
 
 
 def run_folder(ctx: typer.Context, run: Path | None, example: str) -> Path:

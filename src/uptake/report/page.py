@@ -66,6 +66,17 @@ def render(values: Mapping[str, Any]) -> str:
     return _environment().get_template("page.html.j2").render({**values, **own})
 
 
+def render_stream(values: Mapping[str, Any]) -> str:
+    """The page of a stream, on which no script runs.
+
+    Args:
+        values: What the template names; all text in it is escaped.
+    """
+    policy = f"default-src 'none'; style-src '{_hash(style())}'; base-uri 'none'; form-action 'none'"
+    own = {"style": Markup(style()), "policy": policy}
+    return _environment().get_template("stream.html.j2").render({**values, **own})
+
+
 def _about(name: str) -> dict[str, str]:
     cause = CAUSES.get(name)
     finds, remedy = (cause.finds, cause.remedy) if cause else NO_CAUSE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from small_models import write_rows
+from streamed_runs import made, others
 from train_runs import CITIES, EARLY, MAIN, QUICK, write_run
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.files import Parts
@@ -28,38 +28,6 @@ TABLES = ("summary.json", "summary.md", "matrix.parquet", "items.parquet")
 
 def written(folder: Path) -> dict[str, bytes]:
     return {name: (folder / "stream" / name).read_bytes() for name in TABLES}
-
-
-def made(folder: Path, trained: RunConfig, base: Path) -> RunConfig:
-    """The run of two stages that are trained already, with tests: rows of other people, and some that are trained."""
-    file = write_run(folder, base)
-    write_rows(folder / "early-test.jsonl", [*EARLY[:2], *others("early", "was born in")])
-    write_rows(folder / "main-test.jsonl", [EARLY[3], *others("main", "lives in")])
-    for part in ("train", "ledger"):
-        shutil.copytree(trained.output_dir / part, folder / "run" / part)
-    tests = {f"stages.{n}.test": str(folder / f"{stage}-test.jsonl") for n, stage in enumerate(("early", "main"))}
-    return load_run(file, tests)
-
-
-@pytest.fixture(scope="module")
-def whole(
-    trained: tuple[RunConfig, list[Trained]], trainable: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[RunConfig, StreamResult]:
-    """That run, never killed; nothing is trained for it."""
-    from uptake.models.training import stage
-
-    config = made(tmp_path_factory.mktemp("whole"), trained[0], trainable)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stage, "train", None)  # what is trained is not trained again
-        done = stream_run(config)
-    assert done is not None
-    return config, done
-
-
-def others(stage: str, does: str) -> list[dict[str, Any]]:
-    town = f"{does} the town of"
-    asked = [{"id": f"{stage}-t{k}", "prompt": f"Person {k} {town}", "completion": f" {CITIES[k]}"} for k in (0, 1, 4)]
-    return [{**one, "paraphrases": [one["prompt"].replace("the town of", "the city of")]} for one in asked]
 
 
 def test_three_stages_with_replay_and_a_share_for_tests(trainable: Path, tmp_path: Path) -> None:
@@ -119,8 +87,8 @@ def assert_agrees(done: StreamResult) -> None:
     assert summary["metrics"]["bwt"]["estimate"] == pytest.approx(sum(moved) / len(moved))
 
 
-def test_tests_that_are_trained_too_are_told(whole: tuple[RunConfig, StreamResult]) -> None:
-    _, done = whole
+def test_tests_that_are_trained_too_are_told(streamed: tuple[RunConfig, StreamResult]) -> None:
+    _, done = streamed
     summary = done.summary()
     assert [one["trained"] for one in summary["tests"]] == [2, 1]
     assert "2 of the 5 tests of early are trained in that stage" in summary["notes"][0]
@@ -135,7 +103,7 @@ class Killed(BaseException):
 
 
 def test_killed_again_and_again_it_comes_to_the_same_bytes(
-    whole: tuple[RunConfig, StreamResult],
+    streamed: tuple[RunConfig, StreamResult],
     trained: tuple[RunConfig, list[Trained]],
     trainable: Path,
     tmp_path: Path,
@@ -165,9 +133,9 @@ def test_killed_again_and_again_it_comes_to_the_same_bytes(
     assert done is not None
     asked = [path for path in times if "/examples/" not in path]
     assert len(asked) == len(set(asked)) > 9  # nothing that was asked was asked again
-    one, two = (written(folder) for folder in (whole[0].output_dir, config.output_dir))
+    one, two = (written(folder) for folder in (streamed[0].output_dir, config.output_dir))
     assert {name for name in TABLES if one[name] != two[name]} <= {"summary.json"}
-    first, second = whole[1].summary(), done.summary()
+    first, second = streamed[1].summary(), done.summary()
     del first["run"], second["run"]  # where the models and the data lie
     assert first == second
     # another test set is asked about anew, and no other one

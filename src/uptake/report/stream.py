@@ -1,0 +1,110 @@
+"""`stream.html`: a stream on its own page: the matrix as a heat map, a curve a stage, what was lost, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import write_bytes
+from uptake.pipeline.stream.markdown import headline
+from uptake.pipeline.stream.result import read_stream
+from uptake.report.charts import HEIGHT, WIDTH
+from uptake.report.page import render_stream
+from uptake.stream import METRICS
+
+
+@dataclass(frozen=True, slots=True)
+class StageCurve:
+    """How one stage's tests went over the stream; coordinates are those of a panel's view box.
+
+    Attributes:
+        stage: The stage.
+        right: Points of the curve of what is right, one a model, the base first.
+        elicited: The same in whatever words; None where that is not known.
+        band: Outline of the 95 % intervals.
+        ends: The points one by one.
+        own: Across, where the stage itself was trained.
+        last: What is right at the end.
+        label: How high that is written.
+        told: The curve in words.
+    """
+
+    stage: str
+    right: str
+    elicited: str | None
+    band: str
+    ends: tuple[tuple[float, float], ...]
+    own: float
+    last: float
+    label: float
+    told: str
+
+
+def stage_curves(summary: Mapping[str, Any]) -> list[StageCurve]:
+    """A curve for each stage.
+
+    Args:
+        summary: `summary.json` of a stream.
+    """
+    rows, curves = summary["rows"], []
+    afters = ["the base", *summary["stages"]]
+    across = [WIDTH * number / (len(rows) - 1) for number in range(len(rows))]
+    for number, stage in enumerate(summary["stages"]):
+        cells = [row["tests"][number] for row in rows]
+        shares = [cell["right"]["estimate"] for cell in cells]
+        ends = [(round(x, 1), _high(share)) for x, share in zip(across, shares, strict=True)]
+        upper = [(x, _high(cell["right"]["high"])) for x, cell in zip(across, cells, strict=True)]
+        lower = [(x, _high(cell["right"]["low"])) for x, cell in zip(across, cells, strict=True)]
+        words = [cell["elicited"] for cell in cells]
+        known = None not in words
+        curves.append(
+            StageCurve(
+                stage=stage,
+                right=_points(ends),
+                elicited=_points([(x, _high(w)) for x, w in zip(across, words, strict=True)]) if known else None,
+                band=_points([*upper, *lower[::-1]]),
+                ends=tuple(ends),
+                own=round(across[number + 1], 1),
+                last=shares[-1],
+                label=_high(shares[-1]) + 4,
+                told=", ".join(f"after {name}: {share:.0%}" for name, share in zip(afters, shares, strict=True)),
+            )
+        )
+    return curves
+
+
+def _high(share: float) -> float:
+    return round(HEIGHT * (1 - min(1.0, max(0.0, share))), 1)
+
+
+def _points(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)
+
+
+def write_stream_page(output_dir: Path) -> Path | None:
+    """Write `stream.html` of a run whose stream is finished; None where there is none.
+
+    Args:
+        output_dir: The run's folder.
+
+    Raises:
+        UptakeError: The summary is damaged, or the place cannot be written.
+    """
+    found = read_stream(output_dir)
+    if found is None:
+        return None
+    summary = found.summary()
+    page = output_dir / "stream.html"
+    values = {
+        "name": output_dir.resolve().name,
+        "headline": headline(summary),
+        "summary": summary,
+        "metrics": METRICS,
+        "curves": stage_curves(summary),
+        "width": WIDTH,
+        "height": HEIGHT,
+    }
+    write_bytes(page, render_stream(values).encode("utf-8"))
+    return page

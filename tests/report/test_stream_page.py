@@ -1,0 +1,117 @@
+"""The page of a stream: what it shows, that nothing runs on it, and that no text of the data is markup there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from report_runs import hostile
+from uptake.cli import app
+from uptake.config import RunConfig
+from uptake.pipeline.stream.result import StreamResult, read_stream
+from uptake.report import write_stream_page
+from uptake.report.stream import stage_curves
+
+
+class Elements(HTMLParser):
+    """The elements of a page with their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def folder(streamed: tuple[RunConfig, StreamResult], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The finished stream alone, in a folder of its own."""
+    run = tmp_path_factory.mktemp("page") / "run"
+    shutil.copytree(streamed[1].folder, run / "stream", ignore=shutil.ignore_patterns("work"))
+    return run
+
+
+def test_the_page_shows_the_matrix_by_keyboard_and_without_a_script(folder: Path) -> None:
+    path = write_stream_page(folder)
+    assert path == folder / "stream.html"
+    page = Elements(path.read_text(encoding="utf-8"))
+    assert page.of("script") == [] and not [a for _, a in page.found if any(k.startswith("on") for k in a)]
+    assert not [a for _, a in page.found if "style" in a]  # the policy allows the style sheet alone
+    policy = next(one["content"] for one in page.of("meta") if one.get("http-equiv"))
+    assert policy is not None and policy.startswith("default-src 'none'; style-src 'sha256-") and "script" not in policy
+    ids = {attrs["id"] for _, attrs in page.found if "id" in attrs}
+    assert {attrs["href"] for attrs in page.of("a")} <= {f"#{one}" for one in ids}
+    # each table lies in a region that the keyboard reaches and scrolls, its heads say what they are of
+    regions = [attrs for attrs in page.of("div") if attrs.get("role") == "region"]
+    assert len(regions) == len(page.of("table")) == 4
+    assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in regions)
+    assert all(attrs.get("scope") in ("col", "row") for attrs in page.of("th"))
+    assert all(attrs["aria-label"] for attrs in page.of("svg")) and len(page.of("svg")) == 2
+    summary = json.loads((folder / "stream" / "summary.json").read_text())
+    cells = [
+        attrs for attrs in page.of("td") if (attrs.get("class") or "").startswith("num h")
+    ]  # those of the heat map
+    assert len(cells) == 3 * 2 and sum("own" in (attrs.get("class") or "") for attrs in cells) == 2
+    for row in summary["rows"]:
+        assert all(f"{100 * cell['right']['estimate']:.1f}%" in page.text for cell in row["tests"])
+
+
+def test_curves_are_drawn_where_the_shares_are(folder: Path) -> None:
+    done = read_stream(folder)
+    assert done is not None
+    summary = done.summary()
+    for number, curve in enumerate(stage_curves(summary)):
+        shares = [row["tests"][number]["right"]["estimate"] for row in summary["rows"]]
+        # from the left edge to the right one, 1 at the top and 0 at the height of the box
+        assert [x for x, _ in curve.ends] == [0.0, 110.0, 220.0]
+        assert [y for _, y in curve.ends] == pytest.approx([96 * (1 - share) for share in shares], abs=0.05)
+        assert curve.own == (110.0, 220.0)[number] and len(curve.band.split()) == 6
+
+
+def test_no_text_is_markup(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    path = tmp_path / "run" / "stream" / "summary.json"
+    summary = json.loads(path.read_text())
+    plain = Elements(write_stream_page(tmp_path / "run").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    texts = hostile()
+    summary["notes"] = texts
+    summary["run"]["base"]["name"] = texts[0]
+    summary["run"]["settings"]["retention"] = texts[1]
+    path.write_text(json.dumps(summary))
+    page = Elements(write_stream_page(tmp_path / "run").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    kinds = {tag for tag, _ in plain.found} | {"ul", "li"}
+    assert {tag for tag, _ in page.found} <= kinds
+    assert not [a for _, a in page.found if any(k.startswith("on") for k in a)]
+
+
+def test_the_verb_tells_the_matrix_again_and_the_report_its_page(
+    streamed: tuple[RunConfig, StreamResult], folder: Path
+) -> None:
+    config, done = streamed
+    before = {path: path.read_bytes() for path in done.folder.glob("*.*")}
+    tests = [option for n, stage in enumerate(config.stages) for option in (f"--stages.{n}.test", str(stage.test))]
+    file = config.output_dir.parent / "run.yaml"
+    told = CliRunner().invoke(app, ["stream", str(file), *tests])
+    assert told.exit_code == 0, told.output
+    lines = told.output.splitlines()
+    head = lines.index("right after each stage (rows), of each stage's tests (columns):")
+    assert lines[head + 1].split() == ["after", "early", "main"]
+    assert [line.split()[0] for line in lines[head + 2 : head + 5]] == ["(the", "early", "main"]
+    assert "note: 2 of the 5 tests of early are trained in that stage" in told.output
+    assert {path: path.read_bytes() for path in done.folder.glob("*.*")} == before
+    shown = CliRunner().invoke(app, ["report", str(folder)])
+    assert shown.exit_code == 0 and shown.output.split() == ["stream", str(folder / "stream.html")]
