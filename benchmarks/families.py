@@ -4,9 +4,10 @@
 
 Each DIR is a world that was made (`uptake lab make`), trained and diagnosed (`uptake diagnose DIR/run.yaml`); its
 family is the one that its `world.json` names. Every family counts as much as every other one in a fit, and every cause
-of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model, or on a family
-whose keys are not confirmed; of these all plants count. A table of the published cascade stands beside where
-a world has one, `DIR/ilp.jsonl`: the diagnosis of `uptake diagnose DIR/run.yaml --attribution ilp`.
+of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model, on a family whose
+keys are not confirmed, of which all plants count, or on one without confirmed items of every cause. A table of the
+published cascade stands beside where a world has one, `DIR/ilp.jsonl`: the diagnosis of
+`uptake diagnose DIR/run.yaml --attribution ilp`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,28 @@ FOREIGN = "pretrained"
 """Begins the names of families on which nothing is fitted."""
 
 
+OWN = {
+    "knowledge_gap": ("base_doubt_here", "base_recalled", "tuned_pmi", "tuned_share"),
+    "base_conflict": ("belief_steady_here", "belief_backed"),
+}
+ABLATIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "with everything": {},
+    "what was observed is not named first": {},
+    "the base is not asked in its own words": OWN,
+    "beliefs are not compared across wordings": {
+        "knowledge_gap": ("belief_sure", "base_gives", "tuned_pmi", "tuned_share"),
+        "base_conflict": ("belief_sure", "belief_backed", "base_gives"),
+    },
+    "beliefs are not read on the base's own scale": {
+        "knowledge_gap": ("belief_agreed", "base_gives", "tuned_pmi", "tuned_share"),
+        "base_conflict": ("belief_agreed", "belief_backed", "base_gives"),
+    },
+    "undertraining by the share of what training took alone": {"undertraining": ("tuned_share",)},
+}
+"""What is left out, each time fitted anew: by cause the signals that are left."""
+NOT_FIRST = "what was observed is not named first"
+
+
 def is_confirmed(folder: Path) -> bool:
     """Whether its plants were tried."""
     return all(entry.confirmed is not None for entry in read_key(folder / "key.jsonl") if entry.causes)
@@ -41,7 +64,9 @@ def items_of(folders: Sequence[Path]) -> list[UnlearnedItem]:
     return weighted([one for each in folders for one in read_items([each], confirmed_only=is_confirmed(each))])
 
 
-def answers(table: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> list[DiagnosedItem]:
+def answers(
+    table: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES, *, observed_first: bool = True
+) -> list[DiagnosedItem]:
     """What attribution with these coefficients says of a world's examples, by the signals of a diagnosis (JSONL)."""
     found = []
     for row in (json.loads(line) for line in table.read_text(encoding="utf-8").split("\n") if line):
@@ -51,7 +76,7 @@ def answers(table: Path, fitted: Rows, causes: Mapping[str, Cause] = CAUSES) -> 
         signals = evidence_from_data(row["evidence"]).signals
         each = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in each.items()})
-        found.append(DiagnosedItem(row["id"], False, strongest(scores, signals), scores))
+        found.append(DiagnosedItem(row["id"], False, strongest(scores, signals if observed_first else None), scores))
     return found
 
 
@@ -81,8 +106,15 @@ def main() -> None:
     for folder in args.worlds:
         families.setdefault(family(folder), []).append(folder)
     items = {name: items_of(folders) for name, folders in families.items()}
-    fitting = [name for name, some in families.items() if FOREIGN not in name and all(map(is_confirmed, some))]
+    fitting = [
+        name
+        for name, some in families.items()
+        if FOREIGN not in name
+        and all(map(is_confirmed, some))
+        and {c for one in items[name] for c in one.causes} >= {*CAUSES}
+    ]
     results: dict[str, Any] = {}
+    ablated: dict[str, dict[str, float]] = {}
     print(f"{'family left out':<20}{'items':>6}  macro-F1 (the published cascade)   F1 by cause", flush=True)
     for name, folders in families.items():
         others = [one for other, each in items.items() if other != name and other in fitting for one in each]
@@ -93,11 +125,28 @@ def main() -> None:
             "items": len(items[name]),
             "left_out": graded(folders, [answers(folder / TABLE, fitted) for folder in folders]),
         }
+        ablated[name] = ablation(folders, others)
         tables = [folder / "ilp.jsonl" for folder in folders]
         if all(path.exists() for path in tables):
             results[name]["cascade"] = graded(folders, [read_answers(path) for path in tables])
         print(_line(name, results[name]), flush=True)
-    write_json(args.out, {"families": results, "versions": versions()})
+    for what in ABLATIONS:
+        print(f"{what:<56}" + " ".join(f"{name[:12]} {each[what]:.2f} " for name, each in ablated.items()), flush=True)
+    write_json(args.out, {"families": results, "ablation": ablated, "versions": versions()})
+
+
+def ablation(folders: Sequence[Path], others: Sequence[UnlearnedItem]) -> dict[str, float]:
+    """Macro-F1 of a family that is left out of the fit, without one thing at a time."""
+    found = {}
+    for what, instead in ABLATIONS.items():
+        causes = {
+            name: replace(one, patterns=(instead[name], *one.patterns[1:])) if name in instead else one
+            for name, one in CAUSES.items()
+        }
+        fitted = calibrate(others, causes=causes)
+        tables = [answers(path / TABLE, fitted, causes, observed_first=what != NOT_FIRST) for path in folders]
+        found[what] = graded(folders, tables)["named"]["macro_f1"]["estimate"]
+    return found
 
 
 def _line(name: str, one: Mapping[str, Any]) -> str:

@@ -57,7 +57,8 @@ def makers() -> str:
     """The table of `benchmarks/results/families.json`: each family left out of the fit."""
     causes = (f"`{cause}`" for cause in CAUSES)
     rows = [[*row, *f1] for row, f1 in _makers()]
-    return table(["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper", *causes], rows)
+    head = ["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper", *causes, "calibration error"]
+    return table(head, rows)
 
 
 def makers_short() -> str:
@@ -74,7 +75,16 @@ def _makers() -> Iterator[tuple[list[str], list[str]]]:
             cascade = _short(one["cascade"]["named"]["macro_f1"]) if "cascade" in one else "-"
             items = f"{one['items']}" + ("" if one["confirmed"] else " (not confirmed)")
             f1 = [_short(each["f1"]) for each in one["left_out"]["named"]["causes"].values()]
-            yield [f"`{name}`: {words}", items, whole, cascade], f1
+            off = [each["ece"]["estimate"] for each in one["left_out"]["scores"]["causes"].values() if each["ece"]]
+            yield [f"`{name}`: {words}", items, whole, cascade], [*f1, f"{min(off):.2f} to {max(off):.2f}"]
+
+
+def ablation_of_makers() -> str:
+    """What single parts of the method are worth, from `benchmarks/results/families.json`."""
+    found = json.loads(FAMILIES.read_text(encoding="utf-8"))["ablation"]
+    names = [name for name in MAKERS if name in found]
+    rows = [[what, *(f"{found[name][what]:.2f}" for name in names)] for what in found[names[0]]]
+    return table(["macro-F1", *(f"`{name}`" for name in names)], rows)
 
 
 def _short(one: Mapping[str, float] | None) -> str:
