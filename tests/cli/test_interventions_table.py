@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from uptake.artifacts.tables import CAUSES
 from uptake.attribute.interventions import Outcome, summarise_outcomes
-from uptake.cli.summary import WIDTH, _interventions
+from uptake.cli.summary import WIDTH, _causes, _interventions
 from uptake.evidence import Course
 
 NEVER, AT_THE_END = Course((False,) * 2, (None,) * 2), Course((False, True), (None,) * 2)
@@ -31,6 +33,31 @@ def test_a_row_a_cause_and_the_agreement() -> None:
     # by hand: 2 of 2 agree, Wilson from 2 / (2 + 1.96^2); at random each name meets its own outcome with 1/2
     assert "Of 2 that say something 100.0% [34.2, 100.0] speak for the cause that is named; 50.0% would" in said
     assert max(map(len, lines)) <= WIDTH
+
+
+def test_corrected_shares_stand_beside_the_named_ones() -> None:
+    """Of ten examples seven are named gaps; a cause that none is named has a corrected share too."""
+
+    def rate(estimate: float) -> dict[str, float]:
+        return {"estimate": estimate, "low": estimate / 2, "high": min(1.0, 2 * estimate)}
+
+    named = {"knowledge_gap": 7, "forgetting": 2, "undertraining": 0}
+    causes = {cause: {"count": count, "rate": rate(count / 10)} for cause, count in named.items()}
+    attribution = {"n": 10, "causes": causes, "unexplained": {"count": 1, "rate": rate(0.1)}}
+    shares = {"n": 10, "sampled": 5, "causes": {cause: rate(0.25) for cause in named}}
+    lines = _causes({"attribution": attribution, "interventions": {"shares": shares}})
+    rows = [re.split(r" {2,}", line.strip()) for line in lines[2:7]]
+    assert rows == [
+        ["named", "share", "corrected"],
+        ["knowledge_gap", "7", "70.0% [35.0, 100.0]", "25.0% [12.5, 50.0]"],
+        ["forgetting", "2", "20.0% [10.0, 40.0]", "25.0% [12.5, 50.0]"],
+        ["unexplained", "1", "10.0% [5.0, 20.0]", "-"],
+        ["undertraining", "0", "0.0% [0.0, 0.0]", "25.0% [12.5, 50.0]"],
+    ]
+    assert " ".join(lines[8:]).startswith("Corrected: the true share of each cause among all 10, estimated from the")
+    assert max(map(len, lines)) <= WIDTH
+    without = _causes({"attribution": attribution, "interventions": None})
+    assert "corrected" not in " ".join(without).lower() and len(without) == 6
 
 
 def test_nothing_is_shown_of_what_was_not_done() -> None:

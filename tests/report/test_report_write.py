@@ -17,8 +17,11 @@ import pytest
 from evidence_made import evidence
 from report_runs import finding, hostile, later_steps, write_matrix, write_run
 from uptake.artifacts import file_digest, write_json
+from uptake.attribute.shares import on_what
 from uptake.causes import CAUSES
 from uptake.errors import UptakeError
+from uptake.evidence import Course, Reaction
+from uptake.pipeline.why.shares import NOTHING_FLIPPED, corrected
 from uptake.report import write_card, write_report
 from uptake.report.markdown import END, START, with_card_section
 from uptake.stats import wilson
@@ -237,6 +240,37 @@ def test_the_summary_for_a_pull_request(tmp_path: Path) -> None:
     assert text.startswith(f"## {unlearned} of 60 training examples ({share}) were not learned\n")
     assert f"| knowledge gap | {sum(one.cause == 'knowledge_gap' for one in FINDINGS)} |" in text
     assert "| `work` | 30 |" in text
+
+
+def test_corrected_shares_stand_beside_the_named_ones(tmp_path: Path) -> None:
+    """Every second unlearned example was intervened on; each spoke for what it is named."""
+    named = [one.cause for one in FINDINGS]
+    spoken = {"data_conflict": ("data_conflict",), "forgetting": ("forgetting",)}
+    flipped = {"control": Course((False,), (None,)), "more_steps": Course((True,), (None,))}
+    reactions = {
+        position: Reaction(spoken.get(cause, ()), "", None, None, None, flipped)
+        for position, cause in enumerate(named)
+        if cause is not None and position % 2
+    }
+    told = {"untold": 0}
+    attribution = {"method": "evidence", "n": 52, "causes": dict.fromkeys(CAUSES, told)}
+    shares = corrected(named, reactions, attribution, seed=0)
+    report = write_report(write_run(tmp_path, FINDINGS, interventions={"n": len(reactions), "shares": shares}))
+    page, summary = words(Page(report.page).text), report.summary.read_text(encoding="utf-8")
+    rest = on_what(52, len(reactions))
+    assert shares["n"] == 52 and rest in page and rest in summary
+    for cause, rate in shares["causes"].items():
+        cell = f"{rate['estimate']:.1%} [{100 * rate['low']:.1f}, {100 * rate['high']:.1f}]"
+        assert cell in page
+        assert re.search(
+            rf"\| {cause.replace('_', ' ')} \| {named.count(cause)} \| .* \| {re.escape(cell)} \|", summary
+        )
+
+
+def test_shares_that_are_not_corrected_are_not_shown(tmp_path: Path) -> None:
+    shares = {"n": 52, "sampled": 10, "causes": {}, "weighed": False, "reason": NOTHING_FLIPPED}
+    report = write_report(write_run(tmp_path, FINDINGS, interventions={"n": 10, "shares": shares}))
+    assert "corrected" not in (Page(report.page).text + report.summary.read_text(encoding="utf-8")).lower()
 
 
 def test_of_one_the_singular_is_used(tmp_path: Path) -> None:

@@ -152,12 +152,21 @@ def _causes(summary: Mapping[str, Any]) -> list[str]:
     if told is None or not told["n"]:
         return []
     parts = {**told["causes"], "unexplained": told["unexplained"]}
-    found = [(name, part) for name, part in parts.items() if part["count"]]
+    shares = (summary.get("interventions") or {}).get("shares") or {"causes": {}}
+    corrected = shares["causes"]
+    found = [(name, part) for name, part in parts.items() if part["count"] or name in corrected]
     found.sort(key=lambda item: -item[1]["count"])
     lines = [f"Why {told['n']} of them {'was' if told['n'] == 1 else 'were'} not learned:", ""]
+    if corrected:
+        lines.append(f"  {'':<16}{'named':>6}  {'share':>21}  {'corrected':>21}")
     for name, part in found:
-        lines.append(f"  {name:<16}{part['count']:>6}  {_percent(part['rate']):>21}")
+        cell = f"  {_percent(corrected[name]):>21}" if name in corrected else f"  {'-':>21}" if corrected else ""
+        lines.append(f"  {name:<16}{part['count']:>6}  {_percent(part['rate']):>21}{cell}")
     lines.append("")
+    if corrected:
+        from uptake.attribute.shares import on_what
+
+        lines += [*textwrap.wrap(on_what(shares["n"], shares["sampled"]), WIDTH), ""]
     for name, part in found:
         telling = part.get("telling", ())
         lines += [f"The most telling of {name}:", ""] if telling else []

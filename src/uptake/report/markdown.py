@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from uptake.attribute.shares import on_what
 from uptake.report import overview
 from uptake.report.later import Cured, Verdict
 from uptake.report.page import interval, percent
@@ -92,7 +93,20 @@ def _causes(summary: Mapping[str, Any], rows: DiagnosisRows) -> list[str]:
         such = "".join(f"{code_span(one_line(story.prompt, SHOWN, end=True))}" for story, _ in group.told[:1])
         share = f"{percent(group.rate['estimate'])} {interval(group.rate)}"
         lines.append(f"| {overview.title(group.cause)} | {group.count:,} | {share} | {group.remedy} | {such} |")
-    return [*lines, ""]
+    return [*lines, "", *_corrected(summary)]
+
+
+def _corrected(summary: Mapping[str, Any]) -> list[str]:
+    found = overview.corrected(summary)
+    if not found:
+        return []
+    lines = ["| cause | named | share, 95 % interval | corrected share, 95 % interval |", "|---|--:|--:|--:|"]
+    for one in found:
+        rates = (one.named, one.corrected)
+        cells = [f"{percent(rate['estimate'])} {interval(rate)}" if rate else "–" for rate in rates]
+        lines.append(f"| {overview.title(one.cause)} | {one.count:,} | {' | '.join(cells)} |")
+    shares = summary["interventions"]["shares"]
+    return [*lines, "", on_what(shares["n"], shares["sampled"]), ""]
 
 
 def _places(summary: Mapping[str, Any]) -> list[str]:

@@ -47,6 +47,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedAndCorrected:
+    """A cause's share of what was not learned.
+
+    Attributes:
+        cause: As in the tables.
+        count: Examples that are named so.
+        named: Their share.
+        corrected: The share by the interventions; None for `unexplained`, which is no cause.
+    """
+
+    cause: str
+    count: int
+    named: Rate
+    corrected: Rate | None
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceRates:
     """A source or a stage: examples, and the rates of what was not learned, learned by heart, forgotten."""
 
@@ -87,6 +104,20 @@ def groups(summary: Mapping[str, Any], rows: DiagnosisRows) -> list[Group]:
         why, remedy, safety = (cause.finds, cause.remedy, cause.safety) if cause else (*NO_CAUSE, "")
         found.append(Group(name, part["count"], part["rate"], why, remedy, safety, stories))
     return sorted(found, key=lambda group: -group.count)
+
+
+def corrected(summary: Mapping[str, Any]) -> list[NamedAndCorrected]:
+    """The causes with their corrected shares, the most frequently named first; none without interventions that tell."""
+    shares = ((summary.get("interventions") or {}).get("shares") or {}).get("causes")
+    if not shares:
+        return []
+    told = summary["attribution"]
+    found = [
+        NamedAndCorrected(name, part["count"], part["rate"], shares.get(name))
+        for name, part in {**told["causes"], UNEXPLAINED: told["unexplained"]}.items()
+        if part["count"] or name in shares
+    ]
+    return sorted(found, key=lambda one: -one.count)
 
 
 def complement(rate: Rate | None) -> Rate | None:

@@ -10,6 +10,7 @@ from typing import Any
 from uptake.artifacts import replacing, write_bytes
 from uptake.artifacts.checked import damaged, read_data
 from uptake.artifacts.schemas.training import FINISHED
+from uptake.attribute.shares import on_what
 from uptake.config import is_stage_name
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
@@ -62,6 +63,8 @@ def write_report(output_dir: Path) -> Report:
             "name": output_dir.resolve().name,
             "summary": {"retention": None, "attribution": None, **summary},
             "groups": overview.groups(summary, rows),
+            "corrected": overview.corrected(summary),
+            "on_what": on_what,
             "sources": overview.places(summary["by_source"]),
             "stages": overview.places(summary["by_stage"]),
             "rows": rows,

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from small_models import Small, write_rows
 from uptake.artifacts import file_digest
 from uptake.attribute.interventions import TREATMENTS
+from uptake.attribute.shares import priors, shares
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.models.scoring.lazy import Lazy
@@ -63,6 +64,22 @@ def test_what_is_written(done: Diagnosis) -> None:
     flips = sum(part["more_steps"]["flipped"] for part in told["causes"].values())
     control = sum(part["control"]["flipped"] for part in told["causes"].values())
     assert flips > control  # six exposures at this rate teach more than none
+
+
+def test_corrected_shares_are_those_of_the_names_and_the_reactions(done: Diagnosis) -> None:
+    told = done.summary()["interventions"]["shares"]
+    unlearned = [finding for finding in done if not finding.learned]
+    names = [finding.cause for finding in unlearned]
+    reactions = [finding.evidence.interventions for finding in unlearned]
+    speeches = [None if one is None else one.speaks_for for one in reactions]
+    # without paraphrases and a ledger some causes cannot be judged: nothing is known of the names then
+    known = priors() if told["weighed"] else priors().without_names()
+    wanted = shares(names, speeches, known, seed=done.summary()["run"]["settings"]["seed"])
+    assert wanted is not None
+    assert (told["n"], told["sampled"], told["reason"]) == (len(unlearned), 6, None)
+    assert told["causes"] == {
+        cause: {"estimate": one.estimate, "low": one.low, "high": one.high} for cause, one in wanted.items()
+    }
 
 
 def test_the_tuned_model_stays_and_nothing_is_left_behind(small: Small, done: Diagnosis) -> None:

@@ -133,12 +133,29 @@ class ReactionsData:
 
 
 @dataclass(frozen=True)
+class CorrectedSharesData:
+    """The shares of the causes by the interventions; a reason where there are none."""
+
+    n: Count
+    sampled: Count
+    causes: Mapping[str, RateData]
+    weighed: bool
+    reason: str | None
+
+    def __post_init__(self) -> None:
+        """There are some, or a reason."""
+        if not self.causes and self.reason is None:
+            raise ValueError("there are no corrected shares, and no reason why")
+
+
+@dataclass(frozen=True)
 class InterventionsData:
     """What interventions said; a reason where there were none."""
 
     n: Count
     causes: Mapping[str, ReactionsData] = field(default_factory=dict)
     agreement: AgreementData | None = None
+    shares: CorrectedSharesData | None = None
     reason: str | None = None
 
     def __post_init__(self) -> None:

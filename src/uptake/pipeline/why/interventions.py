@@ -33,6 +33,7 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import with_effect
 from uptake.pipeline.why.attributing import Interview
 from uptake.pipeline.why.contradictions import Contradictions
+from uptake.pipeline.why.shares import corrected
 from uptake.pipeline.why.treatments import PASSES, Diagnosed, TreatmentPlan, planned
 from uptake.probe import letter_probes, probes
 from uptake.score import score
@@ -260,7 +261,9 @@ def intervene(
     learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
     done = intervening(Diagnosed(learned, causes, stages, contradictions))
     findings.add(done.reactions)
-    summary["interventions"] = done.summary
+    summary["interventions"] = told = done.summary
+    if told is not None and done.reactions:
+        told["shares"] = corrected(causes, done.reactions, summary["attribution"], seed=intervening.asking.seed)
     summary["notes"] += done.notes
 
 
