@@ -75,7 +75,7 @@ def by_model(items: Sequence[KnownItem], lab: LabTables, seed: int) -> Ends:
 
 
 def _shares_of(table: Table) -> Any:
-    return (table + 0.5) / (table + 0.5).sum(axis=1, keepdims=True)
+    return (table + 0.5) / (table + 0.5).sum(axis=-1, keepdims=True)
 
 
 def _solved(table: Any, seen: Any) -> Any:
@@ -124,28 +124,25 @@ def rogan_gladen(use: str) -> Callable[[Sequence[KnownItem], LabTables, int], En
 def em(items: Sequence[KnownItem], lab: LabTables, seed: int) -> Ends:
     """The same latent classes by EM, the lab's examples counted as the run's own; bootstrap over lab and run."""
     rng = np.random.default_rng(seed)
-    counts = counted([item.name for item in items], [item.speech for item in items])
-
-    def once(counts: Any, lab_named: Any, lab_spoken: Any) -> Any:
-        prevalence, named, spoken = np.full(len(CAUSES), 0.2), _shares_of(lab_named), _shares_of(lab_spoken)
-        for _ in range(100):
-            said = np.column_stack([spoken, np.ones(len(CAUSES))])
-            p = prevalence * named.T[:, None, :] * said.T[None]
-            causes = counts[:, :, None] * p / p.sum(axis=-1, keepdims=True)
-            prevalence = causes.sum(axis=(0, 1)) / counts.sum()
-            named = _shares_of(lab_named + causes.sum(axis=1).T)
-            spoken = _shares_of(lab_spoken + causes[:, :-1].sum(axis=0).T)
-        return prevalence
+    own = counted([item.name for item in items], [item.speech for item in items])
 
     def again(table: Any) -> Any:
-        return np.array([rng.multinomial(row.sum(), row / max(1, row.sum())) for row in table])
+        draws = [rng.multinomial(row.sum(), row / max(1, row.sum()), size=RESAMPLES) for row in table]
+        return np.concatenate([table[None], np.stack(draws, axis=1)])
 
-    draws = [
-        once(rng.multinomial(counts.sum(), counts.ravel() / counts.sum()).reshape(counts.shape), *map(again, both))
-        for _ in range(RESAMPLES)
-        for both in [(lab.named, lab.spoken)]
-    ]
-    return np.column_stack([once(counts, lab.named, lab.spoken), *np.quantile(draws, [0.025, 0.975], axis=0)])
+    # the first of each is what was seen, the others are resampled
+    flat = rng.multinomial(own.sum(), own.ravel() / own.sum(), size=RESAMPLES)
+    counts = np.concatenate([own[None], flat.reshape(-1, *own.shape)])
+    lab_named, lab_spoken = again(lab.named), again(lab.spoken)
+    prevalence, named, spoken = np.full((len(counts), len(CAUSES)), 0.2), _shares_of(lab_named), _shares_of(lab_spoken)
+    for _ in range(100):
+        said = np.concatenate([spoken, np.ones((*spoken.shape[:2], 1))], axis=-1)
+        p = np.einsum("kt,ktn,ktc->knct", prevalence, named, said)
+        causes = counts[..., None] * p / p.sum(axis=-1, keepdims=True)
+        prevalence = causes.sum(axis=(1, 2)) / own.sum()
+        named = _shares_of(lab_named + causes.sum(axis=2).swapaxes(1, 2))
+        spoken = _shares_of(lab_spoken + causes[:, :, :-1].sum(axis=1).swapaxes(1, 2))
+    return np.column_stack([prevalence[0], *np.quantile(prevalence[1:], [0.025, 0.975], axis=0)])
 
 
 WAYS: Mapping[str, Callable[[Sequence[KnownItem], LabTables, int], Ends]] = {
