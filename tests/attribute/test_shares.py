@@ -50,13 +50,13 @@ def test_names_that_are_always_right_are_the_shares() -> None:
 def test_interventions_alone_give_the_posterior_of_a_finite_population() -> None:
     """Names say nothing, interventions all: 12 of 20 sampled have the first cause, 8 the second, of 60.
 
-    By Bayes with Dirichlet(1, 1, 1, 1, 1) the other 40 are Dirichlet-multinomial: of the first cause beta-binomial with
-    a = 13, b = 12: 8 + 4.
+    By Bayes with Dirichlet(½, ½, ½, ½, ½) the other 40 are Dirichlet-multinomial: of the first cause beta-binomial with
+    a = 12 + ½, b = 8 + 4 · ½.
     """
     speeches = [SPEECHES[0]] * 12 + [SPEECHES[1]] * 8 + [None] * 40
     found = shares(["unexplained"] * 60, speeches, known(named=ANY_NAME))
     assert found is not None
-    rest = betabinom(40, 13, 12)
+    rest = betabinom(40, 12.5, 10)
     assert found[GAP].estimate == pytest.approx((12 + rest.mean()) / 60, abs=0.005)
     assert found[GAP].low == pytest.approx((12 + rest.ppf(0.025)) / 60, abs=0.02)
     assert found[GAP].high == pytest.approx((12 + rest.ppf(0.975)) / 60, abs=0.02)
@@ -119,7 +119,7 @@ def drawn(rng: np.random.Generator, n: int, sampled: int) -> tuple[list[str], li
     """True causes, names and what interventions say, of which those at the front of each name are sampled."""
     own = priors()
     named, spoken = (np.array([rng.dirichlet(row) for row in rows]) for rows in (own.named, own.spoken))
-    causes = [ORDER[k] for k in rng.choice(5, size=n, p=rng.dirichlet(np.ones(5)))]
+    causes = [ORDER[k] for k in rng.choice(5, size=n, p=rng.dirichlet(np.full(5, 0.5)))]
     names = [NAMES[rng.choice(len(NAMES), p=named[ORDER.index(cause)])] for cause in causes]
     turn = [names[:position].count(name) for position, name in enumerate(names)]
     chosen = set(sorted(range(n), key=lambda position: turn[position])[:sampled])

@@ -23,7 +23,7 @@ def test_families_that_differ_more_give_a_weaker_prior() -> None:
     alike = [np.array([[80, 20]]), np.array([[78, 22]]), np.array([[81, 19]])]
     apart = [np.array([[95, 5]]), np.array([[50, 50]]), np.array([[80, 20]])]
     strong, weak = dirichlet_rows(alike), dirichlet_rows(apart)
-    assert strong.sum() > 4 * weak.sum()
+    assert strong.sum() > 2 * weak.sum()
     # the mean of the families, each class counted half a time more often
     assert strong[0, 0] / strong.sum() == pytest.approx((80.5 + 78.5 + 81.5) / 3 / 101)
 

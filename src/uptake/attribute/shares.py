@@ -3,7 +3,7 @@
 A latent-class model, as for a disease and two tests of which neither is a gold standard (Joseph, Gyorkos and Coupal
 1995, American Journal of Epidemiology 141:263). Of each unlearned example:
 
-- its true cause t ~ π, one of the five; π ~ Dirichlet(1, ..., 1);
+- its true cause t ~ π, one of the five; π ~ Dirichlet(½, ..., ½), Jeffreys' prior;
 - the cause that it is named, `unexplained` among them: n ~ C[t];
 - what its intervention speaks for, where it was sampled: s ~ S[t], independent of n given t, but for one thing: a
   contradiction of which no rival was found is neither named so nor trained without its rivals, so S has a row of its
@@ -47,6 +47,8 @@ SPEECHES: tuple[tuple[str, ...], ...] = (
 SPOKEN_OF = (*CAUSES, "data_conflict named otherwise")
 """Rows of what interventions speak for."""
 
+JEFFREYS = 0.5
+"""Dirichlet parameter of each true share: with 1 in its place, shares near 0 were missed (benchmarks/NOTES.md)."""
 CHAINS = 64
 """Chains of the sampler, each from its own draw of the priors."""
 BURN_IN = 150
@@ -186,7 +188,7 @@ def posterior(
         drawn = np.maximum(rng.standard_gamma(parameters), np.finfo(float).tiny)
         return drawn / drawn.sum(axis=-1, keepdims=True)
 
-    prevalence = dirichlet(np.ones((CHAINS, len(CAUSES))))
+    prevalence = dirichlet(np.full((CHAINS, len(CAUSES)), JEFFREYS))
     named, spoken = (dirichlet(np.tile(rows, (CHAINS, 1, 1))) for rows in (known.named, known.spoken))
     kept = []
     for step in range(BURN_IN + KEPT):
@@ -198,7 +200,7 @@ def posterior(
         if step >= BURN_IN:
             whole = causes if few is counts else rng.multinomial(counts[name, speech], p)
             kept.append(whole.sum(axis=1) / counts.sum())
-        prevalence = dirichlet(1.0 + causes.sum(axis=1))
+        prevalence = dirichlet(JEFFREYS + causes.sum(axis=1))
         named = dirichlet(known.named + np.einsum("kct,cn->ktn", causes, of_name))
         spoken = dirichlet(known.spoken + np.einsum("kct,ctrs->krs", causes, of_speech, optimize=True))
     return np.concatenate(kept)

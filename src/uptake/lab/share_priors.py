@@ -19,8 +19,8 @@ from jaxtyping import Int
 from uptake.attribute.shares import NAMES, SPEECHES, SPOKEN_OF, Priors, Rows, spoken_row
 from uptake.causes import CAUSES
 
-STRENGTHS = tuple(float(2 ** (k / 2)) for k in range(1, 15))
-"""What strengths are tried, in examples: 1.4 to 128."""
+STRENGTHS = tuple(float(2 ** (k / 2)) for k in range(5))
+"""What strengths are tried, in examples of a cause: 1 to 4, so that a run's own sample always outvotes the prior."""
 PLAUSIBLE = 1.92
 """Nats by which a plausible strength may be less likely than the likeliest: half the 95 % quantile of χ² with 1 degree
 of freedom, as in a profile likelihood's interval."""
