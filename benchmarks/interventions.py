@@ -147,14 +147,13 @@ def main() -> None:
             pooled[by] += outcomes
             reactions[f"{world.name}, by the cause {by}"] = measured(outcomes)
         worlds.append(FamilyWorld(world.name, family(world), known_items(diagnosis, causes)))
-    if len(args.worlds) > 1:
-        reactions |= {f"all, by the cause {by}": measured(outcomes) for by, outcomes in pooled.items()}
-    for name, found in reactions.items():
+    every = {f"all, by the cause {by}": measured(outcomes) for by, outcomes in pooled.items()}
+    for name, found in (reactions | every).items():
         print(shown(name, found))
     families = {
         world.family: [item for one in worlds if one.family == world.family for item in one.items] for world in worlds
     }
-    results: dict[str, Any] = {"reactions": reactions, "versions": versions()}
+    results: dict[str, Any] = {"reactions": every, "versions": versions()}
     if len(families) > 2:
         results["shares"] = measured_shares(worlds, args.runs)
         print("\n".join(lines(results["shares"])))

@@ -1,4 +1,4 @@
-"""What the benchmarks measured, as Markdown: the tables of `benchmarks/results/attribution.json`."""
+"""What the benchmarks measured, as Markdown: tables of `benchmarks/results/attribution.json` and its neighbours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from uptake.causes import CAUSES, SIGNALS
 
 ATTRIBUTION = Path(__file__).resolve().parents[1] / "benchmarks" / "results" / "attribution.json"
 FAMILIES = ATTRIBUTION.with_name("families.json")
+INTERVENTIONS = ATTRIBUTION.with_name("interventions.json")
 WAYS: Mapping[str, str] = {
     "evidence": "with everything",
     "no_ledger": "without a ledger",
@@ -51,6 +52,18 @@ MAKERS: Mapping[str, str] = {
 def attribution() -> str:
     """The measured tables of `benchmarks/results/attribution.json`."""
     return measured(json.loads(ATTRIBUTION.read_text(encoding="utf-8")))
+
+
+def shares() -> str:
+    """How often intervals of the shares by cause hold what was planted: `benchmarks/results/interventions.json`."""
+    found = json.loads(INTERVENTIONS.read_text(encoding="utf-8"))["shares"]
+    kinds = {"worlds": f"{len(found['single'])} worlds", "resampled": "resampled runs"}
+    head = ["", *(f"{words}: {what}" for words in kinds.values() for what in ("held", "width", "error"))]
+    rows = [
+        [way, *(f"{found[kind][way][what]:.2f}" for kind in kinds for what in ("holds", "width", "error"))]
+        for way in found["worlds"]
+    ]
+    return table(head, rows)
 
 
 def makers() -> str:

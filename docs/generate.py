@@ -30,7 +30,7 @@ from from_code import (
     verbs,
 )
 from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
-from from_results import ablation_of_makers, attribution, makers, makers_short
+from from_results import ablation_of_makers, attribution, makers, makers_short, shares
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -54,6 +54,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "makers": makers,
     "makers-short": makers_short,
     "makers-ablation": ablation_of_makers,
+    "shares": shares,
     "cures": cures,
     "verified": verified,
     "remedies-short": remedies_short,
