@@ -21,7 +21,7 @@ from uptake.strategies.strategy import Strategy
 class EWCSettings(Section):
     """What can be set."""
 
-    strength: Annotated[Float, Field(ge=0)] = 100.0
+    strength: Annotated[Float, Field(ge=0)] = 3000.0
     """Factor λ on half the weighted squared distance from the former weights; 0 is plain fine-tuning."""
     rows: Annotated[Int, Field(ge=1)] = 256
     """Rows of a stage of whose gradients its Fisher information is estimated, drawn at random."""
@@ -71,7 +71,7 @@ EWC = Strategy(
     "Tuned replay is mostly better.",
     costs="A forward and a backward pass for each of `rows` rows at a stage's end, one by one; two copies of the "
     "trained weights in memory and in each checkpoint.",
-    example="strategy: [{ewc: {strength: 100}}]",
+    example="strategy: [{ewc: {strength: 3000}}]",
     references=(
         "Kirkpatrick et al. 2017, Overcoming catastrophic forgetting in neural networks (arXiv 1612.00796)",
         "Schwarz et al. 2018, Progress and Compress (arXiv 1805.06370): the running sum",

@@ -20,7 +20,7 @@ from uptake.strategies.strategy import Strategy
 class L2Settings(Section):
     """What can be set."""
 
-    strength: Annotated[Float, Field(ge=0)] = 0.01
+    strength: Annotated[Float, Field(ge=0)] = 0.1
     """Factor on half the squared distance from the stage's first weights; 0 is plain fine-tuning."""
     layers: Literal["all", "attention"] = "all"
     """Which trained weights are pulled back."""
@@ -62,7 +62,7 @@ L2 = Strategy(
     helps="A weight moves only as far as the new rows are worth it. Holding the attention alone leaves the model freer "
     "to learn than holding all weights.",
     costs="A copy of the trained weights, in memory and in each checkpoint. No rows are kept.",
-    example="strategy: [{l2: {strength: 0.01, layers: attention}}]",
+    example="strategy: [{l2: {strength: 0.1, layers: attention}}]",
     references=("catalogue 19: Smith et al., A Closer Look at Rehearsal-Free Continual Learning (arXiv 2203.17269)",),
     settings=L2Settings,
     hooks=_hooks,

@@ -25,7 +25,7 @@ from uptake.strategies.strategy import Strategy
 class MASSettings(Section):
     """What can be set."""
 
-    strength: Annotated[Float, Field(ge=0)] = 0.1
+    strength: Annotated[Float, Field(ge=0)] = 0.01
     """Factor λ on half the weighted squared distance from the former weights; 0 is plain fine-tuning."""
     rows: Annotated[Int, Field(ge=1)] = 256
     """Rows of a stage by which the importance of weights is estimated, drawn at random."""
@@ -73,7 +73,7 @@ MAS = Strategy(
     "more.",
     costs="As `ewc`: a forward and a backward pass for each of `rows` rows at a stage's end; two copies of the trained "
     "weights in memory and in each checkpoint.",
-    example="strategy: [{mas: {strength: 0.1}}]",
+    example="strategy: [{mas: {strength: 0.01}}]",
     references=("Aljundi et al. 2018, Memory Aware Synapses: Learning what (not) to forget (arXiv 1711.09601)",),
     settings=MASSettings,
     hooks=_hooks,
