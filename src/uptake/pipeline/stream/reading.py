@@ -110,12 +110,19 @@ def _draw(cohort: Cohort, asking: Asking) -> Draw:
 
 def judged(cohort: Cohort, answers: Answers, settings: Settings) -> ItemsRead:
     """What of a model's answers to a cohort is right."""
-    rows = [_judged(example, answer, settings) for example, answer in zip(cohort, answers, strict=True)]
+    rows = [item_judged(example, answer, settings) for example, answer in zip(cohort, answers, strict=True)]
     right, elicited, told, nll = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
     return ItemsRead(np.array(right, bool), np.array(elicited, bool), np.array(told, bool), np.array(nll, np.float64))
 
 
-def _judged(example: Example, answer: Answer, settings: Settings) -> tuple[bool, bool, bool, float]:
+def item_judged(example: Example, answer: Answer, settings: Settings) -> tuple[bool, bool, bool, float]:
+    """Whether it is right in the form of the data, and in whatever words; whether the latter is known; nats a token.
+
+    Args:
+        example: The example.
+        answer: What a model answered.
+        settings: How answers are judged.
+    """
     own = read(answer.scores, settings.normalisation)
     rule = Rule(settings.response_end != "ignore", 0.0, settings.pass_threshold)
     said = answer.kind == "response" and not example.options
