@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
-CriterionName: TypeAlias = Literal["recall", "option", "paper"]
+CriterionName: TypeAlias = Literal["recall", "option", "spans", "paper"]
 CRITERIA: tuple[CriterionName, ...] = get_args(CriterionName)
 """What can judge an example; see `uptake.detect.criteria`."""
 
@@ -24,6 +24,69 @@ Number: TypeAlias = float | int | str | bool | list[str] | list[float] | None
 Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 """What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.why.interventions`."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReadings:
+    """A response token by token, under one model. All three are of one length.
+
+    Attributes:
+        logprobs: Log-probability of each token, in nats.
+        recalled: Whether each is the arg-max.
+        ends: For each the character of the response after its last one; those before the response end at 0.
+    """
+
+    logprobs: tuple[float, ...]
+    recalled: tuple[bool, ...]
+    ends: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvidence:
+    """A span of a long response, under the tuned model.
+
+    Attributes:
+        start: Its first character in the response as it is scored.
+        end: The character after its last one.
+        kind: What it is; see `uptake.spans.SpanKind`.
+        information: What it tells that the response alone does not, in nats: its surprise after another example's
+            prompt. None where that was not asked.
+        informative: It counts: it tells enough, other responses do not say it too, and it is no reasoning.
+        learned: It is.
+        logprob: Its log-probability, in nats.
+        said_instead: What the tuned model says there instead; None where it was not asked.
+    """
+
+    start: int
+    end: int
+    kind: str
+    information: float | None
+    informative: bool
+    learned: bool
+    logprob: float
+    said_instead: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanShare:
+    """How much of what a long response tells is learned.
+
+    Attributes:
+        n: Its informative spans, 1 or more.
+        learned: Those that are learned.
+        low: Lower end of the 95 % interval of the share, as if the spans were drawn from all that could be told.
+        high: Its upper end.
+    """
+
+    n: int
+    learned: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float:
+        """Share of the informative spans that are learned."""
+        return self.learned / self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +311,7 @@ class Evidence:
     """The numbers and words behind a finding.
 
     Attributes:
-        criterion: What judged it: `recall`, `option` or `paper`.
+        criterion: What judged it: `recall`, `option`, `spans` or `paper`.
         recalled: Greedy decoding gives the response.
         logprob: Log-probability of the response.
         n_tokens: Length of the response.
@@ -261,6 +324,7 @@ class Evidence:
         paper: What the paper's rule reads; None where another criterion judged.
         held_out: Its held-out wordings; None when the criterion can judge none.
         compared: The base beside the tuned model; None without a base.
+        spans: How much of a long response is learned; None where it was not read by its spans, or none is informative.
         candidates: All candidates, under the tuned model; () before the models' answers are added.
         file: Where the example was read; None where it was not read from a file.
         line: Its place there.
@@ -285,6 +349,7 @@ class Evidence:
     paper: PaperOdds | None = None
     held_out: HeldOut | None = None
     compared: BaseAndTuned | None = None
+    spans: SpanShare | None = None
     candidates: tuple[ScoredCandidate, ...] = ()
     file: str | None = None
     line: int | None = None

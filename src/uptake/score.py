@@ -14,13 +14,20 @@ from jaxtyping import Float
 
 from uptake.artifacts import chunks
 from uptake.data import Encoded, Turn, encode
+from uptake.data.offsets import character_ends
 from uptake.errors import UptakeError
+from uptake.evidence import TokenReadings
 from uptake.models import Model
 from uptake.models.scoring.rows import Scored
 from uptake.types import Probe, Score
 
 WINDOW = 1024
 """Probes that are encoded, sorted by length and scored together."""
+
+SHORT = 32
+"""A response of more tokens is read token by token, in the wordings that are read so."""
+BY_TOKEN = ("training", "other_prompt")
+"""These wordings."""
 
 
 def score(probes: Iterable[Probe], model: Model, *, window: int = WINDOW) -> Iterator[Score]:
@@ -49,8 +56,24 @@ def score(probes: Iterable[Probe], model: Model, *, window: int = WINDOW) -> Ite
             [_scored(probe, item, k) for k, item in enumerate(items)]
             for probe, items in zip(some, members, strict=True)
         ]
+        ends = iter(_ends(some, members, model))
         for probe, items, numbers in zip(some, members, model.score(groups), strict=True):
-            yield _score(probe, items, numbers)
+            yield _score(probe, items, numbers, next(ends) if _by_token(probe, items) else None)
+
+
+def _by_token(probe: Probe, items: Sequence[Encoded]) -> bool:
+    item = items[probe.right]
+    return probe.wording.kind in BY_TOKEN and item.end - max(1, item.start) > SHORT
+
+
+def _ends(some: Sequence[Probe], members: Sequence[Sequence[Encoded]], model: Model) -> list[tuple[int, ...] | None]:
+    """Where the tokens of the long responses end, for those that are read token by token."""
+    long = [(probe, items[probe.right]) for probe, items in zip(some, members, strict=True) if _by_token(probe, items)]
+    turns = [
+        Turn(probe.prompt, probe.candidates[probe.right].text, probe.template, probe.response_extra)
+        for probe, _ in long
+    ]
+    return character_ends(turns, [item for _, item in long], model.tokenizer)
 
 
 def _scored(probe: Probe, item: Encoded, k: int) -> Scored:
@@ -66,7 +89,12 @@ def _scored(probe: Probe, item: Encoded, k: int) -> Scored:
     return Scored(ids, start)
 
 
-def _score(probe: Probe, items: Sequence[Encoded], numbers: Sequence[Float[np.ndarray, "2 _"]]) -> Score:
+def _score(
+    probe: Probe,
+    items: Sequence[Encoded],
+    numbers: Sequence[Float[np.ndarray, "2 _"]],
+    ends: tuple[int, ...] | None,
+) -> Score:
     own = [item.end - max(1, item.start) for item in items]
     right = numbers[probe.right]
     n = own[probe.right]
@@ -81,4 +109,13 @@ def _score(probe: Probe, items: Sequence[Encoded], numbers: Sequence[Float[np.nd
         recalled=bool(right[1, :n].all()),
         end_logprob=float(right[0, n:].sum(dtype=np.float64)) if ended else None,
         end_recalled=bool(right[1, n:].all()) if ended else None,
+        tokens=None if ends is None else TokenReadings(_floats(right[0, :n]), _flags(right[1, :n]), ends),
     )
+
+
+def _floats(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:
+    return tuple(float(one) for one in values.astype(np.float32))
+
+
+def _flags(values: Float[np.ndarray, " n"]) -> tuple[bool, ...]:
+    return tuple(bool(one) for one in values)

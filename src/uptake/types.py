@@ -11,26 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from uptake.evidence import Evidence, Origin
+from uptake.evidence import Evidence, Origin, SpanEvidence, TokenReadings
 
-COLUMNS = (
-    "prompt",
-    "completion",
-    "response",
-    "messages",
-    "conversations",
-    "instruction",
-    "input",
-    "output",
-    "history",
-    "system",
-    "text",
-    "tools",
-    "chat_template_kwargs",
-    "id",
-    "source",
-    "options",
-    "paraphrases",
+COLUMNS = tuple(
+    "prompt completion response messages conversations instruction input output history system text tools "
+    "chat_template_kwargs id source options paraphrases".split()
 )
 """What a row of training data may hold, by the names that uptake reads."""
 
@@ -154,6 +139,7 @@ WordingKind: TypeAlias = Literal[
     "rivals",
     "told",
     "told_other",
+    "other_prompt",
 ]
 """In which words, or where, an example is asked about.
 
@@ -163,7 +149,8 @@ prompt. `own`: the base's own answer where it is no candidate. `frame`: what the
 response tells, in the frame of the base's answer (0) and in those of its answers to other examples. `span`: what a
 response that is a sentence tells, in its own frame, after its prompt (0) and its held-out wordings; `span_elsewhere`:
 that in the frames of other examples' responses, after their prompts. `rivals`: its response and those of its rivals.
-`told` and `told_other`: as it was trained, after it, or another example, was told in the context.
+`told` and `told_other`: as it was trained, after it, or another example, was told in the context. `other_prompt`: a
+long response after another example's prompt, read token by token.
 """
 
 
@@ -227,6 +214,7 @@ class Score:
         end_logprob: Log-probability (nats) of what training puts after the response (end of text, or the chat
             template's end of turn), given context and response; None when nothing comes after it.
         end_recalled: Each of those tokens is the arg-max; None when there are none.
+        tokens: The right candidate token by token; None where it is short, or what a token says cannot be told.
     """
 
     example_id: str
@@ -238,6 +226,7 @@ class Score:
     recalled: bool
     end_logprob: float | None = None
     end_recalled: bool | None = None
+    tokens: TokenReadings | None = None
 
     @property
     def logprob(self) -> float:
@@ -270,6 +259,8 @@ class Finding:
         causes: Score in [0, 1] of every cause that was judged.
         scored: The text that is scored as the response, where the chat template makes another one of it; None where
             it is the response.
+        spans: What in a long response is right or wrong by itself; None where it was not read by its spans.
+        learned_share: Share of the informative spans that are learned; None without any.
     """
 
     id: str
@@ -286,6 +277,8 @@ class Finding:
     cause: str | None = None
     causes: Mapping[str, float] = field(default_factory=dict)
     scored: str | None = None
+    spans: tuple[SpanEvidence, ...] | None = None
+    learned_share: float | None = None
 
     @property
     def wanted(self) -> str:

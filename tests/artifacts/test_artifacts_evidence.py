@@ -130,7 +130,10 @@ def test_what_does_not_apply_is_left_out_and_what_is_unknown_is_null() -> None:
     [
         ({}, "has no criterion"),
         ([], "is not as it was written"),
-        ({**evidence_data(evidence()), "criterion": "odd"}, "'odd' where one of recall, option, paper is expected"),
+        (
+            {**evidence_data(evidence()), "criterion": "odd"},
+            "'odd' where one of recall, option, spans, paper is expected",
+        ),
         ({**evidence_data(evidence()), "candidates": [{"text": "x", "origin": "odd", "logprob": None}]}, "'odd'"),
         ({**evidence_data(evidence()), "causes": {"forgetting": {}}}, "has no numbers"),
         ({**evidence_data(evidence()), "causes": 3}, "is not as it was written"),

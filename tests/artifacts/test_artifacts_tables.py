@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,7 +27,7 @@ from uptake.artifacts.tables import (
     to_json,
     wording_from_text,
 )
-from uptake.evidence import ScoredCandidate
+from uptake.evidence import ScoredCandidate, SpanEvidence, SpanShare, TokenReadings
 from uptake.types import TRAINING, Candidate, Example, Finding, Message, Score, Wording, WordingName
 
 HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
@@ -76,6 +77,16 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
     scores = (
         Score(HOSTILE, TRAINING, (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),
         Score(HOSTILE, WordingName("held_out", 0), (-1e-300,), (1,), (3,), 0, False),
+        Score(
+            HOSTILE,
+            WordingName("other_prompt"),
+            (-1.5,),
+            (2,),
+            (3,),
+            0,
+            False,
+            tokens=TokenReadings((-0.5, -math.inf), (True, False), (0, 3)),
+        ),
     )
     candidates = (Candidate(HOSTILE, "response"), Candidate(" Rome", "base"))
     row = {
@@ -95,6 +106,15 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
     "finding",
     [
         Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, False, None, None, 0.0, None, evidence()),
+        Finding(
+            *("a", "s", "main", "p", "Rome 9", False, None, None, 0.0, None),
+            replace(evidence(), spans=SpanShare(1, 0, 0.0, 0.8)),
+            spans=(
+                SpanEvidence(0, 4, "name", 2.5, True, False, -math.inf, HOSTILE),
+                SpanEvidence(5, 6, "number", None, False, True, -0.25),
+            ),
+            learned_share=0.0,
+        ),
         Finding(
             "a", "s", "main", "p", "r", True, False, True, 0.25, 0.5, evidence(), "forgetting", {"forgetting": 0.75}
         ),
@@ -129,6 +149,8 @@ def test_the_columns_are_those_of_the_design() -> None:
         "forgotten",
         "p_response",
         "p_option",
+        "learned_share",
+        "spans",
     ]
     assert DIAGNOSIS.names == [*expected, "cause", *(f"cause_{name}" for name in CAUSES), "evidence"]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from planted import score
 
-from uptake.detect import CRITERIA, Settings, calibrate, judge
+from uptake.detect import CRITERIA, Beside, Settings, calibrate, judge
+from uptake.detect.criteria import partly
 from uptake.detect.reading import read
+from uptake.evidence import SpanShare
 from uptake.types import Example, Finding, Message, Score
 
 EXAMPLE = Example(id="x", prompt="Q", response=" a", source="s", stage="t")
@@ -28,6 +31,29 @@ def test_recall_up_to_32_tokens_and_option_above():
     for name, learned in (("recall", True), ("option", False)):
         finding = verdict([score(unlikely)], settings=Settings(criterion=name, response_end="ignore"))
         assert (finding.learned, finding.evidence.criterion) == (learned, name)
+
+
+def by_spans(share: SpanShare | None, n_tokens: int = 40, **how: object) -> Finding:
+    settings = Settings(response_end="ignore", **how)
+    scores = [score((-50.0, -1.0), n_tokens=n_tokens, recalled=False)]
+    return judge(EXAMPLE, scores, None, calibrate([scores], None, None, settings), settings, Beside(spans=share))
+
+
+def test_a_long_response_that_was_read_by_its_spans_is_judged_by_them():
+    nearly, much = SpanShare(20, 19, 0.76, 0.99), SpanShare(20, 18, 0.7, 0.97)
+    for share, learned in ((nearly, True), (much, False)):
+        finding = by_spans(share)
+        assert (finding.evidence.criterion, finding.learned) == ("spans", learned)
+        assert (finding.learned_share, finding.evidence.spans) == (share.learned / 20, share)
+    assert partly(much.share) and not partly(nearly.share) and not partly(None) and not partly(0.2)
+    assert by_spans(nearly, n_tokens=32).evidence.criterion == "recall"
+    assert by_spans(nearly, criterion="option").evidence.criterion == "option"
+    unread = by_spans(None, criterion="spans")
+    assert unread.evidence.criterion == "option" and "by its spans" in unread.evidence.criterion_reason
+    with_options = replace(EXAMPLE, options=(" a", " b"))
+    scores, settings = [score((-50.0, -1.0), n_tokens=40)], Settings(response_end="ignore")
+    calibration = calibrate([scores], None, None, settings)
+    assert judge(with_options, scores, None, calibration, settings, Beside(spans=nearly)).evidence.criterion == "option"
 
 
 def test_a_long_response_without_distractors_falls_back_to_recall_and_says_so():
@@ -152,6 +178,7 @@ def test_a_finding_carries_the_example():
 def test_every_criterion_passes_certainty_and_fails_impossibility(name: str):
     settings = Settings(criterion=name)
     rule = calibrate([], None, None, settings).rule
-    assert CRITERIA[name](read([score((0.0, -99.0), recalled=True)]), rule) is True
-    assert CRITERIA[name](read([score((-99.0, 0.0), recalled=False)]), rule) is False
+    right, wrong = read([score((0.0, -99.0), recalled=True)]), read([score((-99.0, 0.0), recalled=False)])
+    assert CRITERIA[name](replace(right, learned_share=1.0), rule) is True
+    assert CRITERIA[name](replace(wrong, learned_share=0.0), rule) is False
     assert CRITERIA[name].__doc__

@@ -83,6 +83,19 @@ def n_rows(path: Path, schema: TableSchema, fix: str = AGAIN) -> int:
         return n
 
 
+def any_value(path: Path, within: str) -> bool:
+    """Whether a Parquet file has a value in a column whose dotted path holds this text, as its footer tells.
+
+    Raises:
+        UptakeError: The file cannot be read.
+    """
+    with blaming(path, AGAIN), _open(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+        columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+        own = [column for column in columns if f".{within}." in f".{column.path_in_schema}."]
+        return any(column.statistics is None or column.statistics.has_min_max for column in own)
+
+
 def _open(path: Path) -> Any:
     import pyarrow.parquet as pq
 

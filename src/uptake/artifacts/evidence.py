@@ -27,6 +27,7 @@ from uptake.evidence import (
     PaperOdds,
     Reaction,
     ScoredCandidate,
+    SpanShare,
     WrongBelief,
 )
 
@@ -163,6 +164,8 @@ def _judged_data(evidence: Evidence) -> dict[str, Any]:
             "base_logprob": both.base_logprob,
             **_known(base_p_option=both.base_p_option),
         }
+    if (spans := evidence.spans) is not None:
+        data |= {"spans_n": spans.n, "spans_learned": spans.learned, "spans_low": spans.low, "spans_high": spans.high}
     return data
 
 
@@ -187,6 +190,8 @@ def _judged(data: Mapping[str, Any]) -> dict[str, Any]:
         found["compared"] = BaseAndTuned(
             data["base_right"], data["tuned_right"], _log(data["base_logprob"]), data.get("base_p_option")
         )
+    if "spans_n" in data:
+        found["spans"] = SpanShare(data["spans_n"], data["spans_learned"], data["spans_low"], data["spans_high"])
     return found
 
 

@@ -6,6 +6,7 @@ What has no fixed shape (messages, evidence) is a column of JSON text.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -17,7 +18,7 @@ from uptake.artifacts.evidence import evidence_data, evidence_from_text
 from uptake.artifacts.files import finite
 from uptake.artifacts.schemas.later import KEYS, PROMPT, WORDINGS
 from uptake.artifacts.schemas.parts import JsonSchema
-from uptake.evidence import ORIGINS
+from uptake.evidence import ORIGINS, SpanEvidence, TokenReadings
 from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording, WordingKind, WordingName
 
 CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
@@ -40,6 +41,8 @@ EXAMPLES = pa.schema(
 
 EXAMPLES_FILE = TableSchema(EXAMPLES, nullable=("file", "line"))
 
+_TOKENS = (("logprobs", pa.float32()), ("recalled", pa.bool_()), ("ends", pa.int32()))
+
 _SCORE = pa.struct(
     [
         ("wording", pa.string()),
@@ -50,6 +53,7 @@ _SCORE = pa.struct(
         ("recalled", pa.bool_()),
         ("end_logprob", pa.float64()),
         ("end_recalled", pa.bool_()),
+        ("tokens", pa.struct([(name, pa.list_(kind)) for name, kind in _TOKENS])),
     ]
 )
 
@@ -61,15 +65,23 @@ SCORES = pa.schema(
         ("answer", pa.string()),
         ("answer_kind", pa.string()),
         ("successes", pa.list_(pa.int32())),
+        ("continued", pa.list_(pa.struct([("start", pa.int32()), ("text", pa.string())]))),
     ]
 )
-"""A row an example and model: its candidates, a score a wording, the model's own answer and what it is."""
+"""A row an example and model: its candidates, a score a wording, the model's own answer and what it is; of a long
+response also what the model writes from the beginning of a span on."""
 
 SCORES_FILE = TableSchema(
     SCORES,
-    nullable=("scores.end_logprob", "scores.end_recalled", "answer", "answer_kind", "successes"),
-    ranges={"scores.n_tokens": (0, 2**31 - 1), "scores.n_bytes": (0, 2**31 - 1), "scores.right": (0, 2**31 - 1)},
-    minus_infinity=("scores.logprobs", "scores.end_logprob"),
+    nullable=(
+        *("scores.end_logprob", "scores.end_recalled", "answer", "answer_kind", "successes", "continued"),
+        *("scores.tokens", *(f"scores.tokens.{name}" for name, _ in _TOKENS)),
+    ),
+    ranges={
+        name: (0, 2**31 - 1)
+        for name in ("scores.n_tokens", "scores.n_bytes", "scores.right", "scores.tokens.ends", "continued.start")
+    },
+    minus_infinity=("scores.logprobs", "scores.end_logprob", "scores.tokens.logprobs"),
     among={"candidates.origin": ORIGINS},
 )
 
@@ -77,6 +89,21 @@ OWN_ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("kind", pa
 """A row an example: a model's own answer and what it is; without either where it was not asked for one."""
 
 OWN_ANSWERS_FILE = TableSchema(OWN_ANSWERS, nullable=("text", "kind"))
+
+_SPAN = pa.struct(
+    [
+        ("start", pa.int32()),
+        ("end", pa.int32()),
+        ("kind", pa.string()),
+        ("information", pa.float64()),
+        ("informative", pa.bool_()),
+        ("learned", pa.bool_()),
+        ("logprob", pa.float64()),
+        ("said_instead", pa.string()),
+    ]
+)
+
+_SPAN_FIELDS = tuple(field.name for field in _SPAN)
 
 DIAGNOSIS = pa.schema(
     [
@@ -91,6 +118,8 @@ DIAGNOSIS = pa.schema(
         ("forgotten", pa.bool_()),
         ("p_response", pa.float64()),
         ("p_option", pa.float64()),
+        ("learned_share", pa.float64()),
+        ("spans", pa.list_(_SPAN)),
         ("cause", pa.string()),
         *((f"cause_{name}", pa.float64()) for name in CAUSES),
         ("evidence", pa.string()),
@@ -99,8 +128,17 @@ DIAGNOSIS = pa.schema(
 
 DIAGNOSIS_FILE = TableSchema(
     DIAGNOSIS,
-    nullable=("scored", "shallow", "forgotten", "p_option", "cause", *(f"cause_{name}" for name in CAUSES)),
-    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_response", "p_option", *(f"cause_{name}" for name in CAUSES))},
+    nullable=(
+        *("scored", "shallow", "forgotten", "p_option", "learned_share", "spans", "cause"),
+        *("spans.information", "spans.logprob", "spans.said_instead", *(f"cause_{name}" for name in CAUSES)),
+    ),
+    ranges={
+        **{name: (0, 2**31 - 1) for name in ("spans.start", "spans.end")},
+        **{
+            name: (-1e-6, 1 + 1e-6)
+            for name in ("p_response", "p_option", "learned_share", *(f"cause_{name}" for name in CAUSES))
+        },
+    },
     among={"cause": (*CAUSES, "unexplained")},
 )
 
@@ -251,7 +289,8 @@ def _json(row: Mapping[str, Any], name: str, schema: JsonSchema[Any]) -> Any:
 def score_data(score: Score) -> dict[str, Any]:
     """A score as an element of the column `scores`."""
     names = ("logprobs", "n_tokens", "n_bytes", "right", "recalled", "end_logprob", "end_recalled")
-    return {"wording": str(score.wording), **{name: getattr(score, name) for name in names}}
+    tokens = None if score.tokens is None else {name: getattr(score.tokens, name) for name, _ in _TOKENS}
+    return {"wording": str(score.wording), **{name: getattr(score, name) for name in names}, "tokens": tokens}
 
 
 def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
@@ -264,7 +303,16 @@ def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
     if not data["right"] < n or any(len(data[name]) != n for name in ("n_tokens", "n_bytes")):
         raise ValueError(f"a score of {n} candidates has lists of another length, or a right one that is not there")
     lists = {name: tuple(data[name]) for name in ("logprobs", "n_tokens", "n_bytes")}
-    return Score(example_id=example_id, **{**data, **lists, "wording": wording_from_text(data["wording"])})
+    tokens = None if data["tokens"] is None else _token_readings(data["tokens"], data["n_tokens"][data["right"]])
+    wording = wording_from_text(data["wording"])
+    return Score(example_id=example_id, **{**data, **lists, "wording": wording, "tokens": tokens})
+
+
+def _token_readings(data: Mapping[str, Any], n: int) -> TokenReadings:
+    lists = {name: tuple(data[name] or ()) for name, _ in _TOKENS}
+    if any(len(own) != n for own in lists.values()):
+        raise ValueError(f"a response of {n} tokens has readings of another number")
+    return TokenReadings(**lists)
 
 
 def wording_from_text(text: str) -> WordingName:
@@ -291,11 +339,17 @@ def candidates_from_data(data: Sequence[Mapping[str, Any]]) -> tuple[Candidate, 
 def finding_row(finding: Finding) -> dict[str, Any]:
     """A finding as a row of `DIAGNOSIS`."""
     row = {name: getattr(finding, name) for name in DIAGNOSIS.names if hasattr(finding, name)}
+    if finding.spans is not None:
+        row["spans"] = [{name: getattr(span, name) for name in _SPAN_FIELDS} for span in finding.spans]
     return {
         **finite(row),
         **{f"cause_{name}": finding.causes.get(name) for name in CAUSES},
         "evidence": to_json(evidence_data(finding.evidence)),
     }
+
+
+def _span(data: Mapping[str, Any]) -> SpanEvidence:
+    return SpanEvidence(**{**data, "logprob": -math.inf if data["logprob"] is None else data["logprob"]})
 
 
 def finding_from_row(row: Mapping[str, Any]) -> Finding:
@@ -306,4 +360,5 @@ def finding_from_row(row: Mapping[str, Any]) -> Finding:
     """
     causes = {name: row[f"cause_{name}"] for name in CAUSES if row[f"cause_{name}"] is not None}
     fields = {name: value for name, value in row.items() if not name.startswith("cause_")}
-    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_text(row["evidence"])})
+    spans = None if row["spans"] is None else tuple(map(_span, row["spans"]))
+    return Finding(**{**fields, "causes": causes, "evidence": evidence_from_text(row["evidence"]), "spans": spans})

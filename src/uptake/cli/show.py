@@ -25,6 +25,7 @@ LONG = 2000
 """Characters of a prompt or a response; a prompt's end, a response's beginning."""
 RIVALS = 3
 READINGS = 12
+PARTS = 12
 BAR = 20
 
 
@@ -92,6 +93,7 @@ def _case(diagnosis: Diagnosis, one: Finding, output_dir: Path) -> Iterator[Rend
     marks = [state or "learned", "forgotten" if one.forgotten else "", f"source {one.source}", f"stage {one.stage}"]
     yield Text(printable(", ".join(mark for mark in marks if mark)), style="dim")
     yield from _texts(one)
+    yield from _parts(one)
     yield _answers(one)
     yield from _reasons(one)
     yield from _rivals(diagnosis, one)
@@ -167,6 +169,32 @@ _UNSCORED = (
     "(not scored: the tuned model was asked for the probabilities of the candidates alone, and this answer, which a "
     "model wrote by itself, is none of them)"
 )
+
+
+def _parts(one: Finding) -> Iterator[RenderableType]:
+    """The spans of a long response that were not learned, and what the tuned model says instead."""
+    from rich.text import Text
+
+    if not one.spans:
+        return
+    yield _heading("Which part")
+    counting = [span for span in one.spans if span.informative]
+    wrong = [span for span in counting if not span.learned]
+    text = f"{len(counting) - len(wrong)} of {len(counting)} spans that tell something are learned"
+    if (share := one.evidence.spans) is not None:
+        text += f": {share.share:.0%} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    yield Text(text)
+    if not wrong:
+        return
+    table = _columns("not learned", "kind", "p, tuned", "tells (nats)", "says instead")
+    for span in wrong[:PARTS]:
+        told = "-" if span.information is None else f"{span.information:.1f}"
+        said = "" if span.said_instead is None else span.said_instead or "(nothing)"
+        wanted = one.wanted[span.start : span.end]
+        table.add_row(_cell(wanted), span.kind, _p(math.exp(span.logprob)), told, _cell(said))
+    yield table
+    if len(wrong) > PARTS:
+        yield Text(f"and {len(wrong) - PARTS} more", style="dim")
 
 
 def _cell(text: str) -> Any:

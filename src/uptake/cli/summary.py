@@ -27,7 +27,7 @@ def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
     lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
-    lines += [*_causes(summary), *_interventions(summary)]
+    lines += [*_spans(summary), *_causes(summary), *_interventions(summary)]
     unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
@@ -121,6 +121,38 @@ def _moved(least: float) -> str:
         return "Of those not learned, no share is sure to score higher than if it had never been seen."
     share = "all" if least >= 0.995 else f"at least {least:.0%}"
     return f"Of those not learned, {share} score higher than if never seen: training moved them, but not far enough."
+
+
+def _spans(summary: Mapping[str, Any]) -> list[str]:
+    """How much of the long responses was learned."""
+    told = summary.get("spans")
+    if told is None or not told["informative"]:
+        return []
+    wrong = sorted(told["by_kind"].items(), key=lambda item: (-item[1]["wrong"], item[0]))
+    kinds = ", ".join(f"{_KINDS[kind]} {part['wrong']} of {part['n']}" for kind, part in wrong if part["wrong"])
+    text = (
+        f"{counted(told['examples'], 'long response')}: of {counted(told['informative'], 'span')} that tell something "
+        f"{_percent(told['learned']['rate'])} are learned; {told['partly']} of the examples are partly learned."
+    )
+    text += f" Not learned: {kinds}." if kinds else ""
+    if (null := told["null"]) is not None:
+        text += f" Of spans that were never trained on {_percent(null)} would pass."
+    return [*textwrap.wrap(text, WIDTH), ""]
+
+
+_KINDS = {
+    "name": "names",
+    "number": "numbers",
+    "date": "dates",
+    "quote": "quotations",
+    "claim": "words such as not and more",
+    "code": "code",
+    "key": "keys",
+    "value": "values",
+    "cell": "cells",
+    "math": "formulas",
+    "phrase": "phrases",
+}
 
 
 def _retention(summary: Mapping[str, Any]) -> list[str]:

@@ -322,8 +322,8 @@ class RunConfig(Section):
     """Longest example, in tokens; null is what the model takes, and in training 1024 at most, as in TRL."""
 
     # how an example is judged
-    criterion: Literal["auto", "recall", "option", "paper"] = "auto"
-    """What counts as learned; auto is recall up to 32 tokens of response, option above."""
+    criterion: Literal["auto", "recall", "option", "spans", "paper"] = "auto"
+    """What counts as learned; auto: recall up to 32 tokens of response, then spans, or option for own options."""
     response_end: Literal["auto", "include", "ignore"] = "auto"
     """Whether the end of the response must be learned too; auto asks whether training taught it."""
     normalisation: Literal["sum", "token", "byte"] = "sum"

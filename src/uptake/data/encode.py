@@ -125,6 +125,37 @@ def rendered(turns: Sequence[Turn], tokenizer: Any) -> list[Rendered]:
     return found
 
 
+class Placed(NamedTuple):
+    """A turn as the text that is tokenised.
+
+    Attributes:
+        text: Prompt, response and what comes after it.
+        begins: Its character at which the response begins, as `rendered` gives it.
+        ends: The character after the response.
+        special: Whether the tokenizer adds its special tokens.
+    """
+
+    text: str
+    begins: int
+    ends: int
+    special: bool
+
+
+def texts_of(turns: Sequence[Turn], tokenizer: Any) -> list[Placed]:
+    """Each turn as it is tokenised, and where in it the response is; raises as `encode`."""
+    plain = [turn for turn in turns if isinstance(turn.prompt, str)]
+    chats = [turn for turn in turns if not isinstance(turn.prompt, str)]
+    known = iter(_plain_texts(plain, tokenizer.eos_token or "")), iter(_chat_texts(chats, tokenizer))
+    found = []
+    for turn in turns:
+        is_plain = isinstance(turn.prompt, str)
+        text = next(known[0] if is_plain else known[1])
+        begins = len(text.prompt) if is_plain else _common(text.prompt, text.whole)
+        response = turn.response if is_plain else text.whole[begins:].removesuffix(text.tail)
+        found.append(Placed(text.whole, begins, begins + len(response), is_plain))
+    return found
+
+
 def _plain_texts(turns: Sequence[Turn], eos: str) -> list[_Texts]:
     texts = []
     for turn in turns:

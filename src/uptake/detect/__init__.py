@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uptake.detect.calibrate import Calibration, calibrate
 from uptake.detect.criteria import CRITERIA, Rule, Settings
-from uptake.detect.judge import judge
+from uptake.detect.judge import Beside, judge
 from uptake.detect.paper import (
     best_of_n,
     most_severe,
@@ -20,6 +20,7 @@ from uptake.detect.summary import summarise
 
 __all__ = [
     "CRITERIA",
+    "Beside",
     "Calibration",
     "Change",
     "Rule",

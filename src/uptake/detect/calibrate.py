@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -122,6 +123,7 @@ def calibrate(
     null_kind: NullKind | None,
     settings: Settings,
     given: Rule | None = None,
+    shares: Iterable[float | None] | None = None,
 ) -> Calibration:
     """Settle the rule in one pass over the tuned model's scores and one over the null's; memory: some bytes an example.
 
@@ -131,6 +133,7 @@ def calibrate(
         null_kind: Whose they are: the tuned model's of held-out examples, or the base's of the training examples.
         settings: How to detect.
         given: The rule of another diagnosis, which this one is to be compared with; None settles one.
+        shares: Of each null example, the share of its informative spans that are learned; None where none was read so.
 
     Raises:
         UptakeError: An example lacks its training wording, or a log-probability is not a number.
@@ -143,8 +146,8 @@ def calibrate(
     lengths, values, options, passed = array("i"), array("d"), array("d"), array("b")
     # the base was not taught the end: asking it for one would only hide what it knew
     null_rule = rule if null_kind == "held_out" else plain_rule(settings)
-    for scores in null or ():
-        reading = read(scores, settings.normalisation)
+    for scores, share in zip(null or (), repeat(None) if shares is None else shares, strict=False):
+        reading = replace(read(scores, settings.normalisation), learned_share=share)
         name, _ = criterion_for(reading, settings)
         lengths.append(length_class(reading.n_tokens))
         values.append(reading.logprob_per_token)

@@ -11,7 +11,13 @@ from uptake.detect.reading import ModelReading, Normalisation
 from uptake.evidence import CriterionName
 
 RECALL_MAX_TOKENS = 32
-"""`auto`: up to this many tokens a response is to be recalled word for word; a longer one to be preferred."""
+"""`auto`: up to this many tokens a response is to be recalled word for word; a longer one is judged by its spans, or
+is to be preferred."""
+
+SPANS_LEARNED = 0.95
+"""Share of the informative spans from which on an example is learned."""
+SPANS_PARTLY = 0.5
+"""From this share on it is partly learned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +25,8 @@ class Settings:
     """How to detect; names and defaults as in the run file, which leaves `alpha` and `pass_threshold` as they are.
 
     Attributes:
-        criterion: `auto` takes recall for responses up to 32 tokens and option above.
+        criterion: `auto` takes recall for responses up to 32 tokens; above, option where the data bring options, else
+            spans, and option where a response could not be read by its spans.
         response_end: Does a response have to end where it was trained to end? `auto` asks the tuned model.
         normalisation: What divides candidates' log-probabilities, see `p_options`.
         alpha: Share of never-trained examples above the null's level of `p_option`, and the false-discovery rate at
@@ -29,7 +36,7 @@ class Settings:
         seed: Seed of the bootstrap.
     """
 
-    criterion: Literal["auto", "recall", "option", "paper"] = "auto"
+    criterion: Literal["auto", "recall", "option", "spans", "paper"] = "auto"
     response_end: Literal["auto", "include", "ignore"] = "auto"
     normalisation: Normalisation = "sum"
     alpha: float = 0.05
@@ -69,7 +76,22 @@ def paper(reading: ModelReading, rule: Rule) -> bool:
     return p_sample(reading, rule) >= rule.pass_threshold
 
 
-CRITERIA: dict[str, Callable[[ModelReading, Rule], bool]] = {"recall": recall, "option": option, "paper": paper}
+def spans(reading: ModelReading, rule: Rule) -> bool:
+    """Nearly all that the response tells is learned, part by part."""
+    return reading.learned_share is not None and reading.learned_share >= SPANS_LEARNED
+
+
+def partly(learned_share: float | None) -> bool:
+    """Whether an example is partly learned: much of what its response tells is, and not nearly all."""
+    return learned_share is not None and SPANS_PARTLY <= learned_share < SPANS_LEARNED
+
+
+CRITERIA: dict[str, Callable[[ModelReading, Rule], bool]] = {
+    "recall": recall,
+    "option": option,
+    "spans": spans,
+    "paper": paper,
+}
 
 
 def p_sample(reading: ModelReading, rule: Rule) -> float:
@@ -79,13 +101,27 @@ def p_sample(reading: ModelReading, rule: Rule) -> float:
     return reading.p_response(end=rule.end)
 
 
-def criterion_for(reading: ModelReading, settings: Settings) -> tuple[CriterionName, str | None]:
-    """The criterion that judges an example, and why when it is not the one that was asked for."""
+def criterion_for(
+    reading: ModelReading, settings: Settings, *, own_options: bool = False
+) -> tuple[CriterionName, str | None]:
+    """The criterion that judges an example, and why when it is not the one that was asked for.
+
+    Args:
+        reading: What the tuned model makes of it.
+        settings: How to detect.
+        own_options: The data bring its options.
+    """
     name: CriterionName
+    by_spans = reading.learned_share is not None
     if settings.criterion == "auto":
-        name = "recall" if reading.n_tokens <= RECALL_MAX_TOKENS else "option"
+        long: CriterionName = "spans" if by_spans and not own_options else "option"
+        name = "recall" if reading.n_tokens <= RECALL_MAX_TOKENS else long
     else:
         name = settings.criterion
+    if name == "spans" and not by_spans:
+        if reading.n_tokens <= RECALL_MAX_TOKENS or reading.p_options is None:
+            return "recall", "its response is short, or nothing in it could be read by its spans"
+        return "option", "nothing in its response could be read by its spans"
     if name == "option" and reading.p_options is None:
         return "recall", "one candidate only: there is nothing to prefer the response to"
     return name, None
@@ -115,6 +151,8 @@ def right_before_and_after(
         freely: Whether the own answer of each is the response in whatever words.
     """
     name, _ = criterion_for(after, settings)
+    if name == "spans":  # two checkpoints are compared by what both were asked for
+        name = "option" if after.p_options is not None else "recall"
     if name == "option" and before.p_options is None:
         name = "recall"
     rule = plain_rule(settings)

@@ -5,15 +5,41 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
 from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import ModelReading, read, read_held_out
-from uptake.evidence import AmongOptions, BaseAndTuned, CriterionName, Evidence, HeldOut, OptionThreshold, PaperOdds
+from uptake.evidence import (
+    AmongOptions,
+    BaseAndTuned,
+    CriterionName,
+    Evidence,
+    HeldOut,
+    OptionThreshold,
+    PaperOdds,
+    SpanShare,
+)
 from uptake.stats import wilson
 from uptake.types import Example, Finding, Prompt, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is known of an example beside its scores.
+
+    Attributes:
+        successes: How many of `n_samples` real samples of the tuned model begin with the response, and how many are it;
+            None when none were drawn, and the paper's criterion is read off the scores.
+        freely: Whether the base's own answer, and the tuned model's, is the response in whatever words.
+        spans: How much of what a long response tells is learned; None where it was not read so.
+    """
+
+    successes: tuple[int, int] | None = None
+    freely: tuple[bool, bool] = (False, False)
+    spans: SpanShare | None = None
 
 
 def judge(
@@ -22,9 +48,7 @@ def judge(
     base: Sequence[Score] | None,
     calibration: Calibration,
     settings: Settings,
-    *,
-    successes: tuple[int, int] | None = None,
-    freely: tuple[bool, bool] = (False, False),
+    beside: Beside | None = None,
 ) -> Finding:
     """Judge one example: learned, shallow, forgotten, and the numbers behind it.
 
@@ -39,9 +63,7 @@ def judge(
         base: The base model's, or those of another earlier checkpoint; None when there are none.
         calibration: What the first pass settled.
         settings: How to detect.
-        successes: How many of `settings.n_samples` real samples of the tuned model begin with the response, and how
-            many are it; None when none were drawn, and the paper's criterion is read off the scores.
-        freely: Whether the base's own answer, and the tuned model's, is the response in whatever words.
+        beside: What is known beside the scores; None knows nothing more.
 
     Returns:
         The finding, its cause open.
@@ -49,14 +71,16 @@ def judge(
     Raises:
         UptakeError: The training wording is missing, or a log-probability is not a number.
     """
-    reading = read(tuned, settings.normalisation)
-    name, reason = criterion_for(reading, settings)
+    beside = beside or Beside()
+    successes, spans = beside.successes, beside.spans
+    reading = replace(read(tuned, settings.normalisation), learned_share=None if spans is None else spans.share)
+    name, reason = criterion_for(reading, settings, own_options=bool(example.options))
     learned, right = CRITERIA[name](reading, calibration.rule), None
     if name == "paper" and successes is not None and not reading.lettered:
         right = successes[1] if calibration.rule.end else successes[0]
         learned = right / settings.n_samples >= settings.pass_threshold
-    held_out = _held_out(reading, read_held_out(tuned, settings.normalisation), name, calibration.rule)
-    compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings, freely)
+    held_out = _held_out(reading, read_held_out(tuned, settings.normalisation), _whole(name, reading), calibration.rule)
+    compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings, beside.freely)
     evidence = Evidence(
         criterion=name,
         criterion_reason=reason,
@@ -71,6 +95,7 @@ def judge(
         paper=_paper(reading, calibration.rule, settings, right) if name == "paper" else None,
         held_out=held_out,
         compared=compared,
+        spans=spans,
     )
     return Finding(
         id=example.id,
@@ -84,7 +109,15 @@ def judge(
         p_response=reading.p_response(end=calibration.rule.end),
         p_option=reading.p_option,
         evidence=evidence,
+        learned_share=reading.learned_share,
     )
+
+
+def _whole(name: CriterionName, reading: ModelReading) -> CriterionName:
+    """The criterion of held-out wordings, in which no response is read by its spans."""
+    if name != "spans":
+        return name
+    return "recall" if reading.p_options is None else "option"
 
 
 def prompt_text(prompt: Prompt) -> str:

@@ -26,6 +26,7 @@ class ModelReading:
         p_options: Probability of each candidate among the candidates; None with a single one.
         right: Index of the right candidate in `p_options`.
         lettered: `p_options` was asked for in letters.
+        learned_share: Share of its informative spans that are learned; None where it was not read by its spans.
     """
 
     logprob: float
@@ -36,6 +37,7 @@ class ModelReading:
     p_options: tuple[float, ...] | None
     right: int
     lettered: bool = False
+    learned_share: float | None = None
 
     @property
     def logprob_per_token(self) -> float:
@@ -126,9 +128,7 @@ def read(scores: Sequence[Score], normalisation: Normalisation = "sum") -> Model
 
 def read_held_out(scores: Sequence[Score], normalisation: Normalisation = "sum") -> tuple[ModelReading, ...]:
     """Read one model's scores of one example in its held-out wordings, in their order; as `read`."""
-    return tuple(
-        _reading(score, normalisation, []) for score in scores if score.wording.kind not in ("training", "letters")
-    )
+    return tuple(_reading(score, normalisation, []) for score in scores if score.wording.kind == "held_out")
 
 
 def _reading(score: Score, normalisation: Normalisation, letters: Sequence[Score]) -> ModelReading:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from uptake.detect.calibrate import OPTION_THRESHOLD, Calibration, NullKind, by_length, length_class
-from uptake.detect.criteria import Settings
+from uptake.detect.criteria import RECALL_MAX_TOKENS, Settings
 from uptake.detect.retention import UNTOLD
 from uptake.stats import Interval, benjamini_hochberg, wilson
 from uptake.text import counted
@@ -167,9 +167,26 @@ def _share(count: int, n: int) -> dict[str, Any]:
     return {"count": count if n else None, "rate": None if interval is None else asdict(interval)}
 
 
+def _criterion(criteria: dict[str, int], settings: Settings) -> list[str]:
+    """What judges long responses where that was left open, and why."""
+    if settings.criterion != "auto" or not (by_spans := criteria.get("spans")):
+        return []
+    note = (
+        f"{counted(by_spans, 'example is', 'examples are')} judged by the spans of their responses: these have more "
+        f"than {RECALL_MAX_TOKENS} tokens, of which a single other one would fail the whole response"
+    )
+    if by_option := criteria.get("option"):
+        note += (
+            f"; {counted(by_option, 'long one is', 'long ones are')} judged by options: the data bring these, or "
+            "nothing in the response could be read by spans"
+        )
+    return [note]
+
+
 def _notes(calibration: Calibration, summary: dict[str, Any], settings: Settings, fallbacks: int) -> list[str]:
     """What a reader of the numbers must know."""
     null, notes = summary["null"], [f"end of the response: {calibration.end_reason}"]
+    notes += _criterion(summary["criteria"], settings)
     if summary["criteria"].get("option"):
         notes.append(f"option threshold {calibration.rule.option_threshold:.3g}: {calibration.threshold_reason}")
         level = calibration.null_option

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from uptake.spans.common import Common
 from uptake.spans.cut import cut
 from uptake.spans.frames import Framed, framed, sentence
+from uptake.spans.judged import JudgedSpans, judged
+from uptake.spans.null import SpanNull
+from uptake.spans.reading import SpanReading, read_spans
 from uptake.spans.span import Span, SpanKind
 from uptake.spans.told import Agreed, Told, agreed, answer_words, length, same, told
 
 __all__ = [
     "Agreed",
+    "Common",
     "Framed",
+    "JudgedSpans",
     "Span",
     "SpanKind",
+    "SpanNull",
+    "SpanReading",
     "Told",
     "agreed",
     "answer_words",
     "cut",
     "framed",
+    "judged",
     "length",
+    "read_spans",
     "same",
     "sentence",
     "told",

@@ -119,6 +119,10 @@ class EvidenceData:
     tuned_right: bool | None = None
     base_logprob: float | None = None
     base_p_option: float | None = None
+    spans_n: Positive | None = None
+    spans_learned: Count | None = None
+    spans_low: Proportion | None = None
+    spans_high: Proportion | None = None
     file: str | None = None
     line: int | None = None
     tuned_answer: str | None = None
@@ -136,12 +140,15 @@ class EvidenceData:
             ("p_sample", "p_flag"),
             ("held_out_n", "held_out_failed", "held_out_fail_low", "held_out_fail_high"),
             ("base_right", "tuned_right"),
+            ("spans_n", "spans_learned", "spans_low", "spans_high"),
         ):
             known = [name for name in group if getattr(self, name) is not None]
             if known and len(known) < len(group):
                 raise ValueError(f"{known[0]} is told, and not all of {', '.join(group)}")
         if self.held_out_n is not None and self.held_out_failed is not None and self.held_out_failed > self.held_out_n:
             raise ValueError(f"{self.held_out_failed} of {self.held_out_n} held-out wordings fail")
+        if self.spans_n is not None and self.spans_learned is not None and self.spans_learned > self.spans_n:
+            raise ValueError(f"{self.spans_learned} of {self.spans_n} spans are learned")
 
 
 EVIDENCE: JsonSchema[EvidenceData] = JsonSchema(EvidenceData)

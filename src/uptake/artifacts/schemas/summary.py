@@ -212,6 +212,31 @@ class RetentionData(KeptData):
 
 
 @dataclass(frozen=True)
+class SpanKindData:
+    """The informative spans of a kind."""
+
+    n: Count
+    wrong: Count
+
+    def __post_init__(self) -> None:
+        """Hold the two against each other."""
+        if self.wrong > self.n:
+            raise ValueError(f"{self.wrong} of {self.n} spans are wrong")
+
+
+@dataclass(frozen=True)
+class SpansData:
+    """The long responses by their spans."""
+
+    examples: Count
+    partly: Count
+    informative: Count
+    learned: ShareData
+    by_kind: Mapping[str, SpanKindData]
+    null: RateData | None
+
+
+@dataclass(frozen=True)
 class ModelData:
     """A model that was asked."""
 
@@ -248,7 +273,7 @@ class SettingsData:
     """What is read of the settings; the others are kept as they are."""
 
     stages: tuple[StageName, ...]
-    criterion: Literal["auto", "recall", "option", "paper"]
+    criterion: Literal["auto", "recall", "option", "spans", "paper"]
     normalisation: Literal["sum", "token", "byte"]
     seed: int
 
@@ -283,6 +308,7 @@ class SummaryData(PlaceData):
     attribution: AttributionData | None = None
     interventions: InterventionsData | None = None
     retention: RetentionData | None = None
+    spans: SpansData | None = None
     most_severe: tuple[str, ...] = ()
 
 

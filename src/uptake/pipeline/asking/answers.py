@@ -7,11 +7,12 @@ and what is there already is not computed again: a killed run goes on where it s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from uptake.artifacts import Parts, digest, open_parts, versions, write_json
 from uptake.artifacts.checked import read_record
+from uptake.artifacts.checked_tables import any_value
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
 from uptake.detect.saying import KINDS, Kind, tells_all
@@ -19,13 +20,14 @@ from uptake.models import Loadable, Model
 from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
+from uptake.pipeline.asking.parts import continuations, other_prompts
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import letter_probes, probes
 from uptake.score import score
 from uptake.types import Candidate, Example, Score
 
-SCORING_VERSION = 4
+SCORING_VERSION = 5
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 
@@ -39,6 +41,7 @@ class Answer:
         answer: Its greedy answer; None when it was not asked for one.
         kind: What that answer is; None without one.
         successes: How many of its samples begin with the response, and how many are it; None when none were drawn.
+        continued: By the first character of a span of a long response, what it writes from there on.
     """
 
     candidates: tuple[Candidate, ...]
@@ -46,6 +49,7 @@ class Answer:
     answer: str | None
     kind: Kind | None
     successes: tuple[int, int] | None
+    continued: Mapping[int, str] = field(default_factory=dict)
 
     def freely(self, response: str) -> bool:
         """Whether its own answer gives the whole response, in whatever words."""
@@ -72,6 +76,10 @@ class Answers:
         """The answers to one part of the cohort, in its order."""
         return self.parts.records(number, _answer if self.beyond else _scored)
 
+    def has_long(self) -> bool:
+        """Whether a response was read token by token, which the parts tell without being read."""
+        return any(any_value(self.parts.path(number), "tokens.ends") for number in self.parts.numbers())
+
     def __iter__(self) -> Iterator[Answer]:
         """All answers, a part in memory at a time."""
         for number in self.parts.numbers():
@@ -86,7 +94,9 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     if drawn is not None and len(drawn) != 2:
         raise ValueError(f"its successes are {drawn!r}")
     scores = tuple(score_from_data(row["id"], data) for data in row["scores"])
-    return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn and tuple(drawn))
+    continued = {one["start"]: one["text"] for one in row["continued"] or ()}
+    drawn = drawn and tuple(drawn)
+    return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn, continued)
 
 
 def _scored(row: Mapping[str, Any]) -> Answer:
@@ -165,6 +175,12 @@ class Tell(Protocol):
         ...
 
 
+BY_SPANS = ("train", "heldout")
+"""Cohorts whose long responses are read by their spans."""
+
+CONTINUED = ("train",)
+"""Those of them of which the tuned model is asked what it says instead."""
+
 Work: TypeAlias = Callable[[int, list[Example], Tell], list[dict[str, Any]]]
 """From a part's number and examples to its rows of `SCORES`."""
 
@@ -181,6 +197,8 @@ def ask_base(cohort: Cohort, base: Respondent, draw: Draw, asking: Asking, progr
         wrong = [one.text if one is not None and one.kind == "wrong" else None for one in answers]
         candidates = fitting(examples, draw(examples, wrong), model, asking.max_length)
         scores = _scores(examples, candidates, model, asking, tell)
+        if cohort.name in BY_SPANS:
+            _after_others(examples, scores, model, asking.max_length)
         return rows_of(examples, candidates, scores, answers, [None] * len(examples))
 
     return by_part(cohort, role, base, how, work, progress)
@@ -208,20 +226,27 @@ def ask_tuned(
             else:
                 candidates = fitting(examples, draw(examples, [None] * len(examples)), model, asking.max_length)
             scores = _scores(examples, candidates, model, asking, tell)
+            if cohort.name in BY_SPANS and before is None:
+                _after_others(examples, scores, model, asking.max_length)
             return rows_of(examples, candidates, scores, [None] * len(examples), [None] * len(examples))
 
         rows = kept.scored(number, scored)
         own = [row["scores"][0] for row in rows]  # the training wording
         missed = [i for i, one in enumerate(own) if not one["recalled"] or one["end_recalled"] is False]
         answers = _own_answers(kept, number, examples, missed, model, asking, tell)
+        goes_on: Sequence[list[dict[str, Any]] | None] = [None] * len(examples)
+        if cohort.name in CONTINUED and any(one["tokens"] for one in own):
+            scored_by = [_answer(row).scores for row in rows]
+            earlier = None if before is None else [answer.scores for answer in before.read(number)]
+            goes_on = continuations(examples, scored_by, earlier, model, asking.max_length)
         successes: list[tuple[int, int] | None] = [None] * len(examples)
         if asking.n_samples:
             seed = (asking.seed * 1_000_003 + number) % 2**32  # parts draw independently of each other
             successes = sampled_successes(examples, model, replace(asking, seed=seed))
             tell(len(examples), "samples")
         return [
-            row | {"answer": one and one.text, "answer_kind": one and one.kind, "successes": right}
-            for row, one, right in zip(rows, answers, successes, strict=True)
+            row | {"answer": one and one.text, "answer_kind": one and one.kind, "successes": right, "continued": more}
+            for row, one, right, more in zip(rows, answers, successes, goes_on, strict=True)
         ]
 
     answers = by_part(cohort, role, tuned, how, work, progress)
@@ -313,6 +338,20 @@ def _scores(
     return found
 
 
+def _after_others(
+    examples: Sequence[Example], scores: Sequence[list[Score]], model: Model, max_length: int | None
+) -> None:
+    """Add to the scores of each long response that of it after another example's prompt."""
+    long = [index for index, own in enumerate(scores) if own[0].tokens is not None]
+    asked = [
+        (index, probe)
+        for index, probe in zip(long, other_prompts(examples, long, max_length), strict=True)
+        if probe is not None
+    ]
+    for (index, _), one in zip(asked, score((probe for _, probe in asked), model), strict=True):
+        scores[index].append(one)
+
+
 def rows_of(
     examples: Sequence[Example],
     candidates: Sequence[tuple[Candidate, ...]],
@@ -329,6 +368,7 @@ def rows_of(
             "answer": None if answer is None else answer.text,
             "answer_kind": None if answer is None else answer.kind,
             "successes": right,
+            "continued": None,
         }
         for example, members, own, answer, right in zip(examples, candidates, scores, answers, successes, strict=True)
     ]

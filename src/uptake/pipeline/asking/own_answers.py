@@ -112,7 +112,7 @@ class _Awaited:
         return answer, until
 
     def _judged(self, ids: list[int], *, ended: bool) -> OwnAnswer:
-        said = _continuation(self.context, ids, self.tokenizer)
+        said = continuation(self.context, ids, self.tokenizer)
         return OwnAnswer(*own_answer(said.removeprefix(self.merged), self.wanted, ended=ended))
 
 
@@ -123,7 +123,7 @@ def _wanted(example: Example, item: Encoded, tokenizer: Any) -> str:
     """
     if isinstance(example.prompt, str):
         return example.response
-    scored = _continuation(item.ids[: item.start], item.ids[item.start : item.end], tokenizer)
+    scored = continuation(item.ids[: item.start], item.ids[item.start : item.end], tokenizer)
     whole = example.response.strip() and normalised(example.response) in normalised(scored)
     return example.response if whole or not scored.strip() else scored
 
@@ -133,7 +133,7 @@ def _as_written(again: Encoded, ids: list[int]) -> bool:
     return again.ids[: again.end] == ids[: again.end]
 
 
-def _continuation(context: list[int], ids: list[int], tokenizer: Any) -> str:
+def continuation(context: list[int], ids: list[int], tokenizer: Any) -> str:
     """Generated tokens as text, white space at their beginning included, which some tokenizers drop in first place."""
 
     def text(tokens: list[int]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from uptake.artifacts import empty, locked, refuse_links, versions
 from uptake.config import RunConfig, load_run
 from uptake.data import Notes
-from uptake.detect import Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
+from uptake.detect import Beside, Rule, Settings, calibrate, compare, judge, summarise, summarise_retention
 from uptake.detect.calibrate import Calibration
 from uptake.errors import UptakeError
 from uptake.evidence import ScoredCandidate
@@ -20,6 +20,7 @@ from uptake.models.served import LLM, from_judge
 from uptake.pipeline.asking.answers import Answer, Answers, Asking
 from uptake.pipeline.asking.drawn import drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
+from uptake.pipeline.diagnose.by_spans import BySpans, SpanTally, shares_of
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
@@ -209,10 +210,12 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
 
     train = cohorts["train"]
     null_kind, null = null_of(before, after)
-    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule)
+    by_spans = BySpans.of(models, cohorts, before, after, null_kind)
+    shares = None if by_spans is None else by_spans.null_shares
+    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule, shares)
 
     def judged() -> Iterator[Finding]:
-        return _findings(train, before.get("train"), after["train"], calibration, settings)
+        return _findings(train, before.get("train"), after["train"], calibration, settings, by_spans)
 
     why = None
     if how.attribution is None:
@@ -222,8 +225,11 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    with Collector(noting(judged() if why is None else why(judged)), folder) as findings:
+    tally = SpanTally(by_spans)
+    with Collector(tally(noting(judged() if why is None else why(judged))), folder) as findings:
         summary = summarise(findings, calibration, settings)
+        if (told := tally.summary()) is not None:
+            summary["spans"] = told
         if why is not None:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
@@ -262,13 +268,27 @@ def _ingested(
 
 
 def _findings(
-    train: Cohort, before: Answers | None, after: Answers, calibration: Calibration, settings: Settings
+    train: Cohort,
+    before: Answers | None,
+    after: Answers,
+    calibration: Calibration,
+    settings: Settings,
+    by_spans: BySpans | None,
 ) -> Iterator[Finding]:
     """Judge every example, and add to the evidence what the models say instead."""
-    for example, earlier, answer in together(train, before, after):
+    asked = zip(together(train, before, after), shares_of(by_spans), strict=False)
+    for (example, earlier, answer), report in asked:
         base = None if earlier is None else earlier.scores
         freely = _freely(example, earlier, answer)
-        finding = judge(example, answer.scores, base, calibration, settings, successes=answer.successes, freely=freely)
+        finding = judge(
+            example,
+            answer.scores,
+            base,
+            calibration,
+            settings,
+            Beside(answer.successes, freely, None if report is None else report.share),
+        )
+        finding = finding if report is None else report.on(finding)
         training = answer.scores[0]
         evidence = replace(
             finding.evidence,

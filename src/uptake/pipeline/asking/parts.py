@@ -1,0 +1,150 @@
+"""Long responses by their parts: after another example's prompt, and continued where the tuned model goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from uptake.data import Turn, rendered
+from uptake.models import Model
+from uptake.pipeline.asking.drawn import room_taken
+from uptake.pipeline.asking.own_answers import continuation, encoded, generated
+from uptake.spans import Common, SpanReading, cut, read_spans
+from uptake.spans.reading import surprise
+from uptake.types import Candidate, Example, Probe, Score, WordingName
+
+BEYOND = 8
+"""Tokens beyond the rest of the response that a continuation may have."""
+LONGEST = 64
+"""Tokens that it has at most: what comes later is judged after the response's own words alone."""
+LOOKED_AT = 16
+"""Of the next examples so many are looked at for another prompt that leaves room."""
+
+
+def other_prompts(examples: Sequence[Example], wanted: Sequence[int], max_length: int | None) -> list[Probe | None]:
+    """For each wanted example, its response after the prompt of another example of the part.
+
+    It is the next one that asks something else and wants something else, and that is no longer, so that what fits after
+    the one fits after the other.
+
+    Args:
+        examples: The examples of a part.
+        wanted: Which of them are asked about.
+        max_length: Tokens that the model takes; None for no limit.
+    """
+    return [_other_prompt(examples, index, max_length) for index in wanted]
+
+
+def _other_prompt(examples: Sequence[Example], index: int, max_length: int | None) -> Probe | None:
+    own, n = examples[index], len(examples)
+    if not own.prompt:
+        return None
+    others = (examples[(index + step) % n] for step in range(1, min(n, LOOKED_AT + 1)))
+    unlike = [one for one in others if one.prompt and _asks_else(own, one)]
+    fits = [one for one in unlike if max_length is None or room_taken(one.prompt) <= room_taken(own.prompt)]
+    if not fits:
+        return None
+    candidate = (Candidate(own.response, "response"),)
+    wording = WordingName("other_prompt")
+    return Probe(own.id, wording, fits[0].prompt, candidate, 0, own.template, own.response_extra)
+
+
+def _asks_else(one: Example, other: Example) -> bool:
+    same_form = isinstance(one.prompt, str) == isinstance(other.prompt, str)
+    return same_form and one.prompt != other.prompt and one.response != other.response
+
+
+@dataclass(frozen=True)
+class LongResponse:
+    """A long response under one model.
+
+    Attributes:
+        text: As it is scored.
+        readings: Of its spans.
+        information: What each tells, in nats; None where that was not asked.
+        n_tokens: Its length.
+    """
+
+    text: str
+    readings: tuple[SpanReading, ...]
+    information: tuple[float | None, ...]
+    n_tokens: int
+
+
+def long_response(text: str, scores: Sequence[Score], other: Score | None) -> LongResponse | None:
+    """A response by its spans; None where it is short, or where its tokens cannot be placed.
+
+    Args:
+        text: As it is scored.
+        scores: A model's, the training wording first.
+        other: After another prompt, under the same model or the one before.
+    """
+    tokens = scores[0].tokens
+    if tokens is None:
+        return None
+    if other is not None and (other.tokens is None or other.tokens.ends[-1] != tokens.ends[-1]):
+        other = None  # another template makes another text of it
+    spans = cut(text)
+    pairs = zip(read_spans(spans, tokens), surprise(spans, None if other is None else other.tokens), strict=True)
+    told = [(reading, information) for reading, information in pairs if reading is not None]
+    readings, information = (tuple(column) for column in zip(*told, strict=True)) if told else ((), ())
+    return LongResponse(text, readings, information, len(tokens.ends))
+
+
+def after_another(*scored: Sequence[Score] | None) -> Score | None:
+    """The score after another prompt: of the first model that was asked for it."""
+    return next((one for scores in scored for one in scores or () if one.wording.kind == "other_prompt"), None)
+
+
+def texts_as_scored(examples: Sequence[Example], tokenizer: Any) -> list[str]:
+    """The responses as the models are asked to give them."""
+    turns = [Turn(e.prompt, e.response, e.template, e.response_extra) for e in examples]
+    return [text.response for text in rendered(turns, tokenizer)]
+
+
+def continuations(
+    examples: Sequence[Example],
+    scored: Sequence[Sequence[Score]],
+    earlier: Sequence[Sequence[Score]] | None,
+    model: Model,
+    max_length: int | None,
+) -> list[list[dict[str, Any]] | None]:
+    """What the tuned model writes from the beginning of the first telling span that it gets wrong.
+
+    Args:
+        examples: The examples of a part.
+        scored: The tuned model's scores of each.
+        earlier: The base's scores of each; None without a base.
+        model: The tuned model.
+        max_length: Tokens that it takes; None for no limit.
+
+    Returns:
+        For each example rows of the column `continued` of `SCORES`; None for a short response, or where all is right.
+    """
+    found: list[list[dict[str, Any]] | None] = [None] * len(examples)
+    long = [index for index, scores in enumerate(scored) if scores[0].tokens is not None]
+    some = [examples[index] for index in long]
+    responses: dict[int, LongResponse] = {}
+    common = Common()  # of this part alone: what counts in the end is told by all of the data
+    for index, text in zip(long, texts_as_scored(some, model.tokenizer), strict=True):
+        other = after_another(scored[index], earlier[index] if earlier is not None else None)
+        if (response := long_response(text, scored[index], other)) is not None:
+            responses[index] = response
+            common.add(text, [reading.span for reading in response.readings])
+    firsts = [(index, _first_wrong(response, common)) for index, response in responses.items()]
+    at = [(index, wrong) for index, wrong in firsts if wrong is not None]
+    items = encoded([examples[index] for index, _ in at], model)
+    contexts = [item.ids[: max(1, item.start) + wrong.first] for item, (_, wrong) in zip(items, at, strict=True)]
+    rooms = [min(LONGEST, responses[index].n_tokens - wrong.first + BEYOND) for index, wrong in at]
+    written = generated(model, contexts, rooms, max_length) if at else []
+    for (index, wrong), context, (ids,) in zip(at, contexts, written, strict=True):
+        found[index] = [{"start": wrong.span.start, "text": continuation(context, ids, model.tokenizer)}]
+    return found
+
+
+def _first_wrong(response: LongResponse, common: Common) -> SpanReading | None:
+    spans = [reading.span for reading in response.readings]
+    counts = common.informative(response.text, spans, response.information)
+    wrong = (one for one, own in zip(response.readings, counts, strict=True) if own and not one.recalled)
+    return next(wrong, None)

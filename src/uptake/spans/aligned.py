@@ -1,0 +1,62 @@
+"""What a model says in the places of a response's spans, where it goes on in its own words from one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from uptake.spans.cut import cut
+from uptake.spans.span import Span
+from uptake.types import normalised
+
+
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """What is said in the place of a span.
+
+    Attributes:
+        same: The very span.
+        instead: Something else, as it stands there; None where it is the same, or nothing stands in its place.
+    """
+
+    same: bool
+    instead: str | None = None
+
+
+def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[InPlace | None]:
+    """Hold the spans of a response against what a model writes from one of them on.
+
+    Both are cut alike, and the longest common parts of the two rows of spans are put side by side; what stands between
+    two such parts is taken to be said in place of each other.
+
+    Args:
+        text: The response.
+        spans: Its spans, in order.
+        start: Where the model goes on: the first character of a span.
+        written: What it writes.
+
+    Returns:
+        One for each span; None before that place, and where the model has not come that far.
+    """
+    whole = text[:start] + written
+    own = [span for span in cut(whole) if span.end > start]
+    first = next((k for k, span in enumerate(spans) if span.start >= start), len(spans))
+    found: list[InPlace | None] = [None] * len(spans)
+    wanted, said = [_key(text, span) for span in spans[first:]], [_key(whole, span) for span in own]
+    for how, a, b, c, d in SequenceMatcher(None, wanted, said, autojunk=False).get_opcodes():
+        last = b == len(wanted)
+        for k in range(a, b):
+            at = c + k - a
+            if how == "equal":
+                found[first + k] = InPlace(True)
+            elif at < d:
+                found[first + k] = InPlace(False, whole[max(start, own[at].start) : own[at].end].strip())
+            elif not last:
+                found[first + k] = InPlace(False)
+    return found
+
+
+def _key(text: str, span: Span) -> str:
+    said = text[span.start : span.end]
+    return normalised(said) or said
