@@ -254,8 +254,8 @@ def graded(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
         hows = [entry.planted[name] for _, name in entry.pieces({}) if name in entry.planted]
         for span in finding.spans or ():
             own = [k for k, (start, end) in enumerate(places) if span.start < end and span.end > start]
-            informative += span.informative
-            if span.informative and not span.learned:
+            informative += span.informative and span.learned is not None
+            if span.informative and span.learned is False:
                 wrong += 1
                 found |= set(own)
                 alarms += not own

@@ -52,7 +52,7 @@ class SpanEvidence:
         information: What it tells that the response alone does not, in nats: its surprise after another example's
             prompt. None where that was not asked.
         informative: It counts: it tells enough, other responses do not say it too, and it is no reasoning.
-        learned: It is.
+        learned: It is; None where that is not known: the model went wrong before, and its own words end before it.
         logprob: Its log-probability, in nats.
         said_instead: What the tuned model says there instead; None where it was not asked.
     """
@@ -62,7 +62,7 @@ class SpanEvidence:
     kind: str
     information: float | None
     informative: bool
-    learned: bool
+    learned: bool | None
     logprob: float
     said_instead: str | None = None
 

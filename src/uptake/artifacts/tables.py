@@ -130,7 +130,13 @@ DIAGNOSIS_FILE = TableSchema(
     DIAGNOSIS,
     nullable=(
         *("scored", "shallow", "forgotten", "p_option", "learned_share", "spans", "cause"),
-        *("spans.information", "spans.logprob", "spans.said_instead", *(f"cause_{name}" for name in CAUSES)),
+        *(
+            "spans.information",
+            "spans.learned",
+            "spans.logprob",
+            "spans.said_instead",
+            *(f"cause_{name}" for name in CAUSES),
+        ),
     ),
     ranges={
         **{name: (0, 2**31 - 1) for name in ("spans.start", "spans.end")},

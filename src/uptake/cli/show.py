@@ -178,7 +178,7 @@ def _parts(one: Finding) -> Iterator[RenderableType]:
     if not one.spans:
         return
     yield _heading("Which part")
-    counting = [span for span in one.spans if span.informative]
+    counting = [span for span in one.spans if span.informative and span.learned is not None]
     wrong = [span for span in counting if not span.learned]
     text = f"{len(counting) - len(wrong)} of {len(counting)} spans that tell something are learned"
     if (share := one.evidence.spans) is not None:

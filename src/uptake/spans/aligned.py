@@ -37,10 +37,13 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
         written: What it writes.
 
     Returns:
-        One for each span; None before that place, and where the model has not come that far.
+        One for each span; None before that place, and where the model has not come that far: what it writes last may
+        be cut off.
     """
     whole = text[:start] + written
     own = [span for span in cut(whole) if span.end > start]
+    if len(own) > 1 and own[-1].end == len(whole) and _key(whole, own[-1]) not in {_key(text, one) for one in spans}:
+        own = own[:-1]
     first = next((k for k, span in enumerate(spans) if span.start >= start), len(spans))
     found: list[InPlace | None] = [None] * len(spans)
     wanted, said = [_key(text, span) for span in spans[first:]], [_key(whole, span) for span in own]

@@ -33,7 +33,7 @@ class JudgedSpans:
 
     Attributes:
         spans: All of them that have a token, in order.
-        n: How many are informative.
+        n: How many are informative, and known to be learned or not.
         learned: How many of these are learned.
     """
 
@@ -78,16 +78,19 @@ def judged(
     spans = []
     for reading, told, counts, one in zip(readings, information, informative, said, strict=True):
         span = reading.span
-        learned = _learned(reading, text[span.start : span.end], one, null)
+        lost = any(start < span.start for start in continued)
+        learned = _learned(reading, text[span.start : span.end], one, null, lost=lost)
         instead = None if one is None or learned else one.instead
         spans.append(SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead))
-    known = [span.learned for span in spans if span.informative]
+    known = [span.learned for span in spans if span.informative and span.learned is not None]
     return JudgedSpans(tuple(spans), len(known), sum(known))
 
 
-def _learned(reading: SpanReading, wanted: str, said: InPlace | None, null: SpanNull | None) -> bool:
-    if said is None:
-        return reading.recalled
+def _learned(
+    reading: SpanReading, wanted: str, said: InPlace | None, null: SpanNull | None, *, lost: bool
+) -> bool | None:
+    if said is None:  # after a wrong span, the response's own words may be what leads astray
+        return True if reading.recalled else None if lost else False
     if said.same or (reading.recalled and reading.logprob >= SURE):
         return True
     level = None if null is None else null.level(reading)

@@ -157,7 +157,7 @@ class SpanTally:
                 self._examples += 1
                 self._partly += partly(finding.learned_share)
                 for span in finding.spans:
-                    if span.informative:
+                    if span.informative and span.learned is not None:
                         self._n += 1
                         self._learned += span.learned
                         self._kinds[span.kind] += 1
