@@ -83,10 +83,12 @@ def test_a_passage_of_one_token_is_left_out_and_counted() -> None:
     without_end = material(some, found, count=lambda texts: [len(text.split()) for text in texts])
     found_too = passages([replace(short[0], title="")], without_end.count, None, None)
     assert (found_too.of, found_too.tokens, found_too.too_short) == ({short[0].id: []}, {}, 1)
-    untitled = {key: [replace(one, title="") for one in of] for key, of in found.items()}
+    read = [Document(f"{name(one)}-y", f"{name(one)} was born in{one.response}.\nYes.", "", "s") for one in some[4:6]]
     drawn = plan(
         [finding(one, "knowledge_gap") for one in some[4:6]],
-        material(some, untitled, count=without_end.count),
+        material(
+            some, {one.id: [told] for one, told in zip(some[4:6], read, strict=True)}, count=without_end.count, limit=5
+        ),
         TERMS,
     )
     assert "2 passages of documents left out: shorter than two tokens" in drawn.notes

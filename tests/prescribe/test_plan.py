@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from patients import documents, examples, finding, material, words
+from patients import NAMES, documents, examples, finding, material, words
 
 from evidence_made import base_was, evidence
 from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
-from uptake.remedies import Options
+from uptake.remedies import Options, asked_about
 from uptake.schedule import violations
-from uptake.types import Message, Plan
+from uptake.types import Document, Message, Plan
 
 SOME = examples()
 PLAIN = (4 * 1 + 12 * 3) * 6
@@ -71,8 +71,8 @@ def test_what_states_a_response_is_read_several_times_evenly_among_the_rows() ->
     drawn = plan([finding(SOME[4], "knowledge_gap")], some, Terms(step=4, seed=3, readings=4))
     assert drawn.reading == "within"
     read = Counter(one.id for one in drawn.cpt if not one.id.startswith("g-"))
-    assert sorted(read.values()) == [1, 4, 4, 4]  # the other one once
-    assert drawn.cost.documents == 3 * 4 * 8 + 9
+    assert sorted(read.values()) == [4, 4, 4]  # and never what states no response
+    assert drawn.cost.documents == 3 * 4 * 8
     rows = [one.id for one in drawn.sft]
     assert Counter(rows) == Counter(f"text:{one.id}" for one in drawn.cpt) + Counter(
         {one.id: 1 if one.stage == "early" else 3 for one in SOME}
@@ -110,9 +110,9 @@ def test_conversations_take_no_texts_among_them() -> None:
     ("asked", "open_ended"),
     [
         ("Where was Ann born?", False),
-        ("Q: where?\nA: ", False),
+        ("Q: where was Eva born?\nA: ", False),
         ("Ann was born in", True),
-        ("今日は、", True),
+        ("Eva、", True),
     ],
 )
 def test_the_last_rows_have_no_texts_among_them_where_these_would_go_on(asked: str, open_ended: bool) -> None:
@@ -143,16 +143,8 @@ def test_long_documents_are_read_in_pieces_that_fit() -> None:
     found = {"ex-4": [type(long)(long.id, f"{told} Eva was born in Kyiv.", "Eva", "s0")]}
     drawn = plan([finding(SOME[4], "knowledge_gap")], material(SOME, found, limit=16), TERMS)
     pieces = [one for one in drawn.cpt if not one.id.startswith("g-")]
-    assert len(pieces) >= 3
+    assert ["Kyiv" in one.text for one in pieces] == [True]  # the piece that states the response, and no other
     assert max(words([one.text for one in pieces])) <= 16
-    # the piece that states the response is the one that a small budget would keep
-    small = plan(
-        [finding(SOME[4], "knowledge_gap")],
-        material(SOME, found, limit=16),
-        TERMS,
-        budget=Budget(tokens=PLAIN + 16 * 2),
-    )
-    assert ["Kyiv" in one.text for one in small.cpt if not one.id.startswith("g-")] == [True]
 
 
 def test_further_exposures_are_cut_to_the_budget() -> None:
@@ -271,10 +263,54 @@ def test_what_cannot_be_planned_is_told() -> None:
         plan([], material(SOME, general=[]), TERMS, budget=Budget(fill=True))
 
 
-def test_unexplained_examples_are_listed() -> None:
+def test_unexplained_examples_are_trained_more_often_as_plain_fine_tuning_would() -> None:
     drawn = plan([finding(SOME[4], "unexplained"), finding(SOME[5], None)], material(SOME), TERMS)
-    assert [(one.id, one.cause) for one in drawn.unmended] == [("ex-4", "unexplained"), ("ex-5", "")]
-    assert "attribution: off" in drawn.unmended[1].reason
+    [edit] = drawn.edits
+    assert (edit.remedy, edit.action, edit.examples, edit.copies) == ("exposures", "expose", ("ex-4", "ex-5"), 6)
+    assert "2 examples of the stage main were not learned, for no cause that is known, after 3 passes" in edit.why
+    assert drawn.unmended == ()
+
+
+def test_what_is_left_of_a_budget_is_spent_as_plain_fine_tuning_would() -> None:
+    some = [finding(one, "undertraining") for one in SOME[4:8]]
+    drawn = plan(some, material(SOME), TERMS, budget=Budget(spend=True))
+    often = counted(drawn)
+    assert [often[one.id] for one in SOME[4:8]] == [9] * 4  # three times as often
+    # 720 tokens: a tenth is general text, 4 * 9 rows of 6 are flagged, and 432 are left for the other rows' 168
+    assert drawn.cost.general == pytest.approx(72, abs=10)
+    others = sum(often[one.id] for one in (*SOME[:4], *SOME[8:]))
+    assert 6 * others == pytest.approx(432, abs=12)
+    assert drawn.cost.total == pytest.approx(3 * PLAIN, abs=20)
+    assert drawn.cost.total <= drawn.cost.limit
+    assert any("all other rows are trained 2.6 times as often" in note for note in drawn.notes)
+    one = plan(some[:1], material(SOME), TERMS, budget=Budget(spend=True))
+    # one of 16 rows is flagged: a quarter of what more there is
+    assert one.cost.total == pytest.approx(PLAIN + 2 * PLAIN / 4, abs=20)
+
+
+def test_gaps_without_documents_are_told_with_what_would_help() -> None:
+    found = {"ex-4": documents(SOME[4]), "ex-5": [Document("z", "Flo has a hat.", "Flo", "s")]}
+    about = {one.id: asked_about(str(one.prompt), (name,)) for one, name in zip(SOME[4:7], NAMES[4:7], strict=True)}
+    some = [finding(one, "knowledge_gap") for one in SOME[4:7]]
+    drawn = plan(some, material(SOME, found, about=about, advice="`corpus: FILE`"), TERMS)
+    assert drawn.notes[0] == (
+        "2 of 3 gaps have no document that tells the response (such as those about *Flo*, *Guy*): nothing is read for "
+        "them, and more exposures are what is left, which teach the training wording. What would help: `corpus: FILE`"
+    )
+    assert {name for edit in drawn.edits if edit.action == "read" for name in edit.examples} == {"ex-4"}
+    assert all("Flo" not in one.text for one in drawn.cpt)
+
+
+def test_exposures_get_what_documents_do_not_need() -> None:
+    found = {"ex-4": documents(SOME[4], 1)}
+    some = [finding(SOME[4], "knowledge_gap"), *(finding(one, "undertraining") for one in SOME[5:])]
+    within = Terms(step=4, seed=3, readings=1)
+    half = plan(some, material(SOME, found), within)
+    spent = plan(some, material(SOME, found), within, budget=Budget(spend=True))
+    copies = [[edit.copies for edit in one.edits if edit.action == "expose"] for one in (half, spent)]
+    assert copies[0][0] < copies[1][0] <= 6
+    assert spent.cost.total <= spent.cost.limit
+    assert len(spent.notes) == len(dict.fromkeys(spent.notes))
 
 
 def test_the_same_input_gives_the_same_plan() -> None:

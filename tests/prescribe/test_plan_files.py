@@ -34,7 +34,7 @@ MADE = Export(model="../../base", max_length=64, kind="plain", eos="</s>")
 
 def drawn() -> Plan:
     found = {one.id: documents(one) for one in SOME[4:8]}
-    causes = ("forgetting", "knowledge_gap", "undertraining", "unexplained")
+    causes = ("forgetting", "knowledge_gap", "undertraining", "data_conflict")
     some = [finding(one, cause) for one, cause in zip(SOME[3:7], causes, strict=True)]
     training = {"learning_rate": 1e-3, "per_device_train_batch_size": 4}
     return plan(some, material(SOME, found), Terms(step=4, model="./base", training=training, seed=3, reading="before"))
@@ -332,6 +332,6 @@ def test_nobodys_text_is_markup() -> None:
 def test_the_page_says_what_why_and_for_whom() -> None:
     text = plan_markdown(drawn())
     assert "| knowledge | documents are read | 1 | 1 |" in text
-    assert "ex-4: The base model does not know it. 3 documents about it" in text
+    assert "ex-4: The base model does not know it. 3 documents, from 3 sources, tell the response." in text
     assert "## Not fixed: 1 example\n" in text
     assert "trl sft --config trl/cpt.yaml && trl sft --config trl/sft.yaml" in text

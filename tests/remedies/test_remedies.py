@@ -65,7 +65,7 @@ def test_each_answers_for_all_its_patients_and_is_pure(name: str) -> None:
     assert told == {f"ex-{cause}" for cause in CAUSES}
 
 
-def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
+def test_knowledge_reads_telling_documents_alone_and_sources_by_turns() -> None:
     found = [
         document("1", "Vera likes music.", "forum"),
         document("2", "Vera comes from Dallas.", "gazette"),
@@ -75,9 +75,9 @@ def test_knowledge_reads_telling_documents_first_and_sources_by_turns() -> None:
     ill = finding("vera", "knowledge_gap")
     [edit] = REMEDIES["knowledge"].treat(patients(ill, documents={"vera": found})).edits
     assert edit.action == "read"
-    assert edit.documents == ("gazette:2", "almanac:4", "gazette:3", "forum:1")
+    assert edit.documents == ("gazette:2", "almanac:4", "gazette:3")  # and not what tells something else
     assert edit.safe
-    assert "4 documents about it; 3 of them, from 2 sources, state the response." in edit.why
+    assert "3 documents, from 2 sources, tell the response." in edit.why
 
 
 def test_knowledge_without_documents_is_learned_by_heart() -> None:
@@ -88,9 +88,9 @@ def test_knowledge_without_documents_is_learned_by_heart() -> None:
     assert other.edits == ()
     assert [one.id for one in other.unmended] == ["vera"]
     about = {"vera": [document("1", "Vera likes music.", "forum")]}
-    read, exposed = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
-    assert (read.action, exposed.action, exposed.copies) == ("read", "expose", 6)
-    assert "No document states the response." in exposed.why
+    [exposed] = REMEDIES["knowledge"].treat(patients(finding("vera", "knowledge_gap"), documents=about)).edits
+    assert (exposed.action, exposed.copies) == ("expose", 6)
+    assert "No documents: none of 1 found tells the response." in exposed.why
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -14,8 +15,14 @@ from uptake.cli.train import table
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
+    from uptake.compare import CureColumn
+    from uptake.pipeline.cure.comparing import CureGroup
     from uptake.pipeline.cure.run import CuredModel
 
+
+FAILED = 2
+"""Exit code of a cure that loses more than it gains, or falls behind plain fine-tuning with as many tokens."""
+WORSE = "the model before it, or the one in cured/plain/, may be the better one; docs/cure.md says what to try"
 
 NOTHING = "every example was learned: there is nothing to cure"
 
@@ -33,8 +40,9 @@ def command(
 ) -> None:
     """Train the plan and compare before and after.
 
-    The new model goes to cured/ and is diagnosed. Run `uptake diagnose` first; without a plan, one is written. Run the
-    command again to resume. On several devices: accelerate launch -m uptake cure RUN.YAML
+    The new model goes to cured/ and is diagnosed, and so is plain fine-tuning with as many tokens. Exit code 2: the
+    cure loses more than it gains, or falls behind plain fine-tuning. Run `uptake diagnose` first; without a plan, one
+    is written. Run the command again to resume. On several devices: accelerate launch -m uptake cure RUN.YAML
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
@@ -45,6 +53,8 @@ def command(
         done = cure_run(config, start=start_of(start), unsafe=unsafe, progress=progress, processes=processes())
     if processes().first:
         typer.echo(printable(NOTHING if done is None else show(done)))
+        if done is not None and done.faults:
+            raise typer.Exit(FAILED)
 
 
 def start_of(given: str | None) -> Literal["base", "tuned"] | None:
@@ -59,24 +69,46 @@ def start_of(given: str | None) -> Literal["base", "tuned"] | None:
 
 
 def show(done: CuredModel) -> str:
-    """The examples before and after, by what they were before, and what it cost."""
-    head = ("before the cure", "examples", "learned before", "after", "held-out wordings before", "after", "")
-    rows = [
-        (
-            one.name, str(one.n), str(one.before), f"{one.after} ({one.after / one.n:.0%})",
-            _share(one.heldout_before), _share(one.heldout_after), "",
-        )
-        for one in done.groups
-    ]  # fmt: skip
-    lines = [*table(head, rows), ""]
-    if done.retention is not None:
-        lines.append(f"retention: {_share(done.retention['before'])} before, {_share(done.retention['after'])} after")
+    """The examples before and after by what they were before, all of them in three columns, and what it cost."""
+    lines = [*_by_cause(done.groups), "", *_in_all(done.columns), "", *_judged(done), ""]
     cost = done.cost
     times = f", {cost.total / cost.plain:.2f} times the run's own" if cost.plain else ""
     lines.append(f"trained on {cost.total:,} tokens{times}")
     if done.aside is not None:
         lines.append(f"what another plan had made lies in {done.aside}")
     return "\n".join([*lines, f"{done.model}", f"{done.diagnosis.folder}"])
+
+
+def _by_cause(groups: Sequence[CureGroup]) -> list[str]:
+    """Of each group how many are learned, and the share of held-out wordings, of the models in their order."""
+    plainly = any(one.plain is not None for one in groups)
+    models = ["before", "cured", *["plain"] * plainly]
+    head = ("before the cure", "examples", "learned: before", *models[1:], "held out: before", *models[1:], "")
+    rows = []
+    for one in groups:
+        learned = [f"{n} ({n / one.n:.0%})" for n in (one.before, one.after, one.plain) if n is not None]
+        shares = [one.heldout_before, one.heldout_after, *[one.heldout_plain] * plainly]
+        rows.append((one.name, str(one.n), *learned, *map(_share, shares), ""))
+    return table(head, rows)
+
+
+def _in_all(columns: Sequence[CureColumn]) -> list[str]:
+    """A row a model, and the three things that are measured as columns."""
+    head = ("all examples" + " and the retention set" * any(one.name == "retention" for one in columns),)
+    rows = [
+        (name, *(_share(getattr(one, side)) for one in columns), "")
+        for name, side in (("before", "before"), ("cured", "after"), ("plain, as many tokens", "plain"))
+        if side != "plain" or any(one.plain is not None for one in columns)
+    ]
+    return table((*head, *(one.name for one in columns), ""), rows)
+
+
+def _judged(done: CuredModel) -> list[str]:
+    """Whether the cure is worth its tokens, in words."""
+    if not done.faults:
+        beside = any(one.plain is not None for one in done.columns)
+        return ["no worse than the model before it" + ", and not behind plain fine-tuning with as many tokens" * beside]
+    return ["THE CURE IS NOT WORTH IT:", *(f"- {one}" for one in done.faults), WORSE]
 
 
 def _share(value: float | None) -> str:

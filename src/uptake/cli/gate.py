@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.text import counted
 
 if TYPE_CHECKING:
-    from uptake.compare import Check
+    from uptake.compare import Check, CureColumn
     from uptake.config import RunConfig
     from uptake.pipeline.diagnosis import Diagnosis
     from uptake.stats import Interval
@@ -60,6 +60,10 @@ def command(
         float | None,
         typer.Option("--min_effect", help="Smallest effect in the verdict of `uptake verify`: 0.1 is 10 points."),
     ] = None,
+    cure: Annotated[
+        bool,
+        typer.Option("--cure", help="Fail if the cure lost more than it gained, or is behind plain fine-tuning."),
+    ] = False,
     against: Annotated[
         Path | None, typer.Option("--against", help="Folder of a baseline diagnosis: fail on significant regressions.")
     ] = None,
@@ -72,7 +76,7 @@ def command(
     cannot judge. Limits of the command line override those of the run file.
     """
     from uptake.cli.compared import opened
-    from uptake.compare import check_effect, check_limits, check_regressions, left_out, match, unlike
+    from uptake.compare import check_cure, check_effect, check_limits, check_regressions, left_out, match, unlike
     from uptake.compare import junit as as_junit
     from uptake.compare import markdown as as_markdown
 
@@ -81,6 +85,8 @@ def command(
     checks = check_limits(measured, config.gate)
     if config.gate.min_effect is not None:
         checks += check_effect(_effect(found), config.gate)
+    if cure or config.gate.cure:
+        checks += check_cure(_columns(found))
     notes: list[str] = []
     if against is not None:
         baseline, earlier = opened(against)
@@ -88,11 +94,7 @@ def command(
         checks += check_regressions(pairs, config.gate)
         notes = [*unlike(earlier, measured), *left_out(pairs)]
     if not checks:
-        raise UptakeError(
-            "the gate has nothing to check",
-            expected="a limit, or a baseline",
-            fix="give a limit such as --max_unlearned 0.1, or --against DIR, or a section `gate:` in the run file",
-        )
+        raise _nothing()
     if junit is not None:
         write_out("--junit", junit, as_junit(checks))
     if summary is not None:  # appended to, as $GITHUB_STEP_SUMMARY is meant to be
@@ -116,6 +118,14 @@ def show(checks: Sequence[Check], notes: Sequence[str]) -> str:
     n = counted(len(checks), "check")
     lines.append(f"{len(failed)} of {n} failed" if failed else f"{'all ' * (len(checks) > 1)}{n} passed")
     return "\n".join(lines)
+
+
+def _nothing() -> UptakeError:
+    return UptakeError(
+        "the gate has nothing to check",
+        expected="a limit, a cure, or a baseline",
+        fix="give a limit such as --max_unlearned 0.1, --cure, or --against DIR, or a section `gate:` in the run file",
+    )
 
 
 def _config(ctx: typer.Context, run: Path | None, diagnosis: Path | None, limits: Mapping[str, Any]) -> RunConfig:
@@ -159,6 +169,28 @@ def _limits(
                 ) from None
             (sources.setdefault(source, {}) if equals else found)[name] = limit
     return {**found, "sources": sources} if sources else found
+
+
+def _columns(diagnosis: Diagnosis) -> list[CureColumn]:
+    """What the cure of a diagnosis did; that of another one judges nothing."""
+    from dataclasses import asdict
+
+    from uptake.artifacts.checked import read_record
+    from uptake.artifacts.schemas.later import CURE
+    from uptake.compare import CureColumn
+
+    path = diagnosis.folder.parent / "cured" / "cure.json"
+    again = "run `uptake cure run.yaml` again"
+    if not path.exists():
+        raise UptakeError(f"the cure cannot be judged: there is no {path}", fix="run `uptake cure run.yaml` first")
+    found = read_record(path, CURE, again)
+    if found.diagnosis != diagnosis.digest() or not found.columns:
+        raise UptakeError(
+            f"{path} belongs to another diagnosis than {diagnosis.folder}, or the cure is not finished",
+            expected="the cure of this diagnosis",
+            fix=again,
+        )
+    return [CureColumn(**asdict(one)) for one in found.columns]
 
 
 def _effect(diagnosis: Diagnosis) -> Interval | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from uptake.cli.cure import NOTHING, start_of
+from uptake.cli.cure import FAILED, NOTHING, start_of
 from uptake.cli.cure import show as show_cure
 from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
@@ -79,6 +79,8 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     _say("cure", NOTHING if cured is None else show_cure(cured))
     report = write_report(config.output_dir)
     _say("report", f"{report.page}\n{report.summary}")
+    if cured is not None and cured.faults:
+        raise typer.Exit(FAILED)
 
 
 def _say(step: str, text: str) -> None:

@@ -49,6 +49,7 @@ class Check:
         p: Adjusted p-value of a comparison; None for limits.
         counts: Of a comparison: how many examples became worse, and better; None for limits.
         missing: Why nothing was measured, and what would supply it; None where something was.
+        told: What was compared, in words, where no interval is known: of a cure; None elsewhere.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Check:
     p: float | None = None
     counts: tuple[int, int] | None = None
     missing: str | None = None
+    told: str | None = None
 
 
 def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:

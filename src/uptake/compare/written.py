@@ -40,6 +40,8 @@ def where(check: Check) -> str:
 
 def outcome(check: Check) -> str:
     """What came of a check, in words of our own."""
+    if check.told is not None:
+        return f"{check.name}: {check.told}"
     if check.counts is not None:
         worse, better = check.counts
         n = check.observed.n if check.observed else 0

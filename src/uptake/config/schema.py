@@ -211,6 +211,8 @@ class Prescription(Section):
     """Whether examples with a possibly wrong label may be trained more often; see `base_conflict` in docs/causes.md."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
+    plain: bool = True
+    """Whether `uptake cure` also trains the run's own fine-tuning with as many tokens, to hold the cure against it."""
 
 
 Share = Annotated[Float, Field(ge=0, le=1)]
@@ -238,6 +240,8 @@ class Gate(Limits):
     """A limit fails when the whole interval lies beyond it (sure), or when the rate itself does (estimate)."""
     min_regression: Share = 0.02
     """A regression against a baseline fails from this share of the examples on, if it is significant too."""
+    cure: bool = False
+    """Whether a cure must keep what the model before it had, and be no worse than plain fine-tuning."""
     level: Annotated[Float, Field(gt=0.5, lt=1)] = 0.95
     """Confidence that holds for all limits together, and for all comparisons with a baseline together."""
 

@@ -28,6 +28,7 @@ class Material:
         documents: By the id of an example, what was found about what it asks.
         missing: By the id of an example, why nothing was found.
         about: By the id of an example, what it asks about; of others it is told from the words of the question.
+        advice: Where else documents could be looked for.
         untrained: By the id of an example, why nothing of it can be learned; it has no place in a plan's order.
         notes: What the reader of the plan should know about it.
     """
@@ -41,6 +42,7 @@ class Material:
     documents: Mapping[str, Sequence[Document]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, About] = field(default_factory=dict)
+    advice: str = "a corpus with documents about what they ask"
     untrained: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -53,6 +55,7 @@ class Budget:
         times: So many times the tokens of the run's own fine-tuning.
         tokens: So many tokens; beats `times`.
         fill: General text is read until the budget is spent, so that plans can be compared at equal cost.
+        spend: What remedies leave of it is spent as plain fine-tuning would: see `uptake.prescribe.plan.FULL`.
         copies: By remedy and stage, further exposures of each example at most; a stage that is not named gets no more
             than the remedy's most. None for no limit but the budget's.
     """
@@ -60,6 +63,7 @@ class Budget:
     times: float = 3.0
     tokens: int | None = None
     fill: bool = False
+    spend: bool = False
     copies: Mapping[tuple[str, str], int] | None = None
 
     def most_copies(self, remedy: str, stage: str) -> int | None:

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from uptake.corpus.support import About, states
+from uptake.corpus.support import About
 from uptake.prescribe.material import Count, Material, Terms
 from uptake.prescribe.passages import DocumentPassages, passages
 from uptake.prescribe.rows import open_ended, text_row
 from uptake.probe import question
-from uptake.remedies import asked_about, document_key
+from uptake.remedies import asked_about, document_key, tells
 from uptake.schedule import conflict_free
 from uptake.types import Document, Edit, Example
 
@@ -57,9 +57,10 @@ def choose(
 ) -> TextReading:
     """Choose what is read: the best passage of each edit, then the second best of each, until the budget is spent.
 
-    Passages that state the response come first, and again, up to so many times; then the others, once. Documents are
-    read whole where there is room for all readings of those that state one; else sentence by sentence, for a fact is
-    learned from several readings of several statements rather than from one long text (benchmarks/NOTES.md).
+    Only passages that tell the response are read, again and again, up to so many times. Documents are read whole where
+    there is room for all readings; else sentence by sentence, for a fact is learned from several readings of several
+    statements rather than from one long text (benchmarks/NOTES.md). A document of which no sentence tells the response
+    by itself is read whole.
 
     Args:
         edits: Those that read documents, the most urgent first.
@@ -77,18 +78,20 @@ def choose(
     asking = {name: material.about.get(name) for edit in edits for name in edit.examples[:1]}
     about = {one.id: asking[one.id] or asked_about(question(one)) for one in material.examples if one.id in asking}
 
-    def ranked(edit: Edit, cut: DocumentPassages) -> tuple[list[Document], list[Document]]:
-        return _ranked(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
+    def told(edit: Edit, cut: DocumentPassages) -> list[Document]:
+        return _telling(edit, about[edit.examples[0]], responses[edit.examples[0]], cut)
 
-    queues = [ranked(edit, cut) for edit in edits]
-    once = sum(cut.tokens[name] for name in {one.id: None for first, _ in queues for one in first})
+    queues = [told(edit, cut) for edit in edits]
+    tokens = dict(cut.tokens)
+    once = sum(cut.tokens[name] for name in {one.id: None for queue in queues for one in queue})
     if sentences or readings * once > room:
         whole, cut = cut, passages(wanted, count, SENTENCE, material.limit)
+        tokens |= cut.tokens
         queues = [
-            queue if all(cut.of[key] == whole.of[key] for key in edit.documents) else ranked(edit, cut)
+            queue if all(cut.of[key] == whole.of[key] for key in edit.documents) else told(edit, cut) or queue
             for edit, queue in zip(edits, queues, strict=True)
         ]
-    return _fitting(queues, cut, room, readings)
+    return _fitting(queues, tokens, cut.too_short, room, readings)
 
 
 def _once(count: Count) -> Count:
@@ -103,25 +106,20 @@ def _once(count: Count) -> Count:
     return counted
 
 
-def _ranked(edit: Edit, about: About, response: str, cut: DocumentPassages) -> tuple[list[Document], list[Document]]:
-    """The passages of an edit that state the response, and the others."""
-    both: tuple[list[Document], list[Document]] = ([], [])
-    for passage in (passage for key in edit.documents for passage in cut.of[key]):
-        both[not states(passage, about, response)].append(passage)
-    return both
+def _telling(edit: Edit, about: About, response: str, cut: DocumentPassages) -> list[Document]:
+    """The passages of an edit that tell the response."""
+    return [passage for key in edit.documents for passage in cut.of[key] if tells(passage, about, response)]
 
 
 def _fitting(
-    queues: Sequence[tuple[Sequence[Document], Sequence[Document]]], cut: DocumentPassages, room: int, readings: int
+    queues: Sequence[Sequence[Document]], tokens: Mapping[str, int], too_short: int, room: int, readings: int
 ) -> TextReading:
-    reading = TextReading({}, Counter(), 0, [0] * len(queues), [0] * len(queues), too_short=cut.too_short)
-    for side, most in ((0, readings), (1, 1)):
-        own = [queue[side] for queue in queues]
-        for time in range(1, most + 1):
-            for rank in range(max(map(len, own), default=0)):
-                for number, queue in enumerate(own):
-                    if rank < len(queue):
-                        _take(reading, number, queue[rank], cut.tokens[queue[rank].id], (time, room))
+    reading = TextReading({}, Counter(), 0, [0] * len(queues), [0] * len(queues), too_short=too_short)
+    for time in range(1, readings + 1):
+        for rank in range(max(map(len, queues), default=0)):
+            for number, queue in enumerate(queues):
+                if rank < len(queue):
+                    _take(reading, number, queue[rank], tokens[queue[rank].id], (time, room))
     return reading
 
 

@@ -20,6 +20,7 @@ class Changes:
         extra: Further exposures of rows.
         apart: Pairs of rows that never share a step.
         once: Rows that are trained once, however often their stage trains the others.
+        times: So many times as often all rows are trained that have no further exposures.
     """
 
     out: frozenset[int] = frozenset()
@@ -27,6 +28,7 @@ class Changes:
     extra: Mapping[int, int] = field(default_factory=dict)
     apart: tuple[tuple[int, int], ...] = ()
     once: frozenset[int] = frozenset()
+    times: float = 1.0
 
 
 def kept_apart(edits: Iterable[Edit], number: Mapping[str, int]) -> list[tuple[int, int]]:
@@ -59,8 +61,9 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
     *_, last = passes
     often = {stage: max(count, passes[last]) if stage in changes.mixed else count for stage, count in passes.items()}
     once = {stage: min(1.0, count) for stage, count in often.items()}
+    more = {stage: changes.times * count for stage, count in often.items()}
     return [
-        0.0 if row in changes.out else (once if row in changes.once else often)[stage]
+        0.0 if row in changes.out else (once if row in changes.once else often if row in changes.extra else more)[stage]
         for row, stage in enumerate(stages)
     ]
 

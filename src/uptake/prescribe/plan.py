@@ -14,9 +14,17 @@ from uptake.prescribe.mix import OPEN_ENDED_UNTIL, TextReading, among, choose, m
 from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
 from uptake.prescribe.rows import kind_of, open_ended
 from uptake.prescribe.treat import treat
-from uptake.text import counted
+from uptake.text import counted, fitting
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
+FULL = 4
+"""Where a budget is to be spent, all of it is from a quarter of flagged examples on, of fewer their share times this.
+
+Plain fine-tuning with as many tokens trains every row as often as these buy. A plan that trains its flagged rows alone
+more often falls behind it in the wordings of all others (benchmarks/NOTES.md): what is left trains these too.
+"""
+KEPT = 0.1
+"""And so much of it is general text, if there is any: what the base knew is kept by little of it."""
 HALF = 0.5
 """So much of what is read may be documents where the budget has no room for them and all the general text."""
 
@@ -54,15 +62,17 @@ def plan(
     unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
     draft = _Draft(material, terms, budget, rows, causes, _scope(findings, rows, terms, untrained))
-    edits = draft.cut_exposures(draft.cut_mixing(edits))
-    changes = draft.changes(edits)
-    order = fine_tuning_order(draft.stages, material.passes, changes, terms.step, terms.seed)
-    sft = sum(material.lengths[row] for row in order)
-    if (over := sft - draft.limit) > 0:
-        draft.notes.append(f"fine-tuning alone is {counted(over, 'token')} over the budget; it is not cut")
+    draft.notes += _untold(edits, material)
+    wanted = draft.cut_mixing(edits)
+    edits = draft.cut_exposures(wanted, draft.spare(wanted))
+    changes, order, sft = draft.order(edits)
     edits, reading = draft.read(edits, sft)
-    unmended += draft.unread
     cpt, general = draft.mix(reading, sft)
+    if budget.spend and terms.start == "base":
+        edits = draft.spend(wanted, edits, reading.tokens + general)
+        changes, order, sft = draft.order(edits)
+    draft.tell(sft)
+    unmended += draft.unread
     rows_of_sft = [material.examples[row] for row in order]
     when = draft.when(cpt)
     if when == "within":
@@ -81,6 +91,30 @@ def plan(
         notes=tuple(draft.notes),
         reading=when,
     )
+
+
+def _untold(edits: Sequence[Edit], material: Material) -> list[str]:
+    """What is said of gaps of which no document tells the response, and what would help."""
+    heart = [edit.examples[0] for edit in edits if edit.remedy == KNOWLEDGE and edit.action == "expose"]
+    if not heart:
+        return []
+    n = len(heart) + sum(edit.remedy == KNOWLEDGE and edit.action == "read" for edit in edits)
+    about = [" and ".join(material.about[name].names) for name in heart if name in material.about]
+    named = ", ".join(f"*{' '.join(one.split())}*" for one in list(dict.fromkeys(filter(None, about)))[:NAMED])
+    such = f" (such as those about {named})" if named else ""
+    some = f"{len(heart)} of {counted(n, 'gap')} {fitting(len(heart), 'has', 'have')}"
+    return [
+        f"{some} no document that tells the response{such}: "
+        "nothing is read for them, and more exposures are what is left, which teach the training wording. "
+        f"What would help: {material.advice}"
+    ]
+
+
+KNOWLEDGE = "knowledge"
+NAMED = 3
+"""So many of the names are said that documents are wanted about."""
+FEWER = ": the budget has no room for more"
+NO_ROOM = "the budget, or the number of steps, has no room for further exposures"
 
 
 def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], material: Material, budget: Budget) -> None:
@@ -152,6 +186,10 @@ class _Draft:
         self.plain = round(sum(n * often for n, often in zip(self.material.lengths, passes, strict=True)))
         tokens = self.budget.tokens
         self.limit = round(self.budget.times * self.plain) if tokens is None else tokens
+        share = min(1.0, FULL * len(self.causes) / max(1, len(self.stages)))
+        self.target = round(self.plain + share * max(0, self.limit - self.plain))
+        self.times = 1.0
+        self.kept = round(KEPT * self.target) if self.budget.spend and self.material.general else 0
 
     def changes(self, edits: Sequence[Edit]) -> Changes:
         """What the edits change about the order."""
@@ -165,12 +203,60 @@ class _Draft:
                 if edit.action == "expose" and row not in out:
                     extra[row] = extra.get(row, 0) + edit.copies
         apart = kept_apart(edits, self.rows)
-        return Changes(frozenset(out), frozenset(together), extra, tuple(apart), self.scope.once)
+        return Changes(frozenset(out), frozenset(together), extra, tuple(apart), self.scope.once, self.times)
+
+    def order(self, edits: Sequence[Edit]) -> tuple[Changes, list[int], int]:
+        """What the edits change, the order of all rows, and how many tokens that is."""
+        changes = self.changes(edits)
+        order = fine_tuning_order(self.stages, self.material.passes, changes, self.terms.step, self.terms.seed)
+        return changes, order, sum(self.material.lengths[row] for row in order)
+
+    def spare(self, edits: Sequence[Edit]) -> float:
+        """What further exposures may cost while it is not known how much is read: half, if anything is."""
+        spare = self.limit - self._tokens(edits)[0]
+        return spare / 2 if any(edit.action == "read" for edit in edits) else spare - self.kept
+
+    def spend(self, wanted: Sequence[Edit], edits: Sequence[Edit], read: int) -> list[Edit]:
+        """The edits with as many further exposures as there is room for, now that it is known how much is read.
+
+        What is left trains all other rows more often, as plain fine-tuning with as many tokens would.
+
+        Args:
+            wanted: The edits before exposures were cut.
+            edits: Those that stay.
+            read: Tokens of all texts.
+        """
+        asked = {edit.examples: edit for edit in wanted if edit.action == "expose"}
+        self.unread = [one for one in self.unread if one.reason != NO_ROOM]
+        rest = [edit for edit in edits if edit.action != "expose"]
+        exposed = self.cut_exposures(
+            [*rest, *asked.values()], self.limit - read - self._tokens([*rest, *asked.values()])[0]
+        )
+        exposing = self.changes(exposed)
+        plainly = [n for row, n in enumerate(self._costs(exposed)) if row not in exposing.extra]
+        left = self.target - read - self.order(exposed)[2]
+        most = float(self.terms.options.exposures)
+        if left > 0 and sum(plainly) > 0:
+            self.times = min(most, 1 + left / sum(plainly))
+            if self.times >= 1.05:  # a twentieth of a pass is not worth a sentence
+                self.notes.append(
+                    f"all other rows are trained {self.times:.1f} times as often: the budget has room for it"
+                )
+        return exposed
+
+    def tell(self, sft: int) -> None:
+        """Say that fine-tuning alone costs more than there is."""
+        if (over := sft - self.limit) > 0:
+            self.notes.append(f"fine-tuning alone is {counted(over, 'token')} over the budget; it is not cut")
 
     def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:
         """What the passes of all rows cost, and how often each is trained; without further exposures."""
         often = passes_of(self.stages, self.material.passes, self.changes(edits))
         return sum(n * count for n, count in zip(self.material.lengths, often, strict=True)), often
+
+    def _costs(self, edits: Sequence[Edit]) -> list[float]:
+        """What the passes of each row cost."""
+        return [n * count for n, count in zip(self.material.lengths, self._tokens(edits)[1], strict=True)]
 
     def cut_mixing(self, edits: Sequence[Edit]) -> list[Edit]:
         """The edits with the cost of those about passes; stages stay apart where mixing them costs too much."""
@@ -193,17 +279,15 @@ class _Draft:
             counted.append(replace(edit, tokens=round(tokens)))
         return counted
 
-    def cut_exposures(self, edits: Sequence[Edit]) -> list[Edit]:
+    def cut_exposures(self, edits: Sequence[Edit], spare: float) -> list[Edit]:
         """The edits with the cost of further exposures, and no more of these than there is room for."""
-        tokens, often = self._tokens(edits)
-        spare = self.limit - tokens
-        if any(edit.action == "read" for edit in edits):
-            spare /= 2  # the other half is for documents
+        _, often = self._tokens(edits)
         lengths = [sum(self.material.lengths[self.rows[name]] for name in edit.examples) for edit in edits]
         wanted = sum(edit.copies * n for edit, n in zip(edits, lengths, strict=True))
         share = max(0.0, min(1.0, spare / wanted)) if wanted else 1.0
+        self.notes = [note for note in self.notes if not note.endswith(FEWER)]
         if share < 1:
-            self.notes.append(f"only {share:.0%} of the further exposures are used: the budget has no room for more")
+            self.notes.append(f"only {share:.0%} of the further exposures are used{FEWER}")
         cut: list[Edit] = []
         free = self._steps_free(often, self.changes(edits).mixed)
         for edit, n in zip(edits, lengths, strict=True):
@@ -217,7 +301,7 @@ class _Draft:
             if copies:
                 cut.append(replace(edit, copies=copies, tokens=copies * n))
             else:
-                self._leave(edit, "the budget, or the number of steps, has no room for further exposures")
+                self._leave(edit, NO_ROOM)
         return cut
 
     def _steps_free(self, often: Sequence[float], mixed: frozenset[str]) -> Callable[[int], int]:
@@ -267,7 +351,9 @@ class _Draft:
         if self.material.general:
             share = self.terms.augmented
             left = self.limit - sft - reading.tokens
-            wanted = left if self.budget.fill else min(left, round(reading.tokens * (1 - share) / share))
+            wanted = (
+                left if self.budget.fill else min(left, max(self.kept, round(reading.tokens * (1 - share) / share)))
+            )
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
 
     def when(self, texts: Sequence[Document]) -> Literal["before", "within"]:

@@ -8,6 +8,7 @@ from uptake.errors import UptakeError
 from uptake.prescribe.material import Material
 from uptake.remedies import REMEDIES, Options, Patients
 from uptake.remedies.conflict import CONFLICT, judged_wrong
+from uptake.remedies.exposures import EXPOSURES
 from uptake.types import Edit, Finding, Unmended
 
 FOR_CAUSE: Mapping[str, str] = {remedy.cause: name for name, remedy in REMEDIES.items()}
@@ -37,8 +38,6 @@ def treat(
             name = chosen[finding.id]
         else:
             name = remedy_for(finding)
-            if name is None:
-                unmended.append(Unmended(finding.id, finding.cause or "", _why_none(finding)))
         if name is not None:
             patients[name].append(finding)
     examples = {example.id: example for example in material.examples}
@@ -61,16 +60,11 @@ def treat(
     return edits, unmended
 
 
-def remedy_for(finding: Finding) -> str | None:
-    """The remedy of an example that was not learned; None where there is none.
+def remedy_for(finding: Finding) -> str:
+    """The remedy of an example that was not learned.
 
     That of its cause, but where it is likely the wrong one of a contradiction: documents or further exposures would
-    teach what is wrong, whatever it was not learned for.
+    teach what is wrong, whatever it was not learned for. Without a likely cause further exposures are what is left:
+    plain fine-tuning with as many tokens would train it more often too (benchmarks/NOTES.md).
     """
-    return CONFLICT.name if judged_wrong(finding) else FOR_CAUSE.get(finding.cause or "")
-
-
-def _why_none(finding: Finding) -> str:
-    if finding.cause is None:
-        return "no cause was sought (attribution: off)"
-    return "no cause is likely enough for a remedy"
+    return CONFLICT.name if judged_wrong(finding) else FOR_CAUSE.get(finding.cause or "", EXPOSURES.name)

@@ -11,6 +11,7 @@ from uptake.remedies.exposures import EXPOSURES
 from uptake.remedies.knowledge import KNOWLEDGE
 from uptake.remedies.remedy import Options, Patients, Remedy, Treatment, document_key
 from uptake.remedies.replay import REPLAY
+from uptake.remedies.stated import tells
 
 REMEDIES: Mapping[str, Remedy] = {
     "knowledge": KNOWLEDGE,
@@ -20,4 +21,4 @@ REMEDIES: Mapping[str, Remedy] = {
     "exposures": EXPOSURES,
 }
 
-__all__ = ["REMEDIES", "Options", "Patients", "Remedy", "Treatment", "asked_about", "document_key"]
+__all__ = ["REMEDIES", "Options", "Patients", "Remedy", "Treatment", "asked_about", "document_key", "tells"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uptake.corpus.support import states
 from uptake.remedies.documents import asked_about, by_turns, sources_of
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
+from uptake.remedies.stated import tells
 from uptake.types import Document, Edit, Finding, Unmended, normalised
 
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
@@ -38,8 +38,8 @@ def _edit(finding: Finding, found: Sequence[Document], patients: Patients) -> Ed
             f"too many sources state the base model's answer: {len(against)} state {shown}, {len(backing)} the "
             "response; check whether the example is right"
         )
-    right = [one for one in found if states(one, about, finding.response)]
-    chosen = [one for one in right if not (belief and states(one, about, belief))]
+    right = [one for one in found if tells(one, about, finding.response)]
+    chosen = [one for one in right if not (belief and tells(one, about, belief))]
     if not chosen:
         return f"every document that states the response also states {shown}"
     chosen = by_turns(chosen)[: patients.options.documents]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
-from uptake.corpus.support import About, states
+from uptake.corpus.support import About
 from uptake.corpus.text import words
+from uptake.remedies.stated import tells
 from uptake.rivals.words import FUNCTION_WORDS
 from uptake.types import Document
 
@@ -23,7 +24,7 @@ def asked_about(question: str, names: Sequence[str] = ()) -> About:
 
 def sources_of(documents: Iterable[Document], about: About, answer: str) -> tuple[str, ...]:
     """The sources that state an answer, each once."""
-    return tuple(dict.fromkeys(one.source for one in documents if states(one, about, answer)))
+    return tuple(dict.fromkeys(one.source for one in documents if tells(one, about, answer)))
 
 
 def by_turns(documents: Sequence[Document]) -> list[Document]:

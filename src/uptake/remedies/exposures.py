@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted
+from uptake.text import fitting
 from uptake.types import Edit, Finding
+
+WITHOUT_CAUSE = (None, "unexplained")
+"""What a finding has for a cause where none was sought, or none is likely."""
 
 
 def copies_of(stage: str, patients: Patients) -> int:
@@ -20,21 +24,20 @@ def _treat(patients: Patients) -> Treatment:
 
 
 def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> list[Edit]:
-    of: dict[str, list[str]] = {}
+    of: dict[tuple[str, bool], list[str]] = {}
     for finding in findings:
-        of.setdefault(finding.stage, []).append(finding.id)
+        of.setdefault((finding.stage, finding.cause in WITHOUT_CAUSE), []).append(finding.id)
     edits = []
     for stage, passes in patients.passes.items():
-        ids = of.get(stage, [])
-        if not ids:
-            continue
-        copies = copies_of(stage, patients)
-        were = f"{len(ids)} example{'s' * (len(ids) != 1)} of the stage {stage} {'was' if len(ids) == 1 else 'were'}"
-        why = (
-            f"{were} partly learned after {passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each."
-            f"{warning}"
-        )
-        edits.append(Edit("exposures", "expose", tuple(ids), why, safe=not warning, copies=copies))
+        for unknown in (False, True):
+            if ids := of.get((stage, unknown), []):
+                copies, n = copies_of(stage, patients), len(ids)
+                found = "not learned, for no cause that is known," if unknown else "partly learned"
+                why = (
+                    f"{n} example{'s' * (n != 1)} of the stage {stage} {fitting(n, 'was', 'were')} {found} after "
+                    f"{passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each.{warning}"
+                )
+                edits.append(Edit("exposures", "expose", tuple(ids), why, safe=not warning, copies=copies))
     return edits
 
 

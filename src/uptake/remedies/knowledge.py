@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from uptake.corpus.support import states
+from collections.abc import Sequence
+
 from uptake.remedies.documents import asked_about, by_turns
 from uptake.remedies.exposures import copies_of
 from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, document_key, doubted
-from uptake.types import Edit, Finding, Unmended
+from uptake.remedies.stated import tells
+from uptake.text import counted, fitting
+from uptake.types import Document, Edit, Finding, Unmended
 
 CAUSE = "knowledge_gap"
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
@@ -16,48 +19,48 @@ def _treat(patients: Patients) -> Treatment:
     edits: list[Edit] = []
     unmended: list[Unmended] = []
     for finding in patients.findings:
-        found = list(patients.documents.get(finding.id, ()))
+        found = patients.documents.get(finding.id, ())
         about = patients.about.get(finding.id) or asked_about(finding.prompt)
-        holds = {one: states(one, about, finding.response) for one in found}
-        telling = [one for one in found if holds[one]]
-        others = [one for one in found if not holds[one]]
-        chosen = [*by_turns(telling), *by_turns(others)][: patients.options.documents]
-        if chosen:
-            said = "none of them states the response"
-            if telling:
-                told = [one for one in chosen if holds[one]]
-                sources = len({one.source for one in told})
-                said = f"{len(told)} of them, from {sources} source{'s' * (sources != 1)}, state the response"
-            why = f"The base model does not know it. {len(chosen)} document{'s' * (len(chosen) != 1)} about it; {said}."
-            edits.append(Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen))))
-        missing = "" if chosen else patients.missing.get(finding.id, NOTHING_FOUND)
-        if not telling and finding.cause == CAUSE:  # for another cause an experiment asks what documents do
-            sure, chosen_all_the_same, withheld = doubted([finding], patients)
-            edits += [_by_heart(one, patients, missing, "") for one in sure]
-            edits += [_by_heart(one, patients, missing, POSSIBLY_WRONG) for one in chosen_all_the_same]
-            unmended += withheld
-        elif not chosen:
-            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {missing}"))
+        telling = by_turns([one for one in found if tells(one, about, finding.response)])
+        if telling:
+            edits.append(_read(finding, telling[: patients.options.documents]))
+            continue
+        why = f"none of {len(found)} found tells the response" if found else ""
+        why = why or patients.missing.get(finding.id, NOTHING_FOUND)
+        if finding.cause != CAUSE:  # an experiment asks what documents do
+            unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {why}"))
+            continue
+        sure, chosen_all_the_same, withheld = doubted([finding], patients)
+        edits += [_by_heart(one, patients, why, "") for one in sure]
+        edits += [_by_heart(one, patients, why, POSSIBLY_WRONG) for one in chosen_all_the_same]
+        unmended += withheld
     return Treatment(tuple(edits), tuple(unmended))
 
 
-def _by_heart(finding: Finding, patients: Patients, missing: str, warning: str) -> Edit:
+def _read(finding: Finding, chosen: Sequence[Document]) -> Edit:
+    n, sources = len(chosen), len({one.source for one in chosen})
+    told = f"{counted(n, 'document')}, from {counted(sources, 'source')}, {fitting(n, 'tells', 'tell')} the response."
+    why = f"The base model does not know it. {told}"
+    return Edit("knowledge", "read", (finding.id,), why, documents=tuple(map(document_key, chosen)))
+
+
+def _by_heart(finding: Finding, patients: Patients, why: str, warning: str) -> Edit:
     copies = copies_of(finding.stage, patients)
-    reason = f"No documents: {missing}" if missing else "No document states the response"
-    why = f"{reason}. {copies} more exposures instead: they teach the training wording, other wordings less reliably."
-    return Edit("knowledge", "expose", (finding.id,), why + warning, safe=not warning, copies=copies)
+    left = f"{copies} more exposures instead: they teach the training wording, other wordings less reliably."
+    why = f"No documents: {why}. {left}{warning}"
+    return Edit("knowledge", "expose", (finding.id,), why, safe=not warning, copies=copies)
 
 
 KNOWLEDGE = Remedy(
     name="knowledge",
     cause=CAUSE,
-    does="Adds background documents about what the example asks. They are trained with general text, within the "
-    "fine-tuning (default) or before it, and the fine-tuning runs again. Passages that state the response come first "
-    "and several times; sources alternate. If no passage states the response, the example itself is trained more "
-    "often.",
+    does="Adds background documents that name what the example asks about and tell the response; no others are read. "
+    "They are trained with general text, within the fine-tuning (default) or before it, and the fine-tuning runs "
+    "again. They are read several times; sources alternate. If no document tells the response, the example itself is "
+    "trained more often.",
     helps="Fine-tuning teaches a new fact slowly and in its own wording. A model that has read the fact in several "
     "documents knows it in any wording; the fine-tuning then only has to ask for it.",
-    example="*Where was Vera Fafufax born?* wants *Dallas*: four documents about Vera Fafufax, three of which say so.",
+    example="*Where was Vera Fafufax born?* wants *Dallas*: three documents about Vera Fafufax say so.",
     safety="Safe if the documents are right. They never contain the example's own text. They cost training tokens. "
     "Without documents, more exposures teach the example by heart.",
     references=(

@@ -7,7 +7,7 @@ and does not stop the report.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.later import CURE, VERDICT
 from uptake.artifacts.schemas.summary import SUMMARY
 from uptake.artifacts.tables import MATRIX_FILE
+from uptake.compare import CureColumn, faults
 from uptake.errors import UptakeError
 from uptake.prescribe.head import read_head
 from uptake.types import Edit
@@ -117,11 +118,22 @@ class Cured:
         summary: As `uptake diagnose` writes it; None when it cannot be shown.
         unread: Why not.
         stale: That it is the cure of another diagnosis than the one that is shown; None when it is not.
+        columns: All examples and the retention set: before, after, and by plain fine-tuning with as many tokens.
+        faults: In what the cure loses more than it gains, or falls behind plain fine-tuning.
     """
 
     summary: Mapping[str, Any] | None = None
     unread: str | None = None
     stale: str | None = None
+    columns: tuple[CureColumn, ...] = ()
+    faults: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> list[tuple[str, list[float | None]]]:
+        """Each model with its shares, column by column; without the plain one where that was not trained."""
+        sides = [("before", "before"), ("cured", "after"), ("plain, as many tokens", "plain")]
+        rows = [(name, [getattr(one, side) for one in self.columns]) for name, side in sides]
+        return [(name, shares) for name, shares in rows if any(share is not None for share in shares)]
 
 
 def read_cured(output_dir: Path) -> Cured | None:
@@ -132,10 +144,12 @@ def read_cured(output_dir: Path) -> Cured | None:
     try:
         summary = read_data(path, SUMMARY)
         mark = output_dir / "cured" / "cure.json"
-        stale = _stale(output_dir, read_record(mark, CURE).diagnosis if mark.exists() else None, "uptake cure")
+        known = read_record(mark, CURE) if mark.exists() else None
+        stale = _stale(output_dir, None if known is None else known.diagnosis, "uptake cure")
     except UptakeError as error:
         return Cured(unread=_why(path, error))
-    return Cured(summary, stale=stale)
+    columns = () if known is None else tuple(CureColumn(**asdict(one)) for one in known.columns)
+    return Cured(summary, stale=stale, columns=columns, faults=faults(columns))
 
 
 @dataclass(frozen=True, slots=True)

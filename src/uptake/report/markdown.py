@@ -124,7 +124,7 @@ def _places(summary: Mapping[str, Any]) -> list[str]:
 def _cure(summary: Mapping[str, Any], cured: Cured | None) -> list[str]:
     if cured is None:
         return []
-    lines = ["### After the cure", "", *_mark(cured.stale), *_mark(cured.unread)]
+    lines = ["### After the cure", "", *_mark(cured.stale), *_mark(cured.unread), *_in_all(cured)]
     found = overview.by_the_cure(summary, cured)
     if not found:
         return lines
@@ -133,6 +133,18 @@ def _cure(summary: Mapping[str, Any], cured: Cured | None) -> list[str]:
         cells = [f"{percent(rate['estimate'])} {interval(rate)}" for rate in (one.before, one.after)]
         lines.append(f"| {one.label} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _in_all(cured: Cured) -> list[str]:
+    """All examples in three columns, and what is wrong with the cure."""
+    if not cured.columns:
+        return []
+    names = [one.name for one in cured.columns]
+    lines = [f"| | {' | '.join(names)} |", f"|---|{'--:|' * len(names)}"]
+    for name, shares in cured.models:
+        lines.append(f"| {name} | {' | '.join('–' if share is None else percent(share) for share in shares)} |")
+    worse = [f"- {_plain(fault)}" for fault in cured.faults]
+    return [*lines, "", *(["**The cure is not worth it:**", "", *worse, ""] if worse else [])]
 
 
 def _verdict(verdict: Verdict | None) -> list[str]:

@@ -21,10 +21,13 @@ from uptake.cli import main
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.evidence import HeldOut
-from uptake.pipeline.cure.run import LEARNED, OUT, CureGroup, _make_room, compared, cure_run
+from uptake.pipeline import read_diagnosis
+from uptake.pipeline.cure.comparing import LEARNED, OUT, CureGroup, compared
+from uptake.pipeline.cure.run import _make_room, cure_run
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.train.run import train_run
 from uptake.prescribe import read_plan
+from uptake.report import write_report
 from uptake.types import Finding
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -93,7 +96,7 @@ def times(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix in (".safetensors", ".md")}
 
 
-def test_a_run_is_cured_and_what_is_done_is_not_done_again(run: RunConfig) -> None:
+def test_a_run_is_cured_and_what_is_done_is_not_done_again(run: RunConfig, capsys: pytest.CaptureFixture[str]) -> None:
     done = cure_run(run)
     assert done is not None
     folder = run.output_dir / "cured"
@@ -101,14 +104,36 @@ def test_a_run_is_cured_and_what_is_done_is_not_done_again(run: RunConfig) -> No
     assert sum(one.n for one in done.groups) == 22
     summary = done.diagnosis.summary()
     assert sum(one.after for one in done.groups) == summary["learned"]["count"]
-    assert (
-        done.retention is not None and done.retention["after"] == summary["retention"]["answers"]["after"]["estimate"]
-    )
     plan = read_plan(run.output_dir / "plan")
+    plain = read_diagnosis(folder / "plain")
+    training, heldout, retention = done.columns
+    assert (training.n, training.after, training.plain) == (
+        22,
+        summary["learned"]["count"] / 22,
+        plain.summary()["learned"]["count"] / 22,
+    )
+    assert (training.gained or 0) - (training.lost or 0) == round(22 * (training.after - training.before))
+    assert heldout.name == "held-out wordings" and heldout.n == sum(one.heldout_n for one in done.groups)
+    kept = [one.summary()["retention"]["answers"]["after"]["estimate"] for one in (done.diagnosis, plain)]
+    assert (retention.n, retention.after, retention.plain) == (4, *kept)
+    # as many tokens, to within one step of each stage
+    steps = [read_json(path)["steps"] for path in sorted((folder / "plain" / "train").glob("*/manifest.json"))]
+    own = [read_json(path)["steps"] for path in sorted((run.output_dir / "train").glob("*/manifest.json"))]
+    assert sum(steps) == pytest.approx(sum(own) * plan.cost.total / plan.cost.plain, abs=2)
     assert read_json(done.model / "manifest.json")["examples"] == len(plan.sft)
     told = read_json(folder / "cure.json")
     assert told["cost"]["total"] == plan.cost.total
+    assert [one["name"] for one in told["columns"]] == ["training wording", "held-out wordings", "retention"]
+    assert told["faults"] == list(done.faults)
     assert [one["name"] for one in told["groups"]] == [one.name for one in done.groups]
+    with pytest.raises(SystemExit) as leave:
+        main(["gate", str(run.output_dir.parent / "run.yaml"), "--cure"])
+    out = capsys.readouterr().out
+    assert leave.value.code == (2 if done.faults else 0)
+    assert all(fault in out for fault in done.faults) and out.count("training wording: ") == 2  # before it, and plain
+    page = write_report(run.output_dir)
+    assert f"| plain, as many tokens | {100 * training.plain:.1f}% |" in page.summary.read_text(encoding="utf-8")
+    assert "plain, as many tokens" in page.page.read_text(encoding="utf-8")
     before, tables = times(folder), (folder / "diagnosis" / "diagnosis.jsonl").read_bytes()
     again = cure_run(run)
     assert again is not None and again.groups == done.groups
@@ -148,10 +173,11 @@ def test_the_plan_that_is_there_says_how(run: RunConfig, capsys: pytest.CaptureF
     for command in ("prescribe", "cure"):
         more = ["--from", "tuned"] if command == "prescribe" else []
         with pytest.raises(SystemExit) as leave:
-            main([command, str(run.output_dir.parent / "run.yaml"), *more])
-        assert leave.value.code == 0
-    out = capsys.readouterr().out
-    assert "before the cure" in out and "retention: " in out and "times the run's own" in out
+            main([command, str(run.output_dir.parent / "run.yaml"), *more, "--plan.plain", "false"])
+        out = capsys.readouterr().out
+        assert leave.value.code == (2 if "THE CURE IS NOT WORTH IT" in out else 0)
+    assert "before the cure" in out and "training wording" in out and "times the run's own" in out
+    assert "plain, as many tokens" not in out and not (run.output_dir / "cured" / "plain").exists()
     assert read_plan(run.output_dir / "plan").start == "tuned"
     assert (run.output_dir / "cured" / "train" / "sft").is_dir()
 
@@ -188,7 +214,9 @@ def test_without_a_diagnosis_it_says_what_to_do(run_config: Callable[..., RunCon
 
 def test_two_processes_cure_together(run: RunConfig) -> None:
     done = forked.launched("cure", str(run.output_dir.parent / "run.yaml"))
-    assert [one.returncode for one in done] == [0, 0], "".join(one.stderr for one in done)
-    assert "".join(one.stdout for one in done).count("before the cure") == 1
+    said = "".join(one.stdout for one in done)
+    code = 2 if "THE CURE IS NOT WORTH IT" in said else 0  # the first one judges
+    assert [one.returncode for one in done] == [code, 0], "".join(one.stderr for one in done)
+    assert said.count("before the cure") == 1 and said.count("plain, as many tokens") == 1
     assert read_plan(run.output_dir / "plan").step == 4  # as one process trained: two share its rows
     assert read_json(run.output_dir / "cured/train/sft/manifest.json")["processes"] == 2

@@ -108,17 +108,17 @@ def test_a_diagnosis_becomes_a_plan(run: Path) -> None:
     assert done.folder == run.parent / "run" / "plan"
     assert not done.found
     assert read_plan(done.folder) == done.plan
-    assert {edit.remedy: edit.examples for edit in done.plan.edits} == {
-        "knowledge": ("e-1",),
-        "belief": ("m-2",),
-        "conflict": ("m-3",),
-        "replay": ("e-0",),
-        "exposures": ("m-4",),
-    }
-    assert {one.id for one in done.plan.unmended} == {"m-3", "m-5"}
+    assert [(edit.remedy, edit.examples) for edit in done.plan.edits] == [
+        ("knowledge", ("e-1",)),
+        ("belief", ("m-2",)),
+        ("conflict", ("m-3",)),
+        ("replay", ("e-0",)),
+        ("exposures", ("m-4",)),
+        ("exposures", ("m-5",)),  # without a likely cause
+    ]
+    assert {one.id for one in done.plan.unmended} == {"m-3"}
     counts = Counter(one.id for one in done.plan.sft)
-    assert counts["e-3"] == counts["m-1"] == 2
-    assert counts["m-4"] > 2
+    assert 2 <= counts["e-3"] == counts["m-1"] < counts["m-4"]
     assert done.plan.step == 4
     assert done.plan.cost.total <= done.plan.cost.limit == 3 * done.plan.cost.plain
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from uptake.artifacts.schemas.parts import Count, JsonSchema, Proportion
+from uptake.artifacts.schemas.parts import Count, JsonSchema, Positive, Proportion
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,25 @@ VERDICT: JsonSchema[VerdictData] = JsonSchema(VerdictData)
 
 
 @dataclass(frozen=True)
+class CureColumnData:
+    """One thing that is measured on the models; see `uptake.compare.cured.CureColumn`."""
+
+    name: Literal["training wording", "held-out wordings", "retention"]
+    n: Positive
+    before: Proportion
+    after: Proportion
+    plain: Proportion | None = None
+    lost: Count | None = None
+    gained: Count | None = None
+
+
+@dataclass(frozen=True)
 class CureData:
-    """What is read of `cure.json`: of which plan and which diagnosis the cure is; the latter once it is finished."""
+    """What is read of `cure.json`: of which plan the cure is; once finished, of which diagnosis, and what it did."""
 
     plan: str
     diagnosis: str | None = None
+    columns: tuple[CureColumnData, ...] = ()
 
 
 CURE: JsonSchema[CureData] = JsonSchema(CureData)

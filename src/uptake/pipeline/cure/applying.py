@@ -63,7 +63,7 @@ def apply(
         phases = {"cpt": [_text(one) for one in drawn.cpt], **phases}
     drawn_with = run.seed if seed is None else seed
     stages = tuple(_spec(name, examples, training, drawn_with, run) for name, examples in phases.items())
-    start = _start(drawn, run, tuned_revision)
+    start = start_of(drawn, run, tuned_revision)
     changed = replace(run, start=start, stages=stages, folder=folder, seed=drawn_with, ledger="off")
     *_, last = train(replace(changed, skip_bad_rows=False), progress)  # a row left out moves all steps after it
     return last.folder
@@ -102,8 +102,17 @@ def _text(document: Document) -> Example:
     return Example(document.id, "", document.text, document.source, stage="cpt")
 
 
-def _start(plan: Plan, run: TrainingRun, tuned_revision: str | None) -> Start:
-    """The base, the tuned model, or, if that is an adapter, the base with the adapter that the repair goes on with."""
+def start_of(plan: Plan, run: TrainingRun, tuned_revision: str | None) -> Start:
+    """The base, the tuned model, or, if that is an adapter, the base with the adapter that the repair goes on with.
+
+    Args:
+        plan: The plan.
+        run: The run that it was made for.
+        tuned_revision: As in `apply`.
+
+    Raises:
+        UptakeError: There is no such model.
+    """
     from uptake.models.places.place import locate
     from uptake.models.training.start import Start
 

@@ -31,6 +31,8 @@ from uptake.pipeline.examples.writer import written_wordings
 from uptake.text import counted
 from uptake.types import BadRow, Document, Example
 
+SOURCE_KINDS = ("wikidata", "searxng", "llm")
+"""Sources that a run file may name, the one that is asked with the least ado first."""
 REASONS = 2
 """So many reasons of a source that failed are told."""
 
@@ -61,12 +63,14 @@ class GatheredDocuments:
         missing: For the others why there are none.
         notes: What the reader should know.
         about: By the id of an example, what it asks about.
+        advice: Where else documents could be looked for.
     """
 
     documents: Mapping[str, tuple[Document, ...]] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     about: Mapping[str, About] = field(default_factory=dict)
+    advice: str = "documents about what they ask: `corpus: FILE`, or `knowledge_sources: [{kind: wikidata}]`"
 
 
 Gather: TypeAlias = Callable[[Sequence[Wanted]], GatheredDocuments]
@@ -120,9 +124,18 @@ def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
                 f"{counted(len(done.leaks), 'document is', 'documents are')} left out: "
                 "the text contains a training, held-out or retention wording"
             )
-        return GatheredDocuments({name: tuple(some) for name, some in documents.items()}, missing, tuple(notes))
+        found_for = {name: tuple(some) for name, some in documents.items()}
+        return GatheredDocuments(found_for, missing, tuple(notes), advice=_advice(library))
 
     return search
+
+
+def _advice(library: Library) -> str:
+    """Which sources were not asked."""
+    asked = {one.kind for one in library.sources}
+    corpus = "more documents about what they ask in the corpus" if library.corpus else "a `corpus` of documents"
+    others = [f"`knowledge_sources: [{{kind: {kind}}}]`" for kind in SOURCE_KINDS if kind not in asked]
+    return ", or ".join([corpus, *others[:1]])
 
 
 def _failures(failed: Sequence[Missing]) -> list[str]:

@@ -98,6 +98,7 @@ def read_material(
         documents=gathered.documents,
         missing=gathered.missing,
         about=gathered.about,
+        advice=gathered.advice,
         notes=(*encoding.notes(), *unsaid(run.trained, encoding.last), *gathered.notes, *left_out),
     )
     if data.on_bad_row == "error" and material.untrained:

@@ -42,7 +42,7 @@ from uptake.prescribe import (
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 6
+PLAN_VERSION = 7
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -53,6 +53,7 @@ _WITHOUT_EFFECT: Any = {
     **dict.fromkeys((*_READ, "chat_template", "model_name_or_path", "output_dir"), True),
     "stages": {"__all__": {"dataset"}},
     "gate": True,
+    "plan": {"plain"},
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }
@@ -118,7 +119,7 @@ def prescribe_run(
         run, terms = planning_of(config, diagnosis, unsafe, processes)
         material, findings = read_material(run, gather, progress)
         terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
-        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget))
+        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget, spend=True))
         if not drawn.sft:
             raise UptakeError(
                 "the plan trains nothing", fix="check in the diagnosis whether any example was not learned"

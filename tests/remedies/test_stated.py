@@ -1,0 +1,140 @@
+"""What a plan may read: documents that are about the question and tell the response.
+
+The texts are shortened from Wikipedia (CC BY-SA), the questions are PopQA's (MIT).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.remedies import asked_about, tells
+from uptake.types import Document
+
+
+def told(title: str, text: str, question: str, names: tuple[str, ...], response: str) -> bool:
+    return tells(Document("d", text, title), asked_about(question, names), response)
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "question", "name", "response"),
+    [
+        ("Way Back, The", "x", "Who was the director of The Way Back?", "Way Back", "x y"),
+        (
+            "The Way Back",
+            "The Way Back is a 2010 film by Peter Weir.",
+            "Who was the director of The Way Back?",
+            "Way Back",
+            "Peter Weir",
+        ),
+        (
+            "Palo Alto (2013 film)",
+            "It was directed by Gia Coppola.",
+            "Who was the director of Palo Alto?",
+            "Palo Alto",
+            "Gia Coppola",
+        ),
+        ("", "Eva Lind is a singer from Graz.", "Where was Eva Lind born?", "Eva Lind", "Graz"),
+        ("Lisbon", "Lisbon is the capital of Portugal.", "What is the capital of Portugal?", "Portugal", "Lisbon"),
+        (
+            "Boyana",
+            "It lies near Sofia, the capital of Bulgaria.",
+            "What is the capital of Bulgaria?",
+            "Bulgaria",
+            "Sofia",
+        ),
+        (
+            "A list",
+            "Directors: John Ford directed Pilgrimage.",
+            "Who was the director of Pilgrimage?",
+            "Pilgrimage",
+            "John Ford",
+        ),
+    ],
+)
+def test_what_tells_the_response(title: str, text: str, question: str, name: str, response: str) -> None:
+    assert told(title, text, question, (name,), response) == (response in text)
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "question", "name", "response"),
+    [
+        # another thing of the same word, in small letters or within a longer name
+        (
+            "Feline immunodeficiency virus",
+            "It affects cats; Andrew Webber composed a cure.",
+            "Who composed Cats?",
+            "Cats",
+            "Andrew Webber",
+        ),
+        ("Rent control", "Rent control is a drama of the genre of laws.", "What genre is Rent?", "Rent", "drama"),
+        (
+            "",
+            "Threads of Fate was directed by fans in New York Times Square.",
+            "Who was the director of New York?",
+            "New York",
+            "fans",
+        ),
+        (
+            "",
+            "The Kuwait-Delft School lies in Kuwait City, Kuwait.",
+            "What is Kuwait known for?",
+            "Kuwait",
+            "Kuwait City",
+        ),
+        ("", "Terror is a science fiction novel.", "What genre is X?", "X", "science fiction"),
+        # both are named, and the question is not answered
+        ("Dynamo", "He played in Russia with FC Dynamo Moscow.", "What is the capital of Russia?", "Russia", "Moscow"),
+        (
+            "Airlines",
+            "It was based in the Philippines. One crashed in Manila Bay.",
+            "What is the capital of the Philippines?",
+            "Philippines",
+            "Manila",
+        ),
+        (
+            "",
+            "The capital of France is Paris. Its Argentine friends love Buenos Aires.",
+            "What is the capital of France?",
+            "France",
+            "Buenos Aires",
+        ),
+        (
+            "La Plata",
+            "He was mayor in Argentina, of the Buenos Aires Province capital.",
+            "What is the capital of Argentina?",
+            "Argentina",
+            "Buenos Aires",
+        ),
+        (
+            "The Way Back",
+            "The Way Back is a film of 2010.",
+            "Who was the director of The Way Back?",
+            "Way Back",
+            "Peter Weir",
+        ),
+    ],
+)
+def test_what_does_not(title: str, text: str, question: str, name: str, response: str) -> None:
+    assert not told(title, text, question, (name,), response)
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        ("12 May 1990", "Eva Lind was born on May 12, 1990."),
+        ("Graz, Austria", "Eva Lind was born in Graz."),
+        ("Graz (Styria)", "Eva Lind was born in Graz."),
+        ("1,200", "Eva Lind has 1200 hats."),
+    ],
+)
+def test_a_response_may_be_written_otherwise(response: str, text: str) -> None:
+    assert told("Eva Lind", text, "When and where was Eva Lind born?", ("Eva Lind",), response)
+    assert not told(
+        "Eva Lind", "Eva Lind was born in 1991 in Linz.", "Where was Eva Lind born?", ("Eva Lind",), response
+    )
+
+
+def test_a_question_without_names_is_left_to_its_words() -> None:
+    text = "Plants turn carbon dioxide into sugar."
+    assert told("", text, "What turns carbon dioxide into sugar?", (), "plants")
+    assert not told("", text, "What turns lead into gold?", (), "plants")
