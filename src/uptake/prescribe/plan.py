@@ -238,6 +238,8 @@ class _Draft:
         most = float(self.terms.options.exposures)
         if left > 0 and sum(plainly) > 0:
             self.times = min(most, 1 + left / sum(plainly))
+            while self.times > 1 and (over := self.order(exposed)[2] + read - self.limit) > 0:  # rows are whole
+                self.times = max(1.0, self.times - (over + 1) / sum(plainly))
             if self.times >= 1.05:  # a twentieth of a pass is not worth a sentence
                 self.notes.append(
                     f"all other rows are trained {self.times:.1f} times as often: the budget has room for it"
