@@ -135,7 +135,14 @@ def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsy
     # 4 of each cause, 8 of forgetting; controls: 4 in both stages, 4 in the last alone, 16 times one composite
     assert out.count("52") >= 1 and "macro-F1" in out
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo").rglob("*.safetensors")}
-    assert sorted(path.parent.name for path in made) == ["base", "early", "main", "sft"]
+    assert sorted(path.parent.name for path in made) == [
+        "base",
+        "early",
+        "early",
+        "main",
+        "main",
+        "sft",
+    ]  # of the run, and plain
     page = (tmp_path / "demo" / "report.html").read_bytes()
     again = run().replace("  (was there)", "")
     assert again.split("== diagnose ==")[1] == out.split("== diagnose ==")[1]

@@ -31,20 +31,25 @@ def command(
 ) -> None:
     """Run all steps: train, diagnose, prescribe, cure, report.
 
-    Steps that are already done are not repeated. On several devices: accelerate launch -m uptake run RUN.YAML
+    Steps that are already done are not repeated. Exit code 2, as of `uptake cure`: the cure is not worth it. On several
+    devices: accelerate launch -m uptake run RUN.YAML
     """
     from uptake.config import load_run
 
-    steps(load_run(run, overrides(ctx)), start, unsafe)
+    if not steps(load_run(run, overrides(ctx)), start, unsafe):
+        raise typer.Exit(FAILED)
 
 
-def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
+def steps(config: RunConfig, start: str | None, unsafe: bool) -> bool:
     """Take all steps, and print what each found.
 
     Args:
         config: The run.
         start: What the cure starts from, as `--from` says it.
         unsafe: Whether examples may go out.
+
+    Returns:
+        Whether the cure is worth its tokens; True where nothing was cured.
 
     Raises:
         UptakeError: Something about the input is wrong.
@@ -75,12 +80,11 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> None:
     with progress_bar() as progress:
         cured = cure_run(config, start=where, unsafe=unsafe, progress=progress, processes=together)
     if not first:
-        return
+        return True
     _say("cure", NOTHING if cured is None else show_cure(cured))
     report = write_report(config.output_dir)
     _say("report", f"{report.page}\n{report.summary}")
-    if cured is not None and cured.faults:
-        raise typer.Exit(FAILED)
+    return cured is None or not cured.faults
 
 
 def _say(step: str, text: str) -> None:
