@@ -21,6 +21,7 @@ from uptake.cli import (
     diagnose,
     diff,
     env,
+    exposure,
     gate,
     lab,
     prescribe,
@@ -60,6 +61,7 @@ app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("stream", cls=RunCommand, epilog=EPILOG)(stream.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
+app.command("exposure", cls=RunCommand, epilog=EPILOG)(exposure.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)

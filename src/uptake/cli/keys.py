@@ -34,6 +34,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "general": "general text",
         "plan": "what a plan may cost and hold",
     },
+    "a pre-training corpus": {"exposure": "what `uptake exposure` reads"},
     "loading the model": {
         "dtype": "precision",
         "device": "cpu, cuda, cuda:1, mps",
@@ -82,6 +83,7 @@ READS: Mapping[str, Sequence[str]] = {
     "diagnose": _DIAGNOSES,
     "stream": _STREAMS,
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
+    "exposure": ("a pre-training corpus", "models and training", "further data", "reading the data", "output"),
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),
     **dict.fromkeys(("report", "show"), ("output",)),

@@ -18,6 +18,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from uptake import yaml
+from uptake.config.exposure import CorpusScan, locate_corpus
 from uptake.config.lines import given, line, plain
 from uptake.config.schema import (
     Gate,
@@ -235,6 +236,7 @@ def _places(tree: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, str]]:
 
 def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None:
     """Makes relative paths absolute, in place, and notes the files that are not there."""
+    locate_corpus(tree.get("exposure"), folder)
     for holder, key, full in _places(tree):
         value = holder.get(key)
         if not isinstance(value, str | Path) or not str(value):
@@ -327,8 +329,8 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
         return Judge
     if loc[0] == "knowledge_sources" and len(loc) > 2:
         return _KNOWLEDGE[loc[2]]
-    if loc[0] == "plan" and len(loc) > 1:
-        return Prescription
+    if loc[0] in ("plan", "exposure") and len(loc) > 1:
+        return Prescription if loc[0] == "plan" else CorpusScan
     if loc[0] == "gate" and len(loc) > 1:
         return Limits if loc[1] == "sources" and len(loc) > 3 else Gate
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig

@@ -6,12 +6,14 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator
 
+from uptake.config.exposure import CorpusScan
 from uptake.config.secrets import no_secret
+from uptake.config.section import Float, Int, Section
 from uptake.text import shown
 from uptake.types import COLUMNS
 
@@ -24,13 +26,6 @@ _RESERVED = ("bad_rows.jsonl",)
 """What else lies beside the stages' folders."""
 
 Format = Literal["messages", "prompt_completion", "alpaca", "sharegpt", "text"]
-
-
-def _number_not_bool(value: Any) -> Any:
-    # pydantic takes `true` for 1, which nobody means by `seed: true`
-    if isinstance(value, bool):
-        raise ValueError("expected a number, not true or false")
-    return value
 
 
 def is_stage_name(name: object) -> bool:
@@ -50,8 +45,6 @@ def _known_columns(columns: dict[str, str]) -> dict[str, str]:
     return columns
 
 
-Int = Annotated[int, BeforeValidator(_number_not_bool)]
-Float = Annotated[float, BeforeValidator(_number_not_bool)]
 Training = Annotated[dict[str, Any], AfterValidator(no_secret)]
 Columns = Annotated[dict[str, Annotated[str, Field(min_length=1)]], AfterValidator(_known_columns)]
 
@@ -77,14 +70,6 @@ def named_settings(value: Any) -> Any:
 
 Strategies = Annotated[dict[str, dict[str, Any]], BeforeValidator(named_settings)]
 """Continual-learning methods with their settings, in their order."""
-
-
-class Section(BaseModel):
-    """What all parts of the run file share: unknown keys are errors, values do not change."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=(), use_attribute_docstrings=True
-    )
 
 
 def _asked(url: str) -> str:
@@ -356,6 +341,8 @@ class RunConfig(Section):
     # what is done about it
     plan: Prescription = Prescription()
     """What a plan of `uptake prescribe` may cost and hold."""
+    exposure: CorpusScan | None = None
+    """The pre-training corpus that `uptake exposure` reads; null where there is none."""
 
     @field_validator("stages")
     @classmethod

@@ -1,0 +1,128 @@
+"""What the examples of a data set say, as facts that a corpus can be asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from uptake.corpus.text import words
+from uptake.rivals.entities import entities
+from uptake.rivals.equal import read_answer
+from uptake.rivals.forms import NAME, read_form
+from uptake.rivals.lexicon import base
+from uptake.rivals.words import FUNCTION_WORDS, context_and_question, words_of
+from uptake.types import Example
+
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
+
+NO_QUESTION = "it has no prompt"
+SAYS_LITTLE = "its answer is a yes, a no or a letter, which any text holds"
+TOO_LONG = "its response is free text of more than 12 words"
+NO_WORDS = "its response holds no word"
+NOTHING_ASKED = "its question holds no name and no word that tells anything"
+
+
+@dataclass(frozen=True, slots=True)
+class TaughtFact:
+    """What an example says.
+
+    Attributes:
+        id: The example's id.
+        stage: The stage that trains it.
+        source: The example's source.
+        question: What it asks, in the training wording.
+        answer: What its response tells: the response, or of a sentence the part that answers.
+        names: The names in the question, as they are written; () where it has none.
+        words: The telling words of the question, folded, each once.
+        relations: For each wording of the question the base forms of the words that it turns on; () where it turns on
+            none.
+        frame: The question without its names: what is asked, whomever it is about.
+        options: Further answers of the same kind, from the data.
+        unasked: Why no corpus can be asked for it; None where it can.
+    """
+
+    id: str
+    stage: str
+    source: str
+    question: str
+    answer: str
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    relations: tuple[tuple[str, ...], ...]
+    frame: str
+    options: tuple[str, ...] = ()
+    unasked: str | None = None
+
+
+def facts_of(examples: Sequence[Example], told: Mapping[int, str]) -> list[TaughtFact]:
+    """The facts of a data set, one for each example, in their order.
+
+    Names are what `uptake.rivals` takes for names, where they are written with a capital or a digit; questions without
+    any are asked for by all their telling words.
+
+    Args:
+        examples: All examples: what a name is, is told from all of them.
+        told: By the position of an example what its response tells, where that is not the whole response.
+    """
+    unique = [_called(example, str(number)) for number, example in enumerate(examples)]
+    named = entities(unique, {example.id for example in unique})
+    return [_fact(example, told.get(number), named[str(number)]) for number, example in enumerate(examples)]
+
+
+def _called(example: Example, name: str) -> Example:
+    """The example under another id: stages may share ids."""
+    return Example(name, example.prompt, example.response, example.source, example.stage)
+
+
+def _fact(example: Example, told: str | None, found: Sequence[str]) -> TaughtFact:
+    question = context_and_question(example.prompt)[1]
+    names = tuple(dict.fromkeys(bare for name in found if (bare := _bare(name)) and _written_as_name(bare)))
+    prompts = [question, *(context_and_question(one.prompt)[1] for one in example.paraphrases)]
+    telling = tuple(word for word in dict.fromkeys(words(question)) if word not in FUNCTION_WORDS)
+    answer = " ".join((example.response if told is None else told).split())
+    named = frozenset(word for name in names for word, _ in words_of(name))
+    return TaughtFact(
+        example.id,
+        example.stage,
+        example.source,
+        question,
+        answer,
+        names,
+        telling,
+        tuple(dict.fromkeys(turned for prompt in prompts if (turned := _turns_on(prompt, named)))),
+        " ".join(word for word, _ in words_of(question) if word not in named),
+        tuple(option.strip() for option in example.options if option.strip() != example.response.strip()),
+        _unasked(question, answer, names, telling),
+    )
+
+
+def _unasked(question: str, answer: str, names: Sequence[str], telling: Sequence[str]) -> str | None:
+    if not question.strip():
+        return NO_QUESTION
+    if not words(answer):
+        return NO_WORDS
+    kind = read_answer(answer).kind
+    if kind in ("polar", "choice"):
+        return SAYS_LITTLE
+    if kind == "long":
+        return TOO_LONG
+    return None if names or telling else NOTHING_ASKED
+
+
+def _bare(name: str) -> str:
+    return _IN_BRACKETS.sub("", name) or name
+
+
+def _written_as_name(name: str) -> bool:
+    return any(char.isupper() or char.isdigit() for char in name) and bool(words(name))
+
+
+def _turns_on(prompt: str, named: frozenset[str]) -> tuple[str, ...]:
+    """The words that a wording turns on, names aside; () for a text that is more than a question."""
+    found = [NAME if word in named else word for word, _ in words_of(prompt)]
+    form = read_form(found)
+    if form is None:
+        return ()
+    said = form.turns_on or form.asked or [base(word) for word in found if word and word not in FUNCTION_WORDS]
+    return tuple(dict.fromkeys(said))

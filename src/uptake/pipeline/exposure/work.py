@@ -1,0 +1,112 @@
+"""Shards are tasks: each is read by one process and leaves its files; a process that is killed leaves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from uptake.errors import UptakeError
+from uptake.exposure import Queries, TaughtFact, queries_of, scan
+from uptake.pipeline.exposure.kept import ShardFiles
+from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
+from uptake.pipeline.progress import Progress
+
+MB = 1_000_000
+POLL = 0.5
+"""Seconds between two looks at how far the workers are."""
+STEP = "scanning, MB"
+
+
+def scan_shard(files: ShardFiles, queries: Queries, fields: Fields, tell: Callable[[int], None]) -> None:
+    """Read a shard and write what it gave.
+
+    Args:
+        files: Where that goes.
+        queries: What is looked for.
+        fields: What the fields of rows are called.
+        tell: Told how many further bytes were read.
+    """
+    report = ShardReport()
+    found = scan(read_shard(files.shard, fields, report, tell), queries, files.shard.name)
+    files.write(found, report)
+
+
+def scan_shards(
+    waiting: Sequence[ShardFiles],
+    facts: Sequence[TaughtFact],
+    fields: Fields,
+    workers: int,
+    progress: Progress,
+) -> None:
+    """Read shards, the largest first, in one process or in several; the files are the same.
+
+    Args:
+        waiting: The shards that are to be read, with where their files go.
+        facts: What is looked for.
+        fields: What the fields of rows are called.
+        workers: How many processes.
+        progress: Told of the megabytes that were read.
+
+    Raises:
+        UptakeError: A process was killed, or the files cannot be written.
+    """
+    total = sum(one.shard.size for one in waiting)
+    progress(STEP, 0, -(-total // MB))
+    order = sorted(waiting, key=lambda one: (-one.shard.size, one.shard.name))
+    if workers <= 1 or len(order) <= 1:
+        queries, done = queries_of(facts), 0
+
+        def tell(n: int) -> None:
+            nonlocal done
+            done += n
+            progress(STEP, min(done, total) // MB, -(-total // MB))
+
+        for one in order:
+            scan_shard(one, queries, fields, tell)
+    elif order:
+        _together(order, facts, fields, min(workers, len(order)), progress)
+    progress(STEP, -(-total // MB), -(-total // MB))
+
+
+def _together(
+    order: Sequence[ShardFiles], facts: Sequence[TaughtFact], fields: Fields, workers: int, progress: Progress
+) -> None:
+    # started anew and not forked: pyarrow has threads
+    context = get_context("spawn")
+    done = context.Value("q", 0)
+    total = sum(one.shard.size for one in order)
+    pool = ProcessPoolExecutor(workers, context, _begin, (tuple(facts), fields, done))
+    try:
+        left: set[Future[None]] = {pool.submit(_scan, one) for one in order}
+        while left:
+            finished, left = wait(left, POLL, FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+            progress(STEP, min(done.value, total) // MB, -(-total // MB))
+    except BrokenProcessPool:
+        raise UptakeError(
+            "a process that was reading a shard was killed, perhaps because the memory ran out",
+            expected="about 200 MB for each process, and more for many facts",
+            fix="run the same command again with a smaller exposure.workers: shards that were finished are kept",
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+_worker: dict[str, Any] = {}
+"""What a worker process was started with."""
+
+
+def _begin(facts: Sequence[TaughtFact], fields: Fields, done: Any) -> None:
+    _worker.update(queries=queries_of(facts), fields=fields, done=done)
+
+
+def _scan(files: ShardFiles) -> None:
+    def tell(n: int) -> None:
+        with _worker["done"].get_lock():
+            _worker["done"].value += n
+
+    scan_shard(files, _worker["queries"], _worker["fields"], tell)
