@@ -86,12 +86,13 @@ def show(done: Exposure) -> Iterator[str]:
         f"{100 * done.scanned:.1f} % of the corpus, by bytes."
     )
     yield ""
-    head = ("source", "facts", "stated", "disputed", "contradicted", "lacking", "not asked")
+    head = ("source", "facts", "stated", "disputed", "contradicted", "mentioned", "lacking", "not asked")
     rows = [_row(source, own) for source, own in done.sources.items()]
     yield from table(head, [*rows, _row("all", done.all)] if len(rows) != 1 else rows)
     yield ""
     yield "stated: documents state it. contradicted: documents state another answer, or deny it. disputed: both."
-    yield "lacking: no document states an answer. In brackets: 95 % intervals of the shares."
+    yield "mentioned: a sentence holds question and answer, in other words than the question's. lacking: none of these."
+    yield "In brackets: 95 % intervals of the shares."
     against = [one for one in done.results if one.verdict in ("contradicted", "disputed")]
     against.sort(key=lambda one: -(one.counts.get("otherwise", 0) + one.counts.get("denied", 0)))
     for one in against[:SHOWN]:
@@ -107,9 +108,8 @@ def show(done: Exposure) -> Iterator[str]:
         yield f"and {len(against) - SHOWN:,} more"
     yield ""
     if done.scanned < 0.999:
-        yield (
-            f"note: {100 * (1 - done.scanned):.1f} % of the corpus was not read. A fact that is lacking may be stated there."
-        )
+        left = 100 * (1 - done.scanned)
+        yield f"note: {left:.1f} % of the corpus was not read. A fact that is lacking may be stated there."
     yield from (f"note: {note}" for note in done.notes[:NOTES])
     if len(done.notes) > NOTES:
         yield f"and {len(done.notes) - NOTES:,} more notes in {done.folder / 'summary.json'}"

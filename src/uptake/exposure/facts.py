@@ -77,7 +77,8 @@ def _called(example: Example, name: str) -> Example:
 
 def _fact(example: Example, told: str | None, found: Sequence[str]) -> TaughtFact:
     question = context_and_question(example.prompt)[1]
-    names = tuple(dict.fromkeys(bare for name in found if (bare := _bare(name)) and _written_as_name(bare)))
+    bare = (_bare(name) for name in _joined(question, found))
+    names = tuple(dict.fromkeys(name for name in bare if _written_as_name(name)))
     prompts = [question, *(context_and_question(one.prompt)[1] for one in example.paraphrases)]
     telling = tuple(word for word in dict.fromkeys(words(question)) if word not in FUNCTION_WORDS)
     answer = " ".join((example.response if told is None else told).split())
@@ -108,6 +109,19 @@ def _unasked(question: str, answer: str, names: Sequence[str], telling: Sequence
     if kind == "long":
         return TOO_LONG
     return None if names or telling else NOTHING_ASKED
+
+
+def _joined(question: str, names: Sequence[str]) -> list[str]:
+    """Names with the particles between them as one: *Annibale de Gasparis*, of which the words alone are names."""
+    found: list[str] = []
+    for name in names:
+        if found:
+            both = re.search(rf"{re.escape(found[-1])}(\s+|-)([^\W\d_]{{1,3}})(\s+|-){re.escape(name)}", question)
+            if both and both[2].islower() and both[2] not in FUNCTION_WORDS:
+                found[-1] = both[0]
+                continue
+        found.append(name)
+    return found
 
 
 def _bare(name: str) -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
 from uptake.exposure.queries import Phrase, Pool, Queries, Query
 from uptake.exposure.reading import Reading, Sentence
+from uptake.exposure.slots import slots
 from uptake.exposure.words import places
 from uptake.rivals.equal import compare, read_answer
 from uptake.rivals.lexicon import linked
@@ -27,12 +28,14 @@ SAYS: tuple[Says, ...] = ("stated", "otherwise", "denied", "beside", "named")
 
 PASSAGE = 400
 """Characters of a passage that is kept."""
+CLAUSE = 12
+"""Words within which all stands that gives another answer: name, answer and the words that the question turns on."""
 REACH = 3
 """Words before what is said, among which a word of denial denies it."""
 _NOT = frozenset(b"not never no neither nor without cannot".split())
 _SHORTENED = frozenset(b"isn wasn aren weren doesn didn don hasn haven hadn won wouldn couldn can shouldn".split())
 _WRONG = frozenset(
-    b"false untrue incorrect incorrectly wrongly mistakenly erroneously myth falsely misconception denied denies".split()
+    b"false untrue incorrect incorrectly wrongly mistakenly myth falsely misconception denied denies".split()
 )
 _TURNS = frozenset(b"but rather instead however although though whereas while yet despite".split())
 
@@ -82,27 +85,42 @@ def judge(
     same_asked = (n for n in held if n not in query.names and query.pool in queries.pools_of_name[n])
     others = [queries.names[number].line for number in same_asked]
     best = NAMED
-    for number in present if query.kind == "phrase" else range(len(reading.sentences)):
+    for number in _worth_reading(query, reading, present, names):
         sentence = reading.sentences[number]
         before = reading.sentences[number - 1] if number else None
         about = _about(names, query.fewest, sentence, before, reading.title)
+        if about == "itself" and not all(map(partial(_as_name, sentence), names)):
+            continue  # the word and not the name: *books* for *Books*
         if about is None or sentence.asks:
             continue
         if about != "itself" and any(name in sentence.line for name in others):
             continue  # it is about somebody else of whom the same is asked
         if query.kind == "phrase":
-            answers = list(_phrases(query, present[number], sentence, names))
+            answers = list(_phrases(query, present.get(number, ()), sentence, names))
         else:
             answers = list(_figures(query, sentence))
-        if not answers:
+        if not answers and not query.proper:
             continue
         says, answer = _said(query, sentence, answers, names)
+        if says == "beside" and (about != "itself" or not names):
+            continue
         if SAYS.index(says) < SAYS.index(best.says):
             text = f"{before.text} {sentence.text}" if about == "former" and before is not None else sentence.text
             best = Heard(says, answer, _passage(text))
             if says == "stated":
                 break
     return best
+
+
+def _worth_reading(
+    query: Query, reading: Reading, present: Mapping[int, Sequence[Phrase]], names: Sequence[bytes]
+) -> Sequence[int]:
+    """The numbers of the sentences that may say something."""
+    if query.kind != "phrase":
+        return range(len(reading.sentences))
+    if not query.proper or not names:
+        return list(present)
+    return sorted({*present, *(number for name in names for number in reading.holding(name))})
 
 
 def pool_in(pool: Pool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
@@ -150,6 +168,14 @@ def _about(
     return None
 
 
+def _as_name(sentence: Sentence, name: bytes) -> bool:
+    """Whether a name of one word is written as one where it stands; in a sentence without capitals that is not told."""
+    capitals = sentence.capitals
+    if name.count(b" ") > 2 or name not in sentence.line or not any(capitals) or len(capitals) != len(sentence.tokens):
+        return True
+    return any(at == 0 or capitals[at] for at in places(sentence.line, name))
+
+
 def _phrases(query: Query, present: Sequence[Phrase], sentence: Sentence, names: Sequence[bytes]) -> Iterator[_Answer]:
     """The answers of the pool in a sentence, but for those inside of a name or of a longer answer."""
     found: list[_Answer] = []
@@ -157,9 +183,7 @@ def _phrases(query: Query, present: Sequence[Phrase], sentence: Sentence, names:
         size = one.line.count(b" ") - 1
         right = same(query.wanted.text, one.text)
         found += [_Answer(one.text, right, at, at + size) for at in places(sentence.line, one.line)]
-    taken = [
-        (at, at + name.count(b" ") - 1) for name in names if name in sentence.line for at in places(sentence.line, name)
-    ]
+    taken = _taken(names, sentence)
     for one in found:
         wider = [(other.at, other.end) for other in found if other.end - other.at > one.end - one.at]
         if not any(start <= one.at and one.end <= end for start, end in (*taken, *wider)):
@@ -191,24 +215,50 @@ def _said(
 ) -> tuple[Says, str | None]:
     """What a sentence says by the answers in it."""
     anchors = _anchors(query, sentence)
-    named = [
-        (at, at + name.count(b" ") - 1) for name in names if name in sentence.line for at in places(sentence.line, name)
-    ]
+    if not answers:
+        return _in_a_slot(query, sentence, anchors or [], names)
+    named = _taken(names, sentence)
     if not anchors:
         own = [one for one in answers if one.right]
-        return ("beside", None) if own and len(own) == len(answers) else ("named", None)
+        if not own or len(own) < len(answers) or any(_denied(sentence.tokens, one, one.at) for one in own):
+            return "named", None
+        return "beside", None
     denied = False
-    for one in sorted(answers, key=lambda one: (_distance(one, anchors), one.at)):
-        nearest = min(anchors, key=lambda at: (_apart(one, at), at))
+    for one in sorted(answers, key=lambda one: (_apart(one, _nearest(one, anchors)), one.at)):
+        nearest = _nearest(one, anchors)
         if _denied(sentence.tokens, one, nearest):
             denied |= one.right
         elif one.right:
             return "stated", None
-        elif _of_another(sentence, one, nearest, named):
-            break
-        else:
+        elif query.exclusive and not _of_another(sentence, one, nearest, named):
             return "otherwise", one.text
+        else:
+            break
     return ("denied", None) if denied else ("named", None)
+
+
+def _in_a_slot(
+    query: Query, sentence: Sentence, anchors: Sequence[int], names: Sequence[bytes]
+) -> tuple[Says, str | None]:
+    """What a sentence says by a name that nobody in the data answers."""
+    taken = _taken(names, sentence)
+    for text, at, end in slots(sentence, anchors, taken) if anchors and taken else ():
+        one = _Answer(text, same(query.wanted.text, text), at, end)
+        nearest = _nearest(one, anchors)
+        if _denied(sentence.tokens, one, nearest):
+            continue
+        if one.right:
+            return "stated", None
+        other = query.exclusive and query.wanted.words.isdisjoint(sentence.tokens[at:end])
+        if other and not _of_another(sentence, one, nearest, taken):
+            return "otherwise", text
+    return "named", None
+
+
+def _taken(names: Sequence[bytes], sentence: Sentence) -> list[tuple[int, int]]:
+    """Where what is asked about is named in a sentence: from which word to before which."""
+    found = (name for name in names if name in sentence.line)
+    return [(at, at + name.count(b" ") - 1) for name in found for at in places(sentence.line, name)]
 
 
 def _of_another(sentence: Sentence, one: _Answer, anchor: int, named: Sequence[tuple[int, int]]) -> bool:
@@ -216,12 +266,14 @@ def _of_another(sentence: Sentence, one: _Answer, anchor: int, named: Sequence[t
 
     Of a sentence that does not name what is asked about, the clause reaches back to its beginning.
     """
-    low, high = min(anchor, one.at), max(anchor, one.at)
+    low, high = min(anchor, one.at), max(anchor, one.end)
     if named:
         near = min(named, key=lambda place: min(abs(place[0] - anchor), abs(place[0] - one.at)))
         low, high = min(low, near[0]), max(high, near[0])
     else:
         low = 0
+    if high - low > CLAUSE:
+        return True
     inside = [range(one.at, one.end), *(range(*place) for place in named)]
     capitals = sentence.capitals
     return any(
@@ -234,9 +286,14 @@ def _anchors(query: Query, sentence: Sentence) -> list[int] | None:
     bases = sentence.bases
     for relation in query.relations:
         found = [[at for at, word in enumerate(bases) if word == turned or linked(word, turned)] for turned in relation]
-        said = [some for some in found if some]
-        if len(said) == len(relation) or (len(relation) > 2 and 3 * len(said) >= 2 * len(relation)):
-            return sorted(at for some in said for at in some)
+        if not all(found):
+            continue
+        if query.names:
+            return sorted(at for some in found for at in some)
+        # without a name the words alone say what it is about: they must stand together
+        near = [at for at in found[0] if all(min(abs(at - other) for other in some) <= CLAUSE for some in found)]
+        if near:
+            return near
     return None
 
 
@@ -245,8 +302,8 @@ def _apart(one: _Answer, at: int) -> int:
     return one.at - at if at < one.at else max(0, at - one.end + 1)
 
 
-def _distance(one: _Answer, anchors: Sequence[int]) -> int:
-    return min(_apart(one, at) for at in anchors)
+def _nearest(one: _Answer, anchors: Sequence[int]) -> int:
+    return min(anchors, key=lambda at: (_apart(one, at), at))
 
 
 def _denied(words: Sequence[bytes], one: _Answer, anchor: int) -> bool:

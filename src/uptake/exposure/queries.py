@@ -10,9 +10,14 @@ from typing import Literal
 
 from uptake.corpus.text import answer
 from uptake.exposure.facts import TaughtFact
+from uptake.exposure.slots import written_as_name
 from uptake.exposure.words import line, tokens
 from uptake.rivals.equal import read_answer
 
+OFTEN = 0.2
+"""Share of the names of a frame from which on several answers of one name mean that the question has several."""
+_OPEN = frozenset("locate situate lie part member belong subclass kind type form include contain border twin".split())
+"""Words of questions that are answered in several ways: a place lies in a town, a country and a continent."""
 Kind = Literal["phrase", "date", "number"]
 _SAY_NOTHING = frozenset(b"a an and at by de for from in la of on or the to with".split())
 _FIGURES: Mapping[str, Kind] = {"date": "date", "time": "number", "number": "number"}
@@ -43,6 +48,8 @@ class Query:
         fewest: So many of its names a document must hold.
         wanted: The answer.
         kind: How the answer is told: by its words, or read as a date or a number.
+        proper: The answer is a name, so that another name in its place is another answer.
+        exclusive: The question has one answer, so that another one contradicts it.
         words: The telling words of the question, by which documents are ranked.
         relations: As of `TaughtFact`.
         pool: Number of its pool of answers in `Queries.pools`.
@@ -53,6 +60,8 @@ class Query:
     fewest: int
     wanted: Phrase
     kind: Kind
+    proper: bool
+    exclusive: bool
     words: tuple[bytes, ...]
     relations: tuple[tuple[str, ...], ...]
     pool: int
@@ -127,6 +136,7 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
     frames: dict[str, int] = {}
     pools: list[dict[bytes, Phrase]] = []
     queries: list[Query] = []
+    several = _several(facts)
     for number, fact in enumerate(facts):
         if fact.unasked is not None:
             continue
@@ -155,6 +165,8 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
                 len(own) // 2 + 1 if own else 0,
                 wanted,
                 _kind(fact.answer),
+                written_as_name(fact.answer),
+                fact.frame not in several and not any(map(_OPEN.intersection, fact.relations)),
                 tuple(word.encode() for word in fact.words),
                 fact.relations,
                 pool,
@@ -163,6 +175,16 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
     made = tuple(Pool(tuple(pool.values())) for pool in pools)
     pools_of = tuple(frozenset(queries[place].pool for place in places) for places in of_name)
     return Queries(tuple(queries), tuple(phrases), tuple(map(tuple, of_name)), pools_of, made, len(facts))
+
+
+def _several(facts: Sequence[TaughtFact]) -> frozenset[str]:
+    """The frames that often have several answers in the data itself: a contradiction in some rows does not make one."""
+    answers: defaultdict[str, defaultdict[tuple[str, ...], set[bytes]]] = defaultdict(lambda: defaultdict(set))
+    for fact in facts:
+        if fact.unasked is None and fact.names:
+            answers[fact.frame][fact.names].add(line(tokens(answer(fact.answer))))
+    shares = {frame: sum(len(some) > 1 for some in own.values()) / len(own) for frame, own in answers.items()}
+    return frozenset(frame for frame, share in shares.items() if share >= OFTEN)
 
 
 def _kind(text: str) -> Kind:

@@ -55,12 +55,19 @@ class Sentence:
         return [_base(word) for word in self.tokens]
 
     @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each word stands in the text; a word that is folded into several has the same place as they."""
+        return [match.span() for match in _WORD.finditer(self.text) for _ in range(max(1, len(tokens(match[0]))))]
+
+    @cached_property
     def capitals(self) -> list[bool]:
-        """Whether each word is written with a capital, where that is not due to the beginning of the sentence."""
-        found: list[bool] = []
-        for match in _WORD.finditer(self.text):
-            found += [match[0][0].isupper() and bool(found)] * len(tokens(match[0]))
-        return found
+        """Whether each word is written with a capital that is not due to the beginning of the sentence."""
+        return [self.text[start].isupper() and place > 0 for place, (start, _) in enumerate(self.spans)]
+
+    @property
+    def opens_with_capital(self) -> bool:
+        """Whether its first word is written with a capital."""
+        return bool(self.spans) and self.text[self.spans[0][0]].isupper()
 
     @property
     def asks(self) -> bool:
@@ -89,6 +96,13 @@ class Reading:
             if part.strip()
             for at in range(0, len(part), SENTENCE)
         ]
+        self._holding: dict[bytes, list[int]] = {}
+
+    def holding(self, phrase: bytes) -> list[int]:
+        """The numbers of the sentences that hold a phrase."""
+        if phrase not in self._holding:
+            self._holding[phrase] = [n for n, sentence in enumerate(self.sentences) if phrase in sentence.line]
+        return self._holding[phrase]
 
 
 @lru_cache(maxsize=1 << 16)

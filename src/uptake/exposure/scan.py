@@ -169,7 +169,7 @@ def _read(text: Text, queries: Queries, watch: _Watch, into: Scanned, shard: str
             if here := pool_in(queries.pools[query.pool], known, whole):
                 reading = reading or Reading(text.title, text.text)
                 pools[query.pool] = by_sentence(here, reading)
-        if pools[query.pool] or query.kind != "phrase":
+        if pools[query.pool] or query.kind != "phrase" or (query.proper and query.names):
             reading = reading or Reading(text.title, text.text)
             heard = judge(query, queries, reading, pools[query.pool], held)
         into.tallies[query.number, source][heard.says] += 1

@@ -15,10 +15,11 @@ from uptake.exposure.scan import FURTHER, Scanned
 from uptake.rivals import Doubt, Judge
 from uptake.stats import Interval, wilson
 
-ExposureVerdict: TypeAlias = Literal["stated", "disputed", "contradicted", "lacking"]
+ExposureVerdict: TypeAlias = Literal["stated", "disputed", "contradicted", "mentioned", "lacking"]
 """What a corpus says of a fact. `stated`: documents state it, and none says otherwise. `contradicted`: documents state
-another answer or deny it, and none states it. `disputed`: both. `lacking`: neither."""
-VERDICTS: tuple[ExposureVerdict, ...] = ("stated", "disputed", "contradicted", "lacking")
+another answer or deny it, and none states it. `disputed`: both. `mentioned`: neither, but a sentence holds question and
+answer, in words that are not the question's. `lacking`: none of these."""
+VERDICTS: tuple[ExposureVerdict, ...] = ("stated", "disputed", "contradicted", "mentioned", "lacking")
 COMPARED = 3
 """Other answers of a fact that a judge is asked about, those of most documents first."""
 
@@ -109,7 +110,9 @@ def verdict(counts: Mapping[Says, int]) -> ExposureVerdict:
     stated, against = counts.get("stated", 0), counts.get("otherwise", 0) + counts.get("denied", 0)
     if stated:
         return "disputed" if against else "stated"
-    return "contradicted" if against else "lacking"
+    if against:
+        return "contradicted"
+    return "mentioned" if counts.get("beside", 0) else "lacking"
 
 
 def _by_turns(hits: Sequence[tuple[Hit, float]], n: int) -> list[tuple[Hit, float]]:

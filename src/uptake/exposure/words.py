@@ -18,7 +18,7 @@ _TABLE = bytes(
 )
 _GROUPED = re.compile(rb"(?<![0-9A-Za-z\x80-\xff])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
 _MAYBE_GROUPED = re.compile(rb"[0-9],[0-9]")
-# U+2010 to U+202F: dashes, quotes, the ellipsis; none is part of a word, and most texts that are not ASCII have no others
+# U+2010 to U+202F: dashes, quotes, the ellipsis. None is part of a word, and most texts have no other odd signs
 _SIGNS = re.compile(rb"\xe2\x80[\x90-\xaf]|\xc2\xa0")
 
 

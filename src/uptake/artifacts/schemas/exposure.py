@@ -12,7 +12,7 @@ from uptake.artifacts.schemas.parts import Count, JsonSchema, RateData
 
 SAYS = ("stated", "otherwise", "denied", "beside", "named")
 """What a document says of a fact; see `uptake.exposure.judge.Says`."""
-VERDICTS = ("stated", "disputed", "contradicted", "lacking")
+VERDICTS = ("stated", "disputed", "contradicted", "mentioned", "lacking")
 
 HITS_FILE = TableSchema(
     pa.schema(
