@@ -93,7 +93,7 @@ def judge(
             continue  # the word and not the name: *books* for *Books*
         if about is None or sentence.asks:
             continue
-        if about != "itself" and any(name in sentence.line for name in others):
+        if about != "itself" and any(sentence.holds(name) for name in others):
             continue  # it is about somebody else of whom the same is asked
         if query.kind == "phrase":
             answers = list(_phrases(query, present.get(number, ()), sentence, names))
@@ -141,10 +141,10 @@ def pool_in(pool: Pool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
 def by_sentence(present: Sequence[Phrase], reading: Reading) -> dict[int, list[Phrase]]:
     """By the number of a sentence the answers that it holds; those without any are left out."""
     found: dict[int, list[Phrase]] = {}
-    for number, sentence in enumerate(reading.sentences):
-        if here := [one for one in present if one.line in sentence.line]:
-            found[number] = here
-    return found
+    for one in present:
+        for number in reading.holding(one.line):
+            found.setdefault(number, []).append(one)
+    return dict(sorted(found.items()))
 
 
 def _about(
@@ -156,14 +156,14 @@ def _about(
     """
     if fewest == 1 == len(names):
         (name,) = names
-        if name in sentence.line:
+        if sentence.holds(name):
             return "itself"
-        return "title" if name in title else "former" if before is not None and name in before.line else None
-    if sum(name in sentence.line for name in names) >= fewest:
+        return "title" if name in title else "former" if before is not None and before.holds(name) else None
+    if sum(sentence.holds(name) for name in names) >= fewest:
         return "itself"
-    if sum(name in sentence.line or name in title for name in names) >= fewest:
+    if sum(sentence.holds(name) or name in title for name in names) >= fewest:
         return "title"
-    if before is not None and sum(name in sentence.line or name in before.line for name in names) >= fewest:
+    if before is not None and sum(sentence.holds(name) or before.holds(name) for name in names) >= fewest:
         return "former"
     return None
 
@@ -171,7 +171,7 @@ def _about(
 def _as_name(sentence: Sentence, name: bytes) -> bool:
     """Whether a name of one word is written as one where it stands; in a sentence without capitals that is not told."""
     capitals = sentence.capitals
-    if name.count(b" ") > 2 or name not in sentence.line or not any(capitals) or len(capitals) != len(sentence.tokens):
+    if name.count(b" ") > 2 or not sentence.holds(name) or not any(capitals) or len(capitals) != len(sentence.tokens):
         return True
     return any(at == 0 or capitals[at] for at in places(sentence.line, name))
 
@@ -257,7 +257,7 @@ def _in_a_slot(
 
 def _taken(names: Sequence[bytes], sentence: Sentence) -> list[tuple[int, int]]:
     """Where what is asked about is named in a sentence: from which word to before which."""
-    found = (name for name in names if name in sentence.line)
+    found = (name for name in names if sentence.holds(name))
     return [(at, at + name.count(b" ") - 1) for name in found for at in places(sentence.line, name)]
 
 

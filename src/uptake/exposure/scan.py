@@ -108,12 +108,14 @@ class _Watch:
     Attributes:
         names: For a word the numbers of the names that are looked for when it is met.
         bare: For a word the places of the queries without names that are looked at when it is met.
+        asking: For a name that is looked for the places of the queries that it is looked for.
         met: All these words.
         words: By the number of a fact the words of its query.
     """
 
     names: Mapping[bytes, tuple[int, ...]]
     bare: Mapping[bytes, tuple[int, ...]]
+    asking: Mapping[int, tuple[int, ...]]
     met: frozenset[bytes]
     words: Mapping[int, tuple[bytes, ...]]
 
@@ -129,9 +131,15 @@ class _Watch:
         def rarity(word: bytes) -> tuple[int, int, bytes]:
             return seen[word], -len(word), word
 
+        asking: defaultdict[int, list[int]] = defaultdict(list)
+        for place, query in enumerate(queries.queries):
+            # whoever holds `fewest` of the names holds one of any so many
+            some_names = sorted(query.names, key=lambda n: (*min(map(rarity, queries.names[n].words)), n))
+            for number in some_names[: len(query.names) - query.fewest + 1]:
+                asking[number].append(place)
         names: defaultdict[bytes, list[int]] = defaultdict(list)
-        for number, name in enumerate(queries.names):
-            names[min(name.words, key=rarity)].append(number)
+        for number in sorted(asking):
+            names[min(queries.names[number].words, key=rarity)].append(number)
         bare: defaultdict[bytes, list[int]] = defaultdict(list)
         for place, query in enumerate(queries.queries):
             share = 0.0
@@ -142,7 +150,8 @@ class _Watch:
                 share += seen[word] / max(1, n)
         some = ({word: tuple(numbers) for word, numbers in one.items()} for one in (names, bare))
         words = {query.number: query.words for query in queries.queries}
-        return cls(*some, frozenset(names) | frozenset(bare), words)
+        watched = {number: tuple(places) for number, places in asking.items()}
+        return cls(*some, watched, frozenset(names) | frozenset(bare), words)
 
 
 def _read(text: Text, queries: Queries, watch: _Watch, into: Scanned, shard: str) -> Iterator[Hit]:
@@ -192,13 +201,24 @@ def _read(text: Text, queries: Queries, watch: _Watch, into: Scanned, shard: str
 def _asked(known: frozenset[bytes], whole: bytes, queries: Queries, watch: _Watch) -> tuple[list[int], list[Query]]:
     """The names that a document holds, and the queries that it is about, both in order."""
     met = known & watch.met
-    names = sorted(number for word in met for number in watch.names.get(word, ()))
-    phrases = ((number, queries.names[number]) for number in names)
-    held = [number for number, name in phrases if name.words <= known and name.line in whole]
-    counts = Counter(place for number in held for place in queries.of_name[number])
-    places = {place for place, n in counts.items() if n >= queries.queries[place].fewest}
-    places |= {place for word in met for place in watch.bare.get(word, ())}
+    phrases, get = queries.names, watch.names.get
+    looked = sorted(number for word in met for number in get(word, ()) if phrases[number].words <= known)
+    held = [number for number in looked if phrases[number].line in whole]
+    holding = dict.fromkeys(held, True)
+    places = {place for word in met for place in watch.bare.get(word, ())}
+    for place in sorted({place for number in held for place in watch.asking[number]}):
+        query = queries.queries[place]
+        if query.fewest > 1:
+            for number in query.names:
+                if number not in holding:
+                    holding[number] = _holds(known, whole, queries.names[number])
+        if query.fewest == 1 or sum(holding[number] for number in query.names) >= query.fewest:
+            places.add(place)
     return held, [queries.queries[place] for place in sorted(places)]
+
+
+def _holds(known: frozenset[bytes], whole: bytes, name: Phrase) -> bool:
+    return name.words <= known and name.line in whole
 
 
 def _count(others: Counter[str], answer: str) -> None:

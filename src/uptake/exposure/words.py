@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import string
 from functools import lru_cache
+from itertools import filterfalse
 
 from uptake.corpus.text import words
 
@@ -17,9 +18,10 @@ _TABLE = bytes(
     for code in range(256)
 )
 _GROUPED = re.compile(rb"(?<![0-9A-Za-z\x80-\xff])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
-_MAYBE_GROUPED = re.compile(rb"[0-9],[0-9]")
+_DIGITS = bytes(48 if 48 <= code < 58 else code for code in range(256))
 # U+2010 to U+202F: dashes, quotes, the ellipsis. None is part of a word, and most texts have no other odd signs
-_SIGNS = re.compile(rb"\xe2\x80[\x90-\xaf]|\xc2\xa0")
+_SIGNS = re.compile(rb"\xe2\x80[\x90-\xaf]")
+_SPACE = "\u00a0".encode()
 
 
 def tokens(text: str) -> list[bytes]:
@@ -31,25 +33,34 @@ def tokens(text: str) -> list[bytes]:
         text: Any text; half characters (lone surrogates) divide words.
     """
     raw = text.encode("utf-8", "replace")
-    if _MAYBE_GROUPED.search(raw):
-        raw = _GROUPED.sub(_joined, raw)
-    if raw.isascii():
-        return raw.translate(_TABLE).split()
-    raw = _SIGNS.sub(b" ", raw).translate(_TABLE)
+    if not raw.isascii():
+        raw = _SIGNS.sub(b" ", raw).replace(_SPACE, b" ")
+    if b"0,0" in (digits := raw.translate(_DIGITS)):
+        raw = _without_separators(raw, digits)
+    raw = raw.translate(_TABLE)
     if raw.isascii():
         return raw.split()
+    whole = raw.split()
     found: list[bytes] = []
-    for word in raw.split():
-        if word.isascii():
-            found.append(word)
-        else:
-            found += _folded(word)
+    at = 0
+    for odd in filterfalse(bytes.isascii, whole):  # they are few, and all but their folding runs in C
+        place = whole.index(odd, at)
+        found += whole[at:place]
+        found += _folded(odd)
+        at = place + 1
+    found += whole[at:]
     return found
 
 
 def line(found: list[bytes]) -> bytes:
     """Words in one line, each with one space on either side, so that `in` finds whole words."""
     return b" %b " % b" ".join(found)
+
+
+@lru_cache(maxsize=1 << 14)
+def longest(phrase: bytes) -> str:
+    """The longest word of a phrase: where a text does not hold it, it does not hold the phrase."""
+    return max(phrase.split(), key=len).decode("utf-8", "replace")
 
 
 def places(text: bytes, phrase: bytes) -> list[int]:
@@ -64,8 +75,22 @@ def places(text: bytes, phrase: bytes) -> list[int]:
     return found
 
 
-def _joined(match: re.Match[bytes]) -> bytes:
-    return b" %b " % match[0].replace(b",", b"")
+def _without_separators(raw: bytes, digits: bytes) -> bytes:
+    """The text with `1,000` as ` 1000 `; a pattern over all of it would take as long as everything else."""
+    parts: list[bytes] = []
+    done = 0
+    at = digits.find(b"0,0")
+    while at >= 0:
+        start = at
+        while start > done and digits[start - 1] == 48:
+            start -= 1
+        match = _GROUPED.match(raw, start)
+        end = at + 2
+        if match:
+            parts += (raw[done:start], b" ", match[0].replace(b",", b""), b" ")
+            end = done = match.end()
+        at = digits.find(b"0,0", end - 1)
+    return b"".join([*parts, raw[done:]])
 
 
 @lru_cache(maxsize=1 << 16)
