@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_
 
 from uptake.config.exposure import CorpusScan
 from uptake.config.secrets import no_secret
-from uptake.config.section import Float, Int, Section
+from uptake.config.section import Float as Float
+from uptake.config.section import Int as Int
+from uptake.config.section import Section as Section
 from uptake.text import shown
 from uptake.types import COLUMNS
 

@@ -184,10 +184,10 @@ def _phrases(query: Query, present: Sequence[Phrase], sentence: Sentence, names:
         right = same(query.wanted.text, one.text)
         found += [_Answer(one.text, right, at, at + size) for at in places(sentence.line, one.line)]
     taken = _taken(names, sentence)
-    for one in found:
-        wider = [(other.at, other.end) for other in found if other.end - other.at > one.end - one.at]
-        if not any(start <= one.at and one.end <= end for start, end in (*taken, *wider)):
-            yield one
+    for here in found:
+        wider = [(other.at, other.end) for other in found if other.end - other.at > here.end - here.at]
+        if not any(start <= here.at and here.end <= end for start, end in (*taken, *wider)):
+            yield here
 
 
 def _figures(query: Query, sentence: Sentence) -> Iterator[_Answer]:

@@ -148,10 +148,14 @@ class _Watch:
                     break
                 bare[word].append(place)
                 share += seen[word] / max(1, n)
-        some = ({word: tuple(numbers) for word, numbers in one.items()} for one in (names, bare))
         words = {query.number: query.words for query in queries.queries}
-        watched = {number: tuple(places) for number, places in asking.items()}
-        return cls(*some, watched, frozenset(names) | frozenset(bare), words)
+        return cls(
+            {word: tuple(numbers) for word, numbers in names.items()},
+            {word: tuple(places) for word, places in bare.items()},
+            {number: tuple(places) for number, places in asking.items()},
+            frozenset(names) | frozenset(bare),
+            words,
+        )
 
 
 def _read(text: Text, queries: Queries, watch: _Watch, into: Scanned, shard: str) -> Iterator[Hit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,7 +31,13 @@ def scan_shard(files: ShardFiles, queries: Queries, fields: Fields, tell: Callab
         tell: Told how many further bytes were read.
     """
     report = ShardReport()
-    found = scan(read_shard(files.shard, fields, report, tell), queries, files.shard.name)
+    collecting = gc.isenabled()
+    gc.disable()  # no cycles are made, and looking for them takes a seventh of the time
+    try:
+        found = scan(read_shard(files.shard, fields, report, tell), queries, files.shard.name)
+    finally:
+        if collecting:
+            gc.enable()
     files.write(found, report)
 
 
