@@ -26,8 +26,10 @@ from uptake.corpus.at_once import K1, B
 from uptake.corpus.text import words
 from uptake.exposure import Queries, Text, exposed, facts_of, queries_of, scan
 from uptake.exposure.words import tokens
-from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
+from uptake.pipeline.exposure.kept import ShardFiles
+from uptake.pipeline.exposure.readers import Fields
 from uptake.pipeline.exposure.shards import find_shards
+from uptake.pipeline.exposure.work import scan_shard
 from uptake.types import Example, Wording
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,17 +131,18 @@ def speed(data: Path) -> None:
         (shard,) = find_shards([str(path)])
         for what, share, most in (("one in twenty", 0.05, 0.02), ("four in five", 0.8, 0.2)):
             taken, held = chosen(asked(data), texts, share, most)
-            queries = queries_of(facts_of(taken, {}))
+            queries, files = queries_of(facts_of(taken, {})), ShardFiles(Path(name), shard, "measured")
             seconds = []
             for _ in range(3):
                 began = time.process_time()
-                found = scan(read_shard(shard, Fields(), ShardReport(), lambda n: None), queries, shard.name)
+                scan_shard(files, queries, Fields(), lambda n: None)
                 seconds.append(time.process_time() - began)
             began = time.process_time()
             for text in texts[:200]:
                 words(text)
             folding = sum(len(text.encode()) for text in texts[:200]) / (time.process_time() - began)
-            pairs = sum(tally.total() for tally in found.tallies.values())
+            counted = files.data()
+            pairs = sum(sum(tally.counts) for tally in counted.tallies)
             keep(
                 "speed",
                 what,
@@ -147,8 +150,8 @@ def speed(data: Path) -> None:
                     "mb_per_s": shard.size / min(seconds) / 1e6,
                     "facts": len(taken),
                     "documents_with_a_name": held,
-                    "documents": found.documents,
-                    "pairs_a_document": pairs / found.documents,
+                    "documents": counted.documents,
+                    "pairs_a_document": pairs / counted.documents,
                     "folding_all_mb_per_s": folding / 1e6,
                 },
             )

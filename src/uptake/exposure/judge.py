@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
-from uptake.exposure.queries import Phrase, Pool, Queries, Query
-from uptake.exposure.reading import Reading, Sentence
+from uptake.exposure.queries import AnswerPool, Phrase, Queries, Query
+from uptake.exposure.reading import DocumentReading, Sentence
 from uptake.exposure.slots import slots
 from uptake.exposure.words import places
 from uptake.rivals.equal import compare, read_answer
@@ -69,7 +69,11 @@ class _Answer:
 
 
 def judge(
-    query: Query, queries: Queries, reading: Reading, present: Mapping[int, Sequence[Phrase]], held: Sequence[int]
+    query: Query,
+    queries: Queries,
+    reading: DocumentReading,
+    present: Mapping[int, Sequence[Phrase]],
+    held: Sequence[int],
 ) -> Heard:
     """What a document says of a fact.
 
@@ -113,7 +117,7 @@ def judge(
 
 
 def _worth_reading(
-    query: Query, reading: Reading, present: Mapping[int, Sequence[Phrase]], names: Sequence[bytes]
+    query: Query, reading: DocumentReading, present: Mapping[int, Sequence[Phrase]], names: Sequence[bytes]
 ) -> Sequence[int]:
     """The numbers of the sentences that may say something."""
     if query.kind != "phrase":
@@ -123,7 +127,7 @@ def _worth_reading(
     return sorted({*present, *(number for name in names for number in reading.holding(name))})
 
 
-def pool_in(pool: Pool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
+def pool_in(pool: AnswerPool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
     """The answers of a pool that a document holds.
 
     Args:
@@ -138,7 +142,7 @@ def pool_in(pool: Pool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
     return [one for one in some if one.words <= found and one.line in text]
 
 
-def by_sentence(present: Sequence[Phrase], reading: Reading) -> dict[int, list[Phrase]]:
+def by_sentence(present: Sequence[Phrase], reading: DocumentReading) -> dict[int, list[Phrase]]:
     """By the number of a sentence the answers that it holds; those without any are left out."""
     found: dict[int, list[Phrase]] = {}
     for one in present:

@@ -94,7 +94,7 @@ class Sentence:
             yield match[0], len(tokens(self.text[: match.start()]))
 
 
-class Reading:
+class DocumentReading:
     """A document as it is judged.
 
     Attributes:

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from uptake.exposure.judge import NAMED, Heard, Says, by_sentence, judge, pool_in
 from uptake.exposure.queries import Phrase, Queries, Query
 from uptake.exposure.ranking import Hit, WordWeights, best, kept_of_each
-from uptake.exposure.reading import Reading
+from uptake.exposure.reading import DocumentReading
 from uptake.exposure.words import line, tokens
 
 SAMPLE = 512
 """Documents at the beginning of a shard that tell how rare words are, before any is searched."""
-SHARE = 0.005
+SHARE = 0.02
 """Of a question without names the rarest words are looked for, until about this share of the documents holds one."""
 AT_ONCE = 4
 """A heap grows to so many times what is kept of it before the worst go."""
@@ -173,17 +173,17 @@ def _read(text: Text, queries: Queries, watch: _Watch, into: Scanned, shard: str
         return
     source = text.source or shard
     counts = Counter(filter(known.__contains__, words))
-    reading: Reading | None = None
+    reading: DocumentReading | None = None
     pools: dict[int, dict[int, list[Phrase]]] = {}
     for query in asked:
         heard: Heard = NAMED
         if query.pool not in pools:
             pools[query.pool] = {}
             if here := pool_in(queries.pools[query.pool], known, whole):
-                reading = reading or Reading(text.title, text.text)
+                reading = reading or DocumentReading(text.title, text.text)
                 pools[query.pool] = by_sentence(here, reading)
         if pools[query.pool] or query.kind != "phrase" or (query.proper and query.names):
-            reading = reading or Reading(text.title, text.text)
+            reading = reading or DocumentReading(text.title, text.text)
             heard = judge(query, queries, reading, pools[query.pool], held)
         into.tallies[query.number, source][heard.says] += 1
         if heard.answer is not None:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -142,9 +143,8 @@ def _remote(name: str) -> dict[str, int]:
 def _fsspec(address: str) -> Any:
     protocol = address.partition("://")[0]
     try:
-        import fsspec
-
-        return fsspec.filesystem(protocol)
+        # comes with datasets, and is needed for addresses alone
+        return import_module("fsspec").filesystem(protocol)
     except (ImportError, ValueError) as error:
         package = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}.get(protocol, "fsspec")
         raise UptakeError(
