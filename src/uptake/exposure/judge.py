@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
-from uptake.exposure.queries import AnswerPool, Phrase, Queries, Query
+from uptake.exposure.queries import FrameAnswers, Phrase, Queries, Query
 from uptake.exposure.reading import DocumentReading, Sentence
 from uptake.exposure.slots import slots
 from uptake.exposure.words import places
@@ -127,7 +127,7 @@ def _worth_reading(
     return sorted({*present, *(number for name in names for number in reading.holding(name))})
 
 
-def pool_in(pool: AnswerPool, found: frozenset[bytes], text: bytes) -> list[Phrase]:
+def pool_in(pool: FrameAnswers, found: frozenset[bytes], text: bytes) -> list[Phrase]:
     """The answers of a pool that a document holds.
 
     Args:

@@ -68,7 +68,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class AnswerPool:
+class FrameAnswers:
     """Answers to questions of one frame: what else may be answered.
 
     Attributes:
@@ -108,7 +108,7 @@ class Queries:
     names: tuple[Phrase, ...]
     of_name: tuple[tuple[int, ...], ...]
     pools_of_name: tuple[frozenset[int], ...]
-    pools: tuple[AnswerPool, ...]
+    pools: tuple[FrameAnswers, ...]
     n: int
 
     @cached_property
@@ -172,7 +172,7 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
                 pool,
             )
         )
-    made = tuple(AnswerPool(tuple(pool.values())) for pool in pools)
+    made = tuple(FrameAnswers(tuple(pool.values())) for pool in pools)
     pools_of = tuple(frozenset(queries[place].pool for place in places) for places in of_name)
     return Queries(tuple(queries), tuple(phrases), tuple(map(tuple, of_name)), pools_of, made, len(facts))
 
