@@ -227,7 +227,7 @@ chat_template: template.jinja
         "stages.0.epochs: expected a known key. Did you mean num_train_epochs",
         "output_dirr: expected a known key. Did you mean output_dir",
         "seed: -1: expected greater than or equal to 0",
-        "criterion: 'recal': expected 'auto', 'recall', 'option' or 'paper'. Did you mean recall",
+        "criterion: 'recal': expected 'auto', 'recall', 'option', 'spans' or 'paper'. Did you mean recall",
         "max_length: 'many': expected a valid integer",
         "chat_template: 'template.jinja': expected a file or folder that exists",
     ):

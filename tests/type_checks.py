@@ -64,6 +64,10 @@ def untraced() -> Iterator[None]:
         yield
     finally:
         sys.settrace(tracer)
+        frame = sys._getframe() if tracer is not None else None
+        while frame is not None:  # else the rest of a module that is being imported is not seen
+            frame.f_trace = tracer
+            frame = frame.f_back
 
 
 def _checked(decorated: FunctionType, typechecker: Any) -> Any:
