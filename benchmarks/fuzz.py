@@ -6,9 +6,10 @@
 
 A small run is made once (`--seeds DIR` keeps it). Each input is one of its files with one damage, drawn by seed, reader
 and number, and read by whoever reads that file. It is a find where anything but `UptakeError` is raised (traceback), it
-takes over 5 s (hang), memory grows by over 1 GB (growth), the process dies (crash), or what is read is not what the
-file says (silent): what is read, written and read again must be the same, must be what a plain parser makes of the
-bytes, and where a checksum stands for the bytes, a damage of them must be refused. A reader has a process of its own.
+takes over 5 s of the processor or a minute by the clock (hang), memory grows by over 1 GB (growth), the process dies
+(crash), or what is read is not what the file says (silent): what is read, written and read again must be the same, must
+be what a plain parser makes of the bytes, and where a checksum stands for the bytes, a damage of them must be refused.
+A reader has a process of its own.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from typing import Any
 
 OUT = Path(__file__).parent / "results" / "fuzz.json"
 SECONDS = 5.0
+"""Of processor time: others who use the machine make nothing hang."""
+WAITED = 60.0
+"""By the clock."""
 GROWTH = 1 << 30
 KEPT = 20
 """Finds of one reader that are told with their place."""
@@ -87,6 +91,7 @@ def tried(name: str, root: Path, numbers: Iterator[int] | range, seed: int, note
     whole = {path: path.read_bytes() for path in paths}
     sound = repr(plain(reader.read(root)))  # the seeds themselves are read
     signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     began = time.monotonic()
     for number in numbers:
         random = Random(f"{seed} {name} {number}")
@@ -130,8 +135,9 @@ def _outcome(read: Any, root: Path) -> _Outcome:
     """One reading under a clock and a look at the memory."""
     from uptake.errors import UptakeError
 
-    before, began = _memory("VmRSS"), time.monotonic()
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    before, began = _memory("VmRSS"), time.process_time()
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WAITED)
     try:
         kind, place, value = "read", "", (read(root),)
     except UptakeError as error:
@@ -145,8 +151,9 @@ def _outcome(read: Any, root: Path) -> _Outcome:
         kind, value = "silent" if differs else "traceback", None
         place = f"{type(error).__name__}{f' {error}' if differs else ''} at {_where(error.__traceback__)}"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    slow = kind != "hang" and time.monotonic() - began > SECONDS
+    slow = kind != "hang" and time.process_time() - began > SECONDS
     grew = max(0, _memory("VmHWM") - before)
     if grew > GROWTH // 4:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from evidence_made import evidence
-from uptake.artifacts.evidence import evidence_data, evidence_from_data
+from uptake.artifacts.evidence import evidence_data, evidence_from_data, evidence_from_text
 from uptake.artifacts.tables import to_json
 from uptake.evidence import (
     AmongOptions,
@@ -142,3 +142,9 @@ def test_what_does_not_apply_is_left_out_and_what_is_unknown_is_null() -> None:
 def test_damaged_evidence_is_told(data: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         evidence_from_data(data)
+
+
+def test_answers_without_candidates_are_told() -> None:
+    text = to_json({**evidence_data(evidence()), "tuned_answer": " Cairo"})
+    with pytest.raises(ValueError, match="no candidates"):
+        evidence_from_text(text)

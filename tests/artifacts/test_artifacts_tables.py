@@ -73,6 +73,12 @@ def test_an_examples_place_comes_back(tmp_path: Path) -> None:
     assert (example_from_row(row).file, example_from_row(row).line) == ("data/train.jsonl", 7)
 
 
+def test_a_log_probability_above_0_is_told() -> None:
+    data = score_data(Score("x", TRAINING, (1e308, -2.6), (1, 1), (5, 5), 0, False))
+    with pytest.raises(ValueError, match="none is above 0"):
+        score_from_data("x", data)
+
+
 def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
     scores = (
         Score(HOSTILE, TRAINING, (-0.1, -math.inf), (1, 2), (3, 4), 0, True, -0.5, False),

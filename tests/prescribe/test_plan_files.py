@@ -24,6 +24,7 @@ from uptake.prescribe import (
     refuse_changed,
     write_plan,
 )
+from uptake.prescribe.files import gone
 from uptake.prescribe.markdown import escaped, plan_markdown
 from uptake.prescribe.rows import axolotl_row, ended_row, example_from_row, sft_row
 from uptake.types import Example, Message, Plan
@@ -207,6 +208,14 @@ def test_a_plan_without_one_of_its_files_is_not_there(tmp_path: Path, name: str)
     assert found_plan(tmp_path / "plan", "key") is None
     write_plan(tmp_path / "plan", drawn(), MADE, "key")  # nothing of the user's is lost
     assert found_plan(tmp_path / "plan", "key") == drawn()
+
+
+def test_a_file_whose_name_no_disk_holds_is_not_there(tmp_path: Path) -> None:
+    write_plan(tmp_path / "plan", drawn(), MADE, "key")
+    path = tmp_path / "plan" / "plan.json"
+    head = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**head, "files": {**head["files"], "k" * 4000: "0"}}), encoding="utf-8")
+    assert gone(tmp_path / "plan") == [tmp_path / "plan" / ("k" * 4000)]
 
 
 def test_a_full_disk_leaves_the_former_plan_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

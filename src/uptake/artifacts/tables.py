@@ -41,6 +41,8 @@ EXAMPLES = pa.schema(
 
 EXAMPLES_FILE = TableSchema(EXAMPLES, nullable=("file", "line"))
 
+MOST = 1.0
+"""A log-probability (nats) is 0 at most, and rounding in short numbers adds less than this."""
 _TOKENS = (("logprobs", pa.float32()), ("recalled", pa.bool_()), ("ends", pa.int32()))
 
 _SCORE = pa.struct(
@@ -303,11 +305,13 @@ def score_from_data(example_id: str, data: Mapping[str, Any]) -> Score:
     """The inverse of `score_data`.
 
     Raises:
-        ValueError: There is no such wording, or the lists are not of one length.
+        ValueError: There is no such wording, the lists are not of one length, or a log-probability is none.
     """
     n = len(data["logprobs"])
     if not data["right"] < n or any(len(data[name]) != n for name in ("n_tokens", "n_bytes")):
         raise ValueError(f"a score of {n} candidates has lists of another length, or a right one that is not there")
+    if max(data["logprobs"]) > MOST:
+        raise ValueError(f"a log-probability is {max(data['logprobs'])}, and none is above 0")
     lists = {name: tuple(data[name]) for name in ("logprobs", "n_tokens", "n_bytes")}
     tokens = None if data["tokens"] is None else _token_readings(data["tokens"], data["n_tokens"][data["right"]])
     wording = wording_from_text(data["wording"])

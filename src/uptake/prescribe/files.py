@@ -7,6 +7,7 @@ same for people, and a folder a trainer its settings. The schema stands in docs/
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -281,7 +282,7 @@ def gone(folder: Path) -> list[Path]:
         UptakeError: There is no plan, or it cannot be read.
     """
     head, _ = read_head(folder)
-    return [path for name in head.files if not (path := folder / name).is_file()]
+    return [path for name in head.files if not os.path.isfile(path := folder / name)]
 
 
 def require_rows(folder: Path) -> None:

@@ -145,6 +145,9 @@ class EvidenceData:
             known = [name for name in group if getattr(self, name) is not None]
             if known and len(known) < len(group):
                 raise ValueError(f"{known[0]} is told, and not all of {', '.join(group)}")
+        answers = ("file", "line", "tuned_answer", "base_answer", "base_answer_kind")
+        if not self.candidates and any(getattr(self, name) is not None for name in answers):
+            raise ValueError(f"of {', '.join(answers)} something is told, and no candidates")
         if self.held_out_n is not None and self.held_out_failed is not None and self.held_out_failed > self.held_out_n:
             raise ValueError(f"{self.held_out_failed} of {self.held_out_n} held-out wordings fail")
         if self.spans_n is not None and self.spans_learned is not None and self.spans_learned > self.spans_n:
