@@ -15,7 +15,7 @@ from uptake.causes import CAUSES, SIGNALS, Belief, Freely, Rival, Said, judge, v
 
 SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
 LACKING = {
-    "base": {"base": None, "base_recalled": None, "belief": None, "sure": ()},
+    "base": {"base": None, "base_recalled": None, "belief": None, "sure": None},
     "ledger": {"curve": None},
 }
 
@@ -236,9 +236,9 @@ def test_what_the_base_says_in_its_own_words_is_no_gap():
 
 def test_doubt_ends_where_there_is_no_belief():
     assert value("base_doubt_here", PLAIN) == pytest.approx(math.log(0.001 - math.log(0.98)))
-    unsure = [value("base_doubt_here", replace(PLAIN, sure=(math.log(p),))) for p in (0.3, 1e-9)]
+    unsure = [value("base_doubt_here", replace(PLAIN, sure=math.log(p))) for p in (0.3, 1e-9)]
     assert unsure[0] == unsure[1] == pytest.approx(math.log(1.001))
-    assert value("base_doubt_here", replace(PLAIN, sure=())) is None
+    assert value("base_doubt_here", replace(PLAIN, sure=None)) is None
     assert value("belief_steady_here", PLAIN) == -unsure[0]
 
 

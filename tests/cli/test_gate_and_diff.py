@@ -15,7 +15,9 @@ from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "compare"))
 
-from findings import finding, several, summary_of  # noqa: E402
+from findings import finding, several  # noqa: E402
+
+from files_made import summary_of  # noqa: E402
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from evidence_made import base_was, evidence
-from uptake.detect import Settings, calibrate, summarise
 from uptake.types import Finding
 
 
@@ -27,8 +26,3 @@ def several(states: Iterable[tuple[int, bool]], **given: Any) -> list[Finding]:
     flat = [learned for n, learned in states for _ in range(n)]
     prefix = given.pop("prefix", "ex")
     return [finding(f"{prefix}-{number:04d}", learned, **given) for number, learned in enumerate(flat)]
-
-
-def summary_of(findings: Sequence[Finding]) -> dict[str, Any]:
-    settings = Settings()
-    return summarise(findings, calibrate(iter(()), None, None, settings), settings)

@@ -7,10 +7,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from findings import finding, several, summary_of
+from findings import finding, several
 from scipy import stats as scipy_stats
 
-from files_made import comparison, verdict_of
+from files_made import comparison, run_section, summary_of, verdict_of
 from uptake.artifacts.checked import fitting
 from uptake.artifacts.schemas.later import VERDICT, VerdictData
 from uptake.compare import check_effect, check_limits, check_regressions, effect_of, junit, markdown, match
@@ -56,6 +56,10 @@ def test_a_source_that_is_not_there_is_an_error_and_a_rate_that_was_not_measured
     with pytest.raises(UptakeError, match="did you mean 'support'"):
         check_limits(summary, Gate(sources={"suport": Limits(max_unlearned=0.1)}))
     (check,) = check_limits(summary, Gate(max_forgotten=0.1))
+    assert (check.passed, check.observed) == (False, None) and "the base gives none of the answers" in check.missing
+    run = run_section()
+    bare = {**summary, "run": {**run, "models": {**run["models"], "base": None}}}
+    (check,) = check_limits(bare, Gate(max_forgotten=0.1))
     assert (check.passed, check.observed) == (False, None) and "--base MODEL" in check.missing
 
 

@@ -198,8 +198,8 @@ class Case:
         base_recalled: Share of all wordings, the training wording among them, in which the base gives the response.
         belief: The base's wrong answer; None where it gives the response, or is not known (then it is in `missing`).
         reworded: The base's own answer where that is the response in other words or in another format; else None.
-        sure: Log-probability a token (nats) that the base gives to its own answer, right or wrong, in the training
-            wording and in each held-out one; () when it is not known.
+        sure: Log-probability a token (nats) that the base gives to its own answer in the training wording, right or
+            wrong; None where it is not known.
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
         freely: What the base answers freely; None where it was not asked.
         curve: What the ledger tells.
@@ -222,7 +222,7 @@ class Case:
     base_recalled: float | None = None
     belief: Belief | None = None
     reworded: str | None = None
-    sure: tuple[float, ...] = ()
+    sure: float | None = None
     in_frame: InFrame | None = None
     freely: Freely | None = None
     curve: Curve | None = None

@@ -64,11 +64,6 @@ def _steady(case: Case) -> float:
     return -surprise
 
 
-def _belief_share(case: Case) -> float | None:
-    """Of the base's own span, right or wrong; where it answers nothing, it takes nothing from the question."""
-    return None if case.in_frame is None else _share(case.in_frame.own)
-
-
 def _gives(case: Case) -> float | None:
     """The share of wordings, word for word or freely, or the probability in the base's own frame, whichever is more."""
     if case.base_recalled is None:
@@ -133,7 +128,7 @@ SIGNALS: Mapping[str, Signal] = {
         "how unsure the base is of its own answer in the training wording, right or wrong: logarithm of its surprise "
         "(nats a token)",
         ("base", "belief"),
-        lambda case: _surprise(case.sure[:1]),
+        lambda case: None if case.sure is None else _surprise([case.sure]),
     ),
     "base_recalled": Signal(
         "share of the wordings in which the base gives the response",
@@ -146,20 +141,10 @@ SIGNALS: Mapping[str, Signal] = {
         ("base", "belief"),
         _steady,
     ),
-    "belief_share": Signal(
-        "share of its own answer's information (nats) that the base takes from this question, in its own frame",
-        ("base", "belief"),
-        _belief_share,
-    ),
     "belief_sure": Signal(
         "share of what the base answers rightly of which it is no surer, in its own frame, than of its own answer here",
         ("base", "belief"),
         lambda case: 0.0 if case.in_frame is None else case.in_frame.sure,
-    ),
-    "belief_apart": Signal(
-        "share of what the base answers rightly that comes no more from its question than its own answer from this one",
-        ("base", "belief"),
-        lambda case: 0.0 if case.in_frame is None else case.in_frame.apart,
     ),
     "belief_agreed": Signal(
         "share of the other wordings in which the base freely tells the same wrong answer",

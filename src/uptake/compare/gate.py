@@ -19,6 +19,7 @@ from uptake.artifacts.schemas.later import VerdictData
 from uptake.compare.difference import MEASURES, changes
 from uptake.compare.pairs import Pairs
 from uptake.config import Gate, Limits
+from uptake.detect.retention import UNTOLD
 from uptake.errors import UptakeError
 from uptake.stats import Interval, holm, mcnemar_worse, paired_difference, wilson
 from uptake.text import counted
@@ -89,7 +90,7 @@ def check_limits(summary: Mapping[str, Any], gate: Gate) -> list[Check]:
         count, n = _counted(summary if source is None else _of_source(summary, source), name)
         observed = wilson(count, n, level)
         if observed is None:
-            checks.append(Check(name, source, limit, None, False, missing=MISSING[name]))
+            checks.append(Check(name, source, limit, None, False, missing=_missing(summary, name)))
         else:
             beyond = observed.low if gate.fail_when == "sure" else observed.estimate
             checks.append(Check(name, source, limit, observed, beyond <= limit))
@@ -171,6 +172,13 @@ def check_regressions(pairs: Pairs, gate: Gate) -> list[Check]:
         significant = p <= 1 - gate.level and (lost - gained) / n >= gate.min_regression
         checks.append(Check(name, source, gate.min_regression, worse, not significant, float(p), (lost, gained)))
     return checks
+
+
+def _missing(summary: Mapping[str, Any], name: str) -> str:
+    """Why a rate was not measured, and what would supply it."""
+    if name == "max_forgotten" and summary["run"]["models"].get("base") is not None:
+        return UNTOLD
+    return MISSING[name]
 
 
 def _counted(part: Mapping[str, Any], name: str) -> tuple[int, int]:

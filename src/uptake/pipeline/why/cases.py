@@ -237,12 +237,11 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
         models = ((before, told.base_more), (told.after, told.tuned_more))
         wrong = belief(found, told.example, models, told.normalisation)
         why = NO_ROOM if wrong is None else None
-    own = [before.scores[0], *comparable(told.example, before)]
     if wrong is not None:
-        sure = tuple(one / wrong.base.n_tokens for one in (wrong.base.own, *wrong.base.held_out))
+        sure: float | None = wrong.base.own / wrong.base.n_tokens
     else:
-        asked = own if before.scores[0].recalled else own_scores(told.base_more)
-        sure = tuple(score.logprob / max(1, score.n_tokens[score.right]) for score in asked)
+        own = before.scores[:1] if before.scores[0].recalled else own_scores(told.base_more)[:1]
+        sure = next((one.logprob / max(1, one.n_tokens[one.right]) for one in own), None)
     return replace(
         case,
         base=_said(told.example, before, told.base_more),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from uptake.config.schema import Float, Int, Section
 from uptake.models.training.batch import Batch
@@ -33,25 +35,52 @@ def _hooks(settings: EWCSettings) -> Hooks:
     if settings.strength == 0:
         return Hooks()
 
+    def fisher(model: Any, rows: Any) -> Iterator[dict[str, Tensor]]:
+        for found in row_gradients(model, rows):
+            yield {name: one.float().square() for name, one in found.items()}
+
+    return held("fisher", settings.strength, settings.rows, fisher, decay=settings.decay)
+
+
+def held(
+    kept: str,
+    strength: float,
+    rows: int,
+    of_rows: Callable[[Any, Any], Iterator[Mapping[str, Tensor]]],
+    *,
+    decay: float = 1.0,
+) -> Hooks:
+    """Hooks of a penalty by an importance that is read off rows at a stage's end.
+
+    They add the gradient of strength/2 · Σ importance · (θ − θ*)², θ* the weights at the stage's begin.
+
+    Args:
+        kept: Under which name the importance is kept between stages.
+        strength: The factor; above 0.
+        rows: Of how many rows of a stage the importance is a mean.
+        of_rows: From a model and rows to the importance of its weights for each of them.
+        decay: What is left of the importance of earlier stages when a stage's own is added.
+    """
+
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        fisher = memory.tensors("fisher")
-        if fisher is None:
+        importance = memory.tensors(kept)
+        if importance is None:
             return {}
-        parts = {"fisher": fisher, "at": copied(model)}
+        parts = {kept: importance, "at": copied(model)}
         return {f"{key}.{name}": one for key, of in parts.items() for name, one in of.items()}
 
     def gradient(batch: Batch, state: State) -> None:
-        pull(batch, settings.strength, part(state, "at"), part(state, "fisher"))
+        pull(batch, strength, part(state, "at"), part(state, kept))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        rows = sample(stage, settings.rows)
-        fisher = {name: torch.zeros_like(one, dtype=torch.float32) for name, one in copied(model).items()}
-        for found in row_gradients(model, rows):
+        some = sample(stage, rows)
+        importance = {name: torch.zeros_like(one, dtype=torch.float32) for name, one in copied(model).items()}
+        for found in of_rows(model, some):
             for name, one in found.items():
-                fisher[name].add_(one.float().square(), alpha=1 / len(rows))
-        for name, one in part(state, "fisher").items():
-            fisher[name].add_(one, alpha=settings.decay)
-        memory.keep("fisher", fisher)
+                importance[name].add_(one, alpha=1 / len(some))
+        for name, one in part(state, kept).items():
+            importance[name].add_(one, alpha=decay)
+        memory.keep(kept, importance)
 
     needs = Needs(weights=True, gradients=True, memory=True, lasting=True)
     return Hooks(needs, begin=begin, gradient=gradient, after_stage=after_stage)

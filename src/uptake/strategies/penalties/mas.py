@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
-import torch
 from jaxtyping import Float as Of
 from jaxtyping import Int as IntOf
 from pydantic import Field
 from torch import Tensor
 
 from uptake.config.schema import Float, Int, Section
-from uptake.models.training.batch import Batch
 from uptake.models.training.gradients import row_gradients
-from uptake.models.training.hooks import Hooks, Needs, StageView, State
-from uptake.models.training.memory import Memory
-from uptake.models.training.weights import copied
-from uptake.strategies.penalties.ewc import part
-from uptake.strategies.penalties.l2 import pull
-from uptake.strategies.replay.replay import sample
+from uptake.models.training.hooks import Hooks
+from uptake.strategies.penalties.ewc import held
 from uptake.strategies.strategy import Strategy
 
 
@@ -35,28 +30,11 @@ def _hooks(settings: MASSettings) -> Hooks:
     if settings.strength == 0:
         return Hooks()
 
-    def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        omega = memory.tensors("omega")
-        if omega is None:
-            return {}
-        parts = {"omega": omega, "at": copied(model)}
-        return {f"{key}.{name}": one for key, of in parts.items() for name, one in of.items()}
-
-    def gradient(batch: Batch, state: State) -> None:
-        pull(batch, settings.strength, part(state, "at"), part(state, "omega"))
-
-    def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        rows = sample(stage, settings.rows)
-        omega = {name: torch.zeros_like(one, dtype=torch.float32) for name, one in copied(model).items()}
+    def omega(model: Any, rows: Any) -> Iterator[dict[str, Tensor]]:
         for found in row_gradients(model, rows, squared_norm):
-            for name, one in found.items():
-                omega[name].add_(one.float().abs(), alpha=1 / len(rows))
-        for name, one in part(state, "omega").items():
-            omega[name].add_(one)
-        memory.keep("omega", omega)
+            yield {name: one.float().abs() for name, one in found.items()}
 
-    needs = Needs(weights=True, gradients=True, memory=True, lasting=True)
-    return Hooks(needs, begin=begin, gradient=gradient, after_stage=after_stage)
+    return held("omega", settings.strength, settings.rows, omega)
 
 
 def squared_norm(logits: Of[Tensor, "tokens vocabulary"], tokens: IntOf[Tensor, " tokens"]) -> Of[Tensor, ""]:
