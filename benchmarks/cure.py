@@ -82,8 +82,8 @@ def measure(world: Path, model: Path) -> dict[str, dict[str, list[float]]]:
 
 def cure(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
-    from uptake.pipeline.cure.applying import apply
     from uptake.pipeline.prescribe.run import prescribe_run
+    from uptake.pipeline.trial.applying import apply
 
     config = load_run(world / "run.yaml")
     plan = prescribe_run(config, unsafe=True).plan
@@ -92,8 +92,8 @@ def cure(world: Path) -> tuple[Path, int]:
 
 def repair(world: Path) -> tuple[Path, int]:
     from uptake.config import load_run
-    from uptake.pipeline.cure.applying import apply
     from uptake.pipeline.prescribe.run import prescribe_run
+    from uptake.pipeline.trial.applying import apply
 
     config = load_run(world / "run.yaml")
     plan = prescribe_run(config, unsafe=True, start="tuned").plan
@@ -117,9 +117,10 @@ def recipe(world: Path) -> tuple[Path, int]:
     """As the paper: whoever lacks knowledge gets documents, everything else stays as it was."""
     from uptake.config import load_run
     from uptake.pipeline import read_diagnosis
-    from uptake.pipeline.cure.applying import apply
-    from uptake.pipeline.prescribe.material import read_material, rows_of_a_step
+    from uptake.pipeline.prescribe.material import read_material
     from uptake.pipeline.prescribe.run import planning_of
+    from uptake.pipeline.train.settings import rows_of_a_step
+    from uptake.pipeline.trial.applying import apply
     from uptake.prescribe import Budget, Terms, plan, read_plan
 
     config = load_run(world / "run.yaml")

@@ -29,7 +29,7 @@ import numpy as np
 from uptake.artifacts import read_json, versions, write_json
 from uptake.artifacts.tables import OUTCOMES
 from uptake.config import load_run
-from uptake.pipeline.cure.applying import apply
+from uptake.pipeline.trial.applying import apply
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING
 from uptake.pipeline.verify.cells import verify
 from uptake.pipeline.verify.run import prepare

@@ -15,13 +15,13 @@ from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
 from uptake.data import Turn, encode
 from uptake.errors import UptakeError
-from uptake.pipeline.cure.applying import apply
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples import today
 from uptake.pipeline.prescribe.run import planning_of
 from uptake.pipeline.run_file import load_settings
 from uptake.pipeline.train.run import train_run, training_run
+from uptake.pipeline.trial.applying import apply
 from uptake.pipeline.verify.run import prepare
 from uptake.types import Cost, Example, Message, Plan
 

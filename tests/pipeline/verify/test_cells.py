@@ -17,7 +17,8 @@ import pytest
 
 from uptake.artifacts import Busy, locked
 from uptake.errors import UptakeError
-from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, Measured, foretold_of, verify
+from uptake.pipeline.trial.measuring import Measured
+from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, foretold_of, verify
 from uptake.verify import Assigned, Design
 
 CAUSES = ("forgetting", "knowledge_gap")

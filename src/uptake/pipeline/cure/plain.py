@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uptake.pipeline.cure.applying import start_of
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.run import train
 from uptake.pipeline.train.training_run import TrainingRun
+from uptake.pipeline.trial.applying import start_of
 from uptake.types import Plan
 
 

@@ -15,7 +15,6 @@ from uptake.compare import CureColumn, faults
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.pipeline import read_diagnosis
-from uptake.pipeline.cure.applying import apply
 from uptake.pipeline.cure.comparing import CureGroup, compared, in_all
 from uptake.pipeline.cure.plain import train_plainly
 from uptake.pipeline.diagnose.run import diagnose_run
@@ -23,6 +22,7 @@ from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.prescribe.run import plan_to_apply
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.run import training_run
+from uptake.pipeline.trial.applying import apply
 from uptake.prescribe import content_of, read_plan
 from uptake.processes import ALONE, Processes
 from uptake.types import Cost, Plan

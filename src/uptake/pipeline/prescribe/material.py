@@ -20,6 +20,7 @@ from uptake.pipeline.prescribe.encoding import AT_ONCE, Encoding
 from uptake.pipeline.prescribe.gathering import Gather, GatheredDocuments, Library, Wanted, from_library, guarded
 from uptake.pipeline.prescribe.tuned_model import processes_of, unsaid
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.settings import rows_of_a_step
 from uptake.prescribe import Material
 from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
@@ -114,12 +115,6 @@ def _untrained(examples: Sequence[Example], why: Mapping[str, str]) -> UptakeErr
         if one.id in why
     ]
     return bad_rows_error(bad, usable=len(examples) - len(bad))
-
-
-def rows_of_a_step(settings: Mapping[str, Any]) -> int:
-    """Rows of an optimisation step of one process; 8 and 1 are the trainer's defaults."""
-    size: int = settings.get("per_device_train_batch_size", 8) * settings.get("gradient_accumulation_steps", 1)
-    return size
 
 
 def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:

@@ -17,12 +17,13 @@ from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
 from uptake.pipeline.prescribe.encoding import Encoding
 from uptake.pipeline.prescribe.gathering import Gather, Library
-from uptake.pipeline.prescribe.material import DiagnosedRun, read_material, rows_of_a_step
+from uptake.pipeline.prescribe.material import DiagnosedRun, read_material
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.rows import file_digests
 from uptake.pipeline.train.run import stage_settings
+from uptake.pipeline.train.settings import rows_of_a_step
 from uptake.prescribe import (
     TRAINED,
     TRAINERS,

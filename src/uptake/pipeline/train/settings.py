@@ -244,3 +244,9 @@ def _reshaping(strategy: str, specs: Sequence[StageSpec]) -> str | None:
 def sharded_by(fsdp: Any, deepspeed: Any, processes: Processes) -> list[str]:
     """What splits the model over processes, by the settings or by the launcher."""
     return [name for name, given in (("fsdp", fsdp), ("deepspeed", deepspeed)) if given or name in processes.sharded]
+
+
+def rows_of_a_step(settings: Mapping[str, Any]) -> int:
+    """Rows of an optimisation step of one process; 8 and 1 are the trainer's defaults."""
+    size: int = settings.get("per_device_train_batch_size", 8) * settings.get("gradient_accumulation_steps", 1)
+    return size

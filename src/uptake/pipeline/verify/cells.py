@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from uptake.artifacts import Busy, Parts, digest, empty, joined, locked, open_parts, write_json, write_table
 from uptake.artifacts.tables import MATRIX, OUTCOMES_FILE
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.trial.measuring import Measured
 from uptake.text import counted
 from uptake.types import Key
 from uptake.verify import Assigned, Design, compare_arms, forecast, foretold, matrix_row, verdict
@@ -72,25 +73,6 @@ class Experiment:
     key: str
     notes: tuple[str, ...] = ()
     diagnosis: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What a model recalls of one item.
-
-    Attributes:
-        id: The item's id.
-        stage: Its stage.
-        kind: `flagged`, or what must not get worse.
-        recalled_training: In the training wording.
-        recalled_heldout: Share of the held-out wordings; None without any.
-    """
-
-    id: str
-    stage: str
-    kind: Literal["flagged", "learned", "earlier", "retention"]
-    recalled_training: bool
-    recalled_heldout: float | None
 
 
 TrainArm: TypeAlias = Callable[[Arm, int, Path], Path]

@@ -11,17 +11,17 @@ from uptake.artifacts import refuse_links
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.served import from_judge
-from uptake.pipeline.cure.applying import apply
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.prescribe.run import key_of, planning_of
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import training_run
+from uptake.pipeline.trial.applying import apply
+from uptake.pipeline.trial.measuring import ArmQuestions, Examination, Measured, questions
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
-from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, Measured, matched_of, verify
+from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
-from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes

@@ -18,8 +18,8 @@ from uptake.artifacts import read_json
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.training.watch import Watch
-from uptake.pipeline.cure.applying import _in_order, _of_a_step, apply
 from uptake.pipeline.train.run import training_run
+from uptake.pipeline.trial.applying import _in_order, _of_a_step, apply
 from uptake.prescribe import Export, write_plan
 from uptake.prescribe.rows import text_row
 from uptake.processes import Processes

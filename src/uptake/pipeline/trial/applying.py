@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.config import Stage
-from uptake.pipeline.prescribe.material import rows_of_a_step
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.run import train
-from uptake.pipeline.train.settings import settings_of
+from uptake.pipeline.train.settings import rows_of_a_step, settings_of
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.prescribe import OF_THE_PLAN, kept_apart, read_plan
 from uptake.processes import Processes

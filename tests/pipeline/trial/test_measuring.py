@@ -14,8 +14,8 @@ from uptake.errors import UptakeError
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
-from uptake.pipeline.verify import measuring
-from uptake.pipeline.verify.measuring import ArmQuestions, Examination, questions
+from uptake.pipeline.trial import measuring
+from uptake.pipeline.trial.measuring import ArmQuestions, Examination, questions
 
 
 def diagnosed(small: Small, folder: Path, **keys: Any) -> tuple[RunConfig, Diagnosis]:

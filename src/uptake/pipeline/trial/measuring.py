@@ -23,13 +23,31 @@ from uptake.pipeline.examples.datasets import DataSets, cohort_rows
 from uptake.pipeline.examples.sources import Reworded
 from uptake.pipeline.examples.writer import open_writer
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.verify.cells import Measured
 from uptake.probe import letter_probes, option_candidates, probes
 from uptake.score import score
 from uptake.types import Candidate, Example, Finding, Probe
 
 MOST = 1000
 """Examples of the retention set, and learned ones of earlier stages and of the last, that are asked about at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a model recalls of one item.
+
+    Attributes:
+        id: The item's id.
+        stage: Its stage.
+        kind: `flagged`, or what must not get worse.
+        recalled_training: In the training wording.
+        recalled_heldout: Share of the held-out wordings; None without any.
+    """
+
+    id: str
+    stage: str
+    kind: Literal["flagged", "learned", "earlier", "retention"]
+    recalled_training: bool
+    recalled_heldout: float | None
 
 
 @dataclass(frozen=True, slots=True)
