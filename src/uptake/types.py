@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from uptake.evidence import Evidence, Origin, SpanEvidence, TokenReadings
+from uptake.pilot import Pilot
 
 COLUMNS = tuple(
     "prompt completion response messages conversations instruction input output history system text tools "
@@ -377,6 +378,7 @@ class Plan:
         peft: Its LoRA settings; None trains all weights.
         notes: What the reader should know.
         reading: When the texts are read: `before` fine-tuning, as continued pre-training, or `within` it.
+        pilot: What was found when its remedies were tried; None where they were not.
     """
 
     start: Literal["base", "tuned"]
@@ -391,3 +393,4 @@ class Plan:
     peft: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
     reading: Literal["before", "within"] = "before"
+    pilot: Pilot | None = None

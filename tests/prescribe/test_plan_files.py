@@ -63,7 +63,7 @@ def test_the_files_are_those_that_are_documented(tmp_path: Path) -> None:
     head = json.loads(found["plan.json"])
     assert list(head) == [
         "version", "key", "asked", "start", "model", "step", "texts", "reading", "rows", "cost", "training", "peft",
-        "versions", "content", "files", "notes", "unmended", "edits",
+        "versions", "content", "files", "notes", "unmended", "edits", "pilot",
     ]  # fmt: skip
     assert set(head["files"]) == set(found) - {"plan.json"}
     page = Path(__file__).parents[2] / "docs" / "details" / "prescribe.md"

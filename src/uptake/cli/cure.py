@@ -11,7 +11,7 @@ import typer
 from uptake.cli.processes import processes
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
-from uptake.cli.train import table
+from uptake.cli.train import say_note, table
 from uptake.errors import UptakeError
 
 if TYPE_CHECKING:
@@ -50,8 +50,11 @@ def command(
 
     config = load_run(run, overrides(ctx))
     with progress_bar() as progress:
-        done = cure_run(config, start=start_of(start), unsafe=unsafe, progress=progress, processes=processes())
-    if processes().first:
+        together = processes()
+        done = cure_run(
+            config, start=start_of(start), unsafe=unsafe, progress=progress, say=say_note, processes=together
+        )
+    if together.first:
         typer.echo(printable(NOTHING if done is None else show(done)))
         if done is not None and done.faults:
             raise typer.Exit(FAILED)

@@ -11,7 +11,7 @@ import typer
 from uptake.cli.cure import NOTHING, start_of
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
-from uptake.cli.train import table
+from uptake.cli.train import say_note, table
 from uptake.text import counted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def command(
     """Write a training plan that fixes what was not learned.
 
     The plan is ordered training data with settings for TRL, LLaMA-Factory and Axolotl. Run `uptake diagnose` first.
-    Nothing is trained, and your files do not change.
+    A pilot tries the remedies on a sample first. Your files do not change.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
@@ -50,7 +50,14 @@ def command(
         typer.echo(NOTHING)
         return
     with progress_bar() as progress:
-        done = prescribe_run(config, start=where or "base", unsafe=unsafe, world_size=world_size, progress=progress)
+        done = prescribe_run(
+            config,
+            start=where or "base",
+            unsafe=unsafe,
+            world_size=world_size,
+            progress=progress,
+            say=say_note,
+        )
     typer.echo(printable(show(done)))
 
 

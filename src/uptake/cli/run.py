@@ -75,7 +75,9 @@ def steps(config: RunConfig, start: str | None, unsafe: bool) -> bool:
         _say("diagnose", show_diagnosis(diagnosis))
         if not diagnosis.all_learned():
             with progress_bar() as progress:
-                planned = plan_to_apply(config, start=where, unsafe=unsafe, progress=progress)
+                planned = plan_to_apply(
+                    config, start=where, unsafe=unsafe, progress=progress, say=say_note, processes=together
+                )
             _say("prescribe", show_plan(planned))
     with progress_bar() as progress:
         cured = cure_run(config, start=where, unsafe=unsafe, progress=progress, processes=together)

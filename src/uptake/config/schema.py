@@ -187,7 +187,8 @@ class Prescription(Section):
     reading: Literal["within", "before"] = "within"
     """When documents and general text are read: spread within fine-tuning, or before it (continued pre-training)."""
     augmented: Annotated[Float, Field(gt=0, le=1)] = 0.2
-    """Share of documents in what is read, by tokens; the rest is general text. Half, where the budget is small."""
+    """Share of documents in what is read before fine-tuning or in a repair, by tokens; the rest is general text. Half,
+    where the budget is small. Within fine-tuning general text is a tenth of the plan."""
     readings: Annotated[Int, Field(ge=1)] = 6
     """How often a passage that states a response is read at most."""
     documents: Annotated[Int, Field(ge=1)] = 20
@@ -198,6 +199,8 @@ class Prescription(Section):
     """Whether examples with a possibly wrong label may be trained more often; see `base_conflict` in docs/causes.md."""
     protection: Annotated[Float, Field(ge=0)] = 3.0
     """Learned examples beside each one that is repaired, with `--from tuned`."""
+    pilot: bool = True
+    """Whether the remedies are tried on a sample first, against plain fine-tuning; each cause gets the better one."""
     plain: bool = True
     """Whether `uptake cure` also trains the run's own fine-tuning with as many tokens, to hold the cure against it."""
 

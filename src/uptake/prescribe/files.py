@@ -140,6 +140,7 @@ def _head(plan: Plan, key: str, digests: Mapping[str, str], asked: Mapping[str, 
         "notes": list(plan.notes),
         "unmended": [asdict(one) for one in plan.unmended],
         "edits": [asdict(one) for one in plan.edits],
+        "pilot": None if plan.pilot is None else asdict(plan.pilot),
     }
     head["content"] = content({name: json.loads(to_json(value)) for name, value in head.items()})
     lines = [f"{json.dumps(name)}: {_value(value)}" for name, value in head.items()]
@@ -180,6 +181,7 @@ def read_plan(folder: Path) -> Plan:
         peft=head.peft,
         notes=head.notes,
         reading=head.reading,
+        pilot=head.pilot,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from uptake.artifacts import digest
 from uptake.artifacts.checked import parse_own, told
 from uptake.errors import UptakeError
+from uptake.pilot import Pilot
 from uptake.types import Cost, Edit, Unmended
 
 VERSION = 2
@@ -73,6 +74,7 @@ class Head:
     notes: tuple[str, ...]
     unmended: tuple[Unmended, ...]
     edits: tuple[Edit, ...]
+    pilot: Pilot | None = None
     content: str = ""
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from uptake.prescribe.actions import ACTIONS
 from uptake.prescribe.rows import kind_of
 from uptake.prescribe.trainers import TRAINERS, phases, refusals
 from uptake.remedies import REMEDIES
@@ -64,17 +65,8 @@ def _table(edits: Sequence[Edit]) -> str:
         examples = len({one for edit in some for one in edit.examples})
         safe = "yes" if all(edit.safe for edit in some) else "**no**: " + _risk(some)
         tokens = sum(edit.tokens or 0 for edit in some)
-        lines.append(f"| {name} | {_ACTIONS[action]} | {len(some):,} | {examples:,} | {tokens:+,} | {safe} |")
+        lines.append(f"| {name} | {ACTIONS[action]} | {len(some):,} | {examples:,} | {tokens:+,} | {safe} |")
     return "\n".join(lines)
-
-
-_ACTIONS = {
-    "read": "documents are read",
-    "expose": "trained more often",
-    "mix": "stages shuffled together",
-    "apart": "never in the same step",
-    "drop": "examples removed",
-}
 
 
 def _risk(edits: Sequence[Edit]) -> str:
@@ -92,7 +84,7 @@ def _details(edits: Sequence[Edit]) -> list[str]:
     parts = []
     for (name, action), some in _grouped(edits):
         remedy = REMEDIES[name]
-        lines = [f"## {name}: {_ACTIONS[action]}", "", f"{remedy.does} {remedy.safety}", ""]
+        lines = [f"## {name}: {ACTIONS[action]}", "", f"{remedy.does} {remedy.safety}", ""]
         for edit in some[:SHOWN]:
             named = ", ".join(map(escaped, edit.examples[:5])) + (", …" if len(edit.examples) > 5 else "")
             lines.append(f"- {named}: {escaped(edit.why)} {edit.tokens or 0:+,} tokens.")

@@ -24,7 +24,11 @@ Plain fine-tuning with as many tokens trains every row as often as these buy. A 
 more often falls behind it in the wordings of all others (benchmarks/NOTES.md): what is left trains these too.
 """
 KEPT = 0.1
-"""And so much of it is general text, if there is any: what the base knew is kept by little of it."""
+"""And so much of it is general text, if there is any: what the base knew is kept by little of it.
+
+More of it beside documents (four times their tokens, as the paper reads) was taken from the rows of the run, which then
+knew fewer wordings than plain fine-tuning gives them (benchmarks/NOTES.md).
+"""
 HALF = 0.5
 """So much of what is read may be documents where the budget has no room for them and all the general text."""
 
@@ -68,7 +72,7 @@ def plan(
     changes, order, sft = draft.order(edits)
     edits, reading = draft.read(edits, sft)
     cpt, general = draft.mix(reading, sft)
-    if budget.spend and terms.start == "base":
+    if draft.spending:
         edits = draft.spend(wanted, edits, reading.tokens + general)
         changes, order, sft = draft.order(edits)
     draft.tell(sft)
@@ -190,6 +194,7 @@ class _Draft:
         self.target = round(self.plain + share * max(0, self.limit - self.plain))
         self.times = 1.0
         self.kept = round(KEPT * self.target) if self.budget.spend and self.material.general else 0
+        self.spending = self.budget.spend and self.terms.start == "base"
 
     def changes(self, edits: Sequence[Edit]) -> Changes:
         """What the edits change about the order."""
@@ -353,16 +358,22 @@ class _Draft:
         if self.material.general:
             share = self.terms.augmented
             left = self.limit - sft - reading.tokens
-            wanted = (
-                left if self.budget.fill else min(left, max(self.kept, round(reading.tokens * (1 - share) / share)))
-            )
+            wanted = left
+            if self.spending and self._within():
+                wanted = min(left, self.kept)
+            elif not self.budget.fill:
+                wanted = min(left, max(self.kept, round(reading.tokens * (1 - share) / share)))
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
+
+    def _within(self) -> bool:
+        """Whether texts can be read among the rows, and shall be."""
+        return self.terms.reading == "within" and kind_of(self.material.examples) != "chat"
 
     def when(self, texts: Sequence[Document]) -> Literal["before", "within"]:
         """When texts are read: no trainer takes them among conversations."""
         if self.terms.reading == "before" or not texts:
             return "before"
-        if kind_of(self.material.examples) == "chat":
+        if not self._within():
             self.notes.append(
                 "the texts come before the fine-tuning, because no trainer reads them among conversations"
             )

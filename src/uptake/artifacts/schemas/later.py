@@ -90,6 +90,27 @@ CURE: JsonSchema[CureData] = JsonSchema(CureData)
 
 
 @dataclass(frozen=True)
+class PilotRowData:
+    """What a model of a pilot recalls of an example, or of an answer of the retention set; see `Measured`."""
+
+    id: str
+    retention: bool
+    training: bool
+    heldout: Proportion | None
+
+
+@dataclass(frozen=True)
+class PilotArmData:
+    """`pilot/remedies.json` and `pilot/plain.json`: what was measured under a key."""
+
+    key: str
+    rows: tuple[PilotRowData, ...]
+
+
+PILOT_ARM: JsonSchema[PilotArmData] = JsonSchema(PilotArmData)
+
+
+@dataclass(frozen=True)
 class SideData:
     """One answer, and the examples that give it."""
 

@@ -19,6 +19,7 @@ from uptake.pipeline.cure.comparing import CureGroup, compared, in_all
 from uptake.pipeline.cure.plain import train_plainly
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.diagnosis import Diagnosis
+from uptake.pipeline.prescribe.piloting import Say
 from uptake.pipeline.prescribe.run import plan_to_apply
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.run import training_run
@@ -57,6 +58,7 @@ def cure_run(
     start: Literal["base", "tuned"] | None = None,
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
+    say: Say = lambda text: None,
     processes: Processes = ALONE,
 ) -> CuredModel | None:
     """Cure a diagnosed run: draw up a plan if there is none, train it in `cured/`, diagnose the model, and compare.
@@ -73,6 +75,7 @@ def cure_run(
         start: Train from the `base`, or repair the `tuned` model; None for what the plan that is there says.
         unsafe: Whether examples may go out, where a plan is drawn up.
         progress: Told after each part of the work.
+        say: Told what a pilot will cost, where a plan is drawn up.
         processes: Those that train together.
 
     Returns:
@@ -88,7 +91,7 @@ def cure_run(
         aside = None
         healthy = read_diagnosis(config.output_dir).all_learned() if first else False
         if first and not healthy:
-            plan_to_apply(config, start=start, unsafe=unsafe, progress=progress)
+            plan_to_apply(config, start=start, unsafe=unsafe, progress=progress, say=say, processes=processes)
             aside = _make_room(folder, content_of(planned))
         if several:
             from uptake.models.training.job import wait_for_everyone

@@ -21,6 +21,7 @@ from uptake.pipeline.prescribe.gathering import Gather, GatheredDocuments, Libra
 from uptake.pipeline.prescribe.tuned_model import processes_of, unsaid
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.settings import rows_of_a_step
+from uptake.pipeline.trial.measuring import Examination
 from uptake.prescribe import Material
 from uptake.prescribe.treat import remedy_for
 from uptake.probe import question
@@ -43,6 +44,7 @@ class DiagnosedRun:
         encoding: How its texts become tokens.
         library: Where its documents are looked for.
         trained: Folder of what it trained last.
+        asking: How models that are trained for it are asked; a call, because it looks for the LLM that wrote wordings.
     """
 
     data: DataSets
@@ -50,6 +52,7 @@ class DiagnosedRun:
     encoding: Encoding
     library: Library
     trained: Path
+    asking: Callable[[], Examination]
 
 
 def read_material(

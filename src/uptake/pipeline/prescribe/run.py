@@ -14,16 +14,19 @@ from uptake.artifacts import digest, file_digest, locked, refuse_links, versions
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
+from uptake.models.served import from_judge
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
 from uptake.pipeline.prescribe.encoding import Encoding
 from uptake.pipeline.prescribe.gathering import Gather, Library
 from uptake.pipeline.prescribe.material import DiagnosedRun, read_material
+from uptake.pipeline.prescribe.piloting import PilotRun, Say, tried_plan
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.train.rows import file_digests
-from uptake.pipeline.train.run import stage_settings
+from uptake.pipeline.train.run import stage_settings, training_run
 from uptake.pipeline.train.settings import rows_of_a_step
+from uptake.pipeline.trial.measuring import Examination, questions
 from uptake.prescribe import (
     TRAINED,
     TRAINERS,
@@ -40,10 +43,11 @@ from uptake.prescribe import (
     require_rows,
     write_plan,
 )
+from uptake.processes import ALONE, Processes
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 7
+PLAN_VERSION = 8
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -54,7 +58,7 @@ _WITHOUT_EFFECT: Any = {
     **dict.fromkeys((*_READ, "chat_template", "model_name_or_path", "output_dir"), True),
     "stages": {"__all__": {"dataset"}},
     "gate": True,
-    "plan": {"plain"},
+    "plan": {"pilot", "plain"},
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }
@@ -87,8 +91,11 @@ def prescribe_run(
     world_size: int | None = None,
     gather: Gather | None = None,
     progress: Progress = lambda step, done, total: None,
+    say: Say = lambda text: None,
 ) -> Prescribed:
-    """Draw up the plan of a diagnosed run and write it.
+    """Draw up the plan of a diagnosed run, try its remedies in a pilot, and write what is better.
+
+    With `plan.pilot: false` nothing is trained; a plan of the very same that was tried already stays all the same.
 
     Args:
         config: The run.
@@ -97,38 +104,54 @@ def prescribe_run(
         world_size: Processes that will train together; None for as many as trained the run.
         gather: Finds documents; None searches the run's corpus and knowledge sources.
         progress: Told after each part of the work.
+        say: Told what a pilot will cost, before it is trained.
 
     Raises:
         UptakeError: There is no diagnosis, it is not of these data, or the input cannot be used; nothing is written.
     """
     diagnosis = read_diagnosis(config.output_dir)
     trained = trained_folder(config.output_dir, config.stages[-1].name)
-    processes = world_size or processes_of(trained)
+    world = world_size or processes_of(trained)
     tuned = diagnosed_model(trained, diagnosis)
     require_alike(config.peft, tuned)
     folder = config.output_dir / "plan"
     refuse_links(config.output_dir)
-    with locked(config.output_dir / ".plan"), _uncollected():
-        key = key_of(
-            config,
-            diagnosis,
-            [start, unsafe, processes, config.model_name_or_path, tuned if start == "tuned" else None],
-        )
-        if (known := found_plan(folder, key)) is not None:
-            return Prescribed(folder, known, True)
+    with locked(config.output_dir / ".plan"):
+        chosen = [start, unsafe, world, config.model_name_or_path, tuned if start == "tuned" else None]
+        keys = {tried: key_of(config, diagnosis, [*chosen, tried]) for tried in (True, False)}
+        for tried in dict.fromkeys((True, config.plan.pilot)):
+            if (known := found_plan(folder, keys[tried])) is not None:
+                return Prescribed(folder, known, True)
         refuse_changed(folder)
-        run, terms = planning_of(config, diagnosis, unsafe, processes)
-        material, findings = read_material(run, gather, progress)
-        terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
-        drawn = plan(findings, material, terms, budget=Budget(times=config.plan.budget, spend=True))
+        run, terms = planning_of(config, diagnosis, unsafe, world)
+        budget = Budget(times=config.plan.budget, spend=True)
+        with _uncollected():
+            material, findings = read_material(run, gather, progress)
+            terms = replace(terms, start=start, model=tuned if start == "tuned" else terms.model)
+            drawn = plan(findings, material, terms, budget=budget)
+        if config.plan.pilot:
+            what = PilotRun(
+                diagnosis=diagnosis,
+                findings=findings,
+                material=material,
+                terms=terms,
+                times=config.plan.budget,
+                tuned=tuned,
+                tuned_revision=config.tuned_revision,
+                training=training_run(config),
+                questions=lambda: questions(run.data, diagnosis, run.asking()),
+            )
+            drawn = tried_plan(drawn, what, budget, config.output_dir / "pilot", (keys[True], progress, say))
         if not drawn.sft:
             raise UptakeError(
                 "the plan trains nothing", fix="check in the diagnosis whether any example was not learned"
             )
-        asked = {"start": start, "unsafe": unsafe, "processes": processes}
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
-        write_plan(folder, drawn, export, key, asked)
+        with _uncollected():
+            write_plan(
+                folder, drawn, export, keys[config.plan.pilot], {"start": start, "unsafe": unsafe, "processes": world}
+            )
         return Prescribed(folder, drawn, False)
 
 
@@ -171,7 +194,19 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
         seed=config.seed,
     )
     trained = trained_folder(config.output_dir, config.stages[-1].name)
-    run = DiagnosedRun(datasets_of(config), diagnosis, encoding, library, trained)
+
+    def asking() -> Examination:
+        return Examination(
+            base=base,
+            load=load_settings(config, config.revision),
+            option_form=config.option_form,
+            max_length=config.max_length,
+            detection=detection_of(config),
+            llm=None if config.judge is None else from_judge(config.judge, config.seed),
+            n_paraphrases=config.n_paraphrases,
+        )
+
+    run = DiagnosedRun(datasets_of(config), diagnosis, encoding, library, trained, asking)
     terms = Terms(
         start="base",
         model=base,
@@ -194,6 +229,8 @@ def plan_to_apply(
     start: Literal["base", "tuned"] | None = None,
     unsafe: bool = False,
     progress: Progress = lambda step, done, total: None,
+    say: Say = lambda text: None,
+    processes: Processes = ALONE,
 ) -> Prescribed:
     """The plan that a run is cured by: the one that is there, drawn up anew if its input has changed, or a new one.
 
@@ -202,15 +239,19 @@ def plan_to_apply(
         start: As in `prescribe_run`; None for what the plan that is there was asked for, else `base`.
         unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
         progress: Told after each part of the work.
+        say: As in `prescribe_run`.
+        processes: Those that were started together; several make a plan that was not tried.
 
     Raises:
         UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for
             or other trainers' files alone were changed.
     """
+    if processes.world > 1:  # it is one of them that plans, and a pilot would wait for the others
+        config = config.model_copy(update={"plan": config.plan.model_copy(update={"pilot": False})})
     folder = config.output_dir / "plan"
     asked = asked_for(folder)
     if asked is None:
-        return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress)
+        return prescribe_run(config, start=start or "base", unsafe=unsafe, progress=progress, say=say)
     same = start in (None, asked.start) and (asked.unsafe or not unsafe)
     if same:
         require_rows(folder)
@@ -223,6 +264,7 @@ def plan_to_apply(
         unsafe=unsafe or asked.unsafe,
         world_size=asked.processes,
         progress=progress,
+        say=say,
     )
 
 

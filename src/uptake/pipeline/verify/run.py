@@ -10,15 +10,13 @@ from typing import Any
 from uptake.artifacts import refuse_links
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.models.served import from_judge
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.prescribe.run import key_of, planning_of
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import training_run
 from uptake.pipeline.trial.applying import apply
-from uptake.pipeline.trial.measuring import ArmQuestions, Examination, Measured, questions
+from uptake.pipeline.trial.measuring import ArmQuestions, Measured, questions
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
 from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
@@ -127,17 +125,8 @@ def prepare(
     trained = trained_folder(config.output_dir, config.stages[-1].name)
     require_alike(config.peft, diagnosed_model(trained, diagnosis))
     digest, trained_by = diagnosis.digest(), processes_of(trained)
-    llm = None if config.judge is None else from_judge(config.judge, config.seed)
-    examination = Examination(
-        base=config.model_name_or_path,
-        load=load_settings(config, config.revision),
-        option_form=config.option_form,
-        max_length=config.max_length,
-        detection=detection_of(config),
-        llm=llm,
-        n_paraphrases=config.n_paraphrases,
-    )
-    asked = questions(datasets_of(config), diagnosis, examination)
+    run, terms = planning_of(config, diagnosis, unsafe, trained_by)
+    asked = questions(run.data, diagnosis, run.asking())
     reworded = frozenset((one.example.id, one.example.stage) for one in asked.items if one.example.paraphrases)
     part = eligible(diagnosis, reworded)
     if matrix:
@@ -147,7 +136,6 @@ def prepare(
     every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     treating = [arm for arm in every if _of(assigned, arm)]
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
-    run, terms = planning_of(config, diagnosis, unsafe, trained_by)
     together = int(terms.training.get("gradient_accumulation_steps", 1)) * trained_by  # one process does what all did
     terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
     drawing, names = plans_of(run, terms, config.plan.budget, given, part.flagged, progress)

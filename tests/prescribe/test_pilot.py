@@ -1,0 +1,174 @@
+"""Which examples a pilot trains, at what cost, and what follows from what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from evidence_made import contradicted, evidence
+from uptake.pilot import Pilot
+from uptake.prescribe import Budget, Material, Terms, plan
+from uptake.prescribe.pilot import (
+    FEWEST,
+    MOST,
+    SHARE,
+    Group,
+    Recalled,
+    column,
+    decided,
+    groups_of,
+    notes_of,
+    pilot_plans,
+    ways,
+)
+from uptake.types import Document, Example, Finding
+
+READ: Group = ("knowledge_gap", "read")
+MIXED: Group = ("forgetting", "mix")
+
+
+def example(n: int, stage: str) -> Example:
+    return Example(f"{stage}-{n}", f"Where was Person{n} Born{n} born?", f" City{n}", "s", stage)
+
+
+EXAMPLES = [example(n, stage) for stage in ("early", "main") for n in range(100)]
+
+
+def finding(one: Example, cause: str | None) -> Finding:
+    told = evidence()
+    if cause == "data_conflict":
+        told = evidence(causes=contradicted(["main-99"], verdict="mislabelled"))
+    return Finding(
+        one.id, "s", one.stage, str(one.prompt), one.response, cause is None, None, None, 0.5, None, told, cause
+    )
+
+
+def findings(causes: dict[str, str]) -> list[Finding]:
+    return [finding(one, causes.get(one.id)) for one in EXAMPLES]
+
+
+def material() -> Material:
+    def count(texts: Sequence[str]) -> list[int]:
+        return [len(text.split()) for text in texts]
+
+    documents = {
+        one.id: [Document(one.id, f"Person{n} Born{n} was born in City{n}.", f"Person{n} Born{n}", source="a")]
+        for n, one in enumerate([*EXAMPLES[100:]])
+    }
+    general = [Document(f"g{n}", "some words that say nothing " * 3) for n in range(50)]
+    return Material(EXAMPLES, [10] * 200, {"early": 1.0, "main": 3.0}, general, count, documents=documents)
+
+
+TERMS = Terms(model="base")
+MANY = {f"main-{n}": "knowledge_gap" for n in range(30)} | {f"early-{n}": "forgetting" for n in range(20)}
+MANY |= {f"main-{n}": "undertraining" for n in range(30, 50)} | {"main-60": "data_conflict"}
+
+
+def drawn(causes: dict[str, str], **keys: object):
+    found = findings(causes)
+    return found, plan(found, material(), TERMS, budget=Budget(times=3.0, spend=True))
+
+
+def test_groups_are_what_a_remedy_is_a_choice_for():
+    found, whole = drawn(MANY)
+    groups = groups_of(whole, found)
+    assert {group: len(some) for group, some in groups.items()} == {
+        READ: 30,
+        MIXED: 20,
+        ("undertraining", "expose"): 20,  # kept apart is not among them
+    }
+
+
+def test_both_trainings_cost_alike_and_no_more_than_their_share_of_the_plan():
+    found, whole = drawn(MANY)
+    plans = pilot_plans(whole, found, material(), TERMS, 3.0, "tuned")
+    assert plans is not None
+    assert {group: FEWEST <= len(some) <= MOST for group, some in plans.sample.items()} == {READ: True, MIXED: True}
+    assert 0.5 * SHARE * whole.cost.total < plans.tokens <= SHARE * whole.cost.total
+    remedies, plain = plans.remedies, plans.plain
+    assert plain.cost.total == pytest.approx(remedies.cost.total, rel=0.05)
+    for one in (remedies, plain):
+        assert (one.start, one.model) == ("tuned", "tuned")
+    asked = {name for some in plans.sample.values() for name in some}
+    trained = {one.id for one in plain.sft}
+    assert asked <= trained
+    assert {one.id for one in remedies.sft} - {one.id for one in plain.sft} == {
+        one.id for one in remedies.sft if one.stage == "texts"
+    }
+    others = trained - asked
+    assert all(name not in MANY for name in others)  # learned ones
+    # plain fine-tuning keeps the order of the stages, the remedy for what was forgotten mixes them
+    assert [one.stage for one in plain.sft] == sorted(one.stage for one in plain.sft)
+    stages = [one.stage for one in remedies.sft if one.stage != "texts"]
+    assert stages != sorted(stages)
+
+
+def test_the_same_sample_is_drawn_again():
+    found, whole = drawn(MANY)
+    one, other = (pilot_plans(whole, found, material(), TERMS, 3.0, "tuned") for _ in range(2))
+    assert one == other
+    third = pilot_plans(whole, found, material(), replace(TERMS, seed=1), 3.0, "tuned")
+    assert one is not None and third is not None and one.sample != third.sample
+
+
+def test_without_enough_examples_nothing_is_trained_and_the_default_stays():
+    few = {f"main-{n}": "knowledge_gap" for n in range(FEWEST - 1)}
+    found, whole = drawn(few)
+    assert pilot_plans(whole, found, material(), TERMS, 3.0, "tuned") is None
+    [choice] = decided(groups_of(whole, found), {}, ({}, {}))
+    assert (choice.way, choice.by, choice.n, choice.examples) == ("remedy", "default", 0, FEWEST - 1)
+    assert "7 examples are too few for a pilot" in choice.why
+
+
+def recalled(training: Sequence[int], heldout: Sequence[float | None]) -> Recalled:
+    return {f"e{n}": (bool(one), share) for n, (one, share) in enumerate(zip(training, heldout, strict=True))}
+
+
+def choice_of(remedy: Recalled, plain: Recalled):
+    names = tuple(remedy)
+    [one] = decided({READ: names}, {READ: names}, (remedy, plain))
+    return one
+
+
+def test_what_is_better_is_chosen():
+    all_right, none = recalled([1] * 10, [1.0] * 10), recalled([0] * 10, [0.0] * 10)
+    better, worse = choice_of(all_right, none), choice_of(none, all_right)
+    assert (better.way, better.by, better.columns[1].low) == ("remedy", "pilot", 1.0)
+    assert (worse.way, worse.by) == ("plain", "pilot")
+    # no column better, and the interval holds 0: plain exposures all the same
+    level = recalled([1] * 9 + [0], [0.5] * 10)
+    assert (choice_of(level, recalled([1] * 10, [0.5] * 10)).way, choice_of(level, level).by) == ("plain", "default")
+    # better in one column, worse in the other, and no clear sum: the default
+    mixed = choice_of(recalled([1] * 5 + [0] * 5, [0.5] * 10), recalled([1] * 4 + [0] * 6, [0.55] * 10))
+    assert (mixed.way, mixed.by) == ("remedy", "default")
+    assert choice_of(recalled([1] * 9, [None] * 9), recalled([0] * 9, [None] * 9)).columns[1:] == ()
+
+
+def test_exposures_are_what_plain_training_gives():
+    [one] = decided({("undertraining", "expose"): ["a"]}, {}, ({}, {}))
+    assert (one.way, one.by) == ("plain", "default")
+    assert ways([one], {("undertraining", "expose"): ["a"]}) == {}  # the plan stays as it is
+
+
+def test_a_choice_changes_the_plan_and_is_told():
+    found, whole = drawn(MANY)
+    groups = groups_of(whole, found)
+    asked = {name: (False, 0.0) for some in groups.values() for name in some}
+    known = {name: (True, 1.0) for name in asked}
+    choices = decided(groups, groups, (asked, known))
+    plainly = ways(choices, groups)
+    assert {plainly[name] for name in groups[READ]} == {"exposures"}
+    assert {plainly[name] for name in groups[MIXED]} == {None}
+    again = plan(found, material(), TERMS, remedies=plainly, budget=Budget(times=3.0, spend=True))
+    assert {edit.action for edit in again.edits} == {"expose", "apart"}
+    kept = column("retention", [(1.0, 0.0), (1.0, 1.0)])
+    head, *lines = notes_of(Pilot(700, choices, kept))
+    assert head.startswith("pilot: 700 tokens; with the remedies and with plain exposures: retention 100% and 50% [")
+    assert lines[1] == (
+        "knowledge_gap, 30 examples, documents are read: with the remedy and with plain exposures: "
+        "training wording 0% and 100% [-100, -100], held-out wordings 0% and 100% [-100, -100]; "
+        "plain exposures are better"
+    )
+    assert lines[-1].endswith("20 of undertraining")
