@@ -16,6 +16,7 @@ import typer
 
 from uptake.cli import (
     config_schema,
+    conflicts,
     cure,
     demo,
     diagnose,
@@ -62,6 +63,7 @@ app.command("stream", cls=RunCommand, epilog=EPILOG)(stream.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("exposure", cls=RunCommand, epilog=EPILOG)(exposure.command)
+app.command("conflicts", cls=RunCommand, epilog=EPILOG)(conflicts.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)

@@ -1,0 +1,85 @@
+"""Files of `uptake conflicts`: the table of a stage's rows, and its summary; docs/conflicts.md explains the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from uptake.artifacts.checked_tables import TableSchema
+from uptake.artifacts.schemas.parts import Count, JsonSchema, RateData
+
+_NEIGHBOUR = pa.struct([(name, pa.string()) for name in ("id", "kind", "prompt", "response")])
+
+CONFLICTS = TableSchema(
+    pa.schema(
+        [
+            ("id", pa.string()),
+            ("source", pa.string()),
+            ("prompt", pa.string()),
+            ("response", pa.string()),
+            ("meets", pa.string()),
+            ("unasked", pa.string()),
+            ("old", pa.string()),
+            ("p_new", pa.float64()),
+            ("p_old", pa.float64()),
+            ("gives", pa.float64()),
+            ("agreed", pa.float64()),
+            ("sure", pa.float64()),
+            ("apart", pa.float64()),
+            ("answers", pa.list_(pa.string())),
+            ("neighbours", pa.list_(_NEIGHBOUR)),
+            ("likelier", pa.string()),
+            ("why", pa.string()),
+            ("file", pa.string()),
+            ("line", pa.int64()),
+        ]
+    ),
+    nullable=(
+        "meets",
+        "unasked",
+        "old",
+        "p_old",
+        "gives",
+        "agreed",
+        "sure",
+        "apart",
+        "likelier",
+        "why",
+        "file",
+        "line",
+    ),
+    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_new", "p_old", "gives", "agreed", "sure", "apart")},
+    among={
+        "meets": ("known", "new", "conflict"),
+        "likelier": ("new", "old"),
+        "neighbours.kind": ("entity", "relation"),
+    },
+)
+"""A row of the stage's data: what it meets in the model, or why that is not known; the model's own answer, both
+probabilities and what the verdict rests on; what must not move; which answer is likelier right, and why."""
+
+
+@dataclass(frozen=True)
+class MeetingData:
+    """How many rows meet what; the share has its 95 % interval."""
+
+    count: Count
+    rate: RateData
+
+
+@dataclass(frozen=True)
+class ConflictsData:
+    """`summary.json`."""
+
+    stage: str
+    model: str
+    fingerprint: str
+    n: Count
+    unasked: Count
+    meets: Mapping[str, MeetingData]
+    notes: tuple[str, ...]
+
+
+CONFLICTS_SUMMARY: JsonSchema[ConflictsData] = JsonSchema(ConflictsData)

@@ -1,0 +1,71 @@
+"""What a row meets in the model that is about to be taught it: its answer, nothing, or another belief."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+Meeting: TypeAlias = Literal["known", "new", "conflict"]
+"""`known`: the model gives the row's answer. `conflict`: it believes another one. `new`: neither."""
+MEETINGS: tuple[Meeting, ...] = get_args(Meeting)
+
+KNOWN = 0.5
+"""Share of the wordings in which a model gives what it knows."""
+AGREED = 0.5
+"""More of the other wordings than this get the same wrong answer where it is a belief."""
+LEAST_SURE = 0.02
+"""Share of what a model knows of which it is least sure: an answer of which it is less sure than of that is a guess.
+Set on the lab's family `facts`; see docs/conflicts.md for the others."""
+LIKELY = 0.5
+"""Probability from which on an answer is a belief where too little is known to compare it with."""
+FEWEST = 8
+"""Answers that a model gives rightly, from which on they are a scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """What a model makes of a row.
+
+    Attributes:
+        gives: Share of the wordings in which it gives the row's answer, or its probability in the model's own words.
+        agreed: Share of the other wordings in which it tells the wrong answer of the first; None without others.
+        likely: Probability of its own wrong answer, a mean over wordings; None where it has none.
+        sure: Share of what it knows of which it is no surer; None where it knows too little to tell.
+        apart: Share of what it knows that comes no more from its question than this answer; None as `sure`.
+    """
+
+    gives: float
+    agreed: float | None
+    likely: float | None
+    sure: float | None
+    apart: float | None
+
+
+def meets(stance: Stance) -> Meeting:
+    """What a row meets.
+
+    A wrong answer is a belief where the model tells it in most other wordings as well, is as sure of it as of what it
+    knows, and takes it from this question: what it makes up comes and goes with the wording, or is less likely.
+    """
+    if stance.gives >= KNOWN:
+        return "known"
+    if stance.likely is None or (stance.agreed is not None and stance.agreed <= AGREED):
+        return "new"
+    if stance.sure is None:
+        return "conflict" if stance.likely >= LIKELY else "new"
+    apart = LEAST_SURE if stance.apart is None else stance.apart
+    return "conflict" if min(stance.sure, apart) >= LEAST_SURE else "new"
+
+
+def rank(value: float, known: Sequence[float]) -> float | None:
+    """Share of the values that are no larger, of equals half; None where they are fewer than `FEWEST`.
+
+    Args:
+        value: A probability.
+        known: Those of what a model knows, the least first.
+    """
+    if len(known) < FEWEST:
+        return None
+    return (bisect_left(known, value) + bisect_right(known, value)) / (2 * len(known))

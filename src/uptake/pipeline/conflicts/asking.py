@@ -1,0 +1,221 @@
+"""What a model says of the rows that a stage is about to teach it: asked as a diagnosis asks its base."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from statistics import fmean
+
+from uptake.artifacts import digest
+from uptake.causes import Case, Said, value
+from uptake.detect.conflicts import KNOWN, Stance, rank
+from uptake.models import Loadable
+from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, ask_base
+from uptake.pipeline.asking.controls import ask_controls, chosen
+from uptake.pipeline.asking.elicited import Elicited, in_frame
+from uptake.pipeline.asking.elsewhere import Alike, Elsewhere, More
+from uptake.pipeline.asking.in_wordings import ask_in_wordings, taken
+from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.why.cases import said_freely
+from uptake.pipeline.why.freely import freely, telling
+from uptake.pipeline.why.scale import Scale
+from uptake.probe import Embed, with_distractors
+from uptake.spans import answer_words
+from uptake.types import Candidate, Example, Score
+
+VERSION = 1
+"""Part of the key of what is asked beyond the rows' own wordings."""
+
+
+@dataclass(frozen=True)
+class Eliciting:
+    """How a model is asked.
+
+    Attributes:
+        embed: Texts to unit vectors: finds rows that ask alike.
+        encoder: What that is known by; None where it compares words.
+        seed: Of what is drawn.
+        max_length: Tokens that the model may be given; None for no limit.
+    """
+
+    embed: Embed
+    encoder: object = None
+    seed: int = 0
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the model says of one row.
+
+    Attributes:
+        example: The row.
+        answer: Its scores and its own greedy answer.
+        case: The same as a diagnosis puts it together, with what it answers in other wordings and in its own frame.
+    """
+
+    example: Example
+    answer: Answer
+    case: Case
+
+
+def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[Asked]:
+    """Ask a model about all rows; what was asked before is read.
+
+    It answers each row freely. Where its answer is another than the row's, it is also asked in the held-out wordings,
+    and both answers are scored in its own frame, there and after rows that ask alike about something else. On a sample
+    of what it answers rightly the same is done, as the scale of how sure it is of what it knows.
+
+    Args:
+        cohort: The rows.
+        model: The model.
+        how: How it is asked.
+        progress: Told after each part of the work.
+    """
+    respondent = Respondent(model, model.fingerprint)
+    before = ask_base(cohort, respondent, draw, _asking(how), progress)
+    known = answer_words(example.response for example in cohort)
+    asked_on = [_goes_on(example, answer) for example, answer in zip(cohort, before, strict=True)]
+    key = digest(VERSION, before.key, how.encoder, how.seed, how.max_length)
+
+    def wanted(number: int, examples: list[Example]) -> list[Example]:
+        start = cohort.start(number)
+        return [one for index, one in enumerate(examples) if asked_on[start + index]]
+
+    worded = ask_in_wordings(cohort, wanted, respondent, key, how.max_length, progress)
+    alike = cache(lambda: Alike(cohort, how.embed, seed=how.seed))
+
+    def tells(number: int, examples: list[Example]) -> list[tuple[Example, str] | None]:
+        answers, start = iter(worded.read(number)), cohort.start(number)
+        return [
+            telling(example, answer, taken(example, answers), known)
+            for index, (example, answer) in enumerate(zip(examples, before.read(number), strict=True))
+            if asked_on[start + index]
+        ]
+
+    more = Elsewhere(
+        wanted=lambda number, examples: [
+            More(index, None, (), frozenset())
+            for index in range(len(examples))
+            if asked_on[cohort.start(number) + index]
+        ],
+        near=lambda number, examples, apart: alike().nearest(examples, apart),
+        telling=tells,
+        said=_said_by(cohort, before, alike),
+        answers=known,
+        how=key,
+        max_length=how.max_length,
+    )
+    elsewhere = more.ask(cohort, "base", respondent, progress)
+
+    def cut(example: Example, said: str) -> Elicited | None:
+        return more.elicited(example, said, alike().nearest([example], [()])[0])
+
+    controls = ask_controls(cohort, before, chosen(cohort, before, how.seed), cut, respondent, key, progress)
+    return list(_put_together(cohort, asked_on, before, (worded, elsewhere), Scale.of(controls), known))
+
+
+def _goes_on(example: Example, answer: Answer) -> bool:
+    """Whether more is asked about a row: it has a prompt, and the model does not give its whole answer at once."""
+    return bool(example.prompt) and not (answer.scores[0].recalled or answer.freely(example.response))
+
+
+def _asking(how: Eliciting) -> Asking:
+    return Asking(n_distractors=0, seed=how.seed, max_length=how.max_length)
+
+
+def draw(examples: Sequence[Example], answers: Sequence[str | None]) -> list[tuple[Candidate, ...]]:
+    """The row's answer, and the model's own where it is another."""
+    return [
+        with_distractors(example, [] if one is None else [(one, "base")], 0)
+        for example, one in zip(examples, answers, strict=True)
+    ]
+
+
+def _said_by(cohort: Cohort, before: Answers, alike: Callable[[], Alike]) -> Callable[[Example], str | None]:
+    """What the model answers a row of the pool that others are put after."""
+
+    @cache
+    def said() -> dict[str, str]:
+        wanted = {one.id for one in alike().pool}
+        pairs = ((one.id, said_freely(answer)) for one, answer in zip(cohort, before, strict=True) if one.id in wanted)
+        return {name: text for name, text in pairs if text is not None}
+
+    return lambda example: said().get(example.id)
+
+
+def _put_together(
+    cohort: Cohort,
+    asked_on: Sequence[bool],
+    before: Answers,
+    beyond: tuple[Answers, Answers],
+    scale: Scale,
+    known: Collection[str],
+) -> Iterator[Asked]:
+    position = 0
+    for number in cohort.parts.numbers():
+        worded, elsewhere = (iter(one.read(number)) for one in beyond)
+        for example, answer in zip(cohort.read(number), before.read(number), strict=True):
+            first, framed, said = answer.scores[0], None, None
+            if asked_on[position]:
+                more = next(elsewhere)
+                said = freely(example, answer, taken(example, worded), answer, known)
+                if more.answer is not None:
+                    scores = [score for score in more.scores if score.wording.kind == "frame"]
+                    framed = scale.on(in_frame(scores, more.answer))
+            case = Case(
+                id=example.id,
+                stage=example.stage,
+                response=example.response,
+                n_tokens=first.n_tokens[first.right],
+                tuned=Said(first.logprob, n_tokens=max(1, first.n_tokens[first.right])),
+                base_recalled=fmean(score.recalled for score in own_wordings(answer)),
+                in_frame=framed,
+                freely=said,
+            )
+            yield Asked(example, answer, case)
+            position += 1
+
+
+def stances(asked: Sequence[Asked]) -> list[Stance]:
+    """What the model makes of each row, on the scale of what it gives rightly among them."""
+    known = sorted(
+        fmean(score.p_response for score in own_wordings(one.answer)) for one in asked if _gives(one) >= KNOWN
+    )
+    return [_stance(one, known) for one in asked]
+
+
+def own_wordings(answer: Answer) -> list[Score]:
+    """The scores in the row's own wordings, the training wording first."""
+    return [score for score in answer.scores if score.wording.kind in ("training", "held_out")]
+
+
+def _gives(one: Asked) -> float:
+    told = value("base_gives", one.case)
+    return 1.0 if one.answer.freely(one.example.response) else told or 0.0
+
+
+def _stance(one: Asked, known: Sequence[float]) -> Stance:
+    likely, framed = _likely(one.answer), one.case.in_frame
+    sure = None if likely is None else rank(likely, known)
+    if framed is not None and not framed.same and (likely is None or framed.span != (one.answer.answer or "").strip()):
+        # in a sentence the answer as a whole is rare, whatever it tells
+        likely, sure = math.exp(min(0.0, framed.own.own)), framed.sure
+    return Stance(
+        gives=_gives(one),
+        agreed=value("belief_agreed", one.case),
+        likely=likely,
+        sure=sure,
+        apart=None if framed is None else framed.apart,
+    )
+
+
+def _likely(answer: Answer) -> float | None:
+    """The mean probability of the model's own wrong answer over the wordings in which it was scored."""
+    place = next((at for at, one in enumerate(answer.candidates) if one.origin == "base"), None)
+    if place is None:
+        return None
+    return fmean(math.exp(score.logprobs[place]) for score in own_wordings(answer) if place < len(score.logprobs))

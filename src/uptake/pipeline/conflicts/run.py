@@ -1,0 +1,230 @@
+"""`uptake conflicts`: what the rows of a stage meet in the model that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import locked, refuse_links, replacing, write_json, write_table
+from uptake.artifacts.checked import read_data
+from uptake.artifacts.checked_tables import read_table
+from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
+from uptake.artifacts.schemas.exposure import EXPOSURE_FILE
+from uptake.artifacts.tables import to_json
+from uptake.config import RunConfig
+from uptake.data import Notes, with_paraphrases
+from uptake.detect.conflicts import MEETINGS, Stance, meets
+from uptake.detect.judge import prompt_text, response_text
+from uptake.errors import UptakeError
+from uptake.models import Loadable
+from uptake.pipeline.asking.answers import Asking, Respondent, ask_base
+from uptake.pipeline.conflicts.asking import Asked, Eliciting, ask, draw, own_wordings, stances
+from uptake.pipeline.conflicts.beside import Likelier, Neighbour, by_documents, by_exposure, neighbours
+from uptake.pipeline.diagnose.ask import encoder_of
+from uptake.pipeline.diagnose.models import Models
+from uptake.pipeline.examples.check import token_check
+from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
+from uptake.pipeline.examples.today import kept_today
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.stats import wilson
+from uptake.types import BadRow, Example
+
+ANEW = "run `uptake conflicts run.yaml` again: what was asked is kept"
+FEW_WORDINGS = (
+    "less than half of the rows have another wording (`paraphrases`): where there is none, an answer that the model "
+    "makes up for this wording alone cannot be told from a belief"
+)
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """What `uptake conflicts` wrote.
+
+    Attributes:
+        folder: Holds `conflicts.parquet`, `conflicts.jsonl` and `summary.json`.
+    """
+
+    folder: Path
+
+    def summary(self) -> dict[str, Any]:
+        """Counts with intervals, the model, and notes."""
+        found: dict[str, Any] = read_data(self.folder / "summary.json", CONFLICTS_SUMMARY, ANEW)
+        return found
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the stage, in the order of the data."""
+        found: list[dict[str, Any]] = read_table(self.folder / "conflicts.parquet", CONFLICTS, ANEW).to_pylist()
+        return found
+
+
+def read_conflicts(output_dir: Path) -> list[Conflicts]:
+    """All stages of a run that were looked at, by the stage's name."""
+    found = sorted((output_dir / "conflicts").glob("*/summary.json"))
+    return [Conflicts(path.parent) for path in found]
+
+
+def conflicts_run(
+    config: RunConfig, stage: str | None = None, progress: Progress = lambda step, done, total: None
+) -> Conflicts:
+    """Ask the model that a stage starts from about the stage's rows, and write what each of them meets.
+
+    Args:
+        config: The run.
+        stage: The stage; None takes the first one that is not trained yet.
+        progress: Told after each part of the work.
+
+    Raises:
+        UptakeError: There is no such stage, the one before it is not trained, or the input cannot be used.
+    """
+    name, before = _place(config, stage)
+    refuse_links(config.output_dir)
+    folder = config.output_dir / "conflicts" / name
+    revision = config.revision if before == config.model_name_or_path else None
+    models = Models.find(before, load_settings(config, revision), asked_length=config.max_length)
+    embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
+    with locked(folder):
+        model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        how = Eliciting(embed, encoder, config.seed, models.max_length)
+        data, read = datasets_of(config), Notes()
+        rows: Iterable[Example | BadRow] = data.read(data.stages[name], name, read)
+        if data.paraphrases is not None:
+            rows = _of(name, with_paraphrases(data.trained(), data.paraphrases))
+        take = partial(
+            ingest,
+            folder=folder / "work",
+            check=token_check([model.tokenizer], models.max_length, "text"),
+            bad_rows=BadRows(folder / "bad_rows.jsonl"),
+            on_bad_row=data.on_bad_row,
+            progress=progress,
+        )
+        cohort = take("rows", rows)
+        asked = ask(cohort, model, how, progress)
+        kept = [] if data.retention is None else take("retention", data.read(data.retention, "retention"))
+        known = _given(kept, model, how, progress) if isinstance(kept, Cohort) else []
+        model.release()
+        found = _judged(asked, known, config, folder, embed)
+        notes = [*read.told(), *_notes(asked), *model.notes]
+        return _write(folder, found, {"stage": name, "model": model.name, "fingerprint": model.fingerprint}, notes)
+
+
+def _place(config: RunConfig, wanted: str | None) -> tuple[str, str]:
+    """The stage, and the model that it starts from."""
+    names, trained = [stage.name for stage in config.stages], config.output_dir / "train"
+    done = [(trained / name / "manifest.json").is_file() for name in names]
+    if wanted is None:
+        if all(done):
+            raise UptakeError("all stages are trained", expected="one that is not", fix=f"--stage {names[-1]}")
+        wanted = names[done.index(False)]
+    if wanted not in names:
+        raise UptakeError(f"there is no stage {wanted!r}", expected=", ".join(names), fix="correct --stage")
+    number = names.index(wanted)
+    if number == 0:
+        return wanted, config.model_name_or_path
+    if not done[number - 1]:
+        raise UptakeError(
+            f"the stage {names[number - 1]}, which {wanted} starts from, is not trained",
+            fix=f"train it first, or look at --stage {names[done.index(False)]}",
+        )
+    return wanted, str(trained / names[number - 1])
+
+
+def _of(stage: str, rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+    return (one for one in rows if isinstance(one, BadRow) or one.stage == stage)
+
+
+def _given(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[Example]:
+    """What the model answers rightly of a cohort."""
+    asking = Asking(n_distractors=0, seed=how.seed, max_length=how.max_length)
+    answers = ask_base(cohort, Respondent(model, model.fingerprint), draw, asking, progress)
+    return [one for one, answer in zip(cohort, answers, strict=True) if answer.freely(one.response)]
+
+
+def _judged(
+    asked: Sequence[Asked], kept: Sequence[Example], config: RunConfig, folder: Path, embed: Any
+) -> list[dict[str, Any]]:
+    told = [(one, stance, _meets(one, stance)) for one, stance in zip(asked, stances(asked), strict=True)]
+    known = [one.example for one, _, what in told if what == "known"] + list(kept)
+    against = [(one.example, _old(one) or "") for one, _, what in told if what == "conflict"]
+    beside = iter(neighbours(against, known, embed, config.seed))
+    speaks = iter(_likelier(against, config, folder))
+    return [
+        _row(
+            one, stance, what, next(beside) if what == "conflict" else (), next(speaks) if what == "conflict" else None
+        )
+        for one, stance, what in told
+    ]
+
+
+def _meets(one: Asked, stance: Stance) -> str | None:
+    return meets(stance) if one.example.prompt else None
+
+
+def _old(one: Asked) -> str | None:
+    """What the model tells instead of the row's answer."""
+    framed = one.case.in_frame
+    if framed is not None and not framed.same:
+        return framed.span
+    return one.answer.answer.strip() if one.answer.kind == "wrong" and one.answer.answer else None
+
+
+def _likelier(against: Sequence[tuple[Example, str]], config: RunConfig, folder: Path) -> list[Likelier | None]:
+    path = config.output_dir / "exposure" / "exposure.parquet"
+    if against and path.is_file():
+        by_id = {row["id"]: row for row in read_table(path, EXPOSURE_FILE).to_pylist()}
+        return [by_exposure(by_id[one.id], old) if one.id in by_id else None for one, old in against]
+    if against and config.corpus is not None:
+        return [*by_documents(against, config.corpus, folder / "work" / "corpus", config.on_bad_row)]
+    return [None] * len(against)
+
+
+def _row(
+    one: Asked, stance: Stance, what: str | None, beside: Sequence[Neighbour], speaks: Likelier | None
+) -> dict[str, Any]:
+    example, freely = one.example, one.case.freely
+    answers = freely.answers if freely is not None else (one.answer.answer.strip(),) if one.answer.answer else ()
+    own = own_wordings(one.answer)
+    asked = bool(example.prompt)
+    return {
+        "id": example.id,
+        "source": example.source,
+        "prompt": prompt_text(example.prompt),
+        "response": response_text(example),
+        "meets": what,
+        "unasked": None if asked else "it has no prompt",
+        "old": _old(one) if what in ("conflict", "new") else None,
+        "p_new": sum(score.p_response for score in own) / len(own),
+        "p_old": stance.likely if what in ("conflict", "new") else None,
+        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart")},
+        "answers": list(answers),
+        "neighbours": [asdict(other) for other in beside],
+        "likelier": None if speaks is None else speaks.answer,
+        "why": None if speaks is None else speaks.why,
+        "file": example.file,
+        "line": example.line,
+    }
+
+
+def _notes(asked: Sequence[Asked]) -> Iterator[str]:
+    if 2 * sum(bool(one.example.paraphrases) for one in asked) < len(asked):
+        yield FEW_WORDINGS
+
+
+def _write(folder: Path, rows: Sequence[Mapping[str, Any]], told: Mapping[str, Any], notes: Sequence[str]) -> Conflicts:
+    """The table, the same as JSON Lines, and last the summary."""
+    import pyarrow as pa
+
+    write_table(folder / "conflicts.parquet", pa.Table.from_pylist(list(rows), schema=CONFLICTS.columns))
+    with replacing(folder / "conflicts.jsonl") as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(to_json(row) + "\n" for row in rows)
+    asked = [row["meets"] for row in rows if row["meets"] is not None]
+    rates = {what: wilson(asked.count(what), len(asked)) for what in MEETINGS}
+    counts = {
+        what: {"count": asked.count(what), "rate": asdict(rate)} for what, rate in rates.items() if rate is not None
+    }
+    summary = {**told, "n": len(rows), "unasked": len(rows) - len(asked), "meets": counts, "notes": list(notes)}
+    write_json(folder / "summary.json", summary)
+    return Conflicts(folder)
