@@ -15,9 +15,11 @@ KNOWN = 0.5
 """Share of the wordings in which a model gives what it knows."""
 AGREED = 0.5
 """More of the other wordings than this get the same wrong answer where it is a belief."""
-LEAST_SURE = 0.02
+LEAST_SURE = 0.03
 """Share of what a model knows of which it is least sure: an answer of which it is less sure than of that is a guess.
-Set on the lab's family `facts`; see docs/conflicts.md for the others."""
+Set on two worlds of the lab's family `facts`; docs/conflicts.md has the others."""
+LEAST_APART = 0.5
+"""Share of an answer's information that comes from its question where it is one to this question."""
 LIKELY = 0.5
 """Probability from which on an answer is a belief where too little is known to compare it with."""
 FEWEST = 8
@@ -33,7 +35,8 @@ class Stance:
         agreed: Share of the other wordings in which it tells the wrong answer of the first; None without others.
         likely: Probability of its own wrong answer, a mean over wordings; None where it has none.
         sure: Share of what it knows of which it is no surer; None where it knows too little to tell.
-        apart: Share of what it knows that comes no more from its question than this answer; None as `sure`.
+        apart: Share of the answer's information that comes from this question (see `uptake.causes.Said.share`); None
+            where nothing tells.
     """
 
     gives: float
@@ -55,8 +58,8 @@ def meets(stance: Stance) -> Meeting:
         return "new"
     if stance.sure is None:
         return "conflict" if stance.likely >= LIKELY else "new"
-    apart = LEAST_SURE if stance.apart is None else stance.apart
-    return "conflict" if min(stance.sure, apart) >= LEAST_SURE else "new"
+    about = stance.apart is None or stance.apart >= LEAST_APART
+    return "conflict" if about and stance.sure >= LEAST_SURE else "new"
 
 
 def rank(value: float, known: Sequence[float]) -> float | None:

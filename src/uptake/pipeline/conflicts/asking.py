@@ -209,7 +209,7 @@ def _stance(one: Asked, known: Sequence[float]) -> Stance:
         agreed=value("belief_agreed", one.case),
         likely=likely,
         sure=sure,
-        apart=None if framed is None else framed.apart,
+        apart=None if framed is None else framed.own.share,
     )
 
 
