@@ -11,19 +11,21 @@ Meeting: TypeAlias = Literal["known", "new", "conflict"]
 """`known`: the model gives the row's answer. `conflict`: it believes another one. `new`: neither."""
 MEETINGS: tuple[Meeting, ...] = get_args(Meeting)
 
-KNOWN = 0.5
-"""Share of the wordings in which a model gives what it knows."""
+KNOWN = 1 / 3
+"""Share of the wordings from which on an answer that a model gives is known to it."""
 AGREED = 0.5
-"""More of the other wordings than this get the same wrong answer where it is a belief."""
-LEAST_SURE = 0.03
+"""Share of the other wordings that get the same wrong answer where it is a belief."""
+LEAST_SURE = 0.04
 """Share of what a model knows of which it is least sure: an answer of which it is less sure than of that is a guess.
 Set on two worlds of the lab's family `facts`; docs/conflicts.md has the others."""
 LEAST_APART = 0.5
 """Share of an answer's information that comes from its question where it is one to this question."""
+SAID = 0.1
+"""Probability from which on an answer is one that a model says at all, as in the cause `base_conflict`."""
 LIKELY = 0.5
 """Probability from which on an answer is a belief where too little is known to compare it with."""
-FEWEST = 8
-"""Answers that a model gives rightly, from which on they are a scale."""
+FEWEST = round(1 / LEAST_SURE)
+"""Answers that a model gives rightly, from which on they are a scale: of fewer the least sure one says too little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,12 @@ class Stance:
 def meets(stance: Stance) -> Meeting:
     """What a row meets.
 
-    A wrong answer is a belief where the model tells it in most other wordings as well, is as sure of it as of what it
+    A wrong answer is a belief where the model tells it in half of the other wordings as well, is as sure of it as of what it
     knows, and takes it from this question: what it makes up comes and goes with the wording, or is less likely.
     """
     if stance.gives >= KNOWN:
         return "known"
-    if stance.likely is None or (stance.agreed is not None and stance.agreed <= AGREED):
+    if stance.likely is None or stance.likely < SAID or (stance.agreed is not None and stance.agreed < AGREED):
         return "new"
     if stance.sure is None:
         return "conflict" if stance.likely >= LIKELY else "new"

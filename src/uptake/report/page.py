@@ -67,14 +67,25 @@ def render(values: Mapping[str, Any]) -> str:
 
 
 def render_stream(values: Mapping[str, Any]) -> str:
-    """The page of a stream, on which no script runs.
+    """The page of a stream; see `_still`."""
+    return _still("stream.html.j2", values)
+
+
+def render_conflicts(values: Mapping[str, Any]) -> str:
+    """The page of conflicts; see `_still`."""
+    return _still("conflicts.html.j2", values)
+
+
+def _still(template: str, values: Mapping[str, Any]) -> str:
+    """A page on which no script runs.
 
     Args:
+        template: Its file.
         values: What the template names; all text in it is escaped.
     """
     policy = f"default-src 'none'; style-src '{_hash(style())}'; base-uri 'none'; form-action 'none'"
     own = {"style": Markup(style()), "policy": policy}
-    return _environment().get_template("stream.html.j2").render({**values, **own})
+    return _environment().get_template(template).render({**values, **own})
 
 
 def _about(name: str) -> dict[str, str]:
