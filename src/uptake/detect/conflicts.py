@@ -51,8 +51,8 @@ class Stance:
 def meets(stance: Stance) -> Meeting:
     """What a row meets.
 
-    A wrong answer is a belief where the model tells it in half of the other wordings as well, is as sure of it as of what it
-    knows, and takes it from this question: what it makes up comes and goes with the wording, or is less likely.
+    A wrong answer is a belief where the model tells it in half of the other wordings as well, is as sure of it as of
+    what it knows, and takes it from this question: what it makes up comes and goes with the wording, or is less likely.
     """
     if stance.gives >= KNOWN:
         return "known"

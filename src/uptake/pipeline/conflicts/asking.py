@@ -48,7 +48,7 @@ class Eliciting:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedRow:
     """What the model says of one row.
 
     Attributes:
@@ -62,7 +62,7 @@ class Asked:
     case: Case
 
 
-def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[Asked]:
+def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[AskedRow]:
     """Ask a model about all rows; what was asked before is read.
 
     It answers each row freely. Where its answer is another than the row's, it is also asked in the held-out wordings,
@@ -73,7 +73,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         cohort: The rows.
         model: The model.
         how: How it is asked.
-        progress: Told after each part of the work.
+        progress: Testimony after each part of the work.
     """
     respondent = Respondent(model, model.fingerprint)
     before = ask_base(cohort, respondent, draw, _asking(how), progress)
@@ -154,7 +154,7 @@ def _put_together(
     beyond: tuple[Answers, Answers],
     scale: Scale,
     known: Collection[str],
-) -> Iterator[Asked]:
+) -> Iterator[AskedRow]:
     position = 0
     for number in cohort.parts.numbers():
         worded, elsewhere = (iter(one.read(number)) for one in beyond)
@@ -176,11 +176,11 @@ def _put_together(
                 in_frame=framed,
                 freely=said,
             )
-            yield Asked(example, answer, case)
+            yield AskedRow(example, answer, case)
             position += 1
 
 
-def stances(asked: Sequence[Asked]) -> list[Stance]:
+def stances(asked: Sequence[AskedRow]) -> list[Stance]:
     """What the model makes of each row, on the scale of what it gives rightly among them."""
     known = sorted(
         fmean(score.p_response for score in own_wordings(one.answer)) for one in asked if _gives(one) >= KNOWN
@@ -193,12 +193,12 @@ def own_wordings(answer: Answer) -> list[Score]:
     return [score for score in answer.scores if score.wording.kind in ("training", "held_out")]
 
 
-def _gives(one: Asked) -> float:
+def _gives(one: AskedRow) -> float:
     told = value("base_gives", one.case)
     return 1.0 if one.answer.freely(one.example.response) else told or 0.0
 
 
-def _stance(one: Asked, known: Sequence[float]) -> Stance:
+def _stance(one: AskedRow, known: Sequence[float]) -> Stance:
     likely, framed = _likely(one.answer), one.case.in_frame
     sure = None if likely is None else rank(likely, known)
     if framed is not None and not framed.same and (likely is None or framed.span != (one.answer.answer or "").strip()):

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from uptake.artifacts.checked_tables import read_table
+from uptake.artifacts.schemas.exposure import EXPOSURE_FILE
 from uptake.corpus import DocumentNeed, LocalCorpus, gather, guard, index, open_index
 from uptake.pipeline.asking.elsewhere import Alike
 from uptake.probe import Embed, question
 from uptake.remedies import asked_about, tells
 from uptake.rivals.entities import entities
 from uptake.text import counted
-from uptake.types import Example, normalised
+from uptake.types import Document, Example, normalised
 
 NEIGHBOURS = 3
 """Of each kind, so many are named."""
@@ -85,6 +87,38 @@ class Likelier:
     why: str
 
 
+@dataclass(frozen=True)
+class Testimony:
+    """What can speak for an answer.
+
+    Attributes:
+        exposure: The table of a run's exposure, which need not be there.
+        corpus: Documents; None for none.
+        folder: Keeps their index.
+        on_bad_row: `error` stops at rows of the corpus that cannot be used.
+    """
+
+    exposure: Path
+    corpus: str | None
+    folder: Path
+    on_bad_row: Literal["error", "skip"]
+
+
+def likelier(rows: Sequence[tuple[Example, str]], told: Testimony) -> Sequence[Likelier | None]:
+    """For each row and the model's own answer to it what speaks for either: the exposure, else the documents.
+
+    Args:
+        rows: Rows with the model's own answer.
+        told: What can speak.
+    """
+    if rows and told.exposure.is_file():
+        by_id = {row["id"]: row for row in read_table(told.exposure, EXPOSURE_FILE).to_pylist()}
+        return [by_exposure(by_id[one.id], old) if one.id in by_id else None for one, old in rows]
+    if rows and told.corpus is not None:
+        return by_documents(rows, told.corpus, told.folder, told.on_bad_row)
+    return [None] * len(rows)
+
+
 def by_exposure(row: Mapping[str, Any], old: str) -> Likelier:
     """What a scanned corpus says, from a row of `exposure.parquet`.
 
@@ -119,10 +153,10 @@ def by_documents(
         for one, (_, old) in zip(asked, rows, strict=True)
         for answer in (one.response, old)
     ]
-    found: dict[str, list[Any]] = {}
-    for one in gather(needs, [source], guard(()), DOCUMENTS).found:
-        for name in one.needs:
-            found.setdefault(name, []).append(one.document)
+    found: dict[str, list[Document]] = {}
+    for hit in gather(needs, [source], guard(()), DOCUMENTS).found:
+        for name in hit.needs:
+            found.setdefault(name, []).append(hit.document)
     told = []
     for one, (_, old) in zip(asked, rows, strict=True):
         about, documents = asked_about(question(one), named[one.id]), dict.fromkeys(found.get(one.id, ()))

@@ -12,7 +12,6 @@ from uptake.artifacts import locked, refuse_links, replacing, write_json, write_
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
-from uptake.artifacts.schemas.exposure import EXPOSURE_FILE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
 from uptake.data import Notes, with_paraphrases
@@ -21,8 +20,8 @@ from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Asking, Respondent, ask_base
-from uptake.pipeline.conflicts.asking import Asked, Eliciting, ask, draw, own_wordings, stances
-from uptake.pipeline.conflicts.beside import Likelier, Neighbour, by_documents, by_exposure, neighbours
+from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, draw, own_wordings, stances
+from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.check import token_check
@@ -75,12 +74,13 @@ def conflicts_run(
     Args:
         config: The run.
         stage: The stage; None takes the first one that is not trained yet.
-        progress: Told after each part of the work.
+        progress: Testimony after each part of the work.
 
     Raises:
         UptakeError: There is no such stage, the one before it is not trained, or the input cannot be used.
     """
-    name, before = _place(config, stage)
+    trained = config.output_dir / "train"
+    name, before = _place([one.name for one in config.stages], stage, trained, config.model_name_or_path)
     refuse_links(config.output_dir)
     folder = config.output_dir / "conflicts" / name
     revision = config.revision if before == config.model_name_or_path else None
@@ -103,17 +103,23 @@ def conflicts_run(
         )
         cohort = take("rows", rows)
         asked = ask(cohort, model, how, progress)
-        kept = [] if data.retention is None else take("retention", data.read(data.retention, "retention"))
-        known = _given(kept, model, how, progress) if isinstance(kept, Cohort) else []
+        known: list[Example] = []
+        if data.retention is not None:
+            known = _given(take("retention", data.read(data.retention, "retention")), model, how, progress)
         model.release()
-        found = _judged(asked, known, config, folder, embed)
+        told = Testimony(
+            config.output_dir / "exposure" / "exposure.parquet",
+            config.corpus,
+            folder / "work" / "corpus",
+            config.on_bad_row,
+        )
+        found = _judged(asked, known, told, embed, config.seed)
         notes = [*read.told(), *_notes(asked), *model.notes]
         return _write(folder, found, {"stage": name, "model": model.name, "fingerprint": model.fingerprint}, notes)
 
 
-def _place(config: RunConfig, wanted: str | None) -> tuple[str, str]:
+def _place(names: Sequence[str], wanted: str | None, trained: Path, base: str) -> tuple[str, str]:
     """The stage, and the model that it starts from."""
-    names, trained = [stage.name for stage in config.stages], config.output_dir / "train"
     done = [(trained / name / "manifest.json").is_file() for name in names]
     if wanted is None:
         if all(done):
@@ -123,7 +129,7 @@ def _place(config: RunConfig, wanted: str | None) -> tuple[str, str]:
         raise UptakeError(f"there is no stage {wanted!r}", expected=", ".join(names), fix="correct --stage")
     number = names.index(wanted)
     if number == 0:
-        return wanted, config.model_name_or_path
+        return wanted, base
     if not done[number - 1]:
         raise UptakeError(
             f"the stage {names[number - 1]}, which {wanted} starts from, is not trained",
@@ -144,13 +150,13 @@ def _given(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) 
 
 
 def _judged(
-    asked: Sequence[Asked], kept: Sequence[Example], config: RunConfig, folder: Path, embed: Any
+    asked: Sequence[AskedRow], kept: Sequence[Example], sources: Testimony, embed: Any, seed: int
 ) -> list[dict[str, Any]]:
     told = [(one, stance, _meets(one, stance)) for one, stance in zip(asked, stances(asked), strict=True)]
     known = [one.example for one, _, what in told if what == "known"] + list(kept)
     against = [(one.example, _old(one) or "") for one, _, what in told if what == "conflict"]
-    beside = iter(neighbours(against, known, embed, config.seed))
-    speaks = iter(_likelier(against, config, folder))
+    beside = iter(neighbours(against, known, embed, seed))
+    speaks = iter(likelier(against, sources))
     return [
         _row(
             one, stance, what, next(beside) if what == "conflict" else (), next(speaks) if what == "conflict" else None
@@ -159,11 +165,11 @@ def _judged(
     ]
 
 
-def _meets(one: Asked, stance: Stance) -> str | None:
+def _meets(one: AskedRow, stance: Stance) -> str | None:
     return meets(stance) if one.example.prompt else None
 
 
-def _old(one: Asked) -> str | None:
+def _old(one: AskedRow) -> str | None:
     """What the model tells instead of the row's answer."""
     framed = one.case.in_frame
     if framed is not None and not framed.same:
@@ -171,18 +177,8 @@ def _old(one: Asked) -> str | None:
     return one.answer.answer.strip() if one.answer.kind == "wrong" and one.answer.answer else None
 
 
-def _likelier(against: Sequence[tuple[Example, str]], config: RunConfig, folder: Path) -> list[Likelier | None]:
-    path = config.output_dir / "exposure" / "exposure.parquet"
-    if against and path.is_file():
-        by_id = {row["id"]: row for row in read_table(path, EXPOSURE_FILE).to_pylist()}
-        return [by_exposure(by_id[one.id], old) if one.id in by_id else None for one, old in against]
-    if against and config.corpus is not None:
-        return [*by_documents(against, config.corpus, folder / "work" / "corpus", config.on_bad_row)]
-    return [None] * len(against)
-
-
 def _row(
-    one: Asked, stance: Stance, what: str | None, beside: Sequence[Neighbour], speaks: Likelier | None
+    one: AskedRow, stance: Stance, what: str | None, beside: Sequence[Neighbour], speaks: Likelier | None
 ) -> dict[str, Any]:
     example, freely = one.example, one.case.freely
     answers = freely.answers if freely is not None else (one.answer.answer.strip(),) if one.answer.answer else ()
@@ -208,7 +204,7 @@ def _row(
     }
 
 
-def _notes(asked: Sequence[Asked]) -> Iterator[str]:
+def _notes(asked: Sequence[AskedRow]) -> Iterator[str]:
     if 2 * sum(bool(one.example.paraphrases) for one in asked) < len(asked):
         yield FEW_WORDINGS
 
