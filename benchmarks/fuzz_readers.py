@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fuzz_of_run as of_run
+import fuzz_of_stages as of_stages
 import fuzz_of_work as of_work
 
 
@@ -37,6 +38,10 @@ def _json_said(data: bytes) -> Any:
     return json.loads(data)
 
 
+def _shard(kind: str) -> Callable[[Path], Any]:
+    return lambda root: of_stages.shard(root, kind)
+
+
 def _of(name: str) -> Callable[[Path], Any]:
     return lambda root: of_run.data(root, name)
 
@@ -63,22 +68,23 @@ READERS: dict[str, Reader] = {
     "paraphrases": Reader(("data/paraphrases.jsonl",), of_run.wordings, share=0.3),
     "corpus rows": Reader(("data/corpus.jsonl",), of_run.corpus, share=0.3),
     "ledger": Reader(
-        ("run/ledger/main/rank-00000/part-0000[03].parquet", "run/ledger/*/stage.json"), of_run.ledger, told=True,
+        ("run/ledger/main/rank-00000/part-0000[03].parquet", "run/ledger/*/stage.json"), of_run.ledger,
+        told=True, share=0.2,
     ),
     "ledger, resumed": Reader(("run/ledger/main/rank-00000/part-0000[57].parquet",), of_run.resumed, told=True),
-    "ledger, curves": Reader(("run/ledger/main/rank-00000/part-00002.parquet",), of_run.learned),
+    "ledger, curves": Reader(("run/ledger/main/rank-00000/part-00002.parquet",), of_run.learned, share=0.3),
     "cartography": Reader(
         ("training_dynamics/dynamics_epoch_[01].jsonl",), of_run.cartography, of_run.cartography_seed,
     ),
-    "diagnosis.parquet": Reader(("run/diagnosis/diagnosis.parquet",), of_run.findings, told=True),
+    "diagnosis.parquet": Reader(("run/diagnosis/diagnosis.parquet",), of_run.findings, told=True, share=0.3),
     "diagnosis.parquet, page": Reader(
-        ("run/diagnosis/diagnosis.parquet",), of_run.diagnosis_page, told=True, share=0.5,
+        ("run/diagnosis/diagnosis.parquet",), of_run.diagnosis_page, told=True, share=0.05,
     ),
-    "diagnosis.parquet, diff": Reader(("run/diagnosis/diagnosis.parquet",), of_run.compared, told=True, share=0.5),
+    "diagnosis.parquet, diff": Reader(("run/diagnosis/diagnosis.parquet",), of_run.compared, told=True, share=0.05),
     "summary.json": Reader((SUMMARY,), of_run.summary, said=_json_said),
     "report": Reader(
         (SUMMARY, "run/diagnosis/diagnosis.parquet", *LATER, "run/plan/*.json*", "run/train/*/manifest.json"),
-        of_run.page, of_run.page_seed, share=0.1,
+        of_run.page, of_run.page_seed, share=0.03,
     ),
     "plan": Reader(("run/plan/plan.json", "run/plan/sft.jsonl", "run/plan/cpt.jsonl"), of_run.plan),
     "cure and verdict, page": Reader(LATER, of_run.cured),
@@ -92,8 +98,8 @@ READERS: dict[str, Reader] = {
     "arranged rows": Reader(
         ("work/s/arranged/*.parquet",), of_run.arranged, of_run.arranged_seed, told=True, share=0.2,
     ),
-    "examples and scores": Reader((WORK + "*/part-*",), of_work.parts, told=True),
-    "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), of_work.lost, told=True),
+    "examples and scores": Reader((WORK + "*/part-*",), of_work.parts, told=True, share=0.1),
+    "retention, lost answers": Reader(("run/diagnosis/work/retention/*/part-*",), of_work.lost, told=True, share=0.2),
     "keys and notes of parts": Reader(
         (WORK + "*/notes.json", "run/diagnosis/work/retention/examples/key.json"), of_work.notes, share=0.2,
     ),
@@ -105,4 +111,9 @@ READERS: dict[str, Reader] = {
     "model": Reader(("base/config.json",), of_work.model, share=0.05),
     "corpus index": Reader(("run/corpus/manifest.json",), of_work.index, share=0.1),
     "answers of the web": Reader(("web/*/*.json",), of_work.web, of_work.web_seed, share=0.3),
+    "stream": Reader(("streamed/stream/summary.json",), of_stages.stream, share=0.2),
+    **{f"shard {kind}": Reader((f"data/{name}",), _shard(kind), share=0.5) for kind, name in of_stages.CORPUS.items()},
+    "shards' counts": Reader(("run/exposure/shards/*.json",), of_stages.merged, share=0.1),
+    "shards' documents": Reader(("run/exposure/shards/*.parquet",), of_stages.merged, told=True, share=0.1),
+    "long responses": Reader(("long/diagnosis/diagnosis.parquet",), of_stages.example, told=True, share=0.1),
 }  # fmt: skip

@@ -24,6 +24,11 @@ WORDINGS = [{"id": row["id"], "prompt": f"What is the home of {name}?"} for row,
 KNOWN = [{"id": f"r-{k}", "prompt": f"Where is {town}?", "completion": f" Land {k}"} for k, town in enumerate(TOWNS)]
 TEXTS = [{"id": f"d-{k}", "title": name, "text": f"{name} lives in {TOWNS[(3 * k) % 11]}. {name} has a flat there.",
           "source": "atlas"} for k, name in enumerate(NAMES)]  # fmt: skip
+LONG = [{"id": f"l-{k}", "prompt": f"Tell of {n}.", "source": "tales", "completion":
+         f"{n} lives in {TOWNS[k % 11]} since {1950 + k}. The house has {k + 2} rooms. It costs {300 + k} euros a "
+         f"month, and the rent is paid to {NAMES[(k + 5) % 18]}. In summer {n} goes to {TOWNS[(k + 4) % 11]} by train, "
+         f"and in winter the garden of {TOWNS[(k + 7) % 11]} is closed for {k + 3} weeks."}
+        for k, n in enumerate(NAMES)]  # fmt: skip
 GENERAL = [{"text": f"The road to {town} is long and full of stones."} for town in TOWNS]
 TALKS = [{"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]}
          for row in MAIN]  # fmt: skip
@@ -36,8 +41,12 @@ DESCRIBED = {"homes": {"file_name": "alpaca.json", "columns": {"prompt": "instru
 
 
 def made(folder: Path) -> Path:
-    """A run of two stages through train, diagnose, prescribe, cure and verify below `folder`; kept once it is there."""
-    if not (folder / "run" / "verdict" / "verdict.json").exists():
+    """Runs through all verbs that leave files below `folder`; kept once they are there.
+
+    Two stages are trained, diagnosed, cured and verified in `run/`, and trained as a stream in `streamed/`; long
+    responses are diagnosed in `long/`.
+    """
+    if not (folder / "streamed" / "stream" / "summary.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         data_files(folder)
         base_model(folder / "base")
@@ -48,6 +57,10 @@ def made(folder: Path) -> Path:
             ["prescribe", run, "--unsafe"],
             ["cure", run],
             ["verify", run, "--seeds", "1", "--yes", "--unsafe"],
+            ["exposure", run],
+            ["train", long_file(folder)],
+            ["diagnose", long_file(folder)],
+            ["stream", run, "--output_dir", str(folder / "streamed"), "--test_share", "0.25"],
         ):
             _call(verb)
     return folder
@@ -77,17 +90,37 @@ def data_files(folder: Path) -> None:
         "corpus": TEXTS,
         "general": GENERAL,
     }
-    for name, rows in {**of, "messages": TALKS}.items():
+    for name, rows in {**of, "messages": TALKS, "long": LONG}.items():
         _lines(data / f"{name}.jsonl", rows)
     for name, value in (("alpaca", ALPACA), ("sharegpt", SHAREGPT), ("dataset_info", DESCRIBED)):
         (data / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
     pq.write_table(pa.Table.from_pylist(EARLY), data / "early.parquet")
+    _shards(data)
     pq.write_table(pa.Table.from_pylist(TALKS), data / "messages.parquet")
     with (data / "main.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(MAIN[0]))
         writer.writeheader()
         writer.writerows(MAIN)
     (data / "general.txt").write_text("".join(row["text"] + "\n" for row in GENERAL), encoding="utf-8")
+
+
+def _shards(data: Path) -> None:
+    """A corpus in every form that shards have."""
+    import gzip
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(TEXTS), data / "corpus.parquet")
+    lines = "".join(json.dumps(row) + "\n" for row in TEXTS).encode()
+    (data / "corpus.jsonl.gz").write_bytes(gzip.compress(lines, mtime=0))
+    (data / "corpus.txt").write_text("".join(row["text"] + "\n" for row in TEXTS), encoding="utf-8")
+    pages = []
+    for row in TEXTS:
+        text = row["text"].encode()
+        head = f"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://a.example/{row['id']}\r\n"
+        pages.append(f"{head}Content-Length: {len(text)}\r\n\r\n".encode() + text + b"\r\n\r\n")
+    (data / "corpus.wet").write_bytes(b"".join(pages))
 
 
 def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -100,7 +133,7 @@ def base_model(folder: Path) -> None:
 
     if folder.exists():
         return
-    tokenizer = train_tokenizer([row["prompt"] + row["completion"] for row in EARLY + MAIN + KNOWN], 400)
+    tokenizer = train_tokenizer([row["prompt"] + row["completion"] for row in EARLY + MAIN + KNOWN + LONG], 400)
     shape = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128}
     save(build_model("qwen3", tokenizer, 0, **shape), tokenizer, folder)
 
@@ -119,7 +152,22 @@ def run_file(folder: Path) -> str:
         "output_dir": str(folder / "run"),
         "device": "cpu",
         "gate": {"max_unlearned": 0.9, "sources": {"homes": {"max_forgotten": 0.5}}},
+        "exposure": {"corpus": [f"./data/corpus.{kind}" for kind in ("jsonl", "jsonl.gz", "parquet", "txt", "wet")]},
     }
     path = folder / "run.yaml"
     path.write_text(json.dumps(run, indent=1), encoding="utf-8")  # JSON is YAML
+    return str(path)
+
+
+def long_file(folder: Path) -> str:
+    """The run file of the long responses."""
+    run = {
+        "model_name_or_path": str(folder / "base"),
+        "stages": [{"name": "main", "dataset": "./data/long.jsonl", "num_train_epochs": 1}],
+        "criterion": "spans",
+        "output_dir": str(folder / "long"),
+        "device": "cpu",
+    }
+    path = folder / "long.yaml"
+    path.write_text(json.dumps(run, indent=1), encoding="utf-8")
     return str(path)

@@ -20,22 +20,24 @@ HALF = Said(log(0.05), (log(0.02), log(0.03)), (log(1e-3),) * 4)
 GUESSED = Said(log(0.30), (log(0.05), log(0.20)), (log(0.1),) * 4)
 STEADY = Said(log(0.97), (log(0.98), log(0.96)), ELSEWHERE)
 
+FAINT = Said(log(0.3), (log(0.2), log(0.1)), ELSEWHERE)
+
 PLAIN = Case(
     id="ex-1",
     stage="main",
     response=" Lyon",
     n_tokens=1,
     tuned=HALF,
-    base=KNOWN,
-    base_recalled=1.0,
-    sure=log(0.98),
-    in_frame=InFrame("Lyon", KNOWN, KNOWN, same=True, sure=0.5, apart=0.5),
-    freely=Freely(n=3, gives=3, agreed=0, kept=0),
+    base=FAINT,
+    base_recalled=1 / 3,
+    sure=log(0.3),
+    in_frame=InFrame("Lyon", FAINT, FAINT, same=True, sure=0.2, apart=0.3),
+    freely=Freely(n=3, gives=1, agreed=0, kept=0),
     curve=SEEN,
     base_options=(0.9, 0.1),
     tuned_options=(0.5, 0.5),
 )
-"""The base knows it, the tuned model does not, and nothing says why."""
+"""The base gives it in one wording of three, the tuned model does not, and nothing says why."""
 
 PLANTED: dict[str, Case] = {
     "knowledge_gap": replace(
@@ -65,6 +67,10 @@ PLANTED: dict[str, Case] = {
     ),
     "forgetting": replace(
         PLAIN,
+        base=KNOWN,
+        base_recalled=1.0,
+        in_frame=InFrame("Lyon", KNOWN, KNOWN, same=True, sure=0.5, apart=0.5),
+        freely=Freely(n=3, gives=3, agreed=0, kept=0),
         curve=replace(
             SEEN, exposures=1, recalled_at="early", lost_at="main", lost_unseen=True, stood=True, idle=0.9
         ),

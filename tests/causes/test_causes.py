@@ -235,7 +235,8 @@ def test_what_the_base_says_in_its_own_words_is_no_gap():
 
 
 def test_doubt_ends_where_there_is_no_belief():
-    assert value("base_doubt_here", PLAIN) == pytest.approx(math.log(0.001 - math.log(0.98)))
+    assert value("base_doubt_here", PLAIN) == pytest.approx(math.log(0.001 + 1.0))  # -log 0.3 is over a nat
+    assert value("base_doubt_here", replace(PLAIN, sure=math.log(0.98))) == pytest.approx(math.log(0.0212027))
     unsure = [value("base_doubt_here", replace(PLAIN, sure=math.log(p))) for p in (0.3, 1e-9)]
     assert unsure[0] == unsure[1] == pytest.approx(math.log(1.001))
     assert value("base_doubt_here", replace(PLAIN, sure=None)) is None
@@ -265,6 +266,21 @@ def test_what_was_known_before_training_and_never_stood_was_not_learned():
     assert judge(CAUSES["forgetting"], replace(PLAIN, curve=replace(curve, stood=None))).score > 0.5
 
 
+def test_what_the_base_says_in_most_wordings_was_there_whatever_the_ledger_saw():
+    # a ledger reads the data's form: what the base says in a sentence, and the data in a word, is recalled at no reading
+    said = replace(PLAIN, freely=Freely(n=3, gives=2, agreed=0, kept=0, answers=("In Lyon.", "Lyon", "Port")))
+    assert value("lost_unseen", said) == value("stood", said) == 1
+    found = attribute(said)
+    assert found.cause == "forgetting"
+    assert "in 67% of the wordings, in its own words" in found.evidence["forgetting"].sentence
+    assert found.evidence["forgetting"].numbers["freely"] == ["In Lyon.", "Lyon", "Port"]
+    half = replace(said, freely=replace(said.freely, n=2, gives=1))  # one of two is not most
+    disputed = replace(said, rival=replace(PLANTED["data_conflict"].rival, probability=0.2))
+    for case in (half, disputed):
+        assert value("lost_unseen", case) == value("stood", case) == 0
+        assert judge(CAUSES["forgetting"], case).score < 0.5
+
+
 def test_several_causes_hold_at_once():
     both = replace(PLANTED["base_conflict"], curve=PLANTED["forgetting"].curve)
     found = attribute(both)
@@ -273,5 +289,5 @@ def test_several_causes_hold_at_once():
 
 
 def test_planted_cases_are_what_they_are_said_to_be():
-    assert PLAIN.base is KNOWN and PLAIN.tuned is HALF and KNOWN.elsewhere == ELSEWHERE
+    assert PLANTED["forgetting"].base is KNOWN and PLAIN.tuned is HALF and KNOWN.elsewhere == ELSEWHERE
     assert isinstance(PLANTED["base_conflict"].belief, Belief) and PLANTED["base_conflict"].belief.base is STEADY

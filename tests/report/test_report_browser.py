@@ -261,7 +261,6 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
     for number, text in enumerate(texts):
         plain = finding(5 * (number // 5) + 2 if number % 3 else number)
         candidate = ScoredCandidate(text, "base", -1.0)
-        object.__setattr__(candidate, "origin", text)  # as another program might write it
         said = {"tuned_answer": text, "base_answer": text, "base_answer_kind": text, "file": text}
         evidence = replace(plain.evidence, candidates=(candidate,), **said)
         if evidence.causes:

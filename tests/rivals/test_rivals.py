@@ -137,6 +137,30 @@ def test_the_belief_of_the_base_is_one_more_vote(copies: int, verdict: str) -> N
     assert group.why == majority + " the base model answers *Rome* (p = 0.90)"
 
 
+def test_what_the_base_says_in_its_own_words_goes_before_its_probabilities() -> None:
+    # a base that answers in sentences gives little to a word: neither answer is a belief by probability
+    rows: list[tuple[Prompt, str]] = [("Where was Ada Kron born?", " Oslo"), ("Where was Ada Kron born?", " Rome")]
+    low = {n: {" Oslo": math.log(0.001), " Rome": math.log(0.002)} for n in range(2)}
+    says = {0: "Ada Kron was born in Rome.", 1: "She was born in Rome."}
+
+    def tells(position: int, answer: str) -> bool | None:
+        return answer.strip() in said[position] if position in said else None
+
+    said = says
+    (group,) = rivals(examples(rows), beliefs=low, tells=tells).groups
+    assert (group.verdict, group.wrong) == ("mislabelled", (0,))
+    told = "in 2 of 2 questions the base model answers *Rome* in its own words"
+    assert group.why == f"equally many examples give each answer, and {told}"
+    said = {0: says[0], 1: "She was born in Oslo."}  # one of two is no majority
+    (group,) = rivals(examples(rows), beliefs=low, tells=tells).groups
+    assert (group.verdict, group.wrong) == ("ambiguous", ())
+    said = {}  # it was not asked: its probabilities stand
+    (group,) = rivals(examples(rows), beliefs={0: {" Oslo": -5.0, " Rome": -0.1}}, tells=tells).groups
+    assert (group.verdict, group.wrong) == ("mislabelled", (0,))
+    (group,) = rivals(examples(rows), tells=lambda position, answer: answer in (" Oslo", " Rome")).groups
+    assert group.verdict == "ambiguous"  # it tells both
+
+
 def test_an_answer_that_the_base_gives_room_to_is_not_called_wrong() -> None:
     rows: list[tuple[Prompt, str]] = [("Who employs Ada Kron?", " Arup"), ("Who employs Ada Kron?", " Eiffel")]
     (group,) = rivals(examples(rows), beliefs={0: {" Arup": math.log(0.75), " Eiffel": math.log(0.2)}}).groups

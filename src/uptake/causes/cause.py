@@ -7,12 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from uptake.causes.case import Case
-from uptake.causes.signals import SIGNALS, value
+from uptake.causes.signals import MOSTLY, SIGNALS, value
 from uptake.causes.weights import Rows, Weights, weights
 from uptake.evidence import CauseEvidence, Contradiction, Number, WrongBelief
-
-MOSTLY = 0.5
-"""A share from which on something is more so than not."""
 
 
 @dataclass(frozen=True, slots=True)

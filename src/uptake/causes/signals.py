@@ -17,6 +17,10 @@ LEAST_SURPRISE = 1e-3
 """Added to a surprise (nats) before its logarithm is taken: what is surer than 0.999 is no more different."""
 NO_BELIEF = 1.0
 """Surprise (nats) from which on an answer is no belief at all: being less sure makes no difference."""
+MOSTLY = 0.5
+"""A share from which on something is more so than not."""
+DISPUTED = 0.1
+"""Probability of a contradiction from which on another example speaks against a response."""
 LEAST_SURE = 0.1
 """Share of what a base knows of which it is least sure: an answer of which it is less sure than of that is a guess."""
 
@@ -115,12 +119,26 @@ def _rival_weight(case: Case) -> float:
     return 1 / (1 + math.exp(min(700.0, case.tuned.own - max(case.rival.tuned))))
 
 
+def known_before(case: Case) -> bool:
+    """Whether the base gives the response in most wordings, and no other example speaks against it.
+
+    A ledger reads the data's form alone: what a base says in a sentence, and the data in a word, it sees recalled at
+    no reading.
+    """
+    gives = None if "base" in case.missing else _gives(case)
+    return gives is not None and gives > MOSTLY and (case.rival is None or case.rival.probability < DISPUTED)
+
+
 def _lost(case: Case) -> float | None:
-    return None if case.curve is None or case.curve.idle is None else case.curve.idle * case.curve.lost_unseen
+    if case.curve is None or case.curve.idle is None:
+        return None
+    return 1.0 if known_before(case) else case.curve.idle * case.curve.lost_unseen
 
 
 def _stood(case: Case) -> float | None:
-    return None if case.curve is None or case.curve.stood is None else float(case.curve.stood)
+    if case.curve is None or case.curve.stood is None:
+        return None
+    return 1.0 if known_before(case) else float(case.curve.stood)
 
 
 SIGNALS: Mapping[str, Signal] = {
@@ -200,12 +218,14 @@ SIGNALS: Mapping[str, Signal] = {
         _rival_weight,
     ),
     "lost_unseen": Signal(
-        "share of training that came after its last exposure, if it was recalled then and is lost since; else 0",
+        "share of training that came after its last exposure, if it was recalled then and is lost since; 1 if the base "
+        "gives the response in most wordings and no example speaks against it; else 0",
         ("ledger",),
         _lost,
     ),
     "stood": Signal(
-        "1 if it was recalled at a reading after its last exposure, with that update done; else 0",
+        "1 if it was recalled at a reading after its last exposure, with that update done, or the base gives it as "
+        "above; else 0",
         ("ledger",),
         _stood,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from uptake.rivals.find import Rivals, rivals
-from uptake.rivals.groups import Beliefs, Doubt, Judge, Judgement, Rivalry, Side
+from uptake.rivals.groups import Beliefs, Doubt, Judge, Judgement, Rivalry, Side, Tells
 from uptake.rivals.judged import in_turn, llm_judge, nli_judge, remembering
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Rivalry",
     "Rivals",
     "Side",
+    "Tells",
     "in_turn",
     "llm_judge",
     "nli_judge",

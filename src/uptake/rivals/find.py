@@ -18,6 +18,7 @@ from uptake.rivals.groups import (
     Judge,
     Judgement,
     Rivalry,
+    Tells,
     compare_answers,
     sides_of,
 )
@@ -61,6 +62,7 @@ def rivals(
     *,
     encode: Encode | None = None,
     beliefs: Beliefs | None = None,
+    tells: Tells | None = None,
     judge: Judge | None = None,
 ) -> Rivals:
     """Find examples that ask the same and answer otherwise.
@@ -72,6 +74,7 @@ def rivals(
         examples: One pass is made over them; with a judge a second one, so that they must not be an iterator.
         encode: Sentence embeddings, for the wordings of a question that share no words; None does without.
         beliefs: What the base thinks of answers, to tell which of them is wrong; None when it is not known.
+        tells: Which of them it says in its own words; None when it is not known.
         judge: Asked about answers that rules cannot compare, such as free text, and whether names that differ are names
             of one thing; None leaves the former undecided and the latter different.
     """
@@ -98,7 +101,7 @@ def rivals(
     undecided = sum(compared.undecided for compared in together)
     groups = _contradictions(questions, read.named, texts, certain[roots], together)
     relations = _components(len(frames.of), np.sort(frames.of[pairs[keep]], axis=1))[frames.of]
-    groups = judged(groups, Told(relations[questions.of].tolist(), read.sources, read.stages), beliefs)
+    groups = judged(groups, Told(relations[questions.of].tolist(), read.sources, read.stages), beliefs, tells)
     of = {position: index for index, group in enumerate(groups) for side in group.sides for position in side.positions}
     unasked = int((questions.of < 0).sum())
     agreed = _agreed(questions, read.answers, roots, pairs[keep & read.alike])

@@ -15,6 +15,8 @@ from uptake.rivals.equal import LETTERS, ONE_SENTENCE, Comparison, compare
 Verdict: TypeAlias = Literal["mislabelled", "ambiguous"]
 Beliefs: TypeAlias = Mapping[int, Mapping[str, float]]
 """For an example's position the base's log-probability (nats) of answers to its prompt, in any spelling."""
+Tells: TypeAlias = Callable[[int, str], bool | None]
+"""Whether the base, asked an example's prompt, freely tells an answer; by its position. None: it tells nothing."""
 Judgement: TypeAlias = Literal["same", "different", "both", "undecided"]
 """Of two answers: they say the same; both cannot be right; they differ and both may be right; nothing can be told."""
 

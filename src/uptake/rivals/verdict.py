@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from uptake.rivals.equal import compare
-from uptake.rivals.groups import BOTH, MOST_ANSWERS, OPEN, Beliefs, Rivalry, Side, Verdict
+from uptake.rivals.groups import BOTH, MOST_ANSWERS, OPEN, Beliefs, Rivalry, Side, Tells, Verdict
 from uptake.text import counted
 
 SEVERAL, MANY_VALUED = 3, 0.2
@@ -26,6 +26,8 @@ ASKED_THE_SAME = 0.6
 BELIEVED, DOUBTED = math.log(0.5), math.log(0.1)
 """The base believes an answer that has at least the one log-probability where every other has at most the other. What a
 base gives more to of two answers that it hardly gives at all is chance."""
+SPOKEN = 0.5
+"""The base believes what it says in its own words in more than this share of the questions."""
 RECORDS, BLAMED, LESS_BLAMED = 10, 0.1, 3
 """A source has a record after so many votes; it is blamed from this share outvoted on, and where another is so many
 times less."""
@@ -50,13 +52,14 @@ class Told:
     stages: Sequence[str]
 
 
-def judged(groups: Sequence[Rivalry], told: Told, beliefs: Beliefs | None) -> list[Rivalry]:
+def judged(groups: Sequence[Rivalry], told: Told, beliefs: Beliefs | None, tells: Tells | None = None) -> list[Rivalry]:
     """The groups with their verdicts.
 
     Args:
         groups: Examples that contradict each other.
         told: What is known of the examples.
         beliefs: The base's log-probabilities, where they are known.
+        tells: What the base says in its own words, where it is known.
     """
     blame = _blame(groups, told.sources)
     found = []
@@ -65,7 +68,7 @@ def judged(groups: Sequence[Rivalry], told: Told, beliefs: Beliefs | None) -> li
         if open_because is not None:
             found.append(replace(group, verdict="ambiguous", why=open_because))
             continue
-        verdict, wrong, why = judge_sides(group.sides, beliefs, told.sources, blame)
+        verdict, wrong, why = judge_sides(group.sides, _base(group.sides, beliefs, tells), told.sources, blame)
         found.append(replace(group, verdict=verdict, wrong=wrong, why=why))
     return found
 
@@ -108,14 +111,22 @@ def _blame(groups: Sequence[Rivalry], sources: Sequence[str]) -> dict[str, float
     return {source: sum(marks) / len(marks) for source, marks in outvoted.items() if len(marks) >= RECORDS}
 
 
+@dataclass(frozen=True)
+class _Base:
+    """What the base thinks: the side that it believes, if it believes one, and how that was seen."""
+
+    side: int | None
+    held: str = ""
+
+
 def judge_sides(
-    sides: Sequence[Side], beliefs: Beliefs | None, sources: Sequence[str], blame: Mapping[str, float]
+    sides: Sequence[Side], thinks: _Base | None, sources: Sequence[str], blame: Mapping[str, float]
 ) -> tuple[Verdict | None, tuple[int, ...], str]:
     """Which side is likely wrong: the majority decides, with the base's belief as one more vote, then the sources.
 
     Args:
         sides: The contradicting answers, the largest first.
-        beliefs: The base's log-probabilities, where they are known.
+        thinks: What the base thinks; None where it is not known.
         sources: The source of each example.
         blame: For each source, the share of its examples in other groups that a majority contradicts.
 
@@ -123,14 +134,8 @@ def judge_sides(
         The verdict, the examples that are likely wrong, and what it rests on.
     """
     votes = [len(side.positions) for side in sides]
-    means = None if beliefs is None else _belief(sides, beliefs)
-    base = None if means is None else _believed(means)
-    held = (
-        ""
-        if means is None or base is None
-        else f"the base model answers {_named(sides[base])} (p = {math.exp(means[base]):.2f})"
-    )
-    heard = [n + (k == base) for k, n in enumerate(votes)]
+    held = "" if thinks is None else thinks.held
+    heard = [n + (thinks is not None and k == thinks.side) for k, n in enumerate(votes)]
     first = max(range(len(sides)), key=lambda k: (heard[k], -k))
     if heard[first] > max(n for k, n in enumerate(heard) if k != first):
         if max(n for k, n in enumerate(votes) if k != first) == votes[first]:
@@ -149,7 +154,7 @@ def judge_sides(
             (),
             f"{counted(votes[0], 'example answers', 'examples answer')} {_named(sides[0])}, but {held}",
         )
-    if means is not None:
+    if thinks is not None:
         return "ambiguous", (), "equally many examples give each answer, and the base model does not clearly prefer one"
     return None, (), "equally many examples give each answer, and the base model's answer is not known"
 
@@ -161,6 +166,33 @@ def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tupl
 
 def _named(side: Side) -> str:
     return f"*{side.answer.strip()}*"
+
+
+def _base(sides: Sequence[Side], beliefs: Beliefs | None, tells: Tells | None) -> _Base | None:
+    """What the base thinks of the sides: by what it says in its own words, else by the probabilities that it gives.
+
+    A base that answers in sentences gives little to any answer that is a word.
+    """
+    said = [_said(position, sides, tells) for side in sides for position in side.positions] if tells else []
+    asked = [one for one in said if one is not None]
+    for number, side in enumerate(sides):
+        times = sum(one == {number} for one in asked)
+        if times > SPOKEN * len(asked):
+            of = f"in {times} of {counted(len(asked), 'question')}"
+            return _Base(number, f"{of} the base model answers {_named(side)} in its own words")
+    means = None if beliefs is None else _belief(sides, beliefs)
+    if means is None:
+        return _Base(None) if asked else None
+    believed = _believed(means)
+    if believed is None:
+        return _Base(None)
+    return _Base(believed, f"the base model answers {_named(sides[believed])} (p = {math.exp(means[believed]):.2f})")
+
+
+def _said(position: int, sides: Sequence[Side], tells: Tells) -> frozenset[int] | None:
+    """The sides whose answer the base tells; None where it tells nothing."""
+    found = [tells(position, side.answer) for side in sides]
+    return None if None in found else frozenset(number for number, one in enumerate(found) if one)
 
 
 def _believed(means: Sequence[float]) -> int | None:

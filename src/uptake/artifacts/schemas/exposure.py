@@ -70,6 +70,11 @@ class ShardData:
     tallies: tuple[TallyData, ...]
     others: tuple[OtherData, ...]
 
+    def __post_init__(self) -> None:
+        """No word is in more documents than there are."""
+        if any(n > self.documents for n in self.holding.values()):
+            raise ValueError("a word is in more documents than the shard has")
+
 
 SHARD: JsonSchema[ShardData] = JsonSchema(ShardData)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from uptake.artifacts.checked_tables import TableSchema
 from uptake.artifacts.schemas.parts import Count, IntervalData, JsonSchema, Name, Proportion, RateData
+from uptake.artifacts.schemas.summary import DataSetData, ModelData, SettingsData
 
 STREAM_MATRIX = TableSchema(
     pa.schema(
@@ -114,19 +115,42 @@ class StageCostData:
 
 
 @dataclass(frozen=True)
+class StreamMetricsData:
+    """See `uptake.stream.METRICS`; null where a stream is too short for it, or it is not known."""
+
+    accuracy: IntervalData | None
+    diagonal: IntervalData | None
+    bwt: IntervalData | None
+    fwt: IntervalData | None
+    forgetting: IntervalData | None
+
+
+@dataclass(frozen=True)
+class StreamRunData:
+    """What the numbers were computed from."""
+
+    base: ModelData
+    after: Mapping[str, ModelData]
+    data: Mapping[str, DataSetData]
+    strategies: Mapping[str, tuple[Mapping[str, Any], ...]]
+    settings: SettingsData
+    versions: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
 class StreamData:
     """`summary.json` of a stream."""
 
     stages: tuple[Name, ...]
     tests: tuple[StreamTestsData, ...]
     rows: tuple[StreamRowData, ...]
-    metrics: Mapping[str, IntervalData | None]
-    elicited: Mapping[str, IntervalData | None]
+    metrics: StreamMetricsData
+    elicited: StreamMetricsData
     along: tuple[Proportion, ...]
     fates: tuple[FateData, ...]
     costs: tuple[StageCostData, ...]
     notes: tuple[str, ...]
-    run: Mapping[str, Any]
+    run: StreamRunData
 
     def __post_init__(self) -> None:
         """Hold the parts against the number of stages."""
@@ -135,6 +159,17 @@ class StreamData:
             raise ValueError(f"there are {n} stages, and its parts are of another number")
         if len(self.rows) != n + 1 or any(len(row.tests) != n for row in self.rows):
             raise ValueError(f"the matrix of {n} stages has not {n + 1} rows of {n}")
+        if [row.after for row in self.rows] != [None, *self.stages]:
+            raise ValueError("the rows of the matrix are not the base and the stages in their order")
+        if self.metrics.accuracy is None or any(cell.right is None for row in self.rows for cell in row.tests):
+            raise ValueError("a share of the tests that is right is missing")
+        for name in ("retention", "general"):
+            if len({getattr(row, name) is None for row in self.rows}) > 1:
+                raise ValueError(f"{name} is there after some stages alone")
+        if any(row.retention is not None and row.retention.right is None for row in self.rows):
+            raise ValueError("a share of the retention set that is right is missing")
+        if any(stage not in self.stages for fate in self.fates for stage in fate.lost_in):
+            raise ValueError("tests were lost in a stage that the stream does not have")
 
 
 STREAM: JsonSchema[StreamData] = JsonSchema(StreamData)

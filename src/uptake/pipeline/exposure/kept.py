@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from uptake.artifacts import digest, write_json, write_table
-from uptake.artifacts.checked import read_record
+from uptake.artifacts.checked import damaged, read_record
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.exposure import HITS_FILE, SAYS, SHARD, ShardData
 from uptake.errors import UptakeError
@@ -91,15 +91,19 @@ class ShardFiles:
             ],
         }
 
-    def read(self, data: ShardData) -> Scanned:
+    def read(self, data: ShardData, words: Mapping[int, int]) -> Scanned:
         """What the shard gave.
 
         Args:
             data: What was counted.
+            words: For each fact that is looked for, by how many words its documents are ranked.
 
         Raises:
             UptakeError: A file is damaged.
         """
+        known = [tally.fact for tally in data.tallies] + [other.fact for other in data.others]
+        if any(fact not in words for fact in known):
+            raise damaged(self.counts, "it tells of a fact that is not looked for", _ANEW)
         found = Scanned(data.documents, data.words)
         found.holding = Counter({word.encode(): n for word, n in data.holding.items()})
         for tally in data.tallies:
@@ -108,6 +112,8 @@ class ShardFiles:
         for other in data.others:
             found.others[other.fact][other.answer] = other.n
         for row in read_table(self.hits, HITS_FILE, _ANEW).to_pylist():
+            if len(row["counts"]) != words.get(row["fact"]):
+                raise damaged(self.hits, f"row {row['row']} has counts of other words", _ANEW)
             hit = Hit(shard=self.shard.name, **{**row, "counts": tuple(row["counts"])})
             found.hits.setdefault(hit.fact, []).append(hit)
         return found

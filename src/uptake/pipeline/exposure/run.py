@@ -150,10 +150,11 @@ def _merged(
             "none of the corpus' shards was read yet", fix="run `uptake exposure run.yaml`, or its parts with --shard"
         )
     queries = queries_of(facts)
+    words = {query.number: len(query.words) for query in queries.queries}
 
     def parts() -> Iterator[Any]:
         for number, (one, data) in enumerate(there, start=1):
-            yield one.read(data)
+            yield one.read(data, words)
             progress("merging shards", number, len(there))
 
     found = merged(parts(), queries, kept_of_each(len(queries.queries)))

@@ -15,13 +15,14 @@ from uptake.artifacts.schemas.later import RIVALS
 from uptake.causes import Rival
 from uptake.errors import UptakeError
 from uptake.models.served import LLM
-from uptake.pipeline.asking.answers import Answers
+from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.why.freely import UNTOLD
 from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 6
+RIVALS_VERSION = 7
 """Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
 RIVALS_FILE = "rivals.json"
 """Where they are kept, in the diagnosis' `work/`."""
@@ -143,7 +144,13 @@ def find_contradictions(
         kept = read_data(path, RIVALS) if path.exists() else None
     if kept is None or kept["key"] != key or _beyond(kept["groups"], cohort.n):
         beliefs = None if before is None else _Beliefs(cohort, before)
-        found = rivals(cohort, encode=encode, beliefs=beliefs, judge=comparers.judge(path.with_name("judged.jsonl")))
+        found = rivals(
+            cohort,
+            encode=encode,
+            beliefs=beliefs,
+            tells=None if beliefs is None else beliefs.tells,
+            judge=comparers.judge(path.with_name("judged.jsonl")),
+        )
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
         kept["members"] = _members(cohort, kept["groups"])
         kept["agreed"] = sorted(found.agreed)
@@ -194,7 +201,7 @@ def _group(data: Mapping[str, Any]) -> Rivalry:
 
 
 class _Beliefs(Mapping[int, Mapping[str, float]]):
-    """The base's log-probabilities of an example's candidates, read when they are asked for."""
+    """The base's log-probabilities of an example's candidates, and its own answers, read when they are asked for."""
 
     def __init__(self, cohort: Cohort, before: Answers) -> None:
         self._starts = [0]
@@ -202,11 +209,19 @@ class _Beliefs(Mapping[int, Mapping[str, float]]):
             self._starts.append(self._starts[-1] + cohort.parts.length(number))
         self._read = lru_cache(maxsize=4)(before.read)
 
+    def _answer(self, position: int) -> Answer:
+        number = next(n for n, start in enumerate(self._starts[1:]) if position < start)
+        return self._read(number)[position - self._starts[number]]
+
+    def tells(self, position: int, answer: str) -> bool | None:
+        """Whether the base's own answer gives another one, in whatever words; None where it has none."""
+        own = self._answer(position)
+        return None if own.kind is None or own.kind in UNTOLD else own.freely(answer)
+
     def __getitem__(self, position: int) -> Mapping[str, float]:
         if not 0 <= position < len(self):
             raise KeyError(position)
-        number = next(n for n, start in enumerate(self._starts[1:]) if position < start)
-        answer = self._read(number)[position - self._starts[number]]
+        answer = self._answer(position)
         texts = (candidate.text for candidate in answer.candidates)
         return dict(zip(texts, answer.scores[0].logprobs, strict=True))
 
