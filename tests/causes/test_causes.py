@@ -267,7 +267,7 @@ def test_what_was_known_before_training_and_never_stood_was_not_learned():
 
 
 def test_what_the_base_says_in_most_wordings_was_there_whatever_the_ledger_saw():
-    # a ledger reads the data's form: what the base says in a sentence, and the data in a word, is recalled at no reading
+    # a ledger reads the data's form: what is said in a sentence, and is a word in the data, is recalled at no reading
     said = replace(PLAIN, freely=Freely(n=3, gives=2, agreed=0, kept=0, answers=("In Lyon.", "Lyon", "Port")))
     assert value("lost_unseen", said) == value("stood", said) == 1
     found = attribute(said)
