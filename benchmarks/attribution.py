@@ -19,13 +19,13 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+from confusions import matrix
 from families import answers as answers_of
 
 from uptake.artifacts import read_json, versions, write_bytes, write_json
@@ -241,35 +241,11 @@ def picture(sets: Mapping[str, Mapping[str, Any]]) -> str:
     for name, one in sets.items():
         if one["evidence"]["clean"] is not None:
             continue
-        panels.append(f'<g transform="translate({at},0)">{_matrix(name, one)}{_diagonal(one["reliability"])}</g>')
+        panel = matrix(name, one["evidence"]["named"]) + _diagonal(one["reliability"])
+        panels.append(f'<g transform="translate({at},0)">{panel}</g>')
         at += 660
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {at} 860" width="{at}" height="860"'
     return "\n".join([f'{head} font-family="sans-serif" font-size="13" style="background:#fff">', *panels, "</svg>\n"])
-
-
-def _matrix(name: str, one: Mapping[str, Any]) -> str:
-    named = one["evidence"]["named"]
-    confusion = named["confusion"]
-    side, left, top = 68, 130, 130
-    macro = named["macro_f1"]
-    title = f"{name}: macro-F1 {macro['estimate']:.3f} [{macro['low']:.3f}, {macro['high']:.3f}]"
-    body = [f'<text x="10" y="24" font-size="16">{escape(title)}</text>']
-    for x, column in enumerate(confusion["told"]):
-        body.append(
-            f'<text transform="translate({left + side * (x + 0.5)},{top - 8}) rotate(-35)">{escape(column)}</text>'
-        )
-    for y, planted in enumerate(confusion["planted"]):
-        body.append(f'<text x="{left - 8}" y="{top + side * y + side / 2}" text-anchor="end">{escape(planted)}</text>')
-        counts = confusion["planted_by_told"][y]
-        for x, n in enumerate(counts):
-            share = n / max(1, sum(counts))
-            body.append(
-                f'<rect x="{left + side * x}" y="{top + side * y}" width="{side - 2}" height="{side - 2}" '
-                f'fill="#1b3a57" fill-opacity="{0.04 + 0.96 * share:.3f}"/>'
-                f'<text x="{left + side * (x + 0.5) - 1}" y="{top + side * (y + 0.5) + 5}" '
-                f'text-anchor="middle" fill="{"white" if share > 0.5 else "#1b3a57"}">{n}</text>'
-            )
-    return "".join(body)
 
 
 def _diagonal(bins: Sequence[Mapping[str, float]]) -> str:

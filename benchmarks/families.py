@@ -7,7 +7,7 @@ family is the one that its `world.json` names. Every family counts as much as ev
 of a family as much as its other causes. Nothing is ever fitted on the worlds of a pre-trained model, on a family whose
 keys are not confirmed, of which all plants count, or on one without confirmed items of every cause. A table of the
 published cascade stands beside where a world has one, `DIR/ilp.jsonl`: the diagnosis of
-`uptake diagnose DIR/run.yaml --attribution ilp`.
+`uptake diagnose DIR/run.yaml --attribution ilp`. FILE.svg shows the confusion matrix of each family.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import versions, write_json
+from confusions import pictured
+
+from uptake.artifacts import versions, write_bytes, write_json
 from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
 from uptake.causes import CAUSES, Cause, Rows, scored
@@ -133,6 +135,8 @@ def main() -> None:
     for what in ABLATIONS:
         print(f"{what:<56}" + " ".join(f"{name[:12]} {each[what]:.2f} " for name, each in ablated.items()), flush=True)
     write_json(args.out, {"families": results, "ablation": ablated, "versions": versions()})
+    matrices = {f"{name}, left out": one["left_out"]["named"] for name, one in results.items()}
+    write_bytes(args.out.with_suffix(".svg"), pictured(matrices).encode())
 
 
 def ablation(folders: Sequence[Path], others: Sequence[UnlearnedItem]) -> dict[str, float]:
