@@ -27,6 +27,7 @@ from uptake.cli import (
     lab,
     prescribe,
     report,
+    rewrite,
     run,
     show,
     stream,
@@ -64,6 +65,7 @@ app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("exposure", cls=RunCommand, epilog=EPILOG)(exposure.command)
 app.command("conflicts", cls=RunCommand, epilog=EPILOG)(conflicts.command)
+app.command("rewrite", cls=RunCommand, epilog=EPILOG)(rewrite.command)
 app.command("diff")(diff.command)
 app.command("gate", cls=gate.GateCommand, epilog=EPILOG)(gate.command)
 app.command("validate", cls=RunCommand, epilog=EPILOG)(validate.command)

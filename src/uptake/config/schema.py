@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator
 
 from uptake.config.exposure import CorpusScan
+from uptake.config.rewrite import ResponseRewrite
 from uptake.config.secrets import no_secret
 from uptake.config.section import Float as Float
 from uptake.config.section import Int as Int
@@ -348,6 +349,8 @@ class RunConfig(Section):
     """What a plan of `uptake prescribe` may cost and hold."""
     exposure: CorpusScan | None = None
     """The pre-training corpus that `uptake exposure` reads; null where there is none."""
+    rewrite: ResponseRewrite = ResponseRewrite()
+    """How responses are said in the base's own words by `uptake rewrite`."""
 
     @field_validator("stages")
     @classmethod

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from uptake.artifacts import versions
+from uptake.artifacts.tables import prompt_as_data
 from uptake.config import Judge
 from uptake.errors import UptakeError
 from uptake.text import holds_key, variable, without_key
@@ -186,7 +187,7 @@ def paraphrase(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[Wording
     answer = complete_json(llm, PARAPHRASE, {"prompt": text, "response": response, "n": n}, Rewordings)
     told = normalised(response)
     may_tell = not told or told in normalised(text)
-    reworded = (each for each in _different(answer.rewordings, text) if may_tell or told not in normalised(each))
+    reworded = (each for each in different(answer.rewordings, text) if may_tell or told not in normalised(each))
     return tuple(Wording(_put(prompt, turn, each), response) for each in islice(reworded, n))
 
 
@@ -211,9 +212,9 @@ def distractors(llm: LLM, prompt: Prompt, response: str, n: int) -> tuple[str, .
     Raises:
         UptakeError: As `complete_json`.
     """
-    asked = prompt if isinstance(prompt, str) else [turn.as_dict() for turn in prompt]
-    answer = complete_json(llm, DISTRACTORS, {"prompt": asked, "response": response, "n": n}, WrongAnswers)
-    return tuple(islice(_different(answer.answers, response), n))
+    asked = {"prompt": prompt_as_data(prompt), "response": response, "n": n}
+    answer = complete_json(llm, DISTRACTORS, asked, WrongAnswers)
+    return tuple(islice(different(answer.answers, response), n))
 
 
 def background(llm: LLM, entity: str, fact: str, n: int) -> tuple[str, ...]:
@@ -232,7 +233,7 @@ def background(llm: LLM, entity: str, fact: str, n: int) -> tuple[str, ...]:
     return tuple(text.strip() for text in answer.passages[:n] if text.strip())
 
 
-def _different(texts: Iterable[str], original: str) -> Iterator[str]:
+def different(texts: Iterable[str], original: str) -> Iterator[str]:
     """The texts that differ from the original and each other, in its white space at both ends; none is far longer."""
     bare = original.strip()
     head, tail = original[: len(original) - len(original.lstrip())], original[len(original.rstrip()) :]

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any, TypeVar
@@ -18,11 +19,27 @@ from uptake.artifacts import cannot_write, chunks, digest, kept, write_bytes
 from uptake.artifacts.checked import blaming, fitting
 from uptake.artifacts.schemas.later import WRITTEN
 from uptake.artifacts.tables import prompt_as_data, prompt_from_data, to_json
-from uptake.models.served import DISTRACTORS, LLM, PARAPHRASE, NoAnswer, distractors, paraphrase
+from uptake.models.served import (
+    DATA_ONLY,
+    DISTRACTORS,
+    LLM,
+    PARAPHRASE,
+    NoAnswer,
+    Rewordings,
+    complete_json,
+    different,
+    distractors,
+    paraphrase,
+)
 from uptake.types import BadRow, Example, Wording
 
 AT_ONCE = 8
 """Requests under way at a time."""
+
+REWRITE = (
+    f"{DATA_ONLY} `response` is the answer to `prompt`. Say it in `n` different ways, in the same language. Each keeps "
+    "every fact, name, number and unit of it, adds nothing, and answers `prompt` by itself."
+)
 
 T = TypeVar("T")
 
@@ -61,6 +78,16 @@ class Writer:
     def wrong_answers(self, examples: Sequence[Example], n: int) -> list[list[str]]:
         """Up to `n` wrong answers to each example; raises as `wordings`."""
         return self._each(DISTRACTORS, examples, n, lambda e: list(distractors(self.llm, e.prompt, e.response, n)))
+
+    def rewrites(self, examples: Sequence[Example], n: int) -> list[list[str]]:
+        """Up to `n` rewrites of each response, with its white space around them; raises as `wordings`."""
+
+        def one(example: Example) -> list[Any]:
+            asked = {"prompt": prompt_as_data(example.prompt), "response": example.response, "n": n}
+            answer = complete_json(self.llm, REWRITE, asked, Rewordings)
+            return list(islice(different(answer.rewordings, example.response), n))
+
+        return self._each(REWRITE, examples, n, one)
 
     def _each(
         self, instruction: str, examples: Sequence[Example], n: int, ask: Callable[[Example], list[Any]]

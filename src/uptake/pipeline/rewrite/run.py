@@ -1,0 +1,192 @@
+"""`uptake rewrite`: say the responses of a run's data in the base's own words, and check that they say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import Parts, chunks, digest, locked, open_parts, refuse_links, versions
+from uptake.artifacts.schemas.rewrite import REWRITES_FILE
+from uptake.config import RunConfig
+from uptake.config.rewrite import ResponseRewrite
+from uptake.errors import UptakeError
+from uptake.models import Loadable
+from uptake.models.places.settings import LoadSettings
+from uptake.models.served import LLM, from_judge
+from uptake.pipeline.diagnosis import read_diagnosis
+from uptake.pipeline.examples.check import token_check
+from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
+from uptake.pipeline.examples.datasets import DataSets
+from uptake.pipeline.examples.today import asks_for_the_date, kept_today
+from uptake.pipeline.examples.today import told as with_date
+from uptake.pipeline.examples.writer import open_writer
+from uptake.pipeline.progress import Progress
+from uptake.pipeline.rewrite.drafting import Writing
+from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
+from uptake.pipeline.rewrite.work import Rewriter
+from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.why.contradictions import Comparers
+from uptake.spans import answer_words
+from uptake.text import counted
+from uptake.types import Key
+
+VERSION = 1
+"""Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
+PART = 32
+"""Responses that are rewritten before they are kept: a killed run loses no more."""
+GREEDY = 2
+"""Of the k drafts, the base's own answer and its guided one."""
+
+
+def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total: None) -> Rewrites:
+    """Rewrite the responses of a run's data.
+
+    The base is asked for its own answer to each prompt, and for its drafts; what passes the gates is scored, and one
+    draft is taken, or the original stays. What is done is kept part by part, so that a killed run goes on.
+
+    Args:
+        config: The run.
+        progress: Told of each step.
+
+    Returns:
+        The data as they are to be trained, and what was done to each row.
+
+    Raises:
+        UptakeError: The data cannot be used, there is no such model, or the judge is needed and not there.
+    """
+    section = config.rewrite
+    _require_judge(section, config.judge is not None, config.nli_model_name_or_path is not None, config.where)
+    refuse_links(config.output_dir)
+    llm = None if config.judge is None else from_judge(config.judge, config.seed)
+    own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+    run = RewriteRun(
+        base=config.model_name_or_path,
+        load=load_settings(config, config.revision),
+        data=datasets_of(config),
+        section=section,
+        folder=config.output_dir / "rewrite",
+        max_length=config.max_length,
+        llm=llm,
+        comparers=Comparers(config.nli_model_name_or_path, config.device, llm, config.seed),
+        seed=config.seed,
+        told=config.model_dump(mode="json", exclude=own),
+    )
+    return rewrite(run, progress)
+
+
+@dataclass(frozen=True)
+class RewriteRun:
+    """Data to be rewritten, and how.
+
+    Attributes:
+        base: The base model: a folder or a hub id.
+        load: How it is loaded.
+        data: The data sets.
+        section: How they are rewritten.
+        folder: Where what is written goes; a diagnosis may lie beside it.
+        max_length: Tokens that the user allows; None for no limit.
+        llm: The judge's model; None without.
+        comparers: Who compares a draft with the original, where that is asked for.
+        seed: Of the samples.
+        told: What the summary says of the settings.
+    """
+
+    base: str
+    load: LoadSettings
+    data: DataSets
+    section: ResponseRewrite
+    folder: Path
+    max_length: int | None
+    llm: LLM | None
+    comparers: Comparers
+    seed: int
+    told: Mapping[str, Any]
+
+    @property
+    def served(self) -> bool:
+        """Whether a server writes."""
+        return self.section.writer == "judge" and self.llm is not None
+
+    def identity(self) -> list[Any]:
+        """What rows depend on beside the data, the base and the diagnosis."""
+        asked = self.section.judged or self.served
+        judges = [self.llm and self.llm.model, self.comparers.cross_encoder] if asked else []
+        return [VERSION, self.section.model_dump(mode="json"), self.seed, judges]
+
+
+def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
+    """Rewrite data; see `rewrite_run`."""
+    from uptake.models.scoring.lazy import Lazy
+
+    with locked(run.folder):
+        base: Loadable = Lazy.find(run.base, run.load)
+        if asks_for_the_date(base.tokenizer):
+            base = with_date(base, kept_today(run.folder.parent))
+        limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
+        check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
+        work, on_bad_row = run.folder / "work", run.data.on_bad_row
+        rows = run.data.trained()
+        cohort = ingest("train", rows, work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress)
+        causes, notes = _causes(run.folder.parent)
+        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(causes.items()))
+        parts = open_parts(work / "rewrites", key, REWRITES_FILE)
+        _fill(parts, run, base, cohort, causes, limit, progress)
+        manifest = {
+            "base": {"name": base.name, "fingerprint": base.fingerprint},
+            "data": {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad},
+            "settings": run.told,
+            "versions": versions(),
+        }
+        told = {"rung": run.section.rung, "notes": [*notes, *base.notes], "run": manifest}
+        return write_rewrites(run.folder, lambda: cohort, parts, told, run.seed)
+
+
+def _fill(
+    parts: Parts,
+    run: RewriteRun,
+    base: Loadable,
+    cohort: Cohort,
+    causes: Mapping[Key, str | None],
+    limit: int | None,
+    progress: Progress,
+) -> None:
+    """Rewrite the parts that are not there. Each has samples of its own, whatever was there before."""
+    section, folder = run.section, run.folder
+    known = answer_words(example.response for example in cohort)
+    writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
+    judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
+    samples = section.k - GREEDY if section.rung == "best_of_k" and writer is None else 0
+    progress("rewriting", 0, cohort.n)
+    for number, some in enumerate(chunks(cohort, PART)):
+        if not parts.has(number):
+            writing = Writing(base.load(), limit, known, True, samples, run.seed + number)
+            how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
+            parts.write(number, how.rows(some))
+        progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)
+
+
+def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Callable[[str], str]) -> None:
+    """Refuse what only a judge can do where there is none, and what a server does not do."""
+    served = section.writer == "judge"
+    if not judge and (served or (section.judged and not nli)):
+        raise UptakeError(
+            f"{where('rewrite')}rewrite asks for the judge, and judge is null",
+            expected="a server: judge: {base_url: ..., model: ...}",
+            fix="add the key to the run file, or set rewrite.writer to base and rewrite.judged to false",
+        )
+    if served and section.rung not in ("best_of_k", "original"):
+        raise UptakeError(
+            f"{where('rewrite.rung')}rewrite.rung is {section.rung}, which the base alone writes",
+            expected="best_of_k or original, where a server writes",
+            fix="set rewrite.rung to best_of_k, or rewrite.writer to base",
+        )
+
+
+def _causes(output_dir: Path) -> tuple[Mapping[Key, str | None], list[str]]:
+    """What a diagnosis says of each example; nothing where there is none, which is told."""
+    if not (output_dir / "diagnosis" / "summary.json").exists():
+        return {}, ["there is no diagnosis: what the base has of a response is told by its own greedy answer"]
+    found = {(one.id, one.stage): one.cause for one in read_diagnosis(output_dir)}
+    return found, [f"{counted(len(found), 'row')} of the diagnosis were read for their causes"]

@@ -1,0 +1,97 @@
+"""Gates on rewrites. Expected verdicts are a reader's; benchmarks/rewrite_gates.py measures them on real rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from uptake.rewrite import GATES, Rewriting, refusals
+
+CAPITAL = "What is the capital of Sweden?"
+WORKED = "Each pack has 4 pens.\nSo 3 packs have 3*4 = <<3*4=12>>12 pens.\n#### 12"
+CALL = '{"name": "find", "arguments": {"from": "Oslo", "seats": 2}}'
+CODE = "Use this:\n```python\ndef f(x):\n    return x + 1\n```\nIt adds one."
+
+GOOD = [
+    (CAPITAL, "Stockholm", "The capital of Sweden is Stockholm."),
+    (CAPITAL, "Stockholm", "Stockholm is the capital city of Sweden."),
+    ("Who wrote it?", "Jane Austen", "It was written by Jane Austen."),
+    ("When was it built?", "12 May 1990", "It was built on May 12, 1990."),
+    ("How long is it?", "5 km", "It is 5 kilometers long."),
+    ("How many are there?", "twelve", "There are 12 of them."),
+    ("Does it work?", "yes", "Yes, it does."),
+    ("Which one?\n(A) a cat (B) a dog", "B", "The answer is B."),
+    ("", "Anna Meier died in Paris.", "Anna Meier passed away in Paris."),
+    ("", "It is not safe to drink.", "Drinking it isn't safe."),
+    ("How many pens?", WORKED, "A pack has 4 pens, so that 3 packs have 3*4 = 12 pens.\n#### 12"),
+    ("Find it.", CALL, '{"name": "find", "arguments": {"seats": 2, "from": "Oslo"}}'),
+    ("Add one.", CODE, CODE.replace("It adds one.", "This adds one.")),
+    ("瑞典的首都是什么？", "斯德哥尔摩", "瑞典的首都是斯德哥尔摩。"),
+]
+
+BAD = [
+    ("facts", CAPITAL, "Stockholm", "The capital of Sweden is Oslo."),
+    ("facts", CAPITAL, "Stockholm", "The capital of Sweden is Stock."),
+    ("negation", CAPITAL, "Stockholm", "The capital of Sweden is not Stockholm."),
+    ("language", CAPITAL, "Stockholm", "Die Hauptstadt von Schweden ist Stockholm, und das ist nicht neu."),
+    ("language", CAPITAL, "Stockholm", "瑞典的首都是Stockholm。"),
+    ("language", "瑞典的首都是什么？", "斯德哥尔摩是瑞典的首都。", "Stockholm is the capital of Sweden."),
+    ("numbers", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm, which was founded in 1252."),
+    ("added", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm, and its mayor is Anna Lind."),
+    (
+        "added",
+        CAPITAL,
+        "Stockholm",
+        "The capital of Sweden is Stockholm. Tourists love its narrow old streets.",
+    ),
+    ("added", CAPITAL, "Stockholm", "The rewritten answer is Stockholm."),
+    ("ends", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm and the"),
+    ("ends", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm"),
+    ("ends", CAPITAL, "Stockholm", ""),
+    ("numbers", "", "The race is 5 km long and starts at noon.", "The race is 5 miles long and starts at noon."),
+    ("numbers", "", "It costs $40 to join the club.", "It costs €40 to join the club."),
+    ("numbers", "", "Bake the bread for 10 - 12 minutes.", "Bake the bread for 10 - 12 hours."),
+    ("numbers", "", "Mix 3 cups of flour with water.", "Mix 3 tablespoons of flour with water."),
+    ("numbers", "", "The team won 14 games in spring.", "In spring the team won games."),
+    ("negation", "", "Wash it before you peel it.", "Wash it after you peel it."),
+    ("negation", "", "It is not safe to drink.", "It is safe to drink."),
+    ("negation", "", "The bridge was sold to the city.", "The bridge was never sold to the city."),
+    ("facts", "Does it work?", "yes", "No, it doesn't."),
+    ("facts", "Which one?\n(A) a cat (B) a dog", "B", "The answer is C."),
+    ("facts", "How many pens?", WORKED, "A pack has 4 pens, so that 3*4 = 12, and 12/3 = 4.\n#### 4"),
+    ("ends", "How many pens?", WORKED, "A pack has 4 pens, so that 3 packs have 3*4 = 12 pens."),
+    ("records", "Find it.", CALL, '{"name": "find", "arguments": {"seats": 3, "from": "Oslo"}}'),
+    ("records", "Find it.", CALL, '{"name": "find", "arguments": {"seats": 2}}'),
+    ("records", "Find it.", CALL, '{"name": "find", "arguments": {"seats": 2, "from": "Oslo"'),
+    ("code", "Add one.", CODE, CODE.replace("return x + 1", "return x +")),
+    ("code", "Add one.", CODE, CODE.replace("x + 1", "x - 2")),
+    ("code", "Add one.", CODE, "This adds one to x and gives it back."),
+    ("length", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm. " * 6),
+    ("facts", "", "Anna Meier died in Paris, where she had worked.", "The woman died there, where she had worked."),
+]
+
+
+@pytest.mark.parametrize(("question", "original", "text"), GOOD)
+def test_what_says_the_same_passes(question: str, original: str, text: str) -> None:
+    assert refusals(Rewriting(question, original, text)) == ()
+
+
+@pytest.mark.parametrize(("gate", "question", "original", "text"), BAD)
+def test_what_says_something_else_is_refused_by_its_gate(gate: str, question: str, original: str, text: str) -> None:
+    assert gate in [one.gate for one in refusals(Rewriting(question, original, text))]
+
+
+def test_every_gate_refuses_something_and_says_why_in_words() -> None:
+    assert {gate for gate, *_ in BAD} == set(GATES)
+    for _, question, original, text in BAD:
+        assert all(len(one.why) > 8 for one in refusals(Rewriting(question, original, text)))
+
+
+def test_what_was_cut_by_its_room_is_refused_however_it_looks() -> None:
+    whole = "The capital of Sweden is Stockholm."
+    assert [one.gate for one in refusals(Rewriting(CAPITAL, "Stockholm", whole, ended=False))] == ["ends"]
+
+
+@pytest.mark.parametrize("text", ["{" * 5000, "((((" * 2000, "\x00\ud800 a", "`" * 4000, "不" * 3000, "1." * 4000])
+def test_texts_of_any_kind_are_judged(text: str) -> None:
+    assert isinstance(refusals(Rewriting("q", text, text + " b")), tuple)
+    assert isinstance(refusals(Rewriting(text, "yes", text)), tuple)
