@@ -35,6 +35,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "plan": "what a plan may cost and hold",
     },
     "a pre-training corpus": {"exposure": "what `uptake exposure` reads"},
+    "responses in the base's words": {"rewrite": "how `uptake rewrite` says them"},
     "loading the model": {
         "dtype": "precision",
         "device": "cpu, cuda, cuda:1, mps",
@@ -84,6 +85,7 @@ READS: Mapping[str, Sequence[str]] = {
     "stream": _STREAMS,
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
     "exposure": ("a pre-training corpus", "models and training", "further data", "reading the data", "output"),
+    "rewrite": ("responses in the base's words", *_DIAGNOSES),
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),
     **dict.fromkeys(("report", "show"), ("output",)),
