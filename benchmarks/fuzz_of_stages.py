@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -48,6 +47,7 @@ def merged(root: Path) -> Any:
     """What shards gave, merged; where it is damaged they are read anew, which `--merge` does not."""
     from uptake.config import load_run
     from uptake.pipeline.exposure.run import exposure_run
+    from uptake.report.exposure import write_exposure_page
 
     again = root / "exposed"
     shutil.rmtree(again, ignore_errors=True)
@@ -55,7 +55,7 @@ def merged(root: Path) -> Any:
     config = load_run(root / "run.yaml").model_copy(update={"output_dir": again})
     done = exposure_run(config, merge=True)
     assert done is not None
-    json.loads((again / "exposure" / "summary.json").read_text(encoding="utf-8"))
+    write_exposure_page(again)
     return [(one.fact.id, one.verdict, one.counts) for one in done.results]
 
 
@@ -73,3 +73,14 @@ def example(root: Path) -> Any:
     for one in found[:3]:
         console.print(Group(*_case(diagnosis, one, folder)))
     return found
+
+
+def exposed(root: Path) -> Any:
+    """The table of an exposure and its summary, as a page and as documents of a plan."""
+    from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
+    from uptake.corpus import DocumentNeed
+    from uptake.pipeline.prescribe.gathering import _stating
+    from uptake.report.exposure import write_exposure_page
+
+    write_exposure_page(root / "run")
+    return _stating(root / "run" / EXPOSURE_TABLE, [DocumentNeed(f"m-{k}", (), f"fact {k}") for k in range(3)])

@@ -115,5 +115,6 @@ READERS: dict[str, Reader] = {
     **{f"shard {kind}": Reader((f"data/{name}",), _shard(kind), share=0.5) for kind, name in of_stages.CORPUS.items()},
     "shards' counts": Reader(("run/exposure/shards/*.json",), of_stages.merged, share=0.1),
     "shards' documents": Reader(("run/exposure/shards/*.parquet",), of_stages.merged, told=True, share=0.1),
+    "exposure": Reader(("run/exposure/exposure.parquet", "run/exposure/summary.json"), of_stages.exposed, share=0.2),
     "long responses": Reader(("long/diagnosis/diagnosis.parquet",), of_stages.example, told=True, share=0.1),
 }  # fmt: skip

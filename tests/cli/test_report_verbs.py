@@ -50,7 +50,7 @@ def test_a_run_file_or_its_folder(uptake: Cli, tmp_path: Path) -> None:
     code, out, err = uptake("report", run_file(tmp_path))
     assert (code, err) == (0, "")
     page, summary = tmp_path / "run" / "report.html", tmp_path / "run" / "summary.md"
-    assert out == f"report   {page}\nsummary  {summary}\n"
+    assert out == f"report     {page}\nsummary    {summary}\n"
     before = page.read_bytes()
     page.unlink()
     assert uptake("report", "--output_dir", tmp_path / "run")[0] == 0

@@ -14,8 +14,7 @@ from report_runs import hostile
 from uptake.cli import app
 from uptake.config import RunConfig
 from uptake.pipeline.stream.result import StreamResult, read_stream
-from uptake.report import write_stream_page
-from uptake.report.stream import stage_curves
+from uptake.report.stream import stage_curves, write_stream_page
 
 
 class Elements(HTMLParser):

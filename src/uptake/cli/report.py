@@ -22,25 +22,23 @@ def command(
 ) -> None:
     """Write the findings to one HTML page.
 
-    Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream also stream.html,
-    of conflicts also conflicts.html. Give the run file, or the output folder of a diagnosis that was made without one.
+    Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream, of conflicts and of
+    an exposure a page of its own. Give the run file, or the output folder of a diagnosis that was made without one.
     """
-    from uptake.report import write_card, write_conflicts_page, write_report, write_stream_page
+    from uptake.report import write_card, write_pages, write_report
 
     output_dir = run_folder(ctx, run, "uptake report runs/first")
-    stream, conflicts = write_stream_page(output_dir), write_conflicts_page(output_dir)
-    page = stream or conflicts
+    pages = write_pages(output_dir)
+    page = next(iter(pages.values()), None)
     if page is None or (output_dir / "diagnosis" / "summary.json").exists():
         report = write_report(output_dir)
         page = report.page
-        typer.echo(f"report   {printable(str(report.page))}")
-        typer.echo(f"summary  {printable(str(report.summary))}")
-    if stream is not None:
-        typer.echo(f"stream   {printable(str(stream))}")
-    if conflicts is not None:
-        typer.echo(f"conflicts  {printable(str(conflicts))}")
+        typer.echo(f"{'report':<10} {printable(str(report.page))}")
+        typer.echo(f"{'summary':<10} {printable(str(report.summary))}")
+    for name, one in pages.items():
+        typer.echo(f"{name:<10} {printable(str(one))}")
     if card:
-        typer.echo(f"card     {printable(str(write_card(output_dir)))}")
+        typer.echo(f"{'card':<10} {printable(str(write_card(output_dir)))}")
     if open_:
         import webbrowser
 

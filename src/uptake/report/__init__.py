@@ -1,7 +1,6 @@
-"""The report of a run, as one self-contained HTML file and in Markdown; streams and conflicts have their own pages."""
+"""The report of a run, as one self-contained HTML file and in Markdown; some verbs have pages of their own."""
 
-from uptake.report.conflicts import write_conflicts_page
-from uptake.report.stream import write_stream_page
+from uptake.report.pages import write_pages
 from uptake.report.write import Report, write_card, write_report
 
-__all__ = ["Report", "write_card", "write_conflicts_page", "write_report", "write_stream_page"]
+__all__ = ["Report", "write_card", "write_pages", "write_report"]

@@ -76,6 +76,11 @@ def render_conflicts(values: Mapping[str, Any]) -> str:
     return _still("conflicts.html.j2", values)
 
 
+def render_exposure(values: Mapping[str, Any]) -> str:
+    """The page of a scanned corpus; see `_still`."""
+    return _still("exposure.html.j2", values)
+
+
 def _still(template: str, values: Mapping[str, Any]) -> str:
     """A page on which no script runs.
 

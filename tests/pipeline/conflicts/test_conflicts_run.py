@@ -108,7 +108,7 @@ def test_a_neighbour_is_answered_rightly_and_is_no_other_wording_of_the_conflict
 
 
 def test_the_page_escapes_what_the_data_say(found: tuple[Path, Conflicts], tmp_path: Path) -> None:
-    from uptake.report import write_conflicts_page
+    from uptake.report.conflicts import write_conflicts_page
 
     shutil.copytree(found[1].folder.parent, tmp_path / "conflicts", ignore=shutil.ignore_patterns("work"))
     page = write_conflicts_page(tmp_path)

@@ -20,6 +20,7 @@ from uptake.pipeline.exposure import readers
 from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
 from uptake.pipeline.exposure.run import exposure_run
 from uptake.pipeline.exposure.shards import find_shards
+from uptake.report.exposure import write_exposure_page
 
 TEXTS = [
     "Sweden is a country. Its capital is Stockholm.",
@@ -70,6 +71,24 @@ def test_a_table_of_all_facts(run_file: Path, capsys: pytest.CaptureFixture[str]
     assert rows["The capital of Norway is"]["passages"][0]["source"] == "web"
     assert len((folder / "exposure.jsonl").read_text().splitlines()) == 3
     assert read_record(folder / "summary.json", EXPOSURE_SUMMARY).all.rates["stated"] is not None
+
+
+def test_the_page_shows_what_speaks_against_the_data_and_runs_nothing(run_file: Path) -> None:
+    hostile = "The capital of Norway is <script>alert(1)</script> Paris."
+    (run_file.parent / "shards" / "3.jsonl.gz").write_bytes(gzip.compress(lines([hostile]), mtime=0))
+    folder = run_file.parent / "out"
+    assert write_exposure_page(folder) is None  # no corpus was scanned
+    exposure_run(load_run(run_file))
+    page = write_exposure_page(folder)
+    assert page == folder / "exposure.html"
+    text = page.read_text(encoding="utf-8")
+    assert "The capital of Norway is Paris. (1.jsonl.gz, row 0)" in text
+    assert "&lt;script&gt;alert(1)" in text and "<script" not in text
+    assert "10 documents in 4 of 4 shards were read: 100.0%" in text and "was not read" not in text
+    damaged = folder / "exposure" / "summary.json"
+    damaged.write_text(damaged.read_text().replace('"documents"', '"documentz"'))
+    with pytest.raises(UptakeError, match="documents"):
+        write_exposure_page(folder)
 
 
 def test_parts_and_processes_give_the_same_bytes_and_nothing_is_read_twice(run_file: Path) -> None:

@@ -11,8 +11,10 @@ import pytest
 
 from llm_server import KEY, Server, completion
 from small_models import write_rows
+from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.config import RunConfig
 from uptake.corpus import guard
+from uptake.pipeline.exposure.run import exposure_run
 from uptake.pipeline.prescribe.gathering import Gather, Library, Wanted, from_library, guarded
 from uptake.pipeline.run_file import datasets_of
 from uptake.types import Example
@@ -56,6 +58,7 @@ def search_of(config: RunConfig) -> Gather | None:
     """The search of a run, kept from all that it trains and measures, as a plan makes it."""
     library = Library(
         config.corpus,
+        config.output_dir / EXPOSURE_TABLE,
         config.knowledge_sources,
         config.output_dir / "corpus",
         config.plan.documents,
@@ -63,7 +66,7 @@ def search_of(config: RunConfig) -> Gather | None:
         config.seed,
     )
     data = datasets_of(config)
-    trained = [row for row in data.trained() if isinstance(row, Example)] if config.corpus else []
+    trained = [row for row in data.trained() if isinstance(row, Example)] if config.corpus or config.exposure else []
     return from_library(library, lambda: guard(guarded(data, config.output_dir / "diagnosis" / "work", trained)))
 
 
@@ -79,6 +82,23 @@ def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunCo
         "m-1": "corpus on Bo Cole: it has nothing about it",
         "m-2": "its question contains no name",
     }
+
+
+def test_passages_that_a_scanned_corpus_states_are_documents(
+    run_config: Callable[..., RunConfig], tmp_path: Path
+) -> None:
+    rows = [{"id": one.id, "prompt": one.question, "completion": one.response} for one in ASKED[:2]]
+    config = run_config(exposure={"corpus": "./shard.jsonl"})
+    write_rows(tmp_path / "main.jsonl", rows)
+    texts = ["Ann Berg lives in Rome.", "Bo Cole lives in Lima.", "Bo Cole visited Oslo once. Cy Dunn lives there."]
+    write_rows(tmp_path / "shard.jsonl", [{"id": f"s-{k}", "text": text} for k, text in enumerate(texts)])
+    exposure_run(config)
+    search = search_of(config)
+    assert search is not None
+    found = search(ASKED[:2])
+    [document] = found.documents["m-0"]
+    assert (document.id, document.text, document.where) == ("s-0", texts[0], "shard.jsonl:0")
+    assert "m-1" not in found.documents  # its passages say something else
 
 
 def test_a_language_model_is_asked_once(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -12,6 +13,8 @@ from uptake.artifacts.schemas.parts import Count, JsonSchema, RateData
 
 SAYS = ("stated", "otherwise", "denied", "beside", "named")
 """What a document says of a fact; see `uptake.exposure.judge.Says`."""
+EXPOSURE_TABLE = Path("exposure", "exposure.parquet")
+"""Where it lies below a run's folder."""
 VERDICTS = ("stated", "disputed", "contradicted", "mentioned", "lacking")
 
 HITS_FILE = TableSchema(

@@ -9,6 +9,7 @@ from typing import Any
 from uptake.config.schema import LLMKnowledge, SearXNGKnowledge, WikidataKnowledge
 from uptake.corpus.sources.llm import LanguageModelSource, Write
 from uptake.corpus.sources.local import LocalCorpus
+from uptake.corpus.sources.scanned import ScannedCorpus
 from uptake.corpus.sources.searxng import SearXNG
 from uptake.corpus.sources.source import AskedAtOnce, KnowledgeSource, SourceError
 from uptake.corpus.sources.wikidata import Wikidata
@@ -52,6 +53,7 @@ __all__ = [
     "KnowledgeSource",
     "LanguageModelSource",
     "LocalCorpus",
+    "ScannedCorpus",
     "SearXNG",
     "SourceError",
     "Wikidata",

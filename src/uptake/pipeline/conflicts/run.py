@@ -12,6 +12,7 @@ from uptake.artifacts import locked, refuse_links, replacing, write_json, write_
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
+from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
 from uptake.data import Notes, with_paraphrases
@@ -108,7 +109,7 @@ def conflicts_run(
             known = _given(take("retention", data.read(data.retention, "retention")), model, how, progress)
         model.release()
         told = Testimony(
-            config.output_dir / "exposure" / "exposure.parquet",
+            config.output_dir / EXPOSURE_TABLE,
             config.corpus,
             folder / "work" / "corpus",
             config.on_bad_row,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import chunks, digest, refuse_links, replacing, write_json, write_table
-from uptake.artifacts.schemas.exposure import EXPOSURE, SAYS, ShardData
+from uptake.artifacts.schemas.exposure import EXPOSURE, EXPOSURE_TABLE, SAYS, ShardData
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
 from uptake.data import bad_rows_error, with_paraphrases
@@ -194,7 +194,7 @@ def _write(done: Exposure) -> None:
     import pyarrow as pa
 
     rows = [_row(one, done.scanned) for one in done.results]
-    write_table(done.folder / "exposure.parquet", pa.Table.from_pylist(rows, schema=EXPOSURE))
+    write_table(done.folder / EXPOSURE_TABLE.name, pa.Table.from_pylist(rows, schema=EXPOSURE))
     path = done.folder / "exposure.jsonl"
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(to_json(row) + "\n" for row in rows)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
+from uptake.artifacts.checked_tables import read_table
+from uptake.artifacts.schemas.exposure import EXPOSURE_FILE
 from uptake.config.schema import Knowledge, LLMKnowledge
 from uptake.corpus import (
     About,
@@ -24,7 +26,7 @@ from uptake.corpus import (
     open_sources,
 )
 from uptake.corpus.gather import NOT_ASKED, Missing
-from uptake.corpus.sources import Write
+from uptake.corpus.sources import ScannedCorpus, Write
 from uptake.data import with_paraphrases
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.writer import written_wordings
@@ -82,6 +84,7 @@ class Library:
 
     Attributes:
         corpus: Documents of its own; None for none.
+        exposure: The table of the run's exposure, whose passages are documents too; it need not be there.
         sources: Further sources.
         folder: Keeps the index of the corpus and what sources answered, so that nothing is read or asked twice.
         most: Documents of an example at most.
@@ -90,6 +93,7 @@ class Library:
     """
 
     corpus: str | None
+    exposure: Path
     sources: tuple[Knowledge, ...]
     folder: Path
     most: int
@@ -98,18 +102,18 @@ class Library:
 
 
 def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
-    """A search of a run's corpus and knowledge sources; None where it has neither.
+    """A search of a run's corpus, exposure and knowledge sources; None where it has none of them.
 
     Args:
         library: Where to look.
         watch: Gives what keeps wordings out of documents.
     """
-    if library.corpus is None and not library.sources:
+    if library.corpus is None and not library.sources and not library.exposure.is_file():
         return None
 
     def search(wanted: Sequence[Wanted]) -> GatheredDocuments:
         needs = [DocumentNeed(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(library), watch(), library.most)
+        done = gather(needs, _sources(library, needs), watch(), library.most)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
@@ -174,13 +178,26 @@ def _file_name(path: str) -> str | None:
     return Path(path).name if Path(path).is_file() else None
 
 
-def _sources(library: Library) -> list[KnowledgeSource]:
+def _sources(library: Library, needs: Sequence[DocumentNeed]) -> list[KnowledgeSource]:
     found: list[KnowledgeSource] = []
+    if library.exposure.is_file():
+        found.append(ScannedCorpus(_stating(library.exposure, needs)))
     if library.corpus is not None:
         index(library.corpus, library.folder, on_bad_row=library.on_bad_row)
         found.append(LocalCorpus(open_index(library.folder)))
     write = partial(_writer, seed=library.seed)
     return [*found, *open_sources(library.sources, library.folder / "cache", write)]
+
+
+def _stating(exposure: Path, needs: Sequence[DocumentNeed]) -> dict[str, tuple[Document, ...]]:
+    """The passages of an exposure that state what is needed, by the fact."""
+    of = {row["id"]: row["passages"] for row in read_table(exposure, EXPOSURE_FILE).to_pylist()}
+    return {need.fact: tuple(_passage(one) for one in of.get(need.id, ()) if one["says"] == "stated") for need in needs}
+
+
+def _passage(one: Mapping[str, Any]) -> Document:
+    where = f"{one['shard']}:{one['row']}"
+    return Document(id=one["id"] or where, text=one["passage"], source=one["source"] or "exposure", where=where)
 
 
 def _writer(section: LLMKnowledge, seed: int) -> Write:

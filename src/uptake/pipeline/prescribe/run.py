@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from uptake.artifacts import digest, file_digest, locked, refuse_links, versions
+from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
@@ -47,7 +48,7 @@ from uptake.processes import ALONE, Processes
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 8
+PLAN_VERSION = 9
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
@@ -59,6 +60,7 @@ _WITHOUT_EFFECT: Any = {
     "stages": {"__all__": {"dataset"}},
     "gate": True,
     "plan": {"pilot", "plain"},
+    "exposure": True,
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }
@@ -187,6 +189,7 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
     encoding = Encoding.of(base, load_settings(config, config.revision), stages)
     library = Library(
         corpus=config.corpus,
+        exposure=config.output_dir / EXPOSURE_TABLE,
         sources=config.knowledge_sources,
         folder=config.output_dir / "corpus",
         most=config.plan.documents,
@@ -291,7 +294,9 @@ def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str
     others = {name: file_digests(one) or one for name in _READ if (one := getattr(config, name))}
     template = None if config.chat_template is None else file_digest(config.chat_template)
     options = config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
-    return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, versions())
+    exposure = config.output_dir / EXPOSURE_TABLE
+    told = file_digest(exposure) if exposure.is_file() else None
+    return digest(PLAN_VERSION, options, data, others, diagnosis.digest(), chosen, template, told, versions())
 
 
 def _export(
