@@ -21,6 +21,8 @@ from uptake.artifacts.ledger_files import append, open_stage
 from uptake.attribute import Telling, attributed
 from uptake.evidence import BaseAndTuned, Evidence, HeldOut, ScoredCandidate
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
+from uptake.span_evidence import SpanEvidence
+from uptake.spans import cut
 from uptake.stats import wilson
 from uptake.types import Finding
 
@@ -67,6 +69,27 @@ def finding(number: int, **changed: Any) -> Finding:
         evidence = replace(evidence, causes=told.evidence.causes, signals=told.evidence.signals)
         one = replace(one, cause=told.cause, causes=told.causes, evidence=evidence)
     return replace(one, **changed)
+
+
+LONG = "Anna 𝒳 lives in Rome, was born in 1990 and never sells red flax. " * 20
+"""A long response; the letter beyond the first 65,536 counts twice in JavaScript."""
+
+
+def long_finding(number: int, said: str = "Oslo", response: str = LONG) -> Finding:
+    """An example whose response was read by its spans: every third is wrong, and the base says what `said` says."""
+    kept = cut(response)
+    spans = tuple(
+        SpanEvidence(
+            *(span.start, span.end, span.kind, 2.5, k % 2 == 0, k % 3 != 0, -0.01 if k % 3 else -6.0),
+            **({} if k % 3 else {"said_instead": said, "top": said, "p_top": 0.75, "cause": "base_conflict"}),
+            base_logprob=-0.5 if k % 2 else -3.0,
+            base_top=said,
+            p_base_top=0.5,
+        )
+        for k, span in enumerate(kept)
+    )
+    share = sum(bool(one.learned) for one in spans if one.informative) / sum(one.informative for one in spans)
+    return replace(finding(number), response=response, spans=spans, learned_share=share)
 
 
 @cache

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+from uptake.span_evidence import SpanShare
+
 CriterionName: TypeAlias = Literal["recall", "option", "spans", "paper"]
 CRITERIA: tuple[CriterionName, ...] = get_args(CriterionName)
 """What can judge an example; see `uptake.detect.criteria`."""
@@ -24,69 +26,6 @@ Number: TypeAlias = float | int | str | bool | list[str] | list[float] | None
 Treatment: TypeAlias = Literal["control", "more_steps", "without_rivals", "replay"]
 TREATMENTS: tuple[Treatment, ...] = get_args(Treatment)
 """What is trained, all from the tuned model and for as many steps: see `uptake.pipeline.why.interventions`."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenReadings:
-    """A response token by token, under one model. All three are of one length.
-
-    Attributes:
-        logprobs: Log-probability of each token, in nats.
-        recalled: Whether each is the arg-max.
-        ends: For each the character of the response after its last one; those before the response end at 0.
-    """
-
-    logprobs: tuple[float, ...]
-    recalled: tuple[bool, ...]
-    ends: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SpanEvidence:
-    """A span of a long response, under the tuned model.
-
-    Attributes:
-        start: Its first character in the response as it is scored.
-        end: The character after its last one.
-        kind: What it is; see `uptake.spans.SpanKind`.
-        information: What it tells that the response alone does not, in nats: its surprise after another example's
-            prompt. None where that was not asked.
-        informative: It counts: it tells enough, other responses do not say it too, and it is no reasoning.
-        learned: It is; None where that is not known: the model went wrong before, and its own words end before it.
-        logprob: Its log-probability, in nats.
-        said_instead: What the tuned model says there instead; None where it was not asked.
-    """
-
-    start: int
-    end: int
-    kind: str
-    information: float | None
-    informative: bool
-    learned: bool | None
-    logprob: float
-    said_instead: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SpanShare:
-    """How much of what a long response tells is learned.
-
-    Attributes:
-        n: Its informative spans, 1 or more.
-        learned: Those that are learned.
-        low: Lower end of the 95 % interval of the share, as if the spans were drawn from all that could be told.
-        high: Its upper end.
-    """
-
-    n: int
-    learned: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """Share of the informative spans that are learned."""
-        return self.learned / self.n
 
 
 @dataclass(frozen=True, slots=True)

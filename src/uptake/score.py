@@ -16,9 +16,9 @@ from uptake.artifacts import chunks
 from uptake.data import Encoded, Turn, encode
 from uptake.data.offsets import character_ends
 from uptake.errors import UptakeError
-from uptake.evidence import TokenReadings
 from uptake.models import Model
 from uptake.models.scoring.rows import Scored
+from uptake.span_evidence import TokenReadings
 from uptake.types import Probe, Score
 
 WINDOW = 1024
@@ -92,7 +92,7 @@ def _scored(probe: Probe, item: Encoded, k: int) -> Scored:
 def _score(
     probe: Probe,
     items: Sequence[Encoded],
-    numbers: Sequence[Float[np.ndarray, "2 _"]],
+    numbers: Sequence[Float[np.ndarray, "4 _"]],
     ends: tuple[int, ...] | None,
 ) -> Score:
     own = [item.end - max(1, item.start) for item in items]
@@ -109,8 +109,14 @@ def _score(
         recalled=bool(right[1, :n].all()),
         end_logprob=float(right[0, n:].sum(dtype=np.float64)) if ended else None,
         end_recalled=bool(right[1, n:].all()) if ended else None,
-        tokens=None if ends is None else TokenReadings(_floats(right[0, :n]), _flags(right[1, :n]), ends),
+        tokens=None if ends is None else _readings(right[:, :n], ends),
     )
+
+
+def _readings(numbers: Float[np.ndarray, "4 n"], ends: tuple[int, ...]) -> TokenReadings:
+    recalled = _flags(numbers[1])
+    best = tuple(-1 if own else int(token) for own, token in zip(recalled, numbers[3], strict=True))
+    return TokenReadings(_floats(numbers[0]), recalled, ends, best, _floats(numbers[2]))
 
 
 def _floats(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:

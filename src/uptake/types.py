@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from uptake.evidence import Evidence, Origin, SpanEvidence, TokenReadings
+from uptake.evidence import Evidence, Origin
 from uptake.pilot import Pilot
+from uptake.span_evidence import SpanEvidence, TokenReadings
 
 COLUMNS = tuple(
     "prompt completion response messages conversations instruction input output history system text tools "

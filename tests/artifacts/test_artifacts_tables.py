@@ -27,7 +27,8 @@ from uptake.artifacts.tables import (
     to_json,
     wording_from_text,
 )
-from uptake.evidence import ScoredCandidate, SpanEvidence, SpanShare, TokenReadings
+from uptake.evidence import ScoredCandidate
+from uptake.span_evidence import SpanEvidence, SpanShare, TokenReadings
 from uptake.types import TRAINING, Candidate, Example, Finding, Message, Score, Wording, WordingName
 
 HOSTILE = "\x00\x1b[31m\u202e\u2028\ufeff\n\r\t\"\\ é 東京 😀 [red] '); DROP"
@@ -91,7 +92,7 @@ def test_scores_and_candidates_come_back_as_they_were(tmp_path: Path) -> None:
             (3,),
             0,
             False,
-            tokens=TokenReadings((-0.5, -math.inf), (True, False), (0, 3)),
+            tokens=TokenReadings((-0.5, -math.inf), (True, False), (0, 3), (-1, 7), (-0.5, -0.25)),
         ),
     )
     candidates = (Candidate(HOSTILE, "response"), Candidate(" Rome", "base"))

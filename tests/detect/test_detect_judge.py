@@ -11,7 +11,7 @@ from planted import score
 from uptake.detect import CRITERIA, Beside, Settings, calibrate, judge
 from uptake.detect.criteria import partly
 from uptake.detect.reading import read
-from uptake.evidence import SpanShare
+from uptake.span_evidence import SpanShare
 from uptake.types import Example, Finding, Message, Score
 
 EXAMPLE = Example(id="x", prompt="Q", response=" a", source="s", stage="t")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from report_runs import finding, hostile, later_steps, write_matrix, write_run
+from report_runs import LONG, finding, hostile, later_steps, long_finding, write_matrix, write_run
 from uptake.evidence import CauseEvidence, Contradiction, ScoredCandidate
 from uptake.report import write_report
 from uptake.text import printable
@@ -254,11 +254,63 @@ def test_paper_has_whole_prompts_in_any_theme(opened: Any, tmp_path: Path) -> No
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 251, 249)"
 
 
+@pytest.fixture
+def heat(opened: Any, tmp_path: Path) -> Any:
+    page = opened(write_report(write_run(tmp_path, [long_finding(0), finding(1)], ledger=False)).page, "#ex=ex-000")
+    page.wait_for_selector("#drawer:not([hidden])")
+    return page
+
+
+def test_a_long_response_is_a_heat_map(heat: Any) -> None:
+    spans = long_finding(0).spans or ()
+    assert heat.inner_text(".heat").strip() == LONG.strip()  # as it is, in its parts
+    shown = heat.locator(".heat .sp")
+    assert shown.all_inner_texts() == [LONG[one.start : one.end] for one in spans]
+    wrong = [k for k, one in enumerate(spans) if one.wrong]
+    assert heat.locator(".heat .sp.wrong").count() == len(wrong)
+    # exp(-6) is below 0.01; what does not count is not shaded
+    assert [k for k in range(len(spans)) if "low4" in shown.nth(k).get_attribute("class")] == wrong
+    shown.nth(wrong[1]).hover()
+    told = heat.inner_text("#heat-tip")
+    assert "not learned" in told and "base conflict" in told and "tells 2.5 nats" in told
+    assert "tuned 0.0025, says Oslo (0.75)" in told and "base 0.05, says Oslo (0.50)" in told
+    assert heat.locator("table.parts tbody tr").count() == 12
+    assert f"and {len(wrong) - 12} more" in heat.inner_text("#drawer")
+
+
+def test_a_heat_map_by_keyboard(heat: Any) -> None:
+    spans = long_finding(0).spans or ()
+    box = heat.locator(".heat")
+    assert "folded" in box.get_attribute("class")
+    heat.focus("input[value=tuned]")
+    heat.keyboard.press("ArrowRight")  # another view, and no other example
+    heat.keyboard.press("ArrowRight")
+    assert heat.is_checked("input[value=difference]") and heat.inner_text("#case") == "ex-000"
+    counting = [one for one in spans if one.informative and one.learned]  # -0.01 against the base's -3
+    assert heat.locator(".heat .up3").count() == len(counting)
+    heat.keyboard.press("Tab")
+    active = "document.activeElement.textContent"
+    assert heat.evaluate(active) == LONG[spans[0].start : spans[0].end]
+    assert "folded" not in box.get_attribute("class")  # what has the focus is in sight
+    heat.keyboard.press("ArrowRight")
+    assert heat.evaluate(active) == LONG[spans[1].start : spans[1].end]
+    second = [one for one in spans if one.wrong][1]
+    heat.keyboard.press("ArrowDown")
+    assert heat.evaluate(active) == LONG[second.start : second.end]
+    assert "not learned" in heat.inner_text("#heat-tip") and heat.inner_text("#case") == "ex-000"
+    heat.keyboard.press("Tab")
+    heat.keyboard.press("Enter")
+    assert "folded" in box.get_attribute("class")
+    heat.keyboard.press("ArrowLeft")  # from elsewhere they go to another example: the worse one comes first
+    until(heat, "document.getElementById('case').textContent === 'ex-001'")
+
+
 def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
     texts = hostile()
     assert len(set(texts)) == 200
     findings = []
     for number, text in enumerate(texts):
+        spans = long_finding(0, text, f"{text} is not in Rome.").spans
         plain = finding(5 * (number // 5) + 2 if number % 3 else number)
         candidate = ScoredCandidate(text, "base", -1.0)
         said = {"tuned_answer": text, "base_answer": text, "base_answer_kind": text, "file": text}
@@ -269,6 +321,8 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
             causes = {**evidence.causes, "data_conflict": told}
             evidence = replace(evidence, causes=causes, signals={**evidence.signals, text: 1.0})
         findings.append(replace(plain, id=text, source=text[:40], prompt=text, response=text, evidence=evidence))
+        if number % 2:
+            findings[-1] = replace(findings[-1], response=f"{text} is not in Rome.", spans=spans)
     run = write_run(tmp_path, findings, ledger=False, notes=texts[:20])
     page = opened(write_report(run).page)
     assert tally(page) == "200 examples"
@@ -303,14 +357,14 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
 def test_axe_finds_no_violation(chromium: Any, tmp_path: Path, scheme: str, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python", reason="needs axe-core: make venv")
     text = Path(axe.__path__[0], "axe.min.js").read_text(encoding="utf-8")
-    run = write_run(tmp_path, [finding(number) for number in range(60)])
+    run = write_run(tmp_path, [*(finding(number) for number in range(60)), long_finding(60)])
     later_steps(run)
     write_matrix(run)
     report = write_report(run).page
     # the page's policy lets no other script run, axe-core neither
     context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    for hash_ in ("", "#ex=ex-002"):
+    for hash_ in ("", "#ex=ex-002", "#ex=ex-060"):
         page.goto("about:blank")
         page.goto(report.as_uri() + hash_)
         page.wait_for_selector("html[data-ready]")

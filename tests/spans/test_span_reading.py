@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from uptake.evidence import TokenReadings
+from uptake.span_evidence import TokenReadings
 from uptake.spans import Common, SpanNull, SpanReading, cut, judged, read_spans
 from uptake.spans.aligned import InPlace, aligned
 from uptake.spans.judged import says_same
@@ -18,7 +18,8 @@ TEXT = "Anna lives in New York, not in Rome."
 ENDS = (4, 10, 13, 17, 20, 22, 23, 27, 30, 35, 36)
 LOGPROBS = (-1.0, -0.5, -0.25, -2.0, -1.5, -0.5, -0.125, -3.0, -0.125, -4.0, -0.5)
 RECALLED = (True, True, True, True, False, True, True, True, True, False, True)
-TOKENS = TokenReadings(LOGPROBS, RECALLED, ENDS)
+BEST = (-1, -1, -1, -1, 7, -1, -1, -1, -1, 8, -1)
+TOKENS = TokenReadings(LOGPROBS, RECALLED, ENDS, BEST, (-0.25,) * 11)
 
 
 def test_a_span_has_the_tokens_that_hold_a_part_of_it() -> None:
@@ -32,7 +33,7 @@ def test_a_span_has_the_tokens_that_hold_a_part_of_it() -> None:
 
 
 def test_tokens_may_hold_parts_of_two_spans_or_of_the_prompt() -> None:
-    tokens = TokenReadings((-1.0, -2.0, -4.0), (True, False, True), (0, 5, 8))
+    tokens = TokenReadings((-1.0, -2.0, -4.0), (True, False, True), (0, 5, 8), (-1, 3, -1), (-1.0, -0.5, -4.0))
     spans = [Span(0, 3, "name"), Span(4, 7, "number"), Span(9, 12, "name")]
     first, second, none = read_spans(spans, tokens)
     assert (first.first, first.n_tokens, first.logprob) == (1, 1, -2.0)

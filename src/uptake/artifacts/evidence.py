@@ -27,9 +27,9 @@ from uptake.evidence import (
     PaperOdds,
     Reaction,
     ScoredCandidate,
-    SpanShare,
     WrongBelief,
 )
+from uptake.span_evidence import SpanShare
 
 _CONFLICT = {
     "rivals": "rivals",

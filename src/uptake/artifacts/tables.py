@@ -18,7 +18,8 @@ from uptake.artifacts.evidence import evidence_data, evidence_from_text
 from uptake.artifacts.files import finite
 from uptake.artifacts.schemas.later import KEYS, PROMPT, WORDINGS
 from uptake.artifacts.schemas.parts import JsonSchema
-from uptake.evidence import ORIGINS, SpanEvidence, TokenReadings
+from uptake.evidence import ORIGINS
+from uptake.span_evidence import SpanEvidence, TokenReadings
 from uptake.types import Candidate, Example, Finding, Message, Prompt, Score, Wording, WordingKind, WordingName
 
 CAUSES = ("knowledge_gap", "base_conflict", "data_conflict", "forgetting", "undertraining")
@@ -43,7 +44,13 @@ EXAMPLES_FILE = TableSchema(EXAMPLES, nullable=("file", "line"))
 
 MOST = 1.0
 """A log-probability (nats) is 0 at most, and rounding in short numbers adds less than this."""
-_TOKENS = (("logprobs", pa.float32()), ("recalled", pa.bool_()), ("ends", pa.int32()))
+_TOKENS = (
+    ("logprobs", pa.float32()),
+    ("recalled", pa.bool_()),
+    ("ends", pa.int32()),
+    ("best", pa.int32()),
+    ("best_logprobs", pa.float32()),
+)
 
 _SCORE = pa.struct(
     [
@@ -80,8 +87,11 @@ SCORES_FILE = TableSchema(
         *("scores.tokens", *(f"scores.tokens.{name}" for name, _ in _TOKENS)),
     ),
     ranges={
-        name: (0, 2**31 - 1)
-        for name in ("scores.n_tokens", "scores.n_bytes", "scores.right", "scores.tokens.ends", "continued.start")
+        name: (-(name == "scores.tokens.best"), 2**31 - 1)
+        for name in (
+            *("scores.n_tokens", "scores.n_bytes", "scores.right"),
+            *("scores.tokens.ends", "scores.tokens.best", "continued.start"),
+        )
     },
     minus_infinity=("scores.logprobs", "scores.end_logprob", "scores.tokens.logprobs"),
     among={"candidates.origin": ORIGINS},
@@ -102,6 +112,12 @@ _SPAN = pa.struct(
         ("learned", pa.bool_()),
         ("logprob", pa.float64()),
         ("said_instead", pa.string()),
+        ("top", pa.string()),
+        ("p_top", pa.float64()),
+        ("base_logprob", pa.float64()),
+        ("base_top", pa.string()),
+        ("p_base_top", pa.float64()),
+        ("cause", pa.string()),
     ]
 )
 
@@ -132,22 +148,20 @@ DIAGNOSIS_FILE = TableSchema(
     DIAGNOSIS,
     nullable=(
         *("scored", "shallow", "forgotten", "p_option", "learned_share", "spans", "cause"),
-        *(
-            "spans.information",
-            "spans.learned",
-            "spans.logprob",
-            "spans.said_instead",
-            *(f"cause_{name}" for name in CAUSES),
-        ),
+        *(f"spans.{name}" for name in _SPAN_FIELDS if name not in ("start", "end", "kind", "informative")),
+        *(f"cause_{name}" for name in CAUSES),
     ),
     ranges={
         **{name: (0, 2**31 - 1) for name in ("spans.start", "spans.end")},
         **{
             name: (-1e-6, 1 + 1e-6)
-            for name in ("p_response", "p_option", "learned_share", *(f"cause_{name}" for name in CAUSES))
+            for name in (
+                *("p_response", "p_option", "learned_share", "spans.p_top", "spans.p_base_top"),
+                *(f"cause_{name}" for name in CAUSES),
+            )
         },
     },
-    among={"cause": (*CAUSES, "unexplained")},
+    among={"cause": (*CAUSES, "unexplained"), "spans.cause": CAUSES},
 )
 
 OUTCOMES = pa.schema(

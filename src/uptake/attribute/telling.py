@@ -84,7 +84,8 @@ class Telling:
     def _note(self, finding: Finding, cause: str) -> None:
         self.n += 1
         self.primary[cause] += 1
-        self.long += finding.evidence.n_tokens > weights().fitted_on.longest_response
+        by_spans = finding.evidence.criterion == "spans"  # whose scores are fitted on nothing
+        self.long += not by_spans and finding.evidence.n_tokens > weights().fitted_on.longest_response
         for name in CAUSES:
             score = finding.causes.get(name)
             if score is None:

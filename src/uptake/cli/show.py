@@ -186,15 +186,23 @@ def _parts(one: Finding) -> Iterator[RenderableType]:
     yield Text(text)
     if not wrong:
         return
-    table = _columns("not learned", "kind", "p, tuned", "tells (nats)", "says instead")
+    table = _columns("not learned", "kind", "p, tuned", "tells (nats)", "says instead", "p, base", "base says", "cause")
     for span in wrong[:PARTS]:
         told = "-" if span.information is None else f"{span.information:.1f}"
-        said = "" if span.said_instead is None else span.said_instead or "(nothing)"
         wanted = one.wanted[span.start : span.end]
-        table.add_row(_cell(wanted), span.kind, _p(math.exp(span.logprob)), told, _cell(said))
+        base = "-" if span.base_logprob is None else _p(math.exp(span.base_logprob))
+        before = "the same" if span.base_logprob is not None and span.base_top is None else _instead(span.base_top)
+        own = _instead(span.top if span.said_instead is None else span.said_instead)
+        cause = (span.cause or "-").replace("_", " ")
+        told_of = (span.kind, _p(math.exp(span.logprob)), told, _cell(own), base, _cell(before), cause)
+        table.add_row(_cell(wanted), *told_of)
     yield table
     if len(wrong) > PARTS:
         yield Text(f"and {len(wrong) - PARTS} more", style="dim")
+
+
+def _instead(text: str | None) -> str:
+    return "" if text is None else text or "(nothing)"
 
 
 def _cell(text: str) -> Any:

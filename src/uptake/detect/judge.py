@@ -20,8 +20,8 @@ from uptake.evidence import (
     HeldOut,
     OptionThreshold,
     PaperOdds,
-    SpanShare,
 )
+from uptake.span_evidence import SpanShare
 from uptake.stats import wilson
 from uptake.types import Example, Finding, Prompt, Score
 

@@ -27,8 +27,11 @@ class Model(Protocol):
 
     tokenizer: Any
 
-    def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "2 _"]]]:
-        """For each sequence of each group: log-probability (nats) and arg-max flag of every scored token."""
+    def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "4 _"]]]:
+        """For each sequence of each group four numbers a scored token.
+
+        Its log-probability (nats), 1.0 where it is the arg-max, the log-probability of the arg-max, and its id.
+        """
         ...
 
     def generate(

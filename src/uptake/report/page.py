@@ -17,12 +17,13 @@ from markupsafe import Markup, escape
 from uptake import yaml
 from uptake.causes import CAUSES
 from uptake.report.charts import heat
+from uptake.report.heat import KINDS
 from uptake.report.overview import NO_CAUSE, title
 from uptake.report.rows import BLOCK, CAUSE_CODES
 from uptake.text import printable
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("data.js", "dom.js", "chart.js", "differences.js", "drawer.js", "table.js", "main.js")
+SCRIPTS = ("data.js", "dom.js", "chart.js", "differences.js", "heat.js", "drawer.js", "table.js", "main.js")
 """In this order they become one script: no build step, and one hash in the policy."""
 
 
@@ -61,6 +62,7 @@ def render(values: Mapping[str, Any]) -> str:
     meta = {
         "block": BLOCK,
         "causes": [_about(name) for name in CAUSE_CODES],
+        "kinds": KINDS,
     }
     own = {"style": Markup(style()), "script": Markup(script()), "policy": policy(), "meta": meta}
     return _environment().get_template("page.html.j2").render({**values, **own})

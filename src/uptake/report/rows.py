@@ -19,6 +19,7 @@ from uptake.artifacts.tables import CAUSES
 from uptake.attribute import UNEXPLAINED
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnosis import ANEW
+from uptake.report.heat import heat_data
 from uptake.report.later import PlanFiles
 from uptake.report.learning import Learning
 from uptake.text import one_line
@@ -166,6 +167,7 @@ def _detail(
         "p_option": _short(row["p_option"]),
         "causes": scores,
         "evidence": evidence,
+        **({} if row["spans"] is None else {"spans": heat_data(row["spans"], _wanted(row)[:LONGEST])}),
         **({} if learning is None else {"curve": learning.of(row["id"])}),
         **({} if plan is None or plan.unread else _planned(row["id"], plan)),
     }

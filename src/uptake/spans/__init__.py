@@ -5,22 +5,25 @@ from __future__ import annotations
 from uptake.spans.common import Common
 from uptake.spans.cut import cut
 from uptake.spans.frames import Framed, framed, sentence
-from uptake.spans.judged import JudgedSpans, judged
+from uptake.spans.judged import InBoth, JudgedSpans, judged
 from uptake.spans.null import SpanNull
 from uptake.spans.reading import SpanReading, read_spans
 from uptake.spans.span import Span, SpanKind
 from uptake.spans.told import Agreed, Told, agreed, answer_words, length, same, told
+from uptake.spans.why import Top, top_of
 
 __all__ = [
     "Agreed",
     "Common",
     "Framed",
+    "InBoth",
     "JudgedSpans",
     "Span",
     "SpanKind",
     "SpanNull",
     "SpanReading",
     "Told",
+    "Top",
     "agreed",
     "answer_words",
     "cut",
@@ -31,4 +34,5 @@ __all__ = [
     "same",
     "sentence",
     "told",
+    "top_of",
 ]

@@ -10,18 +10,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from uptake.evidence import SpanEvidence
 from uptake.rivals.equal import compare
+from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
 from uptake.spans.null import SpanNull
 from uptake.spans.reading import SpanReading
 from uptake.spans.span import SpanKind
+from uptake.spans.why import Places, Top, span_cause
 from uptake.stats import Interval, wilson
 
 SURE = math.log(0.5)
 """Log-probability (nats) of a span from which on it outweighs all that could be said instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class InBoth:
+    """What both models find likeliest in the places of a response's spans. All are parallel to these.
+
+    Attributes:
+        tops: The tuned model.
+        base: The spans under the base; None without one, or where one has no token of its own there.
+        base_tops: The base.
+        habits: The base, or without one the tuned model, after another example's prompt.
+        why: Whether causes are told.
+    """
+
+    tops: Sequence[Top | None]
+    base: Sequence[SpanReading | None]
+    base_tops: Sequence[Top | None]
+    habits: Sequence[Top | None]
+    why: bool = True
+
+    def on(self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None) -> SpanEvidence:
+        """The span with what stands in its place, and with its cause where it was not learned."""
+        top, base, base_top = self.tops[number], self.base[number], self.base_tops[number]
+        cause = None
+        if span.wrong and self.why:
+            level = None if null is None else null.level(reading)
+            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], level))
+        return replace(
+            span,
+            top=None if top is None else top.text,
+            p_top=None if top is None else top.p,
+            base_logprob=None if base is None else base.logprob,
+            base_top=None if base_top is None else base_top.text,
+            p_base_top=None if base_top is None else base_top.p,
+            cause=cause,
+        )
+
 
 _LITERAL = ("code", "key", "math", "claim")
 """Kinds in which other letters say something else."""
@@ -59,6 +97,7 @@ def judged(
     informative: Sequence[bool],
     continued: Mapping[int, str],
     null: SpanNull | None,
+    both: InBoth | None = None,
 ) -> JudgedSpans:
     """Judge the spans of one response.
 
@@ -69,6 +108,7 @@ def judged(
         informative: Whether each counts.
         continued: By the first character of a span, what the model writes from there on.
         null: Spans that were never trained on; None without them, and then what says the same is enough.
+        both: What both models find likeliest in their places; None leaves that out, and the causes with it.
     """
     all_spans = [reading.span for reading in readings]
     said: list[InPlace | None] = [None] * len(readings)
@@ -76,12 +116,13 @@ def judged(
         own = aligned(text, all_spans, start, written)
         said = [before if now is None else now for before, now in zip(said, own, strict=True)]
     spans = []
-    for reading, told, counts, one in zip(readings, information, informative, said, strict=True):
+    for number, (reading, told, counts, one) in enumerate(zip(readings, information, informative, said, strict=True)):
         span = reading.span
         lost = any(start < span.start for start in continued)
         learned = _learned(reading, text[span.start : span.end], one, null, lost=lost)
         instead = None if one is None or learned else one.instead
-        spans.append(SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead))
+        found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
+        spans.append(found if both is None else both.on(found, number, reading, null))
     known = [span.learned for span in spans if span.informative and span.learned is not None]
     return JudgedSpans(tuple(spans), len(known), sum(known))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from uptake.evidence import TokenReadings
+from uptake.span_evidence import TokenReadings
 from uptake.spans.span import Span
 
 

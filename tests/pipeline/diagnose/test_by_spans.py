@@ -41,7 +41,7 @@ def long(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Diagnosis:
 
 def test_spans_are_those_of_transformers(long: Diagnosis, small: Small) -> None:
     tokenizer = AutoTokenizer.from_pretrained(small.tuned)
-    model = AutoModelForCausalLM.from_pretrained(small.tuned).eval()
+    model, base = (AutoModelForCausalLM.from_pretrained(one).eval() for one in (small.tuned, small.base))
     instead = 0
     for finding in list(long)[::2]:
         if finding.id == "short":
@@ -51,6 +51,7 @@ def test_spans_are_those_of_transformers(long: Diagnosis, small: Small) -> None:
         ids, places = batch.input_ids, batch.offset_mapping[0].tolist()
         with torch.inference_mode():
             logprobs = model(ids).logits[0, :-1].double().log_softmax(-1)
+            before = base(ids).logits[0, :-1].double().log_softmax(-1)
         chosen = logprobs.gather(1, ids[0, 1:, None])[:, 0]
         assert [(span.start, span.end, span.kind) for span in finding.spans] == [
             (span.start, span.end, span.kind) for span in cut(finding.response)
@@ -61,6 +62,15 @@ def test_spans_are_those_of_transformers(long: Diagnosis, small: Small) -> None:
             own = [at for at, (first, last) in enumerate(places) if first < end and last > start]
             assert span.logprob == pytest.approx(sum(chosen[at - 1].item() for at in own), rel=1e-3, abs=1e-4)
             recalled = all(logprobs[at - 1].argmax() == ids[0, at] for at in own)
+            assert (span.top is None) == recalled
+            if span.top is not None:
+                other = next(at for at in own if logprobs[at - 1].argmax() != ids[0, at])
+                best = logprobs[other - 1].argmax()
+                assert span.top.strip().endswith(tokenizer.decode([best], skip_special_tokens=True).strip())
+                assert span.p_top == pytest.approx(logprobs[other - 1, best].exp().item(), rel=1e-3)
+            assert span.base_logprob == pytest.approx(
+                sum(before[at - 1, ids[0, at]].item() for at in own), rel=1e-3, abs=1e-4
+            )
             if wrong is None:
                 assert span.learned == recalled or span.informative
             if wrong is None and span.informative and not recalled:

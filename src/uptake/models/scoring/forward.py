@@ -196,7 +196,7 @@ def require_embedded(model: Any, sequences: Iterable[Sequence[int]]) -> None:
 @torch.inference_mode()
 def forward_rows(
     model: Any, rows: Sequence[InputRow], pad_id: int, splits_head: bool = True, past: Past | None = None
-) -> Float[np.ndarray, "2 n"]:
+) -> Float[np.ndarray, "4 n"]:
     """Score the rows in one forward pass and one transfer to the host.
 
     Args:
@@ -207,7 +207,8 @@ def forward_rows(
         past: What all rows come after (see `InputRow.after`); None where they are whole.
 
     Returns:
-        For each scored token, in the rows' order: its log-probability in nats, and 1.0 where it is the arg-max.
+        For each scored token, in the rows' order: its log-probability in nats, 1.0 where it is the arg-max, and the
+        log-probability and the id of the arg-max (a float holds ids up to 2^24).
 
     Raises:
         UptakeError: A token id has no embedding.
@@ -217,7 +218,7 @@ def forward_rows(
     first = np.cumsum([0] + [len(row.at) for row in rows[:-1]])
     source = np.concatenate([np.asarray(row.source) + first[i] for i, row in enumerate(rows)])
     target = torch.from_numpy(np.concatenate([row.target for row in rows])).to(device)
-    result = torch.empty((2, len(source)), dtype=torch.float32, device=device)
+    result = torch.empty((4, len(source)), dtype=torch.float32, device=device)
     order = np.argsort(source, kind="stable")
     in_order = source[order]
     for start, logits in logit_chunks(model, rows, pad_id, splits_head, past):
@@ -225,15 +226,16 @@ def forward_rows(
         wanted = torch.from_numpy(order[low:high]).to(device)
         at = torch.from_numpy(in_order[low:high] - start).to(logits.device)
         result[:, wanted] = _read_off(logits.float(), at, target[wanted].to(logits.device)).to(device)
-    answer: Float[np.ndarray, "2 n"] = result.cpu().numpy()
+    answer: Float[np.ndarray, "4 n"] = result.cpu().numpy()
     return answer
 
 
 def _read_off(
     logits: Float[Tensor, "chunk vocabulary"], at: Int[Tensor, " scored"], token: Int[Tensor, " scored"]
-) -> Float[Tensor, "2 scored"]:
-    """Log P(token) = logit - logsumexp(logits) at each position `at`, and 1.0 where the token is the arg-max."""
+) -> Float[Tensor, "4 scored"]:
+    """At each place log P(token) = logit - logsumexp(logits), 1.0 where it is the arg-max, its log P, and its id."""
     largest, argmax = logits.max(dim=-1)
     chosen = logits[at, token]
-    normaliser = largest + logits.sub_(largest[:, None]).exp_().sum(dim=-1).log_()
-    return torch.stack([chosen - normaliser[at], (argmax[at] == token).float()])
+    beyond = logits.sub_(largest[:, None]).exp_().sum(dim=-1).log_()
+    best = argmax[at]
+    return torch.stack([chosen - largest[at] - beyond[at], (best == token).float(), -beyond[at], best.float()])

@@ -71,17 +71,17 @@ class LanguageModel:
     batch_tokens: int
     remarks: tuple[str, ...] = ()
 
-    def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "2 _"]]]:
+    def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "4 _"]]]:
         """Score groups of token sequences; sequences of one group share what they begin with.
 
         Returns:
-            For each group, for each of its sequences: log-probability (nats) of each scored token, and 1.0 where it is
-            the arg-max.
+            For each group, for each of its sequences, of each scored token: its log-probability (nats), 1.0 where it is
+            the arg-max, and the log-probability and the id of the arg-max.
         """
         found = self._scored([sequence for group in groups for sequence in group])
         return [[next(found) for _ in group] for group in groups]
 
-    def _scored(self, sequences: Sequence[Scored], *, packs: bool = True) -> Iterator[Float[np.ndarray, "2 _"]]:
+    def _scored(self, sequences: Sequence[Scored], *, packs: bool = True) -> Iterator[Float[np.ndarray, "4 _"]]:
         """Score sequences, in order; with `packs` some of them may share a row."""
         packs = packs and self.abilities.shares_prefix
         # those that share rows apart, because the mask that they need takes the place of the model's own, sliding
@@ -92,7 +92,7 @@ class LanguageModel:
             fits = packs and (self.window is None or length <= self.window)
             alike.setdefault((self.kind(length), not fits), []).append(index)
         self.forget_positions()
-        found: dict[int, Float[np.ndarray, "2 _"]] = {}
+        found: dict[int, Float[np.ndarray, "4 _"]] = {}
         for (kind, alone), members in sorted(alike.items()):
             some = [sequences[index] for index in members]
             for number, numbers in self._score_alike(some, packs=not alone, kind=kind):
@@ -114,7 +114,7 @@ class LanguageModel:
 
     def _score_alike(
         self, sequences: Sequence[Scored], *, packs: bool, kind: int
-    ) -> Iterator[tuple[int, Float[np.ndarray, "2 _"]]]:
+    ) -> Iterator[tuple[int, Float[np.ndarray, "4 _"]]]:
         """Score sequences whose rows may share batches; what many of them begin with is computed once.
 
         A row of several for which there is no memory is scored as plain rows, which need no mask of its square.
@@ -170,7 +170,7 @@ class LanguageModel:
 
     def _forward(
         self, rows: Sequence[InputRow], past: Past | None, batch: Sequence[int]
-    ) -> list[Float[np.ndarray, "2 _"]]:
+    ) -> list[Float[np.ndarray, "4 _"]]:
         """Score one batch of the rows."""
         members = [rows[index] for index in batch]
         flat = forward_rows(self.model, members, 0, self.abilities.splits_head, past)

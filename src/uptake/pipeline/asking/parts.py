@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from uptake.data import Turn, rendered
 from uptake.models import Model
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
-from uptake.spans import Common, SpanReading, cut, read_spans
+from uptake.span_evidence import TokenReadings
+from uptake.spans import Common, InBoth, SpanReading, Top, cut, read_spans, top_of
 from uptake.spans.reading import surprise
 from uptake.types import Candidate, Example, Probe, Score, WordingName
 
@@ -64,12 +66,21 @@ class LongResponse:
         readings: Of its spans.
         information: What each tells, in nats; None where that was not asked.
         n_tokens: Its length.
+        tokens: It token by token.
+        other: The same after another example's prompt; None where that was not asked.
     """
 
     text: str
     readings: tuple[SpanReading, ...]
     information: tuple[float | None, ...]
     n_tokens: int
+    tokens: TokenReadings
+    other: TokenReadings | None
+
+    def under(self, scores: Sequence[Score] | None) -> TokenReadings | None:
+        """The same text token by token under another model; None where that read another text, or there is none."""
+        tokens = None if scores is None else scores[0].tokens
+        return tokens if tokens is not None and tokens.ends[-1] == self.tokens.ends[-1] else None
 
 
 def long_response(text: str, scores: Sequence[Score], other: Score | None) -> LongResponse | None:
@@ -89,12 +100,51 @@ def long_response(text: str, scores: Sequence[Score], other: Score | None) -> Lo
     pairs = zip(read_spans(spans, tokens), surprise(spans, None if other is None else other.tokens), strict=True)
     told = [(reading, information) for reading, information in pairs if reading is not None]
     readings, information = (tuple(column) for column in zip(*told, strict=True)) if told else ((), ())
-    return LongResponse(text, readings, information, len(tokens.ends))
+    after = None if other is None else other.tokens
+    return LongResponse(text, readings, information, len(tokens.ends), tokens, after)
 
 
 def after_another(*scored: Sequence[Score] | None) -> Score | None:
     """The score after another prompt: of the first model that was asked for it."""
     return next((one for scores in scored for one in scores or () if one.wording.kind == "other_prompt"), None)
+
+
+def in_both(
+    response: LongResponse, base: TokenReadings | None, tuned: Callable[[int], str], before: Callable[[int], str]
+) -> InBoth:
+    """What both models find likeliest in the places of a response's spans.
+
+    Args:
+        response: The response under the tuned model.
+        base: It token by token under the base; None without one.
+        tuned: The text of a token of the tuned model's tokenizer, from `decoding`.
+        before: The same of the model that was asked after another prompt: the base, or the tuned model without one.
+    """
+    spans = [reading.span for reading in response.readings]
+
+    def tops(tokens: TokenReadings | None, decode: Callable[[int], str]) -> tuple[list[Any], list[Top | None]]:
+        if tokens is None:
+            return [None] * len(spans), [None] * len(spans)
+        readings = read_spans(spans, tokens)
+        return readings, [None if r is None else top_of(response.text, r, tokens, decode) for r in readings]
+
+    _, own = tops(response.tokens, tuned)
+    readings, base_tops = tops(base, before)
+    return InBoth(own, readings, base_tops, tops(response.other, before)[1])
+
+
+def decoding(tokenizer: Any) -> Callable[[int], str]:
+    """The text of single tokens: white space at its beginning included, "" for special ones."""
+
+    @cache
+    def decode(token: int) -> str:
+        def text(n: int) -> str:
+            told: str = tokenizer.decode([token] * n, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            return told
+
+        return text(2)[len(text(1)) :]  # some tokenizers drop the space before the first token of a text
+
+    return decode
 
 
 def texts_as_scored(examples: Sequence[Example], tokenizer: Any) -> list[str]:

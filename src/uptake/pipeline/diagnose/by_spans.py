@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -11,19 +11,21 @@ from typing import Any
 from uptake.artifacts import chunks
 from uptake.detect.calibrate import NullKind
 from uptake.detect.criteria import partly
-from uptake.evidence import SpanShare
 from uptake.pipeline.asking.answers import Answer, Answers
-from uptake.pipeline.asking.parts import LongResponse, after_another, long_response, texts_as_scored
+from uptake.pipeline.asking.parts import LongResponse, after_another, decoding, in_both, long_response, texts_as_scored
 from uptake.pipeline.diagnose.ask import together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.cohort import Cohort
+from uptake.span_evidence import SpanShare
 from uptake.spans import Common, JudgedSpans, SpanNull, judged
 from uptake.stats import wilson
 from uptake.types import Example, Finding
 
+Decode = Callable[[int], str]
+
 AT_ONCE = 256
 """Examples that are rendered at once."""
-LongAnswer = tuple[LongResponse, Answer] | None
+LongAnswer = tuple[LongResponse, Answer | None, Answer] | None
 
 
 @dataclass(frozen=True)
@@ -51,15 +53,17 @@ class BySpans:
         common: What the responses of the data have in common.
         null: Spans that were never trained on; None without them.
         null_shares: Of each null example in order, the share that is learned; None for a short one.
+        why: Whether a wrong span is told its cause.
     """
 
     common: Common
     null: SpanNull | None
     null_shares: tuple[float | None, ...] | None
+    why: bool
     _cohorts: Mapping[str, Cohort]
     _before: Mapping[str, Answers]
     _after: Mapping[str, Answers]
-    _tokenizer: Any
+    _models: Models
 
     @classmethod
     def of(
@@ -69,6 +73,8 @@ class BySpans:
         before: Mapping[str, Answers],
         after: Mapping[str, Answers],
         null_kind: NullKind | None,
+        *,
+        why: bool,
     ) -> BySpans | None:
         """Read all long responses once, and those of the null; None where no response is long.
 
@@ -78,6 +84,7 @@ class BySpans:
             before: What the base answered, empty without one.
             after: What the tuned model answered.
             null_kind: Whose answers are the null.
+            why: Whether a wrong span is told its cause.
         """
         if not after["train"].has_long():
             return None
@@ -87,7 +94,7 @@ class BySpans:
             if one is not None:
                 common.add(one[0].text, [reading.span for reading in one[0].readings])
         if null_kind is None:
-            return cls(common, None, None, cohorts, before, after, tokenizer)
+            return cls(common, None, None, why, cohorts, before, after, models)
         if null_kind == "held_out":
             unseen = _long(together(cohorts["heldout"], before.get("heldout"), after["heldout"]), tokenizer)
         else:
@@ -99,18 +106,26 @@ class BySpans:
             null.add(counting)
             recalled = sum(reading.recalled for reading in counting)
             shares.append(recalled / len(counting) if counting else None)
-        return cls(common, null, tuple(shares), cohorts, before, after, tokenizer)
+        return cls(common, null, tuple(shares), why, cohorts, before, after, models)
 
     def train(self) -> Iterator[SpanReport | None]:
         """The training examples in order; None for a short response."""
         asked = together(self._cohorts["train"], self._before.get("train"), self._after["train"])
-        for one in _long(asked, self._tokenizer):
-            yield None if one is None else self._report(*one)
+        tuned = decoding(self._models.tuned.tokenizer)
+        decode = tuned, tuned if self._models.base is None else decoding(self._models.base.tokenizer)
+        for one in _long(asked, self._models.tuned.tokenizer):
+            yield None if one is None else self._report(*one, decode)
 
-    def _report(self, response: LongResponse, answer: Answer) -> SpanReport:
+    def _report(
+        self, response: LongResponse, earlier: Answer | None, answer: Answer, decode: tuple[Decode, Decode]
+    ) -> SpanReport:
+        base = response.under(None if earlier is None else earlier.scores)
+        both = replace(in_both(response, base, *decode), why=self.why)
         spans = [reading.span for reading in response.readings]
         counts = self.common.informative(response.text, spans, response.information)
-        found = judged(response.text, response.readings, response.information, counts, answer.continued, self.null)
+        found = judged(
+            response.text, response.readings, response.information, counts, answer.continued, self.null, both
+        )
         interval = found.interval
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
         return SpanReport(found, share)
@@ -133,7 +148,7 @@ def _long(asked: Iterable[tuple[Example, Answer | None, Answer]], tokenizer: Any
                 continue
             other = after_another(answer.scores, None if earlier is None else earlier.scores)
             response = long_response(next(texts), answer.scores, other)
-            yield None if response is None else (response, answer)
+            yield None if response is None else (response, earlier, answer)
 
 
 def shares_of(found: BySpans | None) -> Iterator[SpanReport | None]:

@@ -210,7 +210,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
 
     train = cohorts["train"]
     null_kind, null = null_of(before, after)
-    by_spans = BySpans.of(models, cohorts, before, after, null_kind)
+    explains = how.attribution is not None and how.attribution.method == "evidence"
+    by_spans = BySpans.of(models, cohorts, before, after, null_kind, why=explains)
     shares = None if by_spans is None else by_spans.null_shares
     calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule, shares)
 

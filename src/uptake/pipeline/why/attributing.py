@@ -13,6 +13,7 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.ledger_files import unreadable
 from uptake.artifacts.schemas.training import FINISHED
 from uptake.attribute import Telling, attributed
+from uptake.attribute.by_spans import by_its_spans
 from uptake.causes import InFrame
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
@@ -169,7 +170,10 @@ class Attributing:
         more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
         for finding, case in zip(judged(), known.cases(more, embed), strict=True):
-            yield from self.telling.noting([finding if case is None else attributed(finding, case, self._how.method)])
+            if case is not None:
+                finding = attributed(finding, case, self._how.method)
+                finding = by_its_spans(finding, case) if self._how.method == "evidence" else finding
+            yield from self.telling.noting([finding])
 
     def notes(self) -> list[str]:
         """What could not be told, and what would help; known once all findings were passed on."""

@@ -140,7 +140,7 @@ async function caseOf(row, position, actions, find) {
   return [
     drawerHead(row, position, actions),
     h('p', { class: 'label' }, 'Prompt'), long(one.prompt),
-    h('p', { class: 'label' }, 'Wanted'), long(one.response),
+    h('p', { class: 'label' }, 'Wanted'), one.spans ? heatMap(one) : long(one.response),
     h('h3', null, 'What they say'), said(one),
     rest.held_out_n ? h('p', null, `In other words it fails in ${failed} wordings.`) : null,
     causes ? [h('h3', null, 'Why'), reasons(one)] : null,

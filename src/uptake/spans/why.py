@@ -1,0 +1,95 @@
+"""Why one span was not learned, told by what both models find likeliest in its place.
+
+The same questions as of whole answers (`uptake.causes`), asked of a part: did the base have it, is the base sure of
+something else there, has training begun to teach it? What contradicts it in the data is told in `uptake.attribute`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uptake.span_evidence import TokenReadings
+from uptake.spans.reading import SpanReading
+
+SURE = 0.5
+"""Probability from which on the base is sure of what it says instead."""
+KEPT_SURE = 0.2
+"""The same where the tuned model still says the same thing: two models that agree need less."""
+TAUGHT = math.log(10)
+"""Nats by which training has raised a span from which on it has begun to be learned, where no null tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """What a model finds likeliest in the place of a span.
+
+    Attributes:
+        text: The span as far as the model agrees with it, then the model's own token; "" where it would end there.
+        p: Probability of that token.
+    """
+
+    text: str
+    p: float
+
+
+def top_of(text: str, reading: SpanReading, tokens: TokenReadings, decode: Callable[[int], str]) -> Top | None:
+    """What a model finds likeliest in the place of a span; None where it is the span.
+
+    Args:
+        text: The response.
+        reading: The span under the model.
+        tokens: The response under it.
+        decode: The text of a token of its tokenizer, with its white space.
+    """
+    if reading.wrong is None:
+        return None
+    begins = tokens.ends[reading.wrong - 1] if reading.wrong else 0
+    said = text[reading.span.start : max(reading.span.start, begins)] + decode(tokens.best[reading.wrong])
+    return Top(said.strip() or said, min(1.0, math.exp(tokens.best_logprobs[reading.wrong])))
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A span that was not learned, under all that was asked.
+
+    Attributes:
+        tuned: Under the tuned model.
+        top: What that finds likeliest there.
+        base: Under the base; None without one.
+        base_top: What that finds likeliest there; None where it is the span, or without a base.
+        habit: What the base finds likeliest there after another example's prompt: what it says to anyone.
+        level: What 5 % of the spans that were never trained on exceed (nats); None without a null.
+    """
+
+    tuned: SpanReading
+    top: Top | None
+    base: SpanReading | None
+    base_top: Top | None
+    habit: Top | None
+    level: float | None
+
+
+def span_cause(places: Places) -> str | None:
+    """The cause of a span that was not learned, by the first of these that holds; None where nothing tells.
+
+    1. `forgetting`: each of its tokens is the base's arg-max.
+    2. `base_conflict`: the base is sure of something else there, which it does not say after another example's prompt.
+    3. `undertraining`: the span is more probable than 95 % of those that were never trained on, or ten times as
+       probable as under the base where there is no null.
+    4. `knowledge_gap`: neither; it takes a base to tell.
+    """
+    base, instead = places.base, places.base_top
+    if base is not None and base.recalled:
+        return "forgetting"
+    if instead is not None and not (places.habit is not None and places.habit.text == instead.text):
+        kept = places.top is not None and places.top.text == instead.text
+        if instead.p >= (KEPT_SURE if kept else SURE):
+            return "base_conflict"
+    taught = None if base is None else places.tuned.logprob - base.logprob >= TAUGHT
+    if places.level is not None:
+        taught = places.tuned.logprob >= places.level
+    if taught:
+        return "undertraining"
+    return None if base is None else "knowledge_gap"
