@@ -38,7 +38,7 @@ class Diagnosis:
     """A finished diagnosis on disk.
 
     Attributes:
-        folder: Holds `diagnosis.parquet`, `diagnosis.jsonl` and `summary.json`.
+        folder: Holds `diagnosis.parquet`, `diagnosis.jsonl`, `issues.parquet` and `summary.json`.
     """
 
     folder: Path
@@ -88,6 +88,20 @@ class Diagnosis:
             UptakeError: The table is missing or damaged.
         """
         return read_table(self._table, DIAGNOSIS_FILE, ANEW).to_pandas()
+
+    def to_issues(self) -> pandas.DataFrame:
+        """The table of issues as a data frame: one row an example, in the order of the data.
+
+        For each issue (see `uptake.issues.ISSUES`) a column `is_NAME_issue`, and `NAME_score` in [0, 1], of which lower
+        is worse; null where it cannot be told.
+
+        Raises:
+            ImportError: pandas is not installed.
+            UptakeError: The table is missing or damaged.
+        """
+        from uptake.artifacts.issue_table import ISSUES_FILE
+
+        return read_table(self.folder / "issues.parquet", ISSUES_FILE, ANEW).to_pandas()
 
     def __getitem__(self, key: str | tuple[str, str]) -> Finding:
         """The finding of one example, by its id or by id and stage: `diagnosis["ex-17"]`, `diagnosis["ex-17", "main"]`.
@@ -272,12 +286,13 @@ def _row(line: str) -> dict[str, Any]:
     return {**row, "evidence": to_json(row["evidence"])}
 
 
-def read_diagnosis(output_dir: Path) -> Diagnosis:
+def read_diagnosis(output_dir: str | Path) -> Diagnosis:
     """The diagnosis under an output folder; its own folder does as well.
 
     Raises:
         UptakeError: There is none, or it is not finished.
     """
+    output_dir = Path(output_dir)
     folder = output_dir if (output_dir / "diagnosis.parquet").exists() else output_dir / "diagnosis"
     if not (folder / "summary.json").exists():
         raise UptakeError(

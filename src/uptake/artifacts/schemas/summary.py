@@ -309,6 +309,7 @@ class SummaryData(PlaceData):
     interventions: InterventionsData | None = None
     retention: RetentionData | None = None
     spans: SpansData | None = None
+    issues: Mapping[str, Count] | None = None
     most_severe: tuple[str, ...] = ()
 
 

@@ -21,6 +21,7 @@ from uptake.pipeline.asking.answers import Answer, Answers, Asking
 from uptake.pipeline.asking.drawn import drawing
 from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
 from uptake.pipeline.diagnose.by_spans import BySpans, SpanTally, shares_of
+from uptake.pipeline.diagnose.issues import ContradictionsAt, IssueTable
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
@@ -226,8 +227,10 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    tally = SpanTally(by_spans)
-    with Collector(tally(noting(judged() if why is None else why(judged))), folder) as findings:
+    tally, issues = SpanTally(by_spans), IssueTable()
+    against = ContradictionsAt(lambda: None if why is None else why.contradictions)
+    passing = tally(noting(judged() if why is None else why(judged)))
+    with Collector(issues(passing, against), folder) as findings:
         summary = summarise(findings, calibration, settings)
         if (told := tally.summary()) is not None:
             summary["spans"] = told
@@ -249,6 +252,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         # what makes the numbers mean less, and how the data were read, come first
         summary["notes"] = [*noting.notes(), *read.told(), *summary["notes"], *models.notes]
         summary["notes"] += [*_notes(cohorts, before, after), *_of_judge(reworded)]
+        summary["issues"] = issues.write(folder)
         summary["run"] = _manifest(how.told, models, cohorts)
         return write_diagnosis(folder, findings, summary)
 
