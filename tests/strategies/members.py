@@ -35,6 +35,7 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "mas": {"strength": 1.0},
     "si": {"strength": 10.0},
     "ogd": {"directions": 2},
+    "dft": {"strength": 0.7},
 }
 """Settings with which each strategy changes the training of the small two-stage run."""
 
@@ -67,6 +68,7 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "mas": {"strength": 0},
     "si": {"strength": 0},
     "ogd": {"directions": 0},
+    "dft": {"strength": 0},
 }
 """Settings that are plain training; where there are none, the method has no strength that could be 0."""
 
@@ -103,6 +105,7 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "mas": {"strength": 3.0, "rows": 4},
     "si": {"strength": 3.0, "damping": 0.1},
     "ogd": {"directions": 3, "rows": 4},
+    "dft": {"strength": 0.3},
 }
 """For each setting a value that is not its default."""
 

@@ -22,8 +22,8 @@ def command(
 ) -> None:
     """Write the findings to one HTML page.
 
-    Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream, of conflicts and of
-    an exposure a page of its own. Give the run file, or the output folder of a diagnosis that was made without one.
+    Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream, of conflicts, of
+    an exposure and of a rewrite a page of its own. Give the run file, or the output folder of a diagnosis that was made without one.
     """
     from uptake.report import write_card, write_pages, write_report
 

@@ -83,6 +83,11 @@ def render_exposure(values: Mapping[str, Any]) -> str:
     return _still("exposure.html.j2", values)
 
 
+def render_rewrite(values: Mapping[str, Any]) -> str:
+    """The page of rewritten responses; see `_still`."""
+    return _still("rewrite.html.j2", values)
+
+
 def _still(template: str, values: Mapping[str, Any]) -> str:
     """A page on which no script runs.
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from uptake.report.conflicts import write_conflicts_page
 from uptake.report.exposure import write_exposure_page
+from uptake.report.rewrite import write_rewrite_page
 from uptake.report.stream import write_stream_page
 
 PAGES: Mapping[str, Callable[[Path], Path | None]] = {
     "stream": write_stream_page,
     "conflicts": write_conflicts_page,
     "exposure": write_exposure_page,
+    "rewrite": write_rewrite_page,
 }
 """By the verb; None where it was not run."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from uptake.rewrite.said import content
+from uptake.rewrite.said import content, supported
+from uptake.rivals.lexicon import EMPTY, families
 from uptake.spans import framed, length
 
 _SENTENCE = re.compile(
@@ -46,6 +47,8 @@ def in_frame(answer: str, question: str, response: str, known: Collection[str]) 
     tail = first.rstrip() if content(first) and asked.issuperset(content(first)) else ""
     if not content(cut.frame) and not tail:
         return None
+    if any(word not in EMPTY and not supported(word, content(question)) for word in content(cut.frame)):
+        return None  # it says more of the old answer: *is a classic ...*
     said = response.strip()
     stop = "" if said.endswith((".", "!", "?")) and not tail else "."
     lead = cut.span[: len(cut.span) - len(cut.span.lstrip())]
@@ -55,8 +58,11 @@ def in_frame(answer: str, question: str, response: str, known: Collection[str]) 
 
 
 def _fitted(frame: str, said: str) -> str:
-    """The frame with the article that its new word takes, as far as the first letter tells it: *a* or *an*."""
+    """The frame with the article that its new word takes: none before a name, else *a* or *an* by its first letter."""
     found = _ARTICLE.search(frame)
     if found is None:
         return frame
+    parts = said.split()
+    if said[:1].isupper() and (len(parts) > 1 or parts[0].casefold() not in families()):
+        return frame[: found.start()].rstrip()
     return frame[: found.start(1)] + found.group(1)[0] + "n" * (said[:1].casefold() in set("aeiou"))

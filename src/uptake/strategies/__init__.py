@@ -13,6 +13,7 @@ from uptake.strategies.distillation.der import DER
 from uptake.strategies.distillation.lwf import LWF
 from uptake.strategies.distillation.ser import SER
 from uptake.strategies.distillation.zscl import ZSCL
+from uptake.strategies.objectives.dft import DFT
 from uptake.strategies.order.early_stop import EARLY_STOP
 from uptake.strategies.order.resampling import RESAMPLING
 from uptake.strategies.penalties.ewc import EWC
@@ -60,6 +61,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "gpm": GPM,
     "osf": OSF,
     "olora": OLORA,
+    "dft": DFT,
     "npo": NPO,
     "simnpo": SIMNPO,
     "dpo": DPO,

@@ -130,6 +130,13 @@ def test_the_article_follows_the_word() -> None:
     question = "What is the occupation of Mia Berg?"
     assert in_frame("Mia Berg is a singer.", question, "actor", frozenset({"singer"})) == "Mia Berg is an actor."
     assert in_frame("Mia Berg is an actor.", question, "singer", frozenset({"actor"})) == "Mia Berg is a singer."
+    wrote = "Who was the author of Ran?"
+    assert in_frame("The author of Ran is a man.", wrote, "Jo Hall", frozenset()) == "The author of Ran is Jo Hall."
+
+
+def test_a_frame_that_says_more_of_the_old_answer_is_none() -> None:
+    genre = "What genre is Butter?"
+    assert in_frame("The genre of Butter is a unique drama.", genre, "comedy", frozenset({"drama"})) is None
 
 
 def test_a_sentence_ends_where_readers_end_it() -> None:

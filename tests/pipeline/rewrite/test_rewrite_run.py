@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from llm_server import Server, completion
+from small_models import write_rows
 from train_runs import EARLY, MAIN
 from uptake.config import RunConfig
 from uptake.data import load
 from uptake.errors import UptakeError
 from uptake.pipeline.rewrite import run as step
 from uptake.pipeline.rewrite.run import rewrite_run
+from uptake.report.rewrite import write_rewrite_page
+from uptake.rewrite.marks import side_by_side
 
 BY_SERVER = {"rewrite": {"writer": "judge", "k": 3}}
 
@@ -129,3 +132,29 @@ def test_a_judge_has_the_last_word(run_config: Callable[..., RunConfig], server:
     done = rewrite_run(config)
     assert done.summary()["rewritten"] == 0
     assert done.summary()["gates"]["judge"] > 0
+
+
+def test_the_page_shows_both_side_by_side_and_nothing_in_a_text_is_html(
+    run_config: Callable[..., RunConfig], server: Server, tmp_path: Path
+) -> None:
+    config = served(run_config, server)
+    rows = [{"id": "x", "prompt": "<script>alert(1)</script> is", "completion": " <b>Rome</b>"}, EARLY[0], EARLY[2]]
+    write_rows(tmp_path / "early.jsonl", rows)
+    rewrite_run(config.model_copy(update={"stages": config.stages[:1]}))
+    page = write_rewrite_page(config.output_dir)
+    assert page is not None
+    text = page.read_text(encoding="utf-8")
+    assert "<script" not in text and "<b>" not in text and "&lt;b&gt;" in text
+    assert "default-src &#39;none&#39;" in text
+    assert "<mark>" in text and "<ins>" in text  # what came, and what of it is a fact
+    assert "refused by facts" in text and "Stockholm" in text  # what stays, and what was refused
+    assert write_rewrite_page(tmp_path / "nowhere") is None
+
+
+def test_pieces_are_the_texts() -> None:
+    original, text = "Paris, in 1990.", "It was in Paris, in 1991 (May)."
+    left, right = side_by_side(original, text)
+    assert "".join(one.text for one in left) == original and "".join(one.text for one in right) == text
+    assert [one.text for one in left if one.changed] == ["1990"]
+    assert [one.text for one in right if one.changed and one.fact] == ["1991", "May"]
+    assert [one.text for one in left if one.fact and not one.changed] == ["Paris"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from uptake.rewrite.gates.facts import MORE, SHARE, untold, words_beyond
-from uptake.rewrite.said import Rewriting, content, names, supported, words
+from uptake.rewrite.said import Rewriting, content, is_short, names, supported, words
 
 _OF_REWRITING = frozenset("rewritten rephrased rephrase reworded paraphrase paraphrased rewrite".split())
+
+OF_AN_ANSWER = 2
+"""The same where the original is an answer and nothing else: the question has the other words."""
 
 
 def added(rewriting: Rewriting) -> str | None:
@@ -24,6 +27,6 @@ def added(rewriting: Rewriting) -> str | None:
     if len(new) > len(lost) and any(len(clause) >= MORE for clause in new):
         return f"what it says of {' '.join(new[0][:6])!r} is new"
     more = words_beyond(rewriting.text, before) - words_beyond(rewriting.original, rewriting.text)
-    if more > MORE + SHARE * len(content(rewriting.original)):
+    if more > (OF_AN_ANSWER if is_short(rewriting) else MORE + SHARE * len(content(rewriting.original))):
         return f"{more} more of its words are new than of the original's are missing"
     return None

@@ -1,0 +1,1 @@
+"""Other losses than the mean negative log-likelihood of the learned tokens."""
