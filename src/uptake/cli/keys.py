@@ -86,6 +86,7 @@ READS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
     "exposure": ("a pre-training corpus", "models and training", "further data", "reading the data", "output"),
     "rewrite": ("responses in the base's words", *_DIAGNOSES),
+    "conflicts": _DIAGNOSES,
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),
     **dict.fromkeys(("report", "show"), ("output",)),
