@@ -23,7 +23,8 @@ def command(
     """Write the findings to one HTML page.
 
     Writes report.html, a self-contained page, and summary.md, for a pull request; of a stream, of conflicts, of
-    an exposure and of a rewrite a page of its own. Give the run file, or the output folder of a diagnosis that was made without one.
+    an exposure and of a rewrite a page of its own. Give the run file, or the output folder of a diagnosis that was
+    made without one.
     """
     from uptake.report import write_card, write_pages, write_report
 
