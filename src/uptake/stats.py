@@ -84,6 +84,26 @@ def bootstrap_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95, seed
     return Interval(mean, low, high, n)
 
 
+def student_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95) -> Interval | None:
+    """Student's interval of a mean: mean ± t·s/√n, t with n − 1 degrees of freedom (Student 1908).
+
+    Args:
+        values: Observations, shape (n,).
+        level: Confidence level, in (0, 1).
+
+    Returns:
+        The interval; None of less than two values: one says nothing of others.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    mean = float(values.mean())
+    from scipy.stats import t
+
+    half = float(t.ppf(0.5 + level / 2, n - 1)) * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
 def mcnemar_exact(b: int, c: int) -> float:
     """Two-sided p-value of McNemar's exact test: min(1, 2 P(Bin(b + c, ½) ≤ min(b, c))) (McNemar 1947).
 

@@ -33,6 +33,8 @@ from uptake.strategies.replay.far_replay import FAR_REPLAY
 from uptake.strategies.replay.general_replay import GENERAL_REPLAY
 from uptake.strategies.replay.hard_replay import HARD_REPLAY
 from uptake.strategies.replay.joint import JOINT
+from uptake.strategies.replay.lost_replay import LOST_REPLAY
+from uptake.strategies.replay.mend import MEND
 from uptake.strategies.replay.replay import REPLAY
 from uptake.strategies.strategy import Chosen, Strategy
 
@@ -43,6 +45,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "general_replay": GENERAL_REPLAY,
     "continual_t0": CONTINUAL_T0,
     "joint": JOINT,
+    "lost_replay": LOST_REPLAY,
+    "mend": MEND,
     "lwf": LWF,
     "der": DER,
     "ser": SER,

@@ -24,6 +24,8 @@ class Strategy:
         settings: What can be set; each field has a docstring and a default.
         hooks: From settings to what the method does. Settings with which it does nothing give no hooks.
         revision: Raised when the same settings come to train otherwise.
+        second: From settings and the stage's epochs to a second part of each stage, which follows its training; None
+            where there is none.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Strategy:
     settings: type[Section]
     hooks: Callable[[Any], Hooks]
     revision: int = 1
+    second: Callable[[Any, float], Second | None] = lambda settings, epochs: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +63,16 @@ class Chosen:
             "revision": self.strategy.revision,
             "settings": self.settings.model_dump(mode="json"),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A second part of a stage: one epoch over what it arranges, from the model that the first part gave.
+
+    Attributes:
+        chosen: What arranges and trains it, under the name of the method, whose memory it reads.
+        rate: What the stage's learning rate is multiplied by.
+    """
+
+    chosen: Chosen
+    rate: float

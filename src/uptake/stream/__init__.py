@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from uptake.stream.compared import NUMBERS, Against, ComparedRun, Mean, against, means
 from uptake.stream.items import Change, Fate, changes, fate
 from uptake.stream.matrix import StageTests, matrix
 from uptake.stream.metrics import METRICS, Metric, along, metrics, metrics_of
+from uptake.stream.spent import Spent, length_within
 
 __all__ = [
     "METRICS",
+    "NUMBERS",
+    "Against",
     "Change",
+    "ComparedRun",
     "Fate",
+    "Mean",
     "Metric",
+    "Spent",
     "StageTests",
+    "against",
     "along",
     "changes",
     "fate",
+    "length_within",
     "matrix",
+    "means",
     "metrics",
     "metrics_of",
 ]

@@ -104,14 +104,18 @@ class FateData:
 
 @dataclass(frozen=True)
 class StageCostData:
-    """What a stage cost, in tokens; null where that is not known."""
+    """What a stage cost, in tokens, null where that is not known; `kept` in bytes."""
 
     steps: Count
     passes: float | None
     tokens: float | None
     extra: float | None
+    beside: Count | None
+    ends: Count | None
+    scored: Count | None
+    total: float | None
+    kept: Count
     strategies: tuple[str, ...]
-    uncounted: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,15 @@ class BegunData:
 
 
 @dataclass(frozen=True)
+class SpentData:
+    """Tokens that methods computed beside training: `uptake.models.training.tally.KINDS`."""
+
+    steps: Count
+    ends: Count
+    forward: Count
+
+
+@dataclass(frozen=True)
 class FinishedData(BegunData):
     """What is read of a stage's manifest once it is trained."""
 
@@ -49,6 +58,7 @@ class FinishedData(BegunData):
     trained_tokens: Count | None = None
     own_tokens: Count | None = None
     passes: float | None = None
+    spent: SpentData | None = None
 
 
 BEGUN: JsonSchema[BegunData] = JsonSchema(BegunData)

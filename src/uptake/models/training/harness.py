@@ -23,6 +23,7 @@ from uptake.models.training.batch import Batch, Drawn
 from uptake.models.training.checkpoints import STATE_FILE, read_state, state_of
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
+from uptake.models.training.tally import SPENT, Tally, padding_of
 
 
 class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -35,6 +36,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     Attributes:
         added: How much of the last batch's part of the step's loss is the method's term; None for nothing.
+        tally: What the method computes beside the trainer, with what was spent in arranging the stage.
     """
 
     def __init__(self, method: Method, rows: pa.Table, checkpoint: Path | None) -> None:
@@ -43,15 +45,21 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self.identity = method.identity
         self.state: State = {}
         self.added: Tensor | None = None
+        self.tally = Tally()
         self._last: Batch | None = None
         self._parts = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Make the state, or take up that of the checkpoint."""
+        self.tally = Tally(torch.tensor(self.stage.spent), padding_of(kwargs.get("processing_class")))
+        self.tally.watch(model)
         if self.checkpoint is not None:
             self.state = _to(read_state(self.checkpoint, self.identity), model.device)
+            self.tally.counts = self.state.pop(SPENT).cpu()
         elif self.hooks.begin is not None:
-            self.state = _apart(_to(self.hooks.begin(model, self.stage, self.memory.closed()), model.device), model)
+            with self.tally.of("ends"):
+                made = self.hooks.begin(model, self.stage, self.memory.closed())
+            self.state = _apart(_to(made, model.device), model)
 
     def loss(self, trainer: Any, own: Callable[..., Any], model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The trainer's loss with the method's term; it gives what the trainer's own `compute_loss` gives.
@@ -77,10 +85,11 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self._parts += 1
         self._last = None if self.hooks.gradient is None else replace(batch, part=None)  # without this one's logits
         term = batch.zero()
-        if self.weighted and bool((more := _weights(rows) - 1.0).any()):
-            term = term + batch.average((more.to(term.device) * batch.nll()).sum())
-        if self.hooks.loss is not None:
-            term = term + self.hooks.loss(batch, self.state)
+        with self.tally.of("steps"):
+            if self.weighted and bool((more := _weights(rows) - 1.0).any()):
+                term = term + batch.average((more.to(term.device) * batch.nll()).sum())
+            if self.hooks.loss is not None:
+                term = term + self.hooks.loss(batch, self.state)
         if term.ndim:
             raise UptakeError(f"a method's term has the shape {tuple(term.shape)}", expected="a scalar")
         # the base loss is a part of the step's already where its tokens were counted; the term is one where it is not
@@ -101,7 +110,8 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         with torch.no_grad():
             for one in gradients if scale != 1.0 else []:
                 one.div_(scale)
-        self.hooks.gradient(batch, self.state)
+        with self.tally.of("steps"):
+            self.hooks.gradient(batch, self.state)
         with torch.no_grad():
             for one in gradients if scale != 1.0 else []:
                 one.mul_(scale)
@@ -110,12 +120,13 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """Tell the method that a step is done."""
         self._parts = 0
         if self.hooks.after_step is not None:
-            with torch.no_grad():
+            with torch.no_grad(), self.tally.of("steps"):
                 self.hooks.after_step(model, int(state.global_step), self.state)
 
     def save(self, folder: Path) -> None:
         """Write the state into a checkpoint, with what it is of."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state.items()}
+        state[SPENT] = self.tally.counts
         save_file(state, folder / STATE_FILE, state_of(folder, self.identity))
 
     def finish(self, trainer: Any) -> None:
@@ -125,9 +136,11 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         """
         kept = trainer.state.best_global_step
         if kept and kept != trainer.state.global_step:
-            self.state = _to(read_state(Path(trainer.state.best_model_checkpoint), self.identity), trainer.model.device)
+            best = read_state(Path(trainer.state.best_model_checkpoint), self.identity)
+            del best[SPENT]
+            self.state = _to(best, trainer.model.device)
         if self.hooks.after_stage is not None:
-            with torch.no_grad():
+            with torch.no_grad(), self.tally.of("ends"):
                 self.hooks.after_stage(trainer.model, self.stage, self.state, self.memory)
 
 

@@ -75,12 +75,14 @@ class Done:
         steps: Optimisation steps.
         losses: Each step's mean loss, nats a token as the trainer counts it.
         kept: The step whose weights the model has: the last one, or where training looked for it the best one.
+        spent: Tokens that its methods computed beside, one number for each of `uptake.models.training.tally.KINDS`.
     """
 
     model: Path
     steps: int
     losses: tuple[float, ...]
     kept: int
+    spent: tuple[int, ...] = (0, 0, 0)
 
 
 def n_steps(args: Any, rows: int) -> tuple[int, float]:

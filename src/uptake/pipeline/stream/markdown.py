@@ -8,6 +8,14 @@ from typing import Any
 from uptake.stream import METRICS
 from uptake.text import code_span
 
+COSTS = ("trained tokens", "of a strategy", "beside", "before and after", "forwards alone", "in all")
+"""What is told of a stage's costs, each in tokens."""
+COSTS_ARE = (
+    "trained tokens: of all rows, prompts included; of a strategy: those of them that it added; beside: what a "
+    "strategy sends forwards and backwards in the steps beside them; before and after: the same outside the steps; "
+    "forwards alone: scored or generated, a third of the work each; in all: everything, in trained tokens"
+)
+
 
 def stream_markdown(summary: Mapping[str, Any]) -> str:
     """`summary.md` of a stream; names of the run file stand in code spans.
@@ -33,6 +41,8 @@ def stream_markdown(summary: Mapping[str, Any]) -> str:
         "wording.",
         "",
         *_table(costs_table(summary, stages)),
+        "",
+        f"*{COSTS_ARE}*",
         "",
     ]
     if summary["notes"]:
@@ -93,19 +103,10 @@ def fates_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[
 
 def costs_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
     """What each stage cost."""
-    rows = [["stage", "steps", "trained tokens", "of other stages", "strategy", "not counted"]]
+    names = ("tokens", "extra", "beside", "ends", "scored", "total")
+    rows = [["stage", "steps", *COSTS, "strategy"]]
     for stage, one in zip(stages, summary["costs"], strict=True):
-        beside = f"passes of {', '.join(one['uncounted'])}" if one["uncounted"] else ""
-        rows.append(
-            [
-                stage,
-                f"{one['steps']:,}",
-                _count(one["tokens"]),
-                _count(one["extra"]),
-                ", ".join(one["strategies"]),
-                beside,
-            ]
-        )
+        rows.append([stage, f"{one['steps']:,}", *(_count(one[name]) for name in names), ", ".join(one["strategies"])])
     return rows
 
 
@@ -118,7 +119,7 @@ def _points(value: float) -> str:
     return f"{100 * value + 0.0:.1f}"
 
 
-def _count(value: float | None) -> str:
+def _count(value: int | float | None) -> str:
     return "-" if value is None else f"{value:,.0f}"
 
 

@@ -20,7 +20,7 @@ from uptake.pipeline.examples.today import kept_today, told
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
 from uptake.pipeline.stream.asked import Examined, examined, require_tests
-from uptake.pipeline.stream.costs import cost_of
+from uptake.pipeline.stream.costs import costs_of
 from uptake.pipeline.stream.markdown import stream_markdown
 from uptake.pipeline.stream.reading import StreamModels, ask_all
 from uptake.pipeline.stream.result import StreamResult, summarised, write_result
@@ -122,10 +122,12 @@ def stream(
     if not first:
         return None
     with locked(run.folder):
-        models, limit = _models(run, trained)
+        models, limit = _models(
+            run, [one for one, spec in zip(trained, run.training.stages, strict=True) if not spec.part_of]
+        )
         asked = read([model.tokenizer for model in (models.base, *models.after.values())], limit)
         found = ask_all(models, asked.cohorts, replace(run.asking, max_length=limit), run.detection, progress)
-        costs = [cost_of(one, spec) for one, spec in zip(trained, run.training.stages, strict=True)]
+        costs = costs_of(trained, run.training.stages)
         summary = summarised(asked, found, costs, run.asking.seed)
         summary["notes"] = [*asked.notes, *_notes(summary)]
         summary["run"] = _manifest(run, models, asked)
@@ -199,7 +201,10 @@ def _manifest(run: StreamRun, models: StreamModels, asked: Examined) -> dict[str
         "base": known_by(models.base),
         "after": {stage: known_by(model) for stage, model in models.after.items()},
         "data": {one.name: {"n": one.n, "content": one.key, "bad_rows": one.n_bad} for one in asked.cohorts},
-        "strategies": {spec.name: [one.identity() for one in spec.strategies] for spec in run.training.stages},
+        "strategies": {
+            spec.part_of or spec.name: [one.identity() for one in spec.strategies]
+            for spec in reversed(run.training.stages)
+        },
         "settings": run.told,
         "versions": versions(),
     }

@@ -18,6 +18,7 @@ from uptake.schedule import Schedule
 if TYPE_CHECKING:
     from uptake.models.training.hooks import Hooks, Method, StageView
     from uptake.models.training.job import Job
+    from uptake.models.training.tally import Tally
     from uptake.pipeline.train.plan import ReadStage
     from uptake.pipeline.train.stage_plan import StagePlan
     from uptake.pipeline.train.training_run import StageSpec, TrainingRun
@@ -86,10 +87,14 @@ def with_arranged(run: TrainingRun, job: Job, identity: Mapping[str, Any]) -> tu
 def _arrange(job: Job, args: Any) -> StageView:
     from uptake.models.training.job import n_steps
     from uptake.models.training.pools import drawn_by, laid_out
+    from uptake.models.training.tally import Tally, padding_of
 
     method = job.method
     assert method is not None and method.hooks.data is not None
-    view = method.hooks.data(replace(method.stage, model=_loader(job, args)), method.memory.closed())
+    tally = Tally(padding=padding_of(job.tokenizer))
+    with tally.of("ends"):
+        view = method.hooks.data(replace(method.stage, model=_loader(job, args, tally)), method.memory.closed())
+    view = replace(view, spent=tuple(tally.counts.tolist()))
     view = replace(view, schedule=with_sources(view.schedule, view.rows))
     if not view.pools:
         return view
@@ -100,8 +105,8 @@ def _arrange(job: Job, args: Any) -> StageView:
     return replace(view, rows=rows, drawn=drawn, schedule=schedule, pools=())
 
 
-def _loader(job: Job, args: Any) -> Callable[[], Any]:
-    """Loads the model that the stage starts from when it is first asked for."""
+def _loader(job: Job, args: Any, tally: Tally) -> Callable[[], Any]:
+    """Loads the model that the stage starts from when it is first asked for; what goes through it is counted."""
     loaded: list[Any] = []
 
     def model() -> Any:
@@ -111,6 +116,7 @@ def _loader(job: Job, args: Any) -> Callable[[], Any]:
         if not loaded:
             before = load_start(job.start, job.settings.get("model_init_kwargs") or {}).to(args.device).eval()
             loaded.append(around("the model before the stage", before, job.tokenizer))
+            tally.watch(before)
         return loaded[0]
 
     return model

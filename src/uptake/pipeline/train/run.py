@@ -17,6 +17,7 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.train.arranged import ARRANGED
 from uptake.pipeline.train.card import model_card
+from uptake.pipeline.train.parts import parts_of
 from uptake.pipeline.train.plan import Checked, check, plan
 from uptake.pipeline.train.schedule import attach
 from uptake.pipeline.train.settings import settings_of
@@ -107,7 +108,7 @@ def training_run(config: RunConfig, processes: Processes = ALONE) -> TrainingRun
     )
     return TrainingRun(
         start=Start(config.model_name_or_path, load, config.peft),
-        stages=tuple(stages),
+        stages=tuple(part for stage in stages for part in parts_of(stage)),
         folder=config.output_dir,
         seed=config.seed,
         ledger=config.ledger,
@@ -299,6 +300,7 @@ def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
     """What a stage was trained from and with, enough to train it again; no times, and no places on this machine."""
     from uptake.models.training.memory import MEMORY, Memory
     from uptake.models.training.rows import counts
+    from uptake.models.training.tally import KINDS
 
     return {
         "stage": found.stage,
@@ -314,6 +316,7 @@ def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
         "passes": None if not found.steps or found.epochs is None else found.epochs * done.steps / found.steps,
         "steps": done.steps,
         "kept_step": done.kept,
+        "spent": dict(zip(KINDS, done.spent, strict=True)) if run.processes.world == 1 else None,
         "model": model_digest(done.model),
         "memory_left": Memory.read(done.model / MEMORY).digest,
         "versions": versions(),

@@ -33,6 +33,7 @@ class StageSpec:
         strategies: The continual-learning methods that train it, in the order of their hooks.
         columns: Which column of its data is which; None for what the run says of all data.
         held: What of `dataset` is not trained, because it tests the stage; None trains it all.
+        part_of: The stage that this is the first part of, where a second one follows under the stage's name; else None.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StageSpec:
     strategies: tuple[Chosen, ...] = ()
     columns: Mapping[str, str] | None = None
     held: HeldShare | None = None
+    part_of: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,147 @@
+"""The runs of a comparison, each in a folder of its own: made once, by one of several processes, and kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from uptake.artifacts import digest, write_json
+from uptake.artifacts.checked import read_record
+from uptake.artifacts.schemas.leaderboard import WORKED
+from uptake.config import RunConfig
+from uptake.pipeline.progress import Progress
+from uptake.stream import Spent
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One run of a comparison.
+
+    Attributes:
+        settings: A run file's keys, as JSON has them; `output_dir` is its own folder.
+        what: `cost` trains alone and tells what that takes; `stream` tests too and tells what came of it.
+        last: Only the last stage is trained in full: it starts from the base, as in `joint`.
+        content: Identifies the data, so that what was made of other data is made again.
+    """
+
+    settings: Mapping[str, Any]
+    what: Literal["cost", "stream"]
+    last: bool
+    content: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it goes."""
+        return Path(self.settings["output_dir"])
+
+    @property
+    def key(self) -> str:
+        """Identifies what it is made from."""
+        return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content)
+
+
+def worked(pieces: Sequence[Piece], jobs: int, progress: Progress, step: str) -> list[Mapping[str, float | None]]:
+    """What came of each; what a former run finished is not made again, and what it began goes on.
+
+    Args:
+        pieces: What is to be done.
+        jobs: Processes that work side by side.
+        progress: Told after each.
+        step: What it is told.
+    """
+    found = {number: there for number, one in enumerate(pieces) if (there := _finished(one)) is not None}
+    waiting = [number for number in range(len(pieces)) if number not in found]
+    progress(step, len(found), len(pieces))
+    if jobs == 1 or len(waiting) < 2:
+        for number in waiting:
+            found[number] = work(pieces[number])
+            progress(step, len(found), len(pieces))
+    else:
+        context = multiprocessing.get_context("spawn")  # threads of torch do not survive a fork
+        with ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=context) as pool:
+            tasks = {pool.submit(work, pieces[number]): number for number in waiting}
+            try:
+                for done in as_completed(tasks):
+                    found[tasks[done]] = done.result()
+                    progress(step, len(found), len(pieces))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return [found[number] for number in range(len(pieces))]
+
+
+def _finished(piece: Piece) -> Mapping[str, float | None] | None:
+    path = piece.folder / RESULT
+    if not path.is_file():
+        return None
+    there = read_record(path, WORKED, f"delete {piece.folder}: the next run makes it again")
+    return there.numbers if there.of == piece.key else None
+
+
+def work(piece: Piece) -> Mapping[str, float | None]:
+    """Make one, and keep of it what came out; the models go."""
+    folder, begun = piece.folder, time.process_time()
+    mark = folder / "begun.json"
+    resumed = mark.is_file() and read_record(mark, WORKED).of == piece.key
+    if not resumed:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        write_json(mark, {"of": piece.key, "numbers": {}})
+    config = RunConfig.model_validate(piece.settings)
+    numbers = _costs(config, last=piece.last) if piece.what == "cost" else _stream(config, last=piece.last)
+    numbers["seconds"] = None if resumed else time.process_time() - begun
+    write_json(folder / RESULT, {"of": piece.key, "numbers": numbers})
+    for name in ("train", "ledger", "stream/work"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return numbers
+
+
+def _costs(config: RunConfig, *, last: bool) -> dict[str, float | None]:
+    from uptake.pipeline.stream.costs import costs_of
+    from uptake.pipeline.train.run import train, training_run
+
+    run = training_run(config)
+    costs = costs_of(train(run), run.stages)[-1 if last else 0 :]
+    return {name: sum_of(costs, name) for name in ("tokens", "beside", "ends", "scored")}
+
+
+def _stream(config: RunConfig, *, last: bool) -> dict[str, float | None]:
+    """The numbers of a stream."""
+    from uptake.pipeline.stream.run import stream_run
+
+    done = stream_run(config)
+    assert done is not None
+    summary = done.summary()
+    alone = {"accuracy"} if last else set(summary["metrics"])  # the other stages were not trained to be read
+    numbers: dict[str, float | None] = {
+        name: one["estimate"] if one is not None and name in alone else None for name, one in summary["metrics"].items()
+    }
+    real, fates, end = summary["elicited"]["forgetting"], summary["fates"], summary["rows"][-1]
+    numbers["real_forgetting"] = None if real is None or last else real["estimate"]
+    numbers["lost"] = None if last else float(sum(one["lost"] for one in fates))
+    numbers["superficial"] = None if last else float(sum(one["elicited"] for one in fates))
+    numbers["retention"] = None if end["retention"] is None else end["retention"]["right"]["estimate"]
+    numbers["general"] = None if end["general"] is None else end["general"]["nll"]["estimate"]
+    numbers |= {name: sum_of(summary["costs"], name) for name in ("tokens", "total", "scored")}
+    numbers["kept"] = float(summary["costs"][-2 if len(fates) > 1 else -1]["kept"])
+    return numbers
+
+
+def sum_of(costs: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    """A cost of all stages together; None where one is not known."""
+    values = [one[name] for one in costs]
+    return None if None in values else float(sum(values))
+
+
+def spent(numbers: Mapping[str, float | None]) -> Spent | None:
+    """What a training took; None where it is not known."""
+    values = [numbers[name] for name in ("tokens", "beside", "ends", "scored")]
+    return None if None in values else Spent(*(float(value or 0.0) for value in values))

@@ -1,0 +1,119 @@
+"""Strategies held against each other over the same orders of the stages and the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from uptake.stats import Interval, holm, student_mean
+
+NUMBERS: Mapping[str, str] = {
+    "accuracy": "accuracy",
+    "diagonal": "learned",
+    "bwt": "BWT",
+    "forgetting": "forgetting",
+    "real_forgetting": "forgetting, in whatever words",
+    "fwt": "FWT",
+    "lost": "lost",
+    "superficial": "of them in form alone",
+    "retention": "retention",
+    "general": "general text",
+    "tokens": "trained tokens",
+    "total": "cost",
+    "scored": "forwards alone",
+    "kept": "kept bytes",
+    "seconds": "seconds",
+}
+"""What is compared of runs, and how it is called. Shares lie in [0, 1]; `general` is in nats a token; `lost` and
+`superficial` are test items; `total` is in trained tokens; `kept` is the memory after the last stage but one."""
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """What came out of one stream.
+
+    Attributes:
+        order: Which order of the stages, from 0.
+        seed: Which seed, from 0.
+        numbers: By name; None where there is no such number.
+    """
+
+    order: int
+    seed: int
+    numbers: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of a number over runs, with Student's 95 % interval; `low` and `high` are None with less than two runs.
+
+    The interval is about other seeds and other orders of the same stages; all runs have the same test items.
+    """
+
+    estimate: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Against:
+    """The paired difference of a strategy's average accuracy to that of the reference.
+
+    Attributes:
+        difference: Its mean over the runs that both have, with Student's interval; None with less than two of them.
+        p: Two-sided p-value of the paired t-test, adjusted by Holm over all strategies; None without a test.
+    """
+
+    difference: Interval | None
+    p: float | None
+
+
+def means(runs: Sequence[ComparedRun]) -> dict[str, Mean | None]:
+    """The mean of each number over the runs of one strategy; None where no run has it."""
+    found: dict[str, Mean | None] = {}
+    for name in NUMBERS:
+        values = np.array([value for run in runs if (value := run.numbers.get(name)) is not None], np.float64)
+        interval = student_mean(values)
+        if interval is not None:
+            found[name] = Mean(interval.estimate, interval.low, interval.high, interval.n)
+        else:
+            found[name] = Mean(float(values[0]), None, None, 1) if len(values) else None
+    return found
+
+
+def against(arms: Mapping[str, Sequence[ComparedRun]], reference: str) -> dict[str, Against]:
+    """Each strategy but the reference against it, by average accuracy, paired by order and seed.
+
+    Args:
+        arms: The runs of each.
+        reference: The name of the one that the others are held against.
+    """
+    plain = {(run.order, run.seed): run.numbers["accuracy"] for run in arms[reference]}
+    found: dict[str, tuple[Interval | None, float | None]] = {}
+    for name, runs in arms.items():
+        if name == reference:
+            continue
+        pairs = [(run.numbers["accuracy"], plain.get((run.order, run.seed))) for run in runs]
+        differences = np.array([a - b for a, b in pairs if a is not None and b is not None], np.float64)
+        found[name] = (student_mean(differences), _paired_t(differences))
+    tested = [name for name, (_, p) in found.items() if p is not None]
+    adjusted = dict(zip(tested, holm(np.array([found[name][1] for name in tested], np.float64)), strict=True))
+    return {
+        name: Against(interval, float(adjusted[name]) if name in adjusted else None)
+        for name, (interval, _) in found.items()
+    }
+
+
+def _paired_t(differences: Float[np.ndarray, " n"]) -> float | None:
+    """Two-sided p-value of Student's t-test on paired differences; None of less than two."""
+    if len(differences) < 2:
+        return None
+    if np.ptp(differences) == 0:  # no spread to test against: they all say the same
+        return 1.0 if differences[0] == 0 else 0.0
+    from scipy.stats import ttest_1samp
+
+    return float(ttest_1samp(differences, 0.0).pvalue)
