@@ -36,6 +36,8 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "si": {"strength": 10.0},
     "ogd": {"directions": 2},
     "dft": {"strength": 0.7},
+    "lost_replay": {"share": 0.25},
+    "mend": {"share": 0.25},
 }
 """Settings with which each strategy changes the training of the small two-stage run."""
 
@@ -69,6 +71,8 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "si": {"strength": 0},
     "ogd": {"directions": 0},
     "dft": {"strength": 0},
+    "lost_replay": {"share": 0},
+    "mend": {"share": 0},
 }
 """Settings that are plain training; where there are none, the method has no strength that could be 0."""
 
@@ -106,6 +110,8 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "si": {"strength": 3.0, "damping": 0.1},
     "ogd": {"directions": 3, "rows": 4},
     "dft": {"strength": 0.3},
+    "lost_replay": {"share": 0.5, "lost": 0.2, "keep": 3, "asked": 3},
+    "mend": {"share": 0.5, "anchors": 0.2, "rate": 1.0, "keep": 3, "asked": 3},
 }
 """For each setting a value that is not its default."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from uptake.report.compared import write_compare_page
 from uptake.report.conflicts import write_conflicts_page
 from uptake.report.exposure import write_exposure_page
 from uptake.report.rewrite import write_rewrite_page
@@ -12,6 +13,7 @@ from uptake.report.stream import write_stream_page
 
 PAGES: Mapping[str, Callable[[Path], Path | None]] = {
     "stream": write_stream_page,
+    "compare": write_compare_page,
     "conflicts": write_conflicts_page,
     "exposure": write_exposure_page,
     "rewrite": write_rewrite_page,

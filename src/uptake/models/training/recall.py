@@ -1,15 +1,16 @@
-"""What a model recalls of training rows: how probable their learned tokens are, and whether each is the arg-max."""
+"""What a model recalls of training rows, then and now: which are lost, and which a later stage contradicts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from uptake.models.scoring.hf import LanguageModel
 from uptake.models.training.gradients import without_dropout
 from uptake.models.training.rows import NOT_TRAINED, padded, scored
 
@@ -17,8 +18,43 @@ TOKENS = 1024
 """Tokens of a batch, with what fills rows up: the logits of so many are in memory at once."""
 
 
-def recalled_in_training(model: Any, rows: pa.Table) -> tuple[Float[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    """Nats a learned token of each row, and whether all of them are the arg-max; for a stage's end.
+@dataclass(frozen=True)
+class Recalled:
+    """Kept rows, and what became of them.
+
+    Attributes:
+        rows: The rows.
+        stage: The number of each row's stage.
+        then: It was recalled when its own stage ended.
+        asked: The model was asked about it now; of others nothing is known.
+        now: It is recalled by the model now.
+        rise: By how many nats a token it is less probable now than then.
+    """
+
+    rows: pa.Table
+    stage: Int[np.ndarray, " rows"]
+    then: Bool[np.ndarray, " rows"]
+    asked: Bool[np.ndarray, " rows"]
+    now: Bool[np.ndarray, " rows"]
+    rise: Float[np.ndarray, " rows"]
+
+    @property
+    def lost(self) -> Bool[np.ndarray, " rows"]:
+        """Recalled then, and not now."""
+        return self.asked & self.then & ~self.now
+
+    @property
+    def urgency(self) -> Float[np.ndarray, " rows"]:
+        """How much a row has to come again: 1 to 2 for a lost one, up to 1 for one that is nearly lost, else 0.
+
+        What was never recalled has none: it may be too hard, or wrong.
+        """
+        near = np.clip(self.rise, 0.0, 1.0)
+        return np.asarray(np.where(self.asked & self.then, self.lost + near, 0.0))
+
+
+def in_training(model: Any, rows: pa.Table) -> pa.Table:
+    """What the model recalls of rows at a stage's end: `nll`, nats a learned token, and `right`, all are the arg-max.
 
     Args:
         model: The model; `after_stage` gives it.
@@ -32,21 +68,55 @@ def recalled_in_training(model: Any, rows: pa.Table) -> tuple[Float[np.ndarray, 
         while start < len(order):
             some = order[start : start + max(1, TOKENS // int(lengths[order[start]]))]
             start += len(some)
-            batch = {name: one.to(model.device) for name, one in padded(rows.take(some)).items()}
+            batch = {name: one.to(model.device) for name, one in padded(rows.take(pa.array(some))).items()}
             labels = batch.pop("labels")[:, 1:]
             logits = model(**batch, use_cache=False).logits[:, :-1].float()
             learned = labels != NOT_TRAINED
-            taken = labels.clamp(min=0)[..., None]
-            own = logits.log_softmax(-1).gather(-1, taken)[..., 0]
-            nll[some] = (-(own * learned).sum(1) / learned.sum(1)).cpu().numpy()
+            own = logits.log_softmax(-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+            nll[some] = (-(own * learned).sum(1) / learned.sum(1)).double().cpu().numpy()
             right[some] = ((logits.argmax(-1) == labels) | ~learned).all(1).cpu().numpy()
-    return nll, right
+    return pa.table({"nll": nll, "right": right})
 
 
-def recalled_before(
-    model: LanguageModel, rows: pa.Table
-) -> tuple[Float[np.ndarray, " rows"], Bool[np.ndarray, " rows"]]:
-    """The same of the model that a stage starts from, as `StageView.model` gives it."""
-    found = [one[0] for one in model.score([[one] for one in scored(rows)[1]])]
-    nll, right = [-float(one[0].mean()) for one in found], [bool(one[1].all()) for one in found]
-    return np.array(nll, np.float64), np.array(right, bool)
+def ask_again(
+    model: Any, rows: pa.Table, stage: Int[np.ndarray, " rows"], then: pa.Table, seed: Sequence[int], most: int
+) -> Recalled:
+    """Ask the model that a stage starts from about kept rows, those left out that a later stage contradicts.
+
+    Args:
+        model: The `LanguageModel` of `StageView.model`.
+        rows: The kept rows.
+        stage: The number of each row's stage.
+        then: What `in_training` gave of each.
+        seed: Of which are asked.
+        most: How many are asked, drawn alike from all.
+    """
+    left = np.flatnonzero(~superseded(rows, stage))
+    rows, n = rows.take(pa.array(left)), len(left)
+    drawn = np.random.default_rng(seed).permutation(n)[:most]
+    found = [one[0] for one in model.score([[one] for one in scored(rows.take(pa.array(drawn)))[1]])]
+    nll_then, right_then = (then[name].to_numpy()[left] for name in ("nll", "right"))
+    asked, now, rise = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n)
+    asked[drawn] = True
+    now[drawn] = [bool(one[1].all()) for one in found]
+    rise[drawn] = np.array([-float(one[0].mean()) for one in found]) - nll_then[drawn]
+    return Recalled(rows, stage[left], right_then.astype(bool), asked, now, rise)
+
+
+def superseded(rows: pa.Table, stage: Int[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
+    """Which rows a later stage contradicts: its last answers to the same prompt are others.
+
+    Args:
+        rows: A table of `uptake.models.training.rows.ROWS`.
+        stage: The number of each row's stage.
+    """
+    parts = []
+    for ids, labels in zip(rows["input_ids"].to_pylist(), rows["labels"].to_pylist(), strict=True):
+        start = next((place for place, label in enumerate(labels) if place and label != NOT_TRAINED), len(ids))
+        parts.append((tuple(ids[:start]), tuple(ids[start:])))
+    numbers = stage.tolist()
+    last: dict[tuple[int, ...], int] = {}
+    for (prompt, _), number in zip(parts, numbers, strict=True):
+        last[prompt] = max(number, last.get(prompt, number))
+    holds = {part for part, number in zip(parts, numbers, strict=True) if number == last[part[0]]}
+    return np.array([part not in holds for part in parts], bool)

@@ -184,7 +184,7 @@ def _trials(bench: _Bench) -> dict[str, list[Trial]]:
 
 def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
     """What plain fine-tuning costs, and by what the epochs of each setting are multiplied to cost the same."""
-    settings = [(arm, chain) for arm in bench.what.arms for chain in arm.chains]
+    settings = [(arm, chain) for arm in bench.what.arms for chain in arm.chains if chain]
     places = [bench.folder / "costs" / f"{_folder(arm.name)}-{_key(chain)}" for arm, chain in settings]
     pieces = [
         bench.main.varied(place, Trial(chain), what="cost", length=SHORT)
@@ -194,7 +194,7 @@ def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
     found = worked([plain, *pieces], bench.what.jobs, bench.progress, "measuring costs")
     whole = [_whole(spent(one)) for one in found]
     budget = whole[0].total
-    lengths = {}
+    lengths = {(SEQUENTIAL, _key({})): 1.0}
     for (arm, chain), of in zip(settings, whole[1:], strict=True):
         try:
             lengths[arm.name, _key(chain)] = length_within(budget, of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import shutil
 import time
@@ -101,6 +102,8 @@ def work(piece: Piece) -> Mapping[str, float | None]:
     write_json(folder / RESULT, {"of": piece.key, "numbers": numbers})
     for name in ("train", "ledger", "stream/work"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    gc.collect()
+    gc.freeze()  # what is left is imported code: the collections of the next run need not go through it again
     return numbers
 
 

@@ -6,16 +6,20 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float as FloatOf
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
+from uptake.errors import UptakeError
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
+from uptake.models.training.notes import joined
 from uptake.models.training.pools import Pool
+from uptake.models.training.recall import Recalled, ask_again, in_training
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
-from uptake.strategies.replay.kept import keep_recalled, recalled
+from uptake.strategies.replay.replay import earlier, sample
 from uptake.strategies.strategy import Strategy
 
 
@@ -48,6 +52,31 @@ def _hooks(settings: LostReplaySettings) -> Hooks:
         keep_recalled(model, stage, memory, settings.keep)
 
     return Hooks(Needs(memory=True, order=True, former=True, weights=True), data=data, after_stage=after_stage)
+
+
+def keep_recalled(model: Any, stage: StageView, memory: Memory, most: int) -> None:
+    """At a stage's end: keep some of its rows, and what the model recalls of them."""
+    rows = sample(stage, most)
+    memory.keep(str(stage.number), rows)
+    memory.keep(f"then.{stage.number}", in_training(model, rows))
+
+
+def recalled(stage: StageView, memory: Memory, most: int) -> Recalled | None:
+    """Before a stage: what the model recalls of what is kept; None where nothing is.
+
+    Args:
+        stage: The stage.
+        memory: What `keep_recalled` kept in.
+        most: How many rows it is asked about.
+    """
+    if not (tables := earlier(stage, memory)):
+        return None
+    if stage.model is None:
+        raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
+    then = [(number, one) for number in range(stage.number) if (one := memory.table(f"then.{number}")) is not None]
+    numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])
+    seed = [stage.seed, stage.number, 2]
+    return ask_again(stage.model(), joined(tables), numbers, pa.concat_tables([one for _, one in then]), seed, most)
 
 
 def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: tuple[int, int]) -> Any:

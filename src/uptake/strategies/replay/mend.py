@@ -13,8 +13,9 @@ from pydantic import Field
 from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
+from uptake.models.training.recall import Recalled
 from uptake.models.training.rows import counts
-from uptake.strategies.replay.kept import Recalled, keep_recalled, recalled
+from uptake.strategies.replay.lost_replay import keep_recalled, recalled
 from uptake.strategies.strategy import Chosen, Second, Strategy
 
 
@@ -100,7 +101,7 @@ MEND = Strategy(
     helps="What a stage will lose is known only after it. Rows are spent on that, and not on what would have stayed.",
     costs="`share / (1 - share)` more trained tokens; a scoring pass over `asked` kept rows after each stage, and one "
     "over the stage's own; a start of the trainer more for each stage.",
-    example="strategy: [{replay: {share: 0.05}}, {mend: {share: 0.05}}]",
+    example="strategy: [{mend: {share: 0.1}}]     # or beside replay: [{replay: {share: 0.05}}, {mend: {share: 0.05}}]",
     references=("of uptake; see docs/remedies.md",),
     settings=MendSettings,
     hooks=_hooks,

@@ -1,0 +1,113 @@
+"""Which rows come again by what a model recalls of them, and what mends a stage after it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+import transformers
+
+from uptake.errors import UptakeError
+from uptake.models.training.recall import Recalled, ask_again, in_training, superseded
+from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.pipeline.train.parts import parts_of
+from uptake.pipeline.train.training_run import StageSpec
+from uptake.strategies.choose import choose
+from uptake.strategies.replay.lost_replay import drawn
+from uptake.strategies.replay.mend import mended
+
+
+def rows_of(asked: Sequence[tuple[int, int]]) -> pa.Table:
+    """Rows of a prompt token and a response token."""
+    return table(Row(f"r-{k}", [1, p, r], [NOT_TRAINED, NOT_TRAINED, r]) for k, (p, r) in enumerate(asked))
+
+
+def test_a_later_stage_contradicts_where_it_asks_the_same_and_says_otherwise():
+    rows = rows_of([(2, 3), (2, 4), (5, 6), (5, 6), (7, 3), (7, 4)])
+    # the first is answered anew, the second pair agrees, and of the last both answers are of one stage
+    assert superseded(rows, np.array([0, 1, 0, 1, 1, 1])).tolist() == [True, False, False, False, False, False]
+
+
+def test_what_is_recalled_is_what_transformers_says():
+    config = transformers.LlamaConfig(
+        vocab_size=12, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model = transformers.LlamaForCausalLM(config)
+    rows = table([Row("a", [1, 2, 3, 4], [NOT_TRAINED, NOT_TRAINED, 3, 4]), Row("b", [1, 5], [NOT_TRAINED, 5])])
+    found = in_training(model, rows)
+    for number, (ids, labels) in enumerate([([1, 2, 3, 4], [-100, -100, 3, 4]), ([1, 5], [-100, 5])]):
+        with torch.no_grad():
+            out = model(input_ids=torch.tensor([ids]), labels=torch.tensor([labels]))
+        assert found["nll"][number].as_py() == pytest.approx(float(out.loss), rel=1e-5)
+        said = out.logits[0].argmax(-1)[:-1].tolist()
+        assert found["right"][number].as_py() == all(a == b for a, b in zip(said, labels[1:], strict=True) if b >= 0)
+
+
+def test_lost_rows_come_first_then_those_that_are_nearly_lost():
+    """Then 1 nat each. Now 3, 1.5, 1, 3 nats: the first is lost, the second nearly; the last was never recalled."""
+    rows = rows_of([(2, 3), (3, 3), (4, 3), (5, 3), (2, 9)])
+    then = pa.table({"nll": [1.0] * 5, "right": [True, True, True, False, True]})
+    nats, right = {2: 3.0, 3: 1.5, 4: 1.0, 5: 3.0}, {2: 0.0, 3: 1.0, 4: 1.0, 5: 0.0}
+
+    def score(groups: Any) -> Any:
+        return [[np.array([[-nats[one.ids[1]]], [right[one.ids[1]]]])] for [one] in groups]
+
+    model: Any = SimpleNamespace(score=score)
+    # the last row has an older answer to the first one's prompt
+    found = ask_again(model, rows, np.array([1, 1, 1, 1, 0]), then, [0], 10)
+    assert found.rows["id"].to_pylist() == ["r-0", "r-1", "r-2", "r-3"]
+    assert found.lost.tolist() == [True, False, False, False]
+    assert found.urgency == pytest.approx([2.0, 0.5, 0.0, 0.0])
+    half = ask_again(model, rows, np.array([1, 1, 1, 1, 0]), then, [0], 2)
+    assert half.asked.sum() == 2 and not half.urgency[~half.asked].any()
+
+
+def test_an_epoch_draws_its_part_by_urgency_and_each_of_them_has_its_turn():
+    urgency = np.array([0.0] * 20 + [1.0] * 4)
+    draw = drawn(urgency, 6, 2, (0, 1))
+    epochs = [draw(epoch) for epoch in range(4)]
+    assert all(len(one) == len(set(one)) == 6 for one in epochs)
+    assert sorted(epochs[0][:2] + epochs[1][:2]) == [20, 21, 22, 23] and epochs[0][:2] == epochs[2][:2]
+    assert epochs == [draw(epoch) for epoch in range(4)]
+    # a weight of 9 comes before one of 1 in 9 of 10 orders (Efraimidis and Spirakis: w / sum of w)
+    heavy = [drawn(np.array([1.0, 9.0]), 1, 1, (seed, 0))(0)[0] for seed in range(400)]
+    assert np.mean(heavy) == pytest.approx(0.9, abs=0.045)  # three standard errors
+
+
+def test_mending_takes_what_was_lost_by_how_far_then_what_was_missed_and_keeps_the_rest():
+    found = Recalled(
+        rows_of([(k, 3) for k in range(2, 10)]),
+        stage=np.array([0, 0, 0, 0, 1, 1, 1, 1]),
+        then=np.array([True, True, True, False, True, False, False, True]),
+        asked=np.ones(8, bool),
+        now=np.array([False, False, True, False, True, False, False, True]),
+        rise=np.array([1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]),
+    )
+    rng = np.random.default_rng(0)
+    # lost: 1 by more than 0; missed in the last stage: 5 and 6; row 3 was missed in an earlier one
+    assert mended(found, 4, 0.5, rng)[:2].tolist() == [1, 0] and set(mended(found, 4, 0.5, rng)[2:]) <= {2, 4, 7}
+    six = mended(found, 6, 0.25, rng).tolist()
+    assert six[:2] == [1, 0] and set(six[2:4]) == {5, 6} and set(six[4:]) < {2, 4, 7}
+    assert len(mended(found, 30, 0.0, rng)) == 30  # they come again
+
+
+def test_a_stage_that_is_mended_has_two_parts():
+    settings = {"num_train_epochs": 4.0, "learning_rate": 1e-3, "max_steps": -1}
+    own = choose({"replay": {"share": 0.1}, "mend": {"share": 0.2, "rate": 0.25}})
+    first, second = parts_of(StageSpec("main", "main.jsonl", settings, strategies=own))
+    assert (first.name, first.part_of, first.settings, first.strategies) == ("main.first", "main", settings, own)
+    assert (second.name, second.part_of) == ("main", None)
+    assert second.settings == {"num_train_epochs": 1.0, "learning_rate": 2.5e-4}
+    [follows] = second.strategies
+    assert follows.strategy.name == "mend" and follows.identity()["settings"]["epochs"] == 4.0
+    plain = StageSpec("main", "main.jsonl", settings, strategies=choose({"mend": {"share": 0}}))
+    assert [*parts_of(plain)] == [plain]
+    with pytest.raises(UptakeError, match="ewc would not see"):
+        [*parts_of(StageSpec("main", "main.jsonl", settings, strategies=choose({"ewc": {}, "mend": {}})))]
