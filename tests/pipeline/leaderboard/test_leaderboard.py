@@ -150,7 +150,7 @@ def test_nothing_is_made_twice_and_other_data_are(trainable: Path, tmp_path: Pat
     (tmp_path / "one" / "left").touch()
     (tmp_path / "one" / "begun.json").write_text(json.dumps({"of": piece.key, "numbers": {}}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "_stream", lambda config, last: {"accuracy": 0.5})
+        patch.setattr(work, "_stream", lambda settings, last: {"accuracy": 0.5})
         assert work.work(piece)["seconds"] is None and (tmp_path / "one" / "left").exists()
         (tmp_path / "one" / "begun.json").write_text(json.dumps({"of": "another", "numbers": {}}))
         assert work.work(piece)["seconds"] is not None and not (tmp_path / "one" / "left").exists()

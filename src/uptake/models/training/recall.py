@@ -50,7 +50,7 @@ class Recalled:
         What was never recalled has none: it may be too hard, or wrong.
         """
         near = np.clip(self.rise, 0.0, 1.0)
-        return np.asarray(np.where(self.asked & self.then, self.lost + near, 0.0))
+        return np.asarray((self.asked & self.then) * (self.lost + near), np.float64)
 
 
 def in_training(model: Any, rows: pa.Table) -> pa.Table:

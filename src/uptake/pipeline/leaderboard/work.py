@@ -96,8 +96,7 @@ def work(piece: Piece) -> Mapping[str, float | None]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(mark, {"of": piece.key, "numbers": {}})
-    config = RunConfig.model_validate(piece.settings)
-    numbers = _costs(config, last=piece.last) if piece.what == "cost" else _stream(config, last=piece.last)
+    numbers = (_costs if piece.what == "cost" else _stream)(piece.settings, last=piece.last)
     numbers["seconds"] = None if resumed else time.process_time() - begun
     write_json(folder / RESULT, {"of": piece.key, "numbers": numbers})
     for name in ("train", "ledger", "stream/work"):
@@ -107,20 +106,20 @@ def work(piece: Piece) -> Mapping[str, float | None]:
     return numbers
 
 
-def _costs(config: RunConfig, *, last: bool) -> dict[str, float | None]:
+def _costs(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | None]:
     from uptake.pipeline.stream.costs import costs_of
     from uptake.pipeline.train.run import train, training_run
 
-    run = training_run(config)
+    run = training_run(RunConfig.model_validate(settings))
     costs = costs_of(train(run), run.stages)[-1 if last else 0 :]
     return {name: sum_of(costs, name) for name in ("tokens", "beside", "ends", "scored")}
 
 
-def _stream(config: RunConfig, *, last: bool) -> dict[str, float | None]:
+def _stream(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | None]:
     """The numbers of a stream."""
     from uptake.pipeline.stream.run import stream_run
 
-    done = stream_run(config)
+    done = stream_run(RunConfig.model_validate(settings))
     assert done is not None
     summary = done.summary()
     alone = {"accuracy"} if last else set(summary["metrics"])  # the other stages were not trained to be read
