@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from report_runs import hostile
-from uptake.report import write_compare_page
-from uptake.report.compared import dots
+from uptake.report.compared import dots, write_compare_page
 
 
 def interval(estimate: float, low: float | None = None, high: float | None = None) -> dict[str, Any]:

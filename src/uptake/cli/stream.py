@@ -53,9 +53,8 @@ def command(
             raise UptakeError(
                 "no strategies to compare", fix="name them: --strategies sequential,replay,lwf, or as a YAML file"
             )
-        tuned = None if tuning is None else load_run(tuning, _of_both(overrides(ctx)))
         plan = {"orders": orders, "seeds": seeds, "trials": trials, "reference": reference, "jobs": jobs}
-        typer.echo(printable(compare(load_run(words[1], overrides(ctx)), tuned, strategies, plan)))
+        typer.echo(printable(compare(words[1], tuning, overrides(ctx), strategies, plan)))
         return
     if len(words) != 1:
         raise typer.BadParameter(f"{' '.join(words)}: write RUN.YAML, or compare RUN.YAML")
@@ -68,12 +67,6 @@ def command(
         done = stream_run(config, progress, together, note=say_note)
     if done is not None:
         typer.echo(printable(show(done.summary(), done.folder)))
-
-
-def _of_both(given: Mapping[str, str]) -> dict[str, str]:
-    """Options that are meant for the tuning stream too: how it trains, not what, nor where to."""
-    own = ("stages", "output_dir", "retention", "general", "seed")
-    return {key: value for key, value in given.items() if key.split(".")[0] not in own}
 
 
 def show(summary: Mapping[str, Any], folder: Path) -> str:

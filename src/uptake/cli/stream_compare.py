@@ -8,25 +8,33 @@ from typing import Any
 
 from uptake.cli.progress import progress_bar
 from uptake.cli.train import table
-from uptake.config import RunConfig
 
 
-def compare(config: RunConfig, tuning: RunConfig | None, strategies: str, plan: Mapping[str, Any]) -> str:
+def compare(run: str, tuning: Path | None, given: Mapping[str, str], strategies: str, plan: Mapping[str, Any]) -> str:
     """Compare them, and show what came out.
 
     Args:
-        config: The stream.
-        tuning: The stream that they are tuned on.
+        run: The run file of the stream.
+        tuning: That of the stream that they are tuned on.
+        given: Keys of the run file from the command line.
         strategies: As `--strategies` has them.
-        plan: Further fields of `Comparison`.
+        plan: Further fields of `ComparePlan`.
     """
+    from uptake.config import load_run
     from uptake.pipeline.leaderboard.arms import arms_of
-    from uptake.pipeline.leaderboard.run import Comparison, compare_streams
+    from uptake.pipeline.leaderboard.run import ComparePlan, compare_streams
 
-    what = Comparison(tuple(arms_of(strategies)), **plan)
+    what = ComparePlan(tuple(arms_of(strategies)), **plan)
+    config, tuned = load_run(run, given), None if tuning is None else load_run(tuning, _of_both(given))
     with progress_bar() as progress:
-        done = compare_streams(config, tuning, what, progress)
+        done = compare_streams(config, tuned, what, progress)
     return show(done.summary(), done.folder)
+
+
+def _of_both(given: Mapping[str, str]) -> dict[str, str]:
+    """Options that are meant for the tuning stream too: how it trains, not what, nor where to."""
+    own = ("stages", "output_dir", "retention", "general", "seed")
+    return {key: value for key, value in given.items() if key.split(".")[0] not in own}
 
 
 def show(summary: Mapping[str, Any], folder: Path) -> str:

@@ -6,7 +6,7 @@ from uptake.stream.compared import NUMBERS, Against, ComparedRun, Mean, against,
 from uptake.stream.items import Change, Fate, changes, fate
 from uptake.stream.matrix import StageTests, matrix
 from uptake.stream.metrics import METRICS, Metric, along, metrics, metrics_of
-from uptake.stream.spent import Spent, length_within
+from uptake.stream.spent import TokensSpent, length_within
 
 __all__ = [
     "METRICS",
@@ -17,7 +17,7 @@ __all__ = [
     "Fate",
     "Mean",
     "Metric",
-    "Spent",
+    "TokensSpent",
     "StageTests",
     "against",
     "along",

@@ -10,7 +10,7 @@ FORWARD = 1 / 3
 
 
 @dataclass(frozen=True)
-class Spent:
+class TokensSpent:
     """Tokens of a stage, or of several.
 
     Attributes:
@@ -30,9 +30,9 @@ class Spent:
         """All of it in trained tokens: trained + beside + ends + forward / 3."""
         return self.trained + self.beside + self.ends + FORWARD * self.forward
 
-    def __add__(self, other: Spent) -> Spent:
+    def __add__(self, other: TokensSpent) -> TokensSpent:
         """Both together."""
-        return Spent(
+        return TokensSpent(
             self.trained + other.trained,
             self.beside + other.beside,
             self.ends + other.ends,
@@ -40,7 +40,7 @@ class Spent:
         )
 
 
-def length_within(budget: float, spent: Spent) -> float:
+def length_within(budget: float, spent: TokensSpent) -> float:
     """By what the length of a training is multiplied, so that all that it costs is the budget.
 
     Trained tokens, and those beside them, grow with the length; what is spent before and after the steps does not.

@@ -19,9 +19,9 @@ from uptake.errors import UptakeError
 from uptake.pipeline.leaderboard import run as leaderboard
 from uptake.pipeline.leaderboard import work
 from uptake.pipeline.leaderboard.arms import arms_of
-from uptake.pipeline.leaderboard.run import Comparison, compare_streams, read_leaderboard
+from uptake.pipeline.leaderboard.run import ComparePlan, compare_streams, read_leaderboard
 from uptake.pipeline.leaderboard.variants import StreamFile, orders_of
-from uptake.pipeline.leaderboard.work import Piece
+from uptake.pipeline.leaderboard.work import BoardRun
 
 
 def streams(folder: Path, base: Path, **given: Any) -> Path:
@@ -78,11 +78,11 @@ def test_orders_are_all_different_and_the_first_is_the_files():
         orders_of(2, 3, 0)
 
 
-def faked(monkeypatch: pytest.MonkeyPatch) -> list[Piece]:
+def faked(monkeypatch: pytest.MonkeyPatch) -> list[BoardRun]:
     """Runs whose accuracy is known: 0.1 for each unit of learning rate over 1e-3, and 0.2 more with replay."""
-    made: list[Piece] = []
+    made: list[BoardRun] = []
 
-    def done(piece: Piece) -> Mapping[str, float | None]:
+    def done(piece: BoardRun) -> Mapping[str, float | None]:
         made.append(piece)
         settings = piece.settings
         share = settings["strategy"].get("replay", {}).get("share", 0.0)
@@ -103,7 +103,7 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     (tmp_path / "tuning").mkdir()
     tuning = load_run(streams(tmp_path / "tuning", trainable, output_dir=str(tmp_path / "none")))
     config = load_run(streams(tmp_path, trainable))
-    what = Comparison(tuple(arms_of("[sequential, {replay: {share: 0.2}}]")), orders=2, seeds=2, trials=2)
+    what = ComparePlan(tuple(arms_of("[sequential, {replay: {share: 0.2}}]")), orders=2, seeds=2, trials=2)
     done = compare_streams(config, tuning, what)
     summary = done.summary()
     costs, tuned, runs = ([one for one in made if part in str(one.folder)] for part in ("costs", "tuning", "/runs/"))
@@ -128,7 +128,7 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
 def test_nothing_is_made_twice_and_other_data_are(trainable: Path, tmp_path: Path):
     """Three small trainings: what plain and joint training cost, and a run; the second comparison trains nothing."""
     config = load_run(streams(tmp_path, trainable))
-    what = Comparison(tuple(arms_of("joint")), orders=1, seeds=1, reference="joint")
+    what = ComparePlan(tuple(arms_of("joint")), orders=1, seeds=1, reference="joint")
     first = compare_streams(config, None, what).summary()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "work", None)

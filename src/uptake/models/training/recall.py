@@ -41,7 +41,7 @@ class Recalled:
     @property
     def lost(self) -> Bool[np.ndarray, " rows"]:
         """Recalled then, and not now."""
-        return self.asked & self.then & ~self.now
+        return np.asarray(self.asked & self.then & ~self.now, bool)
 
     @property
     def urgency(self) -> Float[np.ndarray, " rows"]:

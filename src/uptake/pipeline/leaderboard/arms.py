@@ -39,7 +39,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Contender:
     """Strategies that are compared with others.
 
     Attributes:
@@ -79,7 +79,7 @@ class Arm:
         return [Trial(chain, rate) for rate, chain in islice(product(RATES, chains), n)]
 
 
-def arms_of(text: str) -> list[Arm]:
+def arms_of(text: str) -> list[Contender]:
     """What is to be compared: names with commas between them, or YAML, as text or as the name of a file.
 
     `[sequential, {replay: {share: [0.05, 0.1]}}, {replay: {share: 0.1}, ewc: {strength: 10}}]`: several values of a
@@ -127,14 +127,14 @@ def _no_list(given: Any) -> UptakeError:
     )
 
 
-def _arm(given: Any) -> Arm:
+def _arm(given: Any) -> Contender:
     one = {given: {}} if isinstance(given, str) else given
     if not isinstance(one, Mapping) or not one or not all(isinstance(name, str) for name in one):
         raise _no_list(given)
     if SEQUENTIAL in one:
         if len(one) > 1 or one[SEQUENTIAL]:
             raise UptakeError(f"{SEQUENTIAL} is no strategy: it has no settings", fix="name it alone")
-        return Arm(SEQUENTIAL, {})
+        return Contender(SEQUENTIAL, {})
     if wrong := [name for name, settings in one.items() if not isinstance(settings or {}, Mapping)]:
         raise UptakeError(
             f"--strategies: {shown(wrong[0])} has no settings but {shown(one[wrong[0]])}",
@@ -144,4 +144,4 @@ def _arm(given: Any) -> Arm:
         name: {key: value if isinstance(value, list) and value else [value] for key, value in (settings or {}).items()}
         for name, settings in one.items()
     }
-    return Arm(" + ".join(choices), choices)
+    return Contender(" + ".join(choices), choices)

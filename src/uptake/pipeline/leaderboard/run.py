@@ -12,14 +12,14 @@ from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.leaderboard import LEADERBOARD
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.pipeline.leaderboard.arms import RATES, SEQUENTIAL, Arm, Chain, Trial
+from uptake.pipeline.leaderboard.arms import RATES, SEQUENTIAL, Chain, Contender, Trial
 from uptake.pipeline.leaderboard.markdown import leaderboard_markdown
 from uptake.pipeline.leaderboard.variants import StreamFile, orders_of
 from uptake.pipeline.leaderboard.work import spent, worked
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of
 from uptake.pipeline.stream.asked import require_tests
-from uptake.stream import ComparedRun, Spent, against, length_within, means
+from uptake.stream import ComparedRun, TokensSpent, against, length_within, means
 
 ANEW = "run `uptake stream compare` again: what was trained is kept"
 SHORT = 0.1
@@ -27,7 +27,7 @@ SHORT = 0.1
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparePlan:
     """What is compared, and how.
 
     Attributes:
@@ -39,7 +39,7 @@ class Comparison:
         reference: The strategy that the others are held against.
     """
 
-    arms: tuple[Arm, ...]
+    arms: tuple[Contender, ...]
     orders: int = 3
     seeds: int = 3
     trials: int = 3
@@ -100,7 +100,7 @@ class _Bench:
 
     main: StreamFile
     tuning: StreamFile | None
-    what: Comparison
+    what: ComparePlan
     folder: Path
     progress: Progress
 
@@ -108,7 +108,7 @@ class _Bench:
 def compare_streams(
     config: RunConfig,
     tuning: RunConfig | None,
-    what: Comparison,
+    what: ComparePlan,
     progress: Progress = lambda step, done, total: None,
 ) -> Leaderboard:
     """Compare strategies on a stream; a killed comparison goes on where it stopped.
@@ -207,10 +207,10 @@ def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
     return budget, lengths
 
 
-def _whole(short: Spent | None) -> Spent:
+def _whole(short: TokensSpent | None) -> TokensSpent:
     """What a training of full length costs, from one of the length `SHORT`."""
     assert short is not None  # one process counts it
-    return Spent(short.trained / SHORT, short.beside / SHORT, short.ends, short.forward)
+    return TokensSpent(short.trained / SHORT, short.beside / SHORT, short.ends, short.forward)
 
 
 def _tuned(

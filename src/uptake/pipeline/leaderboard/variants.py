@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uptake.artifacts import digest
 from uptake.errors import UptakeError
 from uptake.pipeline.leaderboard.arms import Trial
-from uptake.pipeline.leaderboard.work import Piece
+from uptake.pipeline.leaderboard.work import BoardRun
 from uptake.pipeline.train.rows import file_digests
 
 JOINT = "joint"
@@ -62,13 +62,13 @@ class StreamFile:
         order: Sequence[int] | None = None,
         seed: int = 0,
         length: float = 1.0,
-    ) -> Piece:
+    ) -> BoardRun:
         """A run of it.
 
         Args:
             folder: Where it goes.
             trial: The strategies, and what the learning rate is multiplied by.
-            what: As in `Piece`.
+            what: As in `BoardRun`.
             order: The places of the stages in the file, in the order in which they are trained; None for the file's.
             seed: What is added to the run's.
             length: What the epochs are multiplied by.
@@ -88,7 +88,7 @@ class StreamFile:
             stage["num_train_epochs"] = round(stage["num_train_epochs"] * length, 4)
             if last and number < len(found["stages"]):
                 stage["training"]["max_steps"] = 1
-        return Piece(found, what, last, self.content)
+        return BoardRun(found, what, last, self.content)
 
     def require_rate(self) -> None:
         """Refuse a stream without a learning rate of its own to be tuned.

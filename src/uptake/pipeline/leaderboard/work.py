@@ -17,13 +17,13 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.leaderboard import WORKED
 from uptake.config import RunConfig
 from uptake.pipeline.progress import Progress
-from uptake.stream import Spent
+from uptake.stream import TokensSpent
 
 RESULT = "result.json"
 
 
 @dataclass(frozen=True)
-class Piece:
+class BoardRun:
     """One run of a comparison.
 
     Attributes:
@@ -49,7 +49,7 @@ class Piece:
         return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content)
 
 
-def worked(pieces: Sequence[Piece], jobs: int, progress: Progress, step: str) -> list[Mapping[str, float | None]]:
+def worked(pieces: Sequence[BoardRun], jobs: int, progress: Progress, step: str) -> list[Mapping[str, float | None]]:
     """What came of each; what a former run finished is not made again, and what it began goes on.
 
     Args:
@@ -79,7 +79,7 @@ def worked(pieces: Sequence[Piece], jobs: int, progress: Progress, step: str) ->
     return [found[number] for number in range(len(pieces))]
 
 
-def _finished(piece: Piece) -> Mapping[str, float | None] | None:
+def _finished(piece: BoardRun) -> Mapping[str, float | None] | None:
     path = piece.folder / RESULT
     if not path.is_file():
         return None
@@ -87,7 +87,7 @@ def _finished(piece: Piece) -> Mapping[str, float | None] | None:
     return there.numbers if there.of == piece.key else None
 
 
-def work(piece: Piece) -> Mapping[str, float | None]:
+def work(piece: BoardRun) -> Mapping[str, float | None]:
     """Make one, and keep of it what came out; the models go."""
     folder, begun = piece.folder, time.process_time()
     mark = folder / "begun.json"
@@ -143,7 +143,7 @@ def sum_of(costs: Sequence[Mapping[str, Any]], name: str) -> float | None:
     return None if None in values else float(sum(values))
 
 
-def spent(numbers: Mapping[str, float | None]) -> Spent | None:
+def spent(numbers: Mapping[str, float | None]) -> TokensSpent | None:
     """What a training took; None where it is not known."""
     values = [numbers[name] for name in ("tokens", "beside", "ends", "scored")]
-    return None if None in values else Spent(*(float(value or 0.0) for value in values))
+    return None if None in values else TokensSpent(*(float(value or 0.0) for value in values))

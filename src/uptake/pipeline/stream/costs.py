@@ -9,7 +9,7 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.training import FINISHED
 from uptake.pipeline.train.run import Trained
 from uptake.pipeline.train.training_run import StageSpec
-from uptake.stream import Spent
+from uptake.stream import TokensSpent
 
 _SPENT = ("beside", "ends", "scored")
 
@@ -25,7 +25,7 @@ def costs_of(trained: Sequence[Trained], specs: Sequence[StageSpec]) -> list[dic
         `steps`; `passes` over the rows; `tokens` that went through training, prompts included; `extra`: those of them
         that are no rows of the stage, as of replay, counted from the first pass. `beside`: tokens that a strategy sent
         forwards and backwards beside the training of rows, in its steps; `ends`: the same before and after the steps;
-        `scored`: forwards alone, scored or generated. `total`: as `uptake.stream.Spent`. `kept`: bytes that the
+        `scored`: forwards alone, scored or generated. `total`: as `uptake.stream.TokensSpent`. `kept`: bytes that the
         strategies left for later stages.
     """
     found: list[dict[str, Any]] = []
@@ -62,7 +62,7 @@ def _cost_of(trained: Trained, spec: StageSpec, *, second: bool) -> dict[str, An
     total = (
         None
         if tokens is None or spent is None
-        else Spent(tokens, *map(float, (spent.steps, spent.ends, spent.forward))).total
+        else TokensSpent(tokens, *map(float, (spent.steps, spent.ends, spent.forward))).total
     )
     return {
         "steps": there.steps,
