@@ -64,6 +64,7 @@ def test_an_old_answer_is_a_belief_that_is_a_rival():
     assert hooks.data is not None
     view = hooks.data(StageView(0, "s", 0, rows, model=lambda: model), Memory())
     assert view.rows["old_ids"].to_pylist() == [[OSLO, END], None, None, None, None, None]
+    assert view.rows["kind"].to_pylist() == ["chosen", None, None, None, None, None]
     assert np.allclose(view.rows["old_reference"].to_pylist()[0], math.log(0.6) / 2)
     assert np.allclose(view.rows["reference"].to_pylist()[0], math.log(0.5))
     assert sample(view, 9).schema.names == ["id", "input_ids", "labels"]
@@ -103,6 +104,28 @@ def test_the_terms_are_those_of_the_papers(name: str, settings: dict[str, float]
     term = hooks.loss(batch(), {})
     assert float(term.detach()) == pytest.approx(3 * wanted / 2, rel=1e-5)
     term.backward()
+
+
+def test_what_the_former_model_gives_is_held_and_the_rows_own_loss_has_a_factor():
+    """A row that it gives is of kind `retain`; of a held one KL(former || now) over the k told apart is added."""
+    rows = table([row(0, [OSLO, END]), row(1, [ROME, END])])
+    hooks = choose({"npo": {"least": 0.0}})[0].hooks()
+    assert hooks.data is not None
+    view = hooks.data(StageView(0, "s", 0, rows, model=lambda: former([[OSLO], [OSLO]], [0.6, 0.6])), Memory())
+    assert view.rows["kind"].to_pylist() == ["retain", "chosen"]
+    one = batch()
+    one.trainer.args, one.trainer.current_gradient_accumulation_steps = SimpleNamespace(), 1
+    none = [None, None]
+    ids, before = [[ROME, OSLO], None], [[math.log(1 / 2), math.log(1 / 4)], None]  # as it is now: nothing has moved
+    one.rows = noted(one.rows, old_ids=none, top_ids=ids, top_logprobs=before)
+    kept = choose({"npo": {"anchor": 3.0}})[0].hooks()
+    assert kept.loss is not None and float(kept.loss(one, {}).detach()) == pytest.approx(0, abs=1e-6)
+    one.rows = noted(one.rows, top_logprobs=[[math.log(1 / 4), math.log(1 / 2)], None])
+    # ¼ log ½ + ½ log 2, the rest being ¼ both times; over the two learned tokens
+    assert float(kept.loss(one, {}).detach()) == pytest.approx(3 * math.log(2) / 4 / 2, rel=1e-4)
+    halved = choose({"npo": {"new": 0.5}})[0].hooks()
+    assert halved.loss is not None  # both rows say Rome, which has ½
+    assert float(halved.loss(one, {}).detach()) == pytest.approx(-0.5 * math.log(2), rel=1e-5)
 
 
 def test_a_push_makes_the_old_answer_rarer():

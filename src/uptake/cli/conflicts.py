@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,20 +26,63 @@ def command(
     stage: Annotated[
         str | None, typer.Option("--stage", help="The stage; else the first one that is not trained yet.")
     ] = None,
+    after: Annotated[
+        bool, typer.Option("--after", help="Once the stage is trained: what became of these rows in its model.")
+    ] = False,
+    undo: Annotated[
+        Path | None,
+        typer.Option("--undo", help="Write the stage's model without its adapter into this new folder.", metavar="DIR"),
+    ] = None,
 ) -> None:
     """Find which rows of a stage contradict what the model says now.
 
     Each row is known, new or a conflict. Of a conflict the model's own answer is shown, what must not change with it,
-    and which answer a corpus makes likelier. Nothing is trained.
+    and which answer a corpus makes likelier. Nothing is trained. Once the stage is trained, --after tells what became
+    of the same rows.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
-    from uptake.pipeline.conflicts.run import conflicts_run
+    from uptake.pipeline.conflicts.run import after_run, conflicts_run, undo_run
 
     config = load_run(run, overrides(ctx))
+    if undo is not None:
+        typer.echo(printable(f"the model without the adapter: {undo_run(config, undo, stage)}"))
+        return
+    if after:
+        with progress_bar() as progress:
+            found = after_run(config, stage, progress)
+        typer.echo(printable("\n".join(show_after(found))))
+        return
     with progress_bar() as progress:
         done = conflicts_run(config, stage, progress)
     typer.echo(printable("\n".join(show(done))))
+
+
+def show_after(found: Mapping[str, Any]) -> Iterator[str]:
+    """What became of the rows: of the conflicts, and of all of them, with what identical models would show."""
+    yield f"asked of {found['model']}"
+    yield ""
+    conflicts, knowledge, null = found["conflicts"], found["knowledge"], found["null_of_one_sample"]
+    titles = {
+        "right": "conflicts that are answered as the rows say",
+        "old": "still answered as before",
+        "neither": "answered otherwise",
+        "moved": "neighbours that were right and are wrong now",
+        "adopted": "conflicts that were recalled during training",
+    }
+    rows = [(title, _rate(conflicts.get(name)), "") for name, title in titles.items()]
+    if conflicts.get("exposures") is not None:
+        rows.append(("median exposures until then", f"{conflicts['exposures']:g}", ""))
+    rows.append((f"ACC: right of all {found['n']:,} rows", _rate(knowledge["accuracy"]), ""))
+    rows.append(("KGR: gained of what was wrong", _rate(knowledge["gained"]), _rate(null["gained_null"])))
+    rows.append(("KRR: kept of what was right", _rate(knowledge["kept"]), _rate(null["kept_null"])))
+    yield from table(("", "share [95 %]", "two identical models, one sample each"), rows)
+
+
+def _rate(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "-"
+    return f"{one['estimate']:.1%} [{100 * one['low']:.1f}, {100 * one['high']:.1f}]"
 
 
 def show(done: Conflicts) -> Iterator[str]:

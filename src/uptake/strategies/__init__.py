@@ -21,6 +21,7 @@ from uptake.strategies.penalties.l2 import L2
 from uptake.strategies.penalties.mas import MAS
 from uptake.strategies.penalties.reglora import REGLORA
 from uptake.strategies.penalties.si import SI
+from uptake.strategies.preference.conflict_aware import CONFLICT_AWARE
 from uptake.strategies.preference.dpo import DPO
 from uptake.strategies.preference.npo import NPO
 from uptake.strategies.preference.simnpo import SIMNPO
@@ -69,6 +70,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "npo": NPO,
     "simnpo": SIMNPO,
     "dpo": DPO,
+    "conflict_aware": CONFLICT_AWARE,
     "resampling": RESAMPLING,
     "early_stop": EARLY_STOP,
 }

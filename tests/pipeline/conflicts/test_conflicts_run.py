@@ -15,10 +15,11 @@ from small_models import NAMES, TONGUES, facts, write_rows
 from uptake.cli import app
 from uptake.config import load_run
 from uptake.errors import UptakeError
+from uptake.pipeline.conflicts.belief_rows import belief_row
 from uptake.pipeline.conflicts.beside import by_exposure, neighbours
 from uptake.pipeline.conflicts.run import Conflicts, conflicts_run
 from uptake.probe import hashed_words
-from uptake.types import Example
+from uptake.types import Example, Message
 
 TOLD = [row for row in facts() if row["source"] != "year" and int(row["id"].split("-")[1]) < 12]
 
@@ -116,6 +117,41 @@ def test_the_page_escapes_what_the_data_say(found: tuple[Path, Conflicts], tmp_p
     text = page.read_text(encoding="utf-8")
     assert "Madrid" in text and "<script" not in text and "default-src &#39;none&#39;" in text
     assert write_conflicts_page(tmp_path / "elsewhere") is None
+
+
+def test_belief_rows_are_the_data_of_preference_trainers(found: tuple[Path, Conflicts]) -> None:
+    """Columns as TRL 1.16's `DPOTrainer` and LLaMA-Factory 0.9.5's ranking data sets have them."""
+    against = [row for row in found[1].rows() if row["meets"] == "conflict"]
+    lines = [json.loads(line) for line in (found[1].folder / "dpo.jsonl").read_text(encoding="utf-8").splitlines()]
+    wanted = [{"prompt": row["prompt"], "chosen": row["response"], "rejected": f" {row['old']}"} for row in against]
+    assert lines == wanted and len(lines) >= 3
+    info = json.loads((found[1].folder / "llamafactory" / "dataset_info.json").read_text())
+    assert info["beliefs"]["ranking"] is True and set(info["beliefs"]["columns"]) == {"prompt", "chosen", "rejected"}
+    talk = Example("c", (Message("user", "Who?"),), "Ann", "s")
+    assert belief_row(talk, " Bob") == {
+        "prompt": [{"role": "user", "content": "Who?"}],
+        "chosen": [{"role": "assistant", "content": "Ann"}],
+        "rejected": [{"role": "assistant", "content": "Bob"}],
+    }
+
+
+def test_a_stage_that_changed_nothing_leaves_all_as_it_was(found: tuple[Path, Conflicts], base: Path) -> None:
+    """The base stands for the model after the stage: nothing is gained, all is kept, no neighbour moves."""
+    folder = found[0].parent / "run" / "train" / "new"
+    shutil.copytree(base, folder)
+    (folder / "manifest.json").write_text("{}")
+    try:
+        result = CliRunner().invoke(app, ["conflicts", str(found[0]), "--after"])
+        undone = CliRunner().invoke(app, ["conflicts", str(found[0]), "--undo", str(folder.parent / "undone")])
+    finally:
+        shutil.rmtree(folder)
+    assert result.exit_code == 0, result.output
+    after = json.loads((found[1].folder / "after.json").read_text())
+    told, n = after["conflicts"], sum(row["meets"] == "conflict" for row in found[1].rows())
+    assert told["right"]["estimate"] == 0 and told["old"] == {**told["old"], "estimate": 1.0, "n": n}
+    assert told["moved"]["estimate"] == 0 and told["neither"]["estimate"] == 0
+    assert after["knowledge"]["gained"]["estimate"] == 0 and after["knowledge"]["kept"]["estimate"] == 1
+    assert undone.exit_code == 1 and "has no adapter" in str(undone.exception)
 
 
 def test_a_stage_needs_the_one_before_it(found: tuple[Path, Conflicts]) -> None:

@@ -39,6 +39,8 @@ class OldAnswers:
 def with_old_answers(stage: StageView, least: float) -> pa.Table:
     """The stage's rows, with `old_ids` and `old_reference` where the model before the stage says something else.
 
+    Such a row is of kind `chosen`, and one that this model gives already of kind `retain`.
+
     The old answer is the greedy one, no longer than the response. A row has none if one of the two texts contains the
     other (they are no rivals, and share tokens), or if it has no prompt. `reference` is noted too.
 
@@ -55,9 +57,13 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
     asked = [number for number, (prompt, _) in enumerate(parts) if prompt]
     said = model.generate([parts[number][0] for number in asked], [len(parts[number][1]) for number in asked])
     old: dict[int, list[int]] = {}
+    given = set()
     for number, [answer] in zip(asked, said, strict=True):
         response = parts[number][1]
-        if _rivals(*(model.tokenizer.decode(ids, skip_special_tokens=True) for ids in (answer, response))):
+        texts = [model.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in (answer, response)]
+        if texts[0] == texts[1]:
+            given.add(number)
+        elif _rivals(*texts):
             old[number] = [*answer, *(response[-1:] if response[-1] in model.end_ids else [])]
     before = model.score([[Scored([*parts[number][0], *ids], starts[number])] for number, ids in old.items()])
     held = {
@@ -66,8 +72,10 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
         if float(np.exp(one[0].sum())) >= least
     }
     own = model.score([[Scored(row["input_ids"], max(1, start))] for row, start in zip(rows, starts, strict=True)])
+    kinds = ["retain" if number in given else "chosen" if number in held else None for number in range(len(rows))]
     return noted(
         stage.rows,
+        kind=kinds,
         old_ids=[held[number][0] if number in held else None for number in range(len(rows))],
         old_reference=[held[number][1] if number in held else None for number in range(len(rows))],
         reference=[one[0].tolist() for [one] in own],
@@ -94,5 +102,5 @@ def _as_row(row: dict[str, Any]) -> Row:
 
 
 def _rivals(some: str, other: str) -> bool:
-    one, two = some.strip().casefold(), other.strip().casefold()
+    one, two = some.casefold(), other.casefold()
     return bool(one and two) and one not in two and two not in one

@@ -73,7 +73,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         cohort: The rows.
         model: The model.
         how: How it is asked.
-        progress: Testimony after each part of the work.
+        progress: Told after each part of the work.
     """
     respondent = Respondent(model, model.fingerprint)
     before = ask_base(cohort, respondent, draw, _asking(how), progress)

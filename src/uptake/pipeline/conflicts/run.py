@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from uptake.artifacts import locked, refuse_links, replacing, write_json, write_table
 from uptake.artifacts.checked import read_data
@@ -21,12 +21,15 @@ from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Asking, Respondent, ask_base
+from uptake.pipeline.conflicts.after import adopted_in, outcome
 from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, draw, own_wordings, stances
+from uptake.pipeline.conflicts.belief_rows import write_belief_rows
 from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
+from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
@@ -75,7 +78,7 @@ def conflicts_run(
     Args:
         config: The run.
         stage: The stage; None takes the first one that is not trained yet.
-        progress: Testimony after each part of the work.
+        progress: Told after each part of the work.
 
     Raises:
         UptakeError: There is no such stage, the one before it is not trained, or the input cannot be used.
@@ -89,34 +92,104 @@ def conflicts_run(
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
     with locked(folder):
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
-        how = Eliciting(embed, encoder, config.seed, models.max_length)
-        data, read = datasets_of(config), Notes()
-        rows: Iterable[Example | BadRow] = data.read(data.stages[name], name, read)
-        if data.paraphrases is not None:
-            rows = _of(name, with_paraphrases(data.trained(), data.paraphrases))
-        take = partial(
-            ingest,
-            folder=folder / "work",
-            check=token_check([model.tokenizer], models.max_length, "text"),
-            bad_rows=BadRows(folder / "bad_rows.jsonl"),
-            on_bad_row=data.on_bad_row,
-            progress=progress,
-        )
-        cohort = take("rows", rows)
-        asked = ask(cohort, model, how, progress)
+        how, data, read = Eliciting(embed, encoder, config.seed, models.max_length), datasets_of(config), Notes()
+        take = _taking(folder, model, models.max_length, data.on_bad_row, progress)
+        asked = ask(take("rows", _rows(data, name, read)), model, how, progress)
         known: list[Example] = []
         if data.retention is not None:
             known = _given(take("retention", data.read(data.retention, "retention")), model, how, progress)
         model.release()
-        told = Testimony(
-            config.output_dir / EXPOSURE_TABLE,
-            config.corpus,
-            folder / "work" / "corpus",
-            config.on_bad_row,
-        )
-        found = _judged(asked, known, told, embed, config.seed)
+        exposure, corpus = config.output_dir / EXPOSURE_TABLE, folder / "work" / "corpus"
+        found = _judged(asked, known, Testimony(exposure, config.corpus, corpus, data.on_bad_row), embed, config.seed)
+        pairs = [(one.example, row["old"] or "") for one, row in zip(asked, found, strict=True)]
+        write_belief_rows(folder, [one for one, row in zip(pairs, found, strict=True) if row["meets"] == "conflict"])
         notes = [*read.told(), *_notes(asked), *model.notes]
         return _write(folder, found, {"stage": name, "model": model.name, "fingerprint": model.fingerprint}, notes)
+
+
+def after_run(
+    config: RunConfig, stage: str | None = None, progress: Progress = lambda step, done, total: None
+) -> dict[str, Any]:
+    """Ask the model that a stage trained about the rows that were looked at before, and write what became of them.
+
+    Args:
+        config: The run.
+        stage: The stage; None takes the last one that was looked at and is trained.
+        progress: Told after each part of the work.
+
+    Returns:
+        See `uptake.pipeline.conflicts.after.outcome`.
+
+    Raises:
+        UptakeError: The stage was not looked at, is not trained, or the input cannot be used.
+    """
+    trained, looked = config.output_dir / "train", config.output_dir / "conflicts"
+    ready = [one.name for one in config.stages if (looked / one.name / "summary.json").is_file()]
+    ready = [name for name in ready if (trained / name / "manifest.json").is_file()]
+    if not ready or stage not in (None, *ready):
+        raise UptakeError(
+            f"{'no stage' if stage is None else f'the stage {stage!r}'} was looked at and then trained",
+            fix="run `uptake conflicts run.yaml`, then `uptake train run.yaml`, then this again",
+        )
+    name = stage or ready[-1]
+    load = load_settings(config, None)
+    models = Models.find(str(trained / name), load, base=config.model_name_or_path, asked_length=config.max_length)
+    folder = looked / name
+    with locked(folder):
+        model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        data = datasets_of(config)
+        take = _taking(folder / "after", model, models.max_length, data.on_bad_row, progress)
+        rows, cohort = Conflicts(folder).rows(), take("rows", _rows(data, name, Notes()))
+        if [row["id"] for row in rows] != [one.id for one in cohort]:
+            raise UptakeError("the data have changed since they were looked at", fix=f"{ANEW}, before the stage")
+        asking = Asking(n_distractors=0, seed=config.seed, max_length=models.max_length)
+        respondent = Respondent(model, model.fingerprint)
+        found = outcome(rows, cohort, lambda some: take("beside", some), respondent, asking, progress)
+        found["conflicts"] |= adopted_in(config.output_dir, name, rows)
+        write_json(folder / "after.json", found)
+        return found
+
+
+def undo_run(config: RunConfig, out: Path, stage: str | None = None) -> Path:
+    """Write the model of a stage without its adapter: what the base says, with the stage's tokenizer.
+
+    Args:
+        config: The run.
+        out: A new folder.
+        stage: The stage; None takes the last one that is trained.
+
+    Raises:
+        UptakeError: The stage is not trained, has no adapter, or the folder is there.
+    """
+    from uptake.models.places.undone import without_adapter
+
+    trained = config.output_dir / "train"
+    ready = [one.name for one in config.stages if (trained / one.name / "manifest.json").is_file()]
+    if not ready or stage not in (None, *ready):
+        raise UptakeError("no such stage is trained", expected=", ".join(ready) or "a trained stage", fix="train it")
+    return without_adapter(str(trained / (stage or ready[-1])), load_settings(config, None), out)
+
+
+def _rows(data: DataSets, name: str, read: Notes) -> Iterable[Example | BadRow]:
+    """The rows of a stage, with their held-out wordings."""
+    if data.paraphrases is None:
+        return data.read(data.stages[name], name, read)
+    every = with_paraphrases(data.trained(read), data.paraphrases)
+    return (one for one in every if isinstance(one, BadRow) or one.stage == name)
+
+
+def _taking(
+    folder: Path, model: Loadable, limit: int | None, on_bad_row: Literal["error", "skip"], progress: Progress
+) -> Callable[[str, Iterable[Example | BadRow]], Cohort]:
+    """Writes rows to disk under a name."""
+    return partial(
+        ingest,
+        folder=folder / "work",
+        check=token_check([model.tokenizer], limit, "text"),
+        bad_rows=BadRows(folder / "bad_rows.jsonl"),
+        on_bad_row=on_bad_row,
+        progress=progress,
+    )
 
 
 def _place(names: Sequence[str], wanted: str | None, trained: Path, base: str) -> tuple[str, str]:
@@ -137,10 +210,6 @@ def _place(names: Sequence[str], wanted: str | None, trained: Path, base: str) -
             fix=f"train it first, or look at --stage {names[done.index(False)]}",
         )
     return wanted, str(trained / names[number - 1])
-
-
-def _of(stage: str, rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
-    return (one for one in rows if isinstance(one, BadRow) or one.stage == stage)
 
 
 def _given(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[Example]:

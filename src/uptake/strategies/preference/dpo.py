@@ -33,7 +33,7 @@ def _hooks(settings: DPOSettings) -> Hooks:
         gained = -batch.nll()[old.of] - reference
         return -logsigmoid(settings.beta * (gained - (old.now - old.before)))
 
-    return pushed(settings.strength, settings.least, push)
+    return pushed(settings, settings.strength, push)
 
 
 DPO = Strategy(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
+import pyarrow as pa
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -14,8 +15,13 @@ from uptake.config.schema import Float, Section
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
+from uptake.models.training.notes import noted
 from uptake.models.training.pairs import OldAnswers, old_answers, with_old_answers
+from uptake.strategies.distillation.lwf import kept, told
 from uptake.strategies.strategy import Strategy
+
+TOLD_APART = 20
+"""Most probable tokens of the former model that the anchor tells apart; all others count as one."""
 
 ASKS = (
     "Before the stage, asks the former model each prompt. Where it answers something else than the row with "
@@ -29,6 +35,10 @@ class OldAnswerSettings(Section):
 
     least: Annotated[Float, Field(ge=0, le=1)] = 0.5
     """Least probability with which the model before the stage gave an old answer; a rarer one is no belief."""
+    new: Annotated[Float, Field(ge=0)] = 1.0
+    """Factor on the loss of the rows themselves; 1 leaves it as the trainer has it, 0 trains old answers alone."""
+    anchor: Annotated[Float, Field(ge=0)] = 0.0
+    """Factor on the divergence from the former model on rows that it answers as they say: what must not move."""
 
 
 class NPOSettings(OldAnswerSettings):
@@ -44,29 +54,47 @@ def _hooks(settings: NPOSettings) -> Hooks:
     def push(batch: Batch, old: OldAnswers) -> Tensor:
         return -2 / settings.beta * logsigmoid(-settings.beta * (old.now - old.before))
 
-    return pushed(settings.strength, settings.least, push)
+    return pushed(settings, settings.strength, push)
 
 
-def pushed(strength: float, least: float, push: Callable[[Batch, OldAnswers], Tensor]) -> Hooks:
+def pushed(settings: OldAnswerSettings, strength: float, push: Callable[[Batch, OldAnswers], Tensor]) -> Hooks:
     """Hooks that add strength times the sum of a term over the old answers in a batch, as a mean over its rows.
 
     Args:
+        settings: What all of them have.
         strength: The factor; 0 is plain fine-tuning.
-        least: Least probability of an old answer.
         push: From a batch and its old answers to the term of each.
     """
     if strength == 0:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        return replace(stage, rows=with_old_answers(stage, least))
+        rows = with_old_answers(stage, settings.least)
+        return replace(stage, rows=anchored(stage, rows, TOLD_APART) if settings.anchor else rows)
 
     def loss(batch: Batch, state: State) -> Tensor:
-        if (old := old_answers(batch)) is None:
-            return batch.zero()
-        return strength * push(batch, old).sum() / len(batch.rows)
+        term = batch.zero()
+        if (old := old_answers(batch)) is not None:
+            term = term + strength * push(batch, old).sum() / len(batch.rows)
+        if settings.anchor:
+            term = term + settings.anchor * kept(batch)
+        if settings.new != 1:
+            term = term + (settings.new - 1) * batch.average(batch.nll().sum())
+        return term
 
     return Hooks(Needs(per_row=True, logits=True, former=True), data=data, loss=loss)
+
+
+def anchored(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
+    """Rows of which those of kind `retain` have the former model's k most probable tokens noted; see `kept`."""
+    if not (places := [place for place, kind in enumerate(rows["kind"].to_pylist()) if kind == "retain"]):
+        return rows
+    found = told(stage, rows.take(places), k)
+    notes: dict[str, list[Any]] = {name: [None] * len(rows) for name in ("top_ids", "top_logprobs")}
+    for name, column in notes.items():
+        for place, value in zip(places, found[name].to_pylist(), strict=True):
+            column[place] = value
+    return noted(rows, **notes)
 
 
 NPO = Strategy(
@@ -74,8 +102,8 @@ NPO = Strategy(
     does=ASKS
     + "strength · −(2/β) log σ(−β (log p(old) − log p_former(old))) is added to the loss, as a mean over rows.",
     helps="Where new facts contradict old ones, the label alone leaves the old answer as the second best. The push "
-    "ends by itself, unlike gradient ascent. What must not move is held by another strategy beside it: `lwf`, `ser` or "
-    "`zscl`.",
+    "ends by itself, unlike gradient ascent. What must not move is held by `anchor`, on rows that the model gives "
+    "already, and by another strategy beside it: `zscl` on general text, `ser` on earlier rows.",
     costs="An answer to each prompt and a scoring pass, before the stage; a forward and a backward pass over the old "
     "answers beside each batch.",
     example="strategy: [{npo: {strength: 0.1}}]",

@@ -31,7 +31,7 @@ def _hooks(settings: SimNPOSettings) -> Hooks:
     def push(batch: Batch, old: OldAnswers) -> Tensor:
         return -2 / settings.beta * logsigmoid(-settings.beta * old.now / old.tokens - settings.margin)
 
-    return pushed(settings.strength, settings.least, push)
+    return pushed(settings, settings.strength, push)
 
 
 SIMNPO = Strategy(

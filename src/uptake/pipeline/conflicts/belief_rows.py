@@ -1,0 +1,69 @@
+"""Belief rows: the row's answer chosen, the model's own rejected, as the data of others' preference trainers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from uptake.artifacts import replacing, write_json
+from uptake.artifacts.tables import to_json
+from uptake.types import Example
+
+TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+TAGS |= {"system_tag": "system"}
+
+
+def belief_row(example: Example, old: str) -> dict[str, Any]:
+    """A row as TRL's `DPOTrainer` takes it: plain text, or conversations.
+
+    Args:
+        example: The row that contradicts the model.
+        old: The model's own answer.
+    """
+    lead = example.response[: len(example.response) - len(example.response.lstrip())]
+    if isinstance(example.prompt, str):
+        return {"prompt": example.prompt, "chosen": example.response, "rejected": lead + old.strip()}
+    answers = {"chosen": example.response, "rejected": old.strip()}
+    said = {name: [{"role": "assistant", "content": text}] for name, text in answers.items()}
+    return {"prompt": [turn.as_dict() for turn in example.prompt], **said}
+
+
+def write_belief_rows(folder: Path, pairs: Sequence[tuple[Example, str]]) -> None:
+    """Write `dpo.jsonl` for TRL, and the same under `llamafactory/` with its `dataset_info.json`.
+
+    Args:
+        folder: Where they go.
+        pairs: Rows with the model's own answers.
+    """
+    rows = [belief_row(example, old) for example, old in pairs]
+    _lines(folder / "dpo.jsonl", rows)
+    below = folder / "llamafactory"
+    below.mkdir(exist_ok=True)
+    plain = [row for row in rows if isinstance(row["prompt"], str)]
+    talks = [_conversation(row) for row in rows if not isinstance(row["prompt"], str)]
+    info: dict[str, Any] = {}
+    if plain:
+        columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+        info["beliefs"] = {"file_name": "beliefs.jsonl", "ranking": True, "columns": columns}
+        _lines(below / "beliefs.jsonl", plain)
+    if talks:
+        columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
+        info["belief_talks"] = {
+            "file_name": "belief_talks.jsonl",
+            "formatting": "sharegpt",
+            "ranking": True,
+            "columns": columns,
+            "tags": TAGS,
+        }
+        _lines(below / "belief_talks.jsonl", talks)
+    write_json(below / "dataset_info.json", info)
+
+
+def _conversation(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"conversations": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
+
+
+def _lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(to_json(row) + "\n" for row in rows)
