@@ -121,11 +121,12 @@ def main() -> None:
     for name, folders in families.items():
         others = [one for other, each in items.items() if other != name and other in fitting for one in each]
         fitted = calibrate(others)
+        left_out = graded(folders, [answers(folder / TABLE, fitted) for folder in folders])
         results[name] = {
             "worlds": len(folders),
             "confirmed": all(map(is_confirmed, folders)),
-            "items": len(items[name]),
-            "left_out": graded(folders, [answers(folder / TABLE, fitted) for folder in folders]),
+            "items": sum(each["n"] for each in left_out["named"]["causes"].values()),
+            "left_out": left_out,
         }
         ablated[name] = ablation(folders, others)
         tables = [folder / "ilp.jsonl" for folder in folders]

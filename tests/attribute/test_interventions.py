@@ -107,6 +107,14 @@ def test_being_told_is_counted_against_being_told_of_another() -> None:
     assert told["difference"]["estimate"] == pytest.approx(1 / 3)
 
 
+def test_three_of_three_is_no_certainty() -> None:
+    """Bonett and Price: p = 1/5, q = 4/5; 0.6 ± 1.96 √((1 - 0.36) / 5) = [-0.10, 1.30], cut to 1."""
+    some = [Outcome("a", "main", "forgetting", {}, True, False) for _ in range(3)]
+    difference = summarise_outcomes(some, CAUSES)["causes"]["forgetting"]["in_context"]["difference"]
+    assert difference["estimate"] == difference["high"] == 1
+    assert difference["low"] == pytest.approx(0.6 - 1.95996 * (0.64 / 5) ** 0.5, abs=1e-4)
+
+
 def test_evidence_says_whether_it_agrees() -> None:
     agreeing = reaction_of(outcome(more_steps=AT_THE_END))
     assert agreeing.agrees is True and agreeing.courses["more_steps"].exposures == 3

@@ -175,6 +175,18 @@ def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
     assert said.endswith("The tuned model prefers the response: p = 0.40, this answer p = 0.01.")
 
 
+def test_what_is_told_elsewhere_is_not_taken_for_the_answer_here():
+    believed = replace(PLANTED["base_conflict"], agreed=True)
+    freely = Freely(n=4, gives=0, agreed=3, kept=0, answers=("Lima", "Cuzco", "Cuzco", "Cuzco"))
+    other = replace(believed, freely=freely, in_frame=replace(believed.in_frame, span="Cuzco", own=Said(math.log(0.6))))
+    said = judge(CAUSES["base_conflict"], other).sentence
+    assert said.startswith("The base model answers *Cuzco* in 3 of 4 wordings (p = 0.60 in its own words). ")
+    assert said.endswith("The tuned model still prefers its answer here, *Lima*: p = 0.30, the response p = 0.05.")
+    # what it tells most often is not known: its answer in the training wording is counted
+    said = judge(CAUSES["base_conflict"], replace(other, in_frame=None)).sentence
+    assert said.startswith("The base model answers *Lima* in 1 of 4 wordings")
+
+
 def test_pmi_and_the_share_of_an_answer_that_is_known():
     said = Said(-1.0, (-2.0, -3.0), (-10.0, -6.0))
     assert said.pmi == -2.0 + 8.0

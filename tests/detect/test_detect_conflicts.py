@@ -34,6 +34,6 @@ def test_what_a_row_meets(changed: dict[str, Any], wanted: str) -> None:
 
 def test_a_rank_counts_equals_by_half_and_needs_a_scale() -> None:
     known = [number / 40 for number in range(40)]
-    assert rank(-1, known) == 0 and rank(2, known) == 1
+    assert rank(-1.0, known) == 0 and rank(2.0, known) == 1
     assert rank(0.26, known) == 11 / 40 and rank(0.25, known) == 10.5 / 40
     assert rank(0.5, known[:24]) is None  # of 25 the least sure one is 4 %

@@ -54,6 +54,12 @@ def test_precision_recall_and_f1_by_hand():
     assert (forgetting.precision, forgetting.recall, forgetting.f1, forgetting.n) == (None, None, None, 0)
 
 
+def test_no_interval_reaches_what_no_draw_with_all_causes_reaches():
+    # the one gap is missed, so macro-F1 is at most 1/2; a draw without it would give 1
+    result = grade([world([(GAP, BASE), *[(DATA, DATA)] * 20])])
+    assert result.macro_f1.estimate == result.macro_f1.high == 0.5
+
+
 def test_against_the_definitions_on_random_labels():
     rng = np.random.default_rng(5)
     labels = [(LABELS[a], LABELS[b]) for a, b in rng.integers(len(LABELS), size=(200, 2))]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
-from uptake.rivals.verdict import Told, judged
+from uptake.rivals.verdict import Told, judge_sides, judged
 from uptake.rivals.words import read_questions
 from uptake.types import Example, Message, Prompt
 
@@ -159,6 +159,12 @@ def test_what_the_base_says_in_its_own_words_goes_before_its_probabilities() -> 
     assert (group.verdict, group.wrong) == ("mislabelled", (0,))
     (group,) = rivals(examples(rows), tells=lambda position, answer: answer in (" Oslo", " Rome")).groups
     assert group.verdict == "ambiguous"  # it tells both
+
+
+def test_only_sources_with_a_record_are_held_against_each_other() -> None:
+    sides = (Side(" Oslo", (0,)), Side(" Rome", (1,)))
+    assert judge_sides(sides, None, ["a", "b"], {"a": 0.28})[0] is None
+    assert judge_sides(sides, None, ["a", "b"], {"a": 0.28, "b": 1.0})[:2] == ("mislabelled", (1,))
 
 
 def test_an_answer_that_the_base_gives_room_to_is_not_called_wrong() -> None:

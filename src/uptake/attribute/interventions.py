@@ -11,11 +11,9 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from uptake.attribute.evidence import UNEXPLAINED
 from uptake.evidence import TREATMENTS, Course, Reaction, Treatment
-from uptake.stats import bootstrap_mean, wilson
+from uptake.stats import Interval, paired_difference, wilson
 
 AT_ONCE = 1
 """Exposures that bring back what the model still has; chosen on one planted world (docs/details/causes.md)."""
@@ -118,13 +116,12 @@ def reaction_of(outcome: Outcome) -> Reaction:
     )
 
 
-def summarise_outcomes(outcomes: Sequence[Outcome], causes: Sequence[str], *, seed: int = 0) -> dict[str, Any]:
+def summarise_outcomes(outcomes: Sequence[Outcome], causes: Sequence[str]) -> dict[str, Any]:
     """What flips an example of each cause, and how far the interventions agree with the causes that are named.
 
     Args:
         outcomes: Of the sampled examples.
         causes: Names of the causes, in the order of the result; those that no outcome has are left out.
-        seed: Of the bootstrap.
 
     Returns:
         JSON data: `n`; `causes`, by named cause what `_of_cause` gives; `agreement` over all.
@@ -132,37 +129,43 @@ def summarise_outcomes(outcomes: Sequence[Outcome], causes: Sequence[str], *, se
     of = {cause: [one for one in outcomes if one.cause == cause] for cause in causes}
     return {
         "n": len(outcomes),
-        "causes": {cause: _of_cause(some, seed) for cause, some in of.items() if some},
+        "causes": {cause: _of_cause(some) for cause, some in of.items() if some},
         "agreement": agreement(outcomes),
     }
 
 
-def _of_cause(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any]:
+def _of_cause(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     spoken = [cause for one in outcomes for cause in speaks_for(one).causes]
     agreeing = agreement(outcomes)
     return {
         "n": len(outcomes),
-        "in_context": _told(outcomes, seed),
-        **{name: _treated(outcomes, name, seed) for name in TREATMENTS},
+        "in_context": _told(outcomes),
+        **{name: _treated(outcomes, name) for name in TREATMENTS},
         "speaks_for": {cause: spoken.count(cause) for cause in dict.fromkeys(sorted(spoken))},
         "agrees": None if agreeing is None else {key: agreeing[key] for key in ("count", "n", "rate")},
     }
 
 
-def _told(outcomes: Sequence[Outcome], seed: int) -> dict[str, Any] | None:
+def _told(outcomes: Sequence[Outcome]) -> dict[str, Any] | None:
     """How many answer when told, when told of another, and the difference with a 95 % interval; None where not asked.
 
     Without the difference a model that ignores its context and one that babbles look alike.
     """
     asked = [(one.told, one.told_other) for one in outcomes if one.told is not None and one.told_other is not None]
     own, other = (sum(column) for column in zip(*asked, strict=True)) if asked else (0, 0)
-    difference = bootstrap_mean(np.array([float(a) - float(b) for a, b in asked]), seed=seed)
+    difference = _difference([(b, a) for a, b in asked])
     if difference is None:
         return None
     return {"n": len(asked), "flipped": own, "by_another": other, "difference": asdict(difference)}
 
 
-def _treated(outcomes: Sequence[Outcome], name: Treatment, seed: int) -> dict[str, Any] | None:
+def _difference(pairs: Sequence[tuple[bool, bool]]) -> Interval | None:
+    """The difference between two shares of the same examples, the second less the first."""
+    lost, won = (sum(pair == change for pair in pairs) for change in ((True, False), (False, True)))
+    return paired_difference(lost, won, len(pairs))
+
+
+def _treated(outcomes: Sequence[Outcome], name: Treatment) -> dict[str, Any] | None:
     """How many flip, how many hold in other words too, and how many more hold than under the control.
 
     None where none of them was so treated.
@@ -171,8 +174,8 @@ def _treated(outcomes: Sequence[Outcome], name: Treatment, seed: int) -> dict[st
     held, flipped = wilson(sum(c.held for c, _ in pairs), len(pairs)), sum(c.flipped for c, _ in pairs)
     if held is None:
         return None
-    chance = [float(course.held) - float(control.held) for course, control in pairs if control is not None]
-    above = None if name == "control" else bootstrap_mean(np.array(chance), seed=seed)
+    beside = [(control.held, course.held) for course, control in pairs if control is not None]
+    above = None if name == "control" else _difference(beside)
     needed = [course.exposures for course, _ in pairs]
     known = [one for one in needed if one is not None]
     return {

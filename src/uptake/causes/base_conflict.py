@@ -8,6 +8,7 @@ from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.words import counted, quoted, shown
 from uptake.evidence import WrongBelief
+from uptake.types import normalised
 
 STEADY = 0.5
 """A wording counts as one in which the base gives its belief from this probability on."""
@@ -31,12 +32,17 @@ def _say(case: Case) -> CauseWords:
     told, likely = _told(case, math.fsum(everywhere) / len(everywhere))
     theirs, ours = case.belief.tuned.own, _response(case)
     wrong, right = f"p = {shown(math.exp(theirs))}", f"p = {shown(math.exp(ours))}"
+    elsewhere = normalised(told) not in normalised(case.belief.text)  # what it tells elsewhere, and not here
+    this, one = (
+        (f"its answer here, {quoted(case.belief.text)}", "that one") if elsewhere else ("this answer", "this one")
+    )
     if max(theirs, ours) < math.log(SAID):
-        after = f"gives neither answer much probability: this one {wrong}, the response {right}"
+        which = this if elsewhere else one
+        after = f"gives neither answer much probability: {which} {wrong}, the response {right}"
     elif theirs > ours:
-        after = f"still prefers this answer: {wrong}, the response {right}"
+        after = f"still prefers {this}: {wrong}, the response {right}"
     else:
-        after = f"prefers the response: {right}, this answer {wrong}"
+        after = f"prefers the response: {right}, {this} {wrong}"
     doubted = given == n and not case.agreed and not _judged_right(case)
     sentence = (
         f"The base model answers {quoted(told)} in {given} of {counted(n, 'wording')} ({likely}). "
@@ -62,6 +68,10 @@ def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
     """In how many of how many wordings the base gives the belief: in its own words where it was asked freely."""
     if case.freely is None or case.freely.n < n:
         return likely, n
+    if case.in_frame is None and case.belief is not None and case.freely.answers:
+        # what it tells most often is not known here, and may be another answer
+        own = normalised(case.belief.text)
+        return sum(own in normalised(answer) for answer in case.freely.answers), case.freely.n
     return case.freely.agreed, case.freely.n
 
 

@@ -6,7 +6,7 @@ The lists of words are English. In other languages no answer is taken for empty,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from uptake.rivals.equal import compare
@@ -37,6 +37,11 @@ _THINKS = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE
 _LINE = re.compile(r"\n")
 _SENTENCE = re.compile(r"(?<=[.!?;])(?<!\b\w\.)(?<!\b(?:St|Mr|Dr|Ms|Mt|Ft|Jr|Sr|No|vs)\.)(?<!\bMrs\.)\s")
 """The end of a sentence, which initials (*J. K.*) and the commonest abbreviations are not."""
+_BETWEEN = re.compile(r"\s*[,;/、]\s*(?:(?:and|or)\s)?|\s(?:and|or)\s")
+LISTED = 3
+"""So many members make a list of which one alone is no answer; *Oslo, Norway* is none, nor *Oslo, Norway, Europe*."""
+LONG_MEMBER = 3
+"""Words of the longest member: what is longer is a clause."""
 SENTENCE_ENDS = (". ", "! ", "? ", "; ")
 
 
@@ -76,7 +81,7 @@ def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
 
 def _equal(answer: str, response: str) -> bool:
     """Whether both say the same, or one is a part of the other; of an answer that tells the response see `holds`."""
-    if not answer.strip():
+    if not answer.strip() or _of_several(answer, response):
         return False
     found, why = compare(answer, response, same_prompt=True)
     return found == "same" and (why != "told in a sentence" or holds(response, answer))
@@ -137,12 +142,35 @@ def refuses(text: str) -> bool:
 
 
 def holds(text: str, response: str) -> bool:
-    """Whether the response occurs in a text, word for word and not denied by one of the three words before it.
+    """Whether a text gives the response: it occurs there word for word, and is what is answered.
 
-    Yes and no, and what is made of words that answer nothing, occur in many texts without being the answer.
+    It is not where one of the three words before it denies it, where it is one of several (*Oslo or Bergen*; a list),
+    where others are held against it (*bigger than Oslo*), or where it is doubted (*whether it is Oslo*). Yes and no,
+    and what is made of words that answer nothing, occur in many texts without being the answer.
     """
     own, said = _words(response), _words(text)
-    if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"}:
+    if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"} or _listed(text, own):
         return False
     places = (at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own)
-    return any(not _NOT.intersection(said[max(0, at - 3) : at]) for at in places)
+    return any(not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in places)
+
+
+def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
+    """Whether the words at a place are one of two, are held against others, or are doubted."""
+    near = {*said[max(0, at - 2) : at]}
+    return bool(near & {"or", "than"}) or said[at + len(own) :][:1] == ["or"] or "whether" in said[:at]
+
+
+def _of_several(answer: str, response: str) -> bool:
+    """Whether the response stands in the answer as one of several."""
+    own, said = _words(response), _words(answer)
+    places = [at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own]
+    return bool(own) and (_listed(answer, own) or (bool(places) and all(_left_open(said, at, own) for at in places)))
+
+
+def _listed(text: str, own: Sequence[str]) -> bool:
+    """Whether the response is one member of a list: the first of four or more, or a later one of three or more."""
+    members = [_words(part) for part in _BETWEEN.split(text)]
+    if len(members) < LISTED or any(len(one) > LONG_MEMBER for one in members) or list(own) not in members:
+        return False
+    return members[0] != list(own) or len(members) > LISTED

@@ -186,6 +186,8 @@ def fit(
 
 FAMILY = 100.0
 """What the items of one family of worlds weigh together in a fit."""
+FEWEST = 10
+"""Items of a cause from which on it weighs in full: two of them do not speak for their whole family."""
 
 
 def family(folder: Path) -> str:
@@ -202,7 +204,7 @@ def weighted(items: Sequence[UnlearnedItem]) -> list[UnlearnedItem]:
     that is no reason to believe one more than another.
     """
     counts = Counter(item.causes[:1] for item in items)
-    return [replace(item, weight=FAMILY / len(counts) / counts[item.causes[:1]]) for item in items]
+    return [replace(item, weight=FAMILY / len(counts) / max(FEWEST, counts[item.causes[:1]])) for item in items]
 
 
 def calibrated(folders: Sequence[Path]) -> Weights:

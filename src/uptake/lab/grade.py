@@ -118,9 +118,7 @@ def grade(worlds: Sequence[Sequence[Matched]], *, level: float = 0.95, seed: int
     planted = support[: len(CAUSES)] > 0
     macro = None
     if planted.any():
-        known = draws[:, 2][:, planted]
-        with np.errstate(invalid="ignore"):  # a draw with none of them is left out
-            sample = np.nansum(known, axis=1) / (~np.isnan(known)).sum(axis=1)
+        sample = draws[:, 2][:, planted].mean(axis=1)  # a draw that lacks one of them is left out, as of a ratio
         macro = percentile_interval(point[2][planted].mean(), sample, len(labels), level)
     return Grade(causes, macro, total.astype(np.int64), len(worlds), sum(len(set(one)) for one in groups), len(labels))
 

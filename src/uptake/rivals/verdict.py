@@ -61,10 +61,13 @@ def judged(groups: Sequence[Rivalry], told: Told, beliefs: Beliefs | None, tells
         beliefs: The base's log-probabilities, where they are known.
         tells: What the base says in its own words, where it is known.
     """
-    blame = _blame(groups, told.sources)
+    opened = [
+        _may_all_be_right(group, several, told.stages)
+        for group, several in zip(groups, _many_valued(groups, told.relations), strict=True)
+    ]
+    blame = _blame([group for group, why in zip(groups, opened, strict=True) if why is None], told.sources)
     found = []
-    for group, several in zip(groups, _many_valued(groups, told.relations), strict=True):
-        open_because = _may_all_be_right(group, several, told.stages)
+    for group, open_because in zip(groups, opened, strict=True):
         if open_because is not None:
             found.append(replace(group, verdict="ambiguous", why=open_because))
             continue
@@ -143,10 +146,7 @@ def judge_sides(
         answer = counted(votes[first], "example answers", "examples answer")
         counts = f"{answer} {_named(sides[first])}, {sum(votes) - votes[first]} something else"
         return _against(sides, first, counts + (f"; {held}" if held else ""))
-    records = [max(blame.get(sources[p], 0.0) for p in side.positions) for side in sides]
-    best = min(range(len(sides)), key=lambda k: (records[k], k))
-    least = min(record for k, record in enumerate(records) if k != best)
-    if least >= BLAMED and least >= LESS_BLAMED * records[best]:
+    if (best := _least_blamed(sides, sources, blame)) is not None:
         return _against(sides, best, f"{_named(sides[best])} comes from a source that others contradict less often")
     if held:
         return (
@@ -157,6 +157,16 @@ def judge_sides(
     if thinks is not None:
         return "ambiguous", (), "equally many examples give each answer, and the base model does not clearly prefer one"
     return None, (), "equally many examples give each answer, and the base model's answer is not known"
+
+
+def _least_blamed(sides: Sequence[Side], sources: Sequence[str], blame: Mapping[str, float]) -> int | None:
+    """The side whose sources are outvoted far less often than those of all others; None where one has no record."""
+    if any(sources[position] not in blame for side in sides for position in side.positions):
+        return None
+    records = [max(blame[sources[position]] for position in side.positions) for side in sides]
+    best = min(range(len(sides)), key=lambda k: (records[k], k))
+    least = min(record for k, record in enumerate(records) if k != best)
+    return best if least >= BLAMED and least >= LESS_BLAMED * records[best] else None
 
 
 def _against(sides: Sequence[Side], right: int, why: str) -> tuple[Verdict, tuple[int, ...], str]:

@@ -33,7 +33,7 @@ from uptake.probe import Embed
 from uptake.spans import answer_words
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 6
+ASKING_VERSION = 7
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 

@@ -167,7 +167,7 @@ class Intervening:
             "passes": PASSES,
             "rows": len(plan.rows["control"]),
             "learning_rate": settings["learning_rate"],
-            **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=self.asking.seed),
+            **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED)),
         }
         reactions = {position: reaction_of(one) for position, one in zip(plan.sample, outcomes, strict=True)}
         return Interventions(reactions, told, _notes(outcomes, settings["learning_rate"], self.treating.rate_named))
