@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from uptake.rewrite.said import content, supported
-from uptake.rivals.lexicon import EMPTY, families
+from uptake.rewrite.said import content, supported, words
+from uptake.rivals.lexicon import ASKS, EMPTY, families
 from uptake.spans import framed, length
 
 _SENTENCE = re.compile(
@@ -47,12 +47,14 @@ def in_frame(answer: str, question: str, response: str, known: Collection[str]) 
     tail = first.rstrip() if content(first) and asked.issuperset(content(first)) else ""
     if not content(cut.frame) and not tail:
         return None
+    if ASKS.intersection(words(cut.frame)[:1]) or " ".join(words(question)[:3]) in " ".join(words(cut.frame)):
+        return None  # it says the question again: *who was the author is ...*
     if any(word not in EMPTY and not supported(word, content(question)) for word in content(cut.frame)):
         return None  # it says more of the old answer: *is a classic ...*
     said = response.strip()
     stop = "" if said.endswith((".", "!", "?")) and not tail else "."
     lead = cut.span[: len(cut.span) - len(cut.span.lstrip())]
-    if not cut.frame:
+    if not cut.frame and said.islower():
         said = said[:1].upper() + said[1:]
     return f"{_fitted(cut.frame, said)}{lead}{said.rstrip('.') if tail else said}{tail}{stop}"
 

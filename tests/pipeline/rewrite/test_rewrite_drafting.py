@@ -139,6 +139,12 @@ def test_a_frame_that_says_more_of_the_old_answer_is_none() -> None:
     assert in_frame("The genre of Butter is a unique drama.", genre, "comedy", frozenset({"drama"})) is None
 
 
+def test_a_frame_that_says_the_question_again_is_none() -> None:
+    genre = "What genre is Butter?"
+    assert in_frame("What Butter is is a drama.", genre, "comedy", frozenset({"drama"})) is None
+    assert in_frame("You ask what genre is Butter, a drama.", genre, "comedy", frozenset({"drama"})) is None
+
+
 def test_a_sentence_ends_where_readers_end_it() -> None:
     assert first_sentence("It is by J. K. Rowling. She is rich.") == "It is by J. K. Rowling."
     assert first_sentence("St. Louis is it.\nYes.") == "St. Louis is it."
