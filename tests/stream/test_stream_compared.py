@@ -38,11 +38,18 @@ def test_differences_are_paired_by_order_and_seed_and_adjusted_by_holm():
     same = list(reversed(runs([0.1, 0.2, 0.3, 0.4])))
     found = against({"replay": plain, "ours": better, "same": same}, "replay")
     assert found.keys() == {"ours", "same"}
-    # differences 0.10, 0.11, 0.10, 0.09: mean 0.1, s = 0.00816, t = 24.49, p = 0.00015 by R's t.test; twice by Holm
+    # differences 0.10, 0.11, 0.10, 0.09: mean 0.1, s = 0.00816, t = 24.49, p = 0.00015 by R's t.test
     ours = found["ours"]
     assert ours.difference is not None and ours.difference.estimate == pytest.approx(0.1)
-    assert ours.p == pytest.approx(2 * 0.000149, rel=0.01)
-    assert found["same"].difference is not None and found["same"].difference.estimate == 0 and found["same"].p == 1.0
+    assert ours.p == pytest.approx(0.000149, rel=0.01)
+    # all differences are equal: there is no spread to test against
+    assert found["same"].difference is not None and found["same"].difference.estimate == 0 and found["same"].p is None
+    worse = runs([0.0, 0.11, 0.21, 0.3])  # differences -0.10, -0.09, -0.09, -0.10
+    two = against({"replay": plain, "ours": better, "worse": worse}, "replay")
+    alone = against({"replay": plain, "worse": worse}, "replay")["worse"].p
+    assert alone is not None and alone < 0.0001
+    # Holm: of two p-values the smaller one counts twice, the larger one once
+    assert two["worse"].p == pytest.approx(2 * alone) and two["ours"].p == pytest.approx(0.000149, rel=0.01)
     few = against({"replay": plain[:1], "ours": better}, "replay")["ours"]
     assert few.difference is None and few.p is None
 

@@ -109,11 +109,12 @@ def against(arms: Mapping[str, Sequence[ComparedRun]], reference: str) -> dict[s
 
 
 def _paired_t(differences: Float[np.ndarray, " n"]) -> float | None:
-    """Two-sided p-value of Student's t-test on paired differences; None of less than two."""
-    if len(differences) < 2:
+    """Two-sided p-value of Student's t-test on paired differences; None of less than two, and where all are equal.
+
+    Two runs that happen to differ alike are no proof: without a spread there is nothing to test against.
+    """
+    if len(differences) < 2 or np.ptp(differences) < 1e-9:
         return None
-    if np.ptp(differences) == 0:  # no spread to test against: they all say the same
-        return 1.0 if differences[0] == 0 else 0.0
     from scipy.stats import ttest_1samp
 
     return float(ttest_1samp(differences, 0.0).pvalue)
