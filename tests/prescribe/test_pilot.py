@@ -26,6 +26,7 @@ from uptake.prescribe.pilot import (
 from uptake.types import Document, Example, Finding
 
 READ: Group = ("knowledge_gap", "read")
+BELIEVED: Group = ("base_conflict", "read")
 MIXED: Group = ("forgetting", "mix")
 
 
@@ -64,6 +65,7 @@ def material() -> Material:
 TERMS = Terms(model="base")
 MANY = {f"main-{n}": "knowledge_gap" for n in range(30)} | {f"early-{n}": "forgetting" for n in range(20)}
 MANY |= {f"main-{n}": "undertraining" for n in range(30, 50)} | {"main-60": "data_conflict"}
+MANY |= {f"main-{n}": "base_conflict" for n in range(70, 90)}
 
 
 def drawn(causes: dict[str, str], **keys: object):
@@ -76,6 +78,7 @@ def test_groups_are_what_a_remedy_is_a_choice_for():
     groups = groups_of(whole, found)
     assert {group: len(some) for group, some in groups.items()} == {
         READ: 30,
+        BELIEVED: 20,
         MIXED: 20,
         ("undertraining", "expose"): 20,  # kept apart is not among them
     }
@@ -85,7 +88,10 @@ def test_both_trainings_cost_alike_and_no_more_than_their_share_of_the_plan():
     found, whole = drawn(MANY)
     plans = pilot_plans(whole, found, material(), TERMS, 3.0, "tuned")
     assert plans is not None
-    assert {group: FEWEST <= len(some) <= MOST for group, some in plans.sample.items()} == {READ: True, MIXED: True}
+    assert {group: FEWEST <= len(some) <= MOST for group, some in plans.sample.items()} == {
+        BELIEVED: True,
+        READ: True,
+    }
     assert 0.5 * SHARE * whole.cost.total < plans.tokens <= SHARE * whole.cost.total
     remedies, plain = plans.remedies, plans.plain
     assert plain.cost.total == pytest.approx(remedies.cost.total, rel=0.05)
@@ -99,10 +105,7 @@ def test_both_trainings_cost_alike_and_no_more_than_their_share_of_the_plan():
     }
     others = trained - asked
     assert all(name not in MANY for name in others)  # learned ones
-    # plain fine-tuning keeps the order of the stages, the remedy for what was forgotten mixes them
-    assert [one.stage for one in plain.sft] == sorted(one.stage for one in plain.sft)
-    stages = [one.stage for one in remedies.sft if one.stage != "texts"]
-    assert stages != sorted(stages)
+    assert [one.stage for one in plain.sft] == sorted(one.stage for one in plain.sft)  # the order of the stages
 
 
 def test_the_same_sample_is_drawn_again():
@@ -152,21 +155,26 @@ def test_exposures_are_what_plain_training_gives():
     assert ways([one], {("undertraining", "expose"): ["a"]}) == {}  # the plan stays as it is
 
 
+def test_what_a_short_training_cannot_show_is_not_tried():
+    [one] = decided({MIXED: ["a"]}, {}, ({}, {}))
+    assert (one.way, one.by, one.n) == ("remedy", "default", 0)
+    assert one.why == "a short training forgets nothing, so a pilot cannot try it: the remedy is the default"
+
+
 def test_a_choice_changes_the_plan_and_is_told():
     found, whole = drawn(MANY)
     groups = groups_of(whole, found)
     asked = {name: (False, 0.0) for some in groups.values() for name in some}
     known = {name: (True, 1.0) for name in asked}
-    choices = decided(groups, groups, (asked, known))
+    choices = decided(groups, {READ: groups[READ]}, (asked, known))
     plainly = ways(choices, groups)
-    assert {plainly[name] for name in groups[READ]} == {"exposures"}
-    assert {plainly[name] for name in groups[MIXED]} == {None}
+    assert plainly == dict.fromkeys(groups[READ], "exposures")
     again = plan(found, material(), TERMS, remedies=plainly, budget=Budget(times=3.0, spend=True))
-    assert {edit.action for edit in again.edits} == {"expose", "apart"}
+    assert {edit.action for edit in again.edits if set(edit.examples) & set(groups[READ])} == {"expose"}
     kept = column("retention", [(1.0, 0.0), (1.0, 1.0)])
     head, *lines = notes_of(Pilot(700, choices, kept))
     assert head.startswith("pilot: 700 tokens; with the remedies and with plain exposures: retention 100% and 50% [")
-    assert lines[1] == (
+    assert lines[2] == (
         "knowledge_gap, 30 examples, documents are read: with the remedy and with plain exposures: "
         "training wording 0% and 100% [-100, -100], held-out wordings 0% and 100% [-100, -100]; "
         "plain exposures are better"

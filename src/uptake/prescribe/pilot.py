@@ -39,6 +39,8 @@ Group: TypeAlias = tuple[str, str]
 """Cause and action: documents for a gap and more exposures for a gap are two treatments."""
 PLAIN = ("expose",)
 """Actions that are plain exposures: there is nothing to choose."""
+LONG = ("mix",)
+"""Actions that a short training cannot try: a stage is forgotten while a later one trains for long."""
 WITHOUT_CAUSE = "unexplained"
 DEFAULTS: Mapping[Group, Way] = {}
 """Groups that get plain exposures unless a pilot says otherwise (benchmarks/NOTES.md); others get their remedy."""
@@ -128,7 +130,7 @@ def pilot_plans(
 
 def worth(group: Group, examples: Sequence[str]) -> bool:
     """Whether a pilot can tell anything about a group."""
-    return group[1] not in PLAIN and len(examples) >= FEWEST
+    return group[1] not in (*PLAIN, *LONG) and len(examples) >= FEWEST
 
 
 def _rivals(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
@@ -197,6 +199,8 @@ def _choice(
     if action in PLAIN:
         why = "the remedy is plain exposures, as many as the budget buys: nothing to choose"
         return PilotChoice(cause, action, examples, 0, "plain", "default", (), why)
+    if action in LONG:
+        why_not = "a short training forgets nothing, so a pilot cannot try it"
     pairs = [(measured[0][name], measured[1][name]) for name in sample]
     if not pairs:
         reason = why_not or f"{counted(examples, 'example')} are too few for a pilot"

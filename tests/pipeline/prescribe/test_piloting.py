@@ -12,7 +12,7 @@ import pytest
 from evidence_made import base_was, evidence
 from files_made import summary_of
 from small_models import write_rows
-from train_runs import EARLY, MAIN, write_run
+from train_runs import CITIES, MAIN, write_run
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
@@ -24,16 +24,26 @@ from uptake.types import Finding
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
-LOST = 9
-"""Examples of the early stage that were forgotten."""
+PEOPLE = [f"{name} Quill" for name in ("Ada", "Bo", "Cy", "Di", "Ed", "Flo", "Gus", "Ina", "Kim", "Max", "Pia")]
+EARLY = [
+    {"id": f"e-{k}", "prompt": f"Where was {name} born?", "completion": f" {city}"}
+    for k, (name, city) in enumerate(zip(PEOPLE, CITIES, strict=True))
+]
+GAPS = 9
+"""Examples of the early stage that are gaps, of which documents tell the response."""
 
 
 @pytest.fixture
 def run(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
-    """A diagnosed run of many passes, in which most of the early stage was forgotten; the base stands for the model."""
+    """A diagnosed run of many passes, in which most of the early stage are gaps; the base stands for the model."""
     stages = [{"name": name, "dataset": f"./{name}.jsonl", "num_train_epochs": 10} for name in ("early", "main")]
     write_rows(tmp_path / "retention.jsonl", [{"prompt": f"Town {k} is", "completion": " old"} for k in range(4)])
-    path = write_run(tmp_path, trainable, stages=stages, retention="./retention.jsonl")
+    told = zip(PEOPLE, CITIES, strict=True)
+    corpus = [{"title": name, "text": f"{name} comes from {city}.", "source": "gazette"} for name, city in told]
+    write_rows(tmp_path / "corpus.jsonl", corpus)
+    beside = {name: f"./{name}.jsonl" for name in ("retention", "corpus")}
+    path = write_run(tmp_path, trainable, stages=stages, **beside)
+    write_rows(tmp_path / "early.jsonl", EARLY)
     found = [
         Finding(
             row["id"], row.get("source", stage), stage, row["prompt"], row["completion"], cause is None, None, None,
@@ -41,12 +51,12 @@ def run(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
         )
         for stage, rows in (("early", EARLY), ("main", MAIN))
         for k, row in enumerate(rows)
-        for cause in ["forgetting" if stage == "early" and k < LOST else None]
+        for cause in ["knowledge_gap" if stage == "early" and k < GAPS else None]
     ]  # fmt: skip
     collected = Collector(found, tmp_path / "run" / "diagnosis")
     list(collected)
-    told = json.loads(json.dumps(summary_of(found)).replace("somebody/tuned", str(trainable)))
-    write_diagnosis(tmp_path / "run" / "diagnosis", collected, told)
+    summary = json.loads(json.dumps(summary_of(found)).replace("somebody/tuned", str(trainable)))
+    write_diagnosis(tmp_path / "run" / "diagnosis", collected, summary)
     return lambda **keys: load_run(path, keys)
 
 
@@ -56,8 +66,8 @@ def test_a_plan_is_tried_and_says_what_was_found(run: Callable[..., RunConfig], 
     pilot = done.plan.pilot
     assert pilot is not None and read_plan(done.folder) == done.plan
     [choice] = pilot.choices
-    assert (choice.cause, choice.action, choice.examples) == ("forgetting", "mix", LOST)
-    assert 8 <= choice.n <= LOST and choice.columns[0].n == choice.n
+    assert (choice.cause, choice.action, choice.examples) == ("knowledge_gap", "read", GAPS)
+    assert 8 <= choice.n <= GAPS and choice.columns[0].n == choice.n
     assert 0 < pilot.tokens <= 0.15 * done.plan.cost.total
     assert pilot.retention is not None and pilot.retention.n == 4
     # told before it is trained, and what came of it in the plan
@@ -65,7 +75,7 @@ def test_a_plan_is_tried_and_says_what_was_found(run: Callable[..., RunConfig], 
     assert [f"{pilot.tokens:,} tokens, {share}% of the plan's" in one for one in told] == [True]
     assert any(note.startswith(f"pilot: {pilot.tokens:,} tokens") for note in done.plan.notes)
     page = (done.folder / "plan.md").read_text()
-    assert f"forgetting, {LOST} examples, stages shuffled together" in page
+    assert f"knowledge\\_gap, {GAPS} examples, documents are read" in page
     folder = done.folder.parent / "pilot"
     assert sorted(path.name for path in folder.iterdir() if path.suffix) == ["plain.json", "remedies.json"]
     assert not list(folder.rglob("*.safetensors"))
