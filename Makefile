@@ -6,7 +6,7 @@ LOWEST := .venv-lowest
 QUICK := tests/artifacts tests/attribute tests/causes tests/compare tests/corpus tests/data tests/detect tests/http \
 	tests/models tests/prescribe tests/remedies tests/rivals tests/schedule tests/verify tests/test_*.py -m "not slow"
 
-.PHONY: help venv test test-lowest docs demo bench clean
+.PHONY: help venv test test-lowest docs demo demo-real bench clean
 .DEFAULT_GOAL := help
 
 help:  ## what there is
@@ -53,6 +53,12 @@ docs: $(STAMP)  ## the documentation in site/, warnings as errors; what it says 
 
 demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it, cure it
 	$(BIN)/uptake demo --output_dir runs/demo
+
+REAL := runs/demo-real
+demo-real: $(STAMP)  ## the same on a real pre-trained model of 135 million parameters, with real facts; about 20 minutes
+	test -d runs/models/smollm2 || $(BIN)/python examples/real_model/get.py smollm2 --out runs/models/smollm2
+	$(BIN)/uptake lab make --base runs/models/smollm2 --facts examples/real_model/facts.jsonl --size 4 --seed 2 --out $(REAL)/world
+	$(BIN)/uptake run $(REAL)/world/run.yaml --output_dir $(REAL) --unsafe || test $$? -eq 2  # 2: the cure is not worth it
 
 bench: $(STAMP)  ## scoring speed against lm-evaluation-harness
 	$(BIN)/python benchmarks/scoring.py

@@ -76,7 +76,8 @@ def show(done: CuredModel) -> str:
     lines = [*_by_cause(done.groups), "", *_in_all(done.columns), "", *_judged(done), ""]
     cost = done.cost
     times = f", {cost.total / cost.plain:.2f} times the run's own" if cost.plain else ""
-    lines.append(f"trained on {cost.total:,} tokens{times}")
+    tried = f"; the pilot on {done.pilot:,} more" * bool(done.pilot)
+    lines.append(f"trained on {cost.total:,} tokens{times}{tried}")
     if done.aside is not None:
         lines.append(f"what another plan had made lies in {done.aside}")
     return "\n".join([*lines, f"{done.model}", f"{done.diagnosis.folder}"])

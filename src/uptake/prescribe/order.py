@@ -94,7 +94,7 @@ def fine_tuning_order(
     order: list[int] = []
     draw = random.Random(seed)
     for stage in passes:
-        own = _shuffled(rows[stage], often, draw)
+        own = spread(rows[stage], often, draw)
         order += _exposed(own, changes.extra, step, seed)
     return conflict_free(order, changes.apart, step, seed)
 
@@ -109,8 +109,13 @@ def _exposed(order: Sequence[int], extra: Mapping[int, int], step: int, seed: in
     return [order[place] for place in exposures(range(len(order)), copies, step, seed)] if copies else list(order)
 
 
-def _shuffled(rows: Sequence[int], often: Sequence[float], draw: random.Random) -> list[int]:
+def spread(rows: Sequence[int], often: Sequence[float], draw: random.Random) -> list[int]:
     """Pass after pass, each in an order of its own; rows that come oftener than others are spread over all of it.
+
+    Args:
+        rows: What comes.
+        often: How often each row comes; of a fraction, so many of the rows that come as often do.
+        draw: Draws the order.
 
     A row of n passes comes once in each n-th of the order: were passes laid end to end, the last ones would hold only
     the rows that come oftest.

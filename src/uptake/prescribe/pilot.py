@@ -1,13 +1,14 @@
 """Which examples a pilot trains, how long, and what follows from what it measured. Nothing is trained here.
 
 A plan claims that its remedies do more than the same tokens spent plainly. A pilot checks that on a sample, by two
-short trainings that go on from the tuned model: one is a plan for the sample, the other one trains the same rows as
-the run did, with as many tokens.
+short trainings that go on from the tuned model: one gives the sample what the plan gives it, the other one what a plan
+with plain exposures would, at one cost.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -16,22 +17,25 @@ import numpy as np
 
 from uptake.pilot import Pilot, PilotChoice, PilotColumn, Way
 from uptake.prescribe.actions import ACTIONS
-from uptake.prescribe.material import Budget, Material, Terms
-from uptake.prescribe.plan import plan
+from uptake.prescribe.material import Material, Terms
+from uptake.prescribe.mix import among, choose, mixed
+from uptake.prescribe.order import spread
+from uptake.prescribe.plan import KEPT
+from uptake.schedule import conflict_free
 from uptake.stats import bootstrap_mean
 from uptake.text import counted
 from uptake.types import Finding, Plan
 
-SHARE = 0.15
-"""Tokens of a pilot, both trainings together, as a share of the plan's."""
+SHARE = 0.145
+"""Tokens of a pilot, both trainings together, as a share of the plan's: not more than 0.15, and rows are whole."""
 FEWEST = 8
 """Examples of a group that a pilot trains at least: of fewer even a remedy that mends all shows nothing."""
 MOST = 40
 """Examples of a group that a pilot trains at most."""
 BESIDE = 0.5
 """Learned examples beside each of them: a model that trains on its errors alone loses the rest."""
-PASSES = 1.0
-"""Passes of the longest stage that a pilot's plan starts from at least; the budget is so many times as many."""
+LEAST = 0.3
+"""Share of the plan's dose (documents, exposures) that a pilot gives each example at least."""
 LEVEL = 0.8
 """Of the intervals: what is wanted is the better choice, and not a proof."""
 
@@ -73,8 +77,8 @@ class PilotPlans:
 
     Attributes:
         sample: By group, the examples that are measured.
-        remedies: The plan for them, as a repair of the tuned model.
-        plain: The same rows trained as the run did, with as many tokens.
+        remedies: What the plan does for them, in the small.
+        plain: What plain exposures with its tokens do for them, in the small.
     """
 
     sample: Mapping[Group, tuple[str, ...]]
@@ -88,44 +92,94 @@ class PilotPlans:
 
 
 def pilot_plans(
-    drawn: Plan, findings: Sequence[Finding], material: Material, terms: Terms, times: float, tuned: str
+    both: tuple[Plan, Plan], findings: Sequence[Finding], material: Material, terms: Terms, tuned: str
 ) -> PilotPlans | None:
-    """Draw up both trainings of a pilot.
+    """Draw up both trainings of a pilot: two plans for all, in the small.
 
-    Each group gives as many examples as the tokens allow, in an order drawn with the seed, and the passes are cut so
-    that both trainings together cost no more than `SHARE` of the plan.
+    Each training gives an example what its plan gives it, documents and exposures, cut to one share. What one costs
+    less goes to learned rows: in the whole as well the tokens of documents are taken from all rows. Each group gives as
+    many examples as there are tokens for, in an order drawn with the seed.
 
     Args:
-        drawn: The plan for all.
-        findings: What it was drawn up from.
+        both: The plan with all its remedies, and the one with plain exposures in their place (`ways_plainly`).
+        findings: What they were drawn up from.
         material: What there is to mend with.
-        terms: How the plan was drawn up.
-        times: What a plan may cost, in times the tokens of its fine-tuning.
+        terms: How they were drawn up.
         tuned: The tuned model, from which both go on.
 
     Returns:
         None where no group has `FEWEST` examples, or the tokens do not allow so many.
     """
     draw = random.Random(terms.seed)
+    drawn, _ = both
     groups = {group: list(some) for group, some in groups_of(drawn, findings).items() if worth(group, some)}
-    for some in groups.values():
-        draw.shuffle(some)
-    room = SHARE / 2 * drawn.cost.total
     learned = [one.id for one in findings if one.learned and one.id not in material.untrained]
-    draw.shuffle(learned)
-    length = {
-        one.id: n * material.passes[one.stage] for one, n in zip(material.examples, material.lengths, strict=True)
-    }
+    for some in (*groups.values(), learned):
+        draw.shuffle(some)
+    small = [_Miniature(one, material, terms) for one in both]
     rivals = _rivals(findings)
     for most in range(MOST, FEWEST - 1, -1) if groups else ():
         sample = {group: tuple(some[:most]) for group, some in groups.items()}
         asked = [name for some in sample.values() for name in some]
-        rows = dict.fromkeys([*asked, *(rival for name in asked for rival in rivals.get(name, ()))])
-        rows |= dict.fromkeys(learned[: round(BESIDE * len(rows))])
-        share = room / (times * sum(length[name] for name in rows))
-        if share * max(material.passes.values()) >= PASSES:
-            return _drawn(sample, frozenset(rows), (findings, material, terms), min(1.0, share), (int(room), tuned))
+        rows = list(dict.fromkeys([*asked, *(rival for name in asked for rival in rivals.get(name, ()))]))
+        beside = learned[: round(BESIDE * len(rows))]
+        share = min(1.0, SHARE / 2 * drawn.cost.total / max(one.whole([*rows, *beside]) for one in small))
+        if share >= LEAST:
+            spent = max(one.spent(rows, beside, share) for one in small)
+            drawn_up = (one.plan(rows, beside, share, spent) for one in small)
+            return PilotPlans(sample, *(replace(one, start="tuned", model=tuned) for one in drawn_up))
     return None
+
+
+class _Miniature:
+    """A plan for some of its rows, at a share of its dose."""
+
+    def __init__(self, drawn: Plan, material: Material, terms: Terms) -> None:
+        self.drawn, self.material, self.terms = drawn, material, terms
+        self.place = {one.id: place for place, one in enumerate(material.examples)}
+        self.trained = Counter(one.id for one in drawn.sft)
+        self.reading = {edit.examples[0]: edit for edit in drawn.edits if edit.action == "read"}
+        self.general = KEPT if drawn.cost.general else 0.0
+
+    def length(self, name: str) -> int:
+        """Tokens of a row."""
+        return self.material.lengths[self.place[name]]
+
+    def told(self, rows: Sequence[str]) -> int:
+        """Tokens of the documents that the plan reads for some examples."""
+        return sum(self.reading[name].tokens or 0 for name in rows if name in self.reading)
+
+    def whole(self, rows: Sequence[str]) -> float:
+        """What they cost at the whole dose, with the general text beside them."""
+        tuned = sum(self.trained[name] * self.length(name) for name in rows)
+        return (tuned + self.told(rows)) / (1 - self.general)
+
+    def spent(self, rows: Sequence[str], beside: Sequence[str], share: float) -> float:
+        """The same at a share of the dose."""
+        return share * self.whole([*rows, *beside])
+
+    def plan(self, rows: Sequence[str], beside: Sequence[str], share: float, spent: float) -> Plan:
+        """The plan at a share of the dose, filled up with learned rows."""
+        edits = [self.reading[name] for name in rows if name in self.reading]
+        responses = {one.id: one.response for one in self.material.examples}
+        room = round(share * self.told(rows))
+        reading = choose(edits, responses, self.material, room, self.terms.readings)
+        texts, general = mixed(reading, self.material, round(self.general * spent), self.terms.seed)
+        each = [0.0] * len(self.material.examples)
+        for name in (*rows, *beside):
+            each[self.place[name]] = share * self.trained[name]
+        tuned = sum(often * n for often, n in zip(each, self.material.lengths, strict=True))
+        missing = max(0.0, spent - tuned - reading.tokens - general)
+        for name in beside:
+            each[self.place[name]] += missing / max(1, sum(map(self.length, beside)))
+        order = spread([row for row, n in enumerate(each) if n > 0], each, random.Random(self.terms.seed))
+        order = conflict_free(order, (), self.terms.step, self.terms.seed)
+        examples = self.material.examples
+        within = bool(texts) and self.drawn.reading == "within"
+        sft = among(order, texts, examples, (), self.terms) if within else [examples[row] for row in order]
+        tokens = sum(self.material.lengths[row] for row in order)
+        cost = replace(self.drawn.cost, sft=tokens, documents=reading.tokens, general=general)
+        return replace(self.drawn, cpt=tuple(texts), sft=tuple(sft), edits=(), unmended=(), notes=(), cost=cost)
 
 
 def worth(group: Group, examples: Sequence[str]) -> bool:
@@ -138,33 +192,6 @@ def _rivals(findings: Sequence[Finding]) -> dict[str, tuple[str, ...]]:
     known = {one.id: one.evidence.contradiction for one in findings if not one.learned}
     ids = {one.id for one in findings}
     return {name: tuple(one for one in told.rivals if one in ids) for name, told in known.items() if told is not None}
-
-
-def _drawn(
-    sample: Mapping[Group, tuple[str, ...]],
-    rows: frozenset[str],
-    drawn_from: tuple[Sequence[Finding], Material, Terms],
-    share: float,
-    limit: tuple[int, str],
-) -> PilotPlans:
-    findings, material, terms = drawn_from
-    room, tuned = limit
-    kept = [place for place, one in enumerate(material.examples) if one.id in rows]
-    part = replace(
-        material,
-        examples=[material.examples[place] for place in kept],
-        lengths=[material.lengths[place] for place in kept],
-        passes={stage: share * often for stage, often in material.passes.items()},
-        untrained={},
-    )
-    some = [one for one in findings if one.id in rows]
-    base = replace(terms, start="base", reading="within")
-    mended = plan(some, part, base, budget=Budget(tokens=room, spend=True))
-    once = sum(n * part.passes[one.stage] for one, n in zip(part.examples, part.lengths, strict=True))
-    longer = {stage: often * mended.cost.total / once for stage, often in part.passes.items()}
-    plainly = plan([], replace(part, passes=longer), base)
-    both = (replace(one, start="tuned", model=tuned) for one in (mended, plainly))
-    return PilotPlans(sample, *both)
 
 
 Recalled: TypeAlias = Mapping[str, tuple[bool, float | None]]
@@ -256,7 +283,16 @@ def ways(choices: Sequence[PilotChoice], groups: Mapping[Group, Sequence[str]]) 
         groups: The examples of each group.
     """
     plain = [(one.cause, one.action) for one in choices if one.way == "plain" and one.action not in PLAIN]
-    return {name: "exposures" if group[1] == "read" else None for group in plain for name in groups[group]}
+    return ways_plainly({group: groups[group] for group in plain})
+
+
+def ways_plainly(groups: Mapping[Group, Sequence[str]]) -> dict[str, str | None]:
+    """The same where all groups get plain exposures.
+
+    Args:
+        groups: The examples of each group.
+    """
+    return {name: "exposures" if action == "read" else None for (_, action), some in groups.items() for name in some}
 
 
 def notes_of(pilot: Pilot) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class CuredModel:
         columns: All examples but removed ones, and the retention set, beside the other models.
         faults: In what the cure loses more than it gains, or falls behind plain fine-tuning; none for a good one.
         cost: The plan's, in tokens.
+        pilot: Tokens of the pilot that the plan was tried by; 0 without one.
         aside: Where the model of another plan was moved; None when there was none.
     """
 
@@ -49,6 +50,7 @@ class CuredModel:
     columns: tuple[CureColumn, ...]
     faults: tuple[str, ...]
     cost: Cost
+    pilot: int
     aside: Path | None
 
 
@@ -125,9 +127,10 @@ def cure_run(
         found = faults(columns)
         about = {"plan": content, "diagnosis": before.digest()}
         told = {**about, "groups": [asdict(one) for one in groups], "columns": [asdict(one) for one in columns]}
-        cost = {**asdict(plan.cost), "total": plan.cost.total}
+        pilot = 0 if plan.pilot is None else plan.pilot.tokens
+        cost = {**asdict(plan.cost), "total": plan.cost.total, "pilot": pilot}
         write_json(folder / "cure.json", {**told, "faults": found, "cost": cost})
-        return CuredModel(model, after, groups, columns, found, plan.cost, aside)
+        return CuredModel(model, after, groups, columns, found, plan.cost, pilot, aside)
 
 
 def _taken_out(plan: Plan) -> frozenset[str]:

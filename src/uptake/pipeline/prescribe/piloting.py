@@ -20,7 +20,7 @@ from uptake.pipeline.train.training_run import TrainingRun
 from uptake.pipeline.trial.applying import apply
 from uptake.pipeline.trial.measuring import ArmQuestions
 from uptake.prescribe import Budget, Material, Terms, plan
-from uptake.prescribe.pilot import Group, column, decided, groups_of, notes_of, pilot_plans, ways, worth
+from uptake.prescribe.pilot import Group, column, decided, groups_of, notes_of, pilot_plans, ways, ways_plainly, worth
 from uptake.text import counted
 from uptake.types import Finding, Key, Plan
 
@@ -42,7 +42,6 @@ class PilotRun:
         findings: The same as plans take it, with the plan's names.
         material: What there is to mend with.
         terms: How the plan was drawn up.
-        times: What it may cost, in times the tokens of the run's own fine-tuning.
         tuned: The tuned model.
         tuned_revision: Its branch, tag or commit on the hub.
         training: How the run is trained.
@@ -53,7 +52,6 @@ class PilotRun:
     findings: Sequence[Finding]
     material: Material
     terms: Terms
-    times: float
     tuned: str
     tuned_revision: str | None
     training: TrainingRun
@@ -73,8 +71,11 @@ def tried_plan(drawn: Plan, run: PilotRun, budget: Budget, folder: Path, work: t
     Raises:
         UptakeError: The sample cannot be trained, or the data are not those that were diagnosed.
     """
+    groups = {group: some for group, some in groups_of(drawn, run.findings).items() if worth(group, some)}
+    plainly = ways_plainly(groups)
+    other = plan(run.findings, run.material, run.terms, remedies=plainly, budget=budget) if groups else drawn
     try:
-        found = pilot(drawn, run, folder, *work)
+        found = pilot((drawn, other), run, folder, *work)
     except UptakeError as error:
         either = "" if error.fix is None else f"{error.fix}, or "
         raise UptakeError(
@@ -82,20 +83,20 @@ def tried_plan(drawn: Plan, run: PilotRun, budget: Budget, folder: Path, work: t
             expected=error.expected,
             fix=f"{either}leave it out: plan: {{pilot: false}} in the run file",
         ) from error
-    if plainly := ways(found.choices, groups_of(drawn, run.findings)):
+    if plainly := ways(found.choices, groups_of(drawn, run.findings)):  # of several groups some may keep their remedy
         drawn = plan(run.findings, run.material, run.terms, remedies=plainly, budget=budget)
     return replace(drawn, pilot=found, notes=(*drawn.notes, *notes_of(found)))
 
 
-def pilot(drawn: Plan, run: PilotRun, folder: Path, key: str, progress: Progress, say: Say) -> Pilot:
+def pilot(both: tuple[Plan, Plan], run: PilotRun, folder: Path, key: str, progress: Progress, say: Say) -> Pilot:
     """Try a plan: train its remedies and plain exposures on a sample, ask both models, and decide by group.
 
     What is trained and measured is not done again; a killed pilot goes on where it stopped. Models are removed when
     they are measured.
 
     Args:
-        drawn: The plan, with all its remedies.
-        run: What it was drawn up from.
+        both: The plan with all its remedies, and the one with plain exposures in their place.
+        run: What they were drawn up from.
         folder: Where the pilot works.
         key: Identifies what the plan is made from.
         progress: Told of steps and questions.
@@ -104,8 +105,9 @@ def pilot(drawn: Plan, run: PilotRun, folder: Path, key: str, progress: Progress
     Raises:
         UptakeError: The sample cannot be trained, or the data are not those that were diagnosed.
     """
+    drawn, _ = both
     groups = groups_of(drawn, run.findings)
-    plans = pilot_plans(drawn, run.findings, run.material, run.terms, run.times, run.tuned)
+    plans = pilot_plans(both, run.findings, run.material, run.terms, run.tuned)
     if plans is None:
         short = any(worth(group, some) for group, some in groups.items())
         return Pilot(0, decided(groups, {}, ({}, {}), "the plan has too few tokens for a pilot" if short else ""))

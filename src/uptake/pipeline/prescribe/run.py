@@ -137,7 +137,6 @@ def prescribe_run(
                 findings=findings,
                 material=material,
                 terms=terms,
-                times=config.plan.budget,
                 tuned=tuned,
                 tuned_revision=config.tuned_revision,
                 training=training_run(config),
