@@ -50,18 +50,25 @@ class Part:
     result: Path
 
 
+PATIENCE = 20
+"""So many times as long a part may take with `--tiny`: processors are slower, and busy."""
+
+
 def parts(args: argparse.Namespace) -> Iterator[Part]:
     """The three parts of a run."""
     work, device = args.work, args.device
+    times = PATIENCE if args.tiny else 1
     scored, kept, graded = (work / f"{name}.json" for name in ("scoring", "ledger", "grade"))
     size, few = ("4m", ("--items", "8", "--repeats", "1")) if args.tiny else ("1b", ("--items", "256"))
     dtype = "float32" if args.tiny else "bfloat16"
     shape = ("--models", size, "--vocabularies", "4096", "--contexts", "60", "--candidates", "4")
     script = (sys.executable, str(HERE / "scoring.py"), "--device", device, "--dtype", dtype)
-    yield Part("scoring", 120, (("scoring", (*script, *shape, *few, "--out", str(scored))),), scored)
+    yield Part("scoring", 120 * times, (("scoring", (*script, *shape, *few, "--out", str(scored))),), scored)
     size, pairs, steps = ("1m", "1", "10") if args.tiny else ("1b", "3", "30")
     script = (sys.executable, str(HERE / "ledger.py"), "--device", device, "--models", size)
-    yield Part("ledger", 120, (("ledger", (*script, "--pairs", pairs, "--steps", steps, "--out", str(kept))),), kept)
+    yield Part(
+        "ledger", 120 * times, (("ledger", (*script, "--pairs", pairs, "--steps", steps, "--out", str(kept))),), kept
+    )
     world = work / "world"
     made = ("--family", "synthetic", "--size", "12") if args.tiny else ("--base", str(args.model), "--form", "text")
     if not args.tiny:
@@ -73,7 +80,7 @@ def parts(args: argparse.Namespace) -> Iterator[Part]:
         ("diagnose", (*UPTAKE, "diagnose", run, *where)),
         ("grade", (*UPTAKE, "lab", "grade", str(world), "--all", "--json", str(graded))),
     )
-    yield Part("attribution", 240, commands, graded)
+    yield Part("attribution", 240 * times, commands, graded)
 
 
 def measure(part: Part) -> dict[str, Any]:
