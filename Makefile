@@ -55,7 +55,7 @@ demo: $(STAMP)  ## make a world with planted faults, train it, diagnose it, cure
 	$(BIN)/uptake demo --output_dir runs/demo
 
 REAL := runs/demo-real
-demo-real: $(STAMP)  ## the same on a real pre-trained model of 135 million parameters, with real facts; about 20 minutes
+demo-real: $(STAMP)  ## the same on a real pre-trained model of 135 million parameters, with real facts; takes longer
 	test -d runs/models/smollm2 || $(BIN)/python examples/real_model/get.py smollm2 --out runs/models/smollm2
 	$(BIN)/uptake lab make --base runs/models/smollm2 --facts examples/real_model/facts.jsonl --size 4 --seed 2 --out $(REAL)/world
 	$(BIN)/uptake run $(REAL)/world/run.yaml --output_dir $(REAL) --unsafe || test $$? -eq 2  # 2: the cure is not worth it

@@ -127,8 +127,10 @@ def test_without_enough_examples_nothing_is_trained_and_the_default_stays():
     found, whole = drawn(few)
     assert pilot_plans(both_of(found, whole), found, material(), TERMS, "tuned") is None
     [choice] = decided(groups_of(whole, found), {}, ({}, {}))
-    assert (choice.way, choice.by, choice.n, choice.examples) == ("remedy", "default", 0, FEWEST - 1)
-    assert "7 examples are too few for a pilot" in choice.why
+    assert (choice.way, choice.by, choice.n, choice.examples) == ("plain", "default", 0, FEWEST - 1)
+    assert choice.why == "7 examples are too few for a pilot: plain exposures are the default"
+    [other] = decided({("data_conflict", "drop"): ["a"]}, {}, ({}, {}))
+    assert (other.way, other.by) == ("remedy", "default")
 
 
 def recalled(training: Sequence[int], heldout: Sequence[float | None]) -> Recalled:
@@ -151,7 +153,7 @@ def test_what_is_better_is_chosen():
     assert (choice_of(level, recalled([1] * 10, [0.5] * 10)).way, choice_of(level, level).by) == ("plain", "default")
     # better in one column, worse in the other, and no clear sum: the default
     mixed = choice_of(recalled([1] * 5 + [0] * 5, [0.5] * 10), recalled([1] * 4 + [0] * 6, [0.55] * 10))
-    assert (mixed.way, mixed.by) == ("remedy", "default")
+    assert (mixed.way, mixed.by) == ("plain", "default")
     assert choice_of(recalled([1] * 9, [None] * 9), recalled([0] * 9, [None] * 9)).columns[1:] == ()
 
 
@@ -174,7 +176,7 @@ def test_a_choice_changes_the_plan_and_is_told():
     known = {name: (True, 1.0) for name in asked}
     choices = decided(groups, {READ: groups[READ]}, (asked, known))
     plainly = ways(choices, groups)
-    assert plainly == dict.fromkeys(groups[READ], "exposures")
+    assert plainly == dict.fromkeys((*groups[BELIEVED], *groups[READ]), "exposures")  # the other one by default
     again = plan(found, material(), TERMS, remedies=plainly, budget=Budget(times=3.0, spend=True))
     assert {edit.action for edit in again.edits if set(edit.examples) & set(groups[READ])} == {"expose"}
     kept = column("retention", [(1.0, 0.0), (1.0, 1.0)])

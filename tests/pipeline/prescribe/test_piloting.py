@@ -12,12 +12,13 @@ import pytest
 from evidence_made import base_was, evidence
 from files_made import summary_of
 from small_models import write_rows
-from train_runs import CITIES, MAIN, write_run
+from train_runs import CITIES, write_run
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
 from uptake.pipeline.prescribe import piloting
 from uptake.pipeline.prescribe.run import plan_to_apply, prescribe_run
+from uptake.prescribe import pilot as small
 from uptake.prescribe import read_plan
 from uptake.processes import Processes
 from uptake.types import Finding
@@ -29,21 +30,26 @@ EARLY = [
     {"id": f"e-{k}", "prompt": f"Where was {name} born?", "completion": f" {city}"}
     for k, (name, city) in enumerate(zip(PEOPLE, CITIES, strict=True))
 ]
+MAIN = [
+    {"id": f"m-{k}", "prompt": f"Person {k} lives in", "completion": f" {CITIES[k % len(CITIES)]}"} for k in range(60)
+]
 GAPS = 9
 """Examples of the early stage that are gaps, of which documents tell the response."""
 
 
 @pytest.fixture
-def run(trainable: Path, tmp_path: Path) -> Callable[..., RunConfig]:
+def run(trainable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunConfig]:
     """A diagnosed run of many passes, in which most of the early stage are gaps; the base stands for the model."""
+    monkeypatch.setattr(small, "LEAST", 0.1)  # a plan of so few rows has few tokens
     stages = [{"name": name, "dataset": f"./{name}.jsonl", "num_train_epochs": 10} for name in ("early", "main")]
     write_rows(tmp_path / "retention.jsonl", [{"prompt": f"Town {k} is", "completion": " old"} for k in range(4)])
     told = zip(PEOPLE, CITIES, strict=True)
     corpus = [{"title": name, "text": f"{name} comes from {city}.", "source": "gazette"} for name, city in told]
     write_rows(tmp_path / "corpus.jsonl", corpus)
     beside = {name: f"./{name}.jsonl" for name in ("retention", "corpus")}
-    path = write_run(tmp_path, trainable, stages=stages, **beside)
+    path = write_run(tmp_path, trainable, stages=stages, plan={"pilot": True}, **beside)
     write_rows(tmp_path / "early.jsonl", EARLY)
+    write_rows(tmp_path / "main.jsonl", MAIN)
     found = [
         Finding(
             row["id"], row.get("source", stage), stage, row["prompt"], row["completion"], cause is None, None, None,
