@@ -144,6 +144,7 @@ def test_the_demo_runs_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsy
         "sft",
     ]  # of the run, and plain
     page = (tmp_path / "demo" / "report.html").read_bytes()
+    out = "".join(line for line in out.splitlines(keepends=True) if "leaves it out" not in line)  # a pilot's cost
     again = run().replace("  (was there)", "")
     assert again.split("== diagnose ==")[1] == out.split("== diagnose ==")[1]
     assert {path: path.stat().st_mtime_ns for path in made} == made
