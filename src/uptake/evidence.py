@@ -246,6 +246,31 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Pull:
+    """A text that holds what the tuned model wrongly says, near what was asked; see `uptake.corpus.pulls`.
+
+    Attributes:
+        kind: Another training row, or a document of the corpus.
+        name: The row's id; where the document was read.
+        stage: The row's stage; None of a document.
+        said: The wrong answer.
+        matched: The longest run of its words that stands there, folded.
+        near: The question's words there, those first that count most.
+        excerpt: The words around it.
+        score: What pulls are ordered by.
+    """
+
+    kind: Literal["row", "document"]
+    name: str
+    stage: str | None
+    said: str
+    matched: str
+    near: tuple[str, ...]
+    excerpt: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """The numbers and words behind a finding.
 
@@ -273,6 +298,7 @@ class Evidence:
         causes: By name of the cause; empty where no cause was looked for.
         signals: By name, as `causes`; None for a signal that is not known.
         interventions: How it reacts to being trained on a little; None where it was not sampled.
+        pulls: Texts that pull it the other way, the strongest first; () where none does, or none was looked for.
     """
 
     criterion: CriterionName
@@ -298,6 +324,7 @@ class Evidence:
     causes: Mapping[str, CauseEvidence] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: Reaction | None = None
+    pulls: tuple[Pull, ...] = ()
 
     @property
     def logprob_per_token(self) -> float:

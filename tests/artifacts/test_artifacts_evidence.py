@@ -21,6 +21,7 @@ from uptake.evidence import (
     HeldOut,
     OptionThreshold,
     PaperOdds,
+    Pull,
     Reaction,
     ScoredCandidate,
     WrongBelief,
@@ -64,6 +65,7 @@ WHOLE = Evidence(
         "forgetting": CauseEvidence(None, "cannot be judged", {}),
     },
     signals={"rival": 1.0, "stood": None},
+    pulls=(Pull("row", "ex-9", "main", "Lima", "lima", ("vera", "born"), "vera was born in lima", 2.5),),
     interventions=Reaction(
         ("forgetting",),
         "So.",
@@ -79,7 +81,7 @@ KEYS = """
 criterion criterion_reason recalled end_recalled logprob end_logprob n_tokens p_value_unseen
 n_candidates preferred normalisation p_option_threshold p_option_null p_sample p_flag best_of_n successes
 held_out_n held_out_failed held_out_fail_low held_out_fail_high base_right tuned_right base_logprob base_p_option
-file line tuned_answer base_answer base_answer_kind candidates causes signals interventions
+file line tuned_answer base_answer base_answer_kind candidates causes signals interventions pulls
 """.split()
 
 

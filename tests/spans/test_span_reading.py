@@ -137,6 +137,9 @@ def test_own_words_are_held_against_the_spans_in_order() -> None:
         same,
         same,
     ]
+    # four other spans in the place of three: only the first stand opposite each other
+    found = aligned(text, spans, start, "Oslo, Bern, Lima and Kyiv, and sells red flax.")
+    assert found == [unsaid, InPlace(False, "Oslo"), InPlace(False), InPlace(False), same]
     assert aligned(text, spans, start, "") == [None] * 5
     values = '{"city": "Rome", "year": 1990}'
     at = values.index("Rome")

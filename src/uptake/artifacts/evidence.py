@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from uptake.artifacts.checked import fitting
@@ -25,6 +26,7 @@ from uptake.evidence import (
     HeldOut,
     OptionThreshold,
     PaperOdds,
+    Pull,
     Reaction,
     ScoredCandidate,
     WrongBelief,
@@ -83,6 +85,8 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
         data["signals"] = dict(evidence.signals)
     if evidence.interventions is not None:
         data["interventions"] = _reaction_data(evidence.interventions)
+    if evidence.pulls:
+        data["pulls"] = [{**asdict(one), "near": list(one.near)} for one in evidence.pulls]
     return data
 
 
@@ -115,6 +119,7 @@ def evidence_from_data(data: Any) -> Evidence:
             causes={name: _cause(name, one) for name, one in data.get("causes", {}).items()},
             signals=data.get("signals", {}),
             interventions=_reaction(data["interventions"]) if "interventions" in data else None,
+            pulls=tuple(Pull(**{**one, "near": tuple(one["near"])}) for one in data.get("pulls", ())),
         )
     except KeyError as error:
         raise ValueError(f"the evidence of an example has no {error.args[0]}") from error

@@ -97,6 +97,7 @@ def _case(diagnosis: Diagnosis, one: Finding, output_dir: Path) -> Iterator[Rend
     yield _answers(one)
     yield from _reasons(one)
     yield from _rivals(diagnosis, one)
+    yield from _pulls(one)
     yield from _remedy(one)
     yield from _curve(output_dir, one)
 
@@ -245,6 +246,16 @@ def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:
         from rich.text import Text
 
         yield Text(f"and {len(ids) - RIVALS} more", style="dim")
+
+
+def _pulls(one: Finding) -> Iterator[RenderableType]:
+    if not one.evidence.pulls:
+        return
+    table = _columns("text", "holds", "in")
+    for pull in one.evidence.pulls:
+        table.add_row(_cell(f"{pull.kind} {pull.name}"), _cell(pull.matched), _cell(pull.excerpt))
+    yield _heading("What pulls it the other way")
+    yield table
 
 
 def _remedy(one: Finding) -> Iterator[RenderableType]:

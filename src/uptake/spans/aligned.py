@@ -28,7 +28,7 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
     """Hold the spans of a response against what a model writes from one of them on.
 
     Both are cut alike, and the longest common parts of the two rows of spans are put side by side; what stands between
-    two such parts is taken to be said in place of each other.
+    two such parts is taken to be said in place of each other: the first of them, and then those that are of one kind.
 
     Args:
         text: The response.
@@ -54,7 +54,10 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
             if how == "equal":
                 found[first + k] = InPlace(True)
             elif at < d:
-                found[first + k] = InPlace(False, whole[max(start, own[at].start) : own[at].end].strip())
+                # beyond the first, a part of another kind is not what is said in its place
+                opposite = k == a or spans[first + k].kind == own[at].kind
+                said_there = whole[max(start, own[at].start) : own[at].end].strip()
+                found[first + k] = InPlace(False, said_there if opposite else None)
             elif not last:
                 found[first + k] = InPlace(False)
     return found

@@ -91,6 +91,20 @@ class ReactionData:
 
 
 @dataclass(frozen=True)
+class PullData:
+    """A text that pulls an example the other way."""
+
+    kind: Literal["row", "document"]
+    name: str
+    stage: str | None
+    said: str
+    matched: str
+    near: tuple[str, ...]
+    excerpt: str
+    score: float
+
+
+@dataclass(frozen=True)
 class EvidenceData:
     """All of it; keys that do not apply are left out."""
 
@@ -132,6 +146,7 @@ class EvidenceData:
     causes: Mapping[str, CauseData] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: ReactionData | None = None
+    pulls: tuple[PullData, ...] = ()
 
     def __post_init__(self) -> None:
         """Of what is told together, all is there."""

@@ -183,6 +183,7 @@ def _how(config: RunConfig, models: Models) -> _How:
             output_dir=config.output_dir,
             stages=trained,
             no_ledger=no_ledger,
+            corpus=config.corpus,
         )
     asking = Asking(
         n_distractors=config.n_distractors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from uptake.artifacts.schemas.training import FINISHED
 from uptake.attribute import Telling, attributed
 from uptake.attribute.by_spans import by_its_spans
 from uptake.causes import InFrame
+from uptake.corpus.pulls import WrongAnswer
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
 from uptake.models import Loadable
@@ -29,6 +30,7 @@ from uptake.pipeline.train.state import model_digest
 from uptake.pipeline.why.cases import Beyond, Known, flags, said_freely
 from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradictions, find_contradictions
 from uptake.pipeline.why.learning import Curves, read_curves
+from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
 from uptake.spans import answer_words
 from uptake.types import Example, Finding
@@ -49,6 +51,7 @@ class Explaining:
         output_dir: The run's folder, in which the ledger lies.
         stages: The stages that were trained, in their order.
         no_ledger: Why the ledger is not to be used; None where it is.
+        corpus: Documents that may pull the other way; None without any.
     """
 
     method: Literal["evidence", "ilp"]
@@ -58,6 +61,7 @@ class Explaining:
     output_dir: Path
     stages: tuple[str, ...]
     no_ledger: str | None
+    corpus: str | None = None
 
     def curves(self, ids: Collection[str]) -> Curves:
         """The learning curves of some examples; raises as `read_curves`."""
@@ -158,20 +162,24 @@ class Attributing:
             judged: Gives the findings, in the examples' order; called twice, to know first what was not learned.
         """
         ids: set[str] = set()
-        flagged = flags(_noting(judged(), ids))
+        wrong: list[WrongAnswer] = []
+        flagged = flags(_noting(judged(), ids, wrong))
         asked = self._asked
+        pulls = find_pulls(wrong, asked.train, self._how.corpus)
         self._progress("rivals", 0, asked.train.n)
         found = self.contradictions = self._contradictions()
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._how.curves(ids)
-        self._notes = curves.notes() if ids else []
+        self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
         words = answer_words(example.response for example in asked.train)
         known = Known(asked.train, flagged, asked.before, asked.after, found, curves, words, self._how.normalisation)
         more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
-        for finding, case in zip(judged(), known.cases(more, embed), strict=True):
+        for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
             if case is not None:
                 finding = attributed(finding, case, self._how.method)
+                evidence = replace(finding.evidence, pulls=pulls.of.get(position, ()))
+                finding = replace(finding, evidence=evidence)
                 finding = by_its_spans(finding, case) if self._how.method == "evidence" else finding
             yield from self.telling.noting([finding])
 
@@ -271,10 +279,11 @@ def _said_by(
     return lambda example: all_said().get((example.id, example.stage))
 
 
-def _noting(findings: Iterator[Finding], ids: set[str]) -> Iterator[Finding]:
-    for finding in findings:
+def _noting(findings: Iterator[Finding], ids: set[str], wrong: list[WrongAnswer]) -> Iterator[Finding]:
+    for position, finding in enumerate(findings):
         if not finding.learned:
             ids.add(finding.id)
+            wrong += wrong_answers(position, finding)
         yield finding
 
 

@@ -111,6 +111,13 @@ async function rivals(row, one, find) {
     ids.length > 5 ? h('p', { class: 'legend' }, `and ${counted(ids.length - 5)} more`) : null];
 }
 
+function pulled(pull, find) {
+  const name = user(pull.name), known = pull.kind === 'row' && find(pull.name) >= 0;
+  const [before, ...after] = pull.excerpt.split(pull.matched);
+  return h('p', null, known ? h('a', { href: `#ex=${encodeURIComponent(pull.name)}` }, name) : name, pull.kind === 'row' ? '' : ' (document)',
+    ': ', user(before), h('mark', null, visible(pull.matched)), user(after.join(pull.matched)));
+}
+
 function found(one) {
   return h('details', null,
     h('summary', null, user(one.title || one.id), one.source ? [', ', user(one.source)] : null),
@@ -135,7 +142,7 @@ function remedy(row, one) {
 // Everything there is to show of an example; `find` gives the place of an id.
 async function caseOf(row, position, actions, find) {
   const one = { ...(await detail(row.place)), named: row.cause >= 0 ? CAUSES[row.cause].name : null };
-  const { causes, signals, candidates, tuned_answer, base_answer, file, line, ...rest } = one.evidence;
+  const { causes, signals, candidates, tuned_answer, base_answer, file, line, pulls, ...rest } = one.evidence;
   const failed = `${rest.held_out_failed} of ${rest.held_out_n}`;
   return [
     drawerHead(row, position, actions),
@@ -145,6 +152,7 @@ async function caseOf(row, position, actions, find) {
     rest.held_out_n ? h('p', null, `In other words it fails in ${failed} wordings.`) : null,
     causes ? [h('h3', null, 'Why'), reasons(one)] : null,
     await rivals(row, one, find),
+    pulls?.length ? [h('h3', null, 'What pulls it the other way'), pulls.map((pull) => pulled(pull, find))] : null,
     remedy(row, one),
     h('h3', null, 'How it was learned'),
     one.curve?.length ? exampleCurve(one.curve) : h('p', { class: 'none' }, 'There is no ledger of this example’s training.'),
