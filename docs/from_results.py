@@ -70,13 +70,15 @@ def makers() -> str:
     """The table of `benchmarks/results/families.json`: each family left out of the fit."""
     causes = (f"`{cause}`" for cause in CAUSES)
     rows = [[*row, *f1] for row, f1 in _makers()]
-    head = ["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper, as we read them", *causes, "calibration error"]
+    head = ["left out", "items", "macro-F1 [95 %]", "ILP paper's rules, as we read them", *causes, "calibration error"]
     return table(head, rows)
 
 
 def makers_short() -> str:
     """The same without the single causes."""
-    return table(["left out", "items", "macro-F1 [95 %]", "rules of the ILP paper, as we read them"], [row for row, _ in _makers()])
+    return table(
+        ["left out", "items", "macro-F1 [95 %]", "ILP paper's rules, as we read them"], [row for row, _ in _makers()]
+    )
 
 
 def _makers() -> Iterator[tuple[list[str], list[str]]]:

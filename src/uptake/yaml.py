@@ -130,11 +130,12 @@ def _require_sound(node: Any, seen: set[int], around: frozenset[int] = frozenset
     for item in node.value:
         if isinstance(node, MappingNode):
             key, item = item
-            if isinstance(key, ScalarNode):
-                key.value = _joined(key)
-                if key.value in names:
-                    raise _at(key.start_mark, f"the key {without_keys(repr(key.value))} stands here a second time")
-                names.append(key.value)
+            if not isinstance(key, ScalarNode):
+                raise _at(key.start_mark, "a list or a mapping stands where a key is due")
+            key.value = _joined(key)
+            if key.value in names:
+                raise _at(key.start_mark, f"the key {without_keys(repr(key.value))} stands here a second time")
+            names.append(key.value)
         _require_sound(item, seen, around)
 
 

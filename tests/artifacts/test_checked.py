@@ -166,7 +166,9 @@ def test_columns_that_are_others_are_told(tmp_path: Path) -> None:
         "it has no column step": table.drop_columns("step"),
         "its columns are not .*: 'more' is odd": table.append_column("more", pa.array([1])),
         "its columns are not": table.select(["p", "id", "items", "step"]),
-        "column step is of the type double, and was int64": table.set_column(3, "step", pa.array([1.0])),
+        "step has the type double, and here int64: it is of another version of uptake, or broken": table.set_column(
+            3, "step", pa.array([1.0])
+        ),
     }
     for why, other in others.items():
         write_table(tmp_path / "x.parquet", other)

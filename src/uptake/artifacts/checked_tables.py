@@ -108,16 +108,24 @@ def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
     return column if column.type.equals(kind) else column.cast(kind)
 
 
+OTHER_VERSION = "it is of another version of uptake, or broken"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _odd_columns(there: pa.Schema, wanted: pa.Schema) -> str | None:
     for name in wanted.names:
         if name not in there.names:
-            return f"it has no column {name}"
+            return f"it has no column {name}: {OTHER_VERSION}"
     if there.names != wanted.names:
         odd = [name for name in there.names if name not in wanted.names]
         return f"its columns are not {', '.join(wanted.names)}" + (f": {odd[0][:40]!r} is odd" if odd else "")
     for found, kind in zip(there, wanted, strict=True):
         if not _alike(found.type, kind.type):
-            return f"its column {kind.name} is of the type {found.type}, and was {kind.type}"
+            known, there_ = (str(one).replace("element", "item") for one in (kind.type, found.type))
+            return f"its column {kind.name} has the type {_short(there_)}, and here {_short(known)}: {OTHER_VERSION}"
     return None
 
 

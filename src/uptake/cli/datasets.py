@@ -93,6 +93,7 @@ def _documents(dataset: str) -> Iterator[Example | BadRow]:
 
 def _reworded(data: DataSets, dataset: str) -> Iterator[Example | BadRow]:
     """The bad rows of the paraphrases, and the examples that have one."""
-    for row in with_paraphrases((row for row in data.trained() if isinstance(row, Example)), dataset):
+    whole = (row for stage, own in data.stages.items() for row in data.whole(own, stage) if isinstance(row, Example))
+    for row in with_paraphrases(whole, dataset):
         if isinstance(row, BadRow) or row.paraphrases:
             yield row

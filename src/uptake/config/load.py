@@ -239,7 +239,11 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
     locate_corpus(tree.get("exposure"), folder)
     for holder, key, full in _places(tree):
         value = holder.get(key)
-        if not isinstance(value, str | Path) or not str(value):
+        if not isinstance(value, str | Path):
+            continue
+        if not str(value):
+            if key == "output_dir":
+                problems.append(_problem(full, "", "a folder", "name one, or leave the key out"))
             continue
         text = str(value)
         path = folder / os.path.expanduser(text)  # Path.expanduser raises for ~nobody

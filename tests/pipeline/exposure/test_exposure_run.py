@@ -20,6 +20,7 @@ from uptake.pipeline.exposure import readers
 from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
 from uptake.pipeline.exposure.run import exposure_run
 from uptake.pipeline.exposure.shards import find_shards
+from uptake.pipeline.run_file import datasets_of
 from uptake.report.exposure import write_exposure_page
 
 TEXTS = [
@@ -135,6 +136,8 @@ def test_a_shard_that_changed_is_read_anew(run_file: Path) -> None:
         ("a.jsonl.gz", b"no gzip at all", 0, "a.jsonl.gz: cannot be read beyond byte"),
         ("a.jsonl.zst", pa.compress(lines(TEXTS), "zstd", asbytes=True), 4, None),
         ("a.txt", b"one\ntwo \xfe\n", 1, "row left out at byte 4: not UTF-8"),
+        ("a.json", b'[{"text": "one"},\n{"text": "two"}]\n', 0, "a.json: a JSON array; one object a line is expected"),
+        ("a.wet", b"WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 9\r\n\r\nhello", 0, "ends 4 bytes too early"),
         ("a.parquet", b"PAR1 and no more", 0, "a.parquet: cannot be read beyond row 0"),
         ("a.wet", b"WARC/1.0\r\nWARC-Type: conversion\r\nWARC-Target-URI: http://x.org/a\r\nContent-Length: 5\r\n\r\n"
                   b"hello\r\n\r\nnonsense\r\n", 1, "a.wet: no WARC record at byte 96"),
@@ -153,6 +156,51 @@ def test_what_cannot_be_read_is_a_note_with_its_place(
         assert report.notes == [] and report.whole
     else:
         assert note in " ".join(report.notes)
+
+
+def test_of_a_cut_archive_what_came_before_counts_and_the_rest_is_not_said_to_be_read(tmp_path: Path) -> None:
+    packed = gzip.compress(b"".join(b'{"text": "%032x"}\n' % (n * 7919**5) for n in range(20_000)), mtime=0)
+    (tmp_path / "a.jsonl.gz").write_bytes(packed[: len(packed) // 2])
+    report = ShardReport()
+    (shard,) = find_shards([str(tmp_path)])
+    found = list(read_shard(shard, Fields(), report, lambda n: None))
+    assert 5_000 < len(found) < 15_000 and not report.whole
+    assert report.read < shard.size
+
+
+def test_a_value_that_python_cannot_hold_costs_its_row(tmp_path: Path) -> None:
+    days = pa.array([1, 10**8], pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"text": ["one", "two"], "id": days}), tmp_path / "a.parquet")
+    report = ShardReport()
+    (shard,) = find_shards([str(tmp_path)])
+    assert [text.text for text in read_shard(shard, Fields(), report, lambda n: None)] == ["one"]
+    assert "row 1 left out: a value that cannot be read" in report.notes[0]
+
+
+def test_shards_of_one_name_stay_two_and_addresses_may_stand_beside_paths(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.jsonl").write_bytes(lines(TEXTS))
+    here = [str(tmp_path / folder / "x.jsonl") for folder in ("a", "b")]
+    assert [shard.name for shard in find_shards(here)] == ["a/x.jsonl", "b/x.jsonl"]
+    for corpus in ([f"file://{path}" for path in here], [here[0], f"file://{here[1]}"]):
+        assert len({shard.name for shard in find_shards(corpus)}) == 2
+
+
+def test_wordings_of_what_tests_a_stage_are_no_fault(run_file: Path) -> None:
+    rows = [
+        json.loads(line) | {"id": str(n)}
+        for n, line in enumerate((run_file.parent / "train.jsonl").read_text().splitlines())
+    ]
+    (run_file.parent / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    other = [{"id": row["id"], "prompt": f"Tell me. {row['prompt']}"} for row in rows]
+    (run_file.parent / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in other))
+    keys = {"paraphrases": str(run_file.parent / "other.jsonl"), "test_share": 0.5}
+    done = exposure_run(load_run(run_file, keys))
+    assert done is not None and 0 < len(done.results) < 3
+    data = datasets_of(load_run(run_file, keys))
+    tested = list(data.tested("main"))
+    assert len(tested) == 3 - len(done.results) and all(len(one.paraphrases) == 1 for one in tested)
 
 
 def test_a_line_without_end_is_left_out_and_the_next_one_is_read(

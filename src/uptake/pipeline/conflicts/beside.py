@@ -112,8 +112,9 @@ def likelier(rows: Sequence[tuple[Example, str]], told: Testimony) -> Sequence[L
         told: What can speak.
     """
     if rows and told.exposure.is_file():
-        by_id = {row["id"]: row for row in read_table(told.exposure, EXPOSURE_FILE).to_pylist()}
-        return [by_exposure(by_id[one.id], old) if one.id in by_id else None for one, old in rows]
+        of = {(row["id"], row["stage"]): row for row in read_table(told.exposure, EXPOSURE_FILE).to_pylist()}
+        found = [(of.get((one.id, one.stage)), old) for one, old in rows]
+        return [None if row is None else by_exposure(row, old) for row, old in found]
     if rows and told.corpus is not None:
         return by_documents(rows, told.corpus, told.folder, told.on_bad_row)
     return [None] * len(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
 from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
-from uptake.data import Notes, with_paraphrases
+from uptake.data import Notes
 from uptake.detect.conflicts import MEETINGS, Stance, meets
 from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
@@ -34,6 +35,7 @@ from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.stats import wilson
+from uptake.text import counted
 from uptake.types import BadRow, Example
 
 ANEW = "run `uptake conflicts run.yaml` again: what was asked is kept"
@@ -94,7 +96,8 @@ def conflicts_run(
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
         how, data, read = Eliciting(embed, encoder, config.seed, models.max_length), datasets_of(config), Notes()
         take = _taking(folder, model, models.max_length, data.on_bad_row, progress)
-        asked = ask(take("rows", _rows(data, name, read)), model, how, progress)
+        cohort = take("rows", _rows(data, name, read))
+        asked = ask(cohort, model, how, progress)
         known: list[Example] = []
         if data.retention is not None:
             known = _given(take("retention", data.read(data.retention, "retention")), model, how, progress)
@@ -103,7 +106,7 @@ def conflicts_run(
         found = _judged(asked, known, Testimony(exposure, config.corpus, corpus, data.on_bad_row), embed, config.seed)
         pairs = [(one.example, row["old"] or "") for one, row in zip(asked, found, strict=True)]
         write_belief_rows(folder, [one for one, row in zip(pairs, found, strict=True) if row["meets"] == "conflict"])
-        notes = [*read.told(), *_notes(asked), *model.notes]
+        notes = [*read.told(), *_notes(asked, cohort.n_bad), *model.notes]
         return _write(folder, found, {"stage": name, "model": model.name, "fingerprint": model.fingerprint}, notes)
 
 
@@ -174,8 +177,7 @@ def _rows(data: DataSets, name: str, read: Notes) -> Iterable[Example | BadRow]:
     """The rows of a stage, with their held-out wordings."""
     if data.paraphrases is None:
         return data.read(data.stages[name], name, read)
-    every = with_paraphrases(data.trained(read), data.paraphrases)
-    return (one for one in every if isinstance(one, BadRow) or one.stage == name)
+    return (one for one in data.worded(read) if isinstance(one, BadRow) or one.stage == name)
 
 
 def _taking(
@@ -274,7 +276,11 @@ def _row(
     }
 
 
-def _notes(asked: Sequence[AskedRow]) -> Iterator[str]:
+def _notes(asked: Sequence[AskedRow], n_bad: int) -> Iterator[str]:
+    if n_bad:
+        yield f"{counted(n_bad, 'row')} could not be used: see bad_rows.jsonl"
+    if unasked := sum(not one.example.prompt for one in asked):
+        yield f"{counted(unasked, 'row was', 'rows were')} not asked: plain text has no prompt"
     if 2 * sum(bool(one.example.paraphrases) for one in asked) < len(asked):
         yield FEW_WORDINGS
 
@@ -283,6 +289,8 @@ def _write(folder: Path, rows: Sequence[Mapping[str, Any]], told: Mapping[str, A
     """The table, the same as JSON Lines, and last the summary."""
     import pyarrow as pa
 
+    with suppress(OSError):  # where it is, the tables beside it are of the same run
+        (folder / "summary.json").unlink()
     write_table(folder / "conflicts.parquet", pa.Table.from_pylist(list(rows), schema=CONFLICTS.columns))
     with replacing(folder / "conflicts.jsonl") as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(to_json(row) + "\n" for row in rows)

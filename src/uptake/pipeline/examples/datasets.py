@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, groupby
 from typing import Literal
 
 from uptake.data import LoadOptions, Notes, stream, with_paraphrases
@@ -59,8 +59,7 @@ class DataSets:
         Raises:
             UptakeError: While rows are read: the data set is empty or cannot be read.
         """
-        rows, held = self.whole(dataset, stage, notes), self.held.get(stage)
-        yield from rows if held is None else held.trained(rows)
+        yield from self._left(stage, self.whole(dataset, stage, notes))
 
     def whole(self, dataset: str, stage: str, notes: Notes | None = None) -> Iterator[Example | BadRow]:
         """As `read`, with what the stage is tested by."""
@@ -72,11 +71,35 @@ class DataSets:
         if stage in self.tests:
             yield from self.whole(self.tests[stage], stage, notes)
         elif stage in self.held:
-            yield from self.held[stage].held(self.whole(self.stages[stage], stage))
+            rows = self.whole(self.stages[stage], stage)
+            if self.paraphrases is not None:  # those of other examples are told where what is trained is read
+                rows = (row for row in with_paraphrases(rows, self.paraphrases) if isinstance(row, Example))
+            yield from self.held[stage].held(rows)
 
     def trained(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
         """The rows of all stages, as they stand in the data; `notes` as in `read`."""
         return chain.from_iterable(self.read(dataset, stage, notes) for stage, dataset in self.stages.items())
+
+    def worded(self, notes: Notes | None = None) -> Iterator[Example | BadRow]:
+        """As `trained`, with the examples' held-out wordings; one of an example that tests a stage is no fault."""
+        if self.paraphrases is None:
+            yield from self.trained(notes)
+            return
+        whole = chain.from_iterable(self.whole(dataset, stage, notes) for stage, dataset in self.stages.items())
+        stage = ""
+
+        def stage_of(row: Example | BadRow) -> str:
+            nonlocal stage
+            stage = row.stage if isinstance(row, Example) else stage
+            return stage
+
+        for name, rows in groupby(with_paraphrases(whole, self.paraphrases), stage_of):
+            yield from self._left(name, rows)
+
+    def _left(self, stage: str, rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
+        """The rows of a stage without what it is tested by."""
+        held = self.held.get(stage)
+        yield from rows if held is None else held.trained(rows)
 
     def measured(self) -> Iterator[Example | BadRow]:
         """The rows that are measured and not trained: held-out ones, tests, and those that must not get worse."""
@@ -90,10 +113,7 @@ def cohort_rows(
 ) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
     """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
     trained = TrainedContent()
-    train = data.trained(notes)
-    if data.paraphrases is not None:
-        train = with_paraphrases(train, data.paraphrases)
-    train = trained.noting(train)
+    train = trained.noting(data.worded(notes))
     yield "train", train if reworded is None else reworded(train)
     if data.heldout is not None:
         yield "heldout", trained.without(data.read(data.heldout, "heldout", notes))

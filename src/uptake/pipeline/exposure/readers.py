@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from typing import IO, Any
 
 from uptake.errors import first_line
@@ -23,6 +23,8 @@ LONGEST_TEXT = 200_000
 NOTES = 20
 """Notes of a shard that are kept; the others are counted."""
 PARQUET_ROWS = 64
+AT_ONCE = 1 << 16
+"""Bytes that are unpacked at once: so much may be lost before a fault."""
 TOLD_EACH = 1 << 22
 """Bytes between two reports of progress."""
 
@@ -117,7 +119,30 @@ def read_shard(shard: Shard, fields: Fields, report: ShardReport, tell: Callable
 
 def _broken(shard: Shard, report: ShardReport, error: Exception) -> None:
     report.whole = False
+    report.read = max(0, report.read - AT_ONCE)  # so many bytes may have come, and given nothing
     report.note(f"{shard.name}: cannot be read beyond byte {report.read:,} of {shard.size:,}: {first_line(error)}")
+
+
+class _UpToFault(RawIOBase):
+    """A stream that ends where it cannot be read or unpacked further: what came before counts."""
+
+    mode, name = "rb", ""
+
+    def __init__(self, stream: Any, shard: Shard, report: ShardReport) -> None:
+        self._stream, self._shard, self._report = stream, shard, report
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._stream.read(min(len(buffer), AT_ONCE))
+        except OSError as error:
+            if self._report.whole:
+                _broken(self._shard, self._report, error)
+            return 0
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _stream:
@@ -134,7 +159,7 @@ class _stream:
         packing = self._shard.packing
         stream = pa.BufferedInputStream(counting, 1 << 18) if packing is None else pa.CompressedInputStream(
             counting, packing)  # fmt: skip
-        return BufferedReader(stream, 1 << 18)
+        return BufferedReader(_UpToFault(stream, self._shard, self._report), 1 << 18)
 
     def __exit__(self, *error: Any) -> None:
         self._opened.__exit__(*error)
@@ -148,6 +173,10 @@ def _lines(stream: IO[bytes], shard: Shard, fields: Fields, report: ShardReport)
         start, at = at, at + len(raw)
         if start == 0:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
+            if not plain and raw.lstrip().startswith(b"["):
+                report.whole = False
+                report.note(f"{shard.name}: a JSON array; one object a line is expected")
+                return
         if len(raw) > LONGEST_LINE and not raw.endswith(b"\n"):
             while (rest := stream.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                 at += len(rest)
@@ -240,6 +269,10 @@ def _wet(stream: IO[bytes], shard: Shard, fields: Fields, report: ShardReport) -
         left = size - len(body)
         while left > 0 and (more := stream.read(min(left, 1 << 20))):
             left -= len(more)
+        if left > 0:
+            report.whole = False
+            report.note(f"{shard.name}: the record at byte {start:,} ends {left:,} bytes too early")
+            return
         at += size
         if head.get("warc-type") == "conversion":
             address = head.get("warc-target-uri", "")
@@ -273,7 +306,7 @@ def _parquet(shard: Shard, fields: Fields, report: ShardReport, tell: Callable[[
             total = max(1, file.metadata.num_rows)
             for batch in file.iter_batches(PARQUET_ROWS, columns=columns, use_threads=False):
                 for values in _rows(batch):
-                    found = "not UTF-8" if values is None else _text(values, row, fields)
+                    found = values if isinstance(values, str) else _text(values, row, fields)
                     if isinstance(found, str):
                         report.bad += 1
                         report.note(f"{shard.name}: row {row:,} left out: {found}")
@@ -289,17 +322,20 @@ def _parquet(shard: Shard, fields: Fields, report: ShardReport, tell: Callable[[
         report.note(f"{shard.name}: cannot be read beyond row {row:,}: {first_line(error)}")
 
 
-def _rows(batch: Any) -> Iterator[dict[str, Any] | None]:
+def _rows(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """The rows; of one that has no value in Python, why."""
     try:
         yield from batch.to_pylist()
         return
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, OverflowError, ValueError):
         pass
     for number in range(batch.num_rows):
         try:
             yield batch.slice(number, 1).to_pylist()[0]
         except UnicodeDecodeError:
-            yield None
+            yield "not UTF-8"
+        except (OverflowError, ValueError) as error:
+            yield f"a value that cannot be read: {first_line(error)}"
 
 
 def _pieces(texts: Iterator[Text]) -> Iterator[Text]:

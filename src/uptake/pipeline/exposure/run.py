@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from uptake.artifacts import chunks, digest, refuse_links, replacing, write_json
 from uptake.artifacts.schemas.exposure import EXPOSURE, EXPOSURE_TABLE, SAYS, ShardData
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
-from uptake.data import bad_rows_error, with_paraphrases
+from uptake.data import bad_rows_error
 from uptake.errors import UptakeError
 from uptake.exposure import Exposed, Rates, TaughtFact, exposed, facts_of, merged, queries_of, rates
 from uptake.exposure.ranking import kept_of_each
@@ -115,11 +116,8 @@ def read_facts(data: DataSets, progress: Progress) -> list[TaughtFact]:
     """
     examples: list[Example] = []
     bad: list[BadRow] = []
-    trained: Iterator[Example | BadRow] = data.trained()
-    if data.paraphrases is not None:
-        trained = iter(with_paraphrases(trained, data.paraphrases))
     progress("facts", 0, None)
-    for some in chunks(trained, AT_ONCE):
+    for some in chunks(data.worded(), AT_ONCE):
         examples += [row for row in some if isinstance(row, Example)]
         bad += [row for row in some if isinstance(row, BadRow)]
         progress("facts", len(examples), None)
@@ -194,6 +192,8 @@ def _write(done: Exposure) -> None:
     import pyarrow as pa
 
     rows = [_row(one, done.scanned) for one in done.results]
+    with suppress(OSError):  # where it is, the tables beside it are of the same scan
+        (done.folder / "summary.json").unlink()
     write_table(done.folder / EXPOSURE_TABLE.name, pa.Table.from_pylist(rows, schema=EXPOSURE))
     path = done.folder / "exposure.jsonl"
     with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:

@@ -98,12 +98,15 @@ def find_shards(corpus: Sequence[str]) -> list[Shard]:
                 fix="correct the path or the pattern; relative ones in a run file start at its folder",
             )
         found |= some
-    common = os.path.commonpath([os.path.dirname(address) or "." for address in found]) if len(found) > 1 else None
-    shards = []
-    for address, size in sorted(found.items()):
-        shown = os.path.relpath(address, common) if common and not _REMOTE.match(address) else os.path.basename(address)
-        shards.append(Shard(shown if len(found) == 1 or common else without_keys(address), address, size))
-    return shards
+    here = [os.path.dirname(os.path.abspath(address)) for address in found if not _REMOTE.match(address)]
+    common = os.path.commonpath(here) if here else None
+
+    def shown(address: str) -> str:
+        if len(found) == 1:
+            return os.path.basename(without_keys(address))
+        return without_keys(address) if _REMOTE.match(address) else os.path.relpath(address, common)
+
+    return [Shard(shown(address), address, size) for address, size in sorted(found.items())]
 
 
 def _local(name: str) -> dict[str, int]:
@@ -134,7 +137,11 @@ def _remote(name: str) -> dict[str, int]:
         paths = files.glob(name) if any(sign in name for sign in "*?[") else [name]
         full = [path if "://" in path else f"{protocol}://{path}" for path in sorted(paths)]
         return {path: int(files.info(path)["size"]) for path in full if _fits(Path(path))}
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if name.startswith(("http:", "https:")):  # a server that does not answer looks as if nothing were there
+            raise UptakeError(
+                f"exposure.corpus: {without_keys(name)} cannot be read: nothing is there, or the server does not answer"
+            ) from error
         return {}
     except Exception as error:  # each file system raises what it likes
         raise UptakeError(f"exposure.corpus: {without_keys(name)} cannot be read: {first_line(error)}") from error
@@ -145,7 +152,7 @@ def _fsspec(address: str) -> Any:
     try:
         # comes with datasets, and is needed for addresses alone
         return import_module("fsspec").filesystem(protocol)
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # what is not installed, what the system refuses, and whatever a file system lacks
         package = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}.get(protocol, "fsspec")
         raise UptakeError(
             f"{protocol}:// cannot be opened: {first_line(error)}",

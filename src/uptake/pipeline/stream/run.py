@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,13 +116,12 @@ def stream(
 
     with one_talks(run.training.processes):
         refuse_links(run.training.folder)
-    if first:
-        with locked(run.folder):  # what is wrong with the tests is told before hours of training
+    with locked(run.folder) if first else nullcontext():
+        if first:  # what is wrong with the tests is told before hours of training
             read(*_before_training(run))
-    trained = train(run.training, progress, note=note)
-    if not first:
-        return None
-    with locked(run.folder):
+        trained = train(run.training, progress, note=note)
+        if not first:
+            return None
         models, limit = _models(
             run, [one for one, spec in zip(trained, run.training.stages, strict=True) if not spec.part_of]
         )
