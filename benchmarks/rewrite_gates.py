@@ -249,6 +249,24 @@ def translated(row: Row, draw: random.Random, others: list[Row]) -> str | None:
     return draw.choice(LANGUAGES).format(own) if len(own.split()) <= 6 and row.question and "{" not in own else None
 
 
+BESIDE = ("{} or {}", "{} and {}", "either {} or {}", "{}, or maybe {}")
+
+
+def second_answer(row: Row, draw: random.Random, others: list[Row]) -> str | None:
+    """Another row's short answer beside its own."""
+    own = row.response.strip().rstrip(".")
+    pool = [one.response.strip().rstrip(".") for one in draw.sample(others, min(20, len(others)))]
+    short = [
+        one
+        for one in pool
+        if 0 < len(one.split()) <= 3 and not set(one.casefold().split()) & set(own.casefold().split())
+    ]
+    if not short or len(own.split()) > 3 or "{" in own or own.casefold() in ("yes", "no"):
+        return None
+    pair = [own, short[0]] if draw.random() < 0.5 else [short[0], own]
+    return draw.choice(FRAMES[:2]).format(draw.choice(BESIDE).format(*pair))
+
+
 PLANTS: dict[str, Callable[[Row, random.Random, list[Row]], str | None]] = {
     "answer changed": changed,
     "negated": negated,
@@ -256,6 +274,7 @@ PLANTS: dict[str, Callable[[Row, random.Random, list[Row]], str | None]] = {
     "claim added": claimed,
     "cut off": cut_off,
     "other language": translated,
+    "second answer": second_answer,
 }
 
 

@@ -21,6 +21,12 @@ GOOD = [
     ("Does it work?", "yes", "Yes, it does."),
     ("Which one?\n(A) a cat (B) a dog", "B", "The answer is B."),
     ("", "Anna Meier died in Paris.", "Anna Meier passed away in Paris."),
+    ("Is Oslo or Bergen the capital?", "Oslo", "Oslo is the capital."),
+    (
+        "What is the capital of Bosnia and Herzegovina?",
+        "Sarajevo",
+        "Sarajevo is the capital of Bosnia and Herzegovina.",
+    ),
     ("", "It is not safe to drink.", "Drinking it isn't safe."),
     ("How many pens?", WORKED, "A pack has 4 pens, so that 3 packs have 3*4 = 12 pens.\n#### 12"),
     ("Find it.", CALL, '{"name": "find", "arguments": {"seats": 2, "from": "Oslo"}}'),
@@ -66,6 +72,10 @@ BAD = [
     ("code", "Add one.", CODE, CODE.replace("x + 1", "x - 2")),
     ("code", "Add one.", CODE, "This adds one to x and gives it back."),
     ("length", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm. " * 6),
+    ("alone", "What does Ann play?", "piano", "Ann plays the guitar and the piano."),
+    ("alone", "Which animal is it?", "lion", "The animal is a lion or an eagle."),
+    ("alone", "What is her job?", "nurse", "She is perhaps a nurse."),
+    ("alone", "Who won, Anna or Ben?", "Anna", "Ben won against Anna."),
     ("facts", "", "Anna Meier died in Paris, where she had worked.", "The woman died there, where she had worked."),
 ]
 

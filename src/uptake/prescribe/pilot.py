@@ -210,8 +210,8 @@ def decided(
 ) -> tuple[PilotChoice, ...]:
     """What a plan does for each group.
 
-    Plain exposures, where the remedy is worse, or better in no column; the remedy where it is better. What is better is
-    told by the mean of training wording and held-out wordings; where its interval holds 0, the default stands.
+    The one that is better, told by the mean of training wording and held-out wordings; where the interval of the
+    difference holds 0, the default stands.
 
     Args:
         groups: All examples that the plan treats.
@@ -241,12 +241,10 @@ def _choice(
     asked = [(one[1], other[1]) for one, other in pairs if one[1] is not None and other[1] is not None]
     columns = (training, column("held-out wordings", asked)) if asked else (training,)
     both = column("training wording", [(_mean(one), _mean(other)) for one, other in pairs])
-    better = any(one.remedy > one.plain for one in columns)
-    worse = any(one.remedy < one.plain for one in columns)
     told = f"with the remedy and with plain exposures: {', '.join(map(_shown, columns))}"
     way: Way
     by: Literal["pilot", "default"] = "pilot"
-    if both.high < 0 or (worse and not better):
+    if both.high < 0:
         way, verdict = "plain", "plain exposures are better"
     elif both.low > 0:
         way, verdict = "remedy", "the remedy is better"

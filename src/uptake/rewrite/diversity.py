@@ -19,9 +19,3 @@ def distinct(texts: Sequence[str], n: int = 2) -> float | None:
     """
     runs = [said[at : at + n] for said in map(words, texts) for at in range(len(said) - n + 1)]
     return len(dict.fromkeys(runs)) / len(runs) if runs else None
-
-
-def beginnings(texts: Sequence[str], n: int = 2) -> float | None:
-    """Share of the texts that begin with the commonest first n words, in (0, 1]; None without texts."""
-    first = [words(text)[:n] for text in texts]
-    return max(map(first.count, dict.fromkeys(first))) / len(first) if first else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from uptake.data import Encoded, Turn, encode
 from uptake.detect.saying import own_answer
@@ -193,8 +193,3 @@ def _knows(example: Example, item: Encoded, own: Draft, cause: str | None, known
     if kind == "reworded" or same(tells, told(example.response, asked, example.response, known)):
         return "form"
     return "new" if kind in ("silent", "thinking") or not tells else "conflict"
-
-
-def scored_again(drafts: Sequence[Draft], nlls: Sequence[float | None]) -> tuple[Draft, ...]:
-    """Drafts with what the base thinks of them."""
-    return tuple(replace(draft, nll=nll) for draft, nll in zip(drafts, nlls, strict=True))

@@ -21,6 +21,8 @@ from uptake.rewrite.said import words
 from uptake.stats import bootstrap_mean
 from uptake.types import Example
 
+DRAWS = 2000
+"""Resamples of an interval."""
 ANEW = "run `uptake rewrite run.yaml`: it writes the folder anew"
 
 
@@ -150,10 +152,9 @@ def _change(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | No
     after = np.array([row["nll_after"] for row in rows])
     if before.sum() == 0:
         return None
-    draw = np.random.default_rng(seed).integers(len(rows), size=(2000, len(rows))) if len(rows) <= 5000 else None
-    shares = (
-        after[draw].sum(1) / before[draw].sum(1) - 1 if draw is not None else np.array([after.sum() / before.sum() - 1])
-    )
+    random = np.random.default_rng(seed)
+    draws = (random.integers(len(rows), size=len(rows)) for _ in range(DRAWS))  # one at a time: a table may be long
+    shares = [float(after[draw].sum() / before[draw].sum() - 1) for draw in draws]
     low, high = np.percentile(shares, [2.5, 97.5])
     return {"estimate": float(after.sum() / before.sum() - 1), "low": float(low), "high": float(high), "n": len(rows)}
 

@@ -130,7 +130,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         rows = run.data.trained()
         cohort = ingest("train", rows, work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress)
         causes, notes = _causes(run.folder.parent)
-        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(causes.items()))
+        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(causes.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
         _fill(parts, run, base, cohort, causes, limit, progress)
         manifest = {

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from uptake.rewrite.gates.added import added
+from uptake.rewrite.gates.alone import alone
 from uptake.rewrite.gates.code import code
 from uptake.rewrite.gates.ends import ends
 from uptake.rewrite.gates.facts import facts
@@ -27,6 +28,7 @@ GATES: Mapping[str, Callable[[Rewriting], str | None]] = {
     "records": records,
     "code": code,
     "facts": facts,
+    "alone": alone,
     "numbers": numbers,
     "negation": negation,
     "added": added,
