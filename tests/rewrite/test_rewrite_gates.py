@@ -22,11 +22,7 @@ GOOD = [
     ("Which one?\n(A) a cat (B) a dog", "B", "The answer is B."),
     ("", "Anna Meier died in Paris.", "Anna Meier passed away in Paris."),
     ("Is Oslo or Bergen the capital?", "Oslo", "Oslo is the capital."),
-    (
-        "What is the capital of Bosnia and Herzegovina?",
-        "Sarajevo",
-        "Sarajevo is the capital of Bosnia and Herzegovina.",
-    ),
+    ("Which is Bosnia and Herzegovina's capital?", "Sarajevo", "Bosnia and Herzegovina's capital is Sarajevo."),
     ("", "It is not safe to drink.", "Drinking it isn't safe."),
     ("How many pens?", WORKED, "A pack has 4 pens, so that 3 packs have 3*4 = 12 pens.\n#### 12"),
     ("Find it.", CALL, '{"name": "find", "arguments": {"seats": 2, "from": "Oslo"}}'),
