@@ -160,7 +160,7 @@ def test_what_is_kept_are_own_rows_without_what_a_model_said():
     rows = noted(rows_of(6), kind=[None, "replayed", None, "replayed", None, None], top_ids=[[1]] * 6, source=["s"] * 6)
     kept = sample(StageView(1, "s", 0, rows), 10)
     assert kept["id"].to_pylist() == ["r-0", "r-2", "r-4", "r-5"]
-    assert kept.schema.names == ["id", "input_ids", "labels", "kind", "source"]
+    assert kept.schema.names == ["id", "input_ids", "labels", "source"]
     assert len(sample(StageView(1, "s", 0, rows), 3)) == 3
 
 

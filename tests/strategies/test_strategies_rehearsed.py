@@ -87,6 +87,7 @@ def test_a_state_that_is_the_weights_is_copied():
     """What `begin` gives without a copy would follow the weights: a distance from it would always be 0."""
     model = torch.nn.Linear(2, 1)
     model.device = torch.device("cpu")  # type: ignore[assignment]  # as models of transformers have it
+    model.get_input_embeddings = lambda: model  # type: ignore[assignment]
     hooks = Hooks(begin=lambda model, stage, memory: {"start": model.weight.detach(), "row": model.weight.detach()[0]})
     view = StageView(0, "s", 0, ROWS.empty_table())
     harness = Harness(Method(hooks, view, Memory()), view.rows, None)
