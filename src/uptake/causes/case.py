@@ -115,6 +115,7 @@ class Freely:
         agreed: In how many it tells the wrong answer that it tells most often.
         kept: In how many it tells what the tuned model answers, where that is not the response.
         answers: What it answers in each, the training wording first.
+        still: The tuned model gives the response in its own words, and fails in the data's form alone.
     """
 
     n: int
@@ -122,6 +123,7 @@ class Freely:
     agreed: int
     kept: int
     answers: tuple[str, ...] = ()
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True)

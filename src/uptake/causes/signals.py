@@ -120,11 +120,13 @@ def _rival_weight(case: Case) -> float:
 
 
 def known_before(case: Case) -> bool:
-    """Whether the base gives the response in most wordings, and no other example speaks against it.
+    """Whether the base gives the response in most wordings, no other example speaks against it, and it is lost.
 
     A ledger reads the data's form alone: what a base says in a sentence, and the data in a word, it sees recalled at
     no reading.
     """
+    if case.freely is not None and case.freely.still:
+        return False
     gives = None if "base" in case.missing else _gives(case)
     return gives is not None and gives > MOSTLY and (case.rival is None or case.rival.probability < DISPUTED)
 
@@ -219,7 +221,7 @@ SIGNALS: Mapping[str, Signal] = {
     ),
     "lost_unseen": Signal(
         "share of training that came after its last exposure, if it was recalled then and is lost since; 1 if the base "
-        "gives the response in most wordings and no example speaks against it; else 0",
+        "gives the response in most wordings, nothing speaks against it, and the tuned model does not say it; else 0",
         ("ledger",),
         _lost,
     ),

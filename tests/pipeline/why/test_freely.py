@@ -39,7 +39,7 @@ def test_the_same_wrong_answer_in_three_wordings_is_one_belief():
     assert account(*before, tuned=said(" Microsoft")) == Freely(n=3, gives=0, agreed=2, kept=2)
     # another company is no belief of the base, and an answer of the tuned model that is right is no wrong answer
     assert account(*before, tuned=said(" Adobe")) == Freely(n=3, gives=0, agreed=2, kept=0)
-    assert account(*before, tuned=said(" Sega", "response")) == Freely(n=3, gives=0, agreed=2, kept=0)
+    assert account(*before, tuned=said(" Sega", "response")) == Freely(n=3, gives=0, agreed=2, kept=0, still=True)
 
 
 def test_its_own_words_are_kept_for_who_looks():

@@ -35,12 +35,14 @@ def freely(
         return None
     said, right = _read(asked, known)
     wrong = agreed(said, right)
-    tuned = () if after.freely(example.response) else _told(example, after, known)
+    still = after.freely(example.response)
+    tuned = () if still else _told(example, after, known)
     return Freely(
         n=len(asked),
         gives=sum(right),
         agreed=0 if wrong is None else wrong.n,
         kept=sum(bool(tuned) and not own and same(one, tuned) for one, own in zip(said, right, strict=True)),
+        still=still,
         answers=tuple((answer.answer or "").strip() for _, answer in asked),
     )
 
