@@ -234,7 +234,7 @@ def _choice(
         why_not = "a short training forgets nothing, so a pilot cannot try it"
     pairs = [(measured[0][name], measured[1][name]) for name in sample]
     if not pairs:
-        reason = why_not or f"{counted(examples, 'example')} are too few for a pilot"
+        reason = why_not or f"{counted(examples, 'example is', 'examples are')} too few for a pilot"
         why = f"{reason}: {_SAID[default]} the default"
         return PilotChoice(cause, action, examples, 0, default, "default", (), why)
     training = column("training wording", [(float(one[0]), float(other[0])) for one, other in pairs])
