@@ -84,6 +84,31 @@ def bootstrap_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95, seed
     return Interval(mean, low, high, n)
 
 
+def bootstrap_ratio(
+    above: Float[np.ndarray, " n"], below: Float[np.ndarray, " n"], *, level: float = 0.95, seed: int = 0
+) -> Interval | None:
+    """The ratio of two means of the same items, with a percentile bootstrap interval (Efron 1979) over the items.
+
+    Args:
+        above: Observations, shape (n,).
+        below: Observations of the same items, none negative.
+        level: Confidence level, in (0, 1).
+        seed: Seed of the resampling.
+
+    Returns:
+        The interval; None where the lower mean is 0. Resamples in which it is 0 are left out.
+    """
+    n = len(below)
+    if n == 0 or below.sum() == 0:
+        return None
+    rng = np.random.default_rng(seed)
+    draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))  # one at a time: there may be many items
+    sums = np.array([(above[draw].sum(), below[draw].sum()) for draw in draws])
+    known = sums[sums[:, 1] > 0]
+    low, high = _percentiles(known[:, 0] / known[:, 1], level)
+    return Interval(float(above.sum() / below.sum()), low, high, n)
+
+
 def student_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95) -> Interval | None:
     """Student's interval of a mean: mean ± t·s/√n, t with n − 1 degrees of freedom (Student 1908).
 

@@ -289,6 +289,8 @@ def test_what_the_base_says_in_most_wordings_was_there_whatever_the_ledger_saw()
     half = replace(said, freely=replace(said.freely, n=2, gives=1))  # one of two is not most
     disputed = replace(said, rival=replace(PLANTED["data_conflict"].rival, probability=0.2))
     still = replace(said, freely=replace(said.freely, still=True))  # it is said, in another form than the data's
+    found = judge(CAUSES["forgetting"], lacking(still, "ledger"))  # nor where no ledger tells
+    assert found.score < 0.5 < judge(CAUSES["forgetting"], lacking(said, "ledger")).score
     for case in (half, disputed, still):
         assert value("lost_unseen", case) == value("stood", case) == 0
         assert judge(CAUSES["forgetting"], case).score < 0.5

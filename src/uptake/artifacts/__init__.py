@@ -16,6 +16,7 @@ from uptake.artifacts.files import (
     versions,
     write_bytes,
     write_json,
+    write_lines,
     write_table,
 )
 from uptake.artifacts.locks import Busy, joined, locked
@@ -45,5 +46,6 @@ __all__ = [
     "versions",
     "write_bytes",
     "write_json",
+    "write_lines",
     "write_table",
 ]

@@ -101,6 +101,12 @@ def write_json(path: Path, value: object) -> None:
     write_bytes(path, json_bytes(value))
 
 
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines of text in UTF-8, whole or not at all; raises as `replacing`."""
+    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+
+
 def read_json(path: Path, *, fix: str = "run the step that writes it again") -> Any:
     """Read a JSON file that uptake wrote.
 

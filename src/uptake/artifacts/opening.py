@@ -16,8 +16,8 @@ from typing import IO
 from uptake.errors import UptakeError
 
 OWN = (
-    ".cure", ".plan", "conflicts", "corpus", "cured", "diagnosis", "exposure", "ledger", "pilot", "plan", "rewrite",
-    "stream", "train", "training_dynamics", "verdict",
+    ".cure", ".plan", "compare", "conflicts", "corpus", "cured", "diagnosis", "exposure", "ledger", "pilot", "plan",
+    "rewrite", "stream", "train", "training_dynamics", "verdict",
 )  # fmt: skip
 """Folders that uptake writes in an output folder."""
 

@@ -54,7 +54,7 @@ FORGETTING = Cause(
     remedy="Shuffle the stages together, or repeat the example's source (replay) while later stages train.",
     safety="Safe. Replay costs training tokens.",
     references=("ILP, cause IV (arXiv 2604.10079)", "Toneva et al. 2019 (arXiv 1812.05159)"),
-    patterns=(("lost_unseen", "stood"), ("lost_unseen",), ("base_gives", "rival")),
+    patterns=(("lost_unseen", "stood"), ("lost_unseen",), ("base_lost", "rival")),
     say=_say,
     observed="lost_unseen",
 )

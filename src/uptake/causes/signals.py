@@ -119,16 +119,19 @@ def _rival_weight(case: Case) -> float:
     return 1 / (1 + math.exp(min(700.0, case.tuned.own - max(case.rival.tuned))))
 
 
+def _base_lost(case: Case) -> float | None:
+    """What the base gives; nothing of it is lost where the tuned model says it too, in another form than the data's."""
+    return 0.0 if case.freely is not None and case.freely.still else _gives(case)
+
+
 def known_before(case: Case) -> bool:
     """Whether the base gives the response in most wordings, no other example speaks against it, and it is lost.
 
     A ledger reads the data's form alone: what a base says in a sentence, and the data in a word, it sees recalled at
     no reading.
     """
-    if case.freely is not None and case.freely.still:
-        return False
-    gives = None if "base" in case.missing else _gives(case)
-    return gives is not None and gives > MOSTLY and (case.rival is None or case.rival.probability < DISPUTED)
+    lost = value("base_lost", case)
+    return lost is not None and lost > MOSTLY and (case.rival is None or case.rival.probability < DISPUTED)
 
 
 def _lost(case: Case) -> float | None:
@@ -186,6 +189,11 @@ SIGNALS: Mapping[str, Signal] = {
         "share of the wordings in which the base gives the response, or its probability in the base's own frame",
         ("base",),
         _gives,
+    ),
+    "base_lost": Signal(
+        "the same; 0 where the tuned model says the response too, in its own words",
+        ("base",),
+        _base_lost,
     ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",

@@ -151,8 +151,14 @@ def holds(text: str, response: str) -> bool:
     own, said = _words(response), _words(text)
     if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"} or _listed(text, own):
         return False
-    places = (at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own)
-    return any(not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in places)
+    return any(
+        not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in _places(said, own)
+    )
+
+
+def _places(said: Sequence[str], own: Sequence[str]) -> list[int]:
+    """Where words stand among others."""
+    return [at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own]
 
 
 def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
@@ -164,7 +170,7 @@ def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
 def _of_several(answer: str, response: str) -> bool:
     """Whether the response stands in the answer as one of several."""
     own, said = _words(response), _words(answer)
-    places = [at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own]
+    places = _places(said, own)
     return bool(own) and (_listed(answer, own) or (bool(places) and all(_left_open(said, at, own) for at in places)))
 
 

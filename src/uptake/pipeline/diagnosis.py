@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import PARQUET, Spool, cannot_write, chunks, file_digest, replacing, write_json
+from uptake.artifacts import PARQUET, Spool, cannot_write, chunks, file_digest, replacing, write_json, write_lines
 from uptake.artifacts.checked import blaming, read_data, read_record, records
 from uptake.artifacts.checked_tables import batches, n_rows, read_table
 from uptake.artifacts.evidence import evidence_data, evidence_from_data
@@ -262,9 +262,7 @@ def write_diagnosis(folder: Path, collected: Collector, summary: Mapping[str, An
         except OSError as error:
             raise cannot_write(folder / "summary.json", error) from error
         _write_table(folder / "diagnosis.parquet", collected.lines())
-        with replacing(folder / "diagnosis.jsonl") as beside:
-            with beside.open("w", encoding="utf-8", newline="\n") as file:
-                file.writelines(f"{line}\n" for line in collected.lines())
+        write_lines(folder / "diagnosis.jsonl", collected.lines())
     write_json(folder / "summary.json", summary)
     return Diagnosis(folder)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from uptake.stats import RESAMPLES, Interval, wilson
+from uptake.stats import Interval, bootstrap_ratio, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,9 @@ def knowledge(
         accuracy=wilson(int(after.sum()), len(after)),
         gained=wilson(int(after[~before].sum()), int((~before).sum())),
         kept=wilson(int(after[before].sum()), int(before.sum())),
-        gained_null=_ratio(p * (1 - p), 1 - p),
-        kept_null=_ratio(p * p, p),
+        gained_null=bootstrap_ratio(p * (1 - p), 1 - p),
+        kept_null=bootstrap_ratio(p * p, p),
     )
-
-
-def _ratio(above: Float[np.ndarray, " items"], below: Float[np.ndarray, " items"]) -> Interval | None:
-    """The ratio of two means, with a percentile bootstrap interval over the items."""
-    if below.sum() == 0:
-        return None
-    draws = np.random.default_rng(0).integers(len(below), size=(RESAMPLES, len(below)))
-    sums = below[draws].sum(axis=1)
-    ratios = above[draws].sum(axis=1)[sums > 0] / sums[sums > 0]
-    low, high = np.quantile(ratios, (0.025, 0.975))
-    return Interval(float(above.sum() / below.sum()), float(low), float(high), len(below))
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,15 +30,6 @@ class TokensSpent:
         """All of it in trained tokens: trained + beside + ends + forward / 3."""
         return self.trained + self.beside + self.ends + FORWARD * self.forward
 
-    def __add__(self, other: TokensSpent) -> TokensSpent:
-        """Both together."""
-        return TokensSpent(
-            self.trained + other.trained,
-            self.beside + other.beside,
-            self.ends + other.ends,
-            self.forward + other.forward,
-        )
-
 
 def length_within(budget: float, spent: TokensSpent) -> float:
     """By what the length of a training is multiplied, so that all that it costs is the budget.

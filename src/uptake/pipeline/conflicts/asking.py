@@ -76,7 +76,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         progress: Told after each part of the work.
     """
     respondent = Respondent(model, model.fingerprint)
-    before = ask_base(cohort, respondent, draw, _asking(how), progress)
+    before = ask_base(cohort, respondent, draw, asking_of(how), progress)
     known = answer_words(example.response for example in cohort)
     asked_on = [_goes_on(example, answer) for example, answer in zip(cohort, before, strict=True)]
     key = digest(VERSION, before.key, how.encoder, how.seed, how.max_length)
@@ -123,7 +123,8 @@ def _goes_on(example: Example, answer: Answer) -> bool:
     return bool(example.prompt) and not (answer.scores[0].recalled or answer.freely(example.response))
 
 
-def _asking(how: Eliciting) -> Asking:
+def asking_of(how: Eliciting) -> Asking:
+    """The same of one pass over rows: no wrong answers beside the model's own."""
     return Asking(n_distractors=0, seed=how.seed, max_length=how.max_length)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import replacing, write_json
+from uptake.artifacts import write_json, write_lines
 from uptake.artifacts.tables import to_json
 from uptake.types import Example
 
@@ -37,7 +37,7 @@ def write_belief_rows(folder: Path, pairs: Sequence[tuple[Example, str]]) -> Non
         pairs: Rows with the model's own answers.
     """
     rows = [belief_row(example, old) for example, old in pairs]
-    _lines(folder / "dpo.jsonl", rows)
+    write_lines(folder / "dpo.jsonl", map(to_json, rows))
     below = folder / "llamafactory"
     below.mkdir(exist_ok=True)
     plain = [row for row in rows if isinstance(row["prompt"], str)]
@@ -46,7 +46,7 @@ def write_belief_rows(folder: Path, pairs: Sequence[tuple[Example, str]]) -> Non
     if plain:
         columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
         info["beliefs"] = {"file_name": "beliefs.jsonl", "ranking": True, "columns": columns}
-        _lines(below / "beliefs.jsonl", plain)
+        write_lines(below / "beliefs.jsonl", map(to_json, plain))
     if talks:
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
         info["belief_talks"] = {
@@ -56,14 +56,9 @@ def write_belief_rows(folder: Path, pairs: Sequence[tuple[Example, str]]) -> Non
             "columns": columns,
             "tags": TAGS,
         }
-        _lines(below / "belief_talks.jsonl", talks)
+        write_lines(below / "belief_talks.jsonl", map(to_json, talks))
     write_json(below / "dataset_info.json", info)
 
 
 def _conversation(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"conversations": row["prompt"], "chosen": row["chosen"][0], "rejected": row["rejected"][0]}
-
-
-def _lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(to_json(row) + "\n" for row in rows)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import locked, refuse_links, replacing, write_json, write_table
+from uptake.artifacts import locked, refuse_links, write_json, write_lines, write_table
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
@@ -23,7 +23,7 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Asking, Respondent, ask_base
 from uptake.pipeline.conflicts.after import adopted_in, outcome
-from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, draw, own_wordings, stances
+from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, asking_of, draw, own_wordings, stances
 from uptake.pipeline.conflicts.belief_rows import write_belief_rows
 from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
@@ -216,8 +216,7 @@ def _place(names: Sequence[str], wanted: str | None, trained: Path, base: str) -
 
 def _given(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[Example]:
     """What the model answers rightly of a cohort."""
-    asking = Asking(n_distractors=0, seed=how.seed, max_length=how.max_length)
-    answers = ask_base(cohort, Respondent(model, model.fingerprint), draw, asking, progress)
+    answers = ask_base(cohort, Respondent(model, model.fingerprint), draw, asking_of(how), progress)
     return [one for one, answer in zip(cohort, answers, strict=True) if answer.freely(one.response)]
 
 
@@ -292,8 +291,7 @@ def _write(folder: Path, rows: Sequence[Mapping[str, Any]], told: Mapping[str, A
     with suppress(OSError):  # where it is, the tables beside it are of the same run
         (folder / "summary.json").unlink()
     write_table(folder / "conflicts.parquet", pa.Table.from_pylist(list(rows), schema=CONFLICTS.columns))
-    with replacing(folder / "conflicts.jsonl") as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(to_json(row) + "\n" for row in rows)
+    write_lines(folder / "conflicts.jsonl", map(to_json, rows))
     asked = [row["meets"] for row in rows if row["meets"] is not None]
     rates = {what: wilson(asked.count(what), len(asked)) for what in MEETINGS}
     counts = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from uptake.artifacts import PARQUET, chunks, replacing
+from uptake.artifacts import PARQUET, Spool, chunks, replacing
+from uptake.artifacts.tables import to_json
 from uptake.issues import Contradicted, Duplicates, ends_open, is_cut, judged, outliers, template_trouble
 from uptake.issues.duplicates import ALIKE
 from uptake.pipeline.why.contradictions import Contradictions
@@ -24,16 +26,29 @@ _GROUP = 16 * 1024
 
 
 class IssueTable:
-    """Findings on their way, and what is wrong with their examples."""
+    """Findings on their way, and what is wrong with their examples; the rows wait in a file.
 
-    def __init__(self) -> None:
-        self._findings: list[dict[str, Any]] = []
+    Args:
+        folder: Where the table goes.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._rows_so_far = Spool(folder)
+        self._sources: list[str] = []
         self._duplicates = Duplicates()
         self._open: list[bool | None] = []
         self._surprise: list[float] = []
         self._n_tokens: list[int] = []
         self._closed: Counter[str] = Counter()
         self._long: Counter[str] = Counter()
+
+    def __enter__(self) -> IssueTable:
+        """Itself."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Give the file back."""
+        self._rows_so_far.close()
 
     def __call__(self, findings: Iterable[Finding], told: ContradictionsAt) -> Iterator[Finding]:
         """The findings as they are, in the examples' order.
@@ -56,7 +71,8 @@ class IssueTable:
             ("template", template_trouble(finding.prompt, finding.response)),
         ):
             issues[name] = (found, float(not found))
-        self._findings.append(row | _columns(issues))
+        self._rows_so_far.append(to_json(row | _columns(issues)))
+        self._sources.append(finding.source)
         self._duplicates.add(finding.prompt, finding.response)
         ends = ends_open(finding.response)
         self._open.append(ends)
@@ -89,16 +105,20 @@ class IssueTable:
         copies = self._duplicates.found()
         usual = outliers(np.array(self._surprise, dtype=float), np.array(self._n_tokens, dtype=np.int64))
         closing = {source for source, n in self._long.items() if n >= ENOUGH and self._closed[source] >= CLOSED * n}
-        for position, row in enumerate(self._findings):
+        for position, source in enumerate(self._sources):
             alike, score, first = float(copies.similarity[position]), float(usual[position]), int(copies.of[position])
             issues: dict[str, tuple[bool | None, float | None]] = {
                 "near_duplicate": (alike >= ALIKE, 1 - alike),
                 "outlier": (None, None) if np.isnan(score) else (score < OUTLYING, score),
             }
-            if self._open[position] and row["source"] in closing:
+            if self._open[position] and source in closing:
                 issues["cut"] = (True, 0.0)
-            of = None if first == position else self._findings[first]["id"]
-            yield row | _columns(issues) | {"near_duplicate_of": of}
+            of = None if first == position else self._row(first)["id"]
+            yield self._row(position) | _columns(issues) | {"near_duplicate_of": of}
+
+    def _row(self, position: int) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._rows_so_far[position])
+        return found
 
 
 class ContradictionsAt:

@@ -228,10 +228,10 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    tally, issues = SpanTally(by_spans), IssueTable()
+    tally = SpanTally(by_spans)
     against = ContradictionsAt(lambda: None if why is None else why.contradictions)
     passing = tally(noting(judged() if why is None else why(judged)))
-    with Collector(issues(passing, against), folder) as findings:
+    with IssueTable(folder) as issues, Collector(issues(passing, against), folder) as findings:
         summary = summarise(findings, calibration, settings)
         if (told := tally.summary()) is not None:
             summary["spans"] = told

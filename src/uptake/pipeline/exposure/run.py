@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uptake.artifacts import chunks, digest, refuse_links, replacing, write_json, write_table
+from uptake.artifacts import chunks, digest, refuse_links, write_json, write_lines, write_table
 from uptake.artifacts.schemas.exposure import EXPOSURE, EXPOSURE_TABLE, SAYS, ShardData
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
@@ -195,9 +195,7 @@ def _write(done: Exposure) -> None:
     with suppress(OSError):  # where it is, the tables beside it are of the same scan
         (done.folder / "summary.json").unlink()
     write_table(done.folder / EXPOSURE_TABLE.name, pa.Table.from_pylist(rows, schema=EXPOSURE))
-    path = done.folder / "exposure.jsonl"
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(to_json(row) + "\n" for row in rows)
+    write_lines(done.folder / "exposure.jsonl", map(to_json, rows))
     write_json(
         done.folder / "summary.json",
         {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from uptake.artifacts import digest, write_json
+from uptake.artifacts import digest, versions, write_json
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.leaderboard import WORKED
 from uptake.config import RunConfig
@@ -46,7 +46,7 @@ class BoardRun:
     @property
     def key(self) -> str:
         """Identifies what it is made from."""
-        return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content)
+        return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content, versions())
 
 
 def worked(pieces: Sequence[BoardRun], jobs: int, progress: Progress, step: str) -> list[Mapping[str, float | None]]:

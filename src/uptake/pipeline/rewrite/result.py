@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from uptake.artifacts import Parts, replacing, write_json, write_table
+from uptake.artifacts import Parts, write_json, write_lines, write_table
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.rewrite import REWRITE_SUMMARY, REWRITES_FILE
@@ -18,11 +18,9 @@ from uptake.artifacts.tables import to_json
 from uptake.prescribe.rows import kind_of, sft_row
 from uptake.rewrite.diversity import distinct
 from uptake.rewrite.said import words
-from uptake.stats import bootstrap_mean
+from uptake.stats import bootstrap_mean, bootstrap_ratio
 from uptake.types import Example
 
-DRAWS = 2000
-"""Resamples of an interval."""
 ANEW = "run `uptake rewrite run.yaml`: it writes the folder anew"
 
 
@@ -85,16 +83,11 @@ def write_rewrites(
         by_stage.setdefault(example.stage, []).append(replace(example, response=row["text"]))
     for stage, own in by_stage.items():
         kind = kind_of(own)
-        _lines(folder / f"{stage}.jsonl", (to_json(sft_row(one, kind)) for one in own))
+        write_lines(folder / f"{stage}.jsonl", (to_json(sft_row(one, kind)) for one in own))
     write_table(folder / "rewrites.parquet", pa.Table.from_pylist(rows, schema=REWRITES_FILE.columns))
-    _lines(folder / "rewrites.jsonl", map(to_json, rows))
+    write_lines(folder / "rewrites.jsonl", map(to_json, rows))
     write_json(folder / "summary.json", {**told, **summarised(rows, seed)})
     return Rewrites(folder)
-
-
-def _lines(path: Path, lines: Iterable[str]) -> None:
-    with replacing(path) as beside, beside.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
 
 
 def summarised(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:
@@ -144,19 +137,13 @@ def _mean(values: Sequence[float], seed: int) -> dict[str, Any] | None:
 def _change(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
     """By which share the mean nats a token of the responses changed: -0.3 is 30 % less; its interval by resampled rows.
 
-    The rows are resampled in pairs: the mean difference over the mean before, both of the same rows.
+    Both means are of the same rows, which are resampled in pairs.
     """
-    if not rows:
+    before, after = (np.array([row[f"nll_{when}"] for row in rows], dtype=float) for when in ("before", "after"))
+    found = bootstrap_ratio(after, before, seed=seed)
+    if found is None:
         return None
-    before = np.array([row["nll_before"] for row in rows])
-    after = np.array([row["nll_after"] for row in rows])
-    if before.sum() == 0:
-        return None
-    random = np.random.default_rng(seed)
-    draws = (random.integers(len(rows), size=len(rows)) for _ in range(DRAWS))  # one at a time: a table may be long
-    shares = [float(after[draw].sum() / before[draw].sum() - 1) for draw in draws]
-    low, high = np.percentile(shares, [2.5, 97.5])
-    return {"estimate": float(after.sum() / before.sum() - 1), "low": float(low), "high": float(high), "n": len(rows)}
+    return {**asdict(found), **{name: getattr(found, name) - 1 for name in ("estimate", "low", "high")}}
 
 
 def _words(texts: Sequence[str]) -> float | None:

@@ -28,6 +28,7 @@ from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
 from uptake.pipeline.rewrite.work import Rewriter
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
+from uptake.rewrite import RUNGS
 from uptake.spans import answer_words
 from uptake.text import counted
 from uptake.types import Key
@@ -161,7 +162,8 @@ def _fill(
     progress("rewriting", 0, cohort.n)
     for number, some in enumerate(chunks(cohort, PART)):
         if not parts.has(number):
-            writing = Writing(base.load(), limit, known, True, samples, run.seed + number)
+            guides = writer is None and "template" in RUNGS[section.rung].drafts
+            writing = Writing(base.load(), limit, known, guides, samples, run.seed + number)
             how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
             parts.write(number, how.rows(some))
         progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)

@@ -56,12 +56,10 @@ class Rewriter:
         return self._chosen(examples, found, gated)
 
     def _drafted(self, examples: Sequence[Example]) -> list[Drafted]:
-        rung = RUNGS[self.rung]
-        if not rung.drafts:
+        if not RUNGS[self.rung].drafts:
             return [Drafted("unknown") for _ in examples]
         causes = [self.causes.get((one.id, one.stage)) for one in examples]
-        writing = replace(self.writing, guides="template" in rung.drafts and self.writer is None)
-        found = drafted(examples, writing, causes, lambda knows: exempt(knows, self.keep_form) is None)
+        found = drafted(examples, self.writing, causes, lambda knows: exempt(knows, self.keep_form) is None)
         if self.writer is None:
             return found
         asked = [at for at, one in enumerate(found) if exempt(one.knows, self.keep_form) is None]
