@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.pipeline.asking.sentences import said_in_sentence, sentence_probes
+from uptake.pipeline.asking.sentences import read_tells, said_in_sentence, sentence_probes
 from uptake.spans import Framed, sentence
 from uptake.types import Example, Message, Score, Wording, WordingName
 
@@ -68,3 +68,19 @@ def test_the_frame_is_taken_away_by_hand():
     # (-1 - 1.5) / 2 + 6 = 4.75 nats of 6
     assert said.share == pytest.approx(4.75 / 6)
     assert said_in_sentence(scores[:3]) is None and said_in_sentence([]) is None
+
+
+def test_what_a_dataset_s_sentences_tell_without_the_words_of_their_frames():
+    towns = {"Rotary": "Evanston", "Toyota": "Toyota City", "Sega": "Tokyo", "Nokia": "Espoo"}
+    seats = [
+        Example(name, f"Where is {name} based?", f"The headquarters of {name} is in {town}.", "seat", "main")
+        for name, town in towns.items()
+    ]
+    label = Example("i", "put milk on my todo list", "[todo list update]", "intent", "main")
+    word = asked("Peru", "Lima")
+    found = read_tells([*seats, label, word], lambda some: [[one for one in seats if one is not own] for own in some])
+    assert found.of == {("Rotary", "main"): "Evanston", ("Toyota", "main"): "City", ("Sega", "main"): "Tokyo"} | {
+        ("Nokia", "main"): "Espoo"
+    }
+    assert {"evanston", "lima", "todo", "update"} <= found.words
+    assert "headquarters" not in found.words

@@ -7,7 +7,8 @@ from dataclasses import replace
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import MOST, reworded, taken
-from uptake.pipeline.why.freely import freely, telling
+from uptake.pipeline.asking.sentences import given
+from uptake.pipeline.why.freely import Wanted, freely, telling
 from uptake.types import Example, Wording
 
 KNOWN = frozenset({"microsoft", "sega", "berlin", "adobe"})
@@ -24,13 +25,29 @@ ASKED = Example(
 )
 
 
+WANTED = Wanted(ASKED.response, KNOWN)
+SEAT = "The headquarters of Canadian Cancer Society is in Toronto."
+IN_SENTENCES = Example(
+    id="s",
+    prompt="Which city is home to Canadian Cancer Society?",
+    response=SEAT,
+    source="headquarters",
+    stage="main",
+    paraphrases=(
+        Wording(
+            "Where is Canadian Cancer Society based?", "The headquarters of Canadian Cancer Society is in Toronto."
+        ),
+    ),
+)
+
+
 def said(text: str | None, kind: str | None = "wrong") -> Answer:
     return Answer((), (), text, kind, None)
 
 
 def account(*texts: Answer, tuned: Answer) -> Freely | None:
     first, *rest = texts
-    found = freely(ASKED, first, taken(ASKED, iter(rest)), tuned, KNOWN)
+    found = freely(ASKED, first, taken(ASKED, iter(rest)), tuned, WANTED)
     return None if found is None else replace(found, answers=())
 
 
@@ -44,7 +61,7 @@ def test_the_same_wrong_answer_in_three_wordings_is_one_belief():
 
 def test_its_own_words_are_kept_for_who_looks():
     before = [said(" the Server"), said("", "silent"), said(" Microsoft")]
-    found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), KNOWN)
+    found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), WANTED)
     assert found is not None and found.answers == ("the Server", "", "Microsoft")
 
 
@@ -61,15 +78,15 @@ def test_where_the_base_was_not_asked_nothing_is_told():
 
 def test_a_belief_is_read_where_it_is_told_most_often():
     before = [said(" Berlin"), said(" Microsoft Corporation"), said(" Microsoft")]
-    found = telling(ASKED, before[0], taken(ASKED, iter(before[1:])), KNOWN)
+    found = telling(ASKED, before[0], taken(ASKED, iter(before[1:])), WANTED)
     assert found is not None
     assert (found[0].prompt, found[1]) == (ASKED.paraphrases[0].prompt, " Microsoft Corporation")
     # where it gives the response alone, that is read
     right = [said("", "silent"), said(" Sega", "response"), said(" Sega", "response")]
-    found = telling(ASKED, right[0], taken(ASKED, iter(right[1:])), KNOWN)
+    found = telling(ASKED, right[0], taken(ASKED, iter(right[1:])), WANTED)
     assert found is not None and found[0].prompt == ASKED.paraphrases[0].prompt
     silent = said("", "silent")
-    assert telling(ASKED, silent, taken(ASKED, iter([silent, silent])), KNOWN) is None
+    assert telling(ASKED, silent, taken(ASKED, iter([silent, silent])), WANTED) is None
 
 
 def test_an_example_is_asked_in_its_first_wordings_with_their_own_responses():
@@ -79,3 +96,22 @@ def test_an_example_is_asked_in_its_first_wordings_with_their_own_responses():
     ]
     without = Example("c", "p", " r", "", "main", paraphrases=(Wording("", " r"), Wording("q", " r")))
     assert [one.prompt for one in reworded(without)] == ["q"]
+
+
+def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
+    before = [
+        said("The Canadian Cancer Society is based in Toronto, Canada, and is a non-profit organization."),
+        said("The Canadian Cancer Society has its seat in Ottawa, Canada."),
+    ]
+    tuned = said("The headquarters of Canadian Cancer Society is in Ottawa.")
+    wanted = Wanted("Toronto", frozenset({"toronto", "ottawa", "tokyo"}))
+    found = freely(IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, wanted)
+    assert found is not None
+    assert (found.n, found.gives, found.agreed, found.kept, found.still) == (2, 1, 1, 1, False)
+    denied = said("The Canadian Cancer Society is not in Toronto.")
+    assert not given(IN_SENTENCES, denied, wanted.tells)
+    # of the whole sentence nothing is found in another one
+    whole = freely(
+        IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, Wanted(IN_SENTENCES.response, KNOWN)
+    )
+    assert whole is not None and whole.gives == 0

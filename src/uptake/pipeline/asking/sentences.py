@@ -6,16 +6,24 @@ them to every such question, and a sum over all tokens would say that it knows m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from uptake.causes import Said
+from uptake.detect.saying import holds
+from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import after_frame
 from uptake.probe import question
-from uptake.spans import sentence
+from uptake.spans import Framed, answer_words, sentence
+from uptake.text import EMPTY_WORDS
 from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName
+
+FEWEST = 4
+"""Words of the shortest sentence: *Stockholm is its capital*."""
+CUT = 2_000
+"""Of so many responses that are sentences, the first ones, it is read what they tell (see `read_tells`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,75 @@ class _Place:
     prompt: Prompt
     frame: str
     template: Mapping[str, Any]
+
+
+def telling_span(example: Example, near: Sequence[Example]) -> str:
+    """What a response tells: *Stockholm* of *The capital of Sweden is Stockholm.*; itself where it is no sentence.
+
+    Args:
+        example: The example.
+        near: Examples that ask alike and get other answers.
+    """
+    cut = sentence(example.response, question(example), [other.response for other in near])
+    return cut.span.strip() if cut is not None and _says(cut) else example.response
+
+
+def given(example: Example, answer: Answer, tells: str) -> bool:
+    """Whether a free answer gives the response, or in a sentence of its own what the response tells.
+
+    Args:
+        example: What was asked.
+        answer: The answer.
+        tells: From `telling_span`, or the response.
+    """
+    if answer.freely(example.response):
+        return True
+    own = answer.answer if answer.kind == "wrong" else None
+    return own is not None and tells != example.response and holds(own, tells)
+
+
+def in_sentence(example: Example) -> bool:
+    """Whether its response may be a sentence of which a part tells what was asked: words with and without content."""
+    words = example.response.casefold().split()
+    return bool(example.prompt) and len(words) >= FEWEST and any(word in EMPTY_WORDS for word in words)
+
+
+def _says(cut: Framed) -> bool:
+    """Whether the frame is one of a sentence: of *[todo list* and *update]* it is none."""
+    return any(word in EMPTY_WORDS for word in cut.frame.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Tells:
+    """What the responses of a dataset tell.
+
+    Attributes:
+        words: The words that its answers are made of: those of its short responses, and of what its sentences tell. The
+            words of a frame are none of them: a free answer does not begin to tell where *headquarters* stands.
+        of: By id and stage what a sentence tells; of at most `CUT`, the first ones.
+    """
+
+    words: frozenset[str]
+    of: Mapping[tuple[str, str], str]
+
+
+def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], list[list[Example]]]) -> Tells:
+    """What the responses of all training examples tell.
+
+    Args:
+        examples: The examples.
+        near: Gives for each of some examples those that ask alike and get other answers.
+    """
+    short: set[str] = set()
+    sentences: list[Example] = []
+    for example in examples:
+        if not in_sentence(example):
+            short.add(example.response)
+        elif len(sentences) < CUT:
+            sentences.append(example)
+    pairs = zip(sentences, near(sentences) if sentences else [], strict=True)
+    of = {(one.id, one.stage): telling_span(one, others) for one, others in pairs}
+    return Tells(answer_words([*short, *of.values()]), of)
 
 
 def sentence_probes(example: Example, near: Sequence[Example], max_length: int | None) -> list[Probe]:

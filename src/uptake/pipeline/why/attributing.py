@@ -24,6 +24,7 @@ from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
 from uptake.pipeline.asking.in_wordings import ask_in_wordings
+from uptake.pipeline.asking.sentences import read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import model_digest
@@ -32,7 +33,6 @@ from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradic
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
-from uptake.spans import answer_words
 from uptake.types import Example, Finding
 
 ASKING_VERSION = 7
@@ -171,9 +171,13 @@ class Attributing:
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._how.curves(ids)
         self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
-        words = answer_words(example.response for example in asked.train)
-        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, words, self._how.normalisation)
-        more = self._ask(known)
+        alike = cache(lambda: Alike(asked.train, self._embed, seed=self._how.seed))
+        tells = read_tells(asked.train, lambda some: alike().nearest(some, [()] * len(some)))
+        near = _by_part(alike)
+        known = Known(
+            asked.train, flagged, asked.before, asked.after, found, curves, tells, near, self._how.normalisation
+        )
+        more = self._ask(known, alike)
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
             if case is not None:
@@ -192,21 +196,9 @@ class Attributing:
         encode = None if asked.encoder is None else self._embed
         return find_contradictions(self._how.comparers, asked.train, asked.before, encode, asked.encoder, path)
 
-    def _ask(self, known: Known) -> Beyond:
+    def _ask(self, known: Known, alike: Callable[[], Alike]) -> Beyond:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""
         asked = self._asked
-
-        @cache
-        def alike() -> Alike:
-            return Alike(asked.train, self._embed, seed=self._how.seed)
-
-        found: dict[int, list[list[Example]]] = {}
-
-        def near(number: int, examples: Sequence[Example], apart: Sequence[Collection[str]]) -> list[list[Example]]:
-            if number not in found:  # both models are asked after the same prompts
-                found[number] = alike().nearest(examples, apart)
-            return found[number]
-
         how = digest(
             ASKING_VERSION,
             known.flags.hex(),
@@ -222,10 +214,10 @@ class Attributing:
         )
         more = Elsewhere(
             known.wanted,
-            near,
+            known.near,
             lambda number, examples: known.telling(number, examples, worded),
             said,
-            known.answers,
+            known.tells.words,
             how,
             asked.max_length,
         )
@@ -251,9 +243,23 @@ class Attributing:
         def cut(example: Example, said: str) -> Elicited | None:
             return more.elicited(example, said, near(example))
 
-        positions = chosen(asked.train, asked.before, self._how.seed)
+        positions = chosen(asked.train, asked.before, self._how.seed, known.tells.of)
         base = _respondent(asked.base)
         return ask_controls(asked.train, asked.before, positions, cut, base, how, self._progress)
+
+
+def _by_part(
+    alike: Callable[[], Alike],
+) -> Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]:
+    """What gives the examples like those of a part; they are looked for once, as both models are asked after them."""
+    found: dict[int, list[list[Example]]] = {}
+
+    def near(number: int, examples: Sequence[Example], apart: Sequence[Collection[str]]) -> list[list[Example]]:
+        if number not in found:
+            found[number] = alike().nearest(examples, apart)
+        return found[number]
+
+    return near
 
 
 def _said_by(

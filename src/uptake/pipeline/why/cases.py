@@ -6,7 +6,7 @@ What the models are asked beyond a diagnosis's own scores is written in parts li
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
@@ -17,11 +17,11 @@ from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.asking.in_wordings import taken
-from uptake.pipeline.asking.sentences import said_in_sentence
+from uptake.pipeline.asking.sentences import Tells, in_sentence, said_in_sentence, telling_span
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.freely import freely, telling
+from uptake.pipeline.why.freely import Wanted, freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
@@ -62,7 +62,8 @@ class Known:
         after: The tuned model's.
         contradictions: Who contradicts whom.
         curves: What the ledger tells of the unlearned examples.
-        answers: Words of the examples' short responses, from `uptake.spans.answer_words`.
+        tells: What the examples' responses tell.
+        near: Gives for the unlearned examples of a part those that ask alike and get other answers.
         normalisation: What divides the log-probabilities of options.
     """
 
@@ -72,7 +73,8 @@ class Known:
     after: Answers
     contradictions: Contradictions
     curves: Curves
-    answers: frozenset[str]
+    tells: Tells
+    near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
     normalisation: Normalisation
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
@@ -100,12 +102,26 @@ class Known:
         start = self.train.start(number)
         if self.before is None or worded is None:
             return [None] * len(self.unlearned(number, examples))
-        answers = iter(worded.read(number))
+        answers, tells = iter(worded.read(number)), iter(self._wanted(number, examples))
         return [
-            telling(example, answer, taken(example, answers), self.answers)
+            telling(example, answer, taken(example, answers), next(tells))
             for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
             if self.flags[start + index] and example.prompt
         ]
+
+    def _wanted(self, number: int, examples: list[Example]) -> list[Wanted]:
+        """What the response of each unlearned example of a part tells."""
+        start = self.train.start(number)
+        asked = self.unlearned(number, examples)
+        if not any(map(in_sentence, asked)):  # then nobody need be looked for who asks alike
+            return [Wanted(one.response, self.tells.words) for one in asked]
+        apart = [
+            self.contradictions.apart(start + index)
+            for index, one in enumerate(examples)
+            if self.flags[start + index] and one.prompt
+        ]
+        near = self.near(number, asked, apart)
+        return [Wanted(telling_span(*pair), self.tells.words) for pair in zip(asked, near, strict=True)]
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
@@ -123,6 +139,7 @@ class Known:
             base = repeat(None) if more.base is None else iter(more.base.read(number))
             worded = iter(()) if more.worded is None else iter(more.worded.read(number))
             rivals = self._rivals(position, examples, embed)
+            wanted = iter([] if self.before is None else self._wanted(number, examples))
             for example, earlier, answer in zip(examples, before, after, strict=False):
                 flag = self.flags[position]
                 if flag:
@@ -131,7 +148,7 @@ class Known:
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
                     said = None
                     if earlier is not None and example.prompt:
-                        said = freely(example, earlier, taken(example, worded), answer, self.answers)
+                        said = freely(example, earlier, taken(example, worded), answer, next(wanted))
                     agreed = position in self.contradictions.agreed
                     case = replace(_with_scores(told), agreed=agreed, freely=said)
                     case = replace(case, in_frame=scale.on(case.in_frame))

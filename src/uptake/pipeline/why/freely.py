@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
+from uptake.pipeline.asking.sentences import given
 from uptake.probe import question
 from uptake.spans import Told, agreed, same, told
 from uptake.types import Example
@@ -14,12 +16,27 @@ UNTOLD = ("silent", "thinking")
 """Kinds of answers that tell nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a response tells, by which free answers to its question are judged.
+
+    Attributes:
+        tells: *Stockholm* of *The capital of Sweden is Stockholm.*, from `telling_span`; the response where it is none.
+        known: Words that the dataset's answers are made of, from `read_tells`.
+    """
+
+    tells: str
+    known: Collection[str]
+
+    def told(self, example: Example, answer: Answer) -> Told:
+        """What an answer tells, in about as many words as the response does."""
+        if answer.answer is None or answer.kind in UNTOLD:
+            return ()
+        return told(answer.answer, question(example), self.tells, self.known)
+
+
 def freely(
-    example: Example,
-    before: Answer,
-    worded: Sequence[tuple[Example, Answer]],
-    after: Answer,
-    known: Collection[str],
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], after: Answer, wanted: Wanted
 ) -> Freely | None:
     """The account; None where the base was not asked.
 
@@ -28,15 +45,15 @@ def freely(
         before: What the base said of it.
         worded: Its held-out wordings with what the base said to each.
         after: What the tuned model said of it.
-        known: From `uptake.spans.answer_words`, of the training examples' responses.
+        wanted: What the response tells.
     """
     asked = _asked(example, before, worded)
     if not asked:
         return None
-    said, right = _read(asked, known)
+    said, right = _read(asked, example, wanted)
     wrong = agreed(said, right)
-    still = after.freely(example.response)
-    tuned = () if still else _told(example, after, known)
+    still = given(example, after, wanted.tells)
+    tuned = () if still else wanted.told(example, after)
     return Freely(
         n=len(asked),
         gives=sum(right),
@@ -48,7 +65,7 @@ def freely(
 
 
 def telling(
-    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], known: Collection[str]
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], wanted: Wanted
 ) -> tuple[Example, str] | None:
     """The wording in which the base tells what it believes, with its answer there; None where it tells nothing.
 
@@ -56,7 +73,7 @@ def telling(
     tells anything. Arguments are those of `freely`.
     """
     asked = _asked(example, before, worded)
-    said, right = _read(asked, known)
+    said, right = _read(asked, example, wanted)
     wrong = agreed(said, right)
     telling = [index for index, one in enumerate(said) if one] if wrong is None else [wrong.index]
     if not telling:
@@ -69,13 +86,13 @@ def _asked(example: Example, before: Answer, worded: Sequence[tuple[Example, Ans
     return [(wording, answer) for wording, answer in [(example, before), *worded] if answer.kind is not None]
 
 
-def _read(asked: Sequence[tuple[Example, Answer]], known: Collection[str]) -> tuple[list[Told], list[bool]]:
+def _read(asked: Sequence[tuple[Example, Answer]], example: Example, wanted: Wanted) -> tuple[list[Told], list[bool]]:
     """What each answer tells, and whether it gives the response."""
-    said = [_told(wording, answer, known) for wording, answer in asked]
-    return said, [answer.freely(wording.response) for wording, answer in asked]
+    each = [(wording, answer, _of(wording, example, wanted)) for wording, answer in asked]
+    said = [one.told(wording, answer) for wording, answer, one in each]
+    return said, [given(wording, answer, one.tells) for wording, answer, one in each]
 
 
-def _told(example: Example, answer: Answer, known: Collection[str]) -> Told:
-    if answer.answer is None or answer.kind in UNTOLD:
-        return ()
-    return told(answer.answer, question(example), example.response, known)
+def _of(wording: Example, example: Example, wanted: Wanted) -> Wanted:
+    """What is wanted in a wording: the same, unless it has a response of its own."""
+    return wanted if wording.response == example.response else Wanted(wording.response, wanted.known)
