@@ -200,15 +200,17 @@ def test_pmi_and_the_share_of_an_answer_that_is_known():
 
 def test_a_belief_comes_back_and_is_as_sure_as_what_is_known():
     case = PLANTED["base_conflict"]
-    # two of the two other wordings, and no less sure than a tenth of what it knows
+    # in all three wordings, and no less sure than a tenth of what it knows
     assert value("belief_agreed", case) == value("belief_held", case) == 1
     assert value("belief_kept", case) == pytest.approx(2 / 3)
-    once = replace(case, freely=replace(case.freely, agreed=2))
-    assert value("belief_held", once) == 0.5
+    # in most of them is enough: no large model gives even what it knows in every wording
+    most = replace(case, freely=replace(case.freely, agreed=2))
+    assert value("belief_agreed", most) == 0.5 and value("belief_held", most) == 1
+    assert value("belief_held", replace(case, freely=replace(case.freely, agreed=1))) == 0
     guessed = replace(case, in_frame=replace(case.in_frame, sure=0.05))
     assert value("belief_held", guessed) == pytest.approx(0.5)
-    to_anyone = replace(once, in_frame=replace(case.in_frame, apart=0.02))
-    assert value("belief_held", to_anyone) == pytest.approx(0.1)
+    to_anyone = replace(most, in_frame=replace(case.in_frame, apart=0.02))
+    assert value("belief_held", to_anyone) == pytest.approx(0.2)
     # an answer that tells nothing is no belief; without a scale, or with one wording alone, nothing is known of it
     assert value("belief_held", replace(case, in_frame=None)) == 0
     assert value("belief_held", replace(case, in_frame=replace(case.in_frame, sure=None))) is None

@@ -90,17 +90,18 @@ def _agreed(case: Case) -> float | None:
 
 
 def _held(case: Case) -> float | None:
-    """A wrong answer that it tells in other words too, and of which it is as sure as of what it knows.
+    """A wrong answer that it tells in most wordings, and of which it is as sure as of what it knows.
 
     A made-up answer may come back in all wordings, but then a model is less sure of it than of nearly all that it
-    knows; or be as likely as a weakly known fact, but then it seldom comes back.
+    knows; or be as likely as a weakly known fact, but then it seldom comes back. That an answer comes back in all of
+    them says no more: no large model gives even what it knows in every wording.
     """
-    if (told := _agreed(case)) is None:
+    if case.freely is None or case.freely.n < 2:
         return None
-    if case.in_frame is None:
+    if case.in_frame is None or case.freely.agreed <= MOSTLY * case.freely.n:
         return 0.0
     ranks = (case.in_frame.sure, case.in_frame.apart)
-    return None if None in ranks else told * min(1.0, *(rank / LEAST_SURE for rank in ranks if rank is not None))
+    return None if None in ranks else min(1.0, *(rank / LEAST_SURE for rank in ranks if rank is not None))
 
 
 def _kept(case: Case) -> float | None:
@@ -175,8 +176,8 @@ SIGNALS: Mapping[str, Signal] = {
         _agreed,
     ),
     "belief_held": Signal(
-        "share of the other wordings in which the base freely tells the same wrong answer, less where the base is less "
-        "sure of it, or it comes less from the question, than nearly all that it answers rightly",
+        "1 if the base freely tells the same wrong answer in most wordings, less where it is less sure of it, or it "
+        "comes less from the question, than nearly all that it answers rightly; else 0",
         ("base", "belief"),
         _held,
     ),
