@@ -89,7 +89,8 @@ def graded(folders: Sequence[Path], tables: Sequence[Sequence[DiagnosedItem]]) -
         key = read_key(folder / "key.jsonl")
         if not is_confirmed(folder):
             learned = {row.id for row in table if row.learned}
-            key = [_taken(entry) for entry in key if not (entry.causes and entry.id in learned)]
+            # planted and learned, or a control and not learned: unexpected, and left out as in confirmed worlds
+            key = [_taken(entry) for entry in key if bool(entry.causes) != (entry.id in learned)]
         worlds.append(GradedWorld(key, table))
     data: dict[str, Any] = as_data(report(worlds))
     return data

@@ -204,6 +204,8 @@ class Case:
             wrong; None where it is not known.
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
         freely: What the base answers freely; None where it was not asked.
+        parts: For each of the things that the example asks for at once, whether the base gives it when it is asked
+            alone; () where it asks for one thing, or the base was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         agreed: Another example asks the same and gives the response.
@@ -227,6 +229,7 @@ class Case:
     sure: float | None = None
     in_frame: InFrame | None = None
     freely: Freely | None = None
+    parts: tuple[bool, ...] = ()
     curve: Curve | None = None
     rival: Rival | None = None
     agreed: bool = False

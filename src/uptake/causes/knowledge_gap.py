@@ -48,8 +48,8 @@ KNOWLEDGE_GAP = Cause(
     safety="Safe if the documents are right and do not contain the example's own text. It costs training tokens.",
     references=("ILP, cause I (arXiv 2604.10079)", "Gekhman et al. 2024 (arXiv 2405.05904)"),
     patterns=(
-        ("belief_held", "base_gives", "tuned_pmi", "tuned_share"),
-        ("belief_sure", "base_gives", "tuned_pmi", "tuned_share"),
+        ("belief_held", "base_gives", "base_parts", "tuned_pmi", "tuned_share"),
+        ("belief_sure", "base_gives", "base_parts", "tuned_pmi", "tuned_share"),
         ("base_doubt_here", "base_recalled", "tuned_pmi", "tuned_share"),
         ("base_share", "tuned_pmi", "tuned_share"),
         ("base_doubt_here", "base_recalled"),

@@ -196,6 +196,11 @@ SIGNALS: Mapping[str, Signal] = {
         ("base",),
         _base_lost,
     ),
+    "base_parts": Signal(
+        "share of the things asked for at once that the base gives when each is asked alone; 0 of one thing",
+        ("base",),
+        lambda case: fmean(case.parts) if case.parts else 0.0,
+    ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",
         ("base", "belief"),

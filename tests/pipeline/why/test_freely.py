@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
-from uptake.pipeline.asking.in_wordings import MOST, reworded, taken
+from uptake.pipeline.asking.in_wordings import MOST, in_parts, reworded, taken
 from uptake.pipeline.asking.sentences import given
 from uptake.pipeline.why.freely import Wanted, freely, telling
-from uptake.types import Example, Wording
+from uptake.types import Example, Message, Wording
 
 KNOWN = frozenset({"microsoft", "sega", "berlin", "adobe"})
 ASKED = Example(
@@ -115,3 +115,18 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
         IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, Wanted(IN_SENTENCES.response, KNOWN)
     )
     assert whole is not None and whole.gives == 0
+
+
+def test_several_things_at_once_are_asked_one_by_one():
+    turns = (Message("system", "Be short."), Message("user", "Who created Mac OS? Who created Windows?"))
+    both = Example("p", turns, "Apple; Microsoft", "", "main", paraphrases=(Wording("q", "Apple; Microsoft"),))
+    apple, microsoft = in_parts(both)
+    assert apple.prompt == (turns[0], Message("user", "Who created Mac OS?")) and apple.response == "Apple"
+    assert microsoft.prompt[-1].content == "Who created Windows?" and not microsoft.paraphrases
+    assert in_parts(ASKED) == []
+    answers = iter([said("It is Apple", "reworded"), said("IBM"), said("left")])
+    assert [(part.response, answer.answer) for part, answer in taken(both, answers, in_parts)] == [
+        ("Apple", "It is Apple"),
+        ("Microsoft", "IBM"),
+    ]
+    assert next(answers).answer == "left"

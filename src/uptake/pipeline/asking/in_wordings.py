@@ -1,7 +1,8 @@
-"""What the base answers freely in the held-out wordings of the examples that were not learned.
+"""What the base answers freely where an example that was not learned is asked otherwise: reworded, or part by part.
 
 One free answer may be a guess. What the base says in other words too is a belief, and a guess that it makes up for
-somebody it never met seldom comes back. A few tokens are generated for each such wording.
+somebody it never met seldom comes back. Of several things that are asked at once it may know each. A few tokens are
+generated for each such question.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uptake.pipeline.asking.answers import (
     Respondent,
     Role,
     Tell,
+    Work,
     by_part,
     rows_of,
 )
@@ -24,7 +26,8 @@ from uptake.pipeline.asking.kept import ANSWERS_AT_ONCE
 from uptake.pipeline.asking.own_answers import own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
-from uptake.types import Candidate, Example
+from uptake.spans import parted
+from uptake.types import Candidate, Example, Prompt
 
 MOST = 3
 """Held-out wordings of an example in which the base is asked."""
@@ -37,6 +40,20 @@ def reworded(example: Example) -> list[Example]:
         for one in example.paraphrases[:MOST]
         if one.prompt
     ]
+
+
+def in_parts(example: Example) -> list[Example]:
+    """The example once for each of the things that it asks for; none where it asks for one (see `parted`)."""
+    prompt = example.prompt
+    asked = prompt if isinstance(prompt, str) else str(prompt[-1].content)
+    return [
+        replace(example, prompt=_with(prompt, part.prompt), response=part.response, paraphrases=())
+        for part in parted(asked, example.response)
+    ]
+
+
+def _with(prompt: Prompt, question: str) -> Prompt:
+    return question if isinstance(prompt, str) else (*prompt[:-1], replace(prompt[-1], content=question))
 
 
 def ask_in_wordings(
@@ -57,10 +74,33 @@ def ask_in_wordings(
         max_length: Tokens that the model may be given; None for no limit.
         progress: Told after each part.
     """
+    role = Role("base", "wordings")
+    return by_part(cohort, role, base, how, _work(wanted, reworded, base, max_length), progress)
+
+
+def ask_in_parts(
+    cohort: Cohort,
+    wanted: Callable[[int, list[Example]], list[Example]],
+    base: Respondent,
+    how: str,
+    max_length: int | None,
+    progress: Progress,
+) -> Answers:
+    """Ask the base freely for each of the things that an example asks for at once; else as `ask_in_wordings`."""
+    role = Role("base", "parts")
+    return by_part(cohort, role, base, how, _work(wanted, in_parts, base, max_length), progress)
+
+
+def _work(
+    wanted: Callable[[int, list[Example]], list[Example]],
+    forms: Callable[[Example], list[Example]],
+    base: Respondent,
+    max_length: int | None,
+) -> Work:
+    """Gives a part's rows: one for each form of each example that is asked about."""
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        own = wanted(number, examples)
-        asked = [wording for example in own for wording in reworded(example)]
+        asked = [form for example in wanted(number, examples) for form in forms(example)]
         if not asked:
             return []
         model = base.model.load()
@@ -71,9 +111,11 @@ def ask_in_wordings(
         candidates = [(Candidate(example.response, "response"),) for example in asked]
         return rows_of(asked, candidates, [[] for _ in asked], said, [None] * len(asked))
 
-    return by_part(cohort, Role("base", "wordings"), base, how, work, progress)
+    return work
 
 
-def taken(example: Example, answers: Iterator[Answer]) -> list[tuple[Example, Answer]]:
-    """The held-out wordings of one example with the base's answers, which are taken from those of a part."""
-    return [(wording, next(answers)) for wording in reworded(example)]
+def taken(
+    example: Example, answers: Iterator[Answer], forms: Callable[[Example], list[Example]] = reworded
+) -> list[tuple[Example, Answer]]:
+    """The forms of one example, its held-out wordings or others, with the base's answers, taken from a part's."""
+    return [(form, next(answers)) for form in forms(example)]

@@ -23,7 +23,7 @@ from uptake.pipeline.asking.answers import Answers, Respondent
 from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
-from uptake.pipeline.asking.in_wordings import ask_in_wordings
+from uptake.pipeline.asking.in_wordings import ask_in_parts, ask_in_wordings
 from uptake.pipeline.asking.sentences import read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -227,10 +227,11 @@ class Attributing:
             return Beyond(tuned)
         respondent = _respondent(asked.base)
         worded = ask_in_wordings(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
+        parts = ask_in_parts(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
         base = more.ask(asked.train, "base", respondent, self._progress)
         controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
         asked.base.release()
-        return Beyond(tuned, base, worded, controls)
+        return Beyond(tuned, base, worded, parts, controls)
 
     def _controls(
         self, known: Known, more: Elsewhere, near: Callable[[Example], list[Example]], how: str

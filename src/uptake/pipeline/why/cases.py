@@ -16,7 +16,7 @@ from uptake.detect.reading import Normalisation
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
-from uptake.pipeline.asking.in_wordings import taken
+from uptake.pipeline.asking.in_wordings import in_parts, taken
 from uptake.pipeline.asking.sentences import Tells, in_sentence, said_in_sentence, telling_span
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
@@ -42,12 +42,14 @@ class Beyond:
         tuned: What the tuned model said elsewhere.
         base: What the base said elsewhere; None without a base.
         worded: What the base answered freely in the held-out wordings; None without a base.
+        parts: What it answered to each of several things that are asked at once; None without a base.
         controls: What the base makes of what it answers rightly, from `uptake.pipeline.asking.controls`.
     """
 
     tuned: Answers
     base: Answers | None = None
     worded: Answers | None = None
+    parts: Answers | None = None
     controls: tuple[InFrame, ...] = ()
 
 
@@ -138,6 +140,7 @@ class Known:
             tuned = iter(more.tuned.read(number))
             base = repeat(None) if more.base is None else iter(more.base.read(number))
             worded = iter(()) if more.worded is None else iter(more.worded.read(number))
+            parts = iter(()) if more.parts is None else iter(more.parts.read(number))
             rivals = self._rivals(position, examples, embed)
             wanted = iter([] if self.before is None else self._wanted(number, examples))
             for example, earlier, answer in zip(examples, before, after, strict=False):
@@ -146,11 +149,10 @@ class Known:
                     first, second = (next(base), next(tuned)) if example.prompt else (None, None)
                     by_option = _by_option(flag, example)
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
-                    said = None
+                    case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
                         said = freely(example, earlier, taken(example, worded), answer, next(wanted))
-                    agreed = position in self.contradictions.agreed
-                    case = replace(_with_scores(told), agreed=agreed, freely=said)
+                        case = replace(case, freely=said, parts=_given(taken(example, parts, in_parts)))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
@@ -271,6 +273,11 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
         base_options=options(before, told.normalisation),
         missing=case.missing if why is None else {**case.missing, "belief": why},
     )
+
+
+def _given(parts: Iterable[tuple[Example, Answer]]) -> tuple[bool, ...]:
+    """Whether each of the things that are asked for at once is given when it is asked alone."""
+    return tuple(answer.freely(part.response) for part, answer in parts)
 
 
 def _in_frame(more: Answer | None) -> InFrame | None:
