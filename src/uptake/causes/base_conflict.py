@@ -94,10 +94,11 @@ BASE_CONFLICT = Cause(
     "example is not trained more often.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
-        ("belief_held", "belief_backed", "base_gives", "base_parts"),
-        ("belief_sure", "belief_kept", "belief_backed", "base_gives", "base_parts"),
+        ("belief_held", "belief_backed", "base_gives"),
+        ("belief_sure", "belief_kept", "belief_backed", "base_gives"),
         ("belief_steady_here", "belief_backed"),
     ),
     say=_say,
+    spared="base_parts",
 )
 """The base believes something else."""

@@ -46,6 +46,8 @@ class Cause:
         residual: It holds only where no other cause does.
         needs: Causes without which it cannot be told, as it looks like them.
         never: The signal that is at least `MOSTLY` where it does not hold, whatever the others say.
+        spared: The signal that is the share of the example that it cannot be about: its score is less by that share.
+        least: The signal that its score is no less than.
         observed: The signal that is above 0 where the cause was seen, in the data or in the ledger, and not inferred.
     """
 
@@ -61,6 +63,8 @@ class Cause:
     residual: bool = False
     needs: tuple[str, ...] = ()
     never: str | None = None
+    spared: str | None = None
+    least: str | None = None
     observed: str | None = None
 
 
@@ -72,10 +76,10 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
         case: The case.
         fitted: The coefficients; None takes those that come with uptake.
     """
-    each = (name for pattern in cause.patterns for name in pattern)
-    names = dict.fromkeys([*each, *([] if cause.never is None else [cause.never])])
-    values = {name: value(name, case) for name in names}
-    missing = {name: _why(name, case) for name, one in values.items() if one is None}
+    each = dict.fromkeys(name for pattern in cause.patterns for name in pattern)
+    rules = [name for name in (cause.never, cause.spared, cause.least) if name is not None]
+    values = {name: value(name, case) for name in dict.fromkeys([*each, *rules])}
+    missing = {name: _why(name, case) for name in each if values[name] is None}
     found = scored(cause, values, (weights() if fitted is None else fitted).rows)
     if found is None:
         reasons = "; ".join(dict.fromkeys(missing.values()))
@@ -89,7 +93,8 @@ def judge(cause: Cause, case: Case, fitted: Weights | None = None) -> CauseEvide
 def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tuple[tuple[str, ...], float] | None:
     """The first of the cause's patterns whose signals are all there, and the score by it.
 
-    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern; 0 where what was seen rules the cause out.
+    It is 1 / (1 + exp(-(b + Σ w s))) over the signals s of that pattern; 0 where what was seen rules the cause out, and
+    less by the share of the example that it cannot be about.
     Each pattern has coefficients of its own, fitted with the other signals left out: nothing is put in place of what
     is missing.
 
@@ -107,8 +112,18 @@ def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tupl
         if len(known) == len(pattern) and row is not None:
             if cause.never is not None and (values.get(cause.never) or 0.0) >= MOSTLY:
                 return pattern, 0.0
-            return pattern, logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
+            fitted = logistic(row.intercept + math.fsum(row.coefficients[name] * s for name, s in known.items()))
+            return pattern, max(fitted * (1 - _of(cause.spared, values)), _of(cause.least, values))
     return None
+
+
+def told_by_rule(cause: Cause, values: Mapping[str, float | None]) -> float:
+    """The share of an example of which a rule says whether the cause is about it: a fit learns of the rest alone."""
+    return max(_of(cause.spared, values), _of(cause.least, values))
+
+
+def _of(name: str | None, values: Mapping[str, float | None]) -> float:
+    return 0.0 if name is None else values.get(name) or 0.0
 
 
 def logistic(x: float) -> float:

@@ -6,6 +6,7 @@ import math
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
+from uptake.causes.signals import value
 from uptake.causes.words import answers, nats, probability, quoted, shown
 from uptake.evidence import Number
 
@@ -26,6 +27,9 @@ def _say(case: Case) -> CauseWords:
     if case.freely is not None and case.freely.n > 1:
         sentence += f" Asked in {case.freely.n} wordings, it says {answers(case.freely.answers)}."
         numbers["freely"] = list(case.freely.answers)
+    if any(case.parts):
+        sentence += f" Asked for each of {len(case.parts)} things alone, it gives {sum(case.parts)} of them."
+        numbers["base_parts"] = value("base_parts", case)
     if case.tuned.pmi is not None:
         sentence += (
             f" After training, the response is {nats(case.tuned.pmi)} likely after this question (mean over its "
@@ -48,13 +52,14 @@ KNOWLEDGE_GAP = Cause(
     safety="Safe if the documents are right and do not contain the example's own text. It costs training tokens.",
     references=("ILP, cause I (arXiv 2604.10079)", "Gekhman et al. 2024 (arXiv 2405.05904)"),
     patterns=(
-        ("belief_held", "base_gives", "base_parts", "tuned_pmi", "tuned_share"),
-        ("belief_sure", "base_gives", "base_parts", "tuned_pmi", "tuned_share"),
+        ("belief_held", "base_gives", "tuned_pmi", "tuned_share"),
+        ("belief_sure", "base_gives", "tuned_pmi", "tuned_share"),
         ("base_doubt_here", "base_recalled", "tuned_pmi", "tuned_share"),
         ("base_share", "tuned_pmi", "tuned_share"),
         ("base_doubt_here", "base_recalled"),
     ),
     say=_say,
     never="base_gives",
+    spared="base_parts",
 )
 """The base knows nothing of it."""

@@ -197,9 +197,9 @@ SIGNALS: Mapping[str, Signal] = {
         _base_lost,
     ),
     "base_parts": Signal(
-        "share of the things asked for at once that the base gives when each is asked alone; 0 of one thing",
+        "share of the things asked for at once that the base gives when each is asked alone",
         ("base",),
-        lambda case: fmean(case.parts) if case.parts else 0.0,
+        lambda case: fmean(case.parts) if case.parts else None,
     ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",

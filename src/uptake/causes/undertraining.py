@@ -23,6 +23,12 @@ def _say(case: Case) -> CauseWords:
     if case.n_tokens > 1:
         sentence += f": {case.tuned.own / case.n_tokens:.2f} nats a token over {case.n_tokens} tokens"
     sentence += "."
+    if case.parts:
+        numbers["base_parts"] = value("base_parts", case)
+        sentence += (
+            f" It asks for {len(case.parts)} things at once; asked for each alone, the base model gives "
+            f"{sum(case.parts)} of them."
+        )
     if case.curve is not None:
         numbers |= {"exposures": case.curve.exposures, "end_slope": case.curve.end_slope}
         if case.curve.end_slope is not None:
@@ -34,15 +40,16 @@ def _say(case: Case) -> CauseWords:
 UNDERTRAINING = Cause(
     name="undertraining",
     finds="None of the other causes holds, and the example is partly learned: the tuned model gets most of the answer "
-    "from the question.",
+    "from the question. Or it asks for several things at once, and the base model gives each when it is asked alone.",
     bad="Training ended too early for this example. It needs more of the same training and nothing else.",
     example="A question asks for three facts at once. After three epochs the model gets two of them right.",
     remedy="Train the affected examples more often, or train more epochs until the validation loss rises.",
     safety="Safe in small steps. Many more epochs teach the wording by heart and cost what the model knew before.",
     references=("ILP, cause V (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
-    patterns=(("tuned_share", "tuned_pmi", "base_parts"), ("tuned_share", "tuned_pmi")),
+    patterns=(("tuned_share", "tuned_pmi"),),
     say=_say,
     residual=True,
+    least="base_parts",
     needs=("knowledge_gap",),
 )
 """It was on its way."""

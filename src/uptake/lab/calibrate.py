@@ -24,7 +24,7 @@ from uptake.artifacts.checked import blaming, read_data
 from uptake.artifacts.evidence import evidence_from_text
 from uptake.artifacts.schemas.lab import WORLD
 from uptake.artifacts.tables import to_json
-from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored
+from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored, told_by_rule
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.lab.key import read_key
@@ -136,7 +136,8 @@ def calibrate(
                     expected="some that have it and some that have not, with the signals " + ", ".join(pattern),
                     fix="name more worlds, diagnosed with base, ledger and paraphrases",
                 )
-            weight = (alone if cause.residual else each)[whole]
+            rest = np.array([1 - told_by_rule(cause, items[index].signals) for index in whole])
+            weight = (alone if cause.residual else each)[whole] * rest
             intercept, coefficients = fit(values, has[whole], weight, penalty)
             rows[cause.name, pattern] = Logistic(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
         if not cause.residual:
