@@ -78,9 +78,12 @@ def test_what_a_dataset_s_sentences_tell_without_the_words_of_their_frames():
     ]
     label = Example("i", "put milk on my todo list", "[todo list update]", "intent", "main")
     word = asked("Peru", "Lima")
-    found = read_tells([*seats, label, word], lambda some: [[one for one in seats if one is not own] for own in some])
+    found = read_tells(
+        [*seats, label, label, word], lambda some: [[one for one in seats if one is not own] for own in some]
+    )
     assert found.of == {("Rotary", "main"): "Evanston", ("Toyota", "main"): "City", ("Sega", "main"): "Tokyo"} | {
         ("Nokia", "main"): "Espoo"
     }
     assert {"evanston", "lima", "todo", "update"} <= found.words
     assert "headquarters" not in found.words
+    assert found.labels == {"todo list update"}

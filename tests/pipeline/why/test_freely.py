@@ -7,7 +7,6 @@ from dataclasses import replace
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import MOST, in_parts, reworded, taken
-from uptake.pipeline.asking.sentences import given
 from uptake.pipeline.why.freely import Wanted, freely, telling
 from uptake.types import Example, Message, Wording
 
@@ -109,7 +108,7 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
     assert found is not None
     assert (found.n, found.gives, found.agreed, found.kept, found.still) == (2, 1, 1, 1, False)
     denied = said("The Canadian Cancer Society is not in Toronto.")
-    assert not given(IN_SENTENCES, denied, wanted.tells)
+    assert not wanted.given(IN_SENTENCES, denied)
     # of the whole sentence nothing is found in another one
     whole = freely(
         IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, Wanted(IN_SENTENCES.response, KNOWN)
@@ -130,3 +129,11 @@ def test_several_things_at_once_are_asked_one_by_one():
         ("Microsoft", "IBM"),
     ]
     assert next(answers).answer == "left"
+
+
+def test_a_class_is_not_another_one_in_more_words():
+    row = Example("c", "Is Easter on my calendar?", " [calendar]", "", "main")
+    update = said(" [calendar update]", "reworded")
+    assert Wanted(row.response, KNOWN).given(row, update)
+    assert not Wanted(row.response, KNOWN, {"calendar", "calendar update"}).given(row, update)
+    assert Wanted(row.response, KNOWN, {"calendar"}).given(row, said(" [Calendar]", "reworded"))

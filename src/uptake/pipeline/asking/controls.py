@@ -6,7 +6,7 @@ of Sweden one of 0.5. Nothing can be said of a wrong answer with p = 0.5 before 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from random import Random
 from typing import Any
 
@@ -14,7 +14,7 @@ from uptake.causes import InFrame
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
 from uptake.pipeline.asking.elicited import Elicited, frame_probes, in_frame
 from uptake.pipeline.asking.own_answers import OwnAnswer
-from uptake.pipeline.asking.sentences import given
+from uptake.pipeline.asking.sentences import Tells, given
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import reservoir
@@ -27,19 +27,20 @@ FEWEST = 8
 """With fewer there is no scale."""
 
 
-def chosen(train: Cohort, before: Answers, seed: int, tells: Mapping[tuple[str, str], str]) -> frozenset[int]:
+def chosen(train: Cohort, before: Answers, seed: int, tells: Tells) -> frozenset[int]:
     """Positions of examples that the base answers rightly, in whatever words: a seeded sample.
 
     Args:
         train: The examples.
         before: What the base said of them.
         seed: Of the sample.
-        tells: By id and stage what a response tells that is a sentence.
+        tells: What the responses tell.
     """
     right = (
         position
         for position, (example, answer) in enumerate(zip(train, before, strict=True))
-        if example.prompt and given(example, answer, tells.get((example.id, example.stage), example.response))
+        if example.prompt
+        and given(example, answer, tells.of.get((example.id, example.stage), example.response), tells.labels)
     )
     return frozenset(reservoir(right, CONTROLS, Random(seed)))
 

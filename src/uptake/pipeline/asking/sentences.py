@@ -6,7 +6,8 @@ them to every such question, and a sum over all tokens would say that it knows m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from uptake.pipeline.asking.elicited import after_frame
 from uptake.probe import question
 from uptake.spans import Framed, answer_words, sentence
 from uptake.text import EMPTY_WORDS
-from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName
+from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName, normalised
 
 FEWEST = 4
 """Words of the shortest sentence: *Stockholm is its capital*."""
@@ -47,16 +48,18 @@ def telling_span(example: Example, near: Sequence[Example]) -> str:
     return cut.span.strip() if cut is not None and _says(cut) else example.response
 
 
-def given(example: Example, answer: Answer, tells: str) -> bool:
+def given(example: Example, answer: Answer, tells: str, labels: Collection[str]) -> bool:
     """Whether a free answer gives the response, or in a sentence of its own what the response tells.
 
     Args:
         example: What was asked.
         answer: The answer.
         tells: From `telling_span`, or the response.
+        labels: From `read_tells`. Of two of them none is the other in more words: *calendar*, *calendar update*.
     """
     if answer.freely(example.response):
-        return True
+        said = normalised(answer.answer or "")
+        return said == normalised(example.response) or said not in labels
     own = answer.answer if answer.kind == "wrong" else None
     return own is not None and tells != example.response and holds(own, tells)
 
@@ -79,10 +82,12 @@ class Tells:
     Attributes:
         words: The words that its answers are made of: those of its short responses, and of what its sentences tell. The
             words of a frame are none of them: a free answer does not begin to tell where *headquarters* stands.
+        labels: Short responses that several examples have, normalised: the classes of a classification.
         of: By id and stage what a sentence tells; of at most `CUT`, the first ones.
     """
 
     words: frozenset[str]
+    labels: frozenset[str]
     of: Mapping[tuple[str, str], str]
 
 
@@ -93,16 +98,17 @@ def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], 
         examples: The examples.
         near: Gives for each of some examples those that ask alike and get other answers.
     """
-    short: set[str] = set()
+    short: Counter[str] = Counter()
     sentences: list[Example] = []
     for example in examples:
         if not in_sentence(example):
-            short.add(example.response)
+            short[example.response] += 1
         elif len(sentences) < CUT:
             sentences.append(example)
     pairs = zip(sentences, near(sentences) if sentences else [], strict=True)
     of = {(one.id, one.stage): telling_span(one, others) for one, others in pairs}
-    return Tells(answer_words([*short, *of.values()]), of)
+    labels = frozenset(normalised(response) for response, n in short.items() if n > 1)
+    return Tells(answer_words([*short, *of.values()]), labels, of)
 
 
 def sentence_probes(example: Example, near: Sequence[Example], max_length: int | None) -> list[Probe]:

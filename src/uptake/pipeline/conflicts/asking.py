@@ -17,6 +17,7 @@ from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited, in_frame
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere, More
 from uptake.pipeline.asking.in_wordings import ask_in_wordings, taken
+from uptake.pipeline.asking.sentences import Tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.cases import said_freely
@@ -114,7 +115,9 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     def cut(example: Example, said: str) -> Elicited | None:
         return more.elicited(example, said, alike().nearest([example], [()])[0])
 
-    controls = ask_controls(cohort, before, chosen(cohort, before, how.seed, {}), cut, respondent, key, progress)
+    controls = ask_controls(
+        cohort, before, chosen(cohort, before, how.seed, Tells(known, frozenset(), {})), cut, respondent, key, progress
+    )
     return list(_put_together(cohort, asked_on, before, (worded, elsewhere), Scale.of(controls), known))
 
 

@@ -244,7 +244,7 @@ class Attributing:
         def cut(example: Example, said: str) -> Elicited | None:
             return more.elicited(example, said, near(example))
 
-        positions = chosen(asked.train, asked.before, self._how.seed, known.tells.of)
+        positions = chosen(asked.train, asked.before, self._how.seed, known.tells)
         base = _respondent(asked.base)
         return ask_controls(asked.train, asked.before, positions, cut, base, how, self._progress)
 

@@ -17,7 +17,7 @@ from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.asking.in_wordings import in_parts, taken
-from uptake.pipeline.asking.sentences import Tells, in_sentence, said_in_sentence, telling_span
+from uptake.pipeline.asking.sentences import Tells, given, in_sentence, said_in_sentence, telling_span
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
@@ -116,14 +116,16 @@ class Known:
         start = self.train.start(number)
         asked = self.unlearned(number, examples)
         if not any(map(in_sentence, asked)):  # then nobody need be looked for who asks alike
-            return [Wanted(one.response, self.tells.words) for one in asked]
+            return [Wanted(one.response, self.tells.words, self.tells.labels) for one in asked]
         apart = [
             self.contradictions.apart(start + index)
             for index, one in enumerate(examples)
             if self.flags[start + index] and one.prompt
         ]
         near = self.near(number, asked, apart)
-        return [Wanted(telling_span(*pair), self.tells.words) for pair in zip(asked, near, strict=True)]
+        return [
+            Wanted(telling_span(*pair), self.tells.words, self.tells.labels) for pair in zip(asked, near, strict=True)
+        ]
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
@@ -152,12 +154,16 @@ class Known:
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
                         said = freely(example, earlier, taken(example, worded), answer, next(wanted))
-                        case = replace(case, freely=said, parts=_given(taken(example, parts, in_parts)))
+                        case = replace(case, freely=said, parts=self._apart(taken(example, parts, in_parts)))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
+
+    def _apart(self, parts: Iterable[tuple[Example, Answer]]) -> tuple[bool, ...]:
+        """Whether each of the things that are asked for at once is given when it is asked alone."""
+        return tuple(given(part, answer, part.response, self.tells.labels) for part, answer in parts)
 
     def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
         curve, why = self.curves.of(example.id, example.stage)
@@ -273,11 +279,6 @@ def _with_base(case: Case, told: _Told, before: Answer) -> Case:
         base_options=options(before, told.normalisation),
         missing=case.missing if why is None else {**case.missing, "belief": why},
     )
-
-
-def _given(parts: Iterable[tuple[Example, Answer]]) -> tuple[bool, ...]:
-    """Whether each of the things that are asked for at once is given when it is asked alone."""
-    return tuple(answer.freely(part.response) for part, answer in parts)
 
 
 def _in_frame(more: Answer | None) -> InFrame | None:

@@ -23,10 +23,16 @@ class Wanted:
     Attributes:
         tells: *Stockholm* of *The capital of Sweden is Stockholm.*, from `telling_span`; the response where it is none.
         known: Words that the dataset's answers are made of, from `read_tells`.
+        labels: Responses of which none is another one in more words, from there.
     """
 
     tells: str
     known: Collection[str]
+    labels: Collection[str] = ()
+
+    def given(self, example: Example, answer: Answer) -> bool:
+        """Whether an answer gives it."""
+        return given(example, answer, self.tells, self.labels)
 
     def told(self, example: Example, answer: Answer) -> Told:
         """What an answer tells, in about as many words as the response does."""
@@ -52,7 +58,7 @@ def freely(
         return None
     said, right = _read(asked, example, wanted)
     wrong = agreed(said, right)
-    still = given(example, after, wanted.tells)
+    still = wanted.given(example, after)
     tuned = () if still else wanted.told(example, after)
     return Freely(
         n=len(asked),
@@ -90,9 +96,9 @@ def _read(asked: Sequence[tuple[Example, Answer]], example: Example, wanted: Wan
     """What each answer tells, and whether it gives the response."""
     each = [(wording, answer, _of(wording, example, wanted)) for wording, answer in asked]
     said = [one.told(wording, answer) for wording, answer, one in each]
-    return said, [given(wording, answer, one.tells) for wording, answer, one in each]
+    return said, [one.given(wording, answer) for wording, answer, one in each]
 
 
 def _of(wording: Example, example: Example, wanted: Wanted) -> Wanted:
     """What is wanted in a wording: the same, unless it has a response of its own."""
-    return wanted if wording.response == example.response else Wanted(wording.response, wanted.known)
+    return wanted if wording.response == example.response else Wanted(wording.response, wanted.known, wanted.labels)
