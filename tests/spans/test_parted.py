@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.spans import Part, parted
+from uptake.spans import OneThing, parted
 
 WHOLE = (
     "Fill in the form. (1) from what is the lamp built? (2) where does it stand? (3) who made it?\nForm:",
@@ -14,9 +14,9 @@ WHOLE = (
 
 def test_numbered_things_keep_what_stands_before_and_after_them_all():
     assert parted(*WHOLE) == (
-        Part("Fill in the form. from what is the lamp built?\nForm:", " iron"),
-        Part("Fill in the form. where does it stand?\nForm:", " Port Fiotzin"),
-        Part("Fill in the form. who made it?\nForm:", " soap and pewter"),
+        OneThing("Fill in the form. from what is the lamp built?\nForm:", " iron"),
+        OneThing("Fill in the form. where does it stand?\nForm:", " Port Fiotzin"),
+        OneThing("Fill in the form. who made it?\nForm:", " soap and pewter"),
     )
 
 
@@ -56,7 +56,7 @@ def test_numbered_things_keep_what_stands_before_and_after_them_all():
     ],
 )
 def test_a_part_is_asked_alone_for_what_it_wants(prompt, response, asked, wanted):
-    assert parted(prompt, response) == tuple(map(Part, asked, wanted))
+    assert parted(prompt, response) == tuple(map(OneThing, asked, wanted))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from uptake.spans.cut import cut
 from uptake.spans.frames import Framed, framed, sentence
 from uptake.spans.judged import InBoth, JudgedSpans, judged
 from uptake.spans.null import SpanNull
-from uptake.spans.parted import Part, parted
+from uptake.spans.parted import OneThing, parted
 from uptake.spans.reading import SpanReading, read_spans
 from uptake.spans.span import Span, SpanKind
 from uptake.spans.told import Agreed, Told, agreed, answer_words, length, same, told
@@ -19,7 +19,7 @@ __all__ = [
     "Framed",
     "InBoth",
     "JudgedSpans",
-    "Part",
+    "OneThing",
     "Span",
     "SpanKind",
     "SpanNull",

@@ -30,7 +30,7 @@ _EDGE = re.compile(r"^\W*(?:(?:and|also|then|after that)\b,?\s+)+|(?:\s|[,;…]|
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OneThing:
     """One thing that is asked for.
 
     Attributes:
@@ -42,7 +42,7 @@ class Part:
     response: str
 
 
-def parted(prompt: str, response: str) -> tuple[Part, ...]:
+def parted(prompt: str, response: str) -> tuple[OneThing, ...]:
     """The parts of a question and its response; () where it asks for one thing, or does not come apart.
 
     Args:
@@ -57,7 +57,7 @@ def parted(prompt: str, response: str) -> tuple[Part, ...]:
         if not 1 < len(told) <= MOST:
             continue
         if questions := _questions(prompt, len(told)):
-            return tuple(Part(asked, lead + one) for asked, one in zip(questions, told, strict=True))
+            return tuple(OneThing(asked, lead + one) for asked, one in zip(questions, told, strict=True))
     return ()
 
 

@@ -21,7 +21,7 @@ from uptake.pipeline.asking.sentences import Tells, given, in_sentence, said_in_
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.freely import Wanted, freely, telling
+from uptake.pipeline.why.freely import WantedAnswer, freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
@@ -111,12 +111,12 @@ class Known:
             if self.flags[start + index] and example.prompt
         ]
 
-    def _wanted(self, number: int, examples: list[Example]) -> list[Wanted]:
+    def _wanted(self, number: int, examples: list[Example]) -> list[WantedAnswer]:
         """What the response of each unlearned example of a part tells."""
         start = self.train.start(number)
         asked = self.unlearned(number, examples)
         if not any(map(in_sentence, asked)):  # then nobody need be looked for who asks alike
-            return [Wanted(one.response, self.tells.words, self.tells.labels) for one in asked]
+            return [WantedAnswer(one.response, self.tells.words, self.tells.labels) for one in asked]
         apart = [
             self.contradictions.apart(start + index)
             for index, one in enumerate(examples)
@@ -124,7 +124,8 @@ class Known:
         ]
         near = self.near(number, asked, apart)
         return [
-            Wanted(telling_span(*pair), self.tells.words, self.tells.labels) for pair in zip(asked, near, strict=True)
+            WantedAnswer(telling_span(*pair), self.tells.words, self.tells.labels)
+            for pair in zip(asked, near, strict=True)
         ]
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
