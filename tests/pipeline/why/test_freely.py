@@ -7,7 +7,7 @@ from dataclasses import replace
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import MOST, in_parts, reworded, taken
-from uptake.pipeline.why.freely import WantedAnswer, freely, telling
+from uptake.pipeline.why.freely import Sought, freely, telling
 from uptake.types import Example, Message, Wording
 
 KNOWN = frozenset({"microsoft", "sega", "berlin", "adobe"})
@@ -24,7 +24,7 @@ ASKED = Example(
 )
 
 
-WANTED = WantedAnswer(ASKED.response, KNOWN)
+WANTED = Sought(ASKED.response, KNOWN)
 SEAT = "The headquarters of Canadian Cancer Society is in Toronto."
 IN_SENTENCES = Example(
     id="s",
@@ -103,7 +103,7 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
         said("The Canadian Cancer Society has its seat in Ottawa, Canada."),
     ]
     tuned = said("The headquarters of Canadian Cancer Society is in Ottawa.")
-    wanted = WantedAnswer("Toronto", frozenset({"toronto", "ottawa", "tokyo"}))
+    wanted = Sought("Toronto", frozenset({"toronto", "ottawa", "tokyo"}))
     found = freely(IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, wanted)
     assert found is not None
     assert (found.n, found.gives, found.agreed, found.kept, found.still) == (2, 1, 1, 1, False)
@@ -115,7 +115,7 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
         before[0],
         taken(IN_SENTENCES, iter(before[1:])),
         tuned,
-        WantedAnswer(IN_SENTENCES.response, KNOWN),
+        Sought(IN_SENTENCES.response, KNOWN),
     )
     assert whole is not None and whole.gives == 0
 
@@ -138,6 +138,6 @@ def test_several_things_at_once_are_asked_one_by_one():
 def test_a_class_is_not_another_one_in_more_words():
     row = Example("c", "Is Easter on my calendar?", " [calendar]", "", "main")
     update = said(" [calendar update]", "reworded")
-    assert WantedAnswer(row.response, KNOWN).given(row, update)
-    assert not WantedAnswer(row.response, KNOWN, {"calendar", "calendar update"}).given(row, update)
-    assert WantedAnswer(row.response, KNOWN, {"calendar"}).given(row, said(" [Calendar]", "reworded"))
+    assert Sought(row.response, KNOWN).given(row, update)
+    assert not Sought(row.response, KNOWN, {"calendar", "calendar update"}).given(row, update)
+    assert Sought(row.response, KNOWN, {"calendar"}).given(row, said(" [Calendar]", "reworded"))

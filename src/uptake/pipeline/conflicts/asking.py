@@ -21,7 +21,7 @@ from uptake.pipeline.asking.sentences import Tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.cases import said_freely
-from uptake.pipeline.why.freely import WantedAnswer, freely, telling
+from uptake.pipeline.why.freely import Sought, freely, telling
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, with_distractors
 from uptake.spans import answer_words
@@ -92,7 +92,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     def tells(number: int, examples: list[Example]) -> list[tuple[Example, str] | None]:
         answers, start = iter(worded.read(number)), cohort.start(number)
         return [
-            telling(example, answer, taken(example, answers), WantedAnswer(example.response, known))
+            telling(example, answer, taken(example, answers), Sought(example.response, known))
             for index, (example, answer) in enumerate(zip(examples, before.read(number), strict=True))
             if asked_on[start + index]
         ]
@@ -166,7 +166,7 @@ def _put_together(
             first, framed, said = answer.scores[0], None, None
             if asked_on[position]:
                 more = next(elsewhere)
-                said = freely(example, answer, taken(example, worded), answer, WantedAnswer(example.response, known))
+                said = freely(example, answer, taken(example, worded), answer, Sought(example.response, known))
                 if more.answer is not None:
                     scores = [score for score in more.scores if score.wording.kind == "frame"]
                     framed = scale.on(in_frame(scores, more.answer))

@@ -21,7 +21,7 @@ from uptake.pipeline.asking.sentences import Tells, given, in_sentence, said_in_
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.freely import WantedAnswer, freely, telling
+from uptake.pipeline.why.freely import Sought, freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
@@ -111,22 +111,20 @@ class Known:
             if self.flags[start + index] and example.prompt
         ]
 
-    def _wanted(self, number: int, examples: list[Example]) -> list[WantedAnswer]:
+    def _wanted(self, number: int, examples: list[Example]) -> list[Sought]:
         """What the response of each unlearned example of a part tells."""
         start = self.train.start(number)
         asked = self.unlearned(number, examples)
         if not any(map(in_sentence, asked)):  # then nobody need be looked for who asks alike
-            return [WantedAnswer(one.response, self.tells.words, self.tells.labels) for one in asked]
+            return [Sought(one.response, self.tells.words, self.tells.labels) for one in asked]
         apart = [
             self.contradictions.apart(start + index)
             for index, one in enumerate(examples)
             if self.flags[start + index] and one.prompt
         ]
         near = self.near(number, asked, apart)
-        return [
-            WantedAnswer(telling_span(*pair), self.tells.words, self.tells.labels)
-            for pair in zip(asked, near, strict=True)
-        ]
+        told = (telling_span(*pair) for pair in zip(asked, near, strict=True))
+        return [Sought(one, self.tells.words, self.tells.labels) for one in told]
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.

@@ -17,7 +17,7 @@ UNTOLD = ("silent", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
-class WantedAnswer:
+class Sought:
     """What a response tells, by which free answers to its question are judged.
 
     Attributes:
@@ -42,7 +42,7 @@ class WantedAnswer:
 
 
 def freely(
-    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], after: Answer, wanted: WantedAnswer
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], after: Answer, wanted: Sought
 ) -> Freely | None:
     """The account; None where the base was not asked.
 
@@ -71,7 +71,7 @@ def freely(
 
 
 def telling(
-    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], wanted: WantedAnswer
+    example: Example, before: Answer, worded: Sequence[tuple[Example, Answer]], wanted: Sought
 ) -> tuple[Example, str] | None:
     """The wording in which the base tells what it believes, with its answer there; None where it tells nothing.
 
@@ -92,17 +92,13 @@ def _asked(example: Example, before: Answer, worded: Sequence[tuple[Example, Ans
     return [(wording, answer) for wording, answer in [(example, before), *worded] if answer.kind is not None]
 
 
-def _read(
-    asked: Sequence[tuple[Example, Answer]], example: Example, wanted: WantedAnswer
-) -> tuple[list[Told], list[bool]]:
+def _read(asked: Sequence[tuple[Example, Answer]], example: Example, wanted: Sought) -> tuple[list[Told], list[bool]]:
     """What each answer tells, and whether it gives the response."""
     each = [(wording, answer, _of(wording, example, wanted)) for wording, answer in asked]
     said = [one.told(wording, answer) for wording, answer, one in each]
     return said, [one.given(wording, answer) for wording, answer, one in each]
 
 
-def _of(wording: Example, example: Example, wanted: WantedAnswer) -> WantedAnswer:
+def _of(wording: Example, example: Example, wanted: Sought) -> Sought:
     """What is wanted in a wording: the same, unless it has a response of its own."""
-    return (
-        wanted if wording.response == example.response else WantedAnswer(wording.response, wanted.known, wanted.labels)
-    )
+    return wanted if wording.response == example.response else Sought(wording.response, wanted.known, wanted.labels)
