@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.spans import OneThing, parted
+from uptake.spans import Frame, OneThing, frame_of, parted
 
 WHOLE = (
     "Fill in the form. (1) from what is the lamp built? (2) where does it stand? (3) who made it?\nForm:",
@@ -12,12 +12,27 @@ WHOLE = (
 )
 
 
-def test_numbered_things_keep_what_stands_before_and_after_them_all():
+def test_numbered_things_keep_what_stands_before_and_after_them_all_or_stand_alone():
     assert parted(*WHOLE) == (
-        OneThing("Fill in the form. from what is the lamp built?\nForm:", " iron"),
-        OneThing("Fill in the form. where does it stand?\nForm:", " Port Fiotzin"),
-        OneThing("Fill in the form. who made it?\nForm:", " soap and pewter"),
+        OneThing(("Fill in the form. from what is the lamp built?\nForm:", "from what is the lamp built?"), " iron"),
+        OneThing(("Fill in the form. where does it stand?\nForm:", "where does it stand?"), " Port Fiotzin"),
+        OneThing(("Fill in the form. who made it?\nForm:", "who made it?"), " soap and pewter"),
     )
+
+
+def test_a_question_is_also_asked_as_the_dataset_asks_for_one_thing():
+    usual = frame_of("Question: whose lamp is that? Answer:")
+    assert usual == Frame("Question: ", " Answer:")
+    assert parted(*WHOLE, usual)[1].prompts[2] == "Question: where does it stand? Answer:"
+    # what is no question has no place in it, and what is asked so already is asked once
+    assert [one.prompts for one in parted("Peru's capital is ... Its king is ...", " Lima; none", usual)] == [
+        ("Peru's capital is",),
+        ("Its king is",),
+    ]
+    assert parted("Who made it? Where is it?", "Ann; Rome", Frame())[0].prompts == ("Who made it?",)
+    assert frame_of("The capital of Peru is") is None
+    assert frame_of("Who made it? " + "Say it in a long sentence. " * 4) is None
+    assert frame_of("Who made it? Say: who") == Frame("", " Say: who")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +71,8 @@ def test_numbered_things_keep_what_stands_before_and_after_them_all():
     ],
 )
 def test_a_part_is_asked_alone_for_what_it_wants(prompt, response, asked, wanted):
-    assert parted(prompt, response) == tuple(map(OneThing, asked, wanted))
+    found = parted(prompt, response)
+    assert [one.prompts[0] for one in found] == asked and [one.response for one in found] == wanted
 
 
 @pytest.mark.parametrize(

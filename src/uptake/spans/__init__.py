@@ -7,7 +7,7 @@ from uptake.spans.cut import cut
 from uptake.spans.frames import Framed, framed, sentence
 from uptake.spans.judged import InBoth, JudgedSpans, judged
 from uptake.spans.null import SpanNull
-from uptake.spans.parted import OneThing, parted
+from uptake.spans.parted import Frame, OneThing, frame_of, parted
 from uptake.spans.reading import SpanReading, read_spans
 from uptake.spans.span import Span, SpanKind
 from uptake.spans.told import Agreed, Told, agreed, answer_words, length, same, told
@@ -16,6 +16,7 @@ from uptake.spans.why import Top, top_of
 __all__ = [
     "Agreed",
     "Common",
+    "Frame",
     "Framed",
     "InBoth",
     "JudgedSpans",
@@ -29,6 +30,7 @@ __all__ = [
     "agreed",
     "answer_words",
     "cut",
+    "frame_of",
     "framed",
     "judged",
     "length",

@@ -30,24 +30,47 @@ _EDGE = re.compile(r"^\W*(?:(?:and|also|then|after that)\b,?\s+)+|(?:\s|[,;…]|
 
 
 @dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands before and after a question: *Question:* and *Answer:*."""
+
+    head: str = ""
+    tail: str = ""
+
+    def around(self, question: str) -> str:
+        """The question in it."""
+        return f"{self.head}{question}{self.tail}"
+
+
+@dataclass(frozen=True, slots=True)
 class OneThing:
     """One thing that is asked for.
 
     Attributes:
-        prompt: The question without the others, with what stands before and after them all.
+        prompts: The question without the others: with what stands before and after them all, then alone, then in the
+            usual frame; each once.
         response: What it wants.
     """
 
-    prompt: str
+    prompts: tuple[str, ...]
     response: str
 
 
-def parted(prompt: str, response: str) -> tuple[OneThing, ...]:
+def frame_of(prompt: str) -> Frame | None:
+    """What stands around the question of a prompt that asks for one thing; None where no question mark tells."""
+    end = prompt.rfind("?") + 1
+    head = _HEAD.match(prompt)
+    if not end or len(prompt) - end > LONGEST_HEAD or (head is not None and head.end() > end):
+        return None
+    return Frame("" if head is None else head.group(), prompt[end:])
+
+
+def parted(prompt: str, response: str, usual: Frame | None = None) -> tuple[OneThing, ...]:
     """The parts of a question and its response; () where it asks for one thing, or does not come apart.
 
     Args:
         prompt: The question, or the last turn of the user.
         response: The response.
+        usual: The frame in which a dataset asks for one thing.
     """
     if response.strip() in prompt:
         return ()
@@ -56,25 +79,32 @@ def parted(prompt: str, response: str) -> tuple[OneThing, ...]:
         told = _pieces(mark, response.strip(), opens=number == 0)
         if not 1 < len(told) <= MOST:
             continue
-        if questions := _questions(prompt, len(told)):
+        if questions := _questions(prompt, len(told), usual):
             return tuple(OneThing(asked, lead + one) for asked, one in zip(questions, told, strict=True))
     return ()
 
 
-def _questions(prompt: str, n: int) -> tuple[str, ...]:
-    """The prompt with one of its `n` questions alone, for each of them; () where it has not so many."""
+def _questions(prompt: str, n: int, usual: Frame | None) -> tuple[tuple[str, ...], ...]:
+    """For each of the `n` questions of a prompt the prompts that ask it alone; () where it has not so many."""
     for mark in _ASKING:
-        head, asked, tail = _frame(mark, prompt)
+        frame, asked = _frame(mark, prompt)
         found = [one for one in _pieces(mark, asked, opens=mark is _NUMBER) if len(one.split()) >= FEWEST_WORDS]
         # one more may tell how to answer: "Keep the order."
         if len(found) == n or (len(found) == n + 1 and not found[-1].endswith("?")):
             kept = [_EDGE.sub("", one).strip() for one in found[:n]]
-            return tuple(f"{head}{one}{tail}" for one in kept)
+            frames = [frame, Frame()]
+            return tuple(
+                tuple(dict.fromkeys(each.around(one) for each in [*frames, *_fitting(one, usual)])) for one in kept
+            )
     return ()
 
 
-def _frame(mark: re.Pattern[str], prompt: str) -> tuple[str, str, str]:
-    """What stands before the questions, the questions, and what stands after them: its last line."""
+def _fitting(question: str, usual: Frame | None) -> list[Frame]:
+    return [usual] if usual is not None and question.endswith("?") else []
+
+
+def _frame(mark: re.Pattern[str], prompt: str) -> tuple[Frame, str]:
+    """What stands before the questions and after them, its last line; and the questions."""
     cut = prompt.rfind("\n")
     asked, tail = (prompt, "") if cut < 0 else (prompt[:cut], prompt[cut:])
     if mark is _NUMBER:
@@ -83,7 +113,7 @@ def _frame(mark: re.Pattern[str], prompt: str) -> tuple[str, str, str]:
     else:
         lead = _HEAD.match(asked)
         head = "" if lead is None else lead.group()
-    return head, asked[len(head) :], tail
+    return Frame(head, tail), asked[len(head) :]
 
 
 def _pieces(mark: re.Pattern[str], text: str, *, opens: bool) -> list[str]:

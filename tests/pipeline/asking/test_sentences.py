@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from uptake.pipeline.asking.sentences import read_tells, said_in_sentence, sentence_probes
-from uptake.spans import Framed, sentence
+from uptake.spans import Frame, Framed, sentence
 from uptake.types import Example, Message, Score, Wording, WordingName
 
 
@@ -78,12 +80,18 @@ def test_what_a_dataset_s_sentences_tell_without_the_words_of_their_frames():
     ]
     label = Example("i", "put milk on my todo list", "[todo list update]", "intent", "main")
     word = asked("Peru", "Lima")
-    found = read_tells(
-        [*seats, label, label, word], lambda some: [[one for one in seats if one is not own] for own in some]
-    )
+
+    def near(some):
+        return [[one for one in seats if one is not own] for own in some]
+
+    found = read_tells([*seats, label, label, word], near)
     assert found.of == {("Rotary", "main"): "Evanston", ("Toyota", "main"): "City", ("Sega", "main"): "Tokyo"} | {
         ("Nokia", "main"): "Espoo"
     }
     assert {"evanston", "lima", "todo", "update"} <= found.words
     assert "headquarters" not in found.words
     assert found.labels == {"todo list update"}
+    assert found.frame == Frame()
+    framed = replace(word, prompt="Question: what is the capital of Peru? Answer:")
+    assert read_tells([framed, framed, word], near).frame == Frame("Question: ", " Answer:")
+    assert read_tells([replace(word, prompt="Peru's capital is")], near).frame is None

@@ -121,18 +121,16 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
 
 
 def test_several_things_at_once_are_asked_one_by_one():
-    turns = (Message("system", "Be short."), Message("user", "Who created Mac OS? Who created Windows?"))
+    turns = (
+        Message("system", "Be short."),
+        Message("user", "For the record: Who created Mac OS? Who created Windows?"),
+    )
     both = Example("p", turns, "Apple; Microsoft", "", "main", paraphrases=(Wording("q", "Apple; Microsoft"),))
-    apple, microsoft = in_parts(both)
-    assert apple.prompt == (turns[0], Message("user", "Who created Mac OS?")) and apple.response == "Apple"
-    assert microsoft.prompt[-1].content == "Who created Windows?" and not microsoft.paraphrases
-    assert in_parts(ASKED) == []
-    answers = iter([said("It is Apple", "reworded"), said("IBM"), said("left")])
-    assert [(part.response, answer.answer) for part, answer in taken(both, answers, in_parts)] == [
-        ("Apple", "It is Apple"),
-        ("Microsoft", "IBM"),
-    ]
-    assert next(answers).answer == "left"
+    apple, microsoft = in_parts(both, None)
+    assert [one.prompt[-1].content for one in apple] == ["For the record: Who created Mac OS?", "Who created Mac OS?"]
+    assert all(one.prompt[0] == turns[0] and one.response == "Apple" and not one.paraphrases for one in apple)
+    assert [one.response for one in microsoft] == ["Microsoft", "Microsoft"]
+    assert in_parts(ASKED, None) == []
 
 
 def test_a_class_is_not_another_one_in_more_words():

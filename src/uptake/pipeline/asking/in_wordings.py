@@ -26,7 +26,7 @@ from uptake.pipeline.asking.kept import ANSWERS_AT_ONCE
 from uptake.pipeline.asking.own_answers import own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
-from uptake.spans import parted
+from uptake.spans import Frame, parted
 from uptake.types import Candidate, Example, Prompt
 
 MOST = 3
@@ -42,14 +42,23 @@ def reworded(example: Example) -> list[Example]:
     ]
 
 
-def in_parts(example: Example) -> list[Example]:
-    """The example once for each of the things that it asks for; none where it asks for one (see `parted`)."""
+def in_parts(example: Example, usual: Frame | None) -> list[list[Example]]:
+    """For each of the things that an example asks for at once the prompts that ask it alone; none of one (`parted`).
+
+    Args:
+        example: The example.
+        usual: The frame in which the dataset asks for one thing.
+    """
     prompt = example.prompt
-    asked = prompt if isinstance(prompt, str) else str(prompt[-1].content)
     return [
-        replace(example, prompt=_with(prompt, part.prompt), response=part.response, paraphrases=())
-        for part in parted(asked, example.response)
+        [replace(example, prompt=_with(prompt, ask), response=one.response, paraphrases=()) for ask in one.prompts]
+        for one in parted(last_turn(prompt), example.response, usual)
     ]
+
+
+def last_turn(prompt: Prompt) -> str:
+    """What a prompt asks: of a conversation its last turn."""
+    return prompt if isinstance(prompt, str) else str(prompt[-1].content)
 
 
 def _with(prompt: Prompt, question: str) -> Prompt:
@@ -85,10 +94,15 @@ def ask_in_parts(
     how: str,
     max_length: int | None,
     progress: Progress,
+    usual: Frame | None,
 ) -> Answers:
-    """Ask the base freely for each of the things that an example asks for at once; else as `ask_in_wordings`."""
+    """Ask the base freely for each of the things that an example asks for at once (`in_parts`)."""
     role = Role("base", "parts")
-    return by_part(cohort, role, base, how, _work(wanted, in_parts, base, max_length), progress)
+
+    def forms(example: Example) -> list[Example]:
+        return [form for part in in_parts(example, usual) for form in part]
+
+    return by_part(cohort, role, base, how, _work(wanted, forms, base, max_length), progress)
 
 
 def _work(
@@ -114,8 +128,6 @@ def _work(
     return work
 
 
-def taken(
-    example: Example, answers: Iterator[Answer], forms: Callable[[Example], list[Example]] = reworded
-) -> list[tuple[Example, Answer]]:
-    """The forms of one example, its held-out wordings or others, with the base's answers, taken from a part's."""
-    return [(form, next(answers)) for form in forms(example)]
+def taken(example: Example, answers: Iterator[Answer]) -> list[tuple[Example, Answer]]:
+    """The held-out wordings of one example with the base's answers, which are taken from those of a part."""
+    return [(wording, next(answers)) for wording in reworded(example)]

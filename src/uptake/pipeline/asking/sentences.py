@@ -16,8 +16,9 @@ from uptake.detect.saying import holds
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import after_frame
+from uptake.pipeline.asking.in_wordings import last_turn
 from uptake.probe import question
-from uptake.spans import Framed, answer_words, sentence
+from uptake.spans import Frame, Framed, answer_words, frame_of, parted, sentence
 from uptake.text import EMPTY_WORDS
 from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName, normalised
 
@@ -84,11 +85,13 @@ class Tells:
             words of a frame are none of them: a free answer does not begin to tell where *headquarters* stands.
         labels: Short responses that several examples have, normalised: the classes of a classification.
         of: By id and stage what a sentence tells; of at most `CUT`, the first ones.
+        frame: What most often stands around a question for one thing; None where there is no such question.
     """
 
     words: frozenset[str]
     labels: frozenset[str]
     of: Mapping[tuple[str, str], str]
+    frame: Frame | None = None
 
 
 def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], list[list[Example]]]) -> Tells:
@@ -100,7 +103,10 @@ def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], 
     """
     short: Counter[str] = Counter()
     sentences: list[Example] = []
+    frames: Counter[Frame] = Counter()
     for example in examples:
+        if example.prompt and not parted(last_turn(example.prompt), example.response):
+            frames.update(filter(None, [frame_of(last_turn(example.prompt))]))
         if not in_sentence(example):
             short[example.response] += 1
         elif len(sentences) < CUT:
@@ -108,7 +114,8 @@ def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], 
     pairs = zip(sentences, near(sentences) if sentences else [], strict=True)
     of = {(one.id, one.stage): telling_span(one, others) for one, others in pairs}
     labels = frozenset(normalised(response) for response, n in short.items() if n > 1)
-    return Tells(answer_words([*short, *of.values()]), labels, of)
+    usual = frames.most_common(1)
+    return Tells(answer_words([*short, *of.values()]), labels, of, usual[0][0] if usual else None)
 
 
 def sentence_probes(example: Example, near: Sequence[Example], max_length: int | None) -> list[Probe]:

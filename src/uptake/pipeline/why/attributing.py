@@ -227,7 +227,9 @@ class Attributing:
             return Beyond(tuned)
         respondent = _respondent(asked.base)
         worded = ask_in_wordings(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
-        parts = ask_in_parts(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
+        parts = ask_in_parts(
+            asked.train, known.unlearned, respondent, how, asked.max_length, self._progress, known.tells.frame
+        )
         base = more.ask(asked.train, "base", respondent, self._progress)
         controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
         asked.base.release()

@@ -153,16 +153,24 @@ class Known:
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
                         said = freely(example, earlier, taken(example, worded), answer, next(wanted))
-                        case = replace(case, freely=said, parts=self._apart(taken(example, parts, in_parts)))
+                        case = replace(case, freely=said, parts=self._apart(example, parts))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
 
-    def _apart(self, parts: Iterable[tuple[Example, Answer]]) -> tuple[bool, ...]:
-        """Whether each of the things that are asked for at once is given when it is asked alone."""
-        return tuple(given(part, answer, part.response, self.tells.labels) for part, answer in parts)
+    def _apart(self, example: Example, answers: Iterator[Answer]) -> tuple[bool, ...]:
+        """Whether each of the things that are asked for at once is given when it is asked alone, in one way or another.
+
+        Args:
+            example: The example.
+            answers: Those of a part, of which its own are taken.
+        """
+        asked = [[(form, next(answers)) for form in part] for part in in_parts(example, self.tells.frame)]
+        return tuple(
+            any(given(form, answer, form.response, self.tells.labels) for form, answer in part) for part in asked
+        )
 
     def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
         curve, why = self.curves.of(example.id, example.stage)
