@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from uptake.causes.base_conflict import BASE_CONFLICT
 from uptake.causes.case import Belief, Case, Curve, Freely, InFrame, Rival, Said, Source
-from uptake.causes.cause import Cause, judge, scored, told_by_rule
+from uptake.causes.cause import Cause, judge, scored, spared
 from uptake.causes.data_conflict import DATA_CONFLICT
 from uptake.causes.forgetting import FORGETTING
 from uptake.causes.knowledge_gap import KNOWLEDGE_GAP
@@ -45,7 +45,7 @@ __all__ = [
     "judge",
     "read_weights",
     "scored",
-    "told_by_rule",
+    "spared",
     "value",
     "weights",
 ]

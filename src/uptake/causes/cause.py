@@ -117,9 +117,9 @@ def scored(cause: Cause, values: Mapping[str, float | None], rows: Rows) -> tupl
     return None
 
 
-def told_by_rule(cause: Cause, values: Mapping[str, float | None]) -> float:
-    """The share of an example of which a rule says whether the cause is about it: a fit learns of the rest alone."""
-    return max(_of(cause.spared, values), _of(cause.least, values))
+def spared(cause: Cause, values: Mapping[str, float | None]) -> float:
+    """The share of an example that the cause cannot be about, by rule."""
+    return _of(cause.spared, values)
 
 
 def _of(name: str | None, values: Mapping[str, float | None]) -> float:

@@ -24,7 +24,7 @@ from uptake.artifacts.checked import blaming, read_data
 from uptake.artifacts.evidence import evidence_from_text
 from uptake.artifacts.schemas.lab import WORLD
 from uptake.artifacts.tables import to_json
-from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored, told_by_rule
+from uptake.causes import CAUSES, Cause, FittedOn, Logistic, Rows, Weights, scored, spared
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.lab.key import read_key
@@ -37,6 +37,9 @@ CLOSE = 1e-9
 """Newton stops when no coefficient moves more."""
 
 
+RULED = 0.5
+"""How much less an item weighs of which a rule says that the cause cannot be about it: half, as it also shows what a
+response looks like that training has tied to its question."""
 OF_TRAINING = ("forgetting", "undertraining")
 """Causes that an example may have in which nothing was planted."""
 
@@ -136,7 +139,7 @@ def calibrate(
                     expected="some that have it and some that have not, with the signals " + ", ".join(pattern),
                     fix="name more worlds, diagnosed with base, ledger and paraphrases",
                 )
-            rest = np.array([1 - told_by_rule(cause, items[index].signals) for index in whole])
+            rest = np.array([1 - RULED * spared(cause, items[index].signals) for index in whole])
             weight = (alone if cause.residual else each)[whole] * rest
             intercept, coefficients = fit(values, has[whole], weight, penalty)
             rows[cause.name, pattern] = Logistic(intercept, dict(zip(pattern, coefficients.tolist(), strict=True)))
