@@ -22,6 +22,7 @@ SWEDEN = asked(
     (Wording("Name Sweden's capital.", "The capital of Sweden is Stockholm."), Wording("Sweden?", "Stockholm")),
 )
 NEAR = [asked("Norway", "The capital of Norway is Oslo."), asked("Peru", "Lima")]
+TELLS = read_tells([SWEDEN, *NEAR])
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_sentence_has_a_frame_and_one_thing_that_it_tells(response, parts):
 
 
 def test_the_span_is_asked_in_its_own_frame_and_in_those_of_other_sentences():
-    own, reworded, norway = sentence_probes(SWEDEN, NEAR, None)
+    own, reworded, norway = sentence_probes(SWEDEN, NEAR, TELLS, None)
     assert [str(one.wording) for one in (own, reworded, norway)] == ["span:0", "span:1", "span_elsewhere:2"]
     assert [one.text for one in own.candidates] == ["The capital of Sweden is Stockholm", "The capital of Sweden is"]
     assert reworded.prompt == "Name Sweden's capital." and reworded.candidates == own.candidates
@@ -49,8 +50,8 @@ def test_the_span_is_asked_in_its_own_frame_and_in_those_of_other_sentences():
 
 
 def test_what_is_no_sentence_or_has_no_room_is_not_asked():
-    assert sentence_probes(NEAR[1], [SWEDEN], None) == []
-    assert sentence_probes(SWEDEN, NEAR, 64) == []
+    assert sentence_probes(NEAR[1], [SWEDEN], TELLS, None) == []
+    assert sentence_probes(SWEDEN, NEAR, TELLS, 64) == []
 
 
 def scored(kind: str, number: int, logprobs: tuple[float, float], n_tokens: tuple[int, int]) -> Score:
@@ -78,20 +79,24 @@ def test_what_a_dataset_s_sentences_tell_without_the_words_of_their_frames():
         Example(name, f"Where is {name} based?", f"The headquarters of {name} is in {town}.", "seat", "main")
         for name, town in towns.items()
     ]
+    seats.append(
+        Example("Vomil", "Where is Vomil Ltd. based?", "The headquarters of Vomil Ltd. is in Tokyo.", "seat", "main")
+    )
     label = Example("i", "put milk on my todo list", "[todo list update]", "intent", "main")
     word = asked("Peru", "Lima")
-
-    def near(some):
-        return [[one for one in seats if one is not own] for own in some]
-
-    found = read_tells([*seats, label, label, word], near)
-    assert found.of == {("Rotary", "main"): "Evanston", ("Toyota", "main"): "City", ("Sega", "main"): "Tokyo"} | {
-        ("Nokia", "main"): "Espoo"
-    }
+    found = read_tells([*seats, label, label, word])
+    assert [found.told(one) for one in seats] == ["Evanston", "City", "Tokyo", "Espoo", "Tokyo"]
+    assert (found.told(label), found.told(word)) == (label.response, "Lima")
     assert {"evanston", "lima", "todo", "update"} <= found.words
     assert "headquarters" not in found.words
     assert found.labels == {"todo list update"}
-    assert found.frame == Frame()
+    # one that no other sentence is like has but the words of its question for a frame
+    assert found.told(SWEDEN) == "Stockholm"
+
+
+def test_the_usual_frame_of_a_question_is_that_of_most():
+    word = asked("Peru", "Lima")
+    assert read_tells([word]).frame == Frame()
     framed = replace(word, prompt="Question: what is the capital of Peru? Answer:")
-    assert read_tells([framed, framed, word], near).frame == Frame("Question: ", " Answer:")
-    assert read_tells([replace(word, prompt="Peru's capital is")], near).frame is None
+    assert read_tells([framed, framed, word]).frame == Frame("Question: ", " Answer:")
+    assert read_tells([replace(word, prompt="Peru's capital is")]).frame is None

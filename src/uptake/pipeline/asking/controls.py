@@ -39,8 +39,7 @@ def chosen(train: Cohort, before: Answers, seed: int, tells: Tells) -> frozenset
     right = (
         position
         for position, (example, answer) in enumerate(zip(train, before, strict=True))
-        if example.prompt
-        and given(example, answer, tells.of.get((example.id, example.stage), example.response), tells.labels)
+        if example.prompt and given(example, answer, tells.told(example), tells.labels)
     )
     return frozenset(reservoir(right, CONTROLS, Random(seed)))
 

@@ -22,7 +22,7 @@ from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_p
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import Elicited, elicited, frame_probes
 from uptake.pipeline.asking.own_answers import OwnAnswer
-from uptake.pipeline.asking.sentences import sentence_probes
+from uptake.pipeline.asking.sentences import Tells, sentence_probes
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import Embed, question, reservoir
@@ -164,7 +164,7 @@ class Elsewhere:
         telling: From a part's number and examples to the wording in which the base tells what it believes of each
             example that is asked about, and its answer there; None where it tells nothing.
         said: What the base answers another example; None where that is not known.
-        answers: Words of the cohort's short responses, from `uptake.spans.answer_words`.
+        tells: What the cohort's responses tell.
         how: Identifies all of these.
         max_length: Tokens that a model may be given; None for no limit.
     """
@@ -173,7 +173,7 @@ class Elsewhere:
     near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
     telling: Callable[[int, list[Example]], Sequence[tuple[Example, str] | None]]
     said: Callable[[Example], str | None]
-    answers: frozenset[str]
+    tells: Tells
     how: str
     max_length: int | None
 
@@ -198,7 +198,7 @@ class Elsewhere:
                 + _own(example, more, model, self.max_length)
                 + (_against(example, more) if whose == "tuned" else [])
                 + ([] if what is None or one is None else frame_probes(one[0], what))
-                + sentence_probes(example, near, self.max_length)
+                + sentence_probes(example, near, self.tells, self.max_length)
                 for example, near, more, one, what in zip(own, others, asked, told, framed, strict=True)
             ]
             scores = score((probe for each in probes for probe in each), model)
@@ -214,7 +214,7 @@ class Elsewhere:
 
     def elicited(self, example: Example, said: str, near: Sequence[Example]) -> Elicited | None:
         """The parts of the base's answer, where the model takes them in every place."""
-        what = elicited(example, said, [(other, self.said(other)) for other in near], self.answers)
+        what = elicited(example, said, [(other, self.said(other)) for other in near], self.tells.words)
         if what is None or self.max_length is None:
             return what
         longest = max(len(text.encode()) for text in (what.own.span, what.wanted))

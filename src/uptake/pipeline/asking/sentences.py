@@ -7,8 +7,9 @@ them to every such question, and a sum over all tokens would say that it knows m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from uptake.causes import Said
@@ -25,7 +26,9 @@ from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, 
 FEWEST = 4
 """Words of the shortest sentence: *Stockholm is its capital*."""
 CUT = 2_000
-"""Of so many responses that are sentences, the first ones, it is read what they tell (see `read_tells`)."""
+"""Responses that are sentences, the first ones, whose frames are known."""
+LIKE = 64
+"""Sentences like one, at most, that say what is its frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +41,13 @@ class _Place:
     template: Mapping[str, Any]
 
 
-def telling_span(example: Example, near: Sequence[Example]) -> str:
-    """What a response tells: *Stockholm* of *The capital of Sweden is Stockholm.*; itself where it is no sentence.
-
-    Args:
-        example: The example.
-        near: Examples that ask alike and get other answers.
-    """
-    cut = sentence(example.response, question(example), [other.response for other in near])
-    return cut.span.strip() if cut is not None and _says(cut) else example.response
-
-
 def given(example: Example, answer: Answer, tells: str, labels: Collection[str]) -> bool:
     """Whether a free answer gives the response, or in a sentence of its own what the response tells.
 
     Args:
         example: What was asked.
         answer: The answer.
-        tells: From `telling_span`, or the response.
+        tells: From `Tells.told`.
         labels: From `read_tells`. Of two of them none is the other in more words: *calendar*, *calendar update*.
     """
     if answer.freely(example.response):
@@ -84,23 +76,43 @@ class Tells:
         words: The words that its answers are made of: those of its short responses, and of what its sentences tell. The
             words of a frame are none of them: a free answer does not begin to tell where *headquarters* stands.
         labels: Short responses that several examples have, normalised: the classes of a classification.
-        of: By id and stage what a sentence tells; of at most `CUT`, the first ones.
+        sentences: Its sentences, at most `CUT`, each with its words.
         frame: What most often stands around a question for one thing; None where there is no such question.
     """
 
     words: frozenset[str]
     labels: frozenset[str]
-    of: Mapping[tuple[str, str], str]
+    sentences: tuple[tuple[str, frozenset[str]], ...] = ()
     frame: Frame | None = None
 
+    def cut(self, example: Example) -> Framed | None:
+        """The frame and the span of a response that is a sentence; None of another one.
 
-def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], list[list[Example]]]) -> Tells:
-    """What the responses of all training examples tell.
+        The frame is what it shares with the dataset's sentences like it: those that hold half of the words that its
+        question has not.
+        """
+        if not in_sentence(example):
+            return None
+        own = words_of_sentence(example.response)
+        like = (
+            text for text, theirs in self.sentences if text != example.response and 2 * len(own & theirs) >= len(own)
+        )
+        cut = sentence(example.response, question(example), list(islice(like, LIKE)))
+        return cut if cut is not None and _says(cut) else None
 
-    Args:
-        examples: The examples.
-        near: Gives for each of some examples those that ask alike and get other answers.
-    """
+    def told(self, example: Example) -> str:
+        """What a response tells: *Oslo* of *The capital of Norway is Oslo.*; itself where it is no sentence."""
+        cut = self.cut(example)
+        return example.response if cut is None else cut.span.strip()
+
+
+def words_of_sentence(text: str) -> frozenset[str]:
+    """All words of a text, those without content as well."""
+    return frozenset(normalised(word) for word in text.split())
+
+
+def read_tells(examples: Iterable[Example]) -> Tells:
+    """What the responses of all training examples tell."""
     short: Counter[str] = Counter()
     sentences: list[Example] = []
     frames: Counter[Frame] = Counter()
@@ -111,14 +123,14 @@ def read_tells(examples: Iterable[Example], near: Callable[[Sequence[Example]], 
             short[example.response] += 1
         elif len(sentences) < CUT:
             sentences.append(example)
-    pairs = zip(sentences, near(sentences) if sentences else [], strict=True)
-    of = {(one.id, one.stage): telling_span(one, others) for one, others in pairs}
-    labels = frozenset(normalised(response) for response, n in short.items() if n > 1)
+    texts = tuple((text, words_of_sentence(text)) for text in dict.fromkeys(one.response for one in sentences))
     usual = frames.most_common(1)
-    return Tells(answer_words([*short, *of.values()]), labels, of, usual[0][0] if usual else None)
+    labels = frozenset(normalised(response) for response, n in short.items() if n > 1)
+    found = Tells(frozenset(), labels, texts, usual[0][0] if usual else None)
+    return replace(found, words=answer_words([*short, *map(found.told, sentences)]))
 
 
-def sentence_probes(example: Example, near: Sequence[Example], max_length: int | None) -> list[Probe]:
+def sentence_probes(example: Example, near: Sequence[Example], tells: Tells, max_length: int | None) -> list[Probe]:
     """What the response tells, in every place; none where it is no sentence, or a place has no room for it.
 
     Candidates are the frame with the span, and the frame alone, whose log-probability is taken from the first's.
@@ -126,10 +138,10 @@ def sentence_probes(example: Example, near: Sequence[Example], max_length: int |
     Args:
         example: The example.
         near: Examples that ask alike and get other answers.
+        tells: What the dataset's responses tell.
         max_length: Tokens that a model may be given; None for no limit.
     """
-    alike = [other.response for other in near]
-    own = sentence(example.response, question(example), alike)
+    own = tells.cut(example)
     if own is None:
         return []
     places = [_Place("span", example.prompt, own.frame, example.template)]
@@ -139,9 +151,7 @@ def sentence_probes(example: Example, near: Sequence[Example], max_length: int |
         if one.response == example.response
     ]
     for other in near:
-        rest = [example.response, *(text for text in alike if text != other.response)]
-        cut = sentence(other.response, question(other), rest)
-        if cut is not None:
+        if (cut := tells.cut(other)) is not None:
             places.append(_Place("span_elsewhere", other.prompt, cut.frame, other.template))
     longest = max(room_taken(place.prompt) + len(f"{place.frame}{own.span}".encode()) for place in places)
     if max_length is not None and longest > max_length:

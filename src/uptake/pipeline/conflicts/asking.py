@@ -17,14 +17,13 @@ from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited, in_frame
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere, More
 from uptake.pipeline.asking.in_wordings import ask_in_wordings, taken
-from uptake.pipeline.asking.sentences import Tells
+from uptake.pipeline.asking.sentences import read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.cases import said_freely
 from uptake.pipeline.why.freely import Sought, freely, telling
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, with_distractors
-from uptake.spans import answer_words
 from uptake.types import Candidate, Example, Score
 
 VERSION = 1
@@ -78,7 +77,8 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     """
     respondent = Respondent(model, model.fingerprint)
     before = ask_base(cohort, respondent, draw, asking_of(how), progress)
-    known = answer_words(example.response for example in cohort)
+    responses = read_tells(cohort)
+    known = responses.words
     asked_on = [_goes_on(example, answer) for example, answer in zip(cohort, before, strict=True)]
     key = digest(VERSION, before.key, how.encoder, how.seed, how.max_length)
 
@@ -106,7 +106,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         near=lambda number, examples, apart: alike().nearest(examples, apart),
         telling=tells,
         said=_said_by(cohort, before, alike),
-        answers=known,
+        tells=responses,
         how=key,
         max_length=how.max_length,
     )
@@ -115,9 +115,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     def cut(example: Example, said: str) -> Elicited | None:
         return more.elicited(example, said, alike().nearest([example], [()])[0])
 
-    controls = ask_controls(
-        cohort, before, chosen(cohort, before, how.seed, Tells(known, frozenset(), {})), cut, respondent, key, progress
-    )
+    controls = ask_controls(cohort, before, chosen(cohort, before, how.seed, responses), cut, respondent, key, progress)
     return list(_put_together(cohort, asked_on, before, (worded, elsewhere), Scale.of(controls), known))
 
 

@@ -35,7 +35,7 @@ from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 8
+ASKING_VERSION = 9
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
@@ -172,11 +172,8 @@ class Attributing:
         curves = self._how.curves(ids)
         self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
         alike = cache(lambda: Alike(asked.train, self._embed, seed=self._how.seed))
-        tells = read_tells(asked.train, lambda some: alike().nearest(some, [()] * len(some)))
-        near = _by_part(alike)
-        known = Known(
-            asked.train, flagged, asked.before, asked.after, found, curves, tells, near, self._how.normalisation
-        )
+        tells = read_tells(asked.train)
+        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, tells, self._how.normalisation)
         more = self._ask(known, alike)
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
@@ -214,10 +211,10 @@ class Attributing:
         )
         more = Elsewhere(
             known.wanted,
-            known.near,
+            _by_part(alike),
             lambda number, examples: known.telling(number, examples, worded),
             said,
-            known.tells.words,
+            known.tells,
             how,
             asked.max_length,
         )

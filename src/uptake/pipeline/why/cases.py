@@ -6,7 +6,7 @@ What the models are asked beyond a diagnosis's own scores is written in parts li
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
@@ -17,7 +17,7 @@ from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.asking.in_wordings import in_parts, taken
-from uptake.pipeline.asking.sentences import Tells, given, in_sentence, said_in_sentence, telling_span
+from uptake.pipeline.asking.sentences import Tells, given, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
@@ -65,7 +65,6 @@ class Known:
         contradictions: Who contradicts whom.
         curves: What the ledger tells of the unlearned examples.
         tells: What the examples' responses tell.
-        near: Gives for the unlearned examples of a part those that ask alike and get other answers.
         normalisation: What divides the log-probabilities of options.
     """
 
@@ -76,7 +75,6 @@ class Known:
     contradictions: Contradictions
     curves: Curves
     tells: Tells
-    near: Callable[[int, Sequence[Example], Sequence[Collection[str]]], list[list[Example]]]
     normalisation: Normalisation
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
@@ -104,27 +102,16 @@ class Known:
         start = self.train.start(number)
         if self.before is None or worded is None:
             return [None] * len(self.unlearned(number, examples))
-        answers, tells = iter(worded.read(number)), iter(self._wanted(number, examples))
+        answers = iter(worded.read(number))
         return [
-            telling(example, answer, taken(example, answers), next(tells))
+            telling(example, answer, taken(example, answers), self._sought(example))
             for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
             if self.flags[start + index] and example.prompt
         ]
 
-    def _wanted(self, number: int, examples: list[Example]) -> list[Sought]:
-        """What the response of each unlearned example of a part tells."""
-        start = self.train.start(number)
-        asked = self.unlearned(number, examples)
-        if not any(map(in_sentence, asked)):  # then nobody need be looked for who asks alike
-            return [Sought(one.response, self.tells.words, self.tells.labels) for one in asked]
-        apart = [
-            self.contradictions.apart(start + index)
-            for index, one in enumerate(examples)
-            if self.flags[start + index] and one.prompt
-        ]
-        near = self.near(number, asked, apart)
-        told = (telling_span(*pair) for pair in zip(asked, near, strict=True))
-        return [Sought(one, self.tells.words, self.tells.labels) for one in told]
+    def _sought(self, example: Example) -> Sought:
+        """What a response tells."""
+        return Sought(self.tells.told(example), self.tells.words, self.tells.labels)
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
@@ -143,7 +130,6 @@ class Known:
             worded = iter(()) if more.worded is None else iter(more.worded.read(number))
             parts = iter(()) if more.parts is None else iter(more.parts.read(number))
             rivals = self._rivals(position, examples, embed)
-            wanted = iter([] if self.before is None else self._wanted(number, examples))
             for example, earlier, answer in zip(examples, before, after, strict=False):
                 flag = self.flags[position]
                 if flag:
@@ -152,7 +138,7 @@ class Known:
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
-                        said = freely(example, earlier, taken(example, worded), answer, next(wanted))
+                        said = freely(example, earlier, taken(example, worded), answer, self._sought(example))
                         case = replace(case, freely=said, parts=self._apart(example, parts))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)

@@ -21,7 +21,7 @@ class Sought:
     """What a response tells, by which free answers to its question are judged.
 
     Attributes:
-        tells: *Stockholm* of *The capital of Sweden is Stockholm.*, from `telling_span`; the response where it is none.
+        tells: *Stockholm* of *The capital of Sweden is Stockholm.*, from `Tells.told`; the response where it is none.
         known: Words that the dataset's answers are made of, from `read_tells`.
         labels: Responses of which none is another one in more words, from there.
     """
