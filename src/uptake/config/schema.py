@@ -17,6 +17,7 @@ from uptake.config.secrets import no_secret
 from uptake.config.section import Float as Float
 from uptake.config.section import Int as Int
 from uptake.config.section import Section as Section
+from uptake.config.spread import SpreadSection
 from uptake.text import shown
 from uptake.types import COLUMNS
 
@@ -351,6 +352,8 @@ class RunConfig(Section):
     """The pre-training corpus that `uptake exposure` reads; null where there is none."""
     rewrite: ResponseRewrite = ResponseRewrite()
     """How responses are said in the base's own words by `uptake rewrite`."""
+    spread: SpreadSection | None = None
+    """ray: the same work in many processes, on GPUs or machines; null does it in this process."""
 
     @field_validator("stages")
     @classmethod

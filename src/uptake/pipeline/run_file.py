@@ -5,6 +5,7 @@ Beside the steps' own `run.py` this is the only place below `pipeline/` that rea
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from uptake.config import RunConfig
@@ -15,6 +16,7 @@ from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.held_share import HeldShare
 from uptake.pipeline.examples.today import known_today
+from uptake.spread import Actors, Spread
 
 
 def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
@@ -37,6 +39,12 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
         batch_tokens=config.batch_tokens,
         today=known_today(config.output_dir),
     )
+
+
+def actors_of(config: RunConfig) -> AbstractContextManager[Actors | None]:
+    """What a run's work is spread over, started when it is needed; None does it in this process."""
+    own = config.spread
+    return nullcontext() if own is None else Actors(Spread(own.address, own.actors, own.cpus, own.gpus))
 
 
 def datasets_of(config: RunConfig) -> DataSets:

@@ -12,6 +12,7 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.today import asks_for_the_date, told
+from uptake.spread import Actors
 
 if TYPE_CHECKING:
     from uptake.models.scoring.lazy import Lazy
@@ -78,6 +79,18 @@ class Models:
         """The same models, whose chat templates are told this date (2026-01-31)."""
         base = None if self.base is None else told(self.base, today)
         return replace(self, base=base, tuned=told(self.tuned, today), today=today)
+
+    def over(self, actors: Actors | None) -> Models:
+        """The same models, of which actors hold copies that are asked at once; None leaves them as they are."""
+        if actors is None:
+            return self
+        from uptake.models.scoring.far import Far
+        from uptake.models.scoring.lazy import Lazy
+
+        def far(model: Loadable) -> Loadable:
+            return Far(model, actors) if isinstance(model, Lazy) else model
+
+        return replace(self, base=None if self.base is None else far(self.base), tuned=far(self.tuned))
 
     @property
     def tell_the_date(self) -> bool:
