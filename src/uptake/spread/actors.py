@@ -60,6 +60,14 @@ class Held:
     args: Any
 
 
+def _nothing() -> tuple[None, None]:
+    return None, None
+
+
+NOTHING = Held("", _nothing, ())
+"""For work that needs nothing that is dear."""
+
+
 class _Holder:
     """What runs on the other side: it holds one thing at a time."""
 

@@ -61,7 +61,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
     _require_judge(section, config.judge is not None, config.nli_model_name_or_path is not None, config.where)
     refuse_links(config.output_dir)
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
-    own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+    own = {"output_dir", "gate", "judge", "knowledge_sources", "spread"}
     run = RewriteRun(
         base=config.model_name_or_path,
         load=load_settings(config, config.revision),

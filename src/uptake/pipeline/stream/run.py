@@ -74,7 +74,7 @@ def stream_run(
     with one_talks(processes):
         data = datasets_of(config)
         require_tests(data)
-        own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+        own = {"output_dir", "gate", "judge", "knowledge_sources", "spread"}
         run = StreamRun(
             training_run(config, processes),
             data,
