@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rays import Rays
 
+from rays import Rays
 from small_models import Small, write_rows
 from uptake.config import load_run
 from uptake.errors import UptakeError
@@ -18,7 +18,7 @@ from uptake.models.scoring.lazy import Lazy
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.pipeline.examples import cohort
 from uptake.pipeline.exposure.run import exposure_run
-from uptake.spread import Actors, Held, Spread, actors, cluster
+from uptake.spread import Actors, Holding, Spread, actors, cluster
 
 TABLES = ("diagnosis.parquet", "diagnosis.jsonl", "summary.json", "bad_rows.jsonl")
 
@@ -49,7 +49,7 @@ def refused(a: int, b: int) -> int:
 
 def test_units_whose_actors_are_lost_are_done_by_others(ray: Callable[..., Rays]) -> None:
     rays = ray(lambda number, name: name == "run" and number % 3 == 0)
-    seven = Held("seven", held, (7,))
+    seven = Holding("seven", held, (7,))
     with Actors(Spread(actors=2)) as some:
         found = dict(some.each(range(20), lambda n: some.run(seven, times, n)))
         assert some.told(seven) == "begun"
@@ -68,25 +68,25 @@ def test_an_actor_holds_one_thing_at_a_time_and_keeps_it(ray: Callable[..., Rays
 
     with Actors(Spread(actors=1)) as some:
         for n in (2, 2, 3, 3, 2):
-            assert some.run(Held(str(n), make, (n,)), times, 10) == 10 * n
+            assert some.run(Holding(str(n), make, (n,)), times, 10) == 10 * n
         some.drop()
-        some.run(Held("2", make, (2,)), times, 1)
+        some.run(Holding("2", make, (2,)), times, 1)
     assert made == [2, 3, 2, 2]
 
 
 def test_what_kills_every_actor_is_an_error_and_so_is_one_that_cannot_begin(ray: Callable[..., Rays]) -> None:
     ray(lambda number, name: name == "run")
     with Actors(Spread(actors=2)) as some, pytest.raises(UptakeError, match="4 actors of Ray were lost"):
-        list(some.each([1], lambda n: some.run(Held("x", held, (1,)), times, n)))
+        list(some.each([1], lambda n: some.run(Holding("x", held, (1,)), times, n)))
     ray(lambda number, name: name == "there")
     with Actors(Spread(actors=1)) as some, pytest.raises(UptakeError, match="ended while it began, 4 times"):
-        some.run(Held("x", held, (1,)), times, 1)
+        some.run(Holding("x", held, (1,)), times, 1)
 
 
 def test_an_error_of_the_work_comes_as_it_is(ray: Callable[..., Rays]) -> None:
     ray()
     with Actors(Spread(actors=2)) as some, pytest.raises(UptakeError) as caught:
-        list(some.each([5], lambda n: some.run(Held("x", held, (1,)), refused, n)))
+        list(some.each([5], lambda n: some.run(Holding("x", held, (1,)), refused, n)))
     assert (caught.value.problem, caught.value.expected, caught.value.fix) == ("got 5", "another", "give it")
 
 

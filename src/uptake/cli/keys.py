@@ -40,6 +40,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "dtype": "precision",
         "device": "cpu, cuda, cuda:1, mps",
         "attn_implementation": "attention kernel: eager, sdpa, ...",
+        "backend": "writes answers",
         "revision": "of the base model on the hub",
         "tuned_revision": "of the tuned model on the hub",
         "trust_remote_code": "run the model's own code",

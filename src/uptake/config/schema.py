@@ -292,6 +292,8 @@ class RunConfig(Section):
     """Where the model runs (cpu, cuda, cuda:1, mps); auto takes the accelerator if there is one."""
     attn_implementation: str | None = None
     """Attention kernel, named as in transformers (eager, sdpa, ...); null leaves the choice to transformers."""
+    backend: Literal["hf", "vllm"] = "hf"
+    """What writes answers, samples and drafts: transformers, or vLLM on a GPU. Scores are always transformers'."""
     revision: str | None = None
     """Branch, tag or commit of the base model on the hub."""
     tuned_revision: str | None = None

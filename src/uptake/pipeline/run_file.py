@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from uptake.config import RunConfig
+from uptake.config.spread import SpreadOver
 from uptake.data import LoadOptions
 from uptake.detect import Settings
 from uptake.errors import UptakeError
@@ -41,9 +42,8 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
     )
 
 
-def actors_of(config: RunConfig) -> AbstractContextManager[Actors | None]:
-    """What a run's work is spread over, started when it is needed; None does it in this process."""
-    own = config.spread
+def actors_of(own: SpreadOver | None) -> AbstractContextManager[Actors | None]:
+    """What the section `spread` of a run asks for, started when it is needed; None does the work in this process."""
     return nullcontext() if own is None else Actors(Spread(own.address, own.actors, own.cpus, own.gpus))
 
 

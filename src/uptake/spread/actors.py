@@ -46,7 +46,7 @@ class _Refused:
 
 
 @dataclass(frozen=True)
-class Held:
+class Holding:
     """What an actor holds, and how it comes by it.
 
     Attributes:
@@ -64,7 +64,7 @@ def _nothing() -> tuple[None, None]:
     return None, None
 
 
-NOTHING = Held("", _nothing, ())
+NOTHING = Holding("", _nothing, ())
 """For work that needs nothing that is dear."""
 
 
@@ -80,7 +80,7 @@ class _Holder:
     def there(self) -> bool:
         return True
 
-    def run(self, held: Held, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def run(self, held: Holding, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         try:
             if self._key != held.key:
                 self.drop()
@@ -181,7 +181,7 @@ class Actors:
             for _ in range(self.n):
                 self._start()
 
-    def run(self, held: Held, work: Callable[..., T], *args: Any) -> T:
+    def run(self, held: Holding, work: Callable[..., T], *args: Any) -> T:
         """Do `work(*args, what is held)` where an actor is; done again where the actor is lost.
 
         Raises:
@@ -190,11 +190,11 @@ class Actors:
         found: T = self._run(held, _plain, work, *args)
         return found
 
-    def told(self, held: Held) -> Any:
+    def told(self, held: Holding) -> Any:
         """What is told of what is held, when an actor has it; raises as `run`."""
         return self._run(held, _told)
 
-    def _run(self, held: Held, work: Callable[..., Any], *args: Any) -> Any:
+    def _run(self, held: Holding, work: Callable[..., Any], *args: Any) -> Any:
         with self._turn.aside():
             self.start()
             for _ in range(TRIES):

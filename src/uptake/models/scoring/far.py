@@ -11,12 +11,13 @@ from jaxtyping import Float
 
 from uptake.artifacts import versions
 from uptake.errors import UptakeError
-from uptake.models import Enough
+from uptake.models import Enough, Model
 from uptake.models.places.settings import LoadSettings
+from uptake.models.scoring.engine import Engine, EngineModel
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.lazy import Lazy
 from uptake.models.scoring.rows import Scored
-from uptake.spread import Actors, Held
+from uptake.spread import Actors, Holding
 
 T = TypeVar("T")
 Unit = TypeVar("Unit")
@@ -33,7 +34,7 @@ class Far:
         actors: Hold its copies, one model at a time.
     """
 
-    def __init__(self, near: Lazy, actors: Actors) -> None:
+    def __init__(self, near: Lazy | Engine, actors: Actors) -> None:
         self.near, self._actors = near, actors
         self.name, self.fingerprint, self.tokenizer = near.name, near.fingerprint, near.tokenizer
         self.max_length: int | None = near.max_length
@@ -44,10 +45,6 @@ class Far:
     def folder(self) -> Path | None:
         """The folder of its own files, on this machine."""
         return self.near.folder
-
-    def on(self, today: str) -> Far:
-        """The same model, whose chat template is told this date (2026-01-31)."""
-        return Far(self.near.on(today), self._actors)
 
     def load(self) -> FarModel:
         """The copies, as one model: what is asked of it is asked of whichever is free.
@@ -69,10 +66,11 @@ class Far:
         waiting = list(units)
         return self._actors.each(waiting, work) if waiting else iter(())  # what is done already needs no actor
 
-    def _held(self) -> Held:
-        near = self.near
-        args = (near.name, near.settings, near.asked_base, near.fingerprint, versions())
-        return Held(near.fingerprint, loaded_there, args)
+    def _held(self) -> Holding:
+        near = self.near.near if isinstance(self.near, Engine) else self.near
+        by_vllm = isinstance(self.near, Engine)
+        args = (near.name, near.settings, near.asked_base, self.fingerprint, versions(), by_vllm)
+        return Holding(self.fingerprint, loaded_there, args)
 
 
 class FarModel:
@@ -84,7 +82,7 @@ class FarModel:
         held: Which of what they hold.
     """
 
-    def __init__(self, tokenizer: Any, actors: Actors, held: Held) -> None:
+    def __init__(self, tokenizer: Any, actors: Actors, held: Holding) -> None:
         self.tokenizer, self._actors, self._held = tokenizer, actors, held
 
     def run(self, work: Callable[..., T], *args: Any) -> T:
@@ -108,7 +106,7 @@ class FarModel:
         return self.run(_generate, contexts, max_new_tokens, samples, seed, enough)
 
 
-def _score(groups: Sequence[Sequence[Scored]], model: LanguageModel) -> list[list[Float[np.ndarray, "4 _"]]]:
+def _score(groups: Sequence[Sequence[Scored]], model: Model) -> list[list[Float[np.ndarray, "4 _"]]]:
     return model.score(groups)
 
 
@@ -118,14 +116,14 @@ def _generate(
     samples: int,
     seed: int,
     enough: Enough | None,
-    model: LanguageModel,
+    model: Model,
 ) -> list[list[list[int]]]:
     return model.generate(contexts, max_new_tokens, samples=samples, seed=seed, enough=enough)
 
 
 def loaded_there(
-    name: str, settings: LoadSettings, base: str | None, fingerprint: str, here: Any
-) -> tuple[LanguageModel, tuple[str, ...]]:
+    name: str, settings: LoadSettings, base: str | None, fingerprint: str, here: Any, by_vllm: bool = False
+) -> tuple[LanguageModel | EngineModel, tuple[str, ...]]:
     """The model, loaded by an actor, and its notes.
 
     Raises:
@@ -138,7 +136,8 @@ def loaded_there(
             expected=f"those that are here: {', '.join(f'{name} {one}' for name, one in here.items())}",
             fix="install the same versions on every machine: others give other numbers",
         )
-    found = Lazy.find(name, settings, base=base)
+    near = Lazy.find(name, settings, base=base)
+    found = Engine(near) if by_vllm else near
     if found.fingerprint != fingerprint:
         raise UptakeError(
             f"{name} is not the same on a machine of the cluster as it is here",
@@ -146,4 +145,5 @@ def loaded_there(
             fix="give a folder that all machines share, or a revision on the hub; start the command on a machine with "
             "the device of the actors",
         )
-    return found.load(), found.notes
+    near.load()  # what is to be noted of it is known then
+    return found.load(), tuple(found.notes)

@@ -126,8 +126,8 @@ def diagnose_run(
             models = models.on(kept_today(config.output_dir, None if former is None else former.folder.parent))
         rule = None if former is None else former.rule()
         how = _how(config, models)  # of the models as they are here
-        with actors_of(config) as actors:
-            return _diagnose(how, folder, models.over(actors), progress or _silent, rule)
+        with actors_of(config.spread) as actors:
+            return _diagnose(how, folder, models.run_by(config.backend, actors), progress or _silent, rule)
 
 
 def _silent(step: str, done: int, total: int | None) -> None:

@@ -99,7 +99,7 @@ def exposure_run(
     if not merge:
         own = files if part is None else files[part[0] - 1 :: part[1]]
         waiting = [one for one in own if one.data() is None]
-        with actors_of(config) as actors:
+        with actors_of(config.spread) as actors:
             scan_shards(waiting, facts, fields, Readers(section.workers, actors), progress)
         if part is not None:
             return None

@@ -17,7 +17,7 @@ from uptake.pipeline.exposure.kept import ShardFiles
 from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
 from uptake.pipeline.exposure.shards import Shard
 from uptake.pipeline.progress import Progress
-from uptake.spread import Actors, Held
+from uptake.spread import Actors, Holding
 
 MB = 1_000_000
 POLL = 0.5
@@ -104,7 +104,7 @@ def _far(
     order: Sequence[ShardFiles], facts: Sequence[TaughtFact], fields: Fields, actors: Actors, progress: Progress
 ) -> None:
     """By actors, which give back what they found: it is written here, so that no folder has to be shared."""
-    held = Held(digest([asdict(fact) for fact in facts]), _queries, (tuple(facts),))
+    held = Holding(digest([asdict(fact) for fact in facts]), _queries, (tuple(facts),))
     total, done = sum(one.shard.size for one in order), 0
 
     def read(one: ShardFiles) -> None:

@@ -136,7 +136,7 @@ def compare_streams(
     bench = _Bench(streams[0], None if tuning is None else streams[1], what, folder, progress, what.jobs)
     trials = _trials(bench)
     orders = orders_of(len(config.stages), what.orders, config.seed)
-    with locked(folder), actors_of(config) as actors:
+    with locked(folder), actors_of(config.spread) as actors:
         bench = bench if actors is None else replace(bench, jobs=actors)
         (folder / "summary.json").unlink(missing_ok=True)
         budget, lengths = _lengths(bench)

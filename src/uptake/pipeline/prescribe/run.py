@@ -62,6 +62,7 @@ _WITHOUT_EFFECT: Any = {
     "plan": {"pilot", "plain"},
     "exposure": True,
     "spread": True,
+    "backend": True,
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }

@@ -15,6 +15,7 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
+from uptake.pipeline.diagnose.models import Backend, run_by
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
@@ -73,6 +74,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         comparers=Comparers(config.nli_model_name_or_path, config.device, llm, config.seed),
         seed=config.seed,
         told=config.model_dump(mode="json", exclude=own),
+        backend=config.backend,
     )
     return rewrite(run, progress)
 
@@ -92,6 +94,7 @@ class RewriteRun:
         comparers: Who compares a draft with the original, where that is asked for.
         seed: Of the samples.
         told: What the summary says of the settings.
+        backend: What writes, where the base does.
     """
 
     base: str
@@ -104,6 +107,7 @@ class RewriteRun:
     comparers: Comparers
     seed: int
     told: Mapping[str, Any]
+    backend: Backend = "hf"
 
     @property
     def served(self) -> bool:
@@ -125,6 +129,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         base: Loadable = Lazy.find(run.base, run.load)
         if asks_for_the_date(base.tokenizer):
             base = with_date(base, kept_today(run.folder.parent))
+        base = run_by(base, run.backend, None)
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row

@@ -86,7 +86,7 @@ class Prepared:
         Raises:
             UptakeError: An arm cannot be trained, or a place cannot be written.
         """
-        with actors_of(self.config) as actors:
+        with actors_of(self.config.spread) as actors:
             if actors is not None:
                 self._helped(actors, progress)
         cell, run = "", training_run(self.config)
