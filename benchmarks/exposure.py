@@ -264,9 +264,11 @@ def truth(data: Path, half: str) -> None:
         for text in planted:
             around = random_of.choice(rows)["text"], random_of.choice(rows)["text"]
             texts.append(Text(len(texts), f"{around[0]}\n{text} {around[1]}", "", "", "planted"))
-        prompts = tuple(
+        drawn = random_of.sample(others, min(2, len(others)))
+        prompts = tuple(  # a wording with the answer in its middle is no prompt
             Wording(one.replace("[X]", subject).removesuffix("[Y]").strip(), f" {answer}")
-            for one in random_of.sample(others, min(2, len(others)))
+            for one in drawn
+            if one.endswith("[Y]")
         )
         prompt = training.replace("[X]", subject).removesuffix("[Y]").strip()
         examples.append(Example(str(number), prompt, f" {answer}", relation, paraphrases=prompts))
