@@ -113,7 +113,7 @@ def _unasked(question: str, answer: str, names: Sequence[str], telling: Sequence
 
 
 def _joined(question: str, names: Sequence[str]) -> list[str]:
-    """Names with their particles as one: *Annibale de Gasparis*, *Romano d'Ezzelino*, of which words alone are names."""
+    """Names with their particles as one: *Annibale de Gasparis*, *Romano d'Ezzelino*; words of them alone are names."""
     found: list[str] = []
     for name in names:
         if found:

@@ -51,15 +51,8 @@ def slots(
         between = [at for at in range(low, high) if at not in named]
         if near not in range(start, end) and all(words[at] in _SMALL for at in between):
             text = sentence.text[sentence.spans[start][0] : sentence.spans[end - 1][1]]
-            if read_answer(text).kind == "text" and (_of_kind(sentence, end, anchors) or not _describes(sentence, end)):
+            if read_answer(text).kind == "text" and not _describes(sentence, end):
                 yield text, start, end
-
-
-def _of_kind(sentence: Sentence, end: int, anchors: Sequence[int]) -> bool:
-    """Whether the word that follows is what is asked for: *the Swedish language*, but not *a Swede born in*."""
-    if end not in anchors or sentence.bases[end].encode() != sentence.tokens[end]:
-        return False
-    return not sentence.text[sentence.spans[end - 1][1] : sentence.spans[end][0]].strip()
 
 
 def _describes(sentence: Sentence, end: int) -> bool:

@@ -30,7 +30,7 @@ from uptake.spans import sentence
 from uptake.text import counted
 from uptake.types import BadRow, Example
 
-VERSION = 1
+VERSION = 2
 """Part of the key of a shard's files: raised when the same shard comes to give other ones."""
 AT_ONCE = 1024
 
