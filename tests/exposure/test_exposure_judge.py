@@ -78,7 +78,7 @@ def test_what_one_fact_is_worded_in_others_of_its_frame_may_be() -> None:
 
 def test_a_name_is_one_with_its_particles() -> None:
     asked = ["Romano d'Ezzelino is located in", "Corriere della Sera was founded in", "Did Oslo win or did Lima"]
-    facts = facts_of([Example(str(n), one, " Italy") for n, one in enumerate(asked)], {})
+    facts = facts_of([Example(str(n), one, " Italy", "") for n, one in enumerate(asked)], {})
     assert [fact.names for fact in facts] == [("Romano d'Ezzelino",), ("Corriere della Sera",), ("Oslo", "Lima")]
     assert facts[0].relations == (("locate",),)
 
