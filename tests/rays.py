@@ -23,7 +23,11 @@ class Rays:
     """
 
     exceptions = SimpleNamespace(
-        RayActorError=RayActorError, WorkerCrashedError=OtherError, NodeDiedError=OtherError, ObjectLostError=OtherError
+        RayActorError=RayActorError,
+        WorkerCrashedError=OtherError,
+        NodeDiedError=OtherError,
+        ObjectLostError=OtherError,
+        OutOfMemoryError=OtherError,
     )
 
     def __init__(self, dies: Callable[[int, str], bool] = lambda number, name: False) -> None:

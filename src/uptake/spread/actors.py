@@ -112,7 +112,8 @@ def _taken(found: Any) -> Any:
 
 def _gone(ray: Any) -> tuple[type[Exception], ...]:
     errors = ray.exceptions
-    return (errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError)
+    lost = (errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError)
+    return (*lost, errors.OutOfMemoryError)
 
 
 class _Turn:
