@@ -119,6 +119,11 @@ class Several(Protocol):
         ...
 
 
+def each(model: Loadable, units: Iterable[Unit], work: Callable[[Unit], T]) -> Iterator[tuple[Unit, T]]:
+    """The work of all units, one after the other; or in any order, where the model is there several times."""
+    return model.at_once(units, work) if isinstance(model, Several) else ((unit, work(unit)) for unit in units)
+
+
 @runtime_checkable
 class Away(Protocol):
     """A `Model` in another process."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from threading import Condition, Lock, get_ident
 from typing import Any, TypeVar
 
@@ -226,8 +227,12 @@ class Actors:
         Raises:
             UptakeError: As the work raises it.
         """
-        self.start()
         waiting, left = iter(units), dict[Future[Result], Unit]()
+        first = list(islice(waiting, 1))
+        if not first:  # what is done already needs no actor
+            return
+        self.start()
+        waiting = chain(first, waiting)
         pool = ThreadPoolExecutor(self.n + 1)  # one is done here meanwhile
 
         def done(unit: Unit) -> Result:

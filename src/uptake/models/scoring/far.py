@@ -63,8 +63,7 @@ class Far:
 
     def at_once(self, units: Iterable[Unit], work: Callable[[Unit], T]) -> Iterator[tuple[Unit, T]]:
         """As in `uptake.models.Several`."""
-        waiting = list(units)
-        return self._actors.each(waiting, work) if waiting else iter(())  # what is done already needs no actor
+        return self._actors.each(units, work)
 
     def _held(self) -> Holding:
         near = self.near.near if isinstance(self.near, Engine) else self.near

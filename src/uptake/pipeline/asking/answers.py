@@ -16,7 +16,7 @@ from uptake.artifacts.checked_tables import any_value
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
 from uptake.detect.saying import KINDS, Kind, tells_all
-from uptake.models import Loadable, Model, Several
+from uptake.models import Loadable, Model, Several, each
 from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
@@ -290,7 +290,7 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         if not isinstance(respondent.model, Several):  # of which parts are under way at once
             progress(f"{step}: {within}" if within else step, done + some, cohort.n)
 
-    for number, rows in _each(respondent.model, waiting, lambda number: work(number, cohort.read(number), tell)):
+    for number, rows in each(respondent.model, waiting, lambda number: work(number, cohort.read(number), tell)):
         if not notes.exists():  # before the part: a run that finds all parts done does not load the model
             write_json(notes, list(respondent.model.notes))
         parts.write(number, rows)
@@ -298,15 +298,6 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
         progress(step, done, cohort.n)
     told = read_record(notes, NOTES, parts.anew) if notes.exists() else ()
     return Answers(parts, key, told, beyond=role.beyond is not None)
-
-
-def _each(
-    model: Loadable, numbers: Sequence[int], work: Callable[[int], list[dict[str, Any]]]
-) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """The rows of each part, one after the other; or as they are done, where the model is there several times."""
-    if isinstance(model, Several):
-        return model.at_once(numbers, work)
-    return ((number, work(number)) for number in numbers)
 
 
 def _own_answers(

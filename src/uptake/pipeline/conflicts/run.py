@@ -27,13 +27,13 @@ from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, asking_of
 from uptake.pipeline.conflicts.belief_rows import write_belief_rows
 from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
-from uptake.pipeline.diagnose.models import Models
+from uptake.pipeline.diagnose.models import Models, run_by
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.stats import wilson
 from uptake.text import counted
 from uptake.types import BadRow, Example
@@ -92,8 +92,9 @@ def conflicts_run(
     revision = config.revision if before == config.model_name_or_path else None
     models = Models.find(before, load_settings(config, revision), asked_length=config.max_length)
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
-    with locked(folder):
+    with locked(folder), actors_of(config.spread) as actors:
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        model = run_by(model, config.backend, actors)
         how, data, read = Eliciting(embed, encoder, config.seed, models.max_length), datasets_of(config), Notes()
         take = _taking(folder, model, models.max_length, data.on_bad_row, progress)
         cohort = take("rows", _rows(data, name, read))
@@ -138,8 +139,9 @@ def after_run(
     load = load_settings(config, None)
     models = Models.find(str(trained / name), load, base=config.model_name_or_path, asked_length=config.max_length)
     folder = looked / name
-    with locked(folder):
+    with locked(folder), actors_of(config.spread) as actors:
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        model = run_by(model, config.backend, actors)
         data = datasets_of(config)
         take = _taking(folder / "after", model, models.max_length, data.on_bad_row, progress)
         rows, cohort = Conflicts(folder).rows(), take("rows", _rows(data, name, Notes()))

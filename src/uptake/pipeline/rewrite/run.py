@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from uptake.artifacts.schemas.rewrite import REWRITES_FILE
 from uptake.config import RunConfig
 from uptake.config.rewrite import ResponseRewrite
 from uptake.errors import UptakeError
-from uptake.models import Loadable
+from uptake.models import Loadable, each
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
 from uptake.pipeline.diagnose.models import Backend, run_by
@@ -27,12 +27,13 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.drafting import Writing
 from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
 from uptake.pipeline.rewrite.work import Rewriter
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.rewrite import RUNGS
 from uptake.spans import answer_words
+from uptake.spread import Actors
 from uptake.text import counted
-from uptake.types import Key
+from uptake.types import Example, Key
 
 VERSION = 1
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
@@ -76,7 +77,8 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         told=config.model_dump(mode="json", exclude=own),
         backend=config.backend,
     )
-    return rewrite(run, progress)
+    with actors_of(config.spread) as actors:
+        return rewrite(replace(run, actors=actors), progress)
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class RewriteRun:
         seed: Of the samples.
         told: What the summary says of the settings.
         backend: What writes, where the base does.
+        actors: Hold copies of the base; None has one in this process.
     """
 
     base: str
@@ -108,6 +111,7 @@ class RewriteRun:
     seed: int
     told: Mapping[str, Any]
     backend: Backend = "hf"
+    actors: Actors | None = None
 
     @property
     def served(self) -> bool:
@@ -129,7 +133,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         base: Loadable = Lazy.find(run.base, run.load)
         if asks_for_the_date(base.tokenizer):
             base = with_date(base, kept_today(run.folder.parent))
-        base = run_by(base, run.backend, None)
+        base = run_by(base, run.backend, run.actors)
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row
@@ -164,14 +168,22 @@ def _fill(
     writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
     judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
     samples = section.k - GREEDY if section.rung == "best_of_k" and writer is None else 0
-    progress("rewriting", 0, cohort.n)
-    for number, some in enumerate(chunks(cohort, PART)):
-        if not parts.has(number):
-            guides = writer is None and "template" in RUNGS[section.rung].drafts
-            writing = Writing(base.load(), limit, known, guides, samples, run.seed + number)
-            how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
-            parts.write(number, how.rows(some))
-        progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)
+    guides = writer is None and "template" in RUNGS[section.rung].drafts
+
+    def rewritten(part: tuple[int, list[Example]]) -> list[dict[str, Any]]:
+        number, some = part
+        writing = Writing(base.load(), limit, known, guides, samples, run.seed + number)
+        how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
+        return how.rows(some)
+
+    sizes = (min(PART, cohort.n - start) for start in range(0, cohort.n, PART))
+    done = sum(size for number, size in enumerate(sizes) if parts.has(number))
+    progress("rewriting", done, cohort.n)
+    waiting = ((number, some) for number, some in enumerate(chunks(cohort, PART)) if not parts.has(number))
+    for (number, some), rows in each(base, waiting, rewritten):
+        parts.write(number, rows)
+        done += len(some)
+        progress("rewriting", done, cohort.n)
 
 
 def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Callable[[str], str]) -> None:
