@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +98,26 @@ def test_there_are_as_many_as_there_is_room_for() -> None:
     assert cluster.room(Rays(), Spread(gpus=0.5)) == 4
     assert cluster.room(Rays(), Spread(cpus=8)) == 1  # a cluster that grows
     assert cluster.room(Rays(), Spread(actors=9)) == 9
+
+
+def test_without_ray_and_without_a_cluster_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as if it were not installed
+    with pytest.raises(UptakeError, match="Ray is not installed"):
+        cluster.connected(Spread())
+    given = []
+
+    def init(**how: Any) -> None:
+        given.append(how)
+        raise ConnectionError("nobody is there")
+
+    there = SimpleNamespace(is_initialized=lambda: False, init=init)
+    monkeypatch.setitem(sys.modules, "ray", there)
+    with pytest.raises(UptakeError, match="Ray at 10.0.0.1:6379 does not answer: nobody is there"):
+        cluster.connected(Spread(address="10.0.0.1:6379"))
+    with pytest.raises(UptakeError, match="Ray on this machine does not answer"):
+        cluster.connected(Spread(actors=100, cpus=2))
+    assert given[0]["address"] == "10.0.0.1:6379" and "num_cpus" not in given[0]
+    assert (given[1]["address"], given[1]["num_cpus"], given[1]["include_dashboard"]) == ("local", 200, False)
 
 
 def test_a_diagnosis_whose_actors_are_lost_has_the_bytes_of_one_process(
