@@ -20,6 +20,7 @@ from uptake.pipeline.exposure.work import STEP
 
 TABLES = ("diagnosis.parquet", "diagnosis.jsonl", "summary.json", "bad_rows.jsonl")
 
+pytestmark = pytest.mark.slow
 ray = pytest.importorskip("ray", reason="needs Ray: pip install 'uptake[ray]'")
 
 
