@@ -94,7 +94,7 @@ def batch() -> Batch:
         ("npo", {"beta": 2.0}, math.log(5 / 4)),  # -log σ(2 log 2) = -log(4/5)
         ("simnpo", {"beta": 1.0}, 2 * math.log(5 / 4)),  # -2 log σ(log 4)
         ("simnpo", {"beta": 1.0, "margin": math.log(2)}, 2 * math.log(3 / 2)),  # -2 log σ(log 4 - log 2)
-        ("dpo", {"beta": 1.0}, math.log(5 / 4)),  # the new one has doubled, the old one halved: -log σ(log 4)
+        ("dpo", {"beta": 1.0}, 2 * math.log(5 / 4)),  # the new one has doubled, the old one halved: -2 log σ(log 4)
     ],
 )
 def test_the_terms_are_those_of_the_papers(name: str, settings: dict[str, float], wanted: float):

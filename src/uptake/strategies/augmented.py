@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from uptake.corpus.text import words
@@ -39,19 +39,44 @@ class Rewritten:
     response: str
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a text.
+
+    Attributes:
+        of: The row that it is to say again.
+        recipe: How.
+        text: What was written.
+        why: Why it did not pass; None where it did.
+    """
+
+    of: Example
+    recipe: Recipe
+    text: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Augmented:
     """What was written.
 
     Attributes:
         kept: What passed.
-        asked: Texts that were written, by recipe.
-        failed: Why others did not pass, by recipe and reason.
+        verdicts: All texts.
     """
 
-    kept: list[Rewritten] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
-    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Sequence[Rewritten] = ()
+    verdicts: Sequence[Verdict] = ()
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How many texts were written, by recipe."""
+        return Counter(one.recipe for one in self.verdicts)
+
+    @property
+    def failed(self) -> Counter[tuple[str, str]]:
+        """Why texts did not pass, by recipe and reason."""
+        return Counter((one.recipe, one.why) for one in self.verdicts if one.why is not None)
 
 
 Write: TypeAlias = Callable[[Recipe, Sequence[str]], list[list[str]]]
@@ -69,14 +94,15 @@ def augmented(
         write: Writes texts.
         model: Asked whether `logic` leads to the answer; None does without.
     """
-    done, examples = Augmented(), [example for example, _ in pairs]
+    kept: list[Rewritten] = []
+    verdicts: list[Verdict] = []
+    examples = [example for example, _ in pairs]
     named = entities(examples, frozenset(one.id for one in examples))
     for recipe in recipes if pairs else ():
         texts = write(recipe, [f"{question(one).rstrip()} {one.response.strip()}" for one in examples])
         seen: set[tuple[str, str]] = set()
         for (example, old), written in zip(pairs, texts, strict=True):
             for text in written:
-                done.asked[recipe] += 1
                 why = fault(text, example, old, named[example.id])
                 made = None if why else _cut(text.strip(), example, recipe)
                 why = why or ("does not end with the answer" if made is None else None)
@@ -84,12 +110,11 @@ def augmented(
                     why = "written twice"
                 elif made is not None and recipe == "logic" and model is not None and not _leads(text, example, model):
                     why = "does not lead to the answer"
-                if why or made is None:
-                    done.failed[recipe, why or ""] += 1
-                else:
+                if made is not None and why is None:
                     seen.add(key)
-                    done.kept.append(made)
-    return done
+                    kept.append(made)
+                verdicts.append(Verdict(example, recipe, text, why))
+    return Augmented(kept, verdicts)
 
 
 def fault(text: str, example: Example, old: str, names: Sequence[str]) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
+import pyarrow as pa
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -17,6 +19,10 @@ from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, padded
 from uptake.strategies.distillation.lwf import divergence
 from uptake.strategies.strategy import Strategy
+
+
+RARE = 0.1
+"""Share of the rows from which on a token of their prompts is no part of a name."""
 
 
 class ZSCLSettings(Section):
@@ -37,21 +43,23 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
         return Hooks()
 
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        if (said := memory.tensors("said")) is not None:
-            return said
-        if stage.general is None:
-            raise UptakeError("zscl needs general text")
-        texts = padded(stage.general(settings.texts))
-        return {**texts, **_said(model, texts, settings.k)}
+        if (said := memory.tensors("said")) is None:
+            if stage.general is None:
+                raise UptakeError("zscl needs general text")
+            texts = padded(stage.general(settings.texts))
+            said = {**texts, **_said(model, texts, settings.k)}
+        said["labels"][contradicted(said["input_ids"], stage.rows)] = NOT_TRAINED
+        return said
 
     def loss(batch: Batch, state: State) -> Tensor:
-        drawn = torch.randperm(len(state["labels"]), generator=batch.generator)[: settings.rows]
+        held = (state["labels"] != NOT_TRAINED).any(1).nonzero().flatten().cpu()
+        drawn = held[torch.randperm(len(held), generator=batch.generator)[: settings.rows]]
+        if len(drawn) == 0:
+            return batch.zero()
         some = {name: one[drawn.to(one.device)] for name, one in state.items()}
         longest = int(some["attention_mask"].sum(1).max())
         some = {name: one[:, : longest - (name in ("ids", "logprobs"))] for name, one in some.items()}
         where = some["labels"][:, 1:] != NOT_TRAINED
-        if not bool(where.any()):
-            return batch.zero()
         now = batch.logits_of(some)[where].float()
         return settings.strength * divergence(some["logprobs"][where], some["ids"][where].long(), now).mean()
 
@@ -60,6 +68,36 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
 
     needs = Needs(weights=True, general=True)
     return Hooks(needs, begin=begin, loss=loss, after_stage=after_stage)
+
+
+def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
+    """Which texts tell an old answer that the rows are to replace: to hold these would hold what must go.
+
+    A text tells it where it has the answer's tokens in their order, and most of those of the prompt that few others of
+    the rows have: its name.
+
+    Args:
+        texts: Token ids, a text a line.
+        rows: Of a stage; `old_ids` where another strategy has noted them.
+
+    Returns:
+        One truth value a text.
+    """
+    found = torch.zeros(len(texts), dtype=torch.bool)
+    if "old_ids" not in rows.schema.names:
+        return found
+    noted = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
+    pairs = [(row["input_ids"], row["labels"], row["old_ids"]) for row in noted if row["old_ids"]]
+    prompts = [{one for one, label in zip(ids, labels, strict=True) if label == NOT_TRAINED} for ids, labels, _ in pairs]
+    in_rows = Counter(one for prompt in prompts for one in prompt)
+    rare = [{one for one in prompt if in_rows[one] <= max(1, RARE * len(prompts))} for prompt in prompts]
+    for number, text in enumerate(texts.tolist()):
+        has, line = set(text), f" {' '.join(map(str, text))} "
+        found[number] = any(
+            2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
+            for name, (_, _, old) in zip(rare, pairs, strict=True)
+        )
+    return found
 
 
 def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:
@@ -79,7 +117,9 @@ def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:
 ZSCL = Strategy(
     name="zscl",
     does="Before the first stage with it, records the `k` most probable next tokens along a fixed sample of general "
-    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them.",
+    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them. Beside a "
+    "strategy that finds old answers (`conflict_aware`, `dpo`, `npo`, `simnpo`), texts that tell one are left out, in "
+    "this stage and all later ones.",
     helps="Holds the base model's abilities, which no stage's rows show. What earlier stages taught is not held; "
     "`replay` does that. With `soup` it is the whole method of the paper.",
     costs="A forward pass over the texts, once; a forward and a backward pass over `rows` texts beside each batch; "
@@ -91,5 +131,6 @@ ZSCL = Strategy(
     ),
     settings=ZSCLSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Near the first model on general text."""

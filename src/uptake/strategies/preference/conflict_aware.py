@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import Field
@@ -14,13 +15,16 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined
 from uptake.models.training.pairs import with_old_answers
-from uptake.strategies.augmented import RECIPES, augmented
+from uptake.models.training.pools import Pool
+from uptake.models.training.rows import NOT_TRAINED
+from uptake.strategies.augmented import RECIPES, Augmented, augmented
 from uptake.strategies.preference.dpo import DPO
-from uptake.strategies.preference.npo import NPO
+from uptake.strategies.preference.npo import NPO, TOLD_APART, anchored
 from uptake.strategies.preference.simnpo import SIMNPO
 from uptake.strategies.selected import selecting
 from uptake.strategies.strategy import Strategy
 from uptake.strategies.writing import as_rows, by_itself, by_server
+from uptake.text import counted
 
 OBJECTIVES = {"dpo": DPO, "npo": NPO, "simnpo": SIMNPO}
 
@@ -28,7 +32,7 @@ OBJECTIVES = {"dpo": DPO, "npo": NPO, "simnpo": SIMNPO}
 class ConflictAwareSettings(Section):
     """What can be set; each part can be switched off for an ablation: `least: 0`, null, null, `select: 0`."""
 
-    least: Annotated[Float, Field(ge=0, le=1)] = 0.5
+    least: Annotated[Float, Field(ge=0, le=1)] = 0.1
     """Least probability of an old answer that is a conflict; with 0 every other answer is one, sure or not."""
     objective: Literal["dpo", "npo", "simnpo"] | None = "dpo"
     """How the old answer is unlearned; null does not."""
@@ -47,28 +51,66 @@ class ConflictAwareSettings(Section):
 
 
 def _hooks(settings: ConflictAwareSettings) -> Hooks:
-    parts: dict[str, Hooks] = {}
+    if not settings.augment and (settings.objective is None or not settings.strength):
+        return Hooks()
+    parts: dict[str, Hooks] = {"detect": Hooks(Needs(former=True), data=lambda stage, memory: found(stage, settings))}
     if settings.objective is not None and settings.strength:
         own = OBJECTIVES[settings.objective]
         given = {"least": settings.least, "strength": settings.strength, "anchor": settings.anchor}
-        parts["objective"] = own.hooks(own.settings.model_validate(given))
+        parts["objective"] = replace(own.hooks(own.settings.model_validate(given)), data=None)
+    if settings.augment and settings.select:
+        parts["select"] = selecting(settings.select)
+    return chain(parts)
+
+
+def found(stage: StageView, settings: ConflictAwareSettings) -> StageView:
+    """The stage with its old answers noted, what a model writes of its conflicts, and replay without what is replaced.
+
+    In other words the model is asked too, so that its old answer there is pushed as well.
+    """
+    rows = with_old_answers(stage, settings.least)
+    view = replace(stage, rows=rows, pools=tuple(without_contradicted(pool, rows) for pool in stage.pools))
     if settings.augment:
-
-        def data(stage: StageView, memory: Memory) -> StageView:
-            rows = stage.rows if "old_ids" in stage.rows.schema.names else with_old_answers(stage, settings.least)
-            return replace(stage, rows=said_again(replace(stage, rows=rows), settings))
-
-        parts["augment"] = Hooks(Needs(former=True), data=data)
-        if settings.select:
-            parts["select"] = selecting(settings.select)
-    return chain(parts) if parts else Hooks()
+        done = said_again(view, settings)
+        if done.kept and stage.model is not None:
+            written = as_rows(done.kept, stage.model().tokenizer)
+            rows = joined([rows, with_old_answers(replace(stage, rows=written), settings.least)])
+        view = replace(view, told=(*view.told, *told(done)))
+    return replace(view, rows=anchored(stage, rows, TOLD_APART) if settings.objective and settings.anchor else rows)
 
 
-def said_again(stage: StageView, settings: ConflictAwareSettings) -> pa.Table:
-    """The stage's rows, with those that a model wrote of its conflicts behind them."""
+def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
+    """A pool that draws no row that one of the stage contradicts: the same prompt with another response.
+
+    In its turn the next one comes that none contradicts.
+    """
+    asked = {prompt: response for prompt, response in map(_parts, _lines(rows)) if prompt}
+    stand = [
+        number
+        for number, (prompt, response) in enumerate(map(_parts, _lines(pool.rows)))
+        if asked.get(prompt, response) == response
+    ]
+    if len(stand) == len(pool.rows):
+        return pool
+    next_one = {number: stand[bisect_left(stand, number) % len(stand)] for number in range(len(pool.rows)) if stand}
+    return Pool(pool.rows, lambda epoch: [next_one[number] for number in pool.draw(epoch) if number in next_one])
+
+
+def _lines(rows: pa.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = rows.select(["input_ids", "labels"]).to_pylist()
+    return found
+
+
+def _parts(row: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
+    return tuple(row["input_ids"][:start]), tuple(row["input_ids"][start:])
+
+
+def said_again(stage: StageView, settings: ConflictAwareSettings) -> Augmented:
+    """What a model writes of the stage's conflicts, and what became of it."""
     examples = {example.id: example for example in stage.examples()}
     if stage.model is None or not examples:
-        return stage.rows
+        return Augmented()
     model = stage.model()
     pairs = [
         (examples[name], str(model.tokenizer.decode(old, skip_special_tokens=True)))
@@ -77,9 +119,17 @@ def said_again(stage: StageView, settings: ConflictAwareSettings) -> pa.Table:
     ]
     server = settings.server
     write = by_itself(model, settings.n, stage.seed) if server is None else by_server(from_judge(server), settings.n)
-    recipes = tuple(one for one in RECIPES if settings.augment in ("all", one))
-    done = augmented(pairs, recipes, write, model)
-    return joined([stage.rows, as_rows(done.kept, model.tokenizer)]) if done.kept else stage.rows
+    return augmented(pairs, tuple(one for one in RECIPES if settings.augment in ("all", one)), write, model)
+
+
+def told(done: Augmented) -> list[str]:
+    """What was written, and why some of it is not trained, in sentences; one a recipe."""
+    lines = []
+    for recipe, n in done.asked.items():
+        why = [f"{count} {reason}" for (of, reason), count in done.failed.most_common() if of == recipe]
+        kept = sum(one.recipe == recipe for one in done.kept)
+        lines.append(f"{recipe}: {kept} of {counted(n, 'text')} pass" + (f"; {', '.join(why)}" if why else ""))
+    return lines
 
 
 CONFLICT_AWARE = Strategy(
