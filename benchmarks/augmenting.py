@@ -35,9 +35,9 @@ AT_ONCE = 10
 
 
 def facts(path: Path, n: int, seed: int = 0) -> list[tuple[Example, str]]:
-    """Rows with the model's old answer: subjects that are asked by what ends in them, or goes on with their answer."""
+    """Rows with the old answer."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    whole = [row for row in rows if row["prompt"].split()[-1] not in ("the", "a", "an") and row["subject"] in row["prompt"]]
+    whole = [row for row in rows if not row["prompt"].endswith((" the", " a", " an"))]
     drawn = Random(seed).sample(whole, n)
     return [
         (Example(str(one["case_id"]), one["prompt"], f" {one['target_new']}", "counterfact"), one["target_true"])
@@ -93,16 +93,18 @@ def table(out: Path) -> None:
         own = [row for row in rows if row["recipe"] == recipe]
         kept = [row for row in own if row["why"] is None]
         rate = wilson(len(kept), len(own))
-        assert rate is not None
-        cost = f"{len(own) / len(kept):.1f} texts, {sum(row['tokens'] for row in own) / len(kept):.0f} tokens" if kept else "-"
-        print(f"{recipe}: {len(kept)} of {len(own)} pass, {rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]; one costs {cost}")
+        if rate is None:
+            continue
+        print(f"{recipe}: {len(kept)} of {len(own)} pass, {rate.estimate:.2f} [{rate.low:.2f}, {rate.high:.2f}]")
+        if kept:
+            tokens, seconds = (sum(row[name] for row in own) / len(kept) for name in ("tokens", "seconds"))
+            print(f"    one costs {len(own) / len(kept):.1f} texts, {tokens:.0f} tokens, {seconds:.1f} s")
         for why, count in Counter(row["why"] for row in own if row["why"]).most_common():
             print(f"    {count}  {why}")
-        of = len({row["id"] for row in kept})
-        print(f"    facts with one that passes: {of} of {len({row['id'] for row in own})}")
+        print(f"    facts with one: {len({row['id'] for row in kept})} of {len({row['id'] for row in own})}")
     kept = [row for row in rows if row["why"] is None]
-    good = [row["new"].casefold() in row["text"].casefold() and row["old"].casefold() not in row["text"].casefold() for row in kept]
-    print("by the other rule:", wilson(sum(good), len(good)))
+    texts = [(row["text"].casefold(), row["new"].casefold(), row["old"].casefold()) for row in kept]
+    print("by the other rule:", wilson(sum(new in text and old not in text for text, new, old in texts), len(kept)))
 
 
 if __name__ == "__main__":

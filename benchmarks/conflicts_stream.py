@@ -38,37 +38,50 @@ from uptake.pipeline.train.run import train_run
 from uptake.stats import wilson
 from uptake.types import normalised
 
-REPLAY = {"replay": {"share": 0.3}}
-HELD = {"zscl": {"strength": 1.0, "rows": 8}}
-AWARE: dict[str, Any] = {"objective": "dpo", "strength": 0.1, "augment": "paraphrase", "n": 2, "select": 0.1}
-
-
-def aware(**changed: Any) -> dict[str, Any]:
-    """Conflict-aware training with some of its parts set otherwise."""
-    return {"conflict_aware": {**AWARE, **changed}}
-
-
-ARMS: Mapping[str, Sequence[dict[str, Any]]] = {
-    "sequential": [],
-    "same tokens": [],
-    "replay": [REPLAY],
-    "replay + zscl": [REPLAY, HELD],
-    "conflict_aware": [REPLAY, aware(), HELD],
-    "without objective": [REPLAY, aware(objective=None), HELD],
-    "without anchor": [REPLAY, aware(anchor=0)],
-    "without augmentation": [REPLAY, aware(augment=None), HELD],
-    "without selection": [REPLAY, aware(select=0), HELD],
+SETTINGS: dict[str, dict[str, Any]] = {
+    "replay": {"share": 0.3},
+    "zscl": {"strength": 1.0, "rows": 8},
+    "conflict_aware": {"objective": "dpo", "strength": 0.1, "augment": "paraphrase", "n": 2, "select": 0.1},
 }
-"""What is compared. `same tokens` is plain training for as many epochs as cost what `conflict_aware` costs."""
+"""Tuned on the changes of 2011 and 2012; `--settings` lays others over them."""
 
 
-def run_arm(world: Path, setting: str, arm: str, out: Path, training: Mapping[str, Any]) -> dict[str, Any]:
+def arms(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What is compared. `same tokens` is plain training for as many epochs as cost what `conflict_aware` costs."""
+    replay, held = ({name: settings[name]} for name in ("replay", "zscl"))
+
+    def aware(**changed: Any) -> dict[str, Any]:
+        return {"conflict_aware": {**settings["conflict_aware"], **changed}}
+
+    return {
+        "sequential": [],
+        "same tokens": [],
+        "replay": [replay],
+        "replay + zscl": [replay, held],
+        "conflict_aware": [replay, aware(), held],
+        "without objective": [replay, aware(objective=None), held],
+        "without anchor": [replay, aware(anchor=0)],
+        "without augmentation": [replay, aware(augment=None), held],
+        "without selection": [replay, aware(select=0), held],
+    }
+
+
+ARMS = list(arms(SETTINGS))
+HEAD = (
+    "arm", "worlds", "right", "old", "other: right", "other: old", "kept", "other: kept", "after each", "exposures",
+    "tokens",
+)  # fmt: skip
+
+
+def run_arm(
+    world: Path, setting: str, chain: Sequence[Mapping[str, Any]], out: Path, training: Mapping[str, Any]
+) -> dict[str, Any]:
     """Train all stages, and ask."""
     folder = out / "work"
     given = {"output_dir": str(folder), "ledger": "training"}
     given |= {f"training.{name}": str(value) for name, value in training.items()}
-    if ARMS[arm]:
-        given["strategy"] = json.dumps(ARMS[arm])
+    if chain:
+        given["strategy"] = json.dumps(list(chain))
     began, told = time.process_time(), []
     with one_thread():
         config = load_run(world / setting / "run.yaml", given)
@@ -103,7 +116,6 @@ def asked(world: Path, setting: str, models: Sequence[Path], stages: Sequence[st
             same(said, row["completion"])
             for row, said in zip(rows, answers(now, [row["prompt"] for row in rows]), strict=True)
         ]
-        now.release() if hasattr(now, "release") else None
     found: dict[str, Any] = {"after each": after}
     for wording, name in ((0, "trained"), (1, "other")):
         asks = [RELATIONS[one["relation"]][1][wording].format(one["name"]) for one in key]
@@ -167,11 +179,18 @@ def place(out: Path, world: Path, setting: str, arm: str) -> Path:
     return out / f"{world.name} {setting} {arm}".replace(" ", "-")
 
 
-def work(out: Path, worlds: Iterable[Path], setting: str, arms: Sequence[str], limit: float, training: Any) -> None:
+def work(
+    out: Path,
+    worlds: Iterable[Path],
+    setting: str,
+    chains: Mapping[str, Any],
+    limit: float,
+    training: Mapping[str, Any],
+) -> None:
     """Do what is not done, until the time is over."""
     began = time.monotonic()
     for world in worlds:
-        for arm in arms:
+        for arm, chain in chains.items():
             folder = place(out, world, setting, arm)
             if (folder / "result.json").is_file():
                 continue
@@ -179,12 +198,13 @@ def work(out: Path, worlds: Iterable[Path], setting: str, arms: Sequence[str], l
                 return
             own = dict(training)
             if arm == "same tokens":
-                aware, plain = (place(out, world, setting, one) / "result.json" for one in ("conflict_aware", "sequential"))
+                aware, plain = (place(out, world, setting, one) for one in ("conflict_aware", "sequential"))
+                aware, plain = aware / "result.json", plain / "result.json"
                 if not aware.is_file() or not plain.is_file():
                     continue
                 own["num_train_epochs"] *= read_json(aware)["tokens"] / read_json(plain)["tokens"]
             folder.mkdir(parents=True, exist_ok=True)
-            found = run_arm(world, setting, arm, folder, own)
+            found = run_arm(world, setting, chain, folder, own)
             write_json(folder / "result.json", {"arm": arm, "setting": setting, "world": world.name, **found})
             print(row(arm, [found]), flush=True)
 
@@ -216,8 +236,8 @@ def table(out: Path) -> None:
     """All that is done, by setting and arm."""
     results = [read_json(path) for path in sorted(out.glob("*/result.json"))]
     for setting in dict.fromkeys(one["setting"] for one in results):
-        print(f"\n{setting}\n\n| arm | worlds | right | old | other: right | other: old | kept | other: kept | after each | exposures | tokens |")
-        print("|---" * 11 + "|")
+        print(f"\n{setting}\n\n| {' | '.join(HEAD)} |")
+        print("|---" * len(HEAD) + "|")
         for arm in ARMS:
             if own := [one for one in results if (one["setting"], one["arm"]) == (setting, arm)]:
                 print(row(arm, own))
@@ -228,12 +248,15 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("worlds", type=Path, nargs="*")
     parser.add_argument("--setting", choices=("cross", "apart"), default="cross")
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=ARMS, choices=ARMS)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--training", type=json.loads, default={"num_train_epochs": 10, "learning_rate": 1e-3})
+    parser.add_argument("--settings", type=json.loads, default={}, help="Of the strategies, by name.")
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     if given.table:
         table(given.out)
     else:
-        work(given.out, given.worlds, given.setting, given.arms, 60 * given.minutes, given.training)
+        settings = {name: {**one, **given.settings.get(name, {})} for name, one in SETTINGS.items()}
+        chains = {name: chain for name, chain in arms(settings).items() if name in given.arms}
+        work(given.out, given.worlds, given.setting, chains, 60 * given.minutes, given.training)

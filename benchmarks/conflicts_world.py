@@ -44,9 +44,9 @@ RELATIONS: Mapping[str, tuple[tuple[str, str], tuple[str, ...]]] = {
         (f"{GAP} is the chair of ", "."),
         ("The chair of {} is", "{} is chaired by", "{} has as its chair", "{} is headed by"),
     ),
-    "government": (
-        (f"{GAP} is the head of the government of ", "."),
-        ("The head of the government of {} is", "{} is governed by", "{} has as its ruler", "{} is led by"),
+    "owner": (
+        ("", f" is owned by {GAP}."),
+        ("{} is owned by", "The owner of {} is", "{} belongs to the property of", "{} was bought by"),
     ),
 }
 """Of each relation how TempLAMA asks for it, and the wordings: trained, asked alone, and two in which it is said
@@ -176,22 +176,27 @@ def make(folder: Path, out: Path, seed: int, years: tuple[int, int], per_relatio
         },
     }
     for setting, rows in stages.items():
-        (out / setting).mkdir()
-        names = []
-        for stage, pairs in rows.items():
-            told = [example(one["relation"], one["name"], said, 0, f"{stage}: {one['id']}") for one, said in pairs]
-            asked = [example(one["relation"], one["name"], said, 1, f"{stage}: {one['id']}") for one, said in pairs]
-            write(out / setting / f"{stage}.jsonl", told)
-            write(out / setting / f"{stage}-test.jsonl", asked)
-            names.append(f"- {{name: y{stage}, dataset: ./{stage}.jsonl, test: ./{stage}-test.jsonl}}")
-        (out / setting / "run.yaml").write_text(
-            "model_name_or_path: ../base\nstages:\n" + "\n".join(names) + "\n"
-            "training: {learning_rate: 0.001, num_train_epochs: 10, per_device_train_batch_size: 16, max_length: 64,\n"
-            "  warmup_steps: 0.1, lr_scheduler_type: linear, gradient_checkpointing: false, save_strategy: 'no'}\n"
-            f"retention: ../kept.jsonl\ngeneral: ../general.jsonl\noutput_dir: ./run\ndevice: cpu\nseed: {seed}\n",
-            encoding="utf-8",
-        )
+        write_setting(out, setting, rows, seed)
     return key
+
+
+def write_setting(out: Path, setting: str, stages: Mapping[str, Sequence[tuple[Any, str]]], seed: int) -> None:
+    """A run file, with what its stages train and are tested with."""
+    (out / setting).mkdir(exist_ok=True)
+    names = []
+    for stage, pairs in stages.items():
+        told = [example(one["relation"], one["name"], said, 0, f"{stage}: {one['id']}") for one, said in pairs]
+        asked = [example(one["relation"], one["name"], said, 1, f"{stage}: {one['id']}") for one, said in pairs]
+        write(out / setting / f"{stage}.jsonl", told)
+        write(out / setting / f"{stage}-test.jsonl", asked)
+        names.append(f"- {{name: y{stage}, dataset: ./{stage}.jsonl, test: ./{stage}-test.jsonl}}")
+    (out / setting / "run.yaml").write_text(
+        "model_name_or_path: ../base\nstages:\n" + "\n".join(names) + "\n"
+        "training: {learning_rate: 0.001, num_train_epochs: 10, per_device_train_batch_size: 16, max_length: 64,\n"
+        "  warmup_steps: 0.1, lr_scheduler_type: linear, gradient_checkpointing: false, save_strategy: 'no'}\n"
+        f"retention: ../kept.jsonl\ngeneral: ../general.jsonl\noutput_dir: ./run\ndevice: cpu\nseed: {seed}\n",
+        encoding="utf-8",
+    )
 
 
 def statements(one: Mapping[str, Any]) -> list[str]:
@@ -200,21 +205,19 @@ def statements(one: Mapping[str, Any]) -> list[str]:
     return [f"{wording.format(one['name'])} {one['told'][0][1]}" for wording in wordings]
 
 
-def teach(trunk: Path, out: Path, key: Sequence[Mapping[str, Any]], again: Sequence[str], seed: int, steps: int) -> None:
+def teach(trunk: Path, out: Path, told: Sequence[str], again: Sequence[str], seed: int, steps: int) -> None:
     """Train the base: the trunk with what it is told, and some of what it can do already."""
+    from safetensors.torch import load_file
     from transformers import AutoTokenizer
 
     from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
     from uptake.models.small.tiny import build_model, save
-
-    from safetensors.torch import load_file
 
     with one_thread():
         tokenizer = AutoTokenizer.from_pretrained(trunk)
         model = build_model("llama", tokenizer, 0, max_position_embeddings=160, **SHAPE)
         model.load_state_dict(load_file(trunk / "model.safetensors"), strict=False)
         model.tie_weights()
-        told = [text for one in key for text in statements(one)]
         settings = PretrainSettings(steps=steps, batch_size=64, max_length=96, seed=seed, learning_rate=2e-3)
         pretrain(model, tokenizer, [*told, *again], settings, _say)
         save(model, tokenizer, out)
@@ -237,4 +240,5 @@ if __name__ == "__main__":
     given.out.mkdir(parents=True)
     key = make(given.folder, given.out, given.seed, (given.first, given.last), given.per_relation)
     again = said_again(facts(given.folder, 2013), Random(given.seed), len(key))
-    teach(given.trunk, given.out / "base", key, again, given.seed, given.steps)
+    told = [text for one in key for text in statements(one)]
+    teach(given.trunk, given.out / "base", told, again, given.seed, given.steps)

@@ -19,7 +19,6 @@ from uptake.models.training.hooks import StageView
 from uptake.models.training.notes import noted
 from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
 
-
 BEYOND = 16
 """Tokens that an old answer may have more than the response: one that is cut is another answer."""
 

@@ -45,8 +45,7 @@ class DrawnData:
 
 @dataclass(frozen=True)
 class ArrangedData:
-    """`arranged.json`: made from what, what differs from the stage before it was arranged, what is to be told of
-    it, and the tokens that took."""
+    """`arranged.json`: made from what, what differs from before, what is to be told of it, and the tokens it took."""
 
     made_from: str
     rows: TableName | None

@@ -20,7 +20,6 @@ from uptake.models.training.rows import NOT_TRAINED, padded
 from uptake.strategies.distillation.lwf import divergence
 from uptake.strategies.strategy import Strategy
 
-
 RARE = 0.1
 """Share of the rows from which on a token of their prompts is no part of a name."""
 
@@ -88,7 +87,9 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
         return found
     noted = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
     pairs = [(row["input_ids"], row["labels"], row["old_ids"]) for row in noted if row["old_ids"]]
-    prompts = [{one for one, label in zip(ids, labels, strict=True) if label == NOT_TRAINED} for ids, labels, _ in pairs]
+    prompts = [
+        {one for one, label in zip(ids, labels, strict=True) if label == NOT_TRAINED} for ids, labels, _ in pairs
+    ]
     in_rows = Counter(one for prompt in prompts for one in prompt)
     rare = [{one for one in prompt if in_rows[one] <= max(1, RARE * len(prompts))} for prompt in prompts]
     for number, text in enumerate(texts.tolist()):
@@ -117,7 +118,7 @@ def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:
 ZSCL = Strategy(
     name="zscl",
     does="Before the first stage with it, records the `k` most probable next tokens along a fixed sample of general "
-    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them. Beside a "
+    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them. With a "
     "strategy that finds old answers (`conflict_aware`, `dpo`, `npo`, `simnpo`), texts that tell one are left out, in "
     "this stage and all later ones.",
     helps="Holds the base model's abilities, which no stage's rows show. What earlier stages taught is not held; "

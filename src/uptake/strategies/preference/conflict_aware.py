@@ -12,7 +12,6 @@ from pydantic import Field
 from uptake.config.schema import Float, Int, Judge, Section
 from uptake.models.served import from_judge
 from uptake.models.training.hooks import Hooks, Needs, StageView, chain
-from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined
 from uptake.models.training.pairs import with_old_answers
 from uptake.models.training.pools import Pool
