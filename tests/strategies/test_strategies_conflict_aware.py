@@ -15,9 +15,11 @@ from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
+from uptake.models.training.pools import Pool
 from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
 from uptake.strategies.augmented import augmented, fault
 from uptake.strategies.choose import choose
+from uptake.strategies.preference.conflict_aware import told, without_contradicted
 from uptake.strategies.selected import between, difficulty, selecting
 from uptake.types import Example
 
@@ -59,6 +61,24 @@ def test_texts_that_fail_are_counted_by_reason() -> None:
         ("paraphrase", "lacks the new answer"): 1,
         ("background", "written twice"): 1,
     }
+
+
+def test_what_was_written_is_told_with_its_reasons() -> None:
+    done = augmented([(EXAMPLE, "Rome City")], ("background",), lambda *_: [["Ann Lee", "Ann Lee: Oslo United."]], None)
+    assert told(done) == ["background: 1 of 2 texts pass; 1 lacks the new answer"]
+
+
+def test_replay_leaves_out_what_the_stage_contradicts() -> None:
+    """The same prompt with another response; in its turn the next one comes."""
+    kept = table([Row(f"k{n}", [n, 9], [NOT_TRAINED, 9]) for n in range(4)])
+    stage = table([Row("a", [1, 8], [NOT_TRAINED, 8]), Row("b", [2, 9], [NOT_TRAINED, 9])])
+    pool = without_contradicted(Pool(kept, lambda epoch: [0, 1, 3]), stage)
+    assert pool.draw(0) == [0, 2, 3]
+    assert without_contradicted(Pool(kept, lambda epoch: [1, 2, 3]), stage).draw(0) == [2, 3, 0]  # none comes twice
+    same = Pool(kept, lambda epoch: [0, 1])
+    assert without_contradicted(same, stage.slice(1)) is same
+    gone = Pool(kept.slice(1, 1), lambda epoch: [0])
+    assert without_contradicted(gone, stage).draw(0) == []
 
 
 def test_quantiles_leave_out_both_ends() -> None:

@@ -85,18 +85,22 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
     found = torch.zeros(len(texts), dtype=torch.bool)
     if "old_ids" not in rows.schema.names:
         return found
-    noted = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
-    pairs = [(row["input_ids"], row["labels"], row["old_ids"]) for row in noted if row["old_ids"]]
+    lines = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
     prompts = [
-        {one for one, label in zip(ids, labels, strict=True) if label == NOT_TRAINED} for ids, labels, _ in pairs
+        {one for one, label in zip(row["input_ids"], row["labels"], strict=True) if label == NOT_TRAINED}
+        for row in lines
     ]
-    in_rows = Counter(one for prompt in prompts for one in prompt)
-    rare = [{one for one in prompt if in_rows[one] <= max(1, RARE * len(prompts))} for prompt in prompts]
+    common = Counter(one for prompt in prompts for one in prompt)
+    pairs = [
+        ({one for one in prompt if common[one] <= max(1, RARE * len(lines))}, row["old_ids"])
+        for prompt, row in zip(prompts, lines, strict=True)
+        if row["old_ids"]
+    ]
     for number, text in enumerate(texts.tolist()):
         has, line = set(text), f" {' '.join(map(str, text))} "
         found[number] = any(
             2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
-            for name, (_, _, old) in zip(rare, pairs, strict=True)
+            for name, old in pairs
         )
     return found
 

@@ -91,8 +91,15 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
     ]
     if len(stand) == len(pool.rows):
         return pool
-    next_one = {number: stand[bisect_left(stand, number) % len(stand)] for number in range(len(pool.rows)) if stand}
-    return Pool(pool.rows, lambda epoch: [next_one[number] for number in pool.draw(epoch) if number in next_one])
+
+    def draw(epoch: int) -> list[int]:
+        free, found = list(stand), []
+        for number in pool.draw(epoch):
+            if free:
+                found.append(free.pop(bisect_left(free, number) % len(free)))
+        return found
+
+    return Pool(pool.rows, draw)
 
 
 def _lines(rows: pa.Table) -> list[dict[str, Any]]:
