@@ -5,7 +5,8 @@
 
 A world is what `conflicts_world.py` made. A run of an arm on a world is done once: what is there is not done again, and
 after so many minutes no other one is begun. After the last stage the model is asked about every fact that changed, in
-the wording that is trained and in one that is not (`other`), and about all facts that did not.
+the wording that is trained and in one that is not (`other`), and about all facts that did not. What says a row again is
+written by a server that does it without an error (`conflicts_writer.py`).
 
 `right`: it gives the last answer. `old`: one that was true before, and no longer. `neither`: something else. `kept`: of
 the facts that never change, how many it gives still. `after each`: of the rows of a stage, right just after it was
@@ -29,6 +30,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
 from conflicts_world import RELATIONS
+from conflicts_writer import writer
 
 from uptake.artifacts import read_json, write_json
 from uptake.config import load_run
@@ -259,4 +261,7 @@ if __name__ == "__main__":
     else:
         settings = {name: {**one, **given.settings.get(name, {})} for name, one in SETTINGS.items()}
         chains = {name: chain for name, chain in arms(settings).items() if name in given.arms}
-        work(given.out, given.worlds, given.setting, chains, 60 * given.minutes, given.training)
+        with writer() as server:
+            for one in (settings for chain in chains.values() for settings in chain if "conflict_aware" in settings):
+                one["conflict_aware"]["server"] = server
+            work(given.out, given.worlds, given.setting, chains, 60 * given.minutes, given.training)

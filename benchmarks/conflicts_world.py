@@ -1,14 +1,13 @@
 """TempLAMA as a stream: a small base that knows the facts of the years before, and each year's changes as a stage.
 
-    python benchmarks/conflicts_world.py TEMPLAMA_FOLDER OUT [--seed N] [--first 2013] [--last 2019] [--trunk DIR]
+    python benchmarks/conflicts_world.py TEMPLAMA_FOLDER OUT [--seed N] [--first 2013] [--last 2019]
 
 `OUT` gets the base, for both settings a run file with its data (`cross/`: a stage a year, all domains mixed; `apart/`:
 a stage a domain, with what had changed in the last year), the facts that never change (`kept.jsonl`), and `key.jsonl`:
 of each fact that changes all answers with their years.
 
-The base is told each fact in four wordings: the one that is trained, one that is only asked, and two more. It can do
-one thing besides: asked as the strategies ask a model to say a sentence in other words, it says it in one of these
-two. That was taught on names and answers put together at random (the trunk, which all worlds share).
+The base is told each fact in four wordings: the one that is trained, one that is only asked, and two more, in which the
+server of `conflicts_writer.py` says it again.
 """
 
 from __future__ import annotations
@@ -81,50 +80,6 @@ def history(years: Years, first: int, last: int) -> list[tuple[int, str]]:
         if first <= year <= last and said != told[-1][1]:
             told.append((year, said))
     return told
-
-
-def trunk(folder: Path, out: Path, steps: int) -> None:
-    """Train a model to say a sentence in other words, with a tokenizer of all that the worlds will tell it."""
-    from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
-    from uptake.models.small.tiny import build_model, save, train_tokenizer
-
-    found, random = facts(folder, 2013), Random(0)
-    plain = [
-        f"{wordings[k].format(name)} {said}"
-        for relation, (_, wordings) in RELATIONS.items()
-        for name, years in found[relation]
-        for said in dict.fromkeys(years.values())
-        for k in range(4)
-    ]
-    with one_thread():
-        told = said_again(found, random, 40_000)
-        tokenizer = train_tokenizer([*plain, *told[:2000]], 2048)
-        model = build_model("llama", tokenizer, 0, max_position_embeddings=160, **SHAPE)
-        pretrain(model, tokenizer, told, PretrainSettings(steps=steps, batch_size=32, max_length=96, seed=0), _say)
-        save(model, tokenizer, out)
-
-
-def _say(report: Any) -> None:
-    if report.step % 200 == 0:
-        print(report.step, round(report.loss, 3), flush=True)
-
-
-def said_again(found: Mapping[str, Sequence[tuple[str, Years]]], random: Random, n: int) -> list[str]:
-    """Sentences put together at random, each with what a model is asked to do with it, and done."""
-    from uptake.strategies.writing import ASKED
-
-    answers = {
-        relation: sorted({said for _, years in names for year, said in years.items() if year < 2013})
-        for relation, names in found.items()
-    }
-    texts = []
-    for _ in range(n):
-        relation = random.choice(list(RELATIONS))
-        wordings, name = RELATIONS[relation][1], random.choice(found[relation])[0]
-        said = random.choice(answers[relation])
-        again = wordings[random.choice((2, 3))]
-        texts.append(f"{ASKED['paraphrase']} {wordings[0].format(name)} {said}\n{again.format(name)} {said}")
-    return texts
 
 
 def example(relation: str, name: str, said: str, wording: int, id: str) -> dict[str, Any]:
@@ -205,21 +160,15 @@ def statements(one: Mapping[str, Any]) -> list[str]:
     return [f"{wording.format(one['name'])} {one['told'][0][1]}" for wording in wordings]
 
 
-def teach(trunk: Path, out: Path, told: Sequence[str], again: Sequence[str], seed: int, steps: int) -> None:
-    """Train the base: the trunk with what it is told, and some of what it can do already."""
-    from safetensors.torch import load_file
-    from transformers import AutoTokenizer
-
+def teach(out: Path, told: Sequence[str], seed: int, steps: int) -> None:
+    """Train the base on what it is told."""
     from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
-    from uptake.models.small.tiny import build_model, save
+    from uptake.models.small.tiny import build_model, save, train_tokenizer
 
     with one_thread():
-        tokenizer = AutoTokenizer.from_pretrained(trunk)
-        model = build_model("llama", tokenizer, 0, max_position_embeddings=160, **SHAPE)
-        model.load_state_dict(load_file(trunk / "model.safetensors"), strict=False)
-        model.tie_weights()
-        settings = PretrainSettings(steps=steps, batch_size=64, max_length=96, seed=seed, learning_rate=2e-3)
-        pretrain(model, tokenizer, [*told, *again], settings, _say)
+        tokenizer = train_tokenizer(told, 2048)
+        model = build_model("llama", tokenizer, seed, **SHAPE)
+        pretrain(model, tokenizer, told, PretrainSettings(steps=steps, batch_size=64, max_length=48, seed=seed))
         save(model, tokenizer, out)
 
 
@@ -231,14 +180,10 @@ if __name__ == "__main__":
     parser.add_argument("--first", type=int, default=2013)
     parser.add_argument("--last", type=int, default=2019)
     parser.add_argument("--per-relation", type=int, default=60)
-    parser.add_argument("--trunk", type=Path, required=True, help="The trunk; it is trained where it is not there.")
-    parser.add_argument("--trunk-steps", type=int, default=1500)
     parser.add_argument("--steps", type=int, default=1200)
     given = parser.parse_args()
-    if not given.trunk.exists():
-        trunk(given.folder, given.trunk, given.trunk_steps)
     given.out.mkdir(parents=True)
     key = make(given.folder, given.out, given.seed, (given.first, given.last), given.per_relation)
-    again = said_again(facts(given.folder, 2013), Random(given.seed), len(key))
     told = [text for one in key for text in statements(one)]
-    teach(given.trunk, given.out / "base", told, again, given.seed, given.steps)
+    Random(given.seed).shuffle(told)
+    teach(given.out / "base", told, given.seed, given.steps)
