@@ -254,6 +254,9 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--training", type=json.loads, default={"num_train_epochs": 10, "learning_rate": 1e-3})
     parser.add_argument("--settings", type=json.loads, default={}, help="Of the strategies, by name.")
+    parser.add_argument(
+        "--port", type=int, default=18765, help="Of the server; the same one goes on with a killed run."
+    )
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     if given.table:
@@ -261,7 +264,7 @@ if __name__ == "__main__":
     else:
         settings = {name: {**one, **given.settings.get(name, {})} for name, one in SETTINGS.items()}
         chains = {name: chain for name, chain in arms(settings).items() if name in given.arms}
-        with writer() as server:
+        with writer(given.port) as server:
             for one in (settings for chain in chains.values() for settings in chain if "conflict_aware" in settings):
                 one["conflict_aware"]["server"] = server
             work(given.out, given.worlds, given.setting, chains, 60 * given.minutes, given.training)

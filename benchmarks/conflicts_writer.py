@@ -53,9 +53,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def writer() -> Iterator[dict[str, str]]:
-    """A running server, as `server` of `conflict_aware` names it."""
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+def writer(port: int) -> Iterator[dict[str, str]]:
+    """A running server, as `server` of `conflict_aware` names it; the address is a part of what a stage is made from."""
+    httpd = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     Thread(target=httpd.serve_forever, daemon=True).start()
     try:
         yield {"base_url": f"http://127.0.0.1:{httpd.server_address[1]}/v1", "model": "wordings"}
