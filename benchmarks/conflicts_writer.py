@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def writer(port: int) -> Iterator[dict[str, str]]:
-    """A running server, as `server` of `conflict_aware` names it; the address is a part of what a stage is made from."""
+    """A running server, as `server` of `conflict_aware` names it; the address identifies a stage."""
     httpd = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     Thread(target=httpd.serve_forever, daemon=True).start()
     try:

@@ -126,5 +126,5 @@ def test_parts_are_switched_off_one_by_one() -> None:
 
     assert made(objective=None, augment=None).idle
     assert made(augment=None).begin is None and made(select=0).begin is None and made().begin is not None
-    only = made(objective=None, select=0)
-    assert only.loss is None and only.data is not None
+    only = made(objective=None, select=0, anchor=0)
+    assert only.loss is None and only.data is not None and made(objective=None, select=0).loss is not None

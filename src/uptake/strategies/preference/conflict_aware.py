@@ -17,6 +17,7 @@ from uptake.models.training.pairs import with_old_answers
 from uptake.models.training.pools import Pool
 from uptake.models.training.rows import NOT_TRAINED
 from uptake.strategies.augmented import RECIPES, Augmented, augmented
+from uptake.strategies.distillation.lwf import kept
 from uptake.strategies.preference.dpo import DPO
 from uptake.strategies.preference.npo import NPO, TOLD_APART, anchored
 from uptake.strategies.preference.simnpo import SIMNPO
@@ -57,6 +58,10 @@ def _hooks(settings: ConflictAwareSettings) -> Hooks:
         own = OBJECTIVES[settings.objective]
         given = {"least": settings.least, "strength": settings.strength, "anchor": settings.anchor}
         parts["objective"] = replace(own.hooks(own.settings.model_validate(given)), data=None)
+    elif settings.anchor:
+        parts["anchor"] = Hooks(
+            Needs(per_row=True, logits=True), loss=lambda batch, state: settings.anchor * kept(batch)
+        )
     if settings.augment and settings.select:
         parts["select"] = selecting(settings.select)
     return chain(parts)
@@ -75,7 +80,7 @@ def found(stage: StageView, settings: ConflictAwareSettings) -> StageView:
             written = as_rows(done.kept, stage.model().tokenizer)
             rows = joined([rows, with_old_answers(replace(stage, rows=written), settings.least)])
         view = replace(view, told=(*view.told, *told(done)))
-    return replace(view, rows=anchored(stage, rows, TOLD_APART) if settings.objective and settings.anchor else rows)
+    return replace(view, rows=anchored(stage, rows, TOLD_APART) if settings.anchor else rows)
 
 
 def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
