@@ -7,6 +7,7 @@ from pathlib import Path
 from uptake.artifacts import write_bytes
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.training import FINISHED
+from uptake.pipeline.conflicts.after import BECAME
 from uptake.pipeline.conflicts.run import read_conflicts
 from uptake.report.page import render_conflicts
 
@@ -37,9 +38,10 @@ def write_conflicts_page(output_dir: Path) -> Path | None:
         against.sort(key=lambda row: -(row["p_old"] or 0.0))
         summary = one.summary()
         written = said_again(output_dir / "train" / summary["stage"] / "manifest.json")
-        stages.append({**summary, "rows": against[:SHOWN], "more": max(0, len(against) - SHOWN), "written": written})
+        shown = {"rows": against[:SHOWN], "more": max(0, len(against) - SHOWN)}
+        stages.append({**summary, **shown, "written": written, "after": one.after()})
     page = output_dir / "conflicts.html"
-    values = {"name": output_dir.resolve().name, "stages": stages, "means": MEANS}
+    values = {"name": output_dir.resolve().name, "stages": stages, "means": MEANS, "became": BECAME}
     write_bytes(page, render_conflicts(values).encode("utf-8"))
     return page
 

@@ -82,4 +82,47 @@ class ConflictsData:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class KnowledgeData:
+    """Of all rows: ACC, KGR, KRR, and what identical models would show; null where there is nothing to take it of."""
+
+    accuracy: RateData | None
+    gained: RateData | None
+    kept: RateData | None
+    gained_null: RateData | None
+    kept_null: RateData | None
+
+
+@dataclass(frozen=True)
+class NullData:
+    """What two identical models would show with one sample each."""
+
+    gained_null: RateData | None
+    kept_null: RateData | None
+
+
+@dataclass(frozen=True)
+class UpdatesData:
+    """Of the conflicts; null where there are none, or no ledger tells."""
+
+    right: RateData | None
+    old: RateData | None
+    neither: RateData | None
+    moved: RateData | None
+    exposures: float | None
+    adopted: RateData | None
+
+
+@dataclass(frozen=True)
+class AfterData:
+    """`after.json`."""
+
+    model: str
+    n: Count
+    knowledge: KnowledgeData
+    null_of_one_sample: NullData
+    conflicts: UpdatesData
+
+
+AFTER: JsonSchema[AfterData] = JsonSchema(AfterData)
 CONFLICTS_SUMMARY: JsonSchema[ConflictsData] = JsonSchema(ConflictsData)
