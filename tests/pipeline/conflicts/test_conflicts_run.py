@@ -19,7 +19,7 @@ from uptake.pipeline.conflicts.belief_rows import belief_row
 from uptake.pipeline.conflicts.beside import by_exposure, neighbours
 from uptake.pipeline.conflicts.run import Conflicts, conflicts_run
 from uptake.probe import hashed_words
-from uptake.report.conflicts import write_conflicts_page
+from uptake.report.conflicts import said_again, write_conflicts_page
 from uptake.types import Example, Message
 
 TOLD = [row for row in facts() if row["source"] != "year" and int(row["id"].split("-")[1]) < 12]
