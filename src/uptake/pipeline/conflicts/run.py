@@ -272,7 +272,7 @@ def _row(
         "old": _old(one) if what in ("conflict", "new") else None,
         "p_new": sum(score.p_response for score in own) / len(own),
         "p_old": stance.likely if what in ("conflict", "new") else None,
-        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart")},
+        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart", "familiar")},
         "answers": list(answers),
         "neighbours": [asdict(other) for other in beside],
         "likelier": None if speaks is None else speaks.answer,
