@@ -34,7 +34,7 @@ from uptake.types import Example
 AT_ONCE = 10
 
 
-def facts(path: Path, n: int, seed: int = 0) -> list[tuple[Example, str]]:
+def facts(path: Path, n: int, seed: int) -> list[tuple[Example, str]]:
     """Rows with the old answer."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     whole = [row for row in rows if not row["prompt"].endswith((" the", " a", " an"))]
@@ -45,7 +45,7 @@ def facts(path: Path, n: int, seed: int = 0) -> list[tuple[Example, str]]:
     ]
 
 
-def work(out: Path, name: str, path: Path, n_facts: int, n: int, limit: float) -> None:
+def work(out: Path, name: str, path: Path, n_facts: int, n: int, seed: int, limit: float) -> None:
     """Write texts for what has none yet, until the time is over."""
     from uptake.models.scoring.lazy import resolve
 
@@ -53,7 +53,7 @@ def work(out: Path, name: str, path: Path, n_facts: int, n: int, limit: float) -
     out.mkdir(parents=True, exist_ok=True)
     file = out / "texts.jsonl"
     done = len({row["id"] for row in lines(file)}) if file.is_file() else 0
-    pairs = facts(path, n_facts)[done:]
+    pairs = facts(path, n_facts, seed)[done:]
     for start in range(0, len(pairs), AT_ONCE):
         if time.monotonic() - began > limit:
             return
@@ -114,10 +114,11 @@ if __name__ == "__main__":
     parser.add_argument("counterfact", type=Path, nargs="?")
     parser.add_argument("--facts", type=int, default=100)
     parser.add_argument("--n", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--table", action="store_true")
     given = parser.parse_args()
     if given.table:
         table(given.out)
     else:
-        work(given.out, given.model, given.counterfact, given.facts, given.n, 60 * given.minutes)
+        work(given.out, given.model, given.counterfact, given.facts, given.n, given.seed, 60 * given.minutes)

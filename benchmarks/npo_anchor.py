@@ -32,9 +32,9 @@ from uptake.models.small.pretrain import one_thread
 from uptake.pipeline.train.run import train_run
 
 
-def unlearned(strength: float = 0.1, *, by: str = "npo", **held: Any) -> list[dict[str, Any]]:
+def unlearned(push: float, *, by: str = "npo", **held: Any) -> list[dict[str, Any]]:
     """Old answers pushed, the rows themselves not trained; with general texts held, or without."""
-    chain: list[dict[str, Any]] = [{by: {"new": 0, "strength": strength}}]
+    chain: list[dict[str, Any]] = [{by: {"new": 0, "strength": push}}]
     return [*chain, {"zscl": {"rows": 1, **held}}] if held else chain
 
 

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from bigrams import Bigrams
 
+from uptake.models import Model
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
@@ -21,6 +23,7 @@ from uptake.strategies.augmented import augmented, fault
 from uptake.strategies.choose import choose
 from uptake.strategies.preference.conflict_aware import told, without_contradicted
 from uptake.strategies.selected import between, difficulty, selecting
+from uptake.strategies.writing import by_itself
 from uptake.types import Example
 
 EXAMPLE = Example("a", "Ann Lee plays for", " Oslo United", "s")
@@ -61,6 +64,28 @@ def test_texts_that_fail_are_counted_by_reason() -> None:
         ("paraphrase", "lacks the new answer"): 1,
         ("background", "written twice"): 1,
     }
+
+
+def test_what_repeats_the_instruction_does_not_pass() -> None:
+    texts = [["In one sentence, Ann Lee of Oslo United.", "Ann Lee belongs to Oslo United"]]
+    done = augmented([(EXAMPLE, "Rome City")], ("paraphrase",), lambda *_: texts, None)
+    assert [one.why for one in done.verdicts] == ["repeats what was asked", None]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_each_way_to_ask_is_answered_greedily_before_any_is_sampled(n: int) -> None:
+    def generate(contexts: Any, rooms: Any, samples: int = 0, seed: int = 0) -> list[list[list[int]]]:
+        return [[[ord("s" if samples else "g"), *one]] * max(1, samples) for one in contexts]
+
+    plain = SimpleNamespace(
+        chat_template=None,
+        encode=lambda text, **_: [ord(one) for one in text],
+        decode=lambda ids, **_: "".join(map(chr, ids)),
+    )
+    model = Mock(spec=Model, tokenizer=plain, generate=generate)
+    [texts] = by_itself(model, n, 0)("logic", ["a fact"])
+    greedy = [text for text in texts if text.startswith("g")]
+    assert len(texts) == n and len(set(greedy)) == len(greedy) == min(n, 3)
 
 
 def test_what_was_written_is_told_with_its_reasons() -> None:

@@ -6,7 +6,7 @@ The model is the one before the stage, or any on an OpenAI-compatible server. Wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -18,6 +18,24 @@ from uptake.types import Example
 
 Recipe: TypeAlias = Literal["paraphrase", "background", "logic"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+ASKED: Mapping[Recipe, tuple[str, ...]] = {
+    "paraphrase": (
+        "Say this in other words, in one sentence. Keep the names, and end with the same words:",
+        "Rewrite this sentence so that it begins otherwise and ends with the same words:",
+        "Begin with the name, and state this fact with another verb. Stop after the last words of it:",
+    ),
+    "background": (
+        "Write two sentences of an encyclopaedia that say this, and what goes with it:",
+        "Explain to a friend, in two sentences, that this is so:",
+        "Write a short news item that reports this:",
+    ),
+    "logic": (
+        "Write one sentence that follows from this, and that names what it is about and its last words:",
+        "Complete: if somebody asks about this, the right reply is, in a whole sentence, that",
+        "Write a question about this, and answer it in a whole sentence:",
+    ),
+}
+"""What a model is asked, in several ways; the fact follows."""
 LONGEST, AGAIN = 600, 3
 """Characters of a text that is kept, and how often three words may come again."""
 
@@ -40,7 +58,7 @@ class Rewritten:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TextVerdict:
     """What became of a text.
 
     Attributes:
@@ -66,7 +84,7 @@ class Augmented:
     """
 
     kept: Sequence[Rewritten] = ()
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[TextVerdict] = ()
 
     @property
     def asked(self) -> Counter[str]:
@@ -95,7 +113,7 @@ def augmented(
         model: Asked whether `logic` leads to the answer; None does without.
     """
     kept: list[Rewritten] = []
-    verdicts: list[Verdict] = []
+    verdicts: list[TextVerdict] = []
     examples = [example for example, _ in pairs]
     named = entities(examples, frozenset(one.id for one in examples))
     for recipe in recipes if pairs else ():
@@ -103,7 +121,7 @@ def augmented(
         seen: set[tuple[str, str]] = set()
         for (example, old), written in zip(pairs, texts, strict=True):
             for text in written:
-                why = fault(text, example, old, named[example.id])
+                why = fault(text, example, old, named[example.id]) or _echo(text, example, recipe)
                 made = None if why else _cut(text.strip(), example, recipe)
                 why = why or ("does not end with the answer" if made is None else None)
                 if made is not None and (key := (example.id, " ".join(words(text)))) in seen:
@@ -113,7 +131,7 @@ def augmented(
                 if made is not None and why is None:
                     seen.add(key)
                     kept.append(made)
-                verdicts.append(Verdict(example, recipe, text, why))
+                verdicts.append(TextVerdict(example, recipe, text, why))
     return Augmented(kept, verdicts)
 
 
@@ -138,6 +156,18 @@ def fault(text: str, example: Example, old: str, names: Sequence[str]) -> str | 
     if names and not all(f" {' '.join(words(name))} " in said for name in names):
         return "lacks a name of the question"
     return "a copy" if said == own else None
+
+
+def _echo(text: str, example: Example, recipe: Recipe) -> str | None:
+    """Why a text is of no use that holds three words in a row of what was asked, and not of the fact."""
+    said, own = (_runs(one) for one in (text, f"{question(example)} {example.response}"))
+    asked = {run for way in ASKED[recipe] for run in _runs(way)}
+    return "repeats what was asked" if any(run in asked and run not in own for run in said) else None
+
+
+def _runs(text: str) -> list[tuple[str, ...]]:
+    of = words(text)
+    return list(zip(*(of[at:] for at in range(3)), strict=False))
 
 
 def _cut(text: str, example: Example, recipe: Recipe) -> Rewritten | None:

@@ -96,7 +96,7 @@ class KnowledgeData:
 
 
 @dataclass(frozen=True)
-class NullData:
+class SampleNullData:
     """What two identical models would show with one sample each."""
 
     gained_null: RateData | None
@@ -122,7 +122,7 @@ class AfterData:
     model: str
     n: Count
     knowledge: KnowledgeData
-    null_of_one_sample: NullData
+    null_of_one_sample: SampleNullData
     conflicts: UpdatesData
 
 

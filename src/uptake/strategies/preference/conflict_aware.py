@@ -160,5 +160,6 @@ CONFLICT_AWARE = Strategy(
     ),
     settings=ConflictAwareSettings,
     hooks=_hooks,
+    revision=2,
 )
 """What a stage contradicts, unlearned, anchored, said again and chosen."""
