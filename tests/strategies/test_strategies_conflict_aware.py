@@ -21,7 +21,8 @@ from uptake.models.training.pools import Pool
 from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
 from uptake.strategies.augmented import augmented, fault
 from uptake.strategies.choose import choose
-from uptake.strategies.preference.conflict_aware import told, without_contradicted
+from uptake.strategies.replaced import without_contradicted
+from uptake.strategies.saying import told
 from uptake.strategies.selected import between, difficulty, selecting
 from uptake.strategies.writing import by_itself
 from uptake.types import Example

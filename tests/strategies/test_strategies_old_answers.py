@@ -20,7 +20,7 @@ from uptake.models.training.notes import noted
 from uptake.models.training.pairs import with_old_answers
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.strategies.choose import choose
-from uptake.strategies.distillation.zscl import contradicted
+from uptake.strategies.replaced import contradicted
 from uptake.strategies.replay.replay import sample
 
 WORDS = ["<end>", "Rome", "Oslo", "Bergen", "rome", "Who?"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Any
 
-import pyarrow as pa
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -18,10 +16,8 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, padded
 from uptake.strategies.distillation.lwf import divergence
+from uptake.strategies.replaced import contradicted
 from uptake.strategies.strategy import Strategy
-
-RARE = 0.1
-"""Share of the rows from which on a token of their prompts is no part of a name."""
 
 
 class ZSCLSettings(Section):
@@ -67,42 +63,6 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
 
     needs = Needs(weights=True, general=True)
     return Hooks(needs, begin=begin, loss=loss, after_stage=after_stage)
-
-
-def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
-    """Which texts tell an old answer that the rows are to replace: to hold these would hold what must go.
-
-    A text tells it where it has the answer's tokens in their order, and most of those of the prompt that few others of
-    the rows have: its name.
-
-    Args:
-        texts: Token ids, a text a line.
-        rows: Of a stage; `old_ids` where another strategy has noted them.
-
-    Returns:
-        One truth value a text.
-    """
-    found = torch.zeros(len(texts), dtype=torch.bool)
-    if "old_ids" not in rows.schema.names:
-        return found
-    lines = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
-    prompts = [
-        {one for one, label in zip(row["input_ids"], row["labels"], strict=True) if label == NOT_TRAINED}
-        for row in lines
-    ]
-    common = Counter(one for prompt in prompts for one in prompt)
-    pairs = [
-        ({one for one in prompt if common[one] <= max(1, RARE * len(lines))}, row["old_ids"])
-        for prompt, row in zip(prompts, lines, strict=True)
-        if row["old_ids"]
-    ]
-    for number, text in enumerate(texts.tolist()):
-        has, line = set(text), f" {' '.join(map(str, text))} "
-        found[number] = any(
-            2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
-            for name, old in pairs
-        )
-    return found
 
 
 def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:

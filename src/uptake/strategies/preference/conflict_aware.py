@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Judge, Section
-from uptake.models.served import from_judge
 from uptake.models.training.hooks import Hooks, Needs, StageView, chain
 from uptake.models.training.notes import joined
 from uptake.models.training.pairs import with_old_answers
-from uptake.models.training.pools import Pool
-from uptake.models.training.rows import NOT_TRAINED
-from uptake.strategies.augmented import RECIPES, Augmented, augmented
+from uptake.strategies.augmented import RECIPES
 from uptake.strategies.distillation.lwf import kept
 from uptake.strategies.preference.dpo import DPO
 from uptake.strategies.preference.npo import NPO, TOLD_APART, anchored
 from uptake.strategies.preference.simnpo import SIMNPO
+from uptake.strategies.replaced import without_contradicted
+from uptake.strategies.saying import said_again, told
 from uptake.strategies.selected import selecting
 from uptake.strategies.strategy import Strategy
-from uptake.strategies.writing import as_rows, by_itself, by_server
-from uptake.text import counted
+from uptake.strategies.writing import as_rows
 
 OBJECTIVES = {"dpo": DPO, "npo": NPO, "simnpo": SIMNPO}
 
@@ -36,7 +32,7 @@ class ConflictAwareSettings(Section):
     """Least probability of an old answer that is a conflict; with 0 every other answer is one, sure or not."""
     objective: Literal["dpo", "npo", "simnpo"] | None = "dpo"
     """How the old answer is unlearned; null does not."""
-    strength: Annotated[Float, Field(ge=0)] = 0.3
+    strength: Annotated[Float, Field(ge=0)] = 0.1
     """Factor on that term."""
     anchor: Annotated[Float, Field(ge=0)] = 1.0
     """Factor on the divergence from the former model on rows that it gives already."""
@@ -75,72 +71,13 @@ def found(stage: StageView, settings: ConflictAwareSettings) -> StageView:
     rows = with_old_answers(stage, settings.least)
     view = replace(stage, rows=rows, pools=tuple(without_contradicted(pool, rows) for pool in stage.pools))
     if settings.augment:
-        done = said_again(view, settings)
+        recipes = tuple(one for one in RECIPES if settings.augment in ("all", one))
+        done = said_again(view, recipes, settings.n, settings.server)
         if done.kept and stage.model is not None:
             written = as_rows(done.kept, stage.model().tokenizer)
             rows = joined([rows, with_old_answers(replace(stage, rows=written), settings.least)])
         view = replace(view, told=(*view.told, *told(done)))
     return replace(view, rows=anchored(stage, rows, TOLD_APART) if settings.anchor else rows)
-
-
-def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
-    """A pool that draws no row that one of the stage contradicts: the same prompt with another response.
-
-    In its turn the next one comes that none contradicts.
-    """
-    asked = {prompt: response for prompt, response in map(_parts, _lines(rows)) if prompt}
-    stand = [
-        number
-        for number, (prompt, response) in enumerate(map(_parts, _lines(pool.rows)))
-        if asked.get(prompt, response) == response
-    ]
-    if len(stand) == len(pool.rows):
-        return pool
-
-    def draw(epoch: int) -> list[int]:
-        free, found = list(stand), []
-        for number in pool.draw(epoch):
-            if free:
-                found.append(free.pop(bisect_left(free, number) % len(free)))
-        return found
-
-    return Pool(pool.rows, draw)
-
-
-def _lines(rows: pa.Table) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.select(["input_ids", "labels"]).to_pylist()
-    return found
-
-
-def _parts(row: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
-    return tuple(row["input_ids"][:start]), tuple(row["input_ids"][start:])
-
-
-def said_again(stage: StageView, settings: ConflictAwareSettings) -> Augmented:
-    """What a model writes of the stage's conflicts, and what became of it."""
-    examples = {example.id: example for example in stage.examples()}
-    if stage.model is None or not examples:
-        return Augmented()
-    model = stage.model()
-    pairs = [
-        (examples[name], str(model.tokenizer.decode(old, skip_special_tokens=True)))
-        for name, old in zip(stage.rows["id"].to_pylist(), stage.rows["old_ids"].to_pylist(), strict=True)
-        if old is not None and name in examples
-    ]
-    server = settings.server
-    write = by_itself(model, settings.n, stage.seed) if server is None else by_server(from_judge(server), settings.n)
-    return augmented(pairs, tuple(one for one in RECIPES if settings.augment in ("all", one)), write, model)
-
-
-def told(done: Augmented) -> list[str]:
-    """What was written, and why some of it is not trained, in sentences; one a recipe."""
-    lines = []
-    for recipe, n in done.asked.items():
-        why = [f"{count} {reason}" for (of, reason), count in done.failed.most_common() if of == recipe]
-        kept = sum(one.recipe == recipe for one in done.kept)
-        lines.append(f"{recipe}: {kept} of {counted(n, 'text')} pass" + (f"; {', '.join(why)}" if why else ""))
-    return lines
 
 
 CONFLICT_AWARE = Strategy(
