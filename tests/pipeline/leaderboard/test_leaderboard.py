@@ -45,6 +45,7 @@ def streams(folder: Path, base: Path, **given: Any) -> Path:
     [
         ("sequential, replay", ["sequential", "replay"], [2, 2]),
         ("[{replay: {share: [0.1, 0.2]}}, {replay: {share: 0.1}, ewc: {}}]", ["replay", "replay + ewc"], [2, 2]),
+        ("[{name: a, conflict_aware: {}}, {name: b, conflict_aware: {anchor: 0}}]", ["a", "b"], [2, 2]),
     ],
 )
 def test_what_is_compared(text: str, names: list[str], trials: list[int]):
@@ -65,6 +66,7 @@ def test_each_value_is_tried_at_the_runs_rate_before_another_rate():
     [
         ("[replay, replay]", "names replay twice"),
         ("[{sequential: {share: 1}}]", "is no strategy"),
+        ("[{name: ../a, replay: {}}]", "a name is '../a'"),
         ("[{replay: 3}]", "has no settings but 3"),
         ("3", "--strategies is 3"),
         ("no/such.yaml", "cannot read"),

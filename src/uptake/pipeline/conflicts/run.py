@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uptake.artifacts import locked, refuse_links, write_json, write_lines, write_table
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
-from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
+from uptake.artifacts.schemas.conflicts import AFTER, CONFLICTS, CONFLICTS_SUMMARY
 from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
@@ -58,6 +58,13 @@ class Conflicts:
     def summary(self) -> dict[str, Any]:
         """Counts with intervals, the model, and notes."""
         found: dict[str, Any] = read_data(self.folder / "summary.json", CONFLICTS_SUMMARY, ANEW)
+        return found
+
+    def after(self) -> dict[str, Any] | None:
+        """What became of the rows once the stage was trained; None where that was not asked."""
+        path = self.folder / "after.json"
+        again = "run `uptake conflicts run.yaml --after` again"
+        found: dict[str, Any] | None = read_data(path, AFTER, again) if path.is_file() else None
         return found
 
     def rows(self) -> list[dict[str, Any]]:
@@ -267,7 +274,7 @@ def _row(
         "old": _old(one) if what in ("conflict", "new") else None,
         "p_new": sum(score.p_response for score in own) / len(own),
         "p_old": stance.likely if what in ("conflict", "new") else None,
-        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart")},
+        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart", "familiar")},
         "answers": list(answers),
         "neighbours": [asdict(other) for other in beside],
         "likelier": None if speaks is None else speaks.answer,
