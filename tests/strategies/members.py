@@ -39,6 +39,9 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "dft": {"strength": 0.7},
     "lost_replay": {"share": 0.25},
     "mend": {"share": 0.25},
+    "layer_merging": {"rows": 2},
+    "mixture": {"ranks": 1},
+    "routed": {"rows": 2},
 }
 """Settings with which each strategy changes the training of the small two-stage run."""
 
@@ -75,10 +78,11 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "dft": {"strength": 0},
     "lost_replay": {"share": 0},
     "mend": {"share": 0},
+    "layer_merging": {"rows": 0},
 }
 """Settings that are plain training; where there are none, the method has no strength that could be 0."""
 
-ALWAYS = ("olora", "joint", "soup", "merging")
+ALWAYS = ("olora", "joint", "soup", "merging", "mixture", "routed")
 """Strategies that have no such settings."""
 
 OTHER: Mapping[str, Mapping[str, Any]] = {
@@ -130,7 +134,10 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "dft": {"strength": 0.3},
     "lost_replay": {"share": 0.5, "lost": 0.2, "keep": 3, "asked": 3},
     "mend": {"share": 0.5, "anchors": 0.2, "rate": 1.0, "keep": 3, "asked": 3},
+    "layer_merging": {"rows": 3},
+    "mixture": {"ranks": 1},
+    "routed": {"by": "sureness", "rows": 3},
 }
 """For each setting a value that is not its default."""
 
-ONLY_LORA = ("olora", "reglora")
+ONLY_LORA = ("olora", "reglora", "mixture", "routed")

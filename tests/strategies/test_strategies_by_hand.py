@@ -16,7 +16,8 @@ import torch
 from train_runs import LORA, weights
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.models.training.adapters import beside, join, layers, require_plain
+from uptake.models.places.gates import layers
+from uptake.models.training.adapters import beside, join, require_plain
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, chain
 from uptake.models.training.memory import Memory

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from uptake.strategies.adapters.mixture import MIXTURE
 from uptake.strategies.adapters.olora import OLORA
+from uptake.strategies.adapters.routed import ROUTED
 from uptake.strategies.averaging.ema import EMA
 from uptake.strategies.averaging.interpolation import INTERPOLATION
+from uptake.strategies.averaging.layer_merging import LAYER_MERGING
 from uptake.strategies.averaging.merging import MERGING
 from uptake.strategies.averaging.soup import SOUP
 from uptake.strategies.distillation.der import DER
@@ -56,6 +59,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "interpolation": INTERPOLATION,
     "soup": SOUP,
     "merging": MERGING,
+    "layer_merging": LAYER_MERGING,
     "l2": L2,
     "ewc": EWC,
     "mas": MAS,
@@ -66,6 +70,8 @@ STRATEGIES: Mapping[str, Strategy] = {
     "gpm": GPM,
     "osf": OSF,
     "olora": OLORA,
+    "mixture": MIXTURE,
+    "routed": ROUTED,
     "dft": DFT,
     "npo": NPO,
     "simnpo": SIMNPO,

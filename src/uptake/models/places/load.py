@@ -15,6 +15,7 @@ import transformers
 
 from uptake.errors import UptakeError, first_line
 from uptake.models.places.bounds import require_bounded_patterns
+from uptake.models.places.gates import attach
 from uptake.models.places.layouts import FittedAdapter, copies, fitted, rows_of_embeddings, wrapped_in
 from uptake.models.places.place import Place, load_config
 from uptake.models.places.quiet import progress_bars
@@ -138,6 +139,7 @@ def with_adapter(model: Any, place: Place, tokens: int = 0, *, trainable: bool =
             _resize(model, found, tokens)
             renamed = {"key_mapping": dict(found.renamed)} if found.renamed else {}
             adapted = PeftModel.from_pretrained(model, folder, is_trainable=trainable, config=found.config, **renamed)
+            attach(adapted, found.weights, trainable=trainable)
             # once more, for the result: `from_pretrained` says nothing about weights that fit nowhere
             result = set_peft_model_state_dict(adapted, dict(found.weights))
     except (UptakeError, torch.OutOfMemoryError):

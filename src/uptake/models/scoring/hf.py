@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from uptake.errors import UptakeError
 from uptake.models import Enough
+from uptake.models.places.gates import Routes
 from uptake.models.scoring.abilities import Abilities
 from uptake.models.scoring.answering import Continuing, by_transformers, continued
 from uptake.models.scoring.beginnings import Begun, shared_beginnings
@@ -25,6 +26,7 @@ from uptake.models.scoring.forward import (
     require_embedded,
 )
 from uptake.models.scoring.past import Past, past_of
+from uptake.models.scoring.routing import by_route
 from uptake.models.scoring.rows import (
     LONG,
     InputRow,
@@ -61,6 +63,7 @@ class LanguageModel:
         window: Largest distance that its attention spans; None when unlimited.
         batch_tokens: Padded tokens a batch; falls when memory runs out.
         remarks: What was noticed in loading it.
+        routes: Which expert answers a prompt, where an adapter holds several.
     """
 
     name: str
@@ -70,6 +73,7 @@ class LanguageModel:
     window: int | None
     batch_tokens: int
     remarks: tuple[str, ...] = ()
+    routes: Routes | None = None
 
     def score(self, groups: Sequence[Sequence[Scored]]) -> list[list[Float[np.ndarray, "4 _"]]]:
         """Score groups of token sequences; sequences of one group share what they begin with.
@@ -78,7 +82,13 @@ class LanguageModel:
             For each group, for each of its sequences, of each scored token: its log-probability (nats), 1.0 where it is
             the arg-max, and the log-probability and the id of the arg-max.
         """
-        found = self._scored([sequence for group in groups for sequence in group])
+        sequences = [sequence for group in groups for sequence in group]
+        prompts = [ids[:start] for ids, start in sequences]
+
+        def run(members: list[int]) -> list[Float[np.ndarray, "4 _"]]:
+            return list(self._scored([sequences[number] for number in members]))
+
+        found = iter(by_route(self.model, self.routes, prompts, run))
         return [[next(found) for _ in group] for group in groups]
 
     def _scored(self, sequences: Sequence[Scored], *, packs: bool = True) -> Iterator[Float[np.ndarray, "4 _"]]:
@@ -252,8 +262,16 @@ class LanguageModel:
             For each context, a list of continuations (token ids, without what ends them).
         """
         require_embedded(self.model, contexts)
-        answers: list[list[list[int]]] = [[] for _ in contexts]
         wanted = Continuing(max_new_tokens, self.end_ids, samples, enough)
+
+        def run(members: list[int]) -> list[list[list[int]]]:
+            return self._continued([contexts[number] for number in members], wanted.of(members), seed)
+
+        return by_route(self.model, self.routes, contexts, run)
+
+    def _continued(self, contexts: Sequence[Sequence[int]], wanted: Continuing, seed: int) -> list[list[list[int]]]:
+        answers: list[list[list[int]]] = [[] for _ in contexts]
+        max_new_tokens = wanted.rooms
         devices = [self.model.device] if self.model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
@@ -263,7 +281,7 @@ class LanguageModel:
                 for tokens, among in self._begun_alike([contexts[i] for i in members], max(rooms)):
                     own = [members[index] for index in among]
                     run = partial(self._continue, contexts, wanted, self.past(contexts[own[0]][:tokens]), own)
-                    lengths = [max(1, samples) * (len(contexts[i]) + max_new_tokens[i]) for i in own]
+                    lengths = [max(1, wanted.samples) * (len(contexts[i]) + max_new_tokens[i]) for i in own]
                     for batch, texts in self.in_batches(lengths, run):
                         for index, continuations in zip((own[i] for i in batch), texts, strict=True):
                             answers[index] = [ids[: max_new_tokens[index]] for ids in continuations]

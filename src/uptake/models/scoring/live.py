@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from uptake.errors import UptakeError
+from uptake.models.places.gates import routes_of
 from uptake.models.scoring.abilities import probe_abilities
 from uptake.models.scoring.hf import LanguageModel
 
@@ -41,7 +42,7 @@ def around(
     budget = BATCH_TOKENS.get(model.device.type, 16384)
     if not abilities.splits_head:  # then every position meets the vocabulary, and the logits are what fills the memory
         budget = min(budget, WHOLE_LOGITS // config.vocab_size)
-    return LanguageModel(name, model, tokenizer, abilities, window, batch_tokens or budget, remarks)
+    return LanguageModel(name, model, tokenizer, abilities, window, batch_tokens or budget, remarks, routes_of(model))
 
 
 def attention_window(config: Any) -> int | None:

@@ -11,10 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uptake.errors import UptakeError
+from uptake.models.places.gates import ADAPTER, gated, layers, routes_of
 from uptake.models.training.start import with_new_adapter
-
-ADAPTER = "default"
-"""PEFT's name of the adapter that is trained and saved."""
 
 JOINED = (
     "exclude_modules", "fan_in_fan_out", "inference_mode", "init_lora_weights", "layers_pattern", "layers_to_transform",
@@ -44,12 +42,7 @@ def require_plain(strategy: str, peft: Mapping[str, Any]) -> None:
         )
 
 
-def layers(model: Any) -> dict[str, Any]:
-    """The layers that the adapter changes, by name."""
-    return {name: one for name, one in model.named_modules() if ADAPTER in getattr(one, "lora_A", {})}
-
-
-def beside(model: Any, peft: Mapping[str, Any]) -> Any:
+def beside(model: Any, peft: Mapping[str, Any], *, apart: bool = False) -> Any:
     """The model with its adapter frozen in the weights, which are never saved, and a new adapter to be trained.
 
     Each layer keeps the frozen one as buffers: its directions `earlier_A`, ranks times inputs, and what they add,
@@ -58,9 +51,19 @@ def beside(model: Any, peft: Mapping[str, Any]) -> Any:
     Args:
         model: A model with an adapter.
         peft: Fields of `LoraConfig` for the new one.
+        apart: The frozen one adds nothing while the new one is trained.
+
+    Raises:
+        UptakeError: What the adapter adds depends on a gate.
     """
+    if gated(model) or (routes_of(model) is not None and not apart):
+        raise UptakeError(
+            "the former stage's adapter has gates, and cannot be frozen in the weights",
+            expected="plain LoRA",
+            fix="use one strategy of adapters in all stages",
+        )
     old = {name: (layer.lora_A[ADAPTER].weight, _added(layer)) for name, layer in layers(model).items()}
-    model = with_new_adapter(model.merge_and_unload(), peft)
+    model = with_new_adapter(model.unload() if apart else model.merge_and_unload(), peft)
     for name, layer in layers(model).items():
         for key, part in zip(("earlier_A", "earlier_B"), old[name], strict=True):
             layer.register_buffer(key, part.detach().clone(), persistent=False)

@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from uptake.config.schema import Float, Section
-from uptake.models.training.adapters import ADAPTER, beside, join, layers, require_plain
+from uptake.models.places.gates import ADAPTER, layers
+from uptake.models.training.adapters import beside, join, require_plain
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory

@@ -1,0 +1,216 @@
+"""Strategies held against each other on streams of many stages, by `uptake stream compare`.
+
+    python benchmarks/streams.py --world clinc --data DIR [--work DIR] [--strategies YAML] [--orders 3] [--seeds 3]
+
+`clinc`: the ten domains of CLINC150 as stages, 15 intents each: 20 utterances of an intent are trained and 4 of the test
+set asked, the intent's name is the response. The base, 0.5M parameters, has read Wikipedia and the other utterances of
+CLINC150, without their intents. It is tuned on five of the domains, with other utterances and tests of the validation set.
+`facts`: four stages of 40 facts of the lab, in the training wording and a held-out one. Two thirds the base never met
+(they must stay once they are learned), a third it believes otherwise (these must change); 40 facts that it knows are
+the retention set (these must not move). It is tuned on four stages of 24 other facts.
+
+What is trained is kept in --work, so that a killed run goes on; with more orders or seeds the former ones are not made
+again. The table goes to `results/streams.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import yaml
+
+from uptake.artifacts import read_json, write_json
+from uptake.config import load_run
+from uptake.lab.base import build_base
+from uptake.lab.build import draw
+from uptake.lab.controls import Controls
+from uptake.lab.world import Fact
+from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
+from uptake.models.small.tiny import build_model, save, train_tokenizer
+from uptake.pipeline.leaderboard.arms import arms_of
+from uptake.pipeline.leaderboard.markdown import leaderboard_markdown
+from uptake.pipeline.leaderboard.run import ComparePlan, compare_streams
+
+OUT = Path(__file__).parent / "results" / "streams.json"
+TRAINED, ASKED = 20, 4
+"""Utterances of an intent that are trained, and that are asked."""
+TUNED_ON = ("banking", "kitchen_and_dining", "travel", "work", "meta")
+PASSAGES, CHARACTERS = 24_000, 320
+"""Of Wikipedia, that the base reads, and how much of each."""
+STEPS = 2000
+SHAPE = {"hidden_size": 128, "num_hidden_layers": 2, "max_position_embeddings": 128, "tie_word_embeddings": True}
+SETTINGS = {
+    "lr_scheduler_type": "linear", "warmup_steps": 0.1, "per_device_train_batch_size": 16,
+    "gradient_checkpointing": False, "max_length": 96, "save_strategy": "no",
+}  # fmt: skip
+EPOCHS = {"clinc": 12, "facts": 10}
+RATE = {"clinc": 2e-3, "facts": 1.5e-3}
+STRATEGIES = (
+    "[sequential, joint, {replay: {share: 0.1}}, {lost_replay: {share: 0.1}}, {replay: {share: 0.05}, "
+    "mend: {share: 0.05}}, {lwf: {strength: 1.0}}]"
+)
+Rows = list[dict[str, Any]]
+Stream = dict[str, tuple[Rows, Rows]]
+"""By stage what is trained and what is asked."""
+
+
+def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def clinc(data: Path) -> tuple[Stream, Stream, list[str]]:
+    """The stream, that of tuning, and the utterances that neither trains."""
+    folder = data / "streams" / "clinc150"
+    parts = json.loads((folder / "data_full.json").read_text(encoding="utf-8"))
+    domains = json.loads((folder / "domains.json").read_text(encoding="utf-8"))
+    texts: dict[str, dict[str, list[str]]] = {part: {} for part in ("train", "val", "test")}
+    for part, of in texts.items():
+        for text, intent in parts[part]:
+            of.setdefault(intent, []).append(text)
+    for of in texts.values():
+        for intent, some in of.items():
+            random.Random(intent).shuffle(some)
+
+    def row(part: str, intent: str, number: int) -> dict[str, Any]:
+        text = texts[part][intent][number]
+        asked = {"paraphrases": [f"hello, {text}\nIntent:"]} if part != "train" else {}
+        said = f" {intent.replace('_', ' ')}"
+        return {"id": f"{part}-{intent}-{number}", "prompt": f"{text}\nIntent:", "completion": said, **asked}
+
+    def stream(names: Iterable[str], first: int, tests: str) -> Stream:
+        return {
+            name: (
+                [row("train", intent, first + n) for intent in domains[name] for n in range(TRAINED)],
+                [row(tests, intent, n) for intent in domains[name] for n in range(ASKED)],
+            )
+            for name in names
+        }
+
+    rest = [text for of in texts["train"].values() for text in of[2 * TRAINED :]]
+    return stream(domains, 0, "test"), stream(TUNED_ON, TRAINED, "val"), rest
+
+
+def passages(data: Path) -> list[str]:
+    lines = (data / "corpus" / "wiki_mix.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line)["text"][:CHARACTERS].lower() for line in lines]
+    random.Random(0).shuffle(found)
+    return found
+
+
+def text_base(texts: list[str], folder: Path) -> Path:
+    """A small model that has read texts; made once."""
+    if not (folder / "model").exists():
+        tokenizer = train_tokenizer(texts, 3072)
+        with one_thread():
+            model = build_model("llama", tokenizer, 0, **SHAPE)
+            settings = PretrainSettings(steps=STEPS, batch_size=48, max_length=72, report_every=100)
+            pretrain(model, tokenizer, texts, settings, lambda at: print("base", at, flush=True))
+        save(model, tokenizer, folder / "model")
+    return folder / "model"
+
+
+def facts() -> tuple[Path, Stream, Stream, Rows]:
+    """The base, the stream, that of tuning, and what must not move."""
+    world = draw("synthetic", Controls(size=120))
+    base = build_base(world, 0, lambda what, done, total: None)
+
+    def rows(chosen: Iterable[tuple[int, Fact]]) -> Rows:
+        return [
+            {"id": f"f-{n}", "prompt": one.asks[0], "completion": f" {one.answer}", "paraphrases": [one.asks[1]]}
+            for n, one in chosen
+        ]
+
+    numbered = list(enumerate(world.facts))
+    random.Random(0).shuffle(numbered)
+    new = [one for one in numbered if one[1].status in ("stranger", "untold")]
+    believed = [one for one in numbered if one[1].status == "misbelieved"]
+    known = [one for one in numbered if one[1].status == "known"]
+
+    def stream(n: int, first: tuple[int, int]) -> Stream:
+        found = {}
+        for number in range(4):
+            at, other = first[0] + number * (n - n // 3), first[1] + number * (n // 3)
+            of = rows([*new[at : at + n - n // 3], *believed[other : other + n // 3]])
+            assert len(of) == n, (len(new), len(believed))
+            bare = [{key: value for key, value in one.items() if key != "paraphrases"} for one in of]
+            found[f"part{number + 1}"] = (bare, of)
+        return found
+
+    return base, stream(40, (0, 0)), stream(24, (4 * 27, 4 * 13)), rows(known[:40])
+
+
+def run_file(folder: Path, world: str, base: Path, stream: Stream, beside: dict[str, str]) -> Path:
+    for name, (trained, asked) in stream.items():
+        write(folder / f"{name}.jsonl", trained)
+        write(folder / f"{name}-test.jsonl", asked)
+    settings = {
+        "model_name_or_path": str(base.resolve()),
+        "stages": [
+            {"name": name, "dataset": f"./{name}.jsonl", "test": f"./{name}-test.jsonl",
+             "num_train_epochs": EPOCHS[world]} for name in stream
+        ],
+        "training": {**SETTINGS, "learning_rate": RATE[world]},
+        "output_dir": "./run", "device": "cpu", "ledger": "off", "seed": 0, **beside,
+    }  # fmt: skip
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    return folder / "run.yaml"
+
+
+def prepared(world: str, data: Path, work: Path) -> tuple[Path, Path]:
+    """The run files of the stream and of that of tuning."""
+    if world == "clinc":
+        main, tuning, rest = clinc(data)
+        wiki = passages(data)
+        base = text_base([*wiki[:PASSAGES], *rest], work / "base")
+        (work / "clinc").mkdir(parents=True, exist_ok=True)
+        (work / "clinc" / "general.txt").write_text("\n".join(" ".join(one.split()) for one in wiki[PASSAGES:][:64]))
+        beside = {"general": "./general.txt"}
+    else:
+        base, main, tuning, known = facts()
+        write(work / "facts" / "known.jsonl", known)
+        beside = {"retention": "./known.jsonl"}
+    first = run_file(work / world, world, base, main, beside)
+    return first, run_file(work / f"{world}-tuning", world, base, tuning, {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", choices=EPOCHS, required=True)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--work", type=Path, default=Path("runs/streams"))
+    parser.add_argument("--strategies", default=STRATEGIES)
+    parser.add_argument("--orders", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--only_prepare", action="store_true")
+    args = parser.parse_args()
+    run, tuning = prepared(args.world, args.data, args.work)
+    if args.only_prepare:
+        return
+    what = ComparePlan(tuple(arms_of(args.strategies)), args.orders, args.seeds, args.trials, args.jobs)
+
+    def tell(step: str, done: int, total: int) -> None:
+        print(step, done, total, flush=True)
+
+    with one_thread():
+        summary = compare_streams(load_run(run), load_run(tuning), what, tell).summary()
+    found = read_json(OUT) if OUT.exists() else {}
+    kept = {key: value for key, value in summary.items() if key != "run"}
+    write_json(OUT, {**found, args.world: {**kept, "epochs": EPOCHS[args.world], "platform": platform.platform()}})
+    print(leaderboard_markdown(summary))
+
+
+if __name__ == "__main__":
+    main()
