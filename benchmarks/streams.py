@@ -2,9 +2,10 @@
 
     python benchmarks/streams.py --world clinc --data DIR [--work DIR] [--strategies YAML] [--orders 3] [--seeds 3]
 
-`clinc`: the ten domains of CLINC150 as stages, 15 intents each: 20 utterances of an intent are trained and 4 of the test
-set asked, the intent's name is the response. The base, 0.5M parameters, has read Wikipedia and the other utterances of
-CLINC150, without their intents. It is tuned on five of the domains, with other utterances and tests of the validation set.
+`clinc`: the ten domains of CLINC150 as stages, 15 intents each: 20 utterances of an intent are trained and 4 of the
+test set asked, the intent's name is the response. The base, 0.8M parameters, has read Wikipedia and the other
+utterances of CLINC150, without their intents. It is tuned on five of the domains, with other utterances and tests of
+the validation set.
 `facts`: four stages of 40 facts of the lab, in the training wording and a held-out one. Two thirds the base never met
 (they must stay once they are learned), a third it believes otherwise (these must change); 40 facts that it knows are
 the retention set (these must not move). It is tuned on four stages of 24 other facts.

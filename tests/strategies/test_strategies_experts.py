@@ -1,4 +1,4 @@
-"""Adapters of several experts, and merging by layer: against calculations by hand, and from training to a loaded model."""
+"""Adapters of several experts, and merging by layer: by hand, and from training to a loaded model."""
 
 from __future__ import annotations
 

@@ -97,9 +97,12 @@ def test_what_became_of_items_by_hand() -> None:
     elicited = items("001000", "111010", "110010", "111000", "110110")
     told = np.ones_like(right)
     told[-1, 2] = False
-    found = fate(right, elicited, told, 1)
+    said, chosen = np.array([[1, 1, 0, 1, -1, 1], [-1, 1, 1, -1, 0, -1]], np.int8)
+    forms = {"freely": said, "lettered": chosen}
+    found = fate(right, elicited, told, 1, forms, np.array([0.0, 0.25, 0.5, 0.0, 0.25, 0.0]))
     assert (found.n, found.then, found.now, found.lost, found.gained) == (6, 4, 2, 3, 1)
     assert (found.elicited, found.untold) == (2, 1)
+    assert found.forms == {"freely": (1, 2), "lettered": (2, 3)} and found.by_chance == 1.0  # of the lost 1, 2 and 4
     assert found.lost_in == {2: 1, 3: 1, 4: 1}
     assert sum(found.lost_in.values()) == found.lost and found.now - found.then == found.gained - found.lost
     assert changes(right)[:3] == [

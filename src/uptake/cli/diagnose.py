@@ -9,7 +9,12 @@ from typing import Annotated
 import typer
 
 from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
+from uptake.cli.train import table
 from uptake.errors import UptakeError
+
+TOLD = 10
+"""Lost tests of a stream that are told one by one."""
 
 
 def command(
@@ -56,6 +61,26 @@ def command(
     with progress_bar() as progress:
         diagnosis = diagnose_run(config, tuned, has_base=has_base, progress=progress)
     typer.echo(show(diagnosis))
+    if lost := lost_in_stream(config.output_dir):
+        typer.echo(printable(lost))
+
+
+def lost_in_stream(output_dir: Path) -> str | None:
+    """What the stream of the same run says of earlier stages' tests; None without a finished one, and of one stage.
+
+    Args:
+        output_dir: The run's folder.
+    """
+    from uptake.pipeline.stream.lost import NAME, lost_lines, read_lost
+    from uptake.pipeline.stream.markdown import FORMS_ARE, fates_table
+    from uptake.pipeline.stream.result import read_stream
+
+    found = read_stream(output_dir)
+    if found is None or len((summary := found.summary())["stages"]) < 2:
+        return None
+    rows, lost = fates_table(summary, summary["stages"]), read_lost(found.folder)
+    lines = ["", "tests of earlier stages, in the stream:", *table(rows[0], rows[1:]), f"({FORMS_ARE})"]
+    return "\n".join([*lines, *lost_lines(lost, TOLD), *([f"all {len(lost)}: {found.folder / NAME}"] if lost else [])])
 
 
 def _agree(keys: Mapping[str, object], **named: str | None) -> None:

@@ -71,7 +71,14 @@ def command(
 
 def show(summary: Mapping[str, Any], folder: Path) -> str:
     """The matrix, its metrics, what was lost and what it cost, as tables."""
-    from uptake.pipeline.stream.markdown import COSTS_ARE, costs_table, fates_table, matrix_table, metrics_table
+    from uptake.pipeline.stream.markdown import (
+        COSTS_ARE,
+        FORMS_ARE,
+        costs_table,
+        fates_table,
+        matrix_table,
+        metrics_table,
+    )
 
     stages: Sequence[str] = summary["stages"]
 
@@ -86,7 +93,7 @@ def show(summary: Mapping[str, Any], folder: Path) -> str:
         "(in points of 100; intervals are over the test items)",
         "",
         *drawn(fates_table(summary, stages)),
-        "(then: after its own training; still said otherwise: of those lost, in other words or in a held-out wording)",
+        f"(then: after its own training; freely, held out, in letters: {FORMS_ARE})",
         "",
         *drawn(costs_table(summary, stages)),
         f"({COSTS_ARE})",

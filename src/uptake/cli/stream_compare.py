@@ -39,13 +39,14 @@ def _of_both(given: Mapping[str, str]) -> dict[str, str]:
 
 def show(summary: Mapping[str, Any], folder: Path) -> str:
     """The leaderboard and what was chosen, as tables."""
-    from uptake.pipeline.leaderboard.markdown import LEGEND, chosen_table, headline, leaderboard_table
+    from uptake.pipeline.leaderboard.markdown import LEGEND, base_of, chosen_table, headline, leaderboard_table, points
 
     board, chosen = leaderboard_table(summary), chosen_table(summary)
     n = len(summary["orders"]) * summary["seeds"]
     lines = [
         headline(summary),
         f"{len(summary['orders'])} orders x {summary['seeds']} seeds = {n} runs of each strategy",
+        *([f"the untouched base: {points(base)} points of accuracy"] if (base := base_of(summary)) else []),
         "",
         *table(board[0], board[1:]),
         f"({LEGEND})",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import write_bytes
-from uptake.pipeline.leaderboard.markdown import LEGEND, chosen_table, headline, ranked
+from uptake.pipeline.leaderboard.markdown import LEGEND, chosen_table, headline, of_form, ranked
 from uptake.pipeline.leaderboard.run import read_leaderboard
 from uptake.report.charts import LABEL
 from uptake.report.page import render_compared
@@ -98,6 +98,7 @@ def write_compare_page(output_dir: Path) -> Path | None:
         "ranked": ranked(summary),
         "dots": dots(summary),
         "chosen": chosen_table(summary),
+        "of_form": of_form,
         "legend": LEGEND[:1].upper() + LEGEND[1:],
         "width": WIDTH,
         "height": HEIGHT,

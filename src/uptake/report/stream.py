@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import write_bytes
-from uptake.pipeline.stream.markdown import COSTS, COSTS_ARE, headline
+from uptake.pipeline.stream.markdown import COSTS, COSTS_ARE, FORMS, FORMS_ARE, form_cell, headline
 from uptake.pipeline.stream.result import read_stream
 from uptake.report.charts import HEIGHT, WIDTH
 from uptake.report.page import render_stream
@@ -102,6 +102,9 @@ def write_stream_page(output_dir: Path) -> Path | None:
         "headline": headline(summary),
         "summary": summary,
         "metrics": METRICS,
+        "forms": FORMS,
+        "form_cell": form_cell,
+        "forms_are": FORMS_ARE,
         "costs": COSTS,
         "costs_are": COSTS_ARE,
         "curves": stage_curves(summary),

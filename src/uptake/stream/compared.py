@@ -11,6 +11,7 @@ from jaxtyping import Float
 from uptake.stats import Interval, holm, student_mean
 
 NUMBERS: Mapping[str, str] = {
+    "base": "the untouched base",
     "accuracy": "accuracy",
     "diagonal": "learned",
     "bwt": "BWT",
@@ -19,6 +20,10 @@ NUMBERS: Mapping[str, str] = {
     "fwt": "FWT",
     "lost": "lost",
     "superficial": "of them in form alone",
+    "freely": "of them freely",
+    "held_out": "of them in a held-out wording",
+    "lettered": "of them as lettered choices",
+    "by_chance": "as lettered choices by guessing",
     "retention": "retention",
     "general": "general text",
     "tokens": "trained tokens",
@@ -27,8 +32,9 @@ NUMBERS: Mapping[str, str] = {
     "kept": "kept bytes",
     "seconds": "seconds",
 }
-"""What is compared of runs, and how it is called. Shares lie in [0, 1]; `general` is in nats a token; `lost` and
-`superficial` are test items; `total` is in trained tokens; `kept` is the memory after the last stage but one."""
+"""What is compared of runs, and how it is called. Shares lie in [0, 1]; `general` is in nats a token; `lost` and those
+of them that are right otherwise are test items; `total` is in trained tokens; `kept` is the memory after the last stage
+but one."""
 
 
 @dataclass(frozen=True)

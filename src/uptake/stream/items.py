@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int8
 
 Change: TypeAlias = Literal["learned", "lost"]
 
@@ -23,6 +24,9 @@ class Fate:
         elicited: Of those lost, how many the last model still gives otherwise: freely in other words, or in a held-out
             wording. What is lost of these is the form and not the knowledge.
         untold: Of those lost, for how many that is not known: the response is too long for a free answer.
+        forms: By form (`freely`, `held_out`, `lettered`) how many of those lost are right there, and how many were
+            asked there.
+        by_chance: Of those that were asked as lettered choices, how many guessing would get right.
         gained: Wrong then and right now.
         lost_in: By the number of a later stage, how many of the lost were right before it for the last time.
     """
@@ -34,6 +38,8 @@ class Fate:
     elicited: int
     untold: int
     gained: int
+    forms: dict[str, tuple[int, int]]
+    by_chance: float
     lost_in: dict[int, int]
 
 
@@ -55,6 +61,8 @@ def fate(
     elicited: Bool[np.ndarray, "after items"],
     told: Bool[np.ndarray, "after items"],
     stage: int,
+    forms: Mapping[str, Int8[np.ndarray, " items"]] | None = None,
+    chance: Float[np.ndarray, " items"] | None = None,
 ) -> Fate:
     """What became of the items of a stage.
 
@@ -63,6 +71,8 @@ def fate(
         elicited: Whether it is right in whatever words.
         told: Whether that is known.
         stage: The stage's number, from 1: its row in `right`.
+        forms: By form whether the last model is right in it; -1 where it was not asked.
+        chance: With what probability guessing is right among lettered choices.
     """
     then, now = right[stage], right[-1]
     lost = then & ~now
@@ -77,5 +87,10 @@ def fate(
         elicited=int((lost & elicited[-1]).sum()),
         untold=int((lost & ~told[-1]).sum()),
         gained=int((~then & now).sum()),
+        forms={
+            name: (int((lost & (one == 1)).sum()), int((lost & (one >= 0)).sum()))
+            for name, one in (forms or {}).items()
+        },
+        by_chance=0.0 if chance is None else float(chance[lost].sum()),
         lost_in=lost_in,
     )

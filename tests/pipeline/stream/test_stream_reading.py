@@ -22,34 +22,34 @@ def changed(score: Score = SCORE, **given: Any) -> Answer:
     return replace(MISSED, scores=(score,), **given)
 
 
-CASES: dict[str, tuple[Answer, tuple[bool, bool, bool]]] = {
-    "recalled": (changed(replace(SCORE, recalled=True), answer=None, kind=None), (True, True, True)),
+CASES: dict[str, tuple[Answer, tuple[bool, bool | None, bool | None]]] = {
+    "recalled": (changed(replace(SCORE, recalled=True), answer=None, kind=None), (True, None, None)),
     # "card" where the model goes on to "card declined": not the response
-    "recalled without its end": (changed(replace(SCORE, recalled=True, end_recalled=False)), (False, False, True)),
+    "recalled without its end": (changed(replace(SCORE, recalled=True, end_recalled=False)), (False, False, None)),
     "recalled where nothing ends it": (
         changed(replace(SCORE, recalled=True, end_recalled=None), answer=None, kind=None),
-        (True, True, True),
+        (True, None, None),
     ),
     "its own answer is the response, written otherwise": (
         changed(answer=" stockholm", kind="response"),
-        (True, True, True),
+        (True, True, None),
     ),
-    "in other words": (changed(answer=" It is Stockholm.", kind="reworded"), (False, True, True)),
-    "wrong": (MISSED, (False, False, True)),
-    "too long to be asked freely": (changed(answer=None, kind=None), (False, False, False)),
+    "in other words": (changed(answer=" It is Stockholm.", kind="reworded"), (False, True, None)),
+    "wrong": (MISSED, (False, False, None)),
+    "too long to be asked freely": (changed(answer=None, kind=None), (False, None, None)),
     "right in a held-out wording": (
         replace(MISSED, scores=(SCORE, replace(HELD_OUT, recalled=True))),
-        (False, True, True),
+        (False, False, True),
     ),
     "wrong in a held-out wording, and not asked freely": (
         replace(MISSED, scores=(SCORE, HELD_OUT), answer=None, kind=None),
-        (False, False, True),
+        (False, None, False),
     ),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_is_right(case: tuple[Answer, tuple[bool, bool, bool]]) -> None:
+def test_what_is_right(case: tuple[Answer, tuple[bool, bool | None, bool | None]]) -> None:
     *found, nll = item_judged(EXAMPLE, case[0], Settings())
     assert tuple(found) == case[1] and nll == 1.5  # 3 nats, 2 tokens
 

@@ -47,16 +47,52 @@ STREAM_ITEMS = TableSchema(
             ("trained", pa.bool_()),
             ("right", pa.bool_()),
             ("elicited", pa.bool_()),
+            ("freely", pa.bool_()),
+            ("held_out", pa.bool_()),
+            ("lettered", pa.bool_()),
             ("nll", pa.float64()),
             ("change", pa.string()),
         ]
     ),
-    nullable=("after", "stage", "elicited", "change"),
+    nullable=("after", "stage", "elicited", "freely", "held_out", "lettered", "change"),
     ranges={"after_number": (0, 2**31 - 1)},
     among={"kind": ("test", "retention"), "change": ("learned", "lost")},
 )
 """A row an item and a model that was asked about it. `trained`: a stage trains it too. `elicited`: null where it is not
-known. `change`: since the model before; null where it is as it was."""
+known; `freely`, `held_out` and `lettered` are its parts and the last model's lettered choices, null where it was not
+asked so. `change`: since the model before; null where it is as it was."""
+
+
+STREAM_LOST = TableSchema(
+    pa.schema(
+        [
+            ("stage", pa.string()),
+            ("id", pa.string()),
+            ("lost_in", pa.string()),
+            ("prompt", pa.string()),
+            ("wanted", pa.string()),
+            ("said", pa.string()),
+            ("freely", pa.bool_()),
+            ("held_out", pa.bool_()),
+            ("lettered", pa.bool_()),
+            (
+                "pulls",
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("id", pa.string()),
+                            ("matched", pa.string()),
+                            ("excerpt", pa.string()),
+                            ("score", pa.float64()),
+                        ]
+                    )
+                ),
+            ),
+        ]
+    ),
+    nullable=("said", "freely", "held_out", "lettered"),
+)
+"""A row for each test that was right after its own stage and is wrong at the end; see `uptake.pipeline.stream.lost`."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +135,8 @@ class FateData:
     elicited: Count
     untold: Count
     gained: Count
+    forms: Mapping[str, tuple[Count, Count]]
+    by_chance: float
     lost_in: Mapping[str, Count]
 
 

@@ -132,13 +132,13 @@ class Role:
     Attributes:
         model: The model.
         beyond: What it is asked beyond the examples' own wordings: what it says `elsewhere`, its free answers in the
-            held-out `wordings` and to the `parts` of what asks for several things, or `controls`, which it knows; None
-            where it is asked about the examples themselves.
+            held-out `wordings` and to the `parts` of what asks for several things, lettered choices (`letters`), or
+            `controls`, which it knows; None where it is asked about the examples themselves.
         after: The stage that gave the tuned model, where those of several stages are asked.
     """
 
     model: Literal["base", "tuned"]
-    beyond: Literal["elsewhere", "wordings", "parts", "controls"] | None = None
+    beyond: Literal["elsewhere", "wordings", "parts", "letters", "controls"] | None = None
     after: str | None = None
 
     @property

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from uptake.pipeline.stream.markdown import FORMS, FORMS_ARE
 from uptake.text import code_span
 
 LEGEND = (
     "accuracy: of all stages' tests at the end; learned: of each stage's right after it; forgetting: how far below its "
-    "best; in points of 100, means over runs with 95 % intervals (Student's); in form alone: of the lost tests, those "
-    "that the model still says in other words; cost: tokens of every kind, against plain fine-tuning; kept: memory of "
+    "best; in points of 100, means over runs with 95 % intervals (Student's); freely, held out, in letters: "
+    f"{FORMS_ARE}, with what guessing gives; cost: tokens of every kind, against plain fine-tuning; kept: memory of "
     "strategies between stages"
 )
 
@@ -28,6 +29,7 @@ def leaderboard_markdown(summary: Mapping[str, Any]) -> str:
         f"{len(summary['stages'])} stages; {len(summary['orders'])} orders × {summary['seeds']} seeds = {n} runs of "
         f"each strategy, {summary['trials']} trials each.",
         "",
+        *([f"The untouched base: {points(base)} points of accuracy.", ""] if (base := base_of(summary)) else []),
         *_table(leaderboard_table(summary, code_span)),
         "",
         f"*{LEGEND}*",
@@ -37,6 +39,11 @@ def leaderboard_markdown(summary: Mapping[str, Any]) -> str:
     ]
     lines += ["### Notes", "", *(f"- {note}" for note in summary["notes"]), ""] if summary["notes"] else []
     return "\n".join(lines).rstrip() + "\n"
+
+
+def base_of(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The accuracy of the base that nothing was trained on; None where a run does not tell it."""
+    return next((base for arm in summary["arms"] if (base := arm["means"].get("base"))), None)
 
 
 def headline(summary: Mapping[str, Any]) -> str:
@@ -60,7 +67,7 @@ def leaderboard_table(summary: Mapping[str, Any], shown: Any = str) -> list[list
     """
     rows = [
         [
-            "strategy", "accuracy", "learned", "forgetting", "lost", "in form alone", "retention",
+            "strategy", "accuracy", "learned", "forgetting", "lost", *FORMS.values(), "retention",
             f"against {summary['reference']}", "p (Holm)", "cost", "forwards alone", "kept", "seconds",
         ]
     ]  # fmt: skip
@@ -71,7 +78,8 @@ def leaderboard_table(summary: Mapping[str, Any], shown: Any = str) -> list[list
             [
                 shown(arm["name"]),
                 *(with_interval(means[name]) for name in ("accuracy", "diagonal", "forgetting")),
-                *(plain(means[name]) for name in ("lost", "superficial")),
+                plain(means["lost"]),
+                *(of_form(means, form) for form in FORMS),
                 points(means["retention"]),
                 "-" if difference is None else f"{signed(difference)} {interval(difference)}",
                 "-" if compared is None or compared["p"] is None else f"{compared['p']:.3f}",
@@ -137,6 +145,13 @@ def with_interval(mean: Mapping[str, Any] | None) -> str:
 def plain(mean: Mapping[str, Any] | None) -> str:
     """A count; a dash where there is none."""
     return "-" if mean is None else f"{mean['estimate']:,.0f}"
+
+
+def of_form(means: Mapping[str, Any], form: str) -> str:
+    """How many of the lost tests are right in a form; of lettered choices with what guessing gives."""
+    told = plain(means.get(form))
+    by_chance = means.get("by_chance")
+    return f"{told} ({plain(by_chance)})" if form == "lettered" and by_chance is not None else told
 
 
 def ratio(mean: Mapping[str, Any] | None, budget: float | None) -> str:

@@ -140,8 +140,14 @@ def _stream(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | Non
     }
     real, fates, end = summary["elicited"]["forgetting"], summary["fates"], summary["rows"][-1]
     numbers["real_forgetting"] = None if real is None or last else real["estimate"]
+    base = [cell["right"]["estimate"] for cell in summary["rows"][0]["tests"]]
+    numbers["base"] = sum(base) / len(base)
     numbers["lost"] = None if last else float(sum(one["lost"] for one in fates))
     numbers["superficial"] = None if last else float(sum(one["elicited"] for one in fates))
+    for form in ("freely", "held_out", "lettered"):
+        of = [one["forms"][form] for one in fates]
+        numbers[form] = None if last or not sum(asked for _, asked in of) else float(sum(right for right, _ in of))
+    numbers["by_chance"] = None if numbers["lettered"] is None else sum(one["by_chance"] for one in fates)
     numbers["retention"] = None if end["retention"] is None else end["retention"]["right"]["estimate"]
     numbers["general"] = None if end["general"] is None else end["general"]["nll"]["estimate"]
     numbers |= {name: sum_of(summary["costs"], name) for name in ("tokens", "total", "scored")}

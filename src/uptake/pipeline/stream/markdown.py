@@ -16,6 +16,13 @@ COSTS_ARE = (
     "forwards alone: scored or generated, a third of the work each; in all: everything, in trained tokens"
 )
 
+FORMS = {"freely": "freely", "held_out": "held out", "lettered": "in letters"}
+"""The forms in which a lost test is asked too, with the heads of their columns."""
+FORMS_ARE = (
+    "of the lost tests, how many the last model still gives freely in other words, in a held-out wording, and as a "
+    "lettered choice among wrong answers of the same stage"
+)
+
 
 def stream_markdown(summary: Mapping[str, Any]) -> str:
     """`summary.md` of a stream; names of the run file stand in code spans.
@@ -37,8 +44,7 @@ def stream_markdown(summary: Mapping[str, Any]) -> str:
         "",
         *_table(fates_table(summary, stages)),
         "",
-        "*Still said otherwise*: of the lost ones, how many the last model still gives in other words or in a held-out "
-        "wording.",
+        f"*{FORMS_ARE}*",
         "",
         *_table(costs_table(summary, stages)),
         "",
@@ -93,12 +99,19 @@ def metrics_table(summary: Mapping[str, Any]) -> list[list[str]]:
 def fates_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
     """What became of each stage's tests."""
     shown = dict(zip(summary["stages"], stages, strict=True))
-    rows = [["stage", "tests", "then", "at the end", "gained", "lost", "still said otherwise", "lost in"]]
+    rows = [["stage", "tests", "then", "at the end", "gained", "lost", *FORMS.values(), "lost in"]]
     for stage, one in zip(stages, summary["fates"], strict=True):
         where = ", ".join(f"{shown[name]} {n}" for name, n in one["lost_in"].items())
-        numbers = [str(one[key]) for key in ("n", "then", "now", "gained", "lost", "elicited")]
-        rows.append([stage, *numbers, where])
+        numbers = [str(one[key]) for key in ("n", "then", "now", "gained", "lost")]
+        rows.append([stage, *numbers, *(form_cell(one, form) for form in FORMS), where])
     return rows
+
+
+def form_cell(fate: Mapping[str, Any], form: str) -> str:
+    """How many of the lost tests are right in a form, of those that were asked; of choices also what guessing gives."""
+    right, asked = fate["forms"][form]
+    guessed = f" (guessing {fate['by_chance']:.1f})" if form == "lettered" else ""
+    return f"{right} of {asked}{guessed}" if asked else "-"
 
 
 def costs_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int8
 
 from uptake.artifacts import digest
 from uptake.detect import CRITERIA, Rule, Settings
@@ -30,15 +31,27 @@ class ItemsRead:
 
     Attributes:
         right: It gives the response in the form of the data.
-        elicited: It gives the response there, freely in other words, or in a held-out wording.
-        told: `elicited` is known: it is right, or was asked in another way at all.
+        freely: 1 where its own answer gives the response in whatever words, 0 where not, -1 where it was not asked.
+        held_out: 1 where it gives the response in one of the held-out wordings, 0 in none, -1 where there are none.
         nll: Negative log-probability of the response, in nats a token.
+        said: Its own answer, where that is a wrong one.
     """
 
     right: Bool[np.ndarray, " items"]
-    elicited: Bool[np.ndarray, " items"]
-    told: Bool[np.ndarray, " items"]
+    freely: Int8[np.ndarray, " items"]
+    held_out: Int8[np.ndarray, " items"]
     nll: Float[np.ndarray, " items"]
+    said: tuple[str | None, ...]
+
+    @property
+    def elicited(self) -> Bool[np.ndarray, " items"]:
+        """It gives the response in the form of the data, freely, or in a held-out wording."""
+        return np.asarray(self.right | (self.freely == 1) | (self.held_out == 1))
+
+    @property
+    def told(self) -> Bool[np.ndarray, " items"]:
+        """`elicited` is known: it is right, or was asked in another way at all."""
+        return np.asarray(self.right | (self.freely >= 0) | (self.held_out >= 0))
 
 
 @dataclass(frozen=True)
@@ -117,13 +130,22 @@ def _draw(cohort: Cohort, asking: Asking) -> Draw:
 
 def judged(cohort: Cohort, answers: Answers, settings: Settings) -> ItemsRead:
     """What of a model's answers to a cohort is right."""
-    rows = [item_judged(example, answer, settings) for example, answer in zip(cohort, answers, strict=True)]
-    right, elicited, told, nll = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
-    return ItemsRead(np.array(right, bool), np.array(elicited, bool), np.array(told, bool), np.array(nll, np.float64))
+    rows, said = [], []
+    for example, answer in zip(cohort, answers, strict=True):
+        rows.append(item_judged(example, answer, settings))
+        said.append(answer.answer if answer.kind == "wrong" else None)
+    right, freely, held_out, nll = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
+    forms = [np.array([-1 if one is None else int(one) for one in form], np.int8) for form in (freely, held_out)]
+    return ItemsRead(np.array(right, bool), *forms, np.array(nll, np.float64), tuple(said))
 
 
-def item_judged(example: Example, answer: Answer, settings: Settings) -> tuple[bool, bool, bool, float]:
-    """Whether it is right in the form of the data, and in whatever words; whether the latter is known; nats a token.
+def known(form: Any) -> bool | None:
+    """A form of `ItemsRead` for one item; None where it was not asked."""
+    return None if form < 0 else bool(form)
+
+
+def item_judged(example: Example, answer: Answer, settings: Settings) -> tuple[bool, bool | None, bool | None, float]:
+    """Whether it is right in the form of the data, freely, in a held-out wording (None: not asked); nats a token.
 
     Args:
         example: The example.
@@ -135,8 +157,8 @@ def item_judged(example: Example, answer: Answer, settings: Settings) -> tuple[b
     said = answer.kind == "response" and not example.options
     right = said or is_right(example, own, rule, settings)
     worded = [is_right(example, one, rule, settings) for one in _held_out(answer, settings)]
-    elicited = right or answer.freely(example.response) or any(worded)
-    return right, elicited, elicited or answer.kind is not None or bool(worded), -own.logprob_per_token
+    freely = None if answer.kind is None else answer.freely(example.response)
+    return right, freely, any(worded) if worded else None, -own.logprob_per_token
 
 
 def is_right(example: Example, reading: ModelReading, rule: Rule, settings: Settings) -> bool:

@@ -14,7 +14,10 @@ from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.stream import STREAM, STREAM_ITEMS, STREAM_MATRIX
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.stream.asked import Examined, TestSet
-from uptake.pipeline.stream.reading import ItemsRead
+from uptake.pipeline.stream.lettered import Lettered
+from uptake.pipeline.stream.lost import LostTest, write_lost
+from uptake.pipeline.stream.markdown import stream_markdown
+from uptake.pipeline.stream.reading import ItemsRead, known
 from uptake.stats import bootstrap_mean, wilson
 from uptake.stream import Change, StageTests, along, changes, fate, matrix, metrics
 
@@ -48,13 +51,18 @@ def read_stream(output_dir: Path) -> StreamResult | None:
 
 
 def summarised(
-    asked: Examined, found: Mapping[str, Sequence[ItemsRead]], costs: Sequence[Mapping[str, Any]], seed: int
+    asked: Examined,
+    found: Mapping[str, Sequence[ItemsRead]],
+    lettered: Mapping[str, Lettered],
+    costs: Sequence[Mapping[str, Any]],
+    seed: int,
 ) -> dict[str, Any]:
     """The summary without its notes and what it was computed from.
 
     Args:
         asked: What the models were asked.
         found: From `ask_all`.
+        lettered: From `ask_lettered`, of the tests that are lost.
         costs: Of each stage.
         seed: Of the bootstrap.
     """
@@ -64,10 +72,10 @@ def summarised(
     elicited = [StageTests(stage, _stacked(reads, "elicited")) for stage, reads in zip(stages, of_tests, strict=True)]
     told = [_stacked(reads, "told") for reads in of_tests]
     known = all(bool(one.all()) for one in told)
-    fates = [
-        asdict(fate(one.right, other.right, own, number))
-        for number, (one, other, own) in enumerate(zip(right, elicited, told, strict=True), start=1)
-    ]
+    fates = []
+    for number, (one, other, own, tests) in enumerate(zip(right, elicited, told, asked.tests, strict=True), start=1):
+        forms = forms_of(found[tests.cohort.name][-1], lettered[tests.cohort.name])
+        fates.append(asdict(fate(one.right, other.right, own, number, forms, lettered[tests.cohort.name].chance)))
     for one in fates:
         one["lost_in"] = {stages[number - 1]: n for number, n in one["lost_in"].items()}
     rows = [
@@ -92,6 +100,17 @@ def summarised(
     }
 
 
+def forms_of(read: ItemsRead, lettered: Lettered) -> dict[str, np.ndarray]:
+    """By form whether the last model is right in it: 1, 0, or -1 where it was not asked."""
+    return {"freely": read.freely, "held_out": read.held_out, "lettered": lettered.right}
+
+
+def lost_items(asked: Examined, found: Mapping[str, Sequence[ItemsRead]]) -> dict[str, np.ndarray]:
+    """By the cohort's name which tests were right after their own stage and are wrong at the end."""
+    reads = {one.cohort.name: found[one.cohort.name] for one in asked.tests}
+    return {name: of[number].right & ~of[-1].right for number, (name, of) in enumerate(reads.items(), start=1)}
+
+
 def _stacked(reads: Sequence[ItemsRead], field: str) -> np.ndarray:
     return np.stack([getattr(one, field) for one in reads])
 
@@ -114,7 +133,12 @@ def _cell(read: ItemsRead, seed: int, *, judged: bool = True) -> dict[str, Any]:
 
 
 def write_result(
-    folder: Path, summary: Mapping[str, Any], asked: Examined, found: Mapping[str, Sequence[ItemsRead]], text: str
+    folder: Path,
+    summary: Mapping[str, Any],
+    asked: Examined,
+    found: Mapping[str, Sequence[ItemsRead]],
+    lettered: Mapping[str, Lettered],
+    lost: Sequence[LostTest],
 ) -> StreamResult:
     """Write the tables; `summary.json` comes last, so where it is, all is there.
 
@@ -123,7 +147,8 @@ def write_result(
         summary: The summary.
         asked: What the models were asked.
         found: From `ask_all`.
-        text: The summary in Markdown.
+        lettered: From `ask_lettered`.
+        lost: From `lost_tests`.
 
     Raises:
         UptakeError: The disk is full, or the place cannot be written.
@@ -136,11 +161,12 @@ def write_result(
         raise cannot_write(folder / "summary.json", error) from error
     stages = summary["stages"]
     write_table(folder / "matrix.parquet", pa.Table.from_pylist(matrix_rows(summary), schema=STREAM_MATRIX.columns))
-    items = [*(_items(one, found[one.cohort.name], stages) for one in asked.tests)]
+    items = [_of_cohort(one.cohort, one, found[one.cohort.name], stages, lettered) for one in asked.tests]
     if asked.retention is not None:
-        items.append(_of_cohort(asked.retention, None, None, found["retention"], stages))
+        items.append(_of_cohort(asked.retention, None, found["retention"], stages, lettered))
     write_table(folder / "items.parquet", pa.concat_tables(items))
-    write_bytes(folder / "summary.md", text.encode())
+    write_lost(folder, lost)
+    write_bytes(folder / "summary.md", stream_markdown(summary).encode())
     write_json(folder / "summary.json", summary)
     return StreamResult(folder)
 
@@ -170,28 +196,32 @@ def matrix_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _items(tests: TestSet, reads: Sequence[ItemsRead], stages: Sequence[str]) -> Any:
-    return _of_cohort(tests.cohort, tests.stage, tests.trained, reads, stages)
-
-
 def _of_cohort(
-    cohort: Cohort, stage: str | None, trained: np.ndarray | None, reads: Sequence[ItemsRead], stages: Sequence[str]
+    cohort: Cohort,
+    tests: TestSet | None,
+    reads: Sequence[ItemsRead],
+    stages: Sequence[str],
+    lettered: Mapping[str, Lettered],
 ) -> Any:
     """The rows of `items.parquet` of one cohort: an item after the other, and of each all models."""
     import pyarrow as pa
 
     changed: list[list[Change | None]] = changes(_stacked(reads, "right"))
     afters = [None, *stages]
+    letters = lettered[cohort.name].right if cohort.name in lettered else np.full(cohort.n, -1, np.int8)
     rows = [
         {
             "after_number": number,
             "after": afters[number],
-            "kind": "retention" if stage is None else "test",
-            "stage": stage,
+            "kind": "retention" if tests is None else "test",
+            "stage": None if tests is None else tests.stage,
             "id": example.id,
-            "trained": trained is not None and bool(trained[place]),
+            "trained": tests is not None and bool(tests.trained[place]),
             "right": bool(read.right[place]),
             "elicited": bool(read.elicited[place]) if read.told[place] else None,
+            "freely": known(read.freely[place]),
+            "held_out": known(read.held_out[place]),
+            "lettered": known(letters[place]) if number == len(reads) - 1 else None,
             "nll": float(read.nll[place]),
             "change": changed[number][place],
         }

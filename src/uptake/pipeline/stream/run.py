@@ -22,9 +22,10 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.stream.asked import Examined, examined, require_tests
 from uptake.pipeline.stream.costs import costs_of
-from uptake.pipeline.stream.markdown import stream_markdown
+from uptake.pipeline.stream.lettered import ask_lettered
+from uptake.pipeline.stream.lost import lost_tests
 from uptake.pipeline.stream.reading import StreamModels, ask_all
-from uptake.pipeline.stream.result import StreamResult, summarised, write_result
+from uptake.pipeline.stream.result import StreamResult, lost_items, summarised, write_result
 from uptake.pipeline.train.run import Trained, one_talks, train, training_run
 from uptake.pipeline.train.training_run import TrainingRun
 from uptake.processes import ALONE, Processes
@@ -133,10 +134,14 @@ def stream(
         models = models.over(run.actors)
         found = ask_all(models, asked.cohorts, replace(run.asking, max_length=limit), run.detection, progress)
         costs = costs_of(trained, run.training.stages)
-        summary = summarised(asked, found, costs, run.asking.seed)
+        tests, last = [one.cohort for one in asked.tests], [*models.after.values()][-1]
+        asking = replace(run.asking, max_length=limit)
+        lettered = ask_lettered(last, tests, lost_items(asked, found), asking, progress)
+        summary = summarised(asked, found, lettered, costs, run.asking.seed)
         summary["notes"] = [*asked.notes, *_notes(summary)]
         summary["run"] = _manifest(run, models, asked)
-        return write_result(run.folder, summary, asked, found, stream_markdown(summary))
+        lost = lost_tests(asked, found, lettered, run.data)
+        return write_result(run.folder, summary, asked, found, lettered, lost)
 
 
 def _before_training(run: StreamRun) -> tuple[list[Any], int | None]:

@@ -80,12 +80,12 @@ def merged(then: Mapping[str, Tensor], now: Mapping[str, Tensor], share: Float[T
 LAYER_MERGING = Strategy(
     name="layer_merging",
     does="A stage ends between its first weights θ and its last ones θ′: (1 − s) θ + s θ′, with another s in each "
-    "layer. It says how much alike the layer's outputs are, before and after the stage, at the last tokens of kept rows "
-    "of earlier stages: the mean of exp(−‖h − h′‖² / 2‖h‖²).",
+    "layer. It says how much alike the layer's outputs are, before and after the stage, at the last tokens of kept "
+    "rows of earlier stages: the mean of exp(−‖h − h′‖² / 2‖h‖²).",
     helps="Layers in which earlier rows look as before may move as the new stage wants. Those in which they do not go "
     "back.",
-    costs="A forward pass over `rows` rows of each earlier stage before a stage and after it, one by one; a copy of the "
-    "trained weights, in memory and in each checkpoint.",
+    costs="A forward pass over `rows` rows of each earlier stage before a stage and after it, one by one; a copy of "
+    "the trained weights, in memory and in each checkpoint.",
     example="strategy: [{layer_merging: {rows: 64}}]",
     references=(
         "catalogue 159: RECALL: REpresentation-aligned Catastrophic-forgetting ALLeviation via Hierarchical Model "
