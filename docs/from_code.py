@@ -94,6 +94,31 @@ def strategies() -> str:
     return "\n\n".join(_strategy(strategy) for strategy in STRATEGIES.values())
 
 
+def strategies_catalogue() -> str:
+    """Each family with its members, and each method of the survey that a strategy stands for."""
+    kinds: dict[str, list[str]] = {}
+    rows = []
+    for name, one in STRATEGIES.items():
+        kinds.setdefault(one.hooks.__module__.split(".")[2], []).append(f"[`{name}`](#{name})")
+        for text in one.references:
+            if found := re.match(r"catalogue (\d+)[:,]? *(.*)", text):
+                rows.append((int(found[1]), f"`{name}`", _references([found[2]])))
+    families = table(["family", "members", ""], [[kind, str(len(of)), ", ".join(of)] for kind, of in kinds.items()])
+    own = [f"`{name}`" for name, one in STRATEGIES.items() if any("of uptake" in text for text in one.references)]
+    works = table(["row", "strategy", "method"], [[str(n), name, text] for n, name, text in sorted(rows)])
+    beside = (
+        f"{len(STRATEGIES)} strategies. Beside them stand what needs none: sequential training, of all weights or of "
+        "one adapter that is trained on and on (`peft`), and the untouched base, which every stream reads. Of uptake "
+        f"itself are {', '.join(own)}."
+    )
+    numbers = len({n for n, _, _ in rows})
+    told = (
+        f"Rows of a survey of 167 papers that a strategy stands for ({numbers} of them); what differs is said beside "
+        "them. The others are in the references of each strategy."
+    )
+    return "\n\n".join([_wrapped(beside), families, _wrapped(told), works])
+
+
 def _strategy(strategy: Strategy) -> str:
     rows = [
         [f"`{name}`", f"`{json.dumps(field.default)}`", one_line(field.description or "")]
@@ -146,8 +171,8 @@ def _verb(path: str, verb: Any) -> str:
     arguments = [one for one in verb.params if not one.opts[0].startswith("-")]
     usage = " ".join([path, *(one.metavar or _metavar(one) for one in arguments), "[OPTIONS]"])
     parts = [f"## `{path}`", f"    {usage}", plain(verb.help)]
-    page = DOCS / f"{path.split()[1]}.md"
-    if page.is_file():
+    pages = [DOCS / f"{word}.md" for word in path.split()[:0:-1]]
+    if page := next((one for one in pages if one.is_file()), None):
         parts.append(f"See [{page.stem}](../{page.name}).")
     rows = [[_option(one), _default(one), plain(one.help or "")] for one in verb.params]
     if rows:

@@ -26,6 +26,7 @@ from from_code import (
     remedies_further,
     signals,
     strategies,
+    strategies_catalogue,
     strategies_short,
     verbs,
 )
@@ -43,6 +44,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "remedies": remedies,
     "remedies-further": remedies_further,
     "strategies": strategies,
+    "strategies-catalogue": strategies_catalogue,
     "strategies-short": strategies_short,
     "strategies-overview": strategies_overview,
     "strategies-measured": strategies_measured,

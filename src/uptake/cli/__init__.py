@@ -31,17 +31,19 @@ from uptake.cli import (
     run,
     show,
     stream,
+    stream_compare,
     train,
     validate,
     verify,
 )
 from uptake.cli.processes import processes
-from uptake.cli.run_options import EPILOG, RunCommand
+from uptake.cli.run_options import EPILOG, RunCommand, Verbs
 from uptake.cli.terminal import complain, printable, tolerate_any_text
 from uptake.errors import UptakeError
 from uptake.text import without_keys
 
 app = typer.Typer(
+    cls=Verbs,
     help="Find out what your fine-tune failed to learn, why, and fix it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -61,6 +63,7 @@ app.command("show", cls=RunCommand, epilog=EPILOG)(show.command)
 app.command("prescribe", cls=RunCommand, epilog=EPILOG)(prescribe.command)
 app.command("cure", cls=RunCommand, epilog=EPILOG)(cure.command)
 app.command("stream", cls=RunCommand, epilog=EPILOG)(stream.command)
+app.command("stream compare", cls=RunCommand, epilog=EPILOG)(stream_compare.command)
 app.command("train", cls=RunCommand, epilog=EPILOG)(train.command)
 app.command("verify", cls=RunCommand, epilog=EPILOG)(verify.command)
 app.command("exposure", cls=RunCommand, epilog=EPILOG)(exposure.command)

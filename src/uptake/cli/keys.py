@@ -91,7 +91,7 @@ _PLANS = (*_DIAGNOSES[:-1], "documents and the plan", "output")
 READS: Mapping[str, Sequence[str]] = {
     "train": _TRAINS,
     "diagnose": _DIAGNOSES,
-    "stream": _STREAMS,
+    **dict.fromkeys(("stream", "stream compare"), _STREAMS),
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
     "exposure": (
         "a pre-training corpus",

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from uptake.text import without_keys
 
@@ -18,6 +18,15 @@ EPILOG = (
 )
 
 _META = "uptake.overrides"
+
+
+class Verbs(TyperGroup):
+    """The verbs of the command line; one of them may be two words, of which the first alone is a verb too."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Finds the verb that a command line begins with."""
+        two = " ".join(args[:2])
+        return super().resolve_command(ctx, [two, *args[2:]] if two in self.commands else args)
 
 
 class OpenCommand(TyperCommand):

@@ -4,31 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from uptake.cli.progress import progress_bar
+from uptake.cli.run_options import overrides
+from uptake.cli.terminal import printable
 from uptake.cli.train import table
+from uptake.errors import UptakeError
 
 
-def compare(run: str, tuning: Path | None, given: Mapping[str, str], strategies: str, plan: Mapping[str, Any]) -> str:
-    """Compare them, and show what came out.
+def command(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="The run file of the stream.", metavar="RUN.YAML")],
+    strategies: Annotated[
+        str | None,
+        typer.Option("--strategies", help="Which, as names or YAML (several values of a setting are tried)."),
+    ] = None,
+    tuning: Annotated[
+        Path | None, typer.Option("--tuning", help="Run file of the stream that they are tuned on.")
+    ] = None,
+    orders: Annotated[int, typer.Option("--orders", help="Orders of the stages.", min=1)] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds of each order.", min=1)] = 3,
+    trials: Annotated[int, typer.Option("--trials", help="Settings tried of each strategy.", min=1)] = 3,
+    reference: Annotated[str, typer.Option("--reference", help="The strategy that the others are held against.")] = (
+        "replay"
+    ),
+    jobs: Annotated[int, typer.Option("--jobs", help="Runs side by side.", min=1)] = 1,
+) -> None:
+    """Hold strategies against each other on one stream: at equal cost, with as many trials, over orders and seeds.
 
-    Args:
-        run: The run file of the stream.
-        tuning: That of the stream that they are tuned on.
-        given: Keys of the run file from the command line.
-        strategies: As `--strategies` has them.
-        plan: Further fields of `ComparePlan`.
+    Stages and tests are those of `uptake stream`. Run the command again to resume.
     """
     from uptake.config import load_run
     from uptake.pipeline.leaderboard.arms import arms_of
     from uptake.pipeline.leaderboard.run import ComparePlan, compare_streams
 
-    what = ComparePlan(tuple(arms_of(strategies)), **plan)
+    if strategies is None:
+        raise UptakeError(
+            "no strategies to compare", fix="name them: --strategies sequential,replay,lwf, or as a YAML file"
+        )
+    what = ComparePlan(tuple(arms_of(strategies)), orders, seeds, trials, jobs, reference)
+    given = overrides(ctx)
     config, tuned = load_run(run, given), None if tuning is None else load_run(tuning, _of_both(given))
     with progress_bar() as progress:
         done = compare_streams(config, tuned, what, progress)
-    return show(done.summary(), done.folder)
+    typer.echo(printable(show(done.summary(), done.folder)))
 
 
 def _of_both(given: Mapping[str, str]) -> dict[str, str]:

@@ -175,8 +175,8 @@ def test_the_verb_refuses_what_it_cannot_do(trainable: Path, tmp_path: Path):
         return str(done.exception) if isinstance(done.exception, UptakeError) else done.output
 
     assert "no strategies to compare" in told("compare", file)
-    assert "write RUN.YAML, or compare RUN.YAML" in told("contrast", file)
-    assert "--strategies compares strategies" in told(file, "--strategies", "replay")
+    assert "Got unexpected extra argument" in told("contrast", file)
+    assert "strategies: expected a known key. Did you mean strategy." in told(file, "--strategies", "replay")
     assert "--reference is replay" in told("compare", file, "--strategies", "sequential")
     assert "no stream to try them on" in told("compare", file, "--strategies", "[{replay: {share: [0.1, 0.2]}}]")
     assert "there is no 'reply'" in told("compare", file, "--strategies", "reply,replay")
