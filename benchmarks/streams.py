@@ -57,8 +57,8 @@ SETTINGS = {
 EPOCHS = {"clinc": 12, "facts": 10}
 RATE = {"clinc": 2e-3, "facts": 1.5e-3}
 STRATEGIES = (
-    "[sequential, joint, {replay: {share: 0.1}}, {lost_replay: {share: 0.1}}, {replay: {share: 0.05}, "
-    "mend: {share: 0.05}}, {lwf: {strength: 1.0}}]"
+    "[sequential, joint, {replay: {share: 0.2}}, {lost_replay: {share: 0.2}}, "
+    "{replay: {share: 0.1}, mend: {share: 0.1}}, {replay: {share: 0.2}, ema: {beta: 0.99}}]"
 )
 Rows = list[dict[str, Any]]
 Stream = dict[str, tuple[Rows, Rows]]

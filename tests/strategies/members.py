@@ -40,6 +40,7 @@ ACTING: Mapping[str, Mapping[str, Any]] = {
     "lost_replay": {"share": 0.25},
     "mend": {"share": 0.25},
     "layer_merging": {"rows": 2},
+    "near_replay": {"share": 0.25},
     "mixture": {"ranks": 1},
     "routed": {"rows": 2},
 }
@@ -79,6 +80,7 @@ NOTHING: Mapping[str, Mapping[str, Any]] = {
     "lost_replay": {"share": 0},
     "mend": {"share": 0},
     "layer_merging": {"rows": 0},
+    "near_replay": {"share": 0},
 }
 """Settings that are plain training; where there are none, the method has no strength that could be 0."""
 
@@ -135,6 +137,7 @@ OTHER: Mapping[str, Mapping[str, Any]] = {
     "lost_replay": {"share": 0.5, "lost": 0.2, "keep": 3, "asked": 3},
     "mend": {"share": 0.5, "anchors": 0.2, "rate": 1.0, "keep": 3, "asked": 3},
     "layer_merging": {"rows": 3},
+    "near_replay": {"share": 0.5, "near": 0.2, "keep": 3, "asked": 3},
     "mixture": {"ranks": 1},
     "routed": {"by": "sureness", "rows": 3},
 }

@@ -20,6 +20,7 @@ from uptake.pipeline.train.training_run import StageSpec
 from uptake.strategies.choose import choose
 from uptake.strategies.replay.lost_replay import drawn
 from uptake.strategies.replay.mend import mended
+from uptake.strategies.replay.near_replay import nearness
 
 
 def rows_of(asked: Sequence[tuple[int, int]]) -> pa.Table:
@@ -111,3 +112,9 @@ def test_a_stage_that_is_mended_has_two_parts():
     assert [*parts_of(plain)] == [plain]
     with pytest.raises(UptakeError, match="ewc would not see"):
         [*parts_of(StageSpec("main", "main.jsonl", settings, strategies=choose({"ewc": {}, "mend": {}})))]
+
+
+def test_near_prompts_are_those_next_to_a_prompt_of_the_stage():
+    """Cosines with the nearer of (1, 0) and (0, 1): 0.8, 1.0 and 0.6 / -0.8, so that the second is the nearest."""
+    kept = torch.tensor([[0.8, 0.6], [0.0, 1.0], [-0.8, 0.6]])
+    assert nearness(kept, torch.eye(2)).tolist() == pytest.approx([2 / 3, 1.0, 1 / 3])

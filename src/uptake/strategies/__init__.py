@@ -39,6 +39,7 @@ from uptake.strategies.replay.hard_replay import HARD_REPLAY
 from uptake.strategies.replay.joint import JOINT
 from uptake.strategies.replay.lost_replay import LOST_REPLAY
 from uptake.strategies.replay.mend import MEND
+from uptake.strategies.replay.near_replay import NEAR_REPLAY
 from uptake.strategies.replay.replay import REPLAY
 from uptake.strategies.strategy import Chosen, Strategy
 
@@ -50,6 +51,7 @@ STRATEGIES: Mapping[str, Strategy] = {
     "continual_t0": CONTINUAL_T0,
     "joint": JOINT,
     "lost_replay": LOST_REPLAY,
+    "near_replay": NEAR_REPLAY,
     "mend": MEND,
     "lwf": LWF,
     "der": DER,
