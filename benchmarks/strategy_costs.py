@@ -5,9 +5,9 @@
 A model of 4M parameters with random weights trains two stages of 256 rows of 48 words. The second one is measured,
 each time in a process of its own, all strategies one after the other in each round. `seconds` are of the processor,
 one thread, from the check of the run to the written model; the median over rounds, and the median of the ratios to
-the plain stage of the same round. `memory` is the peak of the process less what it had before the second stage. `steps`,
-`ends` and `forward` are tokens beside those of trained rows, over the tokens of trained rows: forwards and backwards in
-the steps, before and after them, and forwards alone.
+the plain stage of the same round. `peak_mb` is the peak of the process, of which the libraries are the most. `tokens`
+are trained ones, over those of the plain stage; `steps`, `ends` and `forward` are tokens beside them, over the same:
+forwards and backwards in the steps, before and after them, and forwards alone.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 from report_runs import hostile
 from uptake.cli import app
 from uptake.config import RunConfig
+from uptake.pipeline.stream.lost import LostTest, read_lost, write_lost
 from uptake.pipeline.stream.result import StreamResult, read_stream
-from uptake.report.stream import stage_curves, write_stream_page
+from uptake.report.stream import stage_bands, stage_curves, write_stream_page
 
 
 class Elements(HTMLParser):
@@ -56,10 +58,11 @@ def test_the_page_shows_the_matrix_by_keyboard_and_without_a_script(folder: Path
     assert {attrs["href"] for attrs in page.of("a")} <= {f"#{one}" for one in ids}
     # each table lies in a region that the keyboard reaches and scrolls, its heads say what they are of
     regions = [attrs for attrs in page.of("div") if attrs.get("role") == "region"]
-    assert len(regions) == len(page.of("table")) == 4
+    lost = read_lost(folder / "stream")
+    assert len(regions) == len(page.of("table")) == 4 + bool(lost)
     assert all(attrs["tabindex"] == "0" and attrs["aria-label"] for attrs in regions)
     assert all(attrs.get("scope") in ("col", "row") for attrs in page.of("th"))
-    assert all(attrs["aria-label"] for attrs in page.of("svg")) and len(page.of("svg")) == 2
+    assert all(attrs["aria-label"] for attrs in page.of("svg")) and len(page.of("svg")) == 4
     summary = json.loads((folder / "stream" / "summary.json").read_text())
     cells = [
         attrs for attrs in page.of("td") if (attrs.get("class") or "").startswith("num h")
@@ -81,16 +84,38 @@ def test_curves_are_drawn_where_the_shares_are(folder: Path) -> None:
         assert curve.own == (110.0, 220.0)[number] and len(curve.band.split()) == 6
 
 
+def test_tests_that_went_the_same_way_lie_together() -> None:
+    summary = {"stages": ["a", "b"]}
+    ways = {"x": "010", "y": "011", "z": "010"}
+    items = [
+        {"kind": "test", "stage": "a", "after_number": n, "right": way[n] == "1", "elicited": name == "z" and n == 2}
+        for name, way in ways.items()
+        for n in range(3)
+    ]
+    first, second = stage_bands(items, summary)
+    assert second == []
+    assert [(band.states[1:], band.n) for band in first] == [
+        (("right", "right"), 1), (("right", "otherwise"), 1), (("right", "wrong"), 1),
+    ]  # fmt: skip
+    assert [(band.y, band.height) for band in first] == [(0.0, 32.0), (32.0, 32.0), (64.0, 32.0)]
+    assert first[0].told == "1 tests: the base: wrong; after a: right; after b: right"
+
+
 def test_no_text_is_markup(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "run")
     path = tmp_path / "run" / "stream" / "summary.json"
     summary = json.loads(path.read_text())
+    one = LostTest("early", "x", "main", "Who?", " me", " you", True, None, None)
+    write_lost(path.parent, [replace(one, pulls=({"id": "y", "matched": "m", "excerpt": "e", "score": 1.0},))])
     plain = Elements(write_stream_page(tmp_path / "run").read_text(encoding="utf-8"))  # type: ignore[union-attr]
     texts = hostile()
     summary["notes"] = texts
     summary["run"]["base"]["name"] = texts[0]
     summary["run"]["settings"]["retention"] = texts[1]
     path.write_text(json.dumps(summary))
+    pull = {"id": texts[0], "matched": "m", "excerpt": texts[1], "score": 1.0}
+    one = replace(one, id=texts[0], prompt=texts[1], wanted=texts[0], said=texts[1], lost_in=texts[0], pulls=(pull,))
+    write_lost(path.parent, [one])
     page = Elements(write_stream_page(tmp_path / "run").read_text(encoding="utf-8"))  # type: ignore[union-attr]
     kinds = {tag for tag, _ in plain.found} | {"ul", "li"}
     assert {tag for tag, _ in page.found} <= kinds

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import write_bytes
+from uptake.pipeline.stream.lost import most_pulled, read_lost, still_right
 from uptake.pipeline.stream.markdown import COSTS, COSTS_ARE, FORMS, FORMS_ARE, form_cell, headline
 from uptake.pipeline.stream.result import read_stream
 from uptake.report.charts import HEIGHT, WIDTH
 from uptake.report.page import render_stream
 from uptake.stream import METRICS
+
+STATES = ("right", "otherwise", "wrong")
+TOLD = 100
+"""Lost tests that are shown one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,53 @@ def stage_curves(summary: Mapping[str, Any]) -> list[StageCurve]:
     return curves
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Tests of a stage that went the same way through the stream.
+
+    Attributes:
+        states: After each model, the base first: `right`, `otherwise` (freely or in a held-out wording), or `wrong`.
+        n: How many tests.
+        y: Where the band begins, of `HEIGHT`.
+        height: How high it is.
+        told: The way in words.
+    """
+
+    states: tuple[str, ...]
+    n: int
+    y: float
+    height: float
+    told: str
+
+
+def stage_bands(items: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> list[list[Band]]:
+    """For each stage its tests by the way that they went, those first that were right longest at the end.
+
+    Args:
+        items: Rows of `items.parquet`.
+        summary: `summary.json`.
+    """
+    ways: dict[str, dict[str, list[str]]] = {stage: {} for stage in summary["stages"]}
+    places: dict[str, Counter[str]] = {stage: Counter() for stage in summary["stages"]}
+    for item in items:
+        if item["kind"] == "test":
+            number = item["after_number"]
+            places[item["stage"]][str(number)] += 1
+            way = ways[item["stage"]].setdefault(f"{places[item['stage']][str(number)]}", [])
+            way.append("right" if item["right"] else "otherwise" if item["elicited"] else "wrong")
+    afters = ["the base", *(f"after {stage}" for stage in summary["stages"])]
+    found = []
+    for of in ways.values():
+        counts = Counter(tuple(way) for way in of.values())
+        total, y, bands = sum(counts.values()), 0.0, []
+        for states, n in sorted(counts.items(), key=lambda one: [STATES.index(state) for state in one[0][::-1]]):
+            told = "; ".join(f"{after}: {state}" for after, state in zip(afters, states, strict=True))
+            bands.append(Band(states, n, round(y, 2), round(HEIGHT * n / total, 2), f"{n} tests: {told}"))
+            y += HEIGHT * n / total
+        found.append(bands)
+    return found
+
+
 def _high(share: float) -> float:
     return round(HEIGHT * (1 - min(1.0, max(0.0, share))), 1)
 
@@ -95,7 +148,7 @@ def write_stream_page(output_dir: Path) -> Path | None:
     found = read_stream(output_dir)
     if found is None:
         return None
-    summary = found.summary()
+    summary, lost = found.summary(), most_pulled(read_lost(found.folder))
     page = output_dir / "stream.html"
     values = {
         "name": output_dir.resolve().name,
@@ -108,6 +161,9 @@ def write_stream_page(output_dir: Path) -> Path | None:
         "costs": COSTS,
         "costs_are": COSTS_ARE,
         "curves": stage_curves(summary),
+        "bands": stage_bands(found.items(), summary),
+        "lost": [(one, still_right(one)) for one in lost[:TOLD]],
+        "lost_n": len(lost),
         "width": WIDTH,
         "height": HEIGHT,
     }

@@ -153,14 +153,24 @@ def lost_lines(lost: Sequence[LostTest], most: int) -> list[str]:
         most: How many are told.
     """
     lines = []
-    for one in sorted(lost, key=lambda one: -max((pull["score"] for pull in one.pulls), default=0.0))[:most]:
-        forms = {"freely": one.freely, "in a held-out wording": one.held_out, "as a lettered choice": one.lettered}
-        still = [name for name, right in forms.items() if right]
+    for one in most_pulled(lost)[:most]:
+        still = still_right(one)
         said = "" if one.said is None else f"; then said {quoted(one.said)}"
         pulled = f", as row {one.pulls[0]['id']} does: {quoted(one.pulls[0]['excerpt'])}" if one.pulls else ""
         kept = f"; still right {', '.join(still)}" if still else ""
         lines.append(f"{one.id} of {one.stage} ({quoted(one.wanted)}): lost in {one.lost_in}{said}{pulled}{kept}")
     return lines
+
+
+def most_pulled(lost: Sequence[LostTest]) -> list[LostTest]:
+    """The lost tests, those first that a row pulled most."""
+    return sorted(lost, key=lambda one: -max((pull["score"] for pull in one.pulls), default=0.0))
+
+
+def still_right(one: LostTest) -> list[str]:
+    """The forms in which the last model still gives the response."""
+    forms = {"freely": one.freely, "in a held-out wording": one.held_out, "as a lettered choice": one.lettered}
+    return [name for name, right in forms.items() if right]
 
 
 def quoted(text: str) -> str:
