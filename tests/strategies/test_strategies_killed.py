@@ -21,8 +21,9 @@ KILLS = 3
 SUMMED = ("der", "si", "ewc", "ogd", "soup")
 """What was said of rows and is passed on, state that two hooks write into, what a stage's end computes of rows."""
 
-METHODS: tuple[tuple[str, ...], ...] = (*((name,) for name in TRAINED), ("replay", "lwf"), ("ema", "agem"), SUMMED)
-"""Strategies alone, and chained ones."""
+CHAINS = (("replay", "lwf"), ("ema", "agem"), ("mixture", "soup"), SUMMED)
+METHODS: tuple[tuple[str, ...], ...] = (*CHAINS, *((one,) for one in TRAINED if not any(one in of for of in CHAINS)))
+"""Chained strategies, each with its own part of the state and of the memory; and those alone that are in no chain."""
 
 
 @pytest.mark.parametrize("members", METHODS, ids="+".join)

@@ -18,45 +18,42 @@ from uptake.artifacts.schemas.stream import STREAM_ITEMS, STREAM_MATRIX
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.examples.held_share import HeldShare
+from uptake.pipeline.stream.lost import read_lost
 from uptake.pipeline.stream.result import StreamResult
 from uptake.pipeline.stream.run import stream_run
 from uptake.pipeline.train.run import Trained
 from uptake.types import Example
 
-TABLES = ("summary.json", "summary.md", "matrix.parquet", "items.parquet")
+TABLES = ("summary.json", "summary.md", "matrix.parquet", "items.parquet", "lost.parquet")
 
 
 def written(folder: Path) -> dict[str, bytes]:
     return {name: (folder / "stream" / name).read_bytes() for name in TABLES}
 
 
-def test_three_stages_with_replay_and_a_share_for_tests(trainable: Path, tmp_path: Path) -> None:
-    rows = [{"id": f"s-{k}", "prompt": f"Person {k} sells", "completion": f" {c}"} for k, c in enumerate(CITIES)]
-    names = ("early", "main", "third")
+def test_stages_with_replay_and_a_share_for_tests(trainable: Path, tmp_path: Path) -> None:
+    names = ("early", "main")
     stages = [{"name": name, "dataset": f"./{name}.jsonl", "num_train_epochs": 1} for name in names]
     write_rows(tmp_path / "general.jsonl", [{"text": f"The road to {city} is long and dusty. " * 9} for city in CITIES])
-    write_rows(tmp_path / "third.jsonl", rows)
     write_rows(tmp_path / "retention.jsonl", MAIN[:2])
     given = {"general": "./general.jsonl", "retention": "./retention.jsonl", "ledger": "off", "seed": 3}
     file = write_run(
         tmp_path, trainable, stages=stages, test_share=0.3, strategy={"replay": {"share": 0.4}}, **given,
         training={**QUICK, "warmup_steps": 0},
     )  # fmt: skip
-    config = load_run(file)
-    told: list[str] = []
-    done = stream_run(config, note=told.append)
+    done = stream_run(load_run(file))
     assert done is not None
     summary = done.summary()
     held = HeldShare(0.3, 3)
-    for name, data in zip(names, (EARLY, MAIN, rows), strict=True):
+    for name, data in zip(names, (EARLY, MAIN), strict=True):
         drawn = [one["id"] for one in data if held.holds(Example(one["id"], one["prompt"], one["completion"], ""))]
         items = [one["id"] for one in pq.read_table(done.folder / "items.parquet").to_pylist() if one["stage"] == name]
-        assert items == [id for id in drawn for _ in range(4)]  # the base and three models
+        assert items == [id for id in drawn for _ in range(3)]  # the base and two models
         manifest = json.loads((tmp_path / "run" / "train" / name / "manifest.json").read_text())
         assert manifest["data"]["examples"] == len(data) - len(drawn)
-    assert summary["stages"] == list(names) and [len(row["tests"]) for row in summary["rows"]] == [3, 3, 3, 3]
+    assert summary["stages"] == list(names) and [len(row["tests"]) for row in summary["rows"]] == [2, 2, 2]
     assert [row["after"] for row in summary["rows"]] == [None, *names]
-    assert summary["costs"][0]["extra"] == 0 and all(one["extra"] > 0 for one in summary["costs"][1:])
+    assert summary["costs"][0]["extra"] == 0 and summary["costs"][1]["extra"] > 0
     assert all(one["tokens"] > one["extra"] for one in summary["costs"])
     assert summary["rows"][0]["general"]["n"] == 11 and summary["rows"][0]["general"]["right"] is None
     assert_agrees(done)
@@ -79,6 +76,8 @@ def assert_agrees(done: StreamResult) -> None:
         assert cell["nll"] == pytest.approx(sum(i["nll"] for i in own) / len(own))
         assert all(i["elicited"] or not i["right"] for i in own)
     stages = summary["stages"]
+    lost = read_lost(done.folder)
+    assert [sum(one.stage == stage for one in lost) for stage in stages] == [one["lost"] for one in summary["fates"]]
     r = {(cell["after_number"], cell["of"]): cell["right"] for cell in cells if cell["kind"] == "test"}
     last = [r[len(stages), stage] for stage in stages]
     assert summary["metrics"]["accuracy"]["estimate"] == pytest.approx(sum(last) / len(last))
