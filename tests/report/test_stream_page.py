@@ -132,7 +132,7 @@ def test_the_verb_tells_the_matrix_again_and_the_report_its_page(
     told = CliRunner().invoke(app, ["stream", str(file), *tests])
     assert told.exit_code == 0, told.output
     lines = told.output.splitlines()
-    head = lines.index("right after each stage (rows), of each stage's tests (columns):")
+    head = lines.index("right after each stage (rows), of each stage's tests (columns); in brackets in whatever words:")
     assert lines[head + 1].split() == ["after", "early", "main"]
     assert [line.split()[0] for line in lines[head + 2 : head + 5]] == ["(the", "early", "main"]
     assert "note: 2 of the 5 tests of early are trained in that stage" in told.output

@@ -50,7 +50,7 @@ def show(summary: Mapping[str, Any], folder: Path) -> str:
         return table(rows[0], rows[1:])
 
     lines = [
-        "right after each stage (rows), of each stage's tests (columns):",
+        "right after each stage (rows), of each stage's tests (columns); in brackets in whatever words:",
         *drawn(matrix_table(summary, stages)),
         "",
         *drawn(metrics_table(summary)),

@@ -34,7 +34,7 @@ def stream_markdown(summary: Mapping[str, Any]) -> str:
     lines = [
         f"## {headline(summary)}",
         "",
-        "Share of a stage's tests (columns) that is right after a stage (rows):",
+        "Share of a stage's tests (columns) that is right after a stage (rows); in brackets in whatever words:",
         "",
         *_table(matrix_table(summary, stages)),
         "",
@@ -75,10 +75,10 @@ def matrix_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list
     head = ["after", *stages, *(f"{name} (nats a token)" if name == "general" else name for name in beside)]
     rows = [head]
     for number, row in enumerate(summary["rows"]):
-        cells = [percent(cell["right"]) for cell in row["tests"]]
+        cells = [both_ways(cell) for cell in row["tests"]]
         for name in beside:
             cell = row[name]
-            cells.append(f"{cell['nll']['estimate']:.3f}" if name == "general" else percent(cell["right"]))
+            cells.append(f"{cell['nll']['estimate']:.3f}" if name == "general" else both_ways(cell))
         rows.append([stages[number - 1] if number else "(the base)", *cells])
     return rows
 
@@ -121,6 +121,12 @@ def costs_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[
     for stage, one in zip(stages, summary["costs"], strict=True):
         rows.append([stage, f"{one['steps']:,}", *(_count(one[name]) for name in names), ", ".join(one["strategies"])])
     return rows
+
+
+def both_ways(cell: Mapping[str, Any]) -> str:
+    """What is right in the form of the data, and in brackets in whatever words, where that is more."""
+    told, elicited = percent(cell["right"]), cell["elicited"]
+    return told if elicited is None or elicited <= cell["right"]["estimate"] else f"{told} ({elicited:.1%})"
 
 
 def percent(rate: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,100 @@
+"""What strategies came to on streams, and what a stage costs with each, as Markdown, from `benchmarks/results`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from from_code import table
+
+from uptake.pipeline.leaderboard.markdown import (
+    interval,
+    leaderboard_table,
+    points,
+    ranked,
+    said,
+    signed,
+    with_interval,
+)
+from uptake.strategies import STRATEGIES
+
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
+WORLDS: Mapping[str, str] = {
+    "clinc": "**CLINC150**: ten domains of 15 intents as stages, the intent's name as the response",
+    "facts": "**Facts of the lab**: four stages of 40 facts that the base never met or believes otherwise",
+}
+"""The streams of `benchmarks/streams.py`, in words."""
+KINDS: Mapping[str, str] = {
+    "steps": "forwards and backwards in the steps",
+    "ends": "forwards and backwards before and after them",
+    "forward": "forwards alone",
+}
+
+
+def streams_measured() -> str:
+    """The whole tables, with what was chosen and what is noted of them."""
+    parts = []
+    for name, one in _streams().items():
+        runs = len(one["orders"]) * one["seeds"]
+        parts.append(
+            f"{WORLDS[name]}. {len(one['stages'])} stages, {len(one['orders'])} orders × {one['seeds']} seeds = {runs} "
+            f"runs of each, {one['epochs']} epochs of plain fine-tuning as the budget, {one['trials']} trials each on "
+            f"another stream. The untouched base: {points(one['arms'][0]['means'].get('base'))} points."
+        )
+        head, *rows = leaderboard_table(one, lambda arm: f"`{arm}`")
+        parts.append(table(head, rows))
+        chosen = [
+            f"`{arm['name']}`: {said(arm['chosen']['strategy']) or 'no settings'}, rate × {arm['chosen']['rate']:g}"
+            for arm in ranked(one)
+        ]
+        parts.append(f"Chosen: {'; '.join(chosen)}.")
+        parts += [f"*{note[:1].upper()}{note[1:]}.*" for note in one["notes"]]
+    return "\n\n".join(parts)
+
+
+def streams_short() -> str:
+    """A row a strategy: accuracy at the end and the difference to replay on each stream."""
+    found = _streams()
+    names = list(dict.fromkeys(arm["name"] for one in found.values() for arm in ranked(one)))
+    rows = []
+    for name in names:
+        cells = [f"`{name}`"]
+        for one in found.values():
+            arm = next((arm for arm in one["arms"] if arm["name"] == name), None)
+            if arm is None:
+                cells += ["", "", ""]
+                continue
+            against = arm["against"] and arm["against"]["difference"]
+            cells += [with_interval(arm["means"]["accuracy"]), with_interval(arm["means"]["forgetting"])]
+            cells.append(f"{signed(against)} {interval(against)}" if against else "")
+        rows.append(cells)
+    head = [f"{name}: {what}" for name in found for what in ("accuracy", "forgetting", "against `replay`")]
+    return table(["strategy", *head], rows)
+
+
+def strategy_costs() -> str:
+    """What a stage costs with each strategy against a plain one, with each further pass named."""
+    found = json.loads((RESULTS / "strategy_costs.json").read_text(encoding="utf-8"))
+    rows = []
+    for name, arm in found["arms"].items():
+        passes = [f"{arm[key]:.2f} {words}" for key, words in KINDS.items() if arm[key]]
+        extra = [f"{arm['tokens'] - 1:+.0%} trained"] if abs(arm["tokens"] - 1) > 0.005 else []
+        link = f"[`{name}`](#{name})" if name in STRATEGIES else name
+        settings = said(arm["strategy"])
+        rows.append(
+            [
+                f"{link}{', ' + settings if settings else ''}",
+                f"{arm['seconds']:.1f}",
+                f"{arm['ratio']:.2f} ({', '.join(f'{one:.2f}' for one in arm['ratios'])})",
+                f"{arm['peak_mb']:,}",
+                "; ".join([*extra, *passes]) or "none",
+            ]
+        )
+    return table(["", "seconds", "against plain (rounds)", "peak MB", "tokens more, over those of a plain stage"], rows)
+
+
+def _streams() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / "streams.json").read_text(encoding="utf-8"))
+    return {name: found[name] for name in WORLDS if name in found}
