@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from report_runs import hostile
 from uptake.cli import app
+from uptake.cli.diagnose import lost_in_stream
 from uptake.config import RunConfig
 from uptake.pipeline.stream.lost import LostTest, read_lost, write_lost
 from uptake.pipeline.stream.result import StreamResult, read_stream
@@ -139,3 +140,11 @@ def test_the_verb_tells_the_matrix_again_and_the_report_its_page(
     assert {path: path.read_bytes() for path in done.folder.glob("*.*")} == before
     shown = CliRunner().invoke(app, ["report", str(folder)])
     assert shown.exit_code == 0 and shown.output.split() == ["stream", str(folder / "stream.html")]
+
+
+def test_a_diagnosis_tells_what_the_stream_lost(folder: Path, tmp_path: Path) -> None:
+    told = lost_in_stream(folder)
+    assert told is not None and told.splitlines()[1] == "tests of earlier stages, in the stream:"
+    lost = read_lost(folder / "stream")
+    lines = [line for line in told.splitlines() if ": lost in " in line]
+    assert len(lines) == min(len(lost), 10) and lost_in_stream(tmp_path) is None

@@ -78,6 +78,8 @@ def _asked(
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
         some = [one for place, one in enumerate(examples) if wanted[starts[number] + place]]
+        if asking.option_form == "letter":
+            some = [one for one in some if not one.options]
         members = draw(some, [None] * len(some))
         shown = [
             replace(one, options=tuple(dict.fromkeys(candidate.text for candidate in own)))
