@@ -50,7 +50,7 @@ SETTINGS = {
     "lr_scheduler_type": "linear", "warmup_steps": 0.1, "per_device_train_batch_size": 16,
     "gradient_checkpointing": False, "max_length": 96, "save_strategy": "no",
 }  # fmt: skip
-EPOCHS = {"clinc": 12, "facts": 10}
+EPOCHS = {"clinc": 10, "facts": 10}
 RATE = {"clinc": 2e-3, "facts": 1.5e-3}
 STRATEGIES = (
     "[sequential, joint, {replay: {share: 0.2}}, {lost_replay: {share: 0.2}}, "
@@ -168,20 +168,21 @@ def main() -> None:
     parser.add_argument("--strategies", default=STRATEGIES)
     parser.add_argument("--orders", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--trials", type=int, default=2)
+    parser.add_argument("--trials", type=int, default=2, help="0 tunes nothing")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only_prepare", action="store_true")
     args = parser.parse_args()
     run, tuning = prepared(args.world, args.data, args.work)
     if args.only_prepare:
         return
-    what = ComparePlan(tuple(arms_of(args.strategies)), args.orders, args.seeds, args.trials, args.jobs)
+    what = ComparePlan(tuple(arms_of(args.strategies)), args.orders, args.seeds, args.trials or 1, args.jobs)
 
     def tell(step: str, done: int, total: int) -> None:
         print(step, done, total, flush=True)
 
     with one_thread():
-        summary = compare_streams(load_run(run), load_run(tuning), what, tell).summary()
+        tuned = load_run(tuning) if args.trials else None
+        summary = compare_streams(load_run(run), tuned, what, tell).summary()
     found = read_json(OUT) if OUT.exists() else {}
     kept = {key: value for key, value in summary.items() if key != "run"}
     write_json(OUT, {**found, args.world: {**kept, "epochs": EPOCHS[args.world], "platform": platform.platform()}})

@@ -32,6 +32,7 @@ from from_code import (
 )
 from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
 from from_results import ablation_of_makers, attribution, makers, makers_short, shares
+from from_streams import strategy_costs, streams_measured, streams_short
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -48,6 +49,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "strategies-short": strategies_short,
     "strategies-overview": strategies_overview,
     "strategies-measured": strategies_measured,
+    "streams-short": streams_short,
+    "streams-measured": streams_measured,
+    "strategy-costs": strategy_costs,
     "verbs": verbs,
     "keys": keys,
     "names": names,

@@ -71,7 +71,8 @@ def weigh(layer: Any, experts: int) -> nn.Linear:
 
     def weighed(module: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
         shares = experts * gate(given[0].to(gate.weight.dtype)).float().softmax(-1).to(output.dtype)
-        return output * shares.repeat_interleave(output.shape[-1] // experts, dim=-1)
+        weights: Tensor = shares.repeat_interleave(output.shape[-1] // experts, dim=-1)
+        return output * weights
 
     directions.register_forward_hook(weighed)
     return gate

@@ -58,8 +58,8 @@ def experts_for(model: Any, routes: Routes, prompts: Sequence[Sequence[int]]) ->
         for of in lengths.values():
             for start in range(0, len(of), ROWS):
                 members = of[start : start + ROWS]
-                ids = torch.tensor([list(prompts[number]) for number in members], device=model.device)
-                worth = _nearness(model, routes, ids) if routes.weight.any() else _sureness(model, routes, ids)
+                rows = torch.tensor([list(prompts[number]) for number in members], device=model.device)
+                worth = _nearness(model, routes, rows) if routes.weight.any() else _sureness(model, routes, rows)
                 for number, expert in zip(members, worth.argmax(1).tolist(), strict=True):
                     chosen[number] = expert
     finally:

@@ -80,7 +80,6 @@ def lost_tests(
             if not right[number, place] or right[-1, place]:
                 continue
             when = int(np.flatnonzero(right[:, place])[-1]) + 1
-            forms = (reads[-1].freely, reads[-1].held_out, lettered[tests.cohort.name].right)
             lost.append(
                 LostTest(
                     tests.stage,
@@ -89,7 +88,9 @@ def lost_tests(
                     prompt_text(example.prompt)[-ASKED:],
                     example.response,
                     reads[when].said[place],
-                    *(known(form[place]) for form in forms),
+                    known(reads[-1].freely[place]),
+                    known(reads[-1].held_out[place]),
+                    known(lettered[tests.cohort.name].right[place]),
                 )
             )
     return _with_pulls(lost, data)

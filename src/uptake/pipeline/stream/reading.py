@@ -135,8 +135,14 @@ def judged(cohort: Cohort, answers: Answers, settings: Settings) -> ItemsRead:
         rows.append(item_judged(example, answer, settings))
         said.append(answer.answer if answer.kind == "wrong" else None)
     right, freely, held_out, nll = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])
-    forms = [np.array([-1 if one is None else int(one) for one in form], np.int8) for form in (freely, held_out)]
-    return ItemsRead(np.array(right, bool), *forms, np.array(nll, np.float64), tuple(said))
+    freely, held_out = ([-1 if one is None else int(one) for one in form] for form in (freely, held_out))
+    return ItemsRead(
+        np.array(right, bool),
+        np.array(freely, np.int8),
+        np.array(held_out, np.int8),
+        np.array(nll, np.float64),
+        tuple(said),
+    )
 
 
 def known(form: Any) -> bool | None:

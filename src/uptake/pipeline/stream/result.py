@@ -86,8 +86,8 @@ def summarised(
     for number, (one, other, own, tests) in enumerate(zip(right, elicited, told, asked.tests, strict=True), start=1):
         forms = forms_of(found[tests.cohort.name][-1], lettered[tests.cohort.name])
         fates.append(asdict(fate(one.right, other.right, own, number, forms, lettered[tests.cohort.name].chance)))
-    for one in fates:
-        one["lost_in"] = {stages[number - 1]: n for number, n in one["lost_in"].items()}
+    for told_of in fates:
+        told_of["lost_in"] = {stages[number - 1]: n for number, n in told_of["lost_in"].items()}
     rows = [
         {
             "after": after,
