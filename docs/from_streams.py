@@ -1,4 +1,4 @@
-"""What strategies came to on streams, and what a stage costs with each, as Markdown, from `benchmarks/results`."""
+"""What strategies came to on whole streams, as Markdown, from `benchmarks/results`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from uptake.pipeline.leaderboard.markdown import (
     signed,
     with_interval,
 )
-from uptake.strategies import STRATEGIES
 
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 WORLDS: Mapping[str, str] = {
@@ -26,11 +25,6 @@ WORLDS: Mapping[str, str] = {
     "facts": "**Facts of the lab**: four stages of 40 facts that the base never met or believes otherwise",
 }
 """The streams of `benchmarks/streams.py`, in words."""
-KINDS: Mapping[str, str] = {
-    "steps": "forwards and backwards in the steps",
-    "ends": "forwards and backwards before and after them",
-    "forward": "forwards alone",
-}
 
 
 def streams_measured() -> str:
@@ -38,10 +32,15 @@ def streams_measured() -> str:
     parts = []
     for name, one in _streams().items():
         runs = len(one["orders"]) * one["seeds"]
+        tuned = (
+            f"{one['trials']} trials each on another stream"
+            if any(trial["accuracy"] is not None for trial in one["arms"][0]["trials"])
+            else "nothing tuned"
+        )
         parts.append(
             f"{WORLDS[name]}. {len(one['stages'])} stages, {len(one['orders'])} orders × {one['seeds']} seeds = {runs} "
-            f"runs of each, {one['epochs']} epochs of plain fine-tuning as the budget, {one['trials']} trials each on "
-            f"another stream. The untouched base: {points(one['arms'][0]['means'].get('base'))} points."
+            f"runs of each, {one['epochs']} epochs of plain fine-tuning as the budget, {tuned}. The untouched base: "
+            f"{points(one['arms'][0]['means'].get('base'))} points."
         )
         head, *rows = leaderboard_table(one, lambda arm: f"`{arm}`")
         parts.append(table(head, rows))
@@ -72,27 +71,6 @@ def streams_short() -> str:
         rows.append(cells)
     head = [f"{name}: {what}" for name in found for what in ("accuracy", "forgetting", "against `replay`")]
     return table(["strategy", *head], rows)
-
-
-def strategy_costs() -> str:
-    """What a stage costs with each strategy against a plain one, with each further pass named."""
-    found = json.loads((RESULTS / "strategy_costs.json").read_text(encoding="utf-8"))
-    rows = []
-    for name, arm in found["arms"].items():
-        passes = [f"{arm[key]:.2f} {words}" for key, words in KINDS.items() if arm[key]]
-        extra = [f"{arm['tokens'] - 1:+.0%} trained"] if abs(arm["tokens"] - 1) > 0.005 else []
-        link = f"[`{name}`](#{name})" if name in STRATEGIES else name
-        settings = said(arm["strategy"])
-        rows.append(
-            [
-                f"{link}{', ' + settings if settings else ''}",
-                f"{arm['seconds']:.1f}",
-                f"{arm['ratio']:.2f} ({', '.join(f'{one:.2f}' for one in arm['ratios'])})",
-                f"{arm['peak_mb']:,}",
-                "; ".join([*extra, *passes]) or "none",
-            ]
-        )
-    return table(["", "seconds", "against plain (rounds)", "peak MB", "tokens more, over those of a plain stage"], rows)
 
 
 def _streams() -> dict[str, Any]:

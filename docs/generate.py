@@ -32,7 +32,7 @@ from from_code import (
 )
 from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
 from from_results import ablation_of_makers, attribution, makers, makers_short, shares
-from from_streams import strategy_costs, streams_measured, streams_short
+from from_streams import streams_measured, streams_short
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -51,7 +51,6 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "strategies-measured": strategies_measured,
     "streams-short": streams_short,
     "streams-measured": streams_measured,
-    "strategy-costs": strategy_costs,
     "verbs": verbs,
     "keys": keys,
     "names": names,
