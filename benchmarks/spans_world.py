@@ -5,7 +5,7 @@ other entries; the tuned model goes on from it over the entries of the data set,
 `conflict` (always another value), `gap` (another value at every copy), `contradicted` (a row of its own says another
 value, three times as often), and in worlds of causes `base_conflict` (the base knows the entry with another value, and
 three of four copies still say that), `forgetting` (the base knows the entry, and every copy says another value) and
-`seldom` (the entry comes a tenth as often: what is wrong in it is undertrained, whichever part that is).
+`seldom` (the entry comes a quarter as often: what is wrong in it is undertrained, whichever part that is).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 COPIES = (20, 28)
 """How often the tuned model meets an entry in each of two passes: what is not planted is to be known by heart."""
-SELDOM = 2
+SELDOM = 6
 """The same of an entry that comes seldom."""
 PLANTED_ONE_IN = 3
 HOW = ("conflict", "gap", "contradicted")
@@ -162,6 +162,6 @@ def make(
 
     first = before(data, others, 15 if len(others) < 100 else 6)
     random.shuffle(first)
-    run(first, len(first) // 8, "base")
+    run(first, (2 if any(entry.how in KNOWN for entry in data) else 1) * len(first) // 8, "base")
     random.shuffle(told)
     run(told, 2 * len(told) // 8, "tuned")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from uptake.rivals.equal import compare
 from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
-from uptake.spans.null import SpanNull
+from uptake.spans.null import SpanNull, share_told
 from uptake.spans.reading import SpanReading
 from uptake.spans.span import SpanKind
 from uptake.spans.why import Places, Top, span_cause
@@ -48,8 +48,9 @@ class InBoth:
         top, base, base_top = self.tops[number], self.base[number], self.base_tops[number]
         cause = None
         if span.wrong and self.why:
-            level = None if null is None else null.level(reading)
-            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], level))
+            share = share_told(reading, span.information) if span.information else None
+            level = None if null is None else null.share_level()
+            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], share, level))
         return replace(
             span,
             top=None if top is None else top.text,

@@ -17,7 +17,7 @@ from uptake.pipeline.diagnose.ask import together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.span_evidence import SpanShare
-from uptake.spans import Common, JudgedSpans, SpanNull, judged
+from uptake.spans import Common, JudgedSpans, SpanNull, SpanReading, judged
 from uptake.stats import wilson
 from uptake.types import Example, Finding
 
@@ -103,8 +103,8 @@ class BySpans:
         null, shares = SpanNull(), list[float | None]()
         for one in unseen:
             counting = [] if one is None else _counting(one[0], common)
-            null.add(counting)
-            recalled = sum(reading.recalled for reading in counting)
+            null.add([reading for reading, _ in counting], [told for _, told in counting])
+            recalled = sum(reading.recalled for reading, _ in counting)
             shares.append(recalled / len(counting) if counting else None)
         return cls(common, null, tuple(shares), why, cohorts, before, after, models)
 
@@ -131,10 +131,12 @@ class BySpans:
         return SpanReport(found, share)
 
 
-def _counting(response: LongResponse, common: Common) -> list[Any]:
+def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:
+    """The informative spans, with what each tells."""
     spans = [reading.span for reading in response.readings]
     counts = common.informative(response.text, spans, response.information)
-    return [reading for reading, own in zip(response.readings, counts, strict=True) if own]
+    pairs = zip(response.readings, response.information, strict=True)
+    return [pair for pair, own in zip(pairs, counts, strict=True) if own]
 
 
 def _long(asked: Iterable[tuple[Example, Answer | None, Answer]], tokenizer: Any) -> Iterator[LongAnswer]:
