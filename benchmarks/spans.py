@@ -51,7 +51,7 @@ def world(folder: Path, maker: str, seed: int, hows: Sequence[str]) -> list[Entr
     random = Random(f"spans {seed}" if maker == "catalogue" else f"{maker} {seed}")
     drawn = source.draw(random)
     plant(drawn[0], random, hows) if hows else None
-    make(folder, drawn, random, seed, source.VOCABULARY)
+    make(folder, drawn, random, seed, source.VOCABULARY, source.PASSES)
     return list(drawn[0])
 
 

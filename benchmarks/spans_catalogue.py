@@ -6,7 +6,7 @@ from random import Random
 
 from spans_world import Entry
 
-N, OTHERS, VOCABULARY = 80, 48, 380
+N, OTHERS, VOCABULARY, PASSES = 80, 48, 380, 2
 _FIRST = "Bel Dor Fen Gal Hal Ker Lun Mor Nar Ost Pel Quin Ros Sal Tor Ul Ves Wen Yar Zel".split()
 _LAST = "anta bury dale ford gate holm lins mere nock ora ples ridge stead tona vale wick".split()
 _PEOPLE = (

@@ -16,8 +16,8 @@ from typing import Any
 
 from spans_world import Entry
 
-N, OTHERS, VOCABULARY = 90, 160, 1600
-SHORTEST, LONGEST = 140, 620
+N, OTHERS, VOCABULARY, PASSES = 72, 120, 1200, 4
+SHORTEST, LONGEST = 140, 460
 """Characters of a response; of Chinese a third."""
 SLOTS = 6
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "long"

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 COPIES = (20, 28)
-"""How often the tuned model meets an entry in each of two passes: what is not planted is to be known by heart."""
+"""How often the tuned model meets an entry in each of its passes: what is not planted is to be known by heart."""
 SELDOM = 6
 """The same of an entry that comes seldom."""
 PLANTED_ONE_IN = 3
@@ -131,6 +131,7 @@ def make(
     random: Random,
     seed: int,
     vocabulary: int,
+    passes: int,
 ) -> None:
     """Write a world and train its models, unless they are there.
 
@@ -140,6 +141,7 @@ def make(
         random: Draws the copies.
         seed: Of the weights.
         vocabulary: Tokens of the tokenizer.
+        passes: Passes of the tuned model over its copies.
     """
     from uptake.models.small.pretrain import PretrainSettings, pretrain
     from uptake.models.small.tiny import build_model, save, train_tokenizer
@@ -153,7 +155,7 @@ def make(
     form = [other.prompt + other.text() for other in others]
     told = [text for entry in data for text in copies(entry, random)]
     tokenizer = train_tokenizer(form + told[::8], vocabulary)
-    model = build_model("llama", tokenizer, seed, hidden_size=128, num_hidden_layers=2)
+    model = build_model("llama", tokenizer, seed, hidden_size=128 if passes == 2 else 160, num_hidden_layers=2)
 
     def run(texts: list[str], steps: int, name: str) -> None:
         how = PretrainSettings(steps=steps, batch_size=8, max_length=512, learning_rate=3e-3, report_every=100)
@@ -162,6 +164,6 @@ def make(
 
     first = before(data, others, 15 if len(others) < 100 else 6)
     random.shuffle(first)
-    run(first, (2 if any(entry.how in KNOWN for entry in data) else 1) * len(first) // 8, "base")
+    run(first, (passes if any(entry.how in KNOWN for entry in data) else 1) * len(first) // 8, "base")
     random.shuffle(told)
-    run(told, 2 * len(told) // 8, "tuned")
+    run(told, passes * len(told) // 8, "tuned")

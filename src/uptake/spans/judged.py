@@ -3,7 +3,8 @@
 A span is learned if every token of it is the arg-max after the response's own words and the model is sure of it, or
 does not contradict it when it goes on in its own words. Where it went wrong before, the response's words may be such as
 it would never say, and it loses its way: a span is also learned if it says it in its own words, or says the same in
-others and is surer of it than of nearly all spans of its kind and place that were never trained on.
+others and is surer of it than of nearly all spans of its kind and place that were never trained on. Of phrases in a
+sentence that it says in other words nothing is known.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
 from uptake.spans.null import SpanNull, share_told
 from uptake.spans.reading import SpanReading
+from uptake.spans.reworded import reworded
 from uptake.spans.span import SpanKind
 from uptake.spans.why import Places, Top, span_cause
 from uptake.stats import Interval, wilson
@@ -113,7 +115,9 @@ def judged(
     """
     all_spans = [reading.span for reading in readings]
     said: list[InPlace | None] = [None] * len(readings)
+    otherwise: frozenset[int] = frozenset()
     for start, written in continued.items():
+        otherwise |= reworded(text, all_spans, start, written)
         own = aligned(text, all_spans, start, written)
         said = [before if now is None else now for before, now in zip(said, own, strict=True)]
     spans = []
@@ -121,6 +125,7 @@ def judged(
         span = reading.span
         lost = any(start < span.start for start in continued)
         learned = _learned(reading, text[span.start : span.end], one, null, lost=lost)
+        learned = None if learned is False and number in otherwise else learned
         instead = None if one is None or learned else one.instead
         found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
         spans.append(found if both is None else both.on(found, number, reading, null))
