@@ -24,6 +24,7 @@ from uptake.pipeline.diagnose.by_spans import BySpans, SpanTally, shares_of
 from uptake.pipeline.diagnose.issues import ContradictionsAt, IssueTable
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
+from uptake.pipeline.diagnose.turns import TurnTally
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 from uptake.pipeline.examples.check import Check, token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
@@ -234,11 +235,14 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
     noting = Noting(models, train, before.get("train"), after["train"])
     tally = SpanTally(by_spans)
     against = ContradictionsAt(lambda: None if why is None else why.contradictions)
-    passing = tally(noting(judged() if why is None else why(judged)))
+    turns = TurnTally()
+    passing = turns(tally(noting(judged() if why is None else why(judged))))
     with IssueTable(folder) as issues, Collector(issues(passing, against), folder) as findings:
         summary = summarise(findings, calibration, settings)
         if (told := tally.summary()) is not None:
             summary["spans"] = told
+        if (told := turns.summary()) is not None:
+            summary["turns"] = told
         if why is not None:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
