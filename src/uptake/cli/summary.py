@@ -146,8 +146,9 @@ def _turns(summary: Mapping[str, Any]) -> list[str]:
     if told is None:
         return []
     text = (
-        f"{counted(told['turns'], 'turn')} of {counted(told['conversations'], 'conversation')}: {told['not_learned']} not "
-        f"learned. {told['after_wrong']} come after a turn that was not learned; they were read after the data's own turns."
+        f"{counted(told['turns'], 'turn')} of {counted(told['conversations'], 'conversation')}: "
+        f"{told['not_learned']} not learned. {told['after_wrong']} come after a turn that was not learned; they were "
+        "read after the data's own turns."
     )
     return [*textwrap.wrap(text, WIDTH), ""]
 

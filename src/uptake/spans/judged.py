@@ -115,9 +115,8 @@ def judged(
     """
     all_spans = [reading.span for reading in readings]
     said: list[InPlace | None] = [None] * len(readings)
-    otherwise: frozenset[int] = frozenset()
+    otherwise = [reworded(text, all_spans, start, written) for start, written in continued.items()]
     for start, written in continued.items():
-        otherwise |= reworded(text, all_spans, start, written)
         own = aligned(text, all_spans, start, written)
         said = [before if now is None else now for before, now in zip(said, own, strict=True)]
     spans = []
@@ -125,7 +124,10 @@ def judged(
         span = reading.span
         lost = any(start < span.start for start in continued)
         learned = _learned(reading, text[span.start : span.end], one, null, lost=lost)
-        learned = None if learned is False and number in otherwise else learned
+        if not learned and any(number in one.said for one in otherwise):
+            learned = True
+        elif learned is False and any(number in one.untold for one in otherwise):
+            learned = None
         instead = None if one is None or learned else one.instead
         found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
         spans.append(found if both is None else both.on(found, number, reading, null))
