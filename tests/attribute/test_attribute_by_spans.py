@@ -47,6 +47,17 @@ def test_the_most_informative_wrong_spans_name_the_cause() -> None:
     assert one.evidence.causes["forgetting"].sentence.startswith("0 of 3 wrong parts.")
 
 
+def test_a_response_judged_as_a_whole_is_judged_at_its_wrong_spans_if_these_are_few() -> None:
+    few = {"Rome": ("base_conflict", 6.0)}
+    many = {part: ("base_conflict", 6.0) for part in ("Rome", "1990", "sells flax")}
+    for causes, by_parts in ((few, True), (many, False)):
+        whole = found(causes)
+        whole = attributed(replace(whole, evidence=replace(whole.evidence, criterion="recall")), CASE, "evidence")
+        assert (by_its_spans(whole, CASE) is not whole) == by_parts
+    one = replace(found(few), evidence=replace(evidence(), criterion="recall"))
+    assert by_its_spans(attributed(one, CASE, "evidence"), CASE).cause == "base_conflict"
+
+
 def test_what_the_data_contradict_was_observed() -> None:
     rival = Rival(("ex-9",), 1, ("Anna lives in Oslo, was born in 1990 and sells flax.",), 0.9, None, False, "")
     one = told({"Rome": ("knowledge_gap", 3.0), "1990": ("undertraining", 2.0)}, rival=rival)

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from uptake.rivals.lexicon import linked
+from uptake.rivals.lexicon import base, linked
 from uptake.rivals.quantities import SCALES, in_digits, read_dates, read_number, read_time, same_time
 from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
@@ -220,9 +220,13 @@ def _few_parts(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _all_else(parts: Sequence[tuple[Sequence[str], Sequence[str]]]) -> bool:
     return all(
-        any(map(_tells, mine)) and any(map(_tells, theirs)) and not any(linked(x, y) for x in mine for y in theirs)
+        any(map(_tells, mine)) and any(map(_tells, theirs)) and not any(_akin(x, y) for x in mine for y in theirs)
         for mine, theirs in parts
     )
+
+
+def _akin(one: str, other: str) -> bool:
+    return linked(one, other) or base(one) == base(other)
 
 
 def _tells(word: str) -> bool:
