@@ -16,7 +16,7 @@ from typing import Any
 
 from spans_world import Entry
 
-N, OTHERS, VOCABULARY, PASSES = 72, 120, 1200, 4
+N, OTHERS, VOCABULARY, PASSES = 48, 90, 1000, 4
 SHORTEST, LONGEST = 140, 460
 """Characters of a response; of Chinese a third."""
 SLOTS = 6

@@ -190,7 +190,7 @@ FEW = ("different", "a few parts of a long answer")
         (RECORD, RECORD.replace("barley", "juniper").replace("Oda", "Nils"), FEW),
         (PLANT, PLANT.replace("roots", "pods").replace("tall", "small"), FEW),
         (RECORD, RECORD.replace("eels flax glass", "honey linen oats"), ("undecided", "free text")),  # too much of it
-        (PLANT, PLANT.replace("grows", "grow"), ("same", "near copy")),  # the same word
+        (PLANT, PLANT.replace("grows", "grow"), ("undecided", "free text")),  # the same word
     ],
 )
 def test_copies_under_one_prompt_that_differ_in_a_few_parts(one, other, expected):
