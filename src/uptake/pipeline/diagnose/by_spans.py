@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
+from statistics import fmean
 from typing import Any
 
 from uptake.artifacts import chunks
@@ -35,10 +36,12 @@ class SpanReport:
     Attributes:
         judged: The spans.
         share: Of the informative ones; None where there is none.
+        base_share: Share of these that the base recalls; None without a base, or where there is none.
     """
 
     judged: JudgedSpans
     share: SpanShare | None
+    base_share: float | None
 
     def on(self, finding: Finding) -> Finding:
         """The finding with the spans."""
@@ -128,7 +131,9 @@ class BySpans:
         )
         interval = found.interval
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
-        return SpanReport(found, share)
+        known = [one for one in found.spans if one.informative and one.learned is not None]
+        read = bool(known) and all(one.base_logprob is not None for one in known)
+        return SpanReport(found, share, fmean(one.base_top is None for one in known) if read else None)
 
 
 def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:

@@ -300,7 +300,7 @@ def _findings(
             base,
             calibration,
             settings,
-            Beside(answer.successes, freely, None if report is None else report.share),
+            Beside(answer.successes, freely, *((None, None) if report is None else (report.share, report.base_share))),
         )
         finding = finding if report is None else report.on(finding)
         training = answer.scores[0]
