@@ -47,7 +47,7 @@ def reading(logprob: float, wrong: int | None = 0) -> SpanReading:
 
 
 PLACES = Places(
-    reading(-5.0), Top("Oslo", 0.9), reading(-6.0), Top("Bern", 0.1), Top("Lima", 0.3), share=0.1, level=0.2
+    reading(-5.0), Top("Oslo", 0.9), reading(-8.0), Top("Bern", 0.1), Top("Lima", 0.3), share=0.1, level=0.2
 )
 
 
@@ -59,13 +59,16 @@ PLACES = Places(
         ({"base_top": Top("Bern", 0.6)}, "base_conflict"),
         ({"base_top": Top("Bern", 0.6), "habit": Top("Bern", 0.5)}, "knowledge_gap"),  # it says so to anyone
         ({"base_top": Top("Bern", 0.6), "habit": None}, "base_conflict"),
+        ({"base_top": Top("Bern", 0.6), "knows": 0.2}, "knowledge_gap"),  # it never met what is told of
+        ({"base_top": Top("Bern", 0.6), "knows": 0.5}, "base_conflict"),
         ({"base_top": Top("Oslo", 0.3)}, "base_conflict"),  # the tuned model still says it
         ({"share": 0.4}, "undertraining"),  # more than of 95 % of the unseen spans
         ({"share": 0.4, "level": 0.5}, "knowledge_gap"),
         ({"share": 0.25}, "knowledge_gap"),  # too little to say that it has begun
         ({"share": 0.4, "base": None, "base_top": None}, "undertraining"),
         ({"base": None, "base_top": None}, None),
-        ({"share": None}, "knowledge_gap"),
+        ({"share": 0.4, "base": reading(-5.5)}, "knowledge_gap"),  # the base has hardly less
+        ({"share": None, "base": reading(-6.0)}, "knowledge_gap"),
         ({"share": None, "base": reading(-9.0)}, "undertraining"),  # e^4 times as probable as before
         ({"share": None, "base": None, "base_top": None}, None),
     ],

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from uptake.rivals.equal import compare
 from uptake.span_evidence import SpanEvidence
@@ -20,7 +21,7 @@ from uptake.spans.null import SpanNull, share_told
 from uptake.spans.reading import SpanReading
 from uptake.spans.reworded import reworded
 from uptake.spans.span import SpanKind
-from uptake.spans.why import Places, Top, span_cause
+from uptake.spans.why import OTHERS, Places, Top, span_cause
 from uptake.stats import Interval, wilson
 
 SURE = math.log(0.5)
@@ -45,14 +46,25 @@ class InBoth:
     habits: Sequence[Top | None]
     why: bool = True
 
-    def on(self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None) -> SpanEvidence:
+    def knows(self, number: int, informative: Sequence[bool]) -> float | None:
+        """Share of the informative spans other than one that the base recalls; None where they are too few."""
+        others = [
+            one.recalled
+            for k, (one, own) in enumerate(zip(self.base, informative, strict=True))
+            if own and one is not None and k != number
+        ]
+        return fmean(others) if len(others) >= OTHERS else None
+
+    def on(
+        self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None, knows: float | None
+    ) -> SpanEvidence:
         """The span with what stands in its place, and with its cause where it was not learned."""
         top, base, base_top = self.tops[number], self.base[number], self.base_tops[number]
         cause = None
         if span.wrong and self.why:
             share = share_told(reading, span.information) if span.information else None
             level = None if null is None else null.share_level()
-            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], share, level))
+            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], share, knows, level))
         return replace(
             span,
             top=None if top is None else top.text,
@@ -130,7 +142,7 @@ def judged(
             learned = None
         instead = None if one is None or learned else one.instead
         found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
-        spans.append(found if both is None else both.on(found, number, reading, null))
+        spans.append(found if both is None else both.on(found, number, reading, null, both.knows(number, informative)))
     known = [span.learned for span in spans if span.informative and span.learned is not None]
     return JudgedSpans(tuple(spans), len(known), sum(known))
 
