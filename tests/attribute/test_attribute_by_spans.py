@@ -47,15 +47,16 @@ def test_the_most_informative_wrong_spans_name_the_cause() -> None:
     assert one.evidence.causes["forgetting"].sentence.startswith("0 of 3 wrong parts.")
 
 
-def test_a_response_judged_as_a_whole_is_judged_at_its_wrong_spans_if_these_are_few() -> None:
-    few = {"Rome": ("base_conflict", 6.0)}
-    many = {part: ("base_conflict", 6.0) for part in ("Rome", "1990", "sells flax")}
-    for causes, by_parts in ((few, True), (many, False)):
-        whole = found(causes)
-        whole = attributed(replace(whole, evidence=replace(whole.evidence, criterion="recall")), CASE, "evidence")
-        assert (by_its_spans(whole, CASE) is not whole) == by_parts
-    one = replace(found(few), evidence=replace(evidence(), criterion="recall"))
-    assert by_its_spans(attributed(one, CASE, "evidence"), CASE).cause == "base_conflict"
+def test_a_response_judged_as_a_whole_is_judged_at_its_wrong_spans_if_it_tells_several_things() -> None:
+    wrong = {"Rome": ("base_conflict", 6.0)}
+    for n, by_parts in ((9, True), (2, False)):
+        whole = found(wrong)
+        known = replace(whole.evidence, criterion="recall")
+        telling = [span for span in whole.spans or () if span.learned] if n == 2 else []
+        spans = tuple(replace(one, informative=one not in telling) for one in whole.spans or ())
+        whole = attributed(replace(whole, evidence=known, spans=spans), CASE, "evidence")
+        one = by_its_spans(whole, CASE)
+        assert (one.cause == "base_conflict") == by_parts and (one is not whole) == by_parts
 
 
 def test_what_the_data_contradict_was_observed() -> None:

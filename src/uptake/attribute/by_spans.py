@@ -17,9 +17,9 @@ from uptake.types import Finding
 
 LEAST = 0.2
 """Nats that a span weighs at least: what is expected of a word that carries the claim."""
-PARTS, FEW = 3, 0.5
-"""A response that was judged as a whole tells several things if it has so many informative spans; it is judged at the
-wrong ones if they are few: this share of them at most. The whole of it tells of what is known, too."""
+PARTS = 3
+"""A response that was judged as a whole tells several things if it has so many informative spans: the whole of it tells
+of what is known, too."""
 SHOWN = 2
 """Spans that a sentence names."""
 
@@ -37,12 +37,12 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
         case: What is known about it.
 
     Returns:
-        The finding as it is where none of its spans is wrong, or where it was judged as a whole and is wrong in many.
+        The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two.
     """
     spans = finding.spans
     if spans is None or not any(one.wrong for one in spans):
         return finding
-    if finding.evidence.criterion != "spans" and not _in_few(spans):
+    if finding.evidence.criterion != "spans" and not _tells_several(spans):
         return finding
     observed = CAUSES["forgetting"].observed
     lost = observed is not None and (value(observed, case) or 0.0) > 0
@@ -65,9 +65,8 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
     return replace(finding, spans=spans, cause=named, causes=scores, evidence=replace(finding.evidence, causes=told))
 
 
-def _in_few(spans: Sequence[SpanEvidence]) -> bool:
-    known = [one.learned for one in spans if one.informative and one.learned is not None]
-    return len(known) >= PARTS and known.count(False) <= FEW * len(known)
+def _tells_several(spans: Sequence[SpanEvidence]) -> bool:
+    return sum(one.informative and one.learned is not None for one in spans) >= PARTS
 
 
 def _contradicted(text: str, spans: Sequence[SpanEvidence], answers: Sequence[str]) -> frozenset[int]:
