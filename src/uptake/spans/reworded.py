@@ -28,7 +28,7 @@ _SMALL = FUNCTION_WORDS | EMPTY_WORDS
 
 
 @dataclass(frozen=True, slots=True)
-class Reworded:
+class InOtherWords:
     """Spans of a response that stand in sentences which a model says in other words, by their numbers.
 
     Attributes:
@@ -40,7 +40,7 @@ class Reworded:
     untold: frozenset[int]
 
 
-def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> Reworded:
+def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOtherWords:
     """What of a response a model says in other words.
 
     Args:
@@ -65,7 +65,7 @@ def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> Rewo
                 said |= held
                 untold |= {k for k in inside if spans[k].kind == "phrase"}
                 break
-    return Reworded(frozenset(said), frozenset(untold))
+    return InOtherWords(frozenset(said), frozenset(untold))
 
 
 def _bounds(text: str) -> list[tuple[int, int]]:

@@ -233,16 +233,14 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    tally = SpanTally(by_spans)
+    tally, turns = SpanTally(by_spans), TurnTally()
     against = ContradictionsAt(lambda: None if why is None else why.contradictions)
-    turns = TurnTally()
     passing = turns(tally(noting(judged() if why is None else why(judged))))
     with IssueTable(folder) as issues, Collector(issues(passing, against), folder) as findings:
         summary = summarise(findings, calibration, settings)
-        if (told := tally.summary()) is not None:
-            summary["spans"] = told
-        if (told := turns.summary()) is not None:
-            summary["turns"] = told
+        summary |= {
+            key: told for key, told in (("spans", tally.summary()), ("turns", turns.summary())) if told is not None
+        }
         if why is not None:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
