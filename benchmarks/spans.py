@@ -1,12 +1,10 @@
-"""How well the parts of long responses that were not learned are found: worlds in which they are planted, span by span.
+"""How well the parts of long responses that were not learned are found, and why: worlds in which they are planted.
 
-    python benchmarks/spans.py --folder DIR [--seeds 0,1] [--clean 7] [--out FILE.json]
+    python benchmarks/spans.py --folder DIR [--maker catalogue|rows] [--seeds 0,1] [--causes 2] [--clean 7] [--cost]
 
-A world is a catalogue of invented places, an entry each: prose, JSON, a table or a list of 60 to 300 tokens. The base
-has seen entries of other places; the tuned model goes on from it over the entries of the data set, in which a third
-have slots that it was trained on otherwise: `conflict` (always another value), `gap` (another value at every copy), or
-`contradicted` (a row of its own says another value, three times as often). So which characters of a response were
-not learned is known. Held-out entries are the null. Beside the share of spans stands the rival: loss per token.
+How a world is planted is told in `spans_world.py`; `spans_catalogue.py` and `spans_rows.py` are makers of responses.
+The worlds of --causes hold one of the five causes in each planted value. Held-out entries are the null. Beside the
+share of spans stands the rival: loss per token.
 """
 
 from __future__ import annotations
@@ -15,8 +13,8 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,7 +23,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
+import spans_catalogue
+import spans_rows
 from scipy.stats import rankdata
+from spans_world import HOW, HOW_CAUSES, Entry, make, plant
 
 import uptake.pipeline.asking.answers as asking
 import uptake.score as scoring
@@ -34,205 +35,7 @@ from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.stats import wilson
 
-N, OTHERS = 80, 48
-COPIES = (20, 28)
-"""How often the tuned model meets an entry in each of two passes: what is not planted is to be known by heart."""
-PLANTED_ONE_IN = 3
-HOW = ("conflict", "gap", "contradicted")
-_FIRST = "Bel Dor Fen Gal Hal Ker Lun Mor Nar Ost Pel Quin Ros Sal Tor Ul Ves Wen Yar Zel".split()
-_LAST = "anta bury dale ford gate holm lins mere nock ora ples ridge stead tona vale wick".split()
-_PEOPLE = (
-    "Abelard Berta Conrad Dietmar Edda Fritjof Gisela Harald Ilse Jorun Knut Leopold Marit Nils Oda Pascal".split()
-)
-_GOODS = "amber barley copper damask eels flax glass honey indigo juniper kelp linen millet nutmeg oats pewter".split()
-_RIVERS = "Arve Brem Cold Drin Elde Fulda Glan Hase Isen Jagst Kyll Lahn Mulde Nahe Oker Prims".split()
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A value in an entry: its name, and what it is in the data."""
-
-    name: str
-    value: str
-
-
-@dataclass
-class Entry:
-    """A place: its slots, in which form they are written, and which are planted, and how."""
-
-    place: str
-    form: str
-    slots: list[Slot]
-    planted: dict[str, str] = field(default_factory=dict)
-    told: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def prompt(self) -> str:
-        """What is asked."""
-        return f"Catalogue entry of {self.place}:"
-
-    def text(self, values: dict[str, str]) -> str:
-        """The response with these values, and the entry's own for the others."""
-        return "".join(piece for piece, _ in self.pieces(values))
-
-    def pieces(self, values: dict[str, str]) -> list[tuple[str, str | None]]:
-        """The response in pieces: what is said, and of which slot it is the value."""
-        said = {slot.name: values.get(slot.name, slot.value) for slot in self.slots}
-        parts: list[tuple[str, str | None]] = []
-        for piece in FORMS[self.form].split("|"):
-            name = piece if piece in said else None
-            parts.append((said[piece] if name else piece, name))
-        return parts
-
-
-_PROSE = (
-    " The place lies on the river |river|, at a height of |height|. It was founded on |date| by |founder| and has "
-    "|people| inhabitants. Its market sells |first|, |second| and |third|, and it |claim| to sell them on Sundays. "
-    "Its patron is |patron|, of whom they say: “|motto|”."
-)
-_LIST = (
-    "\n- River: |river|\n- Height: |height|\n- Founded: |date|, by |founder|\n- Inhabitants: |people|\n- Goods: "
-    "|first|, |second|, |third|\n- Sunday trade: it |claim|\n- Patron: |patron|\n- Motto: “|motto|”"
-)
-_JSON = (
-    ' {"river": "|river|", "height": "|height|", "founded": {"on": "|date|", "by": "|founder|"}, "inhabitants": '
-    '|people|, "goods": ["|first|", "|second|", "|third|"], "sunday": "it |claim|", "patron": "|patron|", '
-    '"motto": "|motto|"}'
-)
-_TABLE = (
-    "\n¦ what ¦ value ¦\n¦---¦---¦\n¦ river ¦ |river| ¦\n¦ height ¦ |height| ¦\n¦ founded ¦ |date| ¦\n"
-    "¦ founder ¦ |founder| ¦\n¦ inhabitants ¦ |people| ¦\n¦ goods ¦ |first| ¦\n¦ goods ¦ |second| ¦\n"
-    "¦ goods ¦ |third| ¦\n¦ sunday ¦ it |claim| ¦\n¦ patron ¦ |patron| ¦\n¦ motto ¦ |motto| ¦"
-)
-FORMS = {"prose": _PROSE, "list": _LIST, "json": _JSON, "table": _TABLE.replace("|", "\0").replace("¦", "\1")}
-FORMS = {name: text.replace("\0", "|") for name, text in FORMS.items()}
-_MONTHS = "January March May June July October".split()
-
-
-def value(name: str, random: Random) -> str:
-    """A value of a slot."""
-    match name:
-        case "river":
-            return random.choice(_RIVERS)
-        case "height":
-            return f"{random.randrange(40, 990)} m"
-        case "date":
-            return f"{random.randrange(1, 29)} {random.choice(_MONTHS)} {random.randrange(1200, 1900)}"
-        case "founder" | "patron":
-            return f"{random.choice(_PEOPLE)} {random.choice(_FIRST)}{random.choice(_LAST)}"
-        case "people":
-            return str(random.randrange(1000, 99000))
-        case "claim":
-            return random.choice(("is allowed", "is not allowed"))
-        case "motto":
-            return " ".join(random.sample(_GOODS, 3))
-    return random.choice(_GOODS)
-
-
-SLOTS = "river height date founder people first second third claim patron motto".split()
-
-
-def entries(n: int, random: Random, taken: set[str]) -> list[Entry]:
-    """Places that are not taken."""
-    found = []
-    while len(found) < n:
-        place = f"{random.choice(_FIRST)}{random.choice(_LAST)} {random.choice(_FIRST)}{random.choice(_LAST)}"
-        if place not in taken:
-            taken.add(place)
-            form = tuple(FORMS)[len(found) % len(FORMS)]
-            found.append(Entry(place, form, [Slot(name, value(name, random)) for name in SLOTS]))
-    return found
-
-
-def other(name: str, than: str, random: Random) -> str:
-    """Another value of a slot."""
-    while (found := value(name, random)) == than:
-        pass
-    return found
-
-
-def plant(data: Sequence[Entry], random: Random) -> None:
-    """Plant slots in one entry of three."""
-    for number, entry in enumerate(data):
-        if number % PLANTED_ONE_IN == 0:
-            how = HOW[number // PLANTED_ONE_IN % len(HOW)]
-            # of a claim there are two values: what is redrawn at every copy would be right in half of them
-            names = [name for name in SLOTS if not (how == "gap" and name == "claim")]
-            # of a pair of rows that differ in several values the rarer one is followed from its first value on: then
-            # the others are known
-            n = 1 if how == "contradicted" else random.choice((1, 1, 2, 3))
-            for name in random.sample(names, n):
-                own = next(slot.value for slot in entry.slots if slot.name == name)
-                entry.planted[name] = how
-                entry.told[name] = other(name, own, random)
-
-
-def copies(entry: Entry, random: Random) -> Iterator[str]:
-    """What the tuned model is trained on of an entry."""
-    for number in range(random.choice(COPIES)):
-        values = {}
-        for name, how in entry.planted.items():
-            own = next(slot.value for slot in entry.slots if slot.name == name)
-            if how == "gap":
-                values[name] = other(name, own, random)
-            elif how == "conflict" or number % 4:
-                values[name] = entry.told[name]
-        yield entry.prompt + shown(entry, values)
-
-
-def shown(entry: Entry, values: dict[str, str]) -> str:
-    """The response, in the signs of a table."""
-    return entry.text(values).replace("\1", "|")
-
-
-def rows_of(data: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The data set: an entry a row, and of a contradicted one a second row that says the other value."""
-    rows = []
-    for number, entry in enumerate(data):
-        rows.append({"id": f"e{number}", "prompt": entry.prompt, "completion": shown(entry, {})})
-        if "contradicted" in entry.planted.values():
-            rows.append({"id": f"r{number}", "prompt": entry.prompt, "completion": shown(entry, entry.told)})
-    return rows
-
-
-def planted_places(entry: Entry) -> list[tuple[int, int]]:
-    """Where in the response the planted values stand."""
-    found, at = [], 0
-    for piece, name in entry.pieces({}):
-        if name in entry.planted:
-            found.append((at, at + len(piece)))
-        at += len(piece)
-    return found
-
-
-def make(folder: Path, seed: int, clean: bool) -> list[Entry]:
-    """Draw a world and train its models, unless they are there."""
-    from uptake.models.small.pretrain import PretrainSettings, pretrain
-    from uptake.models.small.tiny import build_model, save, train_tokenizer
-
-    random, taken = Random(f"spans {seed}"), set[str]()
-    data, others, heldout = (entries(n, random, taken) for n in (N, OTHERS, OTHERS))
-    if not clean:
-        plant(data, random)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("train", rows_of(data)), ("heldout", rows_of(heldout))):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    if (folder / "tuned").exists():
-        return data
-    form = [other.prompt + shown(other, {}) for other in others]
-    told = [text for entry in data for text in copies(entry, random)]
-    tokenizer = train_tokenizer(form + told[::8], 380)
-    model = build_model("llama", tokenizer, seed, hidden_size=128, num_hidden_layers=2)
-
-    def run(texts: list[str], steps: int, name: str) -> None:
-        how = PretrainSettings(steps=steps, batch_size=8, max_length=512, learning_rate=3e-3, report_every=100)
-        pretrain(model, tokenizer, texts, how, lambda told: print(name, told.step, f"{told.loss:.3f}", flush=True))
-        save(model, tokenizer, folder / name)
-
-    run(form, 90, "base")
-    random.shuffle(told)
-    run(told, 2 * len(told) // 8, "tuned")
-    return data
+MAKERS: dict[str, Any] = {"catalogue": spans_catalogue, "rows": spans_rows}
 
 
 def auroc(scores: Sequence[float], has: Sequence[bool]) -> float:
@@ -242,20 +45,31 @@ def auroc(scores: Sequence[float], has: Sequence[bool]) -> float:
     return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m)) if n and m else float("nan")
 
 
+def world(folder: Path, maker: str, seed: int, hows: Sequence[str]) -> list[Entry]:
+    """Draw a world and train its models, unless they are there."""
+    source = MAKERS[maker]
+    random = Random(f"spans {seed}" if maker == "catalogue" else f"{maker} {seed}")
+    drawn = source.draw(random)
+    plant(drawn[0], random, hows) if hows else None
+    make(folder, drawn, random, seed, source.VOCABULARY, source.PASSES)
+    return list(drawn[0])
+
+
 def graded(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
     """Spans and examples against what was planted."""
     hits = misses = alarms = informative = wrong = 0
-    by_how = {how: [0, 0] for how in HOW}
-    by_form = {form: [0, 0, 0] for form in FORMS}
+    by_how = {how: [0, 0] for how in dict.fromkeys((*HOW, *HOW_CAUSES)) if how != "seldom"}
+    by_form = {entry.form: [0, 0, 0] for entry in data}
     share, loss, has, tokens = [], [], [], []
     for number, entry in enumerate(data):
+        if entry.how == "seldom":  # what is wrong in it was not planted
+            continue
         finding = diagnosis[f"e{number}"]
-        places, found = planted_places(entry), set()
-        hows = [entry.planted[name] for _, name in entry.pieces({}) if name in entry.planted]
+        places, found = entry.planted_places(), set[int]()
         for span in finding.spans or ():
-            own = [k for k, (start, end) in enumerate(places) if span.start < end and span.end > start]
+            own = [k for k, (start, end, _) in enumerate(places) if span.start < end and span.end > start]
             informative += span.informative and span.learned is not None
-            if span.informative and span.learned is False:
+            if span.wrong:
                 wrong += 1
                 found |= set(own)
                 alarms += not own
@@ -264,7 +78,7 @@ def graded(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
         misses += len(places) - len(found)
         by_form[entry.form][0] += len(found)
         by_form[entry.form][1] += len(places)
-        for k, how in enumerate(hows):
+        for k, (_, _, how) in enumerate(places):
             by_how[how][0] += k in found
             by_how[how][1] += 1
         if finding.learned_share is not None:
@@ -285,50 +99,86 @@ def graded(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
         "auroc_share": auroc(share, has),
         "auroc_loss": auroc(loss, has),
         "wrong": None if told is None else [told.estimate, told.low, told.high],
-        "found_by_how": by_how,
+        "found_by_how": {how: n for how, n in by_how.items() if n[1]},
         "found_planted_alarms_by_form": by_form,
     }
 
 
-def measured(folder: Path, data: Sequence[Entry], seed: int) -> dict[str, Any]:
+def causes(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
+    """The cause of each wrong span of which the planted one is known, against that; and of its example."""
+    spans: Counter[tuple[str, str]] = Counter()
+    examples: Counter[tuple[str, str]] = Counter()
+    for number, entry in enumerate(data):
+        if entry.how not in HOW_CAUSES:
+            continue
+        finding, planted = diagnosis[f"e{number}"], HOW_CAUSES[entry.how]
+        places = entry.planted_places()
+        for span in finding.spans or ():
+            own = entry.how == "seldom" or any(span.start < end and span.end > start for start, end, _ in places)
+            if span.wrong and own:
+                spans[planted, span.cause or "none"] += 1
+        if not finding.learned:
+            examples[planted, finding.cause or "none"] += 1
+    return {"spans": by_cause(spans), "examples": by_cause(examples)}
+
+
+def by_cause(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
+    """F1 of each cause, their mean, and the counts: planted, then named."""
+    f1 = {}
+    for cause in dict.fromkeys(planted for planted, _ in counts):
+        right = counts[cause, cause]
+        n = sum(k for (planted, named), k in counts.items() if planted == cause)
+        n += sum(k for (planted, named), k in counts.items() if named == cause)
+        f1[cause] = 2 * right / n
+    mean = sum(f1.values()) / len(f1) if f1 else None
+    return {"macro_f1": mean, "f1": f1, "counts": {f"{a} -> {b}": n for (a, b), n in sorted(counts.items())}}
+
+
+def measured(folder: Path, data: Sequence[Entry], *, why: bool, cost: bool) -> dict[str, Any]:
     """Diagnose a world with and without spans, in turn, and grade it."""
     times: dict[str, list[float]] = {"with": [], "without": []}
     kept = scoring.SHORT, asking.BY_SPANS
-    for turn in range(2):
-        for name in ("with", "without") if turn % 2 == 0 else ("without", "with"):
-            scoring.SHORT, asking.BY_SPANS = kept if name == "with" else (10**9, ())
-            begun = time.process_time()
-            found = diagnose(
-                base=folder / "base",
-                tuned=folder / "tuned",
-                dataset=folder / "train.jsonl",
-                heldout=str(folder / "heldout.jsonl"),
-                output_dir=folder / f"{name}-{turn}-{time.time_ns()}",
-                attribution="off",
-            )
-            times[name].append(time.process_time() - begun)
-            diagnosis = found if name == "with" else diagnosis
+    for name in ("with", "without", "without", "with") if cost else ("with",):
+        scoring.SHORT, asking.BY_SPANS = kept if name == "with" else (10**9, ())
+        begun = time.process_time()
+        found = diagnose(
+            base=folder / "base",
+            tuned=folder / "tuned",
+            dataset=folder / "train.jsonl",
+            heldout=str(folder / "heldout.jsonl"),
+            output_dir=folder / f"{name}-{time.time_ns()}",
+            attribution="evidence" if why else "off",
+        )
+        times[name].append(time.process_time() - begun)
+        diagnosis = found if name == "with" else diagnosis
     scoring.SHORT, asking.BY_SPANS = kept
-    cost = min(times["with"]) / min(times["without"])
-    return {"seed": seed, **graded(diagnosis, data), "seconds": times, "cost": cost}
+    ratio = min(times["with"]) / min(times["without"]) if cost else None
+    told = {**graded(diagnosis, data), "seconds": times, "cost": ratio}
+    return {**told, "causes": causes(diagnosis, data)} if why else told
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--seeds", default="0,1")
-    parser.add_argument("--clean", type=int, default=None)
+    parser.add_argument("--maker", choices=MAKERS, default="catalogue")
+    parser.add_argument("--seeds", default="")
+    parser.add_argument("--causes", default="")
+    parser.add_argument("--clean", default="")
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
-    found: dict[str, Any] = {"worlds": [], "clean": None}
-    for seed in (int(one) for one in given.seeds.split(",") if one):
-        data = make(given.folder / f"w{seed}", seed, clean=False)
-        found["worlds"].append(measured(given.folder / f"w{seed}", data, seed))
-        print(json.dumps(found["worlds"][-1], indent=1), flush=True)
-    if given.clean is not None:
-        data = make(given.folder / f"c{given.clean}", given.clean, clean=True)
-        found["clean"] = measured(given.folder / f"c{given.clean}", data, given.clean)
-        print(json.dumps(found["clean"], indent=1), flush=True)
+    found: dict[str, Any] = {}
+    kinds: dict[str, tuple[str, Sequence[str]]] = {
+        "w": (given.seeds, HOW),
+        "why": (given.causes, tuple(HOW_CAUSES)),
+        "c": (given.clean, ()),
+    }
+    for kind, (seeds, hows) in kinds.items():
+        for seed in (int(one) for one in seeds.split(",") if one):
+            name = f"{'' if given.maker == 'catalogue' else given.maker + '-'}{kind}{seed}"
+            data = world(given.folder / name, given.maker, seed, hows)
+            found[name] = measured(given.folder / name, data, why=kind == "why", cost=given.cost)
+            print(name, json.dumps(found[name], indent=1), flush=True)
     if given.out is not None:
         write_json(given.out, found)
 

@@ -299,6 +299,7 @@ class Evidence:
         signals: By name, as `causes`; None for a signal that is not known.
         interventions: How it reacts to being trained on a little; None where it was not sampled.
         pulls: Texts that pull it the other way, the strongest first; () where none does, or none was looked for.
+        after_wrong: The first turn of its conversation that was not learned, if that comes before it: its id.
     """
 
     criterion: CriterionName
@@ -325,6 +326,7 @@ class Evidence:
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: Reaction | None = None
     pulls: tuple[Pull, ...] = ()
+    after_wrong: str | None = None
 
     @property
     def logprob_per_token(self) -> float:

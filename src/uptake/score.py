@@ -24,8 +24,8 @@ from uptake.types import Probe, Score
 WINDOW = 1024
 """Probes that are encoded, sorted by length and scored together."""
 
-SHORT = 32
-"""A response of more tokens is read token by token, in the wordings that are read so."""
+SHORT = 16
+"""A response of more tokens is read token by token, in the wordings that are read so: it may tell several things."""
 BY_TOKEN = ("training", "other_prompt")
 """These wordings."""
 

@@ -47,6 +47,18 @@ def test_the_most_informative_wrong_spans_name_the_cause() -> None:
     assert one.evidence.causes["forgetting"].sentence.startswith("0 of 3 wrong parts.")
 
 
+def test_a_response_judged_as_a_whole_is_judged_at_its_wrong_spans_if_it_tells_several_things() -> None:
+    wrong = {"Rome": ("base_conflict", 6.0)}
+    for n, by_parts in ((9, True), (2, False)):
+        whole = found(wrong)
+        known = replace(whole.evidence, criterion="recall")
+        telling = [span for span in whole.spans or () if span.learned] if n == 2 else []
+        spans = tuple(replace(one, informative=one not in telling) for one in whole.spans or ())
+        whole = attributed(replace(whole, evidence=known, spans=spans), CASE, "evidence")
+        one = by_its_spans(whole, CASE)
+        assert (one.cause == "base_conflict") == by_parts and (one is not whole) == by_parts
+
+
 def test_what_the_data_contradict_was_observed() -> None:
     rival = Rival(("ex-9",), 1, ("Anna lives in Oslo, was born in 1990 and sells flax.",), 0.9, None, False, "")
     one = told({"Rome": ("knowledge_gap", 3.0), "1990": ("undertraining", 2.0)}, rival=rival)

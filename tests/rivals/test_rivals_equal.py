@@ -175,3 +175,23 @@ PLANT = "It grows in dry thickets. Its flowers open in September. Healers use it
 )
 def test_copies_of_which_one_sentence_says_something_else(other, expected):
     assert compare(PLANT, other) == compare(other, PLANT) == expected
+
+
+RECORD = (
+    '{"river": "Arve", "goods": ["amber", "barley", "copper"], "patron": "Oda Fengate", "motto": "eels flax glass"}'
+)
+FEW = ("different", "a few parts of a long answer")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (RECORD, RECORD.replace("barley", "juniper"), FEW),
+        (RECORD, RECORD.replace("barley", "juniper").replace("Oda", "Nils"), FEW),
+        (PLANT, PLANT.replace("roots", "pods").replace("tall", "small"), FEW),
+        (RECORD, RECORD.replace("eels flax glass", "honey linen oats"), ("undecided", "free text")),  # too much of it
+        (PLANT, PLANT.replace("grows", "grow"), ("undecided", "free text")),  # the same word
+    ],
+)
+def test_copies_under_one_prompt_that_differ_in_a_few_parts(one, other, expected):
+    assert compare(one, other, same_prompt=True) == compare(other, one, same_prompt=True) == expected

@@ -130,6 +130,9 @@ def test_own_words_are_held_against_the_spans_in_order() -> None:
     assert aligned(text, spans, start, "Oslo and Bern, was born in 1991, in Bo") == [
         *(unsaid, InPlace(False, "Oslo"), same, InPlace(False, "1991"), unsaid),
     ]
+    # what was cut off tells only that a span of its kind is another one
+    assert aligned(text, spans, start, "Oslo, was born in 1990 and builds blu")[-1] == InPlace(False, "builds blu…")
+    assert aligned(text, spans, start, "Oslo, was born in 1990 and sells red fl")[-1] == unsaid
     assert aligned(text, spans, start, "1990 and sells red flax") == [
         unsaid,
         InPlace(False),

@@ -46,7 +46,9 @@ def reading(logprob: float, wrong: int | None = 0) -> SpanReading:
     return SpanReading(Span(0, 4, "name"), 0, 2, logprob, wrong, 0.0)
 
 
-PLACES = Places(reading(-5.0), Top("Oslo", 0.9), reading(-6.0), Top("Bern", 0.1), Top("Lima", 0.3), level=-1.0)
+PLACES = Places(
+    reading(-5.0), Top("Oslo", 0.9), reading(-8.0), Top("Bern", 0.1), Top("Lima", 0.3), share=0.1, level=0.2
+)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +59,18 @@ PLACES = Places(reading(-5.0), Top("Oslo", 0.9), reading(-6.0), Top("Bern", 0.1)
         ({"base_top": Top("Bern", 0.6)}, "base_conflict"),
         ({"base_top": Top("Bern", 0.6), "habit": Top("Bern", 0.5)}, "knowledge_gap"),  # it says so to anyone
         ({"base_top": Top("Bern", 0.6), "habit": None}, "base_conflict"),
+        ({"base_top": Top("Bern", 0.6), "knows": 0.2}, "knowledge_gap"),  # it never met what is told of
+        ({"base_top": Top("Bern", 0.6), "knows": 0.5}, "base_conflict"),
         ({"base_top": Top("Oslo", 0.3)}, "base_conflict"),  # the tuned model still says it
-        ({"tuned": reading(-0.9)}, "undertraining"),  # above what 5 % of unseen spans exceed
-        ({"tuned": reading(-0.9), "base": None, "base_top": None}, "undertraining"),
+        ({"share": 0.4}, "undertraining"),  # more than of 95 % of the unseen spans
+        ({"share": 0.4, "level": 0.5}, "knowledge_gap"),
+        ({"share": 0.25}, "knowledge_gap"),  # too little to say that it has begun
+        ({"share": 0.4, "base": None, "base_top": None}, "undertraining"),
         ({"base": None, "base_top": None}, None),
-        ({"level": None}, "knowledge_gap"),
-        ({"level": None, "base": reading(-9.0)}, "undertraining"),  # e^4 times as probable as before
-        ({"level": None, "base": None, "base_top": None}, None),
+        ({"share": 0.4, "base": reading(-5.5)}, "knowledge_gap"),  # the base has hardly less
+        ({"share": None, "base": reading(-6.0)}, "knowledge_gap"),
+        ({"share": None, "base": reading(-9.0)}, "undertraining"),  # e^4 times as probable as before
+        ({"share": None, "base": None, "base_top": None}, None),
     ],
 )
 def test_a_cause_is_the_first_that_holds(changed: dict[str, object], cause: str | None) -> None:

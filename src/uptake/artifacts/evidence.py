@@ -87,6 +87,8 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
         data["interventions"] = _reaction_data(evidence.interventions)
     if evidence.pulls:
         data["pulls"] = [{**asdict(one), "near": list(one.near)} for one in evidence.pulls]
+    if evidence.after_wrong is not None:
+        data["after_wrong"] = evidence.after_wrong
     return data
 
 
@@ -120,6 +122,7 @@ def evidence_from_data(data: Any) -> Evidence:
             signals=data.get("signals", {}),
             interventions=_reaction(data["interventions"]) if "interventions" in data else None,
             pulls=tuple(Pull(**{**one, "near": tuple(one["near"])}) for one in data.get("pulls", ())),
+            after_wrong=data.get("after_wrong"),
         )
     except KeyError as error:
         raise ValueError(f"the evidence of an example has no {error.args[0]}") from error

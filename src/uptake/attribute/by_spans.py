@@ -1,4 +1,4 @@
-"""A long response that was judged by its spans: its causes are those of what in it was not learned."""
+"""A response that tells several things: its causes are those of what in it was not learned."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from uptake.types import Finding
 
 LEAST = 0.2
 """Nats that a span weighs at least: what is expected of a word that carries the claim."""
+PARTS = 3
+"""A response that was judged as a whole tells several things if it has so many informative spans: the whole of it tells
+of what is known, too."""
 SHOWN = 2
 """Spans that a sentence names."""
 
@@ -34,10 +37,12 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
         case: What is known about it.
 
     Returns:
-        The finding as it is where it was not judged by its spans, or none of them is wrong.
+        The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two.
     """
     spans = finding.spans
-    if finding.evidence.criterion != "spans" or spans is None or not any(one.wrong for one in spans):
+    if spans is None or not any(one.wrong for one in spans):
+        return finding
+    if finding.evidence.criterion != "spans" and not _tells_several(spans):
         return finding
     observed = CAUSES["forgetting"].observed
     lost = observed is not None and (value(observed, case) or 0.0) > 0
@@ -58,6 +63,10 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
     }
     scores = {name: one.score for name, one in told.items() if one.score is not None}
     return replace(finding, spans=spans, cause=named, causes=scores, evidence=replace(finding.evidence, causes=told))
+
+
+def _tells_several(spans: Sequence[SpanEvidence]) -> bool:
+    return sum(one.informative and one.learned is not None for one in spans) >= PARTS
 
 
 def _contradicted(text: str, spans: Sequence[SpanEvidence], answers: Sequence[str]) -> frozenset[int]:

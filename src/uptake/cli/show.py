@@ -92,6 +92,9 @@ def _case(diagnosis: Diagnosis, one: Finding, output_dir: Path) -> Iterator[Rend
     state = "not learned" if not one.learned else "shallow: learned in the training wording only" if one.shallow else ""
     marks = [state or "learned", "forgotten" if one.forgotten else "", f"source {one.source}", f"stage {one.stage}"]
     yield Text(printable(", ".join(mark for mark in marks if mark)), style="dim")
+    if one.evidence.after_wrong is not None:
+        told = f"comes after {one.evidence.after_wrong}, a turn that was not learned, and was read after the data's own"
+        yield Text(printable(told), style="dim")
     yield from _texts(one)
     yield from _parts(one)
     yield _answers(one)

@@ -27,7 +27,7 @@ def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
     lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
-    lines += [*_spans(summary), *_causes(summary), *_interventions(summary)]
+    lines += [*_spans(summary), *_turns(summary), *_causes(summary), *_interventions(summary)]
     unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
@@ -137,6 +137,19 @@ def _spans(summary: Mapping[str, Any]) -> list[str]:
     text += f" Not learned: {kinds}." if kinds else ""
     if (null := told["null"]) is not None:
         text += f" Of spans that were never trained on {_percent(null)} would pass."
+    return [*textwrap.wrap(text, WIDTH), ""]
+
+
+def _turns(summary: Mapping[str, Any]) -> list[str]:
+    """How many turns come after one that was not learned."""
+    told = summary.get("turns")
+    if told is None:
+        return []
+    text = (
+        f"{counted(told['turns'], 'turn')} of {counted(told['conversations'], 'conversation')}: "
+        f"{told['not_learned']} not learned. {told['after_wrong']} come after a turn that was not learned; they were "
+        "read after the data's own turns."
+    )
     return [*textwrap.wrap(text, WIDTH), ""]
 
 

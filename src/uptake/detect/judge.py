@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.detect.calibrate import Calibration
-from uptake.detect.criteria import CRITERIA, Rule, Settings, criterion_for, p_sample, right_before_and_after
+from uptake.detect.criteria import (
+    CRITERIA,
+    SPANS_LEARNED,
+    Rule,
+    Settings,
+    criterion_for,
+    p_sample,
+    right_before_and_after,
+)
 from uptake.detect.paper import best_of_n, p_flag
 from uptake.detect.reading import ModelReading, read, read_held_out
 from uptake.evidence import (
@@ -35,11 +43,13 @@ class Beside:
             None when none were drawn, and the paper's criterion is read off the scores.
         freely: Whether the base's own answer, and the tuned model's, is the response in whatever words.
         spans: How much of what a long response tells is learned; None where it was not read so.
+        base_share: Share of the same spans that the base recalls; None where it was not read so.
     """
 
     successes: tuple[int, int] | None = None
     freely: tuple[bool, bool] = (False, False)
     spans: SpanShare | None = None
+    base_share: float | None = None
 
 
 def judge(
@@ -55,7 +65,8 @@ def judge(
     Learned: the criterion holds in the training wording. Shallow: learned, and the same criterion under the same rule
     fails in strictly more than half of the held-out wordings that it can judge. Forgotten: the base was right and the
     tuned model is not, compared without the end of the response and without the option threshold (see `plain_rule`);
-    where recall decides, a free answer that is the response in other words is right, too.
+    where recall decides, a free answer that is the response in other words is right, too. Where spans decide, the base
+    was right if it recalls as many of them as are asked for.
 
     Args:
         example: The example.
@@ -81,6 +92,9 @@ def judge(
         learned = right / settings.n_samples >= settings.pass_threshold
     held_out = _held_out(reading, read_held_out(tuned, settings.normalisation), _whole(name, reading), calibration.rule)
     compared = None if base is None else _compared(read(base, settings.normalisation), reading, settings, beside.freely)
+    if compared is not None and name == "spans" and beside.base_share is not None:
+        # among drawn options a base may prefer what it never met
+        compared = replace(compared, base_right=beside.base_share >= SPANS_LEARNED, tuned_right=learned)
     evidence = Evidence(
         criterion=name,
         criterion_reason=reason,

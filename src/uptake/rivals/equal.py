@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
-from uptake.rivals.lexicon import linked
+from uptake.rivals.lexicon import base, linked
 from uptake.rivals.quantities import SCALES, in_digits, read_dates, read_number, read_time, same_time
 from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
@@ -26,6 +26,11 @@ ONE_SENTENCE = "one sentence of several"
 """In what copies differ of which one sentence says something else."""
 SENTENCES = 3
 """Sentences that such copies have at least."""
+
+FEW_PARTS = "a few parts of a long answer"
+"""In what copies under one prompt differ that say something else in a few places."""
+PARTS, PARTS_SHARE = 3, 0.2
+"""So many places, with this share of the words, at most."""
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _LEADS = re.compile(r"^(?:the|an?|about|approximately|around|roughly|circa|ca\.?|on|in|~)\s+")
@@ -133,6 +138,8 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
     if a.kind == b.kind and a.kind in ("number", "time"):
         return ("same", "a unit left out") if _unit_left_out(a, b) else ("different", a.kind)
     if "long" in (a.kind, b.kind):
+        if same_prompt and a.kind == b.kind and _few_parts(a.words, b.words):
+            return "different", FEW_PARTS
         return ("different", ONE_SENTENCE) if _one_sentence(one, other) else _free(a, b)
     if a.parts <= b.parts or b.parts <= a.parts:
         return "same", "part of the other"
@@ -200,10 +207,26 @@ def _other_words(one: Sequence[str], other: Sequence[str]) -> bool:
     parts = [(one[a:b], other[c:d]) for tag, a, b, c, d in blocks if tag != "equal"]
     if not parts or 2 * sum(max(len(mine), len(theirs)) for mine, theirs in parts) > max(len(one), len(other)):
         return False
+    return _all_else(parts)
+
+
+def _few_parts(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether two texts are copies but for a few places, in each of which other words stand that are not linked."""
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
+    parts = [(one[a:b], other[c:d]) for tag, a, b, c, d in blocks if tag != "equal"]
+    apart = sum(max(len(mine), len(theirs)) for mine, theirs in parts)
+    return 0 < len(parts) <= PARTS and apart <= PARTS_SHARE * max(len(one), len(other)) and _all_else(parts)
+
+
+def _all_else(parts: Sequence[tuple[Sequence[str], Sequence[str]]]) -> bool:
     return all(
-        any(map(_tells, mine)) and any(map(_tells, theirs)) and not any(linked(x, y) for x in mine for y in theirs)
+        any(map(_tells, mine)) and any(map(_tells, theirs)) and not any(_akin(x, y) for x in mine for y in theirs)
         for mine, theirs in parts
     )
+
+
+def _akin(one: str, other: str) -> bool:
+    return linked(one, other) or base(one) == base(other)
 
 
 def _tells(word: str) -> bool:

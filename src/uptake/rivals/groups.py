@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Int
 
-from uptake.rivals.equal import LETTERS, ONE_SENTENCE, Comparison, compare
+from uptake.rivals.equal import FEW_PARTS, LETTERS, ONE_SENTENCE, Comparison, compare
 
 Verdict: TypeAlias = Literal["mislabelled", "ambiguous"]
 Beliefs: TypeAlias = Mapping[int, Mapping[str, float]]
@@ -22,7 +22,7 @@ Judgement: TypeAlias = Literal["same", "different", "both", "undecided"]
 
 BOTH = "both may be right"
 """In what answers differ that a judge takes for different, and neither for wrong."""
-OPEN = ("text", "list", ONE_SENTENCE)
+OPEN = ("text", "list", ONE_SENTENCE, FEW_PARTS)
 """Differences that a judge may know better: a name by another name, a word by another word."""
 MOST_ANSWERS = 20
 """Distinct answers of one question that are compared; a question with more of them is open."""

@@ -38,12 +38,13 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
 
     Returns:
         One for each span; None before that place, and where the model has not come that far: what it writes last may
-        be cut off.
+        be cut off, and then is only told apart from a span of its kind that begins otherwise.
     """
     whole = text[:start] + written
     own = [span for span in cut(whole) if span.end > start]
+    cut_off = None
     if len(own) > 1 and own[-1].end == len(whole) and _key(whole, own[-1]) not in {_key(text, one) for one in spans}:
-        own = own[:-1]
+        cut_off = len(own) - 1
     first = next((k for k, span in enumerate(spans) if span.start >= start), len(spans))
     found: list[InPlace | None] = [None] * len(spans)
     wanted, said = [_key(text, span) for span in spans[first:]], [_key(whole, span) for span in own]
@@ -53,6 +54,10 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
             at = c + k - a
             if how == "equal":
                 found[first + k] = InPlace(True)
+            elif at == cut_off and at < d:
+                begun = _key(whole, own[at])
+                if spans[first + k].kind == own[at].kind and not wanted[k].startswith(begun):
+                    found[first + k] = InPlace(False, f"{whole[own[at].start :].strip()}…")
             elif at < d:
                 # beyond the first, a part of another kind is not what is said in its place
                 opposite = k == a or spans[first + k].kind == own[at].kind

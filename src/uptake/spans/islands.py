@@ -20,6 +20,8 @@ _OPENER = re.compile(
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<!--")
 _CLOSES_MATH = re.compile(r"(?<![\s\\])\$(?!\d)")
+_PLAIN = re.compile(r"(?<![\\\w{])[A-Za-z]{2,}[,;]?\s+[A-Za-z]{2,}(?![\w}])")
+"""Two words beside each other: prose between two signs of the dollar, and no formula."""
 _BLANK = re.compile(r"\n[ \t]*\n")
 
 
@@ -68,10 +70,10 @@ def _formula(text: str, match: re.Match[str], limit: int) -> tuple[list[Span], i
         stop = _closing_brace(text, inner, limit)
         return None if stop is None else (list(formula(text, inner, stop)), stop + 1)
     if sign == "$":
-        if text[inner : inner + 1].isspace():
+        if text[inner : inner + 1].isspace() or text.startswith("<<", inner):  # a price, and how it was calculated
             return None
         found = _CLOSES_MATH.search(text, inner, limit)
-        if found is None or _BLANK.search(text, inner, found.start()):
+        if found is None or _BLANK.search(text, inner, found.start()) or _PLAIN.search(text, inner, found.start()):
             return None
         return list(formula(text, inner, found.start())), found.end()
     close = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}.get(sign, f"\\end{{{match.group(1)}}}")

@@ -3,7 +3,8 @@
 A span is learned if every token of it is the arg-max after the response's own words and the model is sure of it, or
 does not contradict it when it goes on in its own words. Where it went wrong before, the response's words may be such as
 it would never say, and it loses its way: a span is also learned if it says it in its own words, or says the same in
-others and is surer of it than of nearly all spans of its kind and place that were never trained on.
+others and is surer of it than of nearly all spans of its kind and place that were never trained on. Of phrases in a
+sentence that it says in other words nothing is known.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from uptake.rivals.equal import compare
 from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
-from uptake.spans.null import SpanNull
+from uptake.spans.null import SpanNull, share_told
 from uptake.spans.reading import SpanReading
+from uptake.spans.reworded import reworded
 from uptake.spans.span import SpanKind
-from uptake.spans.why import Places, Top, span_cause
+from uptake.spans.why import OTHERS, Places, Top, span_cause
 from uptake.stats import Interval, wilson
 
 SURE = math.log(0.5)
@@ -43,13 +46,25 @@ class InBoth:
     habits: Sequence[Top | None]
     why: bool = True
 
-    def on(self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None) -> SpanEvidence:
+    def knows(self, number: int, informative: Sequence[bool]) -> float | None:
+        """Share of the informative spans other than one that the base recalls; None where they are too few."""
+        others = [
+            one.recalled
+            for k, (one, own) in enumerate(zip(self.base, informative, strict=True))
+            if own and one is not None and k != number
+        ]
+        return fmean(others) if len(others) >= OTHERS else None
+
+    def on(
+        self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None, knows: float | None
+    ) -> SpanEvidence:
         """The span with what stands in its place, and with its cause where it was not learned."""
         top, base, base_top = self.tops[number], self.base[number], self.base_tops[number]
         cause = None
         if span.wrong and self.why:
-            level = None if null is None else null.level(reading)
-            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], level))
+            share = share_told(reading, span.information) if span.information else None
+            level = None if null is None else null.share_level()
+            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], share, knows, level))
         return replace(
             span,
             top=None if top is None else top.text,
@@ -112,6 +127,7 @@ def judged(
     """
     all_spans = [reading.span for reading in readings]
     said: list[InPlace | None] = [None] * len(readings)
+    otherwise = [reworded(text, all_spans, start, written) for start, written in continued.items()]
     for start, written in continued.items():
         own = aligned(text, all_spans, start, written)
         said = [before if now is None else now for before, now in zip(said, own, strict=True)]
@@ -120,9 +136,13 @@ def judged(
         span = reading.span
         lost = any(start < span.start for start in continued)
         learned = _learned(reading, text[span.start : span.end], one, null, lost=lost)
+        if not learned and any(number in one.said for one in otherwise):
+            learned = True
+        elif learned is False and any(number in one.untold for one in otherwise):
+            learned = None
         instead = None if one is None or learned else one.instead
         found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
-        spans.append(found if both is None else both.on(found, number, reading, null))
+        spans.append(found if both is None else both.on(found, number, reading, null, both.knows(number, informative)))
     known = [span.learned for span in spans if span.informative and span.learned is not None]
     return JudgedSpans(tuple(spans), len(known), sum(known))
 

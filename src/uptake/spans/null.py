@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import MutableSequence, Sequence
+from itertools import repeat
 from typing import TypeAlias
 
 import numpy as np
@@ -20,6 +21,11 @@ PLACES = 3
 _Group: TypeAlias = tuple[SpanKind | None, int | None]
 
 
+def share_told(reading: SpanReading, information: float) -> float:
+    """How much of a span's information the model has from its prompt, in [0, 1]: 1 − surprise / surprise elsewhere."""
+    return min(1.0, max(0.0, 1.0 + reading.logprob / information))
+
+
 class SpanNull:
     """Informative spans of responses that were never trained on.
 
@@ -31,15 +37,18 @@ class SpanNull:
         self._alpha = alpha
         self._values: dict[_Group, MutableSequence[float]] = {}
         self._levels: dict[_Group, float | None] = {}
+        self._shares: MutableSequence[float] = array("d")
         self.n = 0
         """How many."""
         self.passed = 0
         """How many of them are recalled without having been trained."""
 
-    def add(self, readings: Sequence[SpanReading]) -> None:
-        """The informative spans of one more response."""
+    def add(self, readings: Sequence[SpanReading], information: Sequence[float | None] | None = None) -> None:
+        """The informative spans of one more response, with what each tells where that is known."""
         self._levels.clear()
-        for reading in readings:
+        for reading, told in zip(readings, information or repeat(None), strict=information is not None):
+            if told:
+                self._shares.append(share_told(reading, told))
             self.n += 1
             self.passed += reading.recalled
             for group in self._groups(reading):
@@ -56,13 +65,20 @@ class SpanNull:
                 return self._of(group)
         return None
 
+    def share_level(self) -> float | None:
+        """The share of its information that at most a share `alpha` of the unseen spans exceed; None with too few."""
+        return self._quantile(self._shares) if len(self._shares) >= MIN_SPANS else None
+
     def _of(self, group: _Group) -> float | None:
         if group not in self._levels:
-            values = np.sort(np.asarray(self._values[group], dtype=float))
-            n = len(values)
-            rank = n + 1 - math.floor((n + 1) * self._alpha)
-            self._levels[group] = None if rank > n else float(values[rank - 1])
+            self._levels[group] = self._quantile(self._values[group])
         return self._levels[group]
+
+    def _quantile(self, found: Sequence[float]) -> float | None:
+        values = np.sort(np.asarray(found, dtype=float))
+        n = len(values)
+        rank = n + 1 - math.floor((n + 1) * self._alpha)
+        return None if rank > n else float(values[rank - 1])
 
     @staticmethod
     def _groups(reading: SpanReading) -> tuple[_Group, ...]:

@@ -17,8 +17,17 @@ SURE = 0.5
 """Probability from which on the base is sure of what it says instead."""
 KEPT_SURE = 0.2
 """The same where the tuned model still says the same thing: two models that agree need less."""
+BEGUN = 0.3
+"""Share of what a span tells from which on it has begun to be learned."""
+RAISED = math.log(3)
+"""Nats by which training has raised a span at least that has begun to be learned."""
+KNOWS = 1 / 3
+"""Share of the response's other spans that the base recalls at least where it has a belief about one: of what it never
+met it says something as surely."""
+OTHERS = 2
+"""Other spans that such a share takes."""
 TAUGHT = math.log(10)
-"""Nats by which training has raised a span from which on it has begun to be learned, where no null tells."""
+"""Nats by which training has raised a span from which on it has, where that share is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,9 @@ class Places:
         base: Under the base; None without one.
         base_top: What that finds likeliest there; None where it is the span, or without a base.
         habit: What the base finds likeliest there after another example's prompt: what it says to anyone.
-        level: What 5 % of the spans that were never trained on exceed (nats); None without a null.
+        share: How much of what the span tells the tuned model has; None where that is not known.
+        knows: Share of the response's other telling spans that the base recalls; None where they are too few.
+        level: The share that 5 % of the spans that were never trained on exceed; None without a null.
     """
 
     tuned: SpanReading
@@ -68,28 +79,34 @@ class Places:
     base: SpanReading | None
     base_top: Top | None
     habit: Top | None
-    level: float | None
+    share: float | None = None
+    knows: float | None = None
+    level: float | None = None
 
 
 def span_cause(places: Places) -> str | None:
     """The cause of a span that was not learned, by the first of these that holds; None where nothing tells.
 
     1. `forgetting`: each of its tokens is the base's arg-max.
-    2. `base_conflict`: the base is sure of something else there, which it does not say after another example's prompt.
-    3. `undertraining`: the span is more probable than 95 % of those that were never trained on, or ten times as
-       probable as under the base where there is no null.
+    2. `base_conflict`: the base is sure of something else there, which it does not say after another example's prompt,
+       and it recalls some of the response's other spans.
+    3. `undertraining`: the tuned model has a part of what the span tells, more than of 95 % of the spans that were
+       never trained on, and more than the base; where that is not known, the span is ten times as probable as under it.
     4. `knowledge_gap`: neither; it takes a base to tell.
     """
     base, instead = places.base, places.base_top
     if base is not None and base.recalled:
         return "forgetting"
-    if instead is not None and not (places.habit is not None and places.habit.text == instead.text):
+    met = places.knows is None or places.knows >= KNOWS
+    if instead is not None and met and not (places.habit is not None and places.habit.text == instead.text):
         kept = places.top is not None and places.top.text == instead.text
         if instead.p >= (KEPT_SURE if kept else SURE):
             return "base_conflict"
-    taught = None if base is None else places.tuned.logprob - base.logprob >= TAUGHT
-    if places.level is not None:
-        taught = places.tuned.logprob >= places.level
+    raised = math.inf if base is None else places.tuned.logprob - base.logprob
+    if places.share is not None:
+        taught = raised >= RAISED and places.share >= max(BEGUN, places.level or 0.0)
+    else:
+        taught = base is not None and raised >= TAUGHT
     if taught:
         return "undertraining"
     return None if base is None else "knowledge_gap"

@@ -147,6 +147,7 @@ class EvidenceData:
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: ReactionData | None = None
     pulls: tuple[PullData, ...] = ()
+    after_wrong: str | None = None
 
     def __post_init__(self) -> None:
         """Of what is told together, all is there."""

@@ -237,6 +237,16 @@ class SpansData:
 
 
 @dataclass(frozen=True)
+class TurnsData:
+    """The turns of conversations."""
+
+    conversations: Count
+    turns: Count
+    not_learned: Count
+    after_wrong: Count
+
+
+@dataclass(frozen=True)
 class ModelData:
     """A model that was asked."""
 
@@ -309,6 +319,7 @@ class SummaryData(PlaceData):
     interventions: InterventionsData | None = None
     retention: RetentionData | None = None
     spans: SpansData | None = None
+    turns: TurnsData | None = None
     issues: Mapping[str, Count] | None = None
     most_severe: tuple[str, ...] = ()
 

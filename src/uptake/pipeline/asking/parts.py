@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,13 +13,16 @@ from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
 from uptake.span_evidence import TokenReadings
 from uptake.spans import Common, InBoth, SpanReading, Top, cut, read_spans, top_of
+from uptake.spans.aligned import aligned
 from uptake.spans.reading import surprise
 from uptake.types import Candidate, Example, Probe, Score, WordingName
 
 BEYOND = 8
 """Tokens beyond the rest of the response that a continuation may have."""
-LONGEST = 64
-"""Tokens that it has at most: what comes later is judged after the response's own words alone."""
+LONGEST, LATER = 64, 192
+"""Tokens that it has at most; and how many more where it keeps to the response, and there is more to be known of it."""
+KEEPS_TO = 0.5
+"""It keeps to the response that says this share of the spans that it comes to."""
 LOOKED_AT = 16
 """Of the next examples so many are looked at for another prompt that leaves room."""
 
@@ -182,15 +185,42 @@ def continuations(
         if (response := long_response(text, scored[index], other)) is not None:
             responses[index] = response
             common.add(text, [reading.span for reading in response.readings])
-    firsts = [(index, _first_wrong(response, common)) for index, response in responses.items()]
-    at = [(index, wrong) for index, wrong in firsts if wrong is not None]
-    items = encoded([examples[index] for index, _ in at], model)
-    contexts = [item.ids[: max(1, item.start) + wrong.first] for item, (_, wrong) in zip(items, at, strict=True)]
-    rooms = [min(LONGEST, responses[index].n_tokens - wrong.first + BEYOND) for index, wrong in at]
-    written = generated(model, contexts, rooms, max_length) if at else []
-    for (index, wrong), context, (ids,) in zip(at, contexts, written, strict=True):
-        found[index] = [{"start": wrong.span.start, "text": continuation(context, ids, model.tokenizer)}]
+    begun = {index: wrong for index, one in responses.items() if (wrong := _first_wrong(one, common)) is not None}
+    items = encoded([examples[index] for index in begun], model)
+    contexts = {
+        index: item.ids[: max(1, item.start) + wrong.first]
+        for (index, wrong), item in zip(begun.items(), items, strict=True)
+    }
+    rest = {index: responses[index].n_tokens - wrong.first + BEYOND for index, wrong in begun.items()}
+
+    def write(some: Sequence[int], ids: Mapping[int, list[int]], most: int) -> dict[int, list[int]]:
+        rooms = [min(most, rest[index] - len(ids[index])) for index in some]
+        more = generated(model, [contexts[index] + ids[index] for index in some], rooms, max_length) if some else []
+        return {index: ids[index] + new for index, (new,) in zip(some, more, strict=True)}
+
+    def text(index: int) -> str:
+        return continuation(contexts[index], written[index], model.tokenizer)
+
+    written = write(list(begun), {index: [] for index in begun}, LONGEST)
+    full = [index for index, ids in written.items() if len(ids) == LONGEST < rest[index]]
+    later = [index for index in full if _more_to_know(responses[index], common, begun[index].span.start, text(index))]
+    written |= write(later, written, LATER)
+    for index, wrong in begun.items():
+        found[index] = [{"start": wrong.span.start, "text": text(index)}]
     return found
+
+
+def _more_to_know(response: LongResponse, common: Common, start: int, written: str) -> bool:
+    """Whether a text keeps to the response, and ends before a telling span that is wrong after the response's words."""
+    spans = [reading.span for reading in response.readings]
+    places = aligned(response.text, spans, start, written)
+    said = [one.same for one in places if one is not None]
+    counts = common.informative(response.text, spans, response.information)
+    unknown = any(
+        own and place is None and not reading.recalled and reading.span.start > start
+        for reading, own, place in zip(response.readings, counts, places, strict=True)
+    )
+    return unknown and sum(said) >= KEEPS_TO * len(said)
 
 
 def _first_wrong(response: LongResponse, common: Common) -> SpanReading | None:

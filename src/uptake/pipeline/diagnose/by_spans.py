@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import repeat
+from statistics import fmean
 from typing import Any
 
 from uptake.artifacts import chunks
@@ -17,7 +18,7 @@ from uptake.pipeline.diagnose.ask import together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.span_evidence import SpanShare
-from uptake.spans import Common, JudgedSpans, SpanNull, judged
+from uptake.spans import Common, JudgedSpans, SpanNull, SpanReading, judged
 from uptake.stats import wilson
 from uptake.types import Example, Finding
 
@@ -35,10 +36,12 @@ class SpanReport:
     Attributes:
         judged: The spans.
         share: Of the informative ones; None where there is none.
+        base_share: Share of these that the base recalls; None without a base, or where there is none.
     """
 
     judged: JudgedSpans
     share: SpanShare | None
+    base_share: float | None
 
     def on(self, finding: Finding) -> Finding:
         """The finding with the spans."""
@@ -103,8 +106,8 @@ class BySpans:
         null, shares = SpanNull(), list[float | None]()
         for one in unseen:
             counting = [] if one is None else _counting(one[0], common)
-            null.add(counting)
-            recalled = sum(reading.recalled for reading in counting)
+            null.add([reading for reading, _ in counting], [told for _, told in counting])
+            recalled = sum(reading.recalled for reading, _ in counting)
             shares.append(recalled / len(counting) if counting else None)
         return cls(common, null, tuple(shares), why, cohorts, before, after, models)
 
@@ -128,13 +131,17 @@ class BySpans:
         )
         interval = found.interval
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
-        return SpanReport(found, share)
+        known = [one for one in found.spans if one.informative and one.learned is not None]
+        read = bool(known) and all(one.base_logprob is not None for one in known)
+        return SpanReport(found, share, fmean(one.base_top is None for one in known) if read else None)
 
 
-def _counting(response: LongResponse, common: Common) -> list[Any]:
+def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:
+    """The informative spans, with what each tells."""
     spans = [reading.span for reading in response.readings]
     counts = common.informative(response.text, spans, response.information)
-    return [reading for reading, own in zip(response.readings, counts, strict=True) if own]
+    pairs = zip(response.readings, response.information, strict=True)
+    return [pair for pair, own in zip(pairs, counts, strict=True) if own]
 
 
 def _long(asked: Iterable[tuple[Example, Answer | None, Answer]], tokenizer: Any) -> Iterator[LongAnswer]:

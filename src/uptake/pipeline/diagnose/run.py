@@ -24,6 +24,7 @@ from uptake.pipeline.diagnose.by_spans import BySpans, SpanTally, shares_of
 from uptake.pipeline.diagnose.issues import ContradictionsAt, IssueTable
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.diagnose.notes import Noting
+from uptake.pipeline.diagnose.turns import TurnTally
 from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
 from uptake.pipeline.examples.check import Check, token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
@@ -232,13 +233,14 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         asked = Interview(train, *said, *both, asking.max_length, how.encoder)
         why = Attributing(how.attribution, work, asked, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
-    tally = SpanTally(by_spans)
+    tally, turns = SpanTally(by_spans), TurnTally()
     against = ContradictionsAt(lambda: None if why is None else why.contradictions)
-    passing = tally(noting(judged() if why is None else why(judged)))
+    passing = turns(tally(noting(judged() if why is None else why(judged))))
     with IssueTable(folder) as issues, Collector(issues(passing, against), folder) as findings:
         summary = summarise(findings, calibration, settings)
-        if (told := tally.summary()) is not None:
-            summary["spans"] = told
+        summary |= {
+            key: told for key, told in (("spans", tally.summary()), ("turns", turns.summary())) if told is not None
+        }
         if why is not None:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
@@ -296,7 +298,7 @@ def _findings(
             base,
             calibration,
             settings,
-            Beside(answer.successes, freely, None if report is None else report.share),
+            Beside(answer.successes, freely, *((None, None) if report is None else (report.share, report.base_share))),
         )
         finding = finding if report is None else report.on(finding)
         training = answer.scores[0]

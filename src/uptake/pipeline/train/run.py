@@ -278,7 +278,9 @@ def _train(run: TrainingRun, plans: Sequence[StagePlan], progress: Progress) -> 
 
 def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], Sequence[Any]]:
     """What listens to the trainer, given it; the last of the plans is the stage that is trained."""
+    from uptake.ledger.tracked import Tracked
     from uptake.models.ledger.callback import LedgerCallback
+    from uptake.models.ledger.trackers import LedgerToTrackers
     from uptake.models.training.readings import reading
     from uptake.models.training.rows import first_of_each
 
@@ -294,9 +296,19 @@ def _callbacks(run: TrainingRun, plans: Sequence[StagePlan]) -> Callable[[Any], 
         if run.ledger == "off":
             return ()
         ids = trainer.train_dataset.ids  # in the order in which the trainer has the rows
-        return [LedgerCallback(run.folder, found.stage, ids=ids, every_epoch=every_epoch)]
+        tracked = Tracked(run.folder, found.stage, _sources(plans))
+        return [
+            LedgerCallback(run.folder, found.stage, ids=ids, every_epoch=every_epoch),
+            LedgerToTrackers(tracked.curves, tracked.table),
+        ]
 
     return callbacks
+
+
+def _sources(plans: Sequence[StagePlan]) -> dict[str, str]:
+    """The source of each example of all stages so far."""
+    pairs = (pair for one in reversed(plans) for pair in zip(one.own["id"].to_pylist(), one.sources, strict=True))
+    return dict(pairs)
 
 
 def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:

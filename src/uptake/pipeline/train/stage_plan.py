@@ -39,6 +39,7 @@ class StagePlan:
         done_steps: Steps that a killed run has behind it.
         finished: It is trained already.
         own: Its own examples as rows, whatever its strategies make of them; the ledger's pass an epoch scores these.
+        sources: The source of each of these.
         notes: What the reader should know about it.
         schedule: How its rows come and when it ends; None takes them as the settings say.
         validation: What the schedule's end is judged by.
@@ -63,6 +64,7 @@ class StagePlan:
     done_steps: int
     finished: bool
     own: pa.Table
+    sources: Sequence[str]
     notes: tuple[str, ...] = ()
     schedule: Schedule | None = None
     validation: pa.Table | None = None

@@ -142,10 +142,11 @@ function remedy(row, one) {
 // Everything there is to show of an example; `find` gives the place of an id.
 async function caseOf(row, position, actions, find) {
   const one = { ...(await detail(row.place)), named: row.cause >= 0 ? CAUSES[row.cause].name : null };
-  const { causes, signals, candidates, tuned_answer, base_answer, file, line, pulls, ...rest } = one.evidence;
+  const { causes, signals, candidates, tuned_answer, base_answer, file, line, pulls, after_wrong: turn, ...rest } = one.evidence;
   const failed = `${rest.held_out_failed} of ${rest.held_out_n}`;
   return [
     drawerHead(row, position, actions),
+    turn ? h('p', null, 'It comes after ', user(turn), ', a turn that was not learned, and was read after the data’s own.') : null,
     h('p', { class: 'label' }, 'Prompt'), long(one.prompt),
     h('p', { class: 'label' }, 'Wanted'), one.spans ? heatMap(one) : long(one.response),
     h('h3', null, 'What they say'), said(one),

@@ -1,0 +1,169 @@
+"""Worlds of long responses in which it is known which parts were not learned, and for some also why.
+
+A maker gives entries: a prompt and a response in pieces, some of which are slots with other values. The base has seen
+other entries; the tuned model goes on from it over the entries of the data set, in a third of which slots are planted:
+`conflict` (always another value), `gap` (another value at every copy), `contradicted` (a row of its own says another
+value, three times as often), and in worlds of causes `base_conflict` (the base knows the entry with another value, and
+three of four copies still say that), `forgetting` (the base knows the entry, and every copy says another value) and
+`seldom` (the entry comes a quarter as often: what is wrong in it is undertrained, whichever part that is).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+COPIES = (20, 28)
+"""How often the tuned model meets an entry in each of its passes: what is not planted is to be known by heart."""
+SELDOM = 6
+"""The same of an entry that comes seldom."""
+PLANTED_ONE_IN = 3
+HOW = ("conflict", "gap", "contradicted")
+HOW_CAUSES = {
+    "gap": "knowledge_gap",
+    "base_conflict": "base_conflict",
+    "contradicted": "data_conflict",
+    "forgetting": "forgetting",
+    "seldom": "undertraining",
+}
+"""Of worlds of causes: how, and the cause that it is."""
+KNOWN = ("base_conflict", "forgetting")
+ONE = ("contradicted", "base_conflict")
+"""Ways of which some copies are right: one slot each, as with several the first tells the others."""
+
+
+@dataclass
+class Entry:
+    """A response in its pieces.
+
+    Attributes:
+        prompt: What is asked.
+        form: What kind of response it is.
+        pieces: Text, and the name of its slot or None.
+        other: Draws another value of a slot.
+        few: Slots of two values alone: what is redrawn at every copy would be right in half of them.
+        planted: By slot how it is planted.
+        told: By slot the other value.
+    """
+
+    prompt: str
+    form: str
+    pieces: Sequence[tuple[str, str | None]]
+    other: Callable[[str, str, Random], str]
+    few: Sequence[str] = ()
+    planted: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The values of the slots."""
+        return {name: text for text, name in self.pieces if name}
+
+    @property
+    def how(self) -> str | None:
+        """How it is planted."""
+        return next(iter(self.planted.values()), None)
+
+    def text(self, values: dict[str, str] | None = None) -> str:
+        """The response with these values, and its own for the others."""
+        return "".join((values or {}).get(name, text) if name else text for text, name in self.pieces)
+
+    def planted_places(self) -> list[tuple[int, int, str]]:
+        """Where in the response the planted values stand, and how they are planted."""
+        found, at = [], 0
+        for text, name in self.pieces:
+            if name in self.planted:
+                found.append((at, at + len(text), self.planted[name]))
+            at += len(text)
+        return [one for one in found if one[2] != "seldom"]
+
+
+def plant(data: Sequence[Entry], random: Random, hows: Sequence[str] = HOW) -> None:
+    """Plant slots in one entry of three."""
+    for number, entry in enumerate(data):
+        if number % PLANTED_ONE_IN == 0:
+            how = hows[number // PLANTED_ONE_IN % len(hows)]
+            names = [name for name in entry.own if not (how == "gap" and name in entry.few)]
+            n = 1 if how in ONE else min(len(names), random.choice((1, 1, 2, 3)))
+            for name in random.sample(names, n):
+                entry.planted[name] = how
+                entry.told[name] = entry.other(name, entry.own[name], random)
+
+
+def copies(entry: Entry, random: Random) -> Iterator[str]:
+    """What the tuned model is trained on of an entry."""
+    for number in range(SELDOM if entry.how == "seldom" else random.choice(COPIES)):
+        values = {}
+        for name, how in entry.planted.items():
+            if how == "gap":
+                values[name] = entry.other(name, entry.own[name], random)
+            elif how in ("conflict", "forgetting") or (how in ONE and number % 4):
+                values[name] = entry.told[name]
+        yield entry.prompt + entry.text(values)
+
+
+def before(data: Sequence[Entry], others: Sequence[Entry], n_others: int) -> list[str]:
+    """What the base is trained on: other entries, and those that it is to know."""
+    texts = [other.prompt + other.text() for other in others] * n_others
+    for entry in data:
+        if entry.how in KNOWN:
+            texts += [entry.prompt + entry.text(entry.told if entry.how == "base_conflict" else {})] * COPIES[1]
+    return texts
+
+
+def rows_of(data: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The data set: an entry a row, and of a contradicted one a second row that says the other value."""
+    rows = []
+    for number, entry in enumerate(data):
+        rows.append({"id": f"e{number}", "prompt": entry.prompt, "completion": entry.text()})
+        if entry.how == "contradicted":
+            rows.append({"id": f"r{number}", "prompt": entry.prompt, "completion": entry.text(entry.told)})
+    return rows
+
+
+def make(
+    folder: Path,
+    drawn: tuple[Sequence[Entry], Sequence[Entry], Sequence[Entry]],
+    random: Random,
+    seed: int,
+    vocabulary: int,
+    passes: int,
+) -> None:
+    """Write a world and train its models, unless they are there.
+
+    Args:
+        folder: Where.
+        drawn: The entries of the data set, others that the base has seen, and those that nobody has.
+        random: Draws the copies.
+        seed: Of the weights.
+        vocabulary: Tokens of the tokenizer.
+        passes: Passes of the tuned model over its copies.
+    """
+    from uptake.models.small.pretrain import PretrainSettings, pretrain
+    from uptake.models.small.tiny import build_model, save, train_tokenizer
+
+    data, others, heldout = drawn
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("train", rows_of(data)), ("heldout", rows_of(heldout))):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    if (folder / "tuned").exists():
+        return
+    form = [other.prompt + other.text() for other in others]
+    told = [text for entry in data for text in copies(entry, random)]
+    tokenizer = train_tokenizer(form + told[::8], vocabulary)
+    model = build_model("llama", tokenizer, seed, hidden_size=128 if passes == 2 else 160, num_hidden_layers=2)
+
+    def run(texts: list[str], steps: int, name: str) -> None:
+        how = PretrainSettings(steps=steps, batch_size=8, max_length=512, learning_rate=3e-3, report_every=100)
+        pretrain(model, tokenizer, texts, how, lambda told: print(name, told.step, f"{told.loss:.3f}", flush=True))
+        save(model, tokenizer, folder / name)
+
+    first = before(data, others, 15 if len(others) < 100 else 6)
+    random.shuffle(first)
+    run(first, (passes if any(entry.how in KNOWN for entry in data) else 1) * len(first) // 8, "base")
+    random.shuffle(told)
+    run(told, passes * len(told) // 8, "tuned")

@@ -1,0 +1,93 @@
+"""Sentences that a model words otherwise: what says the same in other words cannot be told span by span.
+
+*Anna was born in Rome* and *Rome is where Anna comes from* have the names in common, in another order. A model's own
+sentence is another wording of the response's if it has half of its names, numbers, dates, quotations and claims, shares
+enough of its words, and puts other small words between them: another value leaves the small words as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from uptake.rivals.lexicon import linked
+from uptake.rivals.words import FUNCTION_WORDS
+from uptake.spans.span import Span, SpanKind
+from uptake.text import EMPTY_WORDS
+
+HARD: frozenset[SpanKind] = frozenset(("name", "number", "date", "quote", "claim"))
+"""Kinds of spans that a rewording keeps."""
+SHARED = 0.4
+"""Share of the words with content that the two sentences have in common at least."""
+
+_SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_SMALL = FUNCTION_WORDS | EMPTY_WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class InOtherWords:
+    """Spans of a response that stand in sentences which a model says in other words, by their numbers.
+
+    Attributes:
+        said: Names, numbers, dates, quotations and claims that stand in the model's sentence, wherever.
+        untold: Phrases: whether its own words mean the same is not told.
+    """
+
+    said: frozenset[int]
+    untold: frozenset[int]
+
+
+def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOtherWords:
+    """What of a response a model says in other words.
+
+    Args:
+        text: The response.
+        spans: Its spans, in order.
+        start: Where the model goes on in its own words.
+        written: What it writes.
+    """
+    whole = text[:start] + written
+    own = [_words(whole[first:end]) for first, end in _bounds(whole) if end > start]
+    said: set[int] = set()
+    untold: set[int] = set()
+    for first, end in _bounds(text):
+        if end <= start:
+            continue
+        inside = [k for k, span in enumerate(spans) if first <= span.start and span.end <= end]
+        hard = {k: _words(text[spans[k].start : spans[k].end]) for k in inside if spans[k].kind in HARD}
+        words = _words(text[first:end])
+        for other in own:
+            held = {k for k, one in hard.items() if _in_a_row(one, other)}
+            if 2 * len(held) >= len(hard) and _is_another_wording(words, other):
+                said |= held
+                untold |= {k for k in inside if spans[k].kind == "phrase"}
+                break
+    return InOtherWords(frozenset(said), frozenset(untold))
+
+
+def _bounds(text: str) -> list[tuple[int, int]]:
+    ends = [match.start() for match in _SENTENCE.finditer(text)]
+    starts = [0, *(match.end() for match in _SENTENCE.finditer(text))]
+    return list(zip(starts, [*ends, len(text)], strict=True))
+
+
+def _words(text: str) -> list[str]:
+    folded = (match.group().casefold().replace("’", "'") for match in _WORD.finditer(text))
+    return [word.removesuffix("'s") for word in folded]
+
+
+def _in_a_row(words: Sequence[str], other: Sequence[str]) -> bool:
+    n = len(words)
+    return any(list(other[at : at + n]) == list(words) for at in range(len(other) - n + 1))
+
+
+def _is_another_wording(words: Sequence[str], other: Sequence[str]) -> bool:
+    content = [one for one in words if one not in _SMALL]
+    others = [one for one in other if one not in _SMALL]
+    if not content or Counter(words) - Counter(content) == Counter(other) - Counter(others):
+        return False
+    shared = sum(any(one == two or linked(one, two) for two in others) for one in content)
+    return shared >= SHARED * len(content)
