@@ -198,15 +198,15 @@ def continuations(
         more = generated(model, [contexts[index] + ids[index] for index in some], rooms, max_length) if some else []
         return {index: ids[index] + new for index, (new,) in zip(some, more, strict=True)}
 
-    def text(index: int) -> str:
+    def told(index: int) -> str:
         return continuation(contexts[index], written[index], model.tokenizer)
 
     written = write(list(begun), {index: [] for index in begun}, LONGEST)
     full = [index for index, ids in written.items() if len(ids) == LONGEST < rest[index]]
-    later = [index for index in full if _more_to_know(responses[index], common, begun[index].span.start, text(index))]
+    later = [index for index in full if _more_to_know(responses[index], common, begun[index].span.start, told(index))]
     written |= write(later, written, LATER)
     for index, wrong in begun.items():
-        found[index] = [{"start": wrong.span.start, "text": text(index)}]
+        found[index] = [{"start": wrong.span.start, "text": told(index)}]
     return found
 
 
