@@ -16,6 +16,7 @@ How: TypeAlias = Literal["own", "frame", "template", "sample", "sampled_frame", 
 temperature 1; `sampled_frame`: the response in the frame of one. `served`: a model on a server rewrote it.
 """
 HOWS: tuple[How, ...] = get_args(How)
+GREEDY_HOWS: tuple[How, ...] = ("own", "frame", "template")
 
 
 @dataclass(frozen=True, slots=True)

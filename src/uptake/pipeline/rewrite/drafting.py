@@ -10,7 +10,7 @@ from uptake.detect.saying import own_answer
 from uptake.models import Model
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
 from uptake.probe import question
-from uptake.rewrite import Draft, How, Knows, first_sentence, guided, in_frame
+from uptake.rewrite import GREEDY_HOWS, Draft, How, Knows, first_sentence, guided, in_frame
 from uptake.spans import same, told
 from uptake.types import Example
 
@@ -66,8 +66,10 @@ class Drafted:
             self._keep(example, Draft(framed, _around(example.response, answer), 0, draft.ended))
 
     def _keep(self, example: Example, draft: Draft) -> None:
+        """One more draft; a sample that says what another draft says is none, a greedy one is its rung's own."""
         known = {one.text for one in self.drafts}
-        if draft.text not in known and draft.text != example.response:
+        sampled = draft.how not in GREEDY_HOWS
+        if draft.text != example.response and not (sampled and draft.text in known):
             self.drafts.append(draft)
 
 

@@ -78,16 +78,27 @@ def write_rewrites(
 
     (folder / "summary.json").unlink(missing_ok=True)
     rows = [row for number in parts.numbers() for row in parts.read(number)]
-    by_stage: dict[str, list[Example]] = {}
-    for example, row in zip(examples(), rows, strict=True):
-        by_stage.setdefault(example.stage, []).append(replace(example, response=row["text"]))
-    for stage, own in by_stage.items():
-        kind = kind_of(own)
-        write_lines(folder / f"{stage}.jsonl", (to_json(sft_row(one, kind)) for one in own))
+    write_stages(folder, (replace(one, response=row["text"]) for one, row in zip(examples(), rows, strict=True)))
     write_table(folder / "rewrites.parquet", pa.Table.from_pylist(rows, schema=REWRITES_FILE.columns))
     write_lines(folder / "rewrites.jsonl", map(to_json, rows))
     write_json(folder / "summary.json", {**told, **summarised(rows, seed)})
     return Rewrites(folder)
+
+
+def write_stages(folder: Path, examples: Iterable[Example]) -> dict[str, Path]:
+    """Write what is trained, a file a stage.
+
+    Raises:
+        UptakeError: The place cannot be written.
+    """
+    by_stage: dict[str, list[Example]] = {}
+    for example in examples:
+        by_stage.setdefault(example.stage, []).append(example)
+    found = {}
+    for stage, own in by_stage.items():
+        kind, found[stage] = kind_of(own), folder / f"{stage}.jsonl"
+        write_lines(found[stage], (to_json(sft_row(one, kind)) for one in own))
+    return found
 
 
 def summarised(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:

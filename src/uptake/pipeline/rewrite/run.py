@@ -33,7 +33,7 @@ from uptake.spans import answer_words
 from uptake.text import counted
 from uptake.types import Key
 
-VERSION = 1
+VERSION = 2
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""

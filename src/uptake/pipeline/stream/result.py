@@ -11,6 +11,7 @@ import numpy as np
 
 from uptake.artifacts import cannot_write, write_bytes, write_json, write_table
 from uptake.artifacts.checked import read_data
+from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.stream import STREAM, STREAM_ITEMS, STREAM_MATRIX
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.stream.asked import Examined, TestSet
@@ -39,6 +40,15 @@ class StreamResult:
         """
         summary: dict[str, Any] = read_data(self.folder / "summary.json", STREAM, ANEW)
         return summary
+
+    def items(self) -> list[dict[str, Any]]:
+        """The rows of `items.parquet`: an item after the other, and of each all models.
+
+        Raises:
+            UptakeError: The table is missing or damaged.
+        """
+        found: list[dict[str, Any]] = read_table(self.folder / "items.parquet", STREAM_ITEMS, ANEW).to_pylist()
+        return found
 
 
 def read_stream(output_dir: Path) -> StreamResult | None:
