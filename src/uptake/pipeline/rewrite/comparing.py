@@ -123,7 +123,7 @@ def compare_rungs(
     folder = config.output_dir / "rewrite_compare"
     with locked(folder):
         (folder / "summary.json").unlink(missing_ok=True)
-        examples = [one for one in data.trained() if isinstance(one, Example)]
+        examples = [one for one in data.worded() if isinstance(one, Example)]
         settings = written_plainly(data, config.model_dump(mode="json"), folder / "data")
         rungs = _rungs(config, what, rows, examples)
         runs = _trained(settings, what, rungs, folder, progress)

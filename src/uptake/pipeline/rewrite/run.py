@@ -15,6 +15,7 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
+from uptake.pipeline.conflicts.run import read_conflicts
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
@@ -28,12 +29,12 @@ from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
 from uptake.pipeline.rewrite.work import Rewriter
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
-from uptake.rewrite import RUNGS
+from uptake.rewrite import RUNGS, Knows
 from uptake.spans import answer_words
 from uptake.text import counted
 from uptake.types import Key
 
-VERSION = 2
+VERSION = 3
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""
@@ -128,12 +129,12 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row
-        rows = run.data.trained()
+        rows = run.data.worded()
         cohort = ingest("train", rows, work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress)
-        causes, notes = _causes(run.folder.parent)
-        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(causes.items()), versions())
+        known, notes = _known(run.folder.parent)
+        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(known.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
-        _fill(parts, run, base, cohort, causes, limit, progress)
+        _fill(parts, run, base, cohort, known, limit, progress)
         manifest = {
             "base": {"name": base.name, "fingerprint": base.fingerprint},
             "data": {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad},
@@ -149,13 +150,13 @@ def _fill(
     run: RewriteRun,
     base: Loadable,
     cohort: Cohort,
-    causes: Mapping[Key, str | None],
+    known: Mapping[Key, Knows],
     limit: int | None,
     progress: Progress,
 ) -> None:
     """Rewrite the parts that are not there. Each has samples of its own, whatever was there before."""
     section, folder = run.section, run.folder
-    known = answer_words(example.response for example in cohort)
+    telling = answer_words(example.response for example in cohort)
     writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
     judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
     samples = section.k - GREEDY if section.rung == "best_of_k" and writer is None else 0
@@ -163,8 +164,8 @@ def _fill(
     for number, some in enumerate(chunks(cohort, PART)):
         if not parts.has(number):
             guides = writer is None and "template" in RUNGS[section.rung].drafts
-            writing = Writing(base.load(), limit, known, guides, samples, run.seed + number)
-            how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
+            writing = Writing(base.load(), limit, telling, guides, samples, run.seed + number)
+            how = Rewriter(section.rung, writing, section.form == "keep", section.k, known, writer, judge)
             parts.write(number, how.rows(some))
         progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)
 
@@ -186,9 +187,23 @@ def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Call
         )
 
 
-def _causes(output_dir: Path) -> tuple[Mapping[Key, str | None], list[str]]:
-    """What a diagnosis says of each example; nothing where there is none, which is told."""
-    if not (output_dir / "diagnosis" / "summary.json").exists():
-        return {}, ["there is no diagnosis: what the base has of a response is told by its own greedy answer"]
-    found = {(one.id, one.stage): one.cause for one in read_diagnosis(output_dir)}
-    return found, [f"{counted(len(found), 'row')} of the diagnosis were read for their causes"]
+CAUSES: Mapping[str, Knows] = {"knowledge_gap": "new", "base_conflict": "conflict"}
+MET: Mapping[str, Knows] = {"known": "form", "new": "new", "conflict": "conflict"}
+"""What a cause of a diagnosis, and what a row meets, says of what the base has of it."""
+
+
+def _known(output_dir: Path) -> tuple[Mapping[Key, Knows], list[str]]:
+    """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told."""
+    notes, found = [], {}
+    if conflicts := read_conflicts(output_dir):
+        for one in conflicts:
+            stage = one.folder.name
+            found |= {(row["id"], stage): MET[row["meets"]] for row in one.rows() if row["meets"] is not None}
+        notes.append(f"what the base has of {counted(len(found), 'row')} was read from conflicts/")
+    if (output_dir / "diagnosis" / "summary.json").exists():
+        told = {(one.id, one.stage): CAUSES[one.cause] for one in read_diagnosis(output_dir) if one.cause in CAUSES}
+        found |= told
+        notes.append(f"what the base has of {counted(len(told), 'row')} was read from the diagnosis")
+    if not notes:
+        notes.append("there is no diagnosis: what the base has of a response is told by its own greedy answers")
+    return found, notes

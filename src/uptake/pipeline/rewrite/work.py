@@ -12,7 +12,7 @@ from uptake.models.scoring.rows import Scored
 from uptake.pipeline.examples.writer import Writer
 from uptake.pipeline.rewrite.drafting import Drafted, Writing, drafted
 from uptake.probe import question
-from uptake.rewrite import RUNGS, Choice, Draft, Refusal, RungName, choose, exempt
+from uptake.rewrite import RUNGS, Choice, Draft, Knows, Refusal, RungName, choose, exempt
 from uptake.rewrite.ladder import NO_DRAFT
 from uptake.rivals.groups import Doubt, Judge
 from uptake.types import Example, Key
@@ -30,7 +30,7 @@ class Rewriter:
         writing: How the base makes them.
         keep_form: Whether rows stay that the base answers rightly in other words.
         k: Drafts that a server is asked for.
-        causes: By id and stage, the cause that a diagnosis names.
+        known: By id and stage what the base has of a response, where that is known before it is asked.
         writer: Writes instead of the base; None where the base does.
         judge: Compares what passes the gates with the original; None does without.
     """
@@ -39,7 +39,7 @@ class Rewriter:
     writing: Writing
     keep_form: bool
     k: int
-    causes: Mapping[Key, str | None]
+    known: Mapping[Key, Knows]
     writer: Writer | None = None
     judge: Judge | None = None
 
@@ -58,8 +58,8 @@ class Rewriter:
     def _drafted(self, examples: Sequence[Example]) -> list[Drafted]:
         if not RUNGS[self.rung].drafts:
             return [Drafted("unknown") for _ in examples]
-        causes = [self.causes.get((one.id, one.stage)) for one in examples]
-        found = drafted(examples, self.writing, causes, lambda knows: exempt(knows, self.keep_form) is None)
+        known = [self.known.get((one.id, one.stage)) for one in examples]
+        found = drafted(examples, self.writing, known, lambda knows: exempt(knows, self.keep_form) is None)
         if self.writer is None:
             return found
         asked = [at for at, one in enumerate(found) if exempt(one.knows, self.keep_form) is None]
