@@ -90,7 +90,7 @@ def drafted(
     """
     items = encoded(examples, writing.model)
     alone = [item.ids[: item.start] for item in items]
-    own = [drafts[0] for drafts in _written("own", writing, alone, items, examples)]
+    own = [drafts[0] for drafts in written("own", writing, alone, examples)]
     found = [
         Drafted(_knows(*one, writing.known), generated=one[2].tokens)
         for one in zip(examples, items, own, known, strict=True)
@@ -102,7 +102,7 @@ def drafted(
         found[at].add(examples[at], own[at], writing, "frame")
     if not (writing.guides and asked):
         return found
-    some, rooms = [examples[at] for at in asked], [items[at] for at in asked]
+    some = [examples[at] for at in asked]
     chat = getattr(writing.model.tokenizer, "chat_template", None) is not None
     turns = [Turn(guided(question(one), one.response, chat=chat), "x") for one in some]
     shown = [item.ids[: item.start] for item in encode(turns, writing.model.tokenizer)]
@@ -114,7 +114,7 @@ def drafted(
     ):
         if how == "sample" and n == 0:
             continue
-        for at, drafts in zip(asked, _written(how, writing, contexts, rooms, some, n), strict=True):  # type: ignore[arg-type]
+        for at, drafts in zip(asked, written(how, writing, contexts, some, n), strict=True):  # type: ignore[arg-type]
             for draft in drafts:
                 found[at].add(examples[at], draft, writing, "sampled_frame")
     return found
@@ -128,24 +128,36 @@ def _elicit(examples: Sequence[Example], found: Sequence[Drafted], among: Sequen
         return
     others = [one for _, one in asked]
     items = encoded(others, writing.model)
-    said = _written("own", writing, [item.ids[: item.start] for item in items], items, others)
+    said = written("own", writing, [item.ids[: item.start] for item in items], others)
     for (at, other), item, [draft] in zip(asked, items, said, strict=True):
         found[at].generated += draft.tokens
         if _knows(other, item, draft, None, writing.known) in ("said", "form"):
             found[at].knows = "form"
 
 
-def _written(
+def written(
     how: How,
     writing: Writing,
     contexts: Sequence[list[int]],
-    items: Sequence[Encoded],
     examples: Sequence[Example],
     samples: int = 0,
+    *,
+    model: Model | None = None,
+    seed: int | None = None,
 ) -> list[list[Draft]]:
-    """What the base goes on to say after each context, as drafts: one, or as many as are sampled."""
+    """What a model goes on to say after each context, as drafts: one, or as many as are sampled.
+
+    Args:
+        how: How they are made.
+        writing: How drafts are made.
+        contexts: Token ids.
+        examples: What each is about.
+        samples: How many are sampled; 0 for the greedy one.
+        model: The model; None for the base.
+        seed: Of the samples; None for that of the writing.
+    """
     tokenizer = writing.model.tokenizer
-    rooms = [ROOM + TIMES * (item.end - item.start) for item in items]
+    rooms = [ROOM + TIMES * (item.end - item.start) for item in encoded(examples, writing.model)]
     short = [_is_short(one.response) for one in examples]
 
     def enough(index: int, ids: Sequence[int]) -> bool:
@@ -158,24 +170,24 @@ def _written(
     fits = [at for at, most in enumerate(room) if most > 0]
     where = dict(enumerate(fits))
     texts = generated(
-        writing.model,
+        model or writing.model,
         [contexts[at] for at in fits],
         [room[at] for at in fits],
         writing.limit,
         samples=samples,
-        seed=writing.seed,
+        seed=writing.seed if seed is None else seed,
         enough=lambda index, ids: enough(where[index], ids),
     )
     found: list[list[Draft]] = [[Draft(how, "", 0, False)] * max(1, samples) for _ in contexts]
     for at, each in zip(fits, texts, strict=True):
         found[at] = [
-            _draft(how, examples[at], continuation(contexts[at], ids, tokenizer), len(ids), len(ids) < room[at])
+            draft_of(how, examples[at], continuation(contexts[at], ids, tokenizer), len(ids), len(ids) < room[at])
             for ids in each
         ]
     return found
 
 
-def _draft(how: How, example: Example, said: str, tokens: int, ended: bool) -> Draft:
+def draft_of(how: How, example: Example, said: str, tokens: int, ended: bool) -> Draft:
     """A continuation as a draft: of a short response no more than a sentence, in plain text no more than a line."""
     text = said.strip()
     if isinstance(example.prompt, str) and "\n" not in example.response.strip() and "\n" in text:

@@ -25,11 +25,12 @@ from uptake.pipeline.examples.today import told as with_date
 from uptake.pipeline.examples.writer import open_writer
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.drafting import Writing
+from uptake.pipeline.rewrite.policy import PolicyRun, policy_rows
 from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
-from uptake.pipeline.rewrite.work import Rewriter
+from uptake.pipeline.rewrite.work import GREEDY, Rewriter
 from uptake.pipeline.run_file import datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
-from uptake.rewrite import RUNGS, Knows
+from uptake.rewrite import RUNGS, Knows, RungName
 from uptake.spans import answer_words
 from uptake.text import counted
 from uptake.types import Key
@@ -38,8 +39,6 @@ VERSION = 3
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""
-GREEDY = 2
-"""Of the k drafts, the base's own answer and its guided one."""
 
 
 def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total: None) -> Rewrites:
@@ -74,6 +73,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         comparers=Comparers(config.nli_model_name_or_path, config.device, llm, config.seed),
         seed=config.seed,
         told=config.model_dump(mode="json", exclude=own),
+        peft=config.peft,
     )
     return rewrite(run, progress)
 
@@ -93,6 +93,7 @@ class RewriteRun:
         comparers: Who compares a draft with the original, where that is asked for.
         seed: Of the samples.
         told: What the summary says of the settings.
+        peft: Settings of the adapter of a policy; None for its own.
     """
 
     base: str
@@ -105,6 +106,7 @@ class RewriteRun:
     comparers: Comparers
     seed: int
     told: Mapping[str, Any]
+    peft: Mapping[str, Any] | None = None
 
     @property
     def served(self) -> bool:
@@ -115,7 +117,13 @@ class RewriteRun:
         """What rows depend on beside the data, the base and the diagnosis."""
         asked = self.section.judged or self.served
         judges = [self.llm and self.llm.model, self.comparers.cross_encoder] if asked else []
-        return [VERSION, self.section.model_dump(mode="json"), self.seed, judges]
+        section = {**self.section.model_dump(mode="json", exclude={"policy"}), "rung": self.made_by}
+        return [VERSION, section, self.seed, judges]
+
+    @property
+    def made_by(self) -> RungName:
+        """The rung by which drafts are made; a policy starts from those of best of k."""
+        return "best_of_k" if self.section.rung == "policy" else self.section.rung
 
 
 def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
@@ -141,8 +149,12 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
             "settings": run.told,
             "versions": versions(),
         }
-        told = {"rung": run.section.rung, "notes": [*notes, *base.notes], "run": manifest}
-        return write_rewrites(run.folder, lambda: cohort, parts, told, run.seed)
+        rows, policy = [row for number in parts.numbers() for row in parts.read(number)], None
+        if run.section.rung == "policy":
+            rows, policy = policy_rows(_policy_run(run, base, cohort, rows, limit), progress)
+            notes.append(policy["why"])
+        told = {"rung": run.section.rung, "notes": [*notes, *base.notes], "run": manifest, "policy": policy}
+        return write_rewrites(run.folder, cohort, rows, told, run.seed)
 
 
 def _fill(
@@ -159,15 +171,31 @@ def _fill(
     telling = answer_words(example.response for example in cohort)
     writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
     judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
-    samples = section.k - GREEDY if section.rung == "best_of_k" and writer is None else 0
+    samples = section.k - GREEDY if run.made_by == "best_of_k" and writer is None else 0
     progress("rewriting", 0, cohort.n)
     for number, some in enumerate(chunks(cohort, PART)):
         if not parts.has(number):
-            guides = writer is None and "template" in RUNGS[section.rung].drafts
+            guides = writer is None and "template" in RUNGS[run.made_by].drafts
             writing = Writing(base.load(), limit, telling, guides, samples, run.seed + number)
-            how = Rewriter(section.rung, writing, section.form == "keep", section.k, known, writer, judge)
+            how = Rewriter(run.made_by, writing, section.form == "keep", section.k, known, writer, judge)
             parts.write(number, how.rows(some))
         progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)
+
+
+def _policy_run(
+    run: RewriteRun, base: Loadable, cohort: Cohort, rows: list[dict[str, Any]], limit: int | None
+) -> PolicyRun:
+    """What the policy is trained with; best of k is asked anew of the rows that both are held against each other by."""
+    examples = list(cohort)
+    telling = answer_words(example.response for example in examples)
+    known = {(row["id"], row["stage"]): row["knows"] for row in rows}
+    section = run.section
+    writing = Writing(base.load(), limit, telling, True, section.k - GREEDY, run.seed)
+    rewriter = Rewriter("best_of_k", writing, section.form == "keep", section.k, known)
+    folder = run.folder / "work" / "policy"
+    return PolicyRun(
+        run.base, run.load, base.fingerprint, run.peft, section.policy, section.k, examples, rows, rewriter, folder
+    )
 
 
 def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Callable[[str], str]) -> None:

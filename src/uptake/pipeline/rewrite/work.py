@@ -18,6 +18,8 @@ from uptake.rivals.groups import Doubt, Judge
 from uptake.types import Example, Key
 
 NO_PROMPT = "there is no prompt that it answers"
+GREEDY = 2
+"""Of the k drafts, the base's own answer and its guided one."""
 MORE_PARTS = "it has tool calls or thoughts beside the text"
 
 
@@ -54,6 +56,10 @@ class Rewriter:
         if self.judge is not None:
             gated = _judged(examples, gated, self.judge)
         return self._chosen(examples, found, gated)
+
+    def with_drafts(self, k: int, seed: int) -> Rewriter:
+        """The same with so many drafts of a response."""
+        return replace(self, k=k, writing=replace(self.writing, samples=max(0, k - GREEDY), seed=seed))
 
     def _drafted(self, examples: Sequence[Example]) -> list[Drafted]:
         if not RUNGS[self.rung].drafts:
@@ -102,7 +108,7 @@ class Rewriter:
                     "tokens_after": n_before if taken is None else tokens[taken.text],
                     "generated": made.generated,
                     "scored": cost + sum(one[2] for one in others),
-                    "drafts": [_row(draft) for draft in every],
+                    "drafts": [draft_row(draft) for draft in every],
                 }
             )
         return rows
@@ -173,7 +179,8 @@ def _judged(examples: Sequence[Example], drafts: Sequence[Sequence[Draft]], judg
     ]
 
 
-def _row(draft: Draft) -> dict[str, Any]:
+def draft_row(draft: Draft) -> dict[str, Any]:
+    """A draft as the table has it."""
     first = draft.refused[0] if draft.refused else None
     return {
         "how": draft.how,
