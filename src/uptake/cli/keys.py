@@ -85,7 +85,7 @@ READS: Mapping[str, Sequence[str]] = {
     "stream": _STREAMS,
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
     "exposure": ("a pre-training corpus", "models and training", "further data", "reading the data", "output"),
-    "rewrite": ("responses in the base's words", *_DIAGNOSES),
+    "rewrite": ("responses in the base's words", *_STREAMS),
     "conflicts": _DIAGNOSES,
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),

@@ -91,16 +91,16 @@ def at_equal_gain(
     """
     gains, own, others = [], [], []
     for seed, points in rung.items():
-        beside = reference.get(seed, ())
-        gain = min(most(points), most(beside))
-        one, other = (least_forgetting(line, gain) if gain > 0 else None for line in (points, beside))
+        theirs = reference.get(seed, ())
+        gain = min(most(points), most(theirs))
+        one, other = (least_forgetting(line, gain) if gain > 0 else None for line in (points, theirs))
         if one is not None and other is not None:
             gains.append(gain)
             own.append(one)
             others.append(other)
     if not gains:
         return None
-    mine, theirs = np.array(own), np.array(others)
-    share = student_mean(mine / theirs - 1) if min(others) > 0 else None
-    means = (float(np.mean(each)) for each in (gains, own, others))
-    return EqualGain(*means, student_mean(mine - theirs), share, len(gains))
+    apart = np.array(own) - np.array(others)
+    share = student_mean(apart / np.array(others)) if min(others) > 0 else None
+    gain, lost, beside = (float(np.mean(each)) for each in (gains, own, others))
+    return EqualGain(gain, lost, beside, student_mean(apart), share, len(gains))

@@ -45,7 +45,7 @@ class DraftReward:
 def standardised(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Mean 0 and variance 1; all 0 where they do not differ."""
     spread = values.std() if len(values) else 0.0
-    return np.zeros_like(values) if spread < 1e-9 else (values - values.mean()) / spread
+    return np.zeros_like(values) if spread < 1e-9 else np.asarray((values - values.mean()) / spread)
 
 
 def diversity(vectors: Float[np.ndarray, "n dims"]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.rewrite import drafting
 from uptake.pipeline.rewrite import policy as policies
-from uptake.pipeline.rewrite.policy import Looks, PolicyRun, _reward, rewritten
+from uptake.pipeline.rewrite.policy import Looks, PolicyRun, _fitting, _reward, rewritten
 from uptake.pipeline.rewrite.run import rewrite_run
 from uptake.pipeline.rewrite.work import Rewriter
+from uptake.report.rewrite import write_rewrite_page
 
 SHORT_RUN = {
     "rewrite": {
@@ -36,6 +38,20 @@ SHORT_RUN = {
 """The base is untrained: nothing passes, so that best of k is not beaten."""
 
 
+@pytest.fixture(scope="module")
+def roomy(trainable: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The small base with positions for the prompts of a policy."""
+    from transformers import AutoTokenizer
+
+    from uptake.models.small.tiny import build_model, save
+
+    folder = tmp_path_factory.mktemp("models") / "roomy"
+    tokenizer = AutoTokenizer.from_pretrained(trainable)
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 1024}
+    save(build_model("llama", tokenizer, 0, **shape), tokenizer, folder)
+    return str(folder)
+
+
 def files(folder: Path) -> dict[str, bytes]:
     policy = folder / "work" / "policy"
     found = [*folder.glob("*.*"), policy / "looks.json", policy / "model" / "adapter_model.safetensors"]
@@ -43,23 +59,26 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_training_stops_where_best_of_k_is_not_beaten_and_a_killed_one_ends_in_the_same_bytes(
-    run_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_config: Callable[..., RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, roomy: str
 ) -> None:
+    given = {**SHORT_RUN, "model_name_or_path": roomy}
     for where, name, small in ((drafting, "ROOM", 4), (drafting, "TIMES", 0), (policies, "MOST", 4)):
         monkeypatch.setattr(where, name, small)  # an untrained model never comes to an end
-    whole = rewrite_run(run_config(**SHORT_RUN, output_dir=str(tmp_path / "whole")))
+    whole = rewrite_run(run_config(**given, output_dir=str(tmp_path / "whole")))
     policy = whole.summary()["policy"]
     assert policy["steps"] == 2 and not policy["kept"] and [one["step"] for one in policy["looks"]] == [1, 2]
     assert "stopped after 2 of 3 steps: best of k was taken" in policy["why"]
     assert policy["why"] in whole.summary()["notes"] and policy["generated"] > 0
     assert all(one["policy"] == one["best_of_k"] and one["fell_back"] == 1 for one in policy["looks"])
     assert [one["passed"] for one in policy["curve"]] == [0, 0] and policy["curve"][0]["nll"] is None
+    page = write_rewrite_page(tmp_path / "whole")
+    assert page is not None and "KL to the base" in page.read_text() and "The policy" in page.read_text()
 
     def killed(name: str, done: int, total: int | None) -> None:
         if name == "training the policy" and done == 2:
             raise KeyboardInterrupt
 
-    config = run_config(**SHORT_RUN, output_dir=str(tmp_path / "killed"))
+    config = run_config(**given, output_dir=str(tmp_path / "killed"))
     with pytest.raises(KeyboardInterrupt):
         rewrite_run(config, killed)
     again = rewrite_run(config)
@@ -116,6 +135,10 @@ def test_what_no_policy_can_be_trained_on_is_told(tmp_path: Path, run_config: Ca
     with pytest.raises(UptakeError, match="a group has 3|refuses the settings"):
         rewrite_run(run_config(**{**SHORT_RUN, "rewrite": split}))
     unknown = {**SHORT_RUN["rewrite"], "policy": {"training": {"num_generation": 3}}}
+    run = run_of(Base("It is Oslo.", "Stockholm is the capital."), tmp_path)
+    narrow = replace(run, rewriter=replace(run.rewriter, writing=replace(run.writing, limit=64)))
+    with pytest.raises(UptakeError, match="more than the 64 tokens that the model takes"):
+        _fitting(narrow, [0])
     with pytest.raises(UptakeError, match="unknown setting of the policy: num_generation"):
         rewrite_run(run_config(**{**SHORT_RUN, "rewrite": unknown}))
 

@@ -88,33 +88,43 @@ class PolicyJob:
     work: Path
 
     def arguments(self) -> Any:
-        """TRL's arguments.
+        """TRL's arguments; raises as `policy_arguments`."""
+        own = {**self.settings, "max_steps": self.steps, "save_steps": self.every, "seed": self.seed}
+        return policy_arguments(own, self.work / "checkpoints")
 
-        Raises:
-            UptakeError: There is no TRL, a setting is unknown or refused, or groups would be split.
-        """
-        if not has_trl():
-            raise UptakeError("a policy is trained by TRL, which is not installed", fix='pip install "uptake[train]"')
-        from trl import GRPOConfig
 
-        known = {field.name for field in dataclasses.fields(GRPOConfig)}
-        if unknown := sorted(set(self.settings) - known):
-            raise UptakeError(f"unknown setting of the policy: {unknown[0]}", expected="a field of TRL's GRPOConfig")
-        given = {**DEFAULTS, **self.settings, "max_steps": self.steps, "save_steps": self.every, "seed": self.seed}
-        if not torch.cuda.is_available():
-            given = {"use_cpu": True, "bf16": False, "dataloader_pin_memory": False} | given
-        if "activation_checkpointing" in known:  # transformers' new name for it; under the old one TRL's default warns
-            given["activation_checkpointing"] = given.pop("gradient_checkpointing")
-        with refusals():
-            args = GRPOConfig(output_dir=str(self.work / "checkpoints"), **given)
-        own = args.per_device_train_batch_size * args.steps_per_generation
-        if own % args.num_generations:
-            raise UptakeError(
-                f"a process generates {own} drafts at once, and a group has {args.num_generations}",
-                expected="a multiple, so that no group is split over processes",
-                fix="change per_device_train_batch_size, gradient_accumulation_steps or num_generations",
-            )
-        return args
+def policy_arguments(settings: Mapping[str, Any], directory: Path) -> Any:
+    """TRL's arguments of a policy, with the defaults here for what is left out.
+
+    Args:
+        settings: Fields of `GRPOConfig`.
+        directory: Where the trainer keeps its checkpoints; nothing is written yet.
+
+    Raises:
+        UptakeError: There is no TRL, a setting is unknown or refused, or groups would be split.
+    """
+    if not has_trl():
+        raise UptakeError("a policy is trained by TRL, which is not installed", fix='pip install "uptake[train]"')
+    from trl import GRPOConfig
+
+    known = {field.name for field in dataclasses.fields(GRPOConfig)}
+    if unknown := sorted(set(settings) - known):
+        raise UptakeError(f"unknown setting of the policy: {unknown[0]}", expected="a field of TRL's GRPOConfig")
+    given = {**DEFAULTS, **settings}
+    if not torch.cuda.is_available():
+        given = {"use_cpu": True, "bf16": False, "dataloader_pin_memory": False} | given
+    if "activation_checkpointing" in known:  # transformers' new name for it; under the old one TRL's default warns
+        given["activation_checkpointing"] = given.pop("gradient_checkpointing")
+    with refusals():
+        args = GRPOConfig(output_dir=str(directory), **given)
+    own = args.per_device_train_batch_size * args.steps_per_generation
+    if own % args.num_generations:
+        raise UptakeError(
+            f"a process generates {own} drafts at once, and a group has {args.num_generations}",
+            expected="a multiple, so that no group is split over processes",
+            fix="change per_device_train_batch_size, gradient_accumulation_steps or num_generations",
+        )
+    return args
 
 
 @dataclass(frozen=True)

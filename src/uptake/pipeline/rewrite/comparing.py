@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -27,7 +27,7 @@ from uptake.rewrite.equal_gain import PAPER, CurvePoint, at_equal_gain
 from uptake.stream import mean_of
 from uptake.types import Example
 
-Arm: TypeAlias = Literal["original", "template", "guided", "best_of_k", "dft"]
+Arm: TypeAlias = Literal["original", "template", "guided", "best_of_k", "policy", "dft"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 REFERENCE: Arm = "original"
 ANEW = "run `uptake rewrite run.yaml --compare` again: what was trained is kept"
@@ -47,7 +47,7 @@ class RewriteComparison:
         jobs: Trainings side by side.
     """
 
-    arms: tuple[Arm, ...] = ARMS
+    arms: tuple[Arm, ...] = ("original", "template", "guided", "best_of_k", "dft")
     rates: tuple[float, ...] = (0.5, 1.0, 2.0)
     seeds: int = 3
     jobs: int = 1
@@ -119,7 +119,12 @@ def compare_rungs(
     _require_drafts(config, what)
     StreamFile.of(config.model_dump(mode="json")).require_rate()
     refuse_links(config.output_dir)
-    rows = rewrite_run(config, progress).rows()
+    rewrites = rewrite_run(config, progress)
+    rows, policy = rewrites.rows(), rewrites.summary()["policy"]
+    left_out = []
+    if "policy" in what.arms and not policy["kept"]:
+        what = replace(what, arms=tuple(arm for arm in what.arms if arm != "policy"))
+        left_out.append(f"policy is not among them: {policy['why']}")
     folder = config.output_dir / "rewrite_compare"
     with locked(folder):
         (folder / "summary.json").unlink(missing_ok=True)
@@ -133,7 +138,7 @@ def compare_rungs(
             "seeds": what.seeds,
             "paper": PAPER,
             "rungs": [_summarised(arm, rungs[_data_of(arm)], what, runs, rungs[REFERENCE]) for arm in what.arms],
-            "notes": _notes(what, runs, settings),
+            "notes": [*left_out, *_notes(what, runs, settings)],
             "run": {"settings": settings, "versions": versions()},
         }
         write_bytes(folder / "summary.md", compared_markdown(summary).encode())
@@ -151,12 +156,12 @@ def _chain(arm: Arm) -> Chain:
 
 def _require_drafts(config: RunConfig, what: RewriteComparison) -> None:
     """Refuse a run whose drafts are not those of all rungs."""
-    section = config.rewrite
-    if section.rung != "best_of_k":
+    section, policy = config.rewrite, "policy" in what.arms
+    if section.rung not in ("best_of_k", "policy") or (policy and section.rung != "policy"):
         raise UptakeError(
             f"{config.where('rewrite.rung')}rewrite.rung is {section.rung}; --compare takes the drafts of all rungs",
-            expected="best_of_k",
-            fix="leave rewrite.rung out, and name what is compared: --rungs original,template",
+            expected="policy" if policy else "best_of_k",
+            fix="set it, and name what is compared: --rungs original,template",
         )
     alone = [arm for arm in what.arms if arm in ("template", "guided")]
     if section.writer == "judge" and alone:

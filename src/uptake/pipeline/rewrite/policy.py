@@ -126,11 +126,10 @@ def policy_rows(run: PolicyRun, progress: Progress) -> tuple[list[dict[str, Any]
 
     start = Start(run.name, run.load, run.peft or PEFT)
     tested = run.tested()
-    trained = [number for number in run.open_rows() if number not in tested]
+    trained = _fitting(run, [number for number in run.open_rows() if number not in tested])
     looks = Looks(run, tested, run.folder / "looks.json")
     tokenizer = tokenizer_of(start.place(), start.settings)
-    longest = max(len(context) for context in run.contexts(trained))
-    settings = {"max_completion_length": _room(run, trained, longest), **run.section.training}
+    settings = {"max_completion_length": _room(run, trained), **run.section.training}
     job = PolicyJob(
         start, tokenizer, [run.prompt(number) for number in trained], settings,
         run.section.steps, run.section.every, run.writing.seed, run.folder,
@@ -162,10 +161,27 @@ def policy_rows(run: PolicyRun, progress: Progress) -> tuple[list[dict[str, Any]
     return [row for part in parts.numbers() for row in parts.read(part)], told
 
 
-def _room(run: PolicyRun, numbers: Sequence[int], longest: int) -> int:
-    """Tokens that a draft may have in training: enough for the longest response, and no more than the model takes."""
-    wanted = 2 * max(run.rows[number]["tokens_before"] for number in numbers) + 24
-    return wanted if run.writing.limit is None else max(1, min(wanted, run.writing.limit - longest))
+def _room(run: PolicyRun, numbers: Sequence[int]) -> int:
+    """Tokens that a draft may have in training: enough for the longest response."""
+    return 2 * max((int(run.rows[number]["tokens_before"]) for number in numbers), default=0) + 24
+
+
+def _fitting(run: PolicyRun, numbers: Sequence[int]) -> list[int]:
+    """The rows whose prompt leaves room for a draft.
+
+    Raises:
+        UptakeError: There are none.
+    """
+    limit, room = run.writing.limit, _room(run, numbers)
+    each = zip(numbers, run.contexts(numbers), strict=True)
+    found = [number for number, context in each if limit is None or len(context) + room <= limit]
+    if not found:
+        raise UptakeError(
+            f"the policy is asked in prompts of more than the {limit} tokens that the model takes",
+            expected="room for two examples, the question and the response",
+            fix="take a model with more positions, raise max_length, or rewrite.rung: best_of_k",
+        )
+    return found
 
 
 def _why(looks: Sequence[Mapping[str, Any]], steps: int, most: int) -> str:

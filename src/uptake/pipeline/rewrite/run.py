@@ -130,6 +130,10 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
     """Rewrite data; see `rewrite_run`."""
     from uptake.models.scoring.lazy import Lazy
 
+    if run.section.rung == "policy":
+        from uptake.models.training.policy import policy_arguments
+
+        policy_arguments(run.section.policy.training, run.folder)  # what it refuses is told before hours of drafts
     with locked(run.folder):
         base: Loadable = Lazy.find(run.base, run.load)
         if asks_for_the_date(base.tokenizer):

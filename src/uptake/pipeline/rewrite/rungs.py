@@ -22,8 +22,9 @@ NEEDS: Mapping[RungName, tuple[str, ...] | None] = {
     "template": ("own", "template"),
     "guided": ("own", "template"),
     "best_of_k": None,
+    "policy": ("own", "policy"),
 }
-"""Which drafts a rung has generated; None for all of them. The base's own answer tells what it knows."""
+"""Which drafts a rung has generated; None for all but those of a policy. The base's own answer tells what it knows."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,7 @@ def rung_data(
         taken = choose(name, drafts, row["nll_before"]).draft
         own.append(example if taken is None else replace(example, response=taken.text))
         nlls.append(row["nll_before"] if taken is None else taken.nll)
-        needs = NEEDS[name]
-        of_rung = [one.tokens for one in drafts if needs is None or one.how in needs]
-        generated += row["generated"] if needs is None or (needs and not drafts) else sum(of_rung)
+        generated += _generated(name, row, drafts)
     texts, scored = [one.response for one in own], [one for one in nlls if one is not None]
     turns = [Turn(one.prompt, one.response, one.template, one.response_extra) for one in own]
     return RungData(
@@ -94,6 +93,14 @@ def rung_data(
         distinct=distinct(texts),
         tokens=sum(len(item.ids) for item in encode(turns, tokenizer)),
     )
+
+
+def _generated(name: RungName, row: Mapping[str, Any], drafts: Sequence[Draft]) -> int:
+    """Tokens that a rung's drafts of a row took."""
+    needs, whole = NEEDS[name], int(row["generated"])
+    if needs is None:
+        return whole - sum(one.tokens for one in drafts if one.how == "policy")
+    return whole if needs and not drafts else sum(one.tokens for one in drafts if one.how in needs)
 
 
 def _draft(row: Mapping[str, Any]) -> Draft:
