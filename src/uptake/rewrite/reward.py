@@ -44,8 +44,10 @@ class DraftReward:
 
 def standardised(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Mean 0 and variance 1; all 0 where they do not differ."""
-    spread = values.std() if len(values) else 0.0
-    return np.zeros_like(values) if spread < 1e-9 else np.asarray((values - values.mean()) / spread)
+    spread = float(values.std()) if len(values) else 0.0
+    if spread < 1e-9:
+        return np.zeros_like(values)
+    return np.asarray((values - values.mean()) / spread, np.float64)
 
 
 def diversity(vectors: Float[np.ndarray, "n dims"]) -> float:
@@ -53,7 +55,7 @@ def diversity(vectors: Float[np.ndarray, "n dims"]) -> float:
     n = len(vectors)
     if n < 2:
         return 0.0
-    alike = vectors @ vectors.T
+    alike = np.asarray(vectors @ vectors.T)
     return float((1 - (alike.sum() - np.trace(alike)) / (n * (n - 1))) / 2)
 
 
@@ -101,4 +103,4 @@ def word_vectors(texts: Sequence[str]) -> Float[np.ndarray, "n dims"]:
         for one in own:
             found[row, known[one]] += 1
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    return np.divide(found, lengths, out=np.zeros_like(found), where=lengths > 0)
+    return np.asarray(found / np.where(lengths > 0, lengths, 1.0))

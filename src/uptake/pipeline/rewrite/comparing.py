@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from uptake.artifacts import locked, refuse_links, versions, write_bytes, write_json
 from uptake.artifacts.checked import read_data
@@ -29,7 +29,7 @@ from uptake.types import Example
 
 Arm: TypeAlias = Literal["original", "template", "guided", "best_of_k", "policy", "dft"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
-REFERENCE: Arm = "original"
+REFERENCE: Final = "original"
 ANEW = "run `uptake rewrite run.yaml --compare` again: what was trained is kept"
 LOSSES = ("general_lost", "retention_lost")
 """What is forgotten: nats a token of general text, and the share of the retention set that is lost in any words."""

@@ -141,8 +141,9 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row
-        rows = run.data.worded()
-        cohort = ingest("train", rows, work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress)
+        cohort = ingest(
+            "train", run.data.worded(), work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress
+        )
         known, notes = _known(run.folder.parent)
         key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(known.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
@@ -226,14 +227,19 @@ MET: Mapping[str, Knows] = {"known": "form", "new": "new", "conflict": "conflict
 
 def _known(output_dir: Path) -> tuple[Mapping[Key, Knows], list[str]]:
     """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told."""
-    notes, found = [], {}
+    notes: list[str] = []
+    found: dict[Key, Knows] = {}
     if conflicts := read_conflicts(output_dir):
         for one in conflicts:
             stage = one.folder.name
             found |= {(row["id"], stage): MET[row["meets"]] for row in one.rows() if row["meets"] is not None}
         notes.append(f"what the base has of {counted(len(found), 'row')} was read from conflicts/")
     if (output_dir / "diagnosis" / "summary.json").exists():
-        told = {(one.id, one.stage): CAUSES[one.cause] for one in read_diagnosis(output_dir) if one.cause in CAUSES}
+        told = {
+            (one.id, one.stage): CAUSES[one.cause]
+            for one in read_diagnosis(output_dir)
+            if one.cause and one.cause in CAUSES
+        }
         found |= told
         notes.append(f"what the base has of {counted(len(told), 'row')} was read from the diagnosis")
     if not notes:
