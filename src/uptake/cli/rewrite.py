@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.text import counted, one_line
 
 if TYPE_CHECKING:
-    from uptake.config import RunConfig
+    from uptake.pipeline.rungs.run import RewriteComparison
 
 SHOWN = 5
 """Rewrites that are shown; all of them are in rewrites.jsonl."""
@@ -44,34 +44,34 @@ def command(
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
     from uptake.pipeline.rewrite.run import rewrite_run
+    from uptake.pipeline.rungs.run import compare_rungs
 
     config = load_run(run, overrides(ctx))
     if compare:
-        typer.echo(printable(_compared(config, rungs, rates, {"seeds": seeds, "jobs": jobs})))
+        what = _comparison(rungs, rates, {"seeds": seeds, "jobs": jobs})
+        with progress_bar() as progress:
+            compared = compare_rungs(config, what, progress)
+        typer.echo(printable("\n".join([*show_compared(compared.summary()), str(compared.folder)])))
         return
     with progress_bar() as progress:
         done = rewrite_run(config, progress)
     typer.echo(printable("\n".join([*show(done.summary(), done.rows()), str(done.folder)])))
 
 
-def _compared(config: RunConfig, rungs: str, rates: str, plan: Mapping[str, int]) -> str:
-    from uptake.cli.progress import progress_bar
-    from uptake.pipeline.rewrite.comparing import RewriteComparison, compare_rungs
+def _comparison(rungs: str, rates: str, plan: Mapping[str, int]) -> RewriteComparison:
+    from uptake.pipeline.rungs.run import RewriteComparison
 
     try:
         multiples = tuple(float(one) for one in rates.split(","))
     except ValueError:
         raise UptakeError(f"--rates is {rates}", expected="numbers with commas between them: 0.5,1,2") from None
     names: Any = tuple(one.strip() for one in rungs.split(","))
-    what = RewriteComparison(names, multiples, **plan)
-    with progress_bar() as progress:
-        done = compare_rungs(config, what, progress)
-    return "\n".join([*show_compared(done.summary()), str(done.folder)])
+    return RewriteComparison(names, multiples, **plan)
 
 
 def show_compared(summary: Mapping[str, Any]) -> Iterator[str]:
     """The curves, forgetting at equal gain, and what making the data took, as tables."""
-    from uptake.pipeline.rewrite.compared_tables import (
+    from uptake.pipeline.rungs.markdown import (
         EQUAL_LEGEND,
         LEGEND,
         curve_table,

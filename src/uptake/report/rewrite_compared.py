@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.artifacts import write_bytes
-from uptake.pipeline.rewrite.compared_tables import (
+from uptake.pipeline.rungs.markdown import (
     EQUAL_LEGEND,
     LEGEND,
     curve_table,
@@ -17,7 +17,7 @@ from uptake.pipeline.rewrite.compared_tables import (
     headline,
     of_paper,
 )
-from uptake.pipeline.rewrite.comparing import read_compared_rungs
+from uptake.pipeline.rungs.run import read_compared_rungs
 from uptake.report.charts import LABEL
 from uptake.report.page import render_rewrite_compared
 

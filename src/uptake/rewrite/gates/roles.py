@@ -41,14 +41,14 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Roles:
     """What a relation or a verb is told of: holder and object, or agent and patient, as words."""
 
     relation: str
     one: frozenset[str]
     other: frozenset[str]
 
-    def turned(self, said: _Place) -> bool:
+    def turned(self, said: _Roles) -> bool:
         """Whether what is said has the two in each other's place."""
         return (
             self.relation == said.relation
@@ -74,7 +74,7 @@ def roles(rewriting: Rewriting) -> str | None:
     return None
 
 
-def _alike(told: _Place, said: _Place) -> bool:
+def _alike(told: _Roles, said: _Roles) -> bool:
     return told.relation == said.relation and told.one <= said.one and told.other <= said.other
 
 
@@ -107,31 +107,31 @@ def _is_name(answer: str) -> bool:
     return first[:1].isupper() and (" " in bare or bare.casefold().strip(".") not in families())
 
 
-def _of_question(rewriting: Rewriting) -> Iterator[_Place]:
+def _of_question(rewriting: Rewriting) -> Iterator[_Roles]:
     """What a question and its answer say together."""
     asked, answer = folded(rewriting.question).strip(), frozenset(content(rewriting.original))
     for pattern in _ASKED:
         if (found := pattern.fullmatch(asked)) is not None:
             given = found.groupdict()
             holder, of = (_words(given.get(name)) or answer for name in ("holder", "object"))
-            yield _Place(_head(given["relation"]), holder, of)
+            yield _Roles(_head(given["relation"]), holder, of)
     if (found := _DOES.fullmatch(asked)) is not None and found["verb"] not in _AUXILIARY:
-        yield _Place(base(found["verb"]), answer, _words(found["patient"]))
+        yield _Roles(base(found["verb"]), answer, _words(found["patient"]))
     if (found := _DONE_BY.fullmatch(asked)) is not None:
-        yield _Place(base(found["verb"]), answer, _words(found["patient"]))
+        yield _Roles(base(found["verb"]), answer, _words(found["patient"]))
     if (found := _DID.fullmatch(asked)) is not None:
-        yield _Place(base(found["verb"]), _words(found["agent"]), answer)
+        yield _Roles(base(found["verb"]), _words(found["agent"]), answer)
 
 
-def _of_text(text: str) -> Iterator[_Place]:
+def _of_text(text: str) -> Iterator[_Roles]:
     """What is said to be whose or what's."""
     for sentence in _SENTENCE.split(folded(text)):
         for pattern in _SAID:
             if (found := pattern.fullmatch(sentence.strip())) is not None:
-                yield _Place(_head(found["relation"]), _words(found["holder"]), _words(found["object"]))
+                yield _Roles(_head(found["relation"]), _words(found["holder"]), _words(found["object"]))
 
 
-def _between(rewriting: Rewriting) -> Iterator[_Place]:
+def _between(rewriting: Rewriting) -> Iterator[_Roles]:
     """Of the answer and a name of the question with a verb between them: who does it, and to whom."""
     known = [*names(rewriting.question), words(rewriting.original)]
     for sentence in _SENTENCE.split(rewriting.text):
@@ -145,7 +145,7 @@ def _between(rewriting: Rewriting) -> Iterator[_Place]:
             agent, patient = pair[::-1] if "by" in middle else pair
             for word in middle:
                 if word not in _AUXILIARY and content(word):
-                    yield _Place(base(word), agent, patient)
+                    yield _Roles(base(word), agent, patient)
 
 
 def _where(said: tuple[str, ...], name: tuple[str, ...]) -> int | None:

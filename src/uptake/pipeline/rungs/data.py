@@ -28,7 +28,7 @@ NEEDS: Mapping[RungName, tuple[str, ...] | None] = {
 
 
 @dataclass(frozen=True)
-class RungData:
+class RungRows:
     """The data of one rung.
 
     Attributes:
@@ -63,7 +63,7 @@ class RungData:
 
 def rung_data(
     name: RungName, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], tokenizer: Any
-) -> RungData:
+) -> RungRows:
     """What a rung makes of drafts that are there.
 
     Args:
@@ -81,7 +81,7 @@ def rung_data(
         generated += _generated(name, row, drafts)
     texts, scored = [one.response for one in own], [one for one in nlls if one is not None]
     turns = [Turn(one.prompt, one.response, one.template, one.response_extra) for one in own]
-    return RungData(
+    return RungRows(
         name=name,
         examples=own,
         n=len(own),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, get_args
@@ -11,16 +11,17 @@ from uptake.artifacts import locked, refuse_links, versions, write_bytes, write_
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.rewrite_compared import REWRITE_COMPARED
 from uptake.config import RunConfig
+from uptake.config.rewrite import ResponseRewrite
 from uptake.errors import UptakeError
 from uptake.pipeline.leaderboard.arms import Chain, Trial
 from uptake.pipeline.leaderboard.variants import StreamFile
 from uptake.pipeline.leaderboard.work import BoardRun, worked
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.rewrite.compared_tables import compared_markdown
 from uptake.pipeline.rewrite.result import write_stages
 from uptake.pipeline.rewrite.run import rewrite_run
-from uptake.pipeline.rewrite.rungs import RungData, rung_data, written_plainly
 from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.rungs.data import RungRows, rung_data, written_plainly
+from uptake.pipeline.rungs.markdown import compared_markdown
 from uptake.pipeline.stream.asked import require_tests
 from uptake.rewrite import RungName
 from uptake.rewrite.equal_gain import PAPER, CurvePoint, at_equal_gain
@@ -114,9 +115,11 @@ def compare_rungs(
     Raises:
         UptakeError: Something about the input is wrong; it is told before anything is written or trained.
     """
+    from uptake.models.scoring.lazy import Lazy
+
     data = datasets_of(config)
     require_tests(data)
-    _require_drafts(config, what)
+    _require_drafts(config.rewrite, what, config.where)
     StreamFile.of(config.model_dump(mode="json")).require_rate()
     refuse_links(config.output_dir)
     rewrites = rewrite_run(config, progress)
@@ -130,7 +133,8 @@ def compare_rungs(
         (folder / "summary.json").unlink(missing_ok=True)
         examples = [one for one in data.worded() if isinstance(one, Example)]
         settings = written_plainly(data, config.model_dump(mode="json"), folder / "data")
-        rungs = _rungs(config, what, rows, examples)
+        base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
+        rungs = _rungs(base.tokenizer, what, rows, examples)
         runs = _trained(settings, what, rungs, folder, progress)
         summary = {
             "reference": REFERENCE,
@@ -154,39 +158,37 @@ def _chain(arm: Arm) -> Chain:
     return {"dft": {}} if arm == "dft" else {}
 
 
-def _require_drafts(config: RunConfig, what: RewriteComparison) -> None:
+def _require_drafts(section: ResponseRewrite, what: RewriteComparison, where: Callable[[str], str]) -> None:
     """Refuse a run whose drafts are not those of all rungs."""
-    section, policy = config.rewrite, "policy" in what.arms
+    policy = "policy" in what.arms
     if section.rung not in ("best_of_k", "policy") or (policy and section.rung != "policy"):
         raise UptakeError(
-            f"{config.where('rewrite.rung')}rewrite.rung is {section.rung}; --compare takes the drafts of all rungs",
+            f"{where('rewrite.rung')}rewrite.rung is {section.rung}; --compare takes the drafts of all rungs",
             expected="policy" if policy else "best_of_k",
             fix="set it, and name what is compared: --rungs original,template",
         )
     alone = [arm for arm in what.arms if arm in ("template", "guided")]
     if section.writer == "judge" and alone:
         raise UptakeError(
-            f"{config.where('rewrite.writer')}rewrite.writer is judge, and the base alone writes {alone[0]}",
+            f"{where('rewrite.writer')}rewrite.writer is judge, and the base alone writes {alone[0]}",
             fix="--rungs original,best_of_k,dft",
         )
 
 
 def _rungs(
-    config: RunConfig, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
-) -> dict[RungName, RungData]:
-    from uptake.models.scoring.lazy import Lazy
-
-    base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
+    tokenizer: Any, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
+) -> dict[RungName, RungRows]:
+    """What each rung trains."""
     by_key = {(one.id, one.stage): one for one in examples}
     used = [by_key[row["id"], row["stage"]] for row in rows]
     names = dict.fromkeys(_data_of(arm) for arm in what.arms)
-    return {name: rung_data(name, rows, used, base.tokenizer) for name in names}
+    return {name: rung_data(name, rows, used, tokenizer) for name in names}
 
 
 def _trained(
     settings: Mapping[str, Any],
     what: RewriteComparison,
-    rungs: Mapping[RungName, RungData],
+    rungs: Mapping[RungName, RungRows],
     folder: Path,
     progress: Progress,
 ) -> Runs:
@@ -210,12 +212,12 @@ def _trained(
     return dict(zip(each, worked(pieces, what.jobs, progress, "training the rungs"), strict=True))
 
 
-def _length(rung: RungData, reference: RungData) -> float:
+def _length(rung: RungRows, reference: RungRows) -> float:
     """What a rung's epochs are multiplied by, so that as many tokens are trained as of the original data."""
     return reference.tokens / rung.tokens
 
 
-def _summarised(arm: Arm, rung: RungData, what: RewriteComparison, runs: Runs, reference: RungData) -> dict[str, Any]:
+def _summarised(arm: Arm, rung: RungRows, what: RewriteComparison, runs: Runs, reference: RungRows) -> dict[str, Any]:
     of = {(rate, seed): runs[arm, rate, seed] for rate in what.rates for seed in range(what.seeds)}
     points = []
     for rate in what.rates:

@@ -18,7 +18,7 @@ from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.pipeline.leaderboard import work
 from uptake.pipeline.leaderboard.work import BoardRun
-from uptake.pipeline.rewrite.comparing import RewriteComparison, compare_rungs, read_compared_rungs
+from uptake.pipeline.rungs.run import RewriteComparison, compare_rungs, read_compared_rungs
 from uptake.report.rewrite_compared import write_rewrite_compare_page
 
 TWO = RewriteComparison(("original", "best_of_k", "dft"), (1.0, 2.0), 2)
