@@ -109,7 +109,7 @@ def test_what_was_cut_by_its_room_is_refused_however_it_looks() -> None:
     assert [one.gate for one in refusals(Rewriting(CAPITAL, "Stockholm", whole, ended=False))] == ["ends"]
 
 
-@pytest.mark.parametrize("text", ["{" * 5000, "((((" * 2000, "\x00\ud800 a", "`" * 4000, "不" * 3000, "1." * 4000])
+@pytest.mark.parametrize("text", ["{" * 1500, "((((" * 500, "\x00\ud800 a", "`" * 1500, "不" * 1000, "1." * 1000])
 def test_texts_of_any_kind_are_judged(text: str) -> None:
     assert isinstance(refusals(Rewriting("q", text, text + " b")), tuple)
     assert isinstance(refusals(Rewriting(text, "yes", text)), tuple)

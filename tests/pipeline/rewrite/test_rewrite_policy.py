@@ -86,6 +86,7 @@ def test_training_stops_where_best_of_k_is_not_beaten_and_a_killed_one_ends_in_t
         k: v for k, v in files(whole.folder).items() if k != "summary.json"
     }
     assert again.summary()["policy"] == policy
+    assert rewrite_run(config).summary() == again.summary()  # a finished one trains nothing
 
 
 def run_of(base: Base, folder: Path, n: int = 12) -> PolicyRun:
