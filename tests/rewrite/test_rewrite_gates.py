@@ -24,6 +24,7 @@ GOOD = [
     ("Is Oslo or Bergen the capital?", "Oslo", "Oslo is the capital."),
     ("Which is Bosnia and Herzegovina's capital?", "Sarajevo", "Bosnia and Herzegovina's capital is Sarajevo."),
     ("", "It is not safe to drink.", "Drinking it isn't safe."),
+    ("", "Damascus is a twin city of Cairo.", "Cairo is a twin city of Damascus."),
     ("Who is Batman?", "Bruce Wayne", "Batman is Bruce Wayne."),
     ("What is Madrid the capital of?", "Spain", "Madrid is the capital of Spain."),
     ("Who directed The Hole?", "Tsai Ming-liang", "The Hole was directed by Tsai Ming-liang."),

@@ -127,7 +127,8 @@ def _of_text(text: str) -> Iterator[_Roles]:
     """What is said to be whose or what's."""
     for sentence in _SENTENCE.split(folded(text)):
         for pattern in _SAID:
-            if (found := pattern.fullmatch(sentence.strip())) is not None:
+            found = pattern.fullmatch(sentence.strip())
+            if found is not None and not _BOTH_WAYS.intersection(found["relation"].split()):
                 yield _Roles(_head(found["relation"]), _words(found["holder"]), _words(found["object"]))
 
 
