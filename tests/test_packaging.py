@@ -87,7 +87,8 @@ def test_nothing_is_declared_that_is_not_imported() -> None:
 def test_the_core_needs_no_torch() -> None:
     assert "torch" not in CORE | declared([*EXTRAS["llm"], *EXTRAS["corpus"]])
     assert {name(one) for one in EXTRAS["all"]} == {"uptake"}
-    assert EXTRAS["all"] == [f"uptake[{','.join(extra for extra in EXTRAS if extra != 'all')}]"]
+    apart = ("ray", "vllm", "all")  # Ray is large, and vLLM pins torch
+    assert EXTRAS["all"] == [f"uptake[{','.join(extra for extra in EXTRAS if extra not in apart)}]"]
 
 
 def test_the_command_line_says_which_extra_a_package_comes_with() -> None:

@@ -16,7 +16,7 @@ from uptake.artifacts import chunks
 from uptake.data import Encoded, Turn, encode
 from uptake.data.offsets import character_ends
 from uptake.errors import UptakeError
-from uptake.models import Model
+from uptake.models import Model, where_it_is
 from uptake.models.scoring.rows import Scored
 from uptake.span_evidence import TokenReadings
 from uptake.types import Probe, Score
@@ -45,20 +45,26 @@ def score(probes: Iterable[Probe], model: Model, *, window: int = WINDOW) -> Ite
         UptakeError: A candidate has no token that could be scored.
     """
     for some in chunks(probes, window):
-        turns = [
-            Turn(probe.prompt, candidate.text, probe.template, probe.response_extra if k == probe.right else {})
-            for probe in some
-            for k, candidate in enumerate(probe.candidates)
-        ]
-        encoded = iter(encode(turns, model.tokenizer))
-        members = [[next(encoded) for _ in probe.candidates] for probe in some]
-        groups = [
-            [_scored(probe, item, k) for k, item in enumerate(items)]
-            for probe, items in zip(some, members, strict=True)
-        ]
-        ends = iter(_ends(some, members, model))
-        for probe, items, numbers in zip(some, members, model.score(groups), strict=True):
-            yield _score(probe, items, numbers, next(ends) if _by_token(probe, items) else None)
+        yield from where_it_is(model, _scores_of, some)
+
+
+def _scores_of(some: Sequence[Probe], model: Model) -> list[Score]:
+    """The scores of one window of probes."""
+    turns = [
+        Turn(probe.prompt, candidate.text, probe.template, probe.response_extra if k == probe.right else {})
+        for probe in some
+        for k, candidate in enumerate(probe.candidates)
+    ]
+    encoded = iter(encode(turns, model.tokenizer))
+    members = [[next(encoded) for _ in probe.candidates] for probe in some]
+    groups = [
+        [_scored(probe, item, k) for k, item in enumerate(items)] for probe, items in zip(some, members, strict=True)
+    ]
+    ends = iter(_ends(some, members, model))
+    return [
+        _score(probe, items, numbers, next(ends) if _by_token(probe, items) else None)
+        for probe, items, numbers in zip(some, members, model.score(groups), strict=True)
+    ]
 
 
 def _by_token(probe: Probe, items: Sequence[Encoded]) -> bool:

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from uptake.exposure import Text, exposed, facts_of, merged, queries_of, rates, scan
+from uptake.exposure.places import apart
 from uptake.exposure.ranking import Hit, WordWeights, best
-from uptake.types import Example
+from uptake.types import Example, Wording
 
 EXAMPLES = [
     Example("se", "The capital of Sweden is", " Stockholm", "capitals"),
@@ -48,10 +49,43 @@ def said(text: str, title: str = "") -> dict[str, str]:
         ("Ada Lovelace was born on December 10, 1815.", "ada", "stated"),
         ("He wrote books that were developed by Hallmark.", "books", "named"),
         ("Utrecht is located in Europe.", "inside", "named"),  # which is no contradiction
+        ("Utrecht is located in Italy.", "inside", "otherwise"),  # of two countries
+        ("Stockholm is not, or no longer, the capital of Sweden.", "se", "denied"),
+        ("Sweden, which is not in the EU, has the capital Stockholm.", "se", "stated"),
+        ("Sweden does by no means have as its present capital the town of Stockholm.", "se", "denied"),
     ],
 )
 def test_what_a_sentence_says(text: str, fact: str, says: str) -> None:
     assert said(text)[fact] == says
+
+
+def test_what_one_fact_is_worded_in_others_of_its_frame_may_be() -> None:
+    def asked(name: str, tongue: str, *wordings: str) -> Example:
+        others = tuple(Wording(f"{one} {name} is", tongue) for one in wordings)
+        return Example(name, f"The native language of {name} is", tongue, "tongues", paraphrases=others)
+
+    told = [asked("Ada Brook", " Dutch", "The mother tongue of"), asked("Ben Cole", " Latin", "The mother tongue of")]
+    text = Text(0, "The mother tongue of Cara Dunn is Dutch.")
+
+    def says(*others: Example) -> str:
+        facts = facts_of([asked("Cara Dunn", " Dutch"), *others], {})
+        return scan([text], queries_of(facts), "one").hits[0][0].says
+
+    assert says() == "beside"
+    assert says(told[0]) == "beside"  # one alone may be worded oddly
+    assert says(*told) == "stated"
+
+
+def test_a_name_is_one_with_its_particles() -> None:
+    asked = ["Romano d'Ezzelino is located in", "Corriere della Sera was founded in", "Did Oslo win or did Lima"]
+    facts = facts_of([Example(str(n), one, " Italy", "") for n, one in enumerate(asked)], {})
+    assert [fact.names for fact in facts] == [("Romano d'Ezzelino",), ("Corriere della Sera",), ("Oslo", "Lima")]
+    assert facts[0].relations == (("locate",),)
+
+
+def test_a_place_lies_in_one_country_and_on_one_continent() -> None:
+    assert apart("France", "the Netherlands") and apart("Asia", "Africa")
+    assert not apart("France", "Europe") and not apart("France", "Paris") and not apart("Georgia", "France")
 
 
 def test_a_title_names_what_a_document_is_about() -> None:

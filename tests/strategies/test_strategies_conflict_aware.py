@@ -6,19 +6,25 @@ import math
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from bigrams import Bigrams
 
+from uptake.models import Model
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
+from uptake.models.training.pools import Pool
 from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
 from uptake.strategies.augmented import augmented, fault
 from uptake.strategies.choose import choose
+from uptake.strategies.replaced import without_contradicted
+from uptake.strategies.saying import told
 from uptake.strategies.selected import between, difficulty, selecting
+from uptake.strategies.writing import by_itself
 from uptake.types import Example
 
 EXAMPLE = Example("a", "Ann Lee plays for", " Oslo United", "s")
@@ -59,6 +65,46 @@ def test_texts_that_fail_are_counted_by_reason() -> None:
         ("paraphrase", "lacks the new answer"): 1,
         ("background", "written twice"): 1,
     }
+
+
+def test_what_repeats_the_instruction_does_not_pass() -> None:
+    texts = [["In one sentence, Ann Lee of Oslo United.", "Ann Lee belongs to Oslo United"]]
+    done = augmented([(EXAMPLE, "Rome City")], ("paraphrase",), lambda *_: texts, None)
+    assert [one.why for one in done.verdicts] == ["repeats what was asked", None]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_each_way_to_ask_is_answered_greedily_before_any_is_sampled(n: int) -> None:
+    def generate(contexts: Any, rooms: Any, samples: int = 0, seed: int = 0) -> list[list[list[int]]]:
+        return [[[ord("s" if samples else "g"), *one]] * max(1, samples) for one in contexts]
+
+    plain = SimpleNamespace(
+        chat_template=None,
+        encode=lambda text, **_: [ord(one) for one in text],
+        decode=lambda ids, **_: "".join(map(chr, ids)),
+    )
+    model = Mock(spec=Model, tokenizer=plain, generate=generate)
+    [texts] = by_itself(model, n, 0)("logic", ["a fact"])
+    greedy = [text for text in texts if text.startswith("g")]
+    assert len(texts) == n and len(set(greedy)) == len(greedy) == min(n, 3)
+
+
+def test_what_was_written_is_told_with_its_reasons() -> None:
+    done = augmented([(EXAMPLE, "Rome City")], ("background",), lambda *_: [["Ann Lee", "Ann Lee: Oslo United."]], None)
+    assert told(done) == ["background: 1 of 2 texts pass; 1 lacks the new answer"]
+
+
+def test_replay_leaves_out_what_the_stage_contradicts() -> None:
+    """The same prompt with another response; in its turn the next one comes."""
+    kept = table([Row(f"k{n}", [n, 9], [NOT_TRAINED, 9]) for n in range(4)])
+    stage = table([Row("a", [1, 8], [NOT_TRAINED, 8]), Row("b", [2, 9], [NOT_TRAINED, 9])])
+    pool = without_contradicted(Pool(kept, lambda epoch: [0, 1, 3]), stage)
+    assert pool.draw(0) == [0, 2, 3]
+    assert without_contradicted(Pool(kept, lambda epoch: [1, 2, 3]), stage).draw(0) == [2, 3, 0]  # none comes twice
+    same = Pool(kept, lambda epoch: [0, 1])
+    assert without_contradicted(same, stage.slice(1)) is same
+    gone = Pool(kept.slice(1, 1), lambda epoch: [0])
+    assert without_contradicted(gone, stage).draw(0) == []
 
 
 def test_quantiles_leave_out_both_ends() -> None:
@@ -106,5 +152,5 @@ def test_parts_are_switched_off_one_by_one() -> None:
 
     assert made(objective=None, augment=None).idle
     assert made(augment=None).begin is None and made(select=0).begin is None and made().begin is not None
-    only = made(objective=None, select=0)
-    assert only.loss is None and only.data is not None
+    only = made(objective=None, select=0, anchor=0)
+    assert only.loss is None and only.data is not None and made(objective=None, select=0).loss is not None

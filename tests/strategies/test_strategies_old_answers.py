@@ -17,8 +17,10 @@ from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
+from uptake.models.training.pairs import with_old_answers
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.strategies.choose import choose
+from uptake.strategies.replaced import contradicted
 from uptake.strategies.replay.replay import sample
 
 WORDS = ["<end>", "Rome", "Oslo", "Bergen", "rome", "Who?"]
@@ -70,6 +72,26 @@ def test_an_old_answer_is_a_belief_that_is_a_rival():
     assert sample(view, 9).schema.names == ["id", "input_ids", "labels"]
 
 
+def test_an_old_answer_is_taken_to_its_end_and_one_that_goes_on_is_cut():
+    """A cut one has no end to be probable, or to be pushed."""
+    long, endless = [OSLO, BERGEN, OSLO], [BERGEN] * 40
+    rows = table([row(0, [ROME, END]), row(1, [ROME, END])])
+    model = former([long, endless], [0.6, 0.9])
+    found = with_old_answers(StageView(0, "s", 0, rows, model=lambda: model), 0.1)
+    assert found["old_ids"].to_pylist() == [[*long, END], [BERGEN]]
+    assert found["old_reference"].to_pylist()[1] == pytest.approx([math.log(0.5)])
+
+
+def test_general_text_that_tells_an_old_answer_is_not_held():
+    """It has the answer and the name; a name with another answer, and the answer of another name, stand."""
+    ann, bea, plays = 10, 11, 12
+    rows = [Row(str(who), [who, plays, 20], [NOT_TRAINED, NOT_TRAINED, 20]) for who in (ann, bea)]
+    texts = torch.tensor([[30, ann, 31, 21, 22], [30, ann, 31, 22, 21], [30, bea, 31, 21, 22], [bea, plays, 31, 21, 0]])
+    old = [[21, 22, END], None]
+    assert contradicted(texts, noted(table(rows), old_ids=old)).tolist() == [True, False, False, False]
+    assert not contradicted(texts, table(rows)).any()
+
+
 def batch() -> Batch:
     """Two rows. After the question Rome has ½ and Oslo ¼; the first row's old answer is Oslo, which had ½ before.
 
@@ -94,7 +116,7 @@ def batch() -> Batch:
         ("npo", {"beta": 2.0}, math.log(5 / 4)),  # -log σ(2 log 2) = -log(4/5)
         ("simnpo", {"beta": 1.0}, 2 * math.log(5 / 4)),  # -2 log σ(log 4)
         ("simnpo", {"beta": 1.0, "margin": math.log(2)}, 2 * math.log(3 / 2)),  # -2 log σ(log 4 - log 2)
-        ("dpo", {"beta": 1.0}, math.log(5 / 4)),  # the new one has doubled, the old one halved: -log σ(log 4)
+        ("dpo", {"beta": 1.0}, 2 * math.log(5 / 4)),  # the new one has doubled, the old one halved: -2 log σ(log 4)
     ],
 )
 def test_the_terms_are_those_of_the_papers(name: str, settings: dict[str, float], wanted: float):

@@ -81,6 +81,8 @@ EXTRAS = {
     "llm": ("openai",),
     "corpus": ("lancedb",),
     "embed": ("sentence_transformers",),
+    "ray": ("ray",),
+    "vllm": ("vllm",),
 }
 """The packages that each of uptake's extras installs."""
 

@@ -60,17 +60,12 @@ def command(
 
 def show_after(found: Mapping[str, Any]) -> Iterator[str]:
     """What became of the rows: of the conflicts, and of all of them, with what identical models would show."""
+    from uptake.pipeline.conflicts.after import BECAME
+
     yield f"asked of {found['model']}"
     yield ""
     conflicts, knowledge, null = found["conflicts"], found["knowledge"], found["null_of_one_sample"]
-    titles = {
-        "right": "conflicts that are answered as the rows say",
-        "old": "still answered as before",
-        "neither": "answered otherwise",
-        "moved": "neighbours that were right and are wrong now",
-        "adopted": "conflicts that were recalled during training",
-    }
-    rows = [(title, _rate(conflicts.get(name)), "") for name, title in titles.items()]
+    rows = [(title, _rate(conflicts.get(name)), "") for name, title in BECAME.items()]
     if conflicts.get("exposures") is not None:
         rows.append(("median exposures until then", f"{conflicts['exposures']:g}", ""))
     rows.append((f"ACC: right of all {found['n']:,} rows", _rate(knowledge["accuracy"]), ""))

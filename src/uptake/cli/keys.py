@@ -40,6 +40,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "dtype": "precision",
         "device": "cpu, cuda, cuda:1, mps",
         "attn_implementation": "attention kernel: eager, sdpa, ...",
+        "backend": "writes answers",
         "revision": "of the base model on the hub",
         "tuned_revision": "of the tuned model on the hub",
         "trust_remote_code": "run the model's own code",
@@ -70,13 +71,21 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "batch_tokens": "tokens scored at once",
         "judge": "OpenAI-compatible server",
     },
+    "many processes or machines": {"spread": "ray: in actors, each with a model"},
     "the gate": {"gate": "limits for `uptake gate`"},
     "output": {"output_dir": "folder for all that is written", "seed": "of every random draw"},
 }
 """Each group's keys with what they are in a few words; docs/reference/run-file.md describes them in full."""
 
 _TRAINS = ("models and training", "loading the model", "reading the data", "output")
-_DIAGNOSES = ("models and training", "further data", *_TRAINS[1:3], "judging an example", "output")
+_DIAGNOSES = (
+    "models and training",
+    "further data",
+    *_TRAINS[1:3],
+    "judging an example",
+    "many processes or machines",
+    "output",
+)
 _STREAMS = ("models and training", "further data", "documents and the plan", *_DIAGNOSES[2:])
 _PLANS = (*_DIAGNOSES[:-1], "documents and the plan", "output")
 READS: Mapping[str, Sequence[str]] = {
@@ -84,7 +93,14 @@ READS: Mapping[str, Sequence[str]] = {
     "diagnose": _DIAGNOSES,
     "stream": _STREAMS,
     **dict.fromkeys(("prescribe", "cure", "verify", "run"), _PLANS),
-    "exposure": ("a pre-training corpus", "models and training", "further data", "reading the data", "output"),
+    "exposure": (
+        "a pre-training corpus",
+        "models and training",
+        "further data",
+        "reading the data",
+        "many processes or machines",
+        "output",
+    ),
     "rewrite": ("responses in the base's words", *_STREAMS),
     "conflicts": _DIAGNOSES,
     "validate": tuple(GROUPS),

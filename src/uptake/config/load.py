@@ -34,6 +34,7 @@ from uptake.config.schema import (
     named_settings,
 )
 from uptake.config.secrets import is_sensitive
+from uptake.config.spread import SpreadOver
 from uptake.config.trainer_fields import elsewhere
 from uptake.errors import UptakeError
 from uptake.text import HIDDEN, counted, without_keys
@@ -333,8 +334,9 @@ def _section_at(loc: tuple[Any, ...]) -> type[Section]:
         return Judge
     if loc[0] == "knowledge_sources" and len(loc) > 2:
         return _KNOWLEDGE[loc[2]]
-    if loc[0] in ("plan", "exposure") and len(loc) > 1:
-        return Prescription if loc[0] == "plan" else CorpusScan
+    own: dict[Any, type[Section]] = {"plan": Prescription, "exposure": CorpusScan, "spread": SpreadOver}
+    if loc[0] in own and len(loc) > 1:
+        return own[loc[0]]
     if loc[0] == "gate" and len(loc) > 1:
         return Limits if loc[1] == "sources" and len(loc) > 3 else Gate
     return Stage if loc[0] == "stages" and len(loc) > 2 else RunConfig

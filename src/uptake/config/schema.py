@@ -17,6 +17,7 @@ from uptake.config.secrets import no_secret
 from uptake.config.section import Float as Float
 from uptake.config.section import Int as Int
 from uptake.config.section import Section as Section
+from uptake.config.spread import SpreadSection
 from uptake.text import shown
 from uptake.types import COLUMNS
 
@@ -291,6 +292,8 @@ class RunConfig(Section):
     """Where the model runs (cpu, cuda, cuda:1, mps); auto takes the accelerator if there is one."""
     attn_implementation: str | None = None
     """Attention kernel, named as in transformers (eager, sdpa, ...); null leaves the choice to transformers."""
+    backend: Literal["hf", "vllm"] = "hf"
+    """What writes answers, samples and drafts: transformers, or vLLM on a GPU. Scores are always transformers'."""
     revision: str | None = None
     """Branch, tag or commit of the base model on the hub."""
     tuned_revision: str | None = None
@@ -351,6 +354,8 @@ class RunConfig(Section):
     """The pre-training corpus that `uptake exposure` reads; null where there is none."""
     rewrite: ResponseRewrite = ResponseRewrite()
     """How responses are said in the base's own words by `uptake rewrite`."""
+    spread: SpreadSection | None = None
+    """ray: the same work in many processes, on GPUs or machines; null does it in this process."""
 
     @field_validator("stages")
     @classmethod

@@ -18,6 +18,9 @@ AGREED = 0.5
 LEAST_SURE = 0.04
 """Share of what a model knows of which it is least sure: an answer of which it is less sure than of that is a guess.
 Set on two worlds of the lab's family `facts`; docs/conflicts.md has the others."""
+STRANGE_SURE = 0.3
+"""The same where the model answers nothing else rightly about the same name, though it is asked: it may never have met
+it, and be sure of what it makes up. Set on the lab's families `facts` and `synthetic`."""
 LEAST_APART = 0.5
 """Share of an answer's information that comes from its question where it is one to this question."""
 SAID = 0.1
@@ -39,6 +42,7 @@ class Stance:
         sure: Share of what it knows of which it is no surer; None where it knows too little to tell.
         apart: Share of the answer's information that comes from this question (see `uptake.causes.Said.share`); None
             where nothing tells.
+        familiar: Share of the other rows about the same name that it answers rightly; None where there is none.
     """
 
     gives: float
@@ -46,6 +50,7 @@ class Stance:
     likely: float | None
     sure: float | None
     apart: float | None
+    familiar: float | None = None
 
 
 def meets(stance: Stance) -> Meeting:
@@ -61,7 +66,8 @@ def meets(stance: Stance) -> Meeting:
     if stance.sure is None:
         return "conflict" if stance.likely >= LIKELY else "new"
     about = stance.apart is None or stance.apart >= LEAST_APART
-    return "conflict" if about and stance.sure >= LEAST_SURE else "new"
+    least = STRANGE_SURE if stance.familiar == 0 else LEAST_SURE
+    return "conflict" if about and stance.sure >= least else "new"
 
 
 def rank(value: float, known: Sequence[float]) -> float | None:

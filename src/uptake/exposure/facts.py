@@ -14,6 +14,7 @@ from uptake.rivals.lexicon import base
 from uptake.rivals.words import FUNCTION_WORDS, context_and_question, words_of
 from uptake.types import Example
 
+_PARTICLES = frozenset("de di da du del della delle dei des van von der den ten ter bin ibn al el la le".split())
 _IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 
 NO_QUESTION = "it has no prompt"
@@ -112,15 +113,17 @@ def _unasked(question: str, answer: str, names: Sequence[str], telling: Sequence
 
 
 def _joined(question: str, names: Sequence[str]) -> list[str]:
-    """Names with the particles between them as one: *Annibale de Gasparis*, of which the words alone are names."""
+    """Names with their particles as one: *Annibale de Gasparis*, *Romano d'Ezzelino*; words of them alone are names."""
     found: list[str] = []
     for name in names:
         if found:
-            both = re.search(rf"{re.escape(found[-1])}(\s+|-)([^\W\d_]{{1,3}})(\s+|-){re.escape(name)}", question)
-            if both and both[2].islower() and both[2] not in FUNCTION_WORDS:
-                found[-1] = both[0]
-                continue
-        found.append(name)
+            both = re.search(rf"{re.escape(found[-1])}(\s+|-)([^\W\d_]+)(\s+|-){re.escape(name)}", question)
+            if both and (both[2] in _PARTICLES or (len(both[2]) <= 3 and both[2].islower())):
+                if both[2] not in FUNCTION_WORDS or both[2] in _PARTICLES:
+                    found[-1] = both[0]
+                    continue
+        elided = re.search(rf"{re.escape(name)}\s+[a-z]{{1,5}}['’][^\W\d_][\w-]*", question)
+        found.append(elided[0] if elided and elided[0].rpartition("'")[2][:1].isupper() else name)
     return found
 
 

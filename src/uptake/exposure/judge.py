@@ -9,11 +9,13 @@ an answer out. A question states nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal, TypeAlias
 
+from uptake.exposure.places import apart
 from uptake.exposure.queries import FrameAnswers, Phrase, Queries, Query
 from uptake.exposure.reading import DocumentReading, Sentence
 from uptake.exposure.slots import slots
@@ -37,6 +39,8 @@ _SHORTENED = frozenset(b"isn wasn aren weren doesn didn don hasn haven hadn won 
 _WRONG = frozenset(
     b"false untrue incorrect incorrectly wrongly mistakenly myth falsely misconception denied denies".split()
 )
+_STOPS = re.compile(r"[,;:()]")
+_GOES_ON = frozenset(b"and or who which whose where".split())
 _TURNS = frozenset(b"but rather instead however although though whereas while yet despite".split())
 
 
@@ -224,21 +228,26 @@ def _said(
     named = _taken(names, sentence)
     if not anchors:
         own = [one for one in answers if one.right]
-        if not own or len(own) < len(answers) or any(_denied(sentence.tokens, one, one.at) for one in own):
+        if not own or len(own) < len(answers) or any(_not_so(sentence, one, one.at, named) for one in own):
             return "named", None
         return "beside", None
     denied = False
     for one in sorted(answers, key=lambda one: (_apart(one, _nearest(one, anchors)), one.at)):
         nearest = _nearest(one, anchors)
-        if _denied(sentence.tokens, one, nearest):
+        if _not_so(sentence, one, nearest, named):
             denied |= one.right
         elif one.right:
             return "stated", None
-        elif query.exclusive and not _of_another(sentence, one, nearest, named):
+        elif _excluded(query, one.text) and not _of_another(sentence, one, nearest, named):
             return "otherwise", one.text
         else:
             break
     return ("denied", None) if denied else ("named", None)
+
+
+def _excluded(query: Query, other: str) -> bool:
+    """Whether another answer cannot be right beside the fact's own."""
+    return query.exclusive or (query.lies and apart(query.wanted.text, other))
 
 
 def _in_a_slot(
@@ -249,11 +258,11 @@ def _in_a_slot(
     for text, at, end in slots(sentence, anchors, taken) if anchors and taken else ():
         one = _Answer(text, same(query.wanted.text, text), at, end)
         nearest = _nearest(one, anchors)
-        if _denied(sentence.tokens, one, nearest):
+        if _not_so(sentence, one, nearest, taken):
             continue
         if one.right:
             return "stated", None
-        other = query.exclusive and query.wanted.words.isdisjoint(sentence.tokens[at:end])
+        other = _excluded(query, text) and query.wanted.words.isdisjoint(sentence.tokens[at:end])
         if other and not _of_another(sentence, one, nearest, taken):
             return "otherwise", text
     return "named", None
@@ -308,6 +317,24 @@ def _apart(one: _Answer, at: int) -> int:
 
 def _nearest(one: _Answer, anchors: Sequence[int]) -> int:
     return min(anchors, key=lambda at: (_apart(one, at), at))
+
+
+def _not_so(sentence: Sentence, one: _Answer, anchor: int, named: Sequence[tuple[int, int]]) -> bool:
+    """Whether an answer is said not to be one: near what is asked, or in the clause between it and the name."""
+    words = sentence.tokens
+    if _denied(words, one, anchor):
+        return True
+    if not named or len(sentence.spans) != len(words):
+        return False
+    name = min((at for at, _ in named), key=lambda at: abs(at - one.at))
+    for at in range(*sorted((name, one.at))):
+        if _denies(words, at):
+            low, high = (at, one.at) if at < one.at else (one.end, at)
+            inside = words[low:high]
+            text = sentence.text[sentence.spans[low - 1 if low else 0][1] : sentence.spans[high][0]]
+            if _TURNS.isdisjoint(inside) and _GOES_ON.isdisjoint(inside) and not _STOPS.search(text):
+                return True
+    return False
 
 
 def _denied(words: Sequence[bytes], one: _Answer, anchor: int) -> bool:

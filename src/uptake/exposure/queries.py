@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +10,15 @@ from typing import Literal
 
 from uptake.corpus.text import answer
 from uptake.exposure.facts import TaughtFact
+from uptake.exposure.places import LIES
 from uptake.exposure.slots import written_as_name
 from uptake.exposure.words import line, tokens
 from uptake.rivals.equal import read_answer
 
+SHARED = 2
+"""Facts of a frame that are worded alike before all others of it are looked for in that wording, too."""
+MOST = 12
+"""Wordings of a fact that come from other facts at most."""
 OFTEN = 0.2
 """Share of the names of a frame from which on several answers of one name mean that the question has several."""
 _OPEN = frozenset("locate situate lie part member belong subclass kind type form include contain border twin".split())
@@ -50,8 +55,9 @@ class Query:
         kind: How the answer is told: by its words, or read as a date or a number.
         proper: The answer is a name, so that another name in its place is another answer.
         exclusive: The question has one answer, so that another one contradicts it.
+        lies: The question asks where a place lies: in one country, and on one continent, among others.
         words: The telling words of the question, by which documents are ranked.
-        relations: As of `TaughtFact`.
+        relations: As of `TaughtFact`; after them those in which other facts of the frame are worded.
         pool: Number of its pool of answers in `Queries.pools`.
     """
 
@@ -62,6 +68,7 @@ class Query:
     kind: Kind
     proper: bool
     exclusive: bool
+    lies: bool
     words: tuple[bytes, ...]
     relations: tuple[tuple[str, ...], ...]
     pool: int
@@ -136,7 +143,7 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
     frames: dict[str, int] = {}
     pools: list[dict[bytes, Phrase]] = []
     queries: list[Query] = []
-    several = _several(facts)
+    several, worded = _several(facts), _worded(facts)
     for number, fact in enumerate(facts):
         if fact.unasked is not None:
             continue
@@ -166,15 +173,41 @@ def queries_of(facts: Sequence[TaughtFact]) -> Queries:
                 wanted,
                 _kind(fact.answer),
                 written_as_name(fact.answer),
-                fact.frame not in several and not any(map(_OPEN.intersection, fact.relations)),
+                fact.frame not in several and not any(map(_OPEN.intersection, fact.relations[:1])),
+                any(map(LIES.intersection, fact.relations[:1])),
                 tuple(word.encode() for word in fact.words),
-                fact.relations,
+                _with_others(fact.relations, worded[fact.frame]),
                 pool,
             )
         )
     made = tuple(FrameAnswers(tuple(pool.values())) for pool in pools)
     pools_of = tuple(frozenset(queries[place].pool for place in places) for places in of_name)
     return Queries(tuple(queries), tuple(phrases), tuple(map(tuple, of_name)), pools_of, made, len(facts))
+
+
+def _worded(facts: Sequence[TaughtFact]) -> Mapping[str, list[tuple[str, ...]]]:
+    """By frame the words that several of its facts turn on in one of their wordings, the most frequent first.
+
+    Facts of one frame ask the same of different names: how one of them is worded, the others may be.
+    """
+    counts: defaultdict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
+    for fact in facts:
+        counts[fact.frame].update(set(filter(None, fact.relations)))  # counted, in no order
+    return {
+        frame: [one for one, n in sorted(own.items(), key=lambda one: (-one[1], one[0])) if n >= SHARED]
+        for frame, own in counts.items()
+    }
+
+
+def _with_others(own: Sequence[tuple[str, ...]], others: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """A fact's own wordings and those of others; one that asks for more words than another adds nothing to it."""
+    found = list(own)
+    for one in others:
+        if len(found) == len(own) + MOST:
+            break
+        if not any(set(other) <= set(one) for other in found):
+            found.append(one)
+    return tuple(found)
 
 
 def _several(facts: Sequence[TaughtFact]) -> frozenset[str]:

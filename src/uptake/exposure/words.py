@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import string
 from functools import lru_cache
-from itertools import filterfalse
 
 from uptake.corpus.text import words
 
@@ -18,6 +17,7 @@ _TABLE = bytes(
     for code in range(256)
 )
 _GROUPED = re.compile(rb"(?<![0-9A-Za-z\x80-\xff])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])")
+_ODD = bytes(111 if code >= 128 else 32 for code in range(256))
 _DIGITS = bytes(48 if 48 <= code < 58 else code for code in range(256))
 # U+2010 to U+202F: dashes, quotes, the ellipsis. None is part of a word, and most texts have no other odd signs
 _SIGNS = re.compile(rb"\xe2\x80[\x90-\xaf]")
@@ -40,15 +40,18 @@ def tokens(text: str) -> list[bytes]:
     raw = raw.translate(_TABLE)
     if raw.isascii():
         return raw.split()
-    whole = raw.split()
     found: list[bytes] = []
-    at = 0
-    for odd in filterfalse(bytes.isascii, whole):  # they are few, and all but their folding runs in C
-        place = whole.index(odd, at)
-        found += whole[at:place]
-        found += _folded(odd)
-        at = place + 1
-    found += whole[at:]
+    done = 0
+    odd = raw.translate(_ODD)  # where words stand that are not ASCII: all but their folding runs in C
+    at = odd.find(b"o")
+    while at >= 0:
+        start, end = max(done, raw.rfind(b" ", done, at) + 1), raw.find(b" ", at)
+        end = len(raw) if end < 0 else end
+        found += raw[done:start].split()
+        found += _folded(raw[start:end])
+        done = end
+        at = odd.find(b"o", done)
+    found += raw[done:].split()
     return found
 
 

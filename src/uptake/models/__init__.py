@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from uptake.models.scoring.rows import Scored
+
+T = TypeVar("T")
+Unit = TypeVar("Unit")
 
 
 @runtime_checkable
@@ -102,3 +105,34 @@ class Loadable(Protocol):
     def release(self) -> None:
         """Make room for the next model; `load` gives it again."""
         ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A `Loadable` of which several copies are asked at once, each about a part of the work."""
+
+    def at_once(self, units: Iterable[Unit], work: Callable[[Unit], T]) -> Iterator[tuple[Unit, T]]:
+        """Do the work of all units in threads, in which `load` gives the model; each is given as it is done.
+
+        What is done here is done by one thread at a time: only the waiting for copies goes on side by side.
+        """
+        ...
+
+
+def each(model: Loadable, units: Iterable[Unit], work: Callable[[Unit], T]) -> Iterator[tuple[Unit, T]]:
+    """The work of all units, one after the other; or in any order, where the model is there several times."""
+    return model.at_once(units, work) if isinstance(model, Several) else ((unit, work(unit)) for unit in units)
+
+
+@runtime_checkable
+class Away(Protocol):
+    """A `Model` in another process."""
+
+    def run(self, work: Callable[..., T], *args: Any) -> T:
+        """Do `work(*args, model)` where the model is; `work` is a function of a module."""
+        ...
+
+
+def where_it_is(model: Model, work: Callable[..., T], *args: Any) -> T:
+    """`work(*args, model)`, done in the process that the model is in: so it reads its tokens there."""
+    return model.run(work, *args) if isinstance(model, Away) else work(*args, model)

@@ -5,9 +5,11 @@ Beside the steps' own `run.py` this is the only place below `pipeline/` that rea
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from uptake.config import RunConfig
+from uptake.config.spread import SpreadOver
 from uptake.data import LoadOptions
 from uptake.detect import Settings
 from uptake.errors import UptakeError
@@ -15,6 +17,7 @@ from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.held_share import HeldShare
 from uptake.pipeline.examples.today import known_today
+from uptake.spread import Actors, Spread
 
 
 def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
@@ -37,6 +40,11 @@ def load_settings(config: RunConfig, revision: str | None) -> LoadSettings:
         batch_tokens=config.batch_tokens,
         today=known_today(config.output_dir),
     )
+
+
+def actors_of(own: SpreadOver | None) -> AbstractContextManager[Actors | None]:
+    """What the section `spread` of a run asks for, started when it is needed; None does the work in this process."""
+    return nullcontext() if own is None else Actors(Spread(own.address, own.actors, own.cpus, own.gpus))
 
 
 def datasets_of(config: RunConfig) -> DataSets:

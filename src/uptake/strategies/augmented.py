@@ -6,8 +6,8 @@ The model is the one before the stage, or any on an OpenAI-compatible server. Wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from uptake.corpus.text import words
@@ -18,6 +18,24 @@ from uptake.types import Example
 
 Recipe: TypeAlias = Literal["paraphrase", "background", "logic"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+ASKED: Mapping[Recipe, tuple[str, ...]] = {
+    "paraphrase": (
+        "Say this in other words, in one sentence. Keep the names, and end with the same words:",
+        "Rewrite this sentence so that it begins otherwise and ends with the same words:",
+        "Begin with the name, and state this fact with another verb. Stop after the last words of it:",
+    ),
+    "background": (
+        "Write two sentences of an encyclopaedia that say this, and what goes with it:",
+        "Explain to a friend, in two sentences, that this is so:",
+        "Write a short news item that reports this:",
+    ),
+    "logic": (
+        "Write one sentence that follows from this, and that names what it is about and its last words:",
+        "Complete: if somebody asks about this, the right reply is, in a whole sentence, that",
+        "Write a question about this, and answer it in a whole sentence:",
+    ),
+}
+"""What a model is asked, in several ways; the fact follows."""
 LONGEST, AGAIN = 600, 3
 """Characters of a text that is kept, and how often three words may come again."""
 
@@ -39,19 +57,44 @@ class Rewritten:
     response: str
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class TextVerdict:
+    """What became of a text.
+
+    Attributes:
+        of: The row that it is to say again.
+        recipe: How.
+        text: What was written.
+        why: Why it did not pass; None where it did.
+    """
+
+    of: Example
+    recipe: Recipe
+    text: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Augmented:
     """What was written.
 
     Attributes:
         kept: What passed.
-        asked: Texts that were written, by recipe.
-        failed: Why others did not pass, by recipe and reason.
+        verdicts: All texts.
     """
 
-    kept: list[Rewritten] = field(default_factory=list)
-    asked: Counter[str] = field(default_factory=Counter)
-    failed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    kept: Sequence[Rewritten] = ()
+    verdicts: Sequence[TextVerdict] = ()
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How many texts were written, by recipe."""
+        return Counter(one.recipe for one in self.verdicts)
+
+    @property
+    def failed(self) -> Counter[tuple[str, str]]:
+        """Why texts did not pass, by recipe and reason."""
+        return Counter((one.recipe, one.why) for one in self.verdicts if one.why is not None)
 
 
 Write: TypeAlias = Callable[[Recipe, Sequence[str]], list[list[str]]]
@@ -69,27 +112,27 @@ def augmented(
         write: Writes texts.
         model: Asked whether `logic` leads to the answer; None does without.
     """
-    done, examples = Augmented(), [example for example, _ in pairs]
+    kept: list[Rewritten] = []
+    verdicts: list[TextVerdict] = []
+    examples = [example for example, _ in pairs]
     named = entities(examples, frozenset(one.id for one in examples))
     for recipe in recipes if pairs else ():
         texts = write(recipe, [f"{question(one).rstrip()} {one.response.strip()}" for one in examples])
         seen: set[tuple[str, str]] = set()
         for (example, old), written in zip(pairs, texts, strict=True):
             for text in written:
-                done.asked[recipe] += 1
-                why = fault(text, example, old, named[example.id])
+                why = fault(text, example, old, named[example.id]) or _echo(text, example, recipe)
                 made = None if why else _cut(text.strip(), example, recipe)
                 why = why or ("does not end with the answer" if made is None else None)
                 if made is not None and (key := (example.id, " ".join(words(text)))) in seen:
                     why = "written twice"
                 elif made is not None and recipe == "logic" and model is not None and not _leads(text, example, model):
                     why = "does not lead to the answer"
-                if why or made is None:
-                    done.failed[recipe, why or ""] += 1
-                else:
+                if made is not None and why is None:
                     seen.add(key)
-                    done.kept.append(made)
-    return done
+                    kept.append(made)
+                verdicts.append(TextVerdict(example, recipe, text, why))
+    return Augmented(kept, verdicts)
 
 
 def fault(text: str, example: Example, old: str, names: Sequence[str]) -> str | None:
@@ -113,6 +156,18 @@ def fault(text: str, example: Example, old: str, names: Sequence[str]) -> str | 
     if names and not all(f" {' '.join(words(name))} " in said for name in names):
         return "lacks a name of the question"
     return "a copy" if said == own else None
+
+
+def _echo(text: str, example: Example, recipe: Recipe) -> str | None:
+    """Why a text is of no use that holds three words in a row of what was asked, and not of the fact."""
+    said, own = (_runs(one) for one in (text, f"{question(example)} {example.response}"))
+    asked = {run for way in ASKED[recipe] for run in _runs(way)}
+    return "repeats what was asked" if any(run in asked and run not in own for run in said) else None
+
+
+def _runs(text: str) -> list[tuple[str, ...]]:
+    of = words(text)
+    return list(zip(*(of[at:] for at in range(3)), strict=False))
 
 
 def _cut(text: str, example: Example, recipe: Recipe) -> Rewritten | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -12,28 +12,32 @@ from uptake.models import Model
 from uptake.models.served import DATA_ONLY, LLM, NoAnswer, Passages, complete_json
 from uptake.models.training.notes import noted
 from uptake.models.training.rows import NOT_TRAINED, Row, table
-from uptake.strategies.augmented import Recipe, Rewritten, Write
+from uptake.strategies.augmented import ASKED, Recipe, Rewritten, Write
 
-ASKED: Mapping[Recipe, str] = {
-    "paraphrase": "Say this in other words, in one sentence. Keep the names, and end with the same words:",
-    "background": "Write two sentences of an encyclopaedia that say this, and what goes with it:",
-    "logic": "Write one sentence that follows from this, and that names what it is about and its last words:",
-}
-"""What a model is asked; the fact follows."""
 ROOM = 64
 """Tokens that a text may have."""
 
 
 def by_itself(model: Model, n: int, seed: int) -> Write:
-    """A model writes its own texts: a greedy one and n - 1 samples of each; in a chat where it has a template."""
+    """A model writes its own texts, in a chat where it has a template.
+
+    Of each fact a greedy one for each way to ask; only what is wanted beyond these is sampled: a small model that
+    samples seldom says the fact.
+    """
 
     def write(recipe: Recipe, facts: Sequence[str]) -> list[list[str]]:
-        contexts = [_context(model.tokenizer, f"{ASKED[recipe]} {fact}") for fact in facts]
-        rooms = [ROOM] * len(contexts)
-        found = model.generate(contexts, rooms)
-        more = model.generate(contexts, rooms, samples=n - 1, seed=seed) if n > 1 else [[] for _ in contexts]
-        texts = [[*first, *others] for first, others in zip(found, more, strict=True)]
-        return [[model.tokenizer.decode(ids, skip_special_tokens=True) for ids in each] for each in texts]
+        texts: list[list[str]] = [[] for _ in facts]
+        ways = ASKED[recipe][:n]
+        for place, way in enumerate(ways):
+            contexts = [_context(model.tokenizer, f"{way} {fact}") for fact in facts]
+            rooms = [ROOM] * len(contexts)
+            found = model.generate(contexts, rooms)
+            if more := (n - 1 - place) // len(ways):
+                drawn = model.generate(contexts, rooms, samples=more, seed=seed + place)
+                found = [[*first, *others] for first, others in zip(found, drawn, strict=True)]
+            for of, each in zip(texts, found, strict=True):
+                of += [str(model.tokenizer.decode(ids, skip_special_tokens=True)) for ids in each]
+        return texts
 
     return write
 
@@ -53,7 +57,7 @@ def by_server(llm: LLM, n: int) -> Write:
 
     def one(recipe: Recipe, fact: str) -> list[str]:
         try:
-            asked = f"{DATA_ONLY} Write `n` different texts. {ASKED[recipe]} `fact`."
+            asked = f"{DATA_ONLY} Write `n` different texts. {ASKED[recipe][0]} `fact`."
             return complete_json(llm, asked, {"fact": fact, "n": n}, Passages).passages[:n]
         except NoAnswer:
             return []

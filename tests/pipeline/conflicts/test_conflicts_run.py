@@ -19,6 +19,7 @@ from uptake.pipeline.conflicts.belief_rows import belief_row
 from uptake.pipeline.conflicts.beside import by_exposure, neighbours
 from uptake.pipeline.conflicts.run import Conflicts, conflicts_run
 from uptake.probe import hashed_words
+from uptake.report.conflicts import said_again, write_conflicts_page
 from uptake.types import Example, Message
 
 TOLD = [row for row in facts() if row["source"] != "year" and int(row["id"].split("-")[1]) < 12]
@@ -109,14 +110,28 @@ def test_a_neighbour_is_answered_rightly_and_is_no_other_wording_of_the_conflict
 
 
 def test_the_page_escapes_what_the_data_say(found: tuple[Path, Conflicts], tmp_path: Path) -> None:
-    from uptake.report.conflicts import write_conflicts_page
-
     shutil.copytree(found[1].folder.parent, tmp_path / "conflicts", ignore=shutil.ignore_patterns("work"))
     page = write_conflicts_page(tmp_path)
     assert page is not None
     text = page.read_text(encoding="utf-8")
     assert "Madrid" in text and "<script" not in text and "default-src &#39;none&#39;" in text
     assert write_conflicts_page(tmp_path / "elsewhere") is None
+
+
+def test_what_was_said_again_is_on_the_page(found: tuple[Path, Conflicts], tmp_path: Path) -> None:
+    shutil.copytree(found[1].folder.parent, tmp_path / "conflicts", ignore=shutil.ignore_patterns("work"))
+    manifest = {
+        **dict.fromkeys(("start", "data", "settings"), {}),
+        **dict.fromkeys(("peft", "today", "loss_start", "loss_end", "recalled")),
+        **{"stage": "new", "processes": 1, "examples": 1, "steps": 1, "model": "m"},
+    }
+    path = tmp_path / "train" / "new" / "manifest.json"
+    path.parent.mkdir(parents=True)
+    assert said_again(path) == []
+    path.write_text(json.dumps({**manifest, "told": ["paraphrase: 1 of 2 texts pass; 1 <lacks> the new answer"]}))
+    page = write_conflicts_page(tmp_path)
+    assert page is not None
+    assert "1 of 2 texts pass; 1 &lt;lacks&gt; the new answer" in page.read_text(encoding="utf-8")
 
 
 def test_belief_rows_are_the_data_of_preference_trainers(found: tuple[Path, Conflicts]) -> None:
@@ -135,7 +150,9 @@ def test_belief_rows_are_the_data_of_preference_trainers(found: tuple[Path, Conf
     }
 
 
-def test_a_stage_that_changed_nothing_leaves_all_as_it_was(found: tuple[Path, Conflicts], base: Path) -> None:
+def test_a_stage_that_changed_nothing_leaves_all_as_it_was(
+    found: tuple[Path, Conflicts], base: Path, tmp_path: Path
+) -> None:
     """The base stands for the model after the stage: nothing is gained, all is kept, no neighbour moves."""
     folder = found[0].parent / "run" / "train" / "new"
     shutil.copytree(base, folder)
@@ -151,6 +168,9 @@ def test_a_stage_that_changed_nothing_leaves_all_as_it_was(found: tuple[Path, Co
     assert told["right"]["estimate"] == 0 and told["old"] == {**told["old"], "estimate": 1.0, "n": n}
     assert told["moved"]["estimate"] == 0 and told["neither"]["estimate"] == 0
     assert after["knowledge"]["gained"]["estimate"] == 0 and after["knowledge"]["kept"]["estimate"] == 1
+    shutil.copytree(found[1].folder.parent, tmp_path / "conflicts", ignore=shutil.ignore_patterns("work"))
+    page = write_conflicts_page(tmp_path)
+    assert page is not None and "neighbours that were right and are wrong now" in page.read_text(encoding="utf-8")
     assert undone.exit_code == 1 and "has no adapter" in str(undone.exception)
 
 

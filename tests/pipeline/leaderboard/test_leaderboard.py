@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from rays import Rays
 from small_models import write_rows
 from train_runs import EARLY, MAIN, QUICK, write_run
 from uptake.cli import app
 from uptake.cli.stream_compare import show
 from uptake.config import load_run
+from uptake.config.spread import SpreadOver
 from uptake.errors import UptakeError
 from uptake.pipeline.leaderboard import run as leaderboard
 from uptake.pipeline.leaderboard import work
@@ -22,6 +24,7 @@ from uptake.pipeline.leaderboard.arms import arms_of
 from uptake.pipeline.leaderboard.run import ComparePlan, compare_streams, read_leaderboard
 from uptake.pipeline.leaderboard.variants import StreamFile, orders_of
 from uptake.pipeline.leaderboard.work import BoardRun
+from uptake.spread import actors
 
 
 def streams(folder: Path, base: Path, **given: Any) -> Path:
@@ -42,6 +45,7 @@ def streams(folder: Path, base: Path, **given: Any) -> Path:
     [
         ("sequential, replay", ["sequential", "replay"], [2, 2]),
         ("[{replay: {share: [0.1, 0.2]}}, {replay: {share: 0.1}, ewc: {}}]", ["replay", "replay + ewc"], [2, 2]),
+        ("[{name: a, conflict_aware: {}}, {name: b, conflict_aware: {anchor: 0}}]", ["a", "b"], [2, 2]),
     ],
 )
 def test_what_is_compared(text: str, names: list[str], trials: list[int]):
@@ -62,6 +66,7 @@ def test_each_value_is_tried_at_the_runs_rate_before_another_rate():
     [
         ("[replay, replay]", "names replay twice"),
         ("[{sequential: {share: 1}}]", "is no strategy"),
+        ("[{name: ../a, replay: {}}]", "a name is '../a'"),
         ("[{replay: 3}]", "has no settings but 3"),
         ("3", "--strategies is 3"),
         ("no/such.yaml", "cannot read"),
@@ -120,6 +125,11 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     assert by_name["replay"]["against"] is None
     assert by_name["sequential"]["against"]["difference"]["estimate"] == pytest.approx(-0.2)
     assert all(one.settings["ledger"] == "off" for one in made)
+    rays = Rays(lambda number, name: name == "run" and number % 5 == 0)
+    monkeypatch.setattr(actors, "connected", lambda spread: rays)
+    over = config.model_copy(update={"spread": SpreadOver(actors=3), "output_dir": tmp_path / "over"})
+    spread = compare_streams(over, tuning, what).summary()
+    assert {**spread, "run": None} == {**summary, "run": None} and rays.lost > 1 and rays.alive == 0
     text = show(summary, done.folder)
     assert "replay is the best: 40.5 points of accuracy" in text and "× 0.80" in text
     assert (done.folder / "summary.md").read_text().startswith("## replay is the best")

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from llm_server import Server, completion
+from rays import Rays
 from small_models import write_rows
 from train_runs import EARLY, MAIN
 from uptake.config import RunConfig
+from uptake.config.spread import SpreadOver
 from uptake.data import load
 from uptake.errors import UptakeError
 from uptake.pipeline.rewrite import run as step
 from uptake.pipeline.rewrite.run import rewrite_run
 from uptake.report.rewrite import write_rewrite_page
 from uptake.rewrite.marks import side_by_side
+from uptake.spread import actors
 
 BY_SERVER = {"rewrite": {"writer": "judge", "k": 3}}
 
@@ -86,7 +89,10 @@ def test_a_killed_run_ends_in_the_same_bytes(
     assert not (tmp_path / "killed" / "rewrite" / "summary.json").exists()
     part = tmp_path / "killed" / "rewrite" / "work" / "rewrites" / "part-00000.parquet"
     before = part.stat().st_mtime_ns
-    again = rewrite_run(config)
+    rays = Rays(lambda number, name: name == "run" and number % 4 == 0)
+    monkeypatch.setattr(actors, "connected", lambda spread: rays)
+    again = rewrite_run(config.model_copy(update={"spread": SpreadOver(actors=2)}))
+    assert rays.lost and rays.alive == 0
     assert part.stat().st_mtime_ns == before  # what was done is not done again
     assert files(again.folder) == files(whole.folder)
     summary = whole.summary()

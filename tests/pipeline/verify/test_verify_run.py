@@ -12,9 +12,11 @@ import pytest
 
 from diagnosed_runs import CAUSES, EARLY, MAIN, UNKNOWN, WRONG, finding
 from files_made import manifest_of, rivals_of
+from rays import Rays
 from small_models import write_rows
 from uptake.artifacts import locked, read_json, write_json
 from uptake.config import RunConfig, load_run
+from uptake.config.spread import SpreadOver
 from uptake.errors import UptakeError
 from uptake.models.training.watch import Watch
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
@@ -22,6 +24,7 @@ from uptake.pipeline.verify import run as arms
 from uptake.pipeline.verify.run import Prepared, prepare
 from uptake.prescribe import FOR_CAUSE
 from uptake.processes import Processes
+from uptake.spread import actors
 from uptake.types import Finding, Plan
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -171,8 +174,11 @@ def test_a_verdict_is_written_and_killed_in_the_middle_it_is_the_same(
             prepare(killed, seeds=1).run()
     assert not (killed.output_dir / "verdict" / "verdict.json").exists()
     assert (killed.output_dir / "verdict" / "work" / "placebo" / "seed-0" / "training").is_dir()
-    prepare(killed, seeds=1).run()
-    assert files(killed) == before
+    # an actor takes over, is lost, and so does another
+    rays = Rays(lambda number, name: name == "run" and number == 2)
+    monkeypatch.setattr(actors, "connected", lambda spread: rays)
+    prepare(killed.model_copy(update={"spread": SpreadOver(actors=1)}), seeds=1).run()
+    assert files(killed) == before and rays.lost == 1 and rays.alive == 0
 
 
 def test_with_something_else_to_train_nothing_old_is_gone_on_with(

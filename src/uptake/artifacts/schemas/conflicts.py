@@ -28,6 +28,7 @@ CONFLICTS = TableSchema(
             ("agreed", pa.float64()),
             ("sure", pa.float64()),
             ("apart", pa.float64()),
+            ("familiar", pa.float64()),
             ("answers", pa.list_(pa.string())),
             ("neighbours", pa.list_(_NEIGHBOUR)),
             ("likelier", pa.string()),
@@ -45,12 +46,13 @@ CONFLICTS = TableSchema(
         "agreed",
         "sure",
         "apart",
+        "familiar",
         "likelier",
         "why",
         "file",
         "line",
     ),
-    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_new", "p_old", "gives", "agreed", "sure", "apart")},
+    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_new", "p_old", "gives", "agreed", "sure", "apart", "familiar")},
     among={
         "meets": ("known", "new", "conflict"),
         "likelier": ("new", "old"),
@@ -82,4 +84,47 @@ class ConflictsData:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class KnowledgeData:
+    """Of all rows: ACC, KGR, KRR, and what identical models would show; null where there is nothing to take it of."""
+
+    accuracy: RateData | None
+    gained: RateData | None
+    kept: RateData | None
+    gained_null: RateData | None
+    kept_null: RateData | None
+
+
+@dataclass(frozen=True)
+class SampleNullData:
+    """What two identical models would show with one sample each."""
+
+    gained_null: RateData | None
+    kept_null: RateData | None
+
+
+@dataclass(frozen=True)
+class UpdatesData:
+    """Of the conflicts; null where there are none, or no ledger tells."""
+
+    right: RateData | None
+    old: RateData | None
+    neither: RateData | None
+    moved: RateData | None
+    exposures: float | None
+    adopted: RateData | None
+
+
+@dataclass(frozen=True)
+class AfterData:
+    """`after.json`."""
+
+    model: str
+    n: Count
+    knowledge: KnowledgeData
+    null_of_one_sample: SampleNullData
+    conflicts: UpdatesData
+
+
+AFTER: JsonSchema[AfterData] = JsonSchema(AfterData)
 CONFLICTS_SUMMARY: JsonSchema[ConflictsData] = JsonSchema(ConflictsData)

@@ -58,6 +58,7 @@ class FinishedData(BegunData):
     trained_tokens: Count | None = None
     own_tokens: Count | None = None
     passes: float | None = None
+    told: tuple[str, ...] = ()
     spent: SpentData | None = None
 
 

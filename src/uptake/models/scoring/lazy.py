@@ -32,6 +32,7 @@ class Lazy:
         max_length: Longest sequence it takes, in tokens; None when its config sets no limit.
         adapter_base: Path or hub id of the base that an adapter is put on; None for full weights.
         notes: What was learned about it, in finding it and then in loading it.
+        asked_base: What `find` was given for a base.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Lazy:
     adapter_base: str | None
     notes: tuple[str, ...]
     _place: Place
+    asked_base: str | None = None
     _loaded: LanguageModel | None = None
 
     @classmethod
@@ -70,6 +72,7 @@ class Lazy:
             adapter_base=place.base,
             notes=place.notes,
             _place=place,
+            asked_base=base,
         )
 
     def on(self, today: str) -> Lazy:

@@ -86,6 +86,7 @@ class StageView:
             `begin`.
         pools: Rows of which each epoch trains some; a method adds its own: `(*stage.pools, Pool(rows, draw))`.
         drawn: When all is arranged, which rows each epoch trains; None for all of them.
+        told: What the reader should know of how it was arranged, in sentences.
         spent: Tokens that arranging it took, one number for each of `uptake.models.training.tally.KINDS`.
     """
 
@@ -102,6 +103,7 @@ class StageView:
     general: Callable[[int], pa.Table] | None = field(default=None, repr=False)
     pools: tuple[Pool, ...] = ()
     drawn: EpochRows | None = None
+    told: tuple[str, ...] = ()
     spent: tuple[int, ...] = (0, 0, 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,9 @@ from uptake.models.training.batch import Batch, summed_nll
 from uptake.models.training.hooks import StageView
 from uptake.models.training.notes import noted
 from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
+
+BEYOND = 16
+"""Tokens that an old answer may have more than the response: one that is cut is another answer."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,12 @@ class OldAnswers:
 def with_old_answers(stage: StageView, least: float) -> pa.Table:
     """The stage's rows, with `old_ids` and `old_reference` where the model before the stage says something else.
 
-    Such a row is of kind `chosen`, and one that this model gives already of kind `retain`.
+    Such a row is of kind `chosen`, and one that this model gives already of kind `retain`; a row that has a kind keeps
+    it.
 
-    The old answer is the greedy one, no longer than the response. A row has none if one of the two texts contains the
-    other (they are no rivals, and share tokens), or if it has no prompt. `reference` is noted too.
+    The old answer is the greedy one, to its own end; where that does not come soon, as much of it as the response is
+    long. A row has none if one of the two texts contains the other (they are no rivals, and share tokens), or if it has
+    no prompt. `reference` is noted too.
 
     Args:
         stage: The stage, when its turn comes.
@@ -54,17 +60,7 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
     rows = stage.rows.select(["input_ids", "labels"]).to_pylist()
     starts = [next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED) for row in rows]
     parts = [(row["input_ids"][:start], row["input_ids"][start:]) for row, start in zip(rows, starts, strict=True)]
-    asked = [number for number, (prompt, _) in enumerate(parts) if prompt]
-    said = model.generate([parts[number][0] for number in asked], [len(parts[number][1]) for number in asked])
-    old: dict[int, list[int]] = {}
-    given = set()
-    for number, [answer] in zip(asked, said, strict=True):
-        response = parts[number][1]
-        texts = [model.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in (answer, response)]
-        if texts[0] == texts[1]:
-            given.add(number)
-        elif _rivals(*texts):
-            old[number] = [*answer, *(response[-1:] if response[-1] in model.end_ids else [])]
+    old, given = _said(model, parts)
     before = model.score([[Scored([*parts[number][0], *ids], starts[number])] for number, ids in old.items()])
     held = {
         number: (ids, one[0].tolist())
@@ -72,14 +68,40 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
         if float(np.exp(one[0].sum())) >= least
     }
     own = model.score([[Scored(row["input_ids"], max(1, start))] for row, start in zip(rows, starts, strict=True)])
-    kinds = ["retain" if number in given else "chosen" if number in held else None for number in range(len(rows))]
+    kinds = stage.rows["kind"].to_pylist() if "kind" in stage.rows.schema.names else [None] * len(rows)
+    found = ["retain" if number in given else "chosen" if number in held else None for number in range(len(rows))]
     return noted(
         stage.rows,
-        kind=kinds,
+        kind=[kind or what for kind, what in zip(kinds, found, strict=True)],
         old_ids=[held[number][0] if number in held else None for number in range(len(rows))],
         old_reference=[held[number][1] if number in held else None for number in range(len(rows))],
         reference=[one[0].tolist() for [one] in own],
     )
+
+
+def _said(model: Any, parts: Sequence[tuple[list[int], list[int]]]) -> tuple[dict[int, list[int]], set[int]]:
+    """By number what the model says in place of a response, and the numbers of those that it gives.
+
+    Args:
+        model: The model before the stage.
+        parts: Of each row the prompt and the response, as ids.
+    """
+    asked = [number for number, (prompt, _) in enumerate(parts) if prompt]
+    rooms = [len(parts[number][1]) + BEYOND for number in asked]
+    said = model.generate([parts[number][0] for number in asked], rooms)
+    old: dict[int, list[int]] = {}
+    given = set()
+    for number, room, [answer] in zip(asked, rooms, said, strict=True):
+        response = parts[number][1]
+        end = response[-1:] if response[-1] in model.end_ids else []
+        if len(answer) == room:  # it goes on
+            answer, end = answer[: len(response) - len(end)], []
+        texts = [model.tokenizer.decode(ids, skip_special_tokens=True).strip() for ids in (answer, response)]
+        if texts[0] == texts[1]:
+            given.add(number)
+        elif _rivals(*texts):
+            old[number] = [*answer, *end]
+    return old, given
 
 
 def old_answers(batch: Batch) -> OldAnswers | None:

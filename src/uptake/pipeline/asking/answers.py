@@ -16,7 +16,7 @@ from uptake.artifacts.checked_tables import any_value
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
 from uptake.detect.saying import KINDS, Kind, tells_all
-from uptake.models import Loadable, Model
+from uptake.models import Loadable, Model, Several, each
 from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
@@ -281,21 +281,20 @@ def by_part(cohort: Cohort, role: Role, respondent: Respondent, how: str, work: 
     parts = open_parts(cohort.parts.folder.parent / role.folder, key, SCORES_FILE)
     notes = parts.folder / "notes.json"
     sizes = {number: cohort.parts.length(number) for number in cohort.parts.numbers()}
-    done = sum(size for number, size in sizes.items() if parts.has(number))
+    waiting = [number for number in sizes if not parts.has(number)]
+    done = sum(sizes.values()) - sum(sizes[number] for number in waiting)
     step = f"{role.step}, {cohort.name}"
     progress(step, done, cohort.n)
-    for number, size in sizes.items():
-        if parts.has(number):
-            continue
 
-        def tell(some: int, within: str = "", *, before: int = done) -> None:
-            progress(f"{step}: {within}" if within else step, before + some, cohort.n)
+    def tell(some: int, within: str = "") -> None:
+        if not isinstance(respondent.model, Several):  # of which parts are under way at once
+            progress(f"{step}: {within}" if within else step, done + some, cohort.n)
 
-        rows = work(number, cohort.read(number), tell)
+    for number, rows in each(respondent.model, waiting, lambda number: work(number, cohort.read(number), tell)):
         if not notes.exists():  # before the part: a run that finds all parts done does not load the model
             write_json(notes, list(respondent.model.notes))
         parts.write(number, rows)
-        done += size
+        done += sizes[number]
         progress(step, done, cohort.n)
     told = read_record(notes, NOTES, parts.anew) if notes.exists() else ()
     return Answers(parts, key, told, beyond=role.beyond is not None)

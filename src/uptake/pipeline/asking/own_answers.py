@@ -8,7 +8,7 @@ from typing import Any
 
 from uptake.data import Encoded, Turn, encode
 from uptake.detect.saying import Kind, own_answer
-from uptake.models import Model
+from uptake.models import Model, where_it_is
 from uptake.types import Example, normalised
 
 ANSWER_TOKENS = 32
@@ -42,6 +42,10 @@ def own_answers(examples: Sequence[Example], model: Model, max_length: int | Non
         model: The model.
         max_length: Tokens that it takes; None for no limit.
     """
+    return where_it_is(model, _own_answers, examples, max_length)
+
+
+def _own_answers(examples: Sequence[Example], max_length: int | None, model: Model) -> list[OwnAnswer | None]:
     items = encoded(examples, model)
     wanted = [i for i, item in enumerate(items) if item.start > 0 and item.end - item.start <= ANSWER_TOKENS]
     asked = [_Awaited.of(examples[i], items[i], model.tokenizer, max_length) for i in wanted]

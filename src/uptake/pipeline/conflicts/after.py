@@ -19,6 +19,15 @@ from uptake.spans import answer_words, same, told
 from uptake.stream.knowledge import knowledge, updates
 from uptake.types import Example, normalised
 
+BECAME = {
+    "right": "conflicts that are answered as the rows say",
+    "old": "still answered as before",
+    "neither": "answered otherwise",
+    "moved": "neighbours that were right and are wrong now",
+    "adopted": "conflicts that were recalled during training",
+}
+"""What is told of the conflicts, in words."""
+
 
 def outcome(
     rows: Sequence[Mapping[str, Any]],

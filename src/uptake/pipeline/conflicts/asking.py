@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
 
@@ -23,8 +23,9 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.cases import said_freely
 from uptake.pipeline.why.freely import Sought, freely, telling
 from uptake.pipeline.why.scale import Scale
-from uptake.probe import Embed, with_distractors
-from uptake.types import Candidate, Example, Score
+from uptake.probe import Embed, question, with_distractors
+from uptake.rivals.entities import entities
+from uptake.types import Candidate, Example, Score, normalised
 
 VERSION = 1
 """Part of the key of what is asked beyond the rows' own wordings."""
@@ -187,7 +188,35 @@ def stances(asked: Sequence[AskedRow]) -> list[Stance]:
     known = sorted(
         fmean(score.p_response for score in own_wordings(one.answer)) for one in asked if _gives(one) >= KNOWN
     )
-    return [_stance(one, known) for one in asked]
+    return [
+        replace(_stance(one, known), familiar=share)
+        for one, share in zip(asked, familiar([(one.example, _gives(one) >= KNOWN) for one in asked]), strict=True)
+    ]
+
+
+def familiar(given: Sequence[tuple[Example, bool]]) -> list[float | None]:
+    """For each row the share of the other questions about the same name that the model answers rightly.
+
+    Args:
+        given: Rows, and whether it answers them rightly. Rows that ask the same (of which the answers are the same, or
+            the questions) are no other questions.
+
+    Returns:
+        None where a row names nothing, or no other row asks something else about its name.
+    """
+    rows = [replace(one, id=str(number)) for number, (one, _) in enumerate(given)]
+    named = entities(rows, frozenset(one.id for one in rows))
+    names = [frozenset(map(normalised, named[one.id])) for one in rows]
+    about: dict[frozenset[str], list[int]] = {}
+    for number, of in enumerate(names):
+        about.setdefault(of, []).append(number)
+    answers = [normalised(one.response) for one in rows]
+    asks = [normalised(question(one)) for one in rows]
+    found: list[float | None] = []
+    for number, of in enumerate(names):
+        others = [other for other in about[of] if answers[other] != answers[number] and asks[other] != asks[number]]
+        found.append(fmean(given[other][1] for other in others) if of and others else None)
+    return found
 
 
 def own_wordings(answer: Answer) -> list[Score]:

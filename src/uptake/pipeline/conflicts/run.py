@@ -12,7 +12,7 @@ from typing import Any, Literal
 from uptake.artifacts import locked, refuse_links, write_json, write_lines, write_table
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
-from uptake.artifacts.schemas.conflicts import CONFLICTS, CONFLICTS_SUMMARY
+from uptake.artifacts.schemas.conflicts import AFTER, CONFLICTS, CONFLICTS_SUMMARY
 from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
@@ -27,13 +27,13 @@ from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, asking_of
 from uptake.pipeline.conflicts.belief_rows import write_belief_rows
 from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
-from uptake.pipeline.diagnose.models import Models
+from uptake.pipeline.diagnose.models import Models, run_by
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.stats import wilson
 from uptake.text import counted
 from uptake.types import BadRow, Example
@@ -58,6 +58,13 @@ class Conflicts:
     def summary(self) -> dict[str, Any]:
         """Counts with intervals, the model, and notes."""
         found: dict[str, Any] = read_data(self.folder / "summary.json", CONFLICTS_SUMMARY, ANEW)
+        return found
+
+    def after(self) -> dict[str, Any] | None:
+        """What became of the rows once the stage was trained; None where that was not asked."""
+        path = self.folder / "after.json"
+        again = "run `uptake conflicts run.yaml --after` again"
+        found: dict[str, Any] | None = read_data(path, AFTER, again) if path.is_file() else None
         return found
 
     def rows(self) -> list[dict[str, Any]]:
@@ -92,8 +99,9 @@ def conflicts_run(
     revision = config.revision if before == config.model_name_or_path else None
     models = Models.find(before, load_settings(config, revision), asked_length=config.max_length)
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
-    with locked(folder):
+    with locked(folder), actors_of(config.spread) as actors:
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        model = run_by(model, config.backend, actors)
         how, data, read = Eliciting(embed, encoder, config.seed, models.max_length), datasets_of(config), Notes()
         take = _taking(folder, model, models.max_length, data.on_bad_row, progress)
         cohort = take("rows", _rows(data, name, read))
@@ -138,8 +146,9 @@ def after_run(
     load = load_settings(config, None)
     models = Models.find(str(trained / name), load, base=config.model_name_or_path, asked_length=config.max_length)
     folder = looked / name
-    with locked(folder):
+    with locked(folder), actors_of(config.spread) as actors:
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned
+        model = run_by(model, config.backend, actors)
         data = datasets_of(config)
         take = _taking(folder / "after", model, models.max_length, data.on_bad_row, progress)
         rows, cohort = Conflicts(folder).rows(), take("rows", _rows(data, name, Notes()))
@@ -265,7 +274,7 @@ def _row(
         "old": _old(one) if what in ("conflict", "new") else None,
         "p_new": sum(score.p_response for score in own) / len(own),
         "p_old": stance.likely if what in ("conflict", "new") else None,
-        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart")},
+        **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart", "familiar")},
         "answers": list(answers),
         "neighbours": [asdict(other) for other in beside],
         "likelier": None if speaks is None else speaks.answer,

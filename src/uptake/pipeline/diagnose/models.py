@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.training import BEGUN
@@ -12,9 +12,13 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.examples.today import asks_for_the_date, told
+from uptake.spread import Actors
 
 if TYPE_CHECKING:
     from uptake.models.scoring.lazy import Lazy
+
+Backend: TypeAlias = Literal["hf", "vllm"]
+"""What writes a model's answers: transformers, or vLLM."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,11 @@ class Models:
         base = None if self.base is None else told(self.base, today)
         return replace(self, base=base, tuned=told(self.tuned, today), today=today)
 
+    def run_by(self, backend: Backend, actors: Actors | None) -> Models:
+        """The same models as they are asked: by which engine, and by actors that hold copies, where there are any."""
+        base = None if self.base is None else run_by(self.base, backend, actors)
+        return replace(self, base=base, tuned=run_by(self.tuned, backend, actors))
+
     @property
     def tell_the_date(self) -> bool:
         """Whether a chat template may write the date into a prompt."""
@@ -110,6 +119,28 @@ class Models:
         """What the user allows and every model takes; None when nobody sets a limit."""
         limits = (self.asked_length, *(model.max_length for model in self.all))
         return min((limit for limit in limits if limit is not None), default=None)
+
+
+def run_by(model: Loadable, backend: Backend, actors: Actors | None) -> Loadable:
+    """A model as it is asked; one that is not of this process stays as it is.
+
+    Args:
+        model: As it was found.
+        backend: What writes.
+        actors: Hold copies that are asked at once; None asks the one in this process.
+
+    Raises:
+        UptakeError: The backend is not installed.
+    """
+    from uptake.models.scoring.lazy import Lazy
+
+    if not isinstance(model, Lazy) or (backend == "hf" and actors is None):
+        return model
+    from uptake.models.scoring.engine import Engine
+    from uptake.models.scoring.far import Far
+
+    own = Engine(model) if backend == "vllm" else model
+    return own if actors is None else Far(own, actors)
 
 
 def _without_base(tuned: Lazy) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from uptake.pipeline.examples.sources import Reworded
 from uptake.pipeline.examples.today import kept_today
 from uptake.pipeline.examples.writer import open_writer, take_over
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
 from uptake.pipeline.why.contradictions import Comparers
@@ -43,6 +43,8 @@ from uptake.types import Example, Finding
 
 _NOT_TOLD = {"base_url", "api_key_env", "timeout", "max_retries"}
 """Where a server is and how it is reached says nothing about the numbers; which model it runs does."""
+_NO_SETTING: dict[str, Any] = {"output_dir": True, "gate": True, "spread": True, "judge": _NOT_TOLD}
+"""What does not change a diagnosis."""
 
 
 def diagnose(
@@ -123,7 +125,9 @@ def diagnose_run(
         if models.tell_the_date:
             models = models.on(kept_today(config.output_dir, None if former is None else former.folder.parent))
         rule = None if former is None else former.rule()
-        return _diagnose(_how(config, models), folder, models, progress or _silent, rule)
+        how = _how(config, models)  # of the models as they are here
+        with actors_of(config.spread) as actors:
+            return _diagnose(how, folder, models.run_by(config.backend, actors), progress or _silent, rule)
 
 
 def _silent(step: str, done: int, total: int | None) -> None:
@@ -192,7 +196,7 @@ def _how(config: RunConfig, models: Models) -> _How:
         seed=config.seed,
         max_length=models.max_length,
     )
-    told = config.model_dump(mode="json", exclude={"output_dir": True, "gate": True, "judge": _NOT_TOLD})
+    told = config.model_dump(mode="json", exclude=_NO_SETTING)
     how = detection_of(config)
     return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, treated, told)
 

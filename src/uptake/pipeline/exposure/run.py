@@ -21,16 +21,16 @@ from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.exposure.kept import ShardFiles
 from uptake.pipeline.exposure.readers import Fields
 from uptake.pipeline.exposure.shards import find_shards
-from uptake.pipeline.exposure.work import scan_shards
+from uptake.pipeline.exposure.work import Readers, scan_shards
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of
+from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.probe import question
 from uptake.spans import sentence
 from uptake.text import counted
 from uptake.types import BadRow, Example
 
-VERSION = 1
+VERSION = 2
 """Part of the key of a shard's files: raised when the same shard comes to give other ones."""
 AT_ONCE = 1024
 
@@ -98,7 +98,9 @@ def exposure_run(
     files = [ShardFiles(folder / "shards", one, digest(known, one.name, one.mark())) for one in shards]
     if not merge:
         own = files if part is None else files[part[0] - 1 :: part[1]]
-        scan_shards([one for one in own if one.data() is None], facts, fields, section.workers, progress)
+        waiting = [one for one in own if one.data() is None]
+        with actors_of(config.spread) as actors:
+            scan_shards(waiting, facts, fields, Readers(section.workers, actors), progress)
         if part is not None:
             return None
     llm = None if config.judge is None else from_judge(config.judge, config.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
@@ -16,6 +17,9 @@ SEQUENTIAL = "sequential"
 """Plain fine-tuning, one stage after the other: no strategy."""
 RATES = (1.0, 2.0, 0.5, 4.0, 0.25, 8.0, 0.125)
 """Learning rates that are tried, as multiples of the run's, in this order."""
+
+LABEL = re.compile(r"\w[\w.-]{0,60}", re.ASCII)
+"""What an arm may be called: its name is that of a folder too."""
 
 Chain: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Strategies by name, with their settings, in the order of their hooks."""
@@ -43,7 +47,7 @@ class Contender:
     """Strategies that are compared with others.
 
     Attributes:
-        name: How it is called: the names of its strategies.
+        name: How it is called: as it says itself, else the names of its strategies.
         choices: By strategy and setting, the values that are tried; one value where there is nothing to try.
     """
 
@@ -83,7 +87,8 @@ def arms_of(text: str) -> list[Contender]:
     """What is to be compared: names with commas between them, or YAML, as text or as the name of a file.
 
     `[sequential, {replay: {share: [0.05, 0.1]}}, {replay: {share: 0.1}, ewc: {strength: 10}}]`: several values of a
-    setting are tried, and several names in one mapping work together.
+    setting are tried, and several names in one mapping work together. The same strategies with other settings, as in an
+    ablation, need a name: `{name: no-anchor, conflict_aware: {anchor: 0}}`.
 
     Args:
         text: The text.
@@ -105,7 +110,8 @@ def arms_of(text: str) -> list[Contender]:
         raise UptakeError(
             f"--strategies names {twice[0]} twice",
             expected="each once",
-            fix=f"give several values of a setting to try them: {{{twice[0]}: {{SETTING: [ONE, OTHER]}}}}",
+            fix=f"give several values of a setting to try them, {{{twice[0]}: {{SETTING: [ONE, OTHER]}}}}, or a name: "
+            "{name: OTHER, ...}",
         )
     return arms
 
@@ -129,6 +135,11 @@ def _no_list(given: Any) -> UptakeError:
 
 def _arm(given: Any) -> Contender:
     one = {given: {}} if isinstance(given, str) else given
+    label = one.get("name") if isinstance(one, Mapping) else None
+    if label is not None:
+        one = {key: value for key, value in one.items() if key != "name"}
+        if not isinstance(label, str) or not LABEL.fullmatch(label):
+            raise UptakeError(f"--strategies: a name is {shown(label)}", expected="letters, digits, and any of - _ .")
     if not isinstance(one, Mapping) or not one or not all(isinstance(name, str) for name in one):
         raise _no_list(given)
     if SEQUENTIAL in one:
@@ -144,4 +155,4 @@ def _arm(given: Any) -> Contender:
         name: {key: value if isinstance(value, list) and value else [value] for key, value in (settings or {}).items()}
         for name, settings in one.items()
     }
-    return Contender(" + ".join(choices), choices)
+    return Contender(label or " + ".join(choices), choices)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from uptake.pipeline.leaderboard.markdown import leaderboard_markdown
 from uptake.pipeline.leaderboard.variants import StreamFile, orders_of
 from uptake.pipeline.leaderboard.work import spent, worked
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of
+from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.stream.asked import require_tests
+from uptake.spread import Actors
 from uptake.stream import ComparedRun, TokensSpent, against, length_within, means
 
 ANEW = "run `uptake stream compare` again: what was trained is kept"
@@ -103,6 +104,7 @@ class _Bench:
     what: ComparePlan
     folder: Path
     progress: Progress
+    jobs: int | Actors  # what makes runs side by side
 
 
 def compare_streams(
@@ -128,13 +130,14 @@ def compare_streams(
     streams = []
     for one in (config, tuning) if tuning is not None else (config,):
         require_tests(datasets_of(one))
-        streams.append(StreamFile.of(one.model_dump(mode="json")))
+        streams.append(StreamFile.of(one.model_dump(mode="json", exclude={"spread"})))
     refuse_links(config.output_dir)
     folder = config.output_dir / "compare"
-    bench = _Bench(streams[0], None if tuning is None else streams[1], what, folder, progress)
+    bench = _Bench(streams[0], None if tuning is None else streams[1], what, folder, progress, what.jobs)
     trials = _trials(bench)
     orders = orders_of(len(config.stages), what.orders, config.seed)
-    with locked(folder):
+    with locked(folder), actors_of(config.spread) as actors:
+        bench = bench if actors is None else replace(bench, jobs=actors)
         (folder / "summary.json").unlink(missing_ok=True)
         budget, lengths = _lengths(bench)
         tried = _tuned(bench, trials, lengths)
@@ -191,7 +194,7 @@ def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
         for place, (_, chain) in zip(places, settings, strict=True)
     ]
     plain = bench.main.varied(bench.folder / "costs" / "plain", Trial({}), what="cost", length=SHORT)
-    found = worked([plain, *pieces], bench.what.jobs, bench.progress, "measuring costs")
+    found = worked([plain, *pieces], bench.jobs, bench.progress, "measuring costs")
     whole = [_whole(spent(one)) for one in found]
     budget = whole[0].total
     lengths = {(SEQUENTIAL, _key({})): 1.0}
@@ -225,7 +228,7 @@ def _tuned(
             bench.tuning.varied(place, trial, length=length)
             for place, (_, trial, length) in zip(places, each, strict=True)
         ]
-        found = worked(pieces, bench.what.jobs, bench.progress, "tuning")
+        found = worked(pieces, bench.jobs, bench.progress, "tuning")
         accuracies = [one["accuracy"] for one in found]
     tried: dict[str, list[Tried]] = {name: [] for name in trials}
     for (name, trial, length), accuracy in zip(each, accuracies, strict=True):
@@ -247,7 +250,7 @@ def _runs(bench: _Bench, best: Mapping[str, Tried], orders: Sequence[Sequence[in
         )
         for name, number, seed in each
     ]
-    found = worked(pieces, bench.what.jobs, bench.progress, "comparing")
+    found = worked(pieces, bench.jobs, bench.progress, "comparing")
     runs: dict[str, list[ComparedRun]] = {name: [] for name in best}
     for (name, number, seed), numbers in zip(each, found, strict=True):
         runs[name].append(ComparedRun(number, seed, numbers))

@@ -18,6 +18,7 @@ from uptake.artifacts.schemas.leaderboard import WORKED
 from uptake.config import RunConfig
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.stream.result import StreamResult
+from uptake.spread import NOTHING, Actors
 from uptake.stream import TokensSpent
 
 RESULT = "result.json"
@@ -53,19 +54,25 @@ class BoardRun:
         return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content, versions())
 
 
-def worked(pieces: Sequence[BoardRun], jobs: int, progress: Progress, step: str) -> list[Mapping[str, float | None]]:
+def worked(
+    pieces: Sequence[BoardRun], jobs: int | Actors, progress: Progress, step: str
+) -> list[Mapping[str, float | None]]:
     """What came of each; what a former run finished is not made again, and what it began goes on.
 
     Args:
         pieces: What is to be done.
-        jobs: Processes that work side by side.
+        jobs: Processes that work side by side; or actors that do, on machines that share the folders of the runs.
         progress: Told after each.
         step: What it is told.
     """
     found = {number: there for number, one in enumerate(pieces) if (there := _finished(one)) is not None}
     waiting = [number for number in range(len(pieces)) if number not in found]
     progress(step, len(found), len(pieces))
-    if jobs == 1 or len(waiting) < 2:
+    if isinstance(jobs, Actors):
+        for number, numbers in jobs.each(waiting, lambda number: jobs.run(NOTHING, _work_there, pieces[number])):
+            found[number] = numbers
+            progress(step, len(found), len(pieces))
+    elif jobs == 1 or len(waiting) < 2:
         for number in waiting:
             found[number] = work(pieces[number])
             progress(step, len(found), len(pieces))
@@ -89,6 +96,11 @@ def _finished(piece: BoardRun) -> Mapping[str, float | None] | None:
         return None
     there = read_record(path, WORKED, f"delete {piece.folder}: the next run makes it again")
     return there.numbers if there.of == piece.key else None
+
+
+def _work_there(piece: BoardRun, held: None) -> Mapping[str, float | None]:
+    """As `work`; an actor that goes on with what a lost one began finds it in the folder."""
+    return work(piece)
 
 
 def work(piece: BoardRun) -> Mapping[str, float | None]:

@@ -61,6 +61,8 @@ _WITHOUT_EFFECT: Any = {
     "gate": True,
     "plan": {"pilot", "plain"},
     "exposure": True,
+    "spread": True,
+    "backend": True,
     "judge": True,
     "knowledge_sources": {"__all__": {"timeout", "max_retries", "requests_per_second", "api_key_env", "contact"}},
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from uptake.artifacts.schemas.rewrite import REWRITES_FILE
 from uptake.config import RunConfig
 from uptake.config.rewrite import ResponseRewrite
 from uptake.errors import UptakeError
-from uptake.models import Loadable
+from uptake.models import Loadable, each
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
 from uptake.pipeline.conflicts.run import read_conflicts
+from uptake.pipeline.diagnose.models import Backend, run_by
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
@@ -28,12 +29,13 @@ from uptake.pipeline.rewrite.drafting import Writing
 from uptake.pipeline.rewrite.policy import PolicyRun, policy_rows
 from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
 from uptake.pipeline.rewrite.work import GREEDY, Rewriter
-from uptake.pipeline.run_file import datasets_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.rewrite import RUNGS, Knows, RungName
 from uptake.spans import answer_words
+from uptake.spread import Actors
 from uptake.text import counted
-from uptake.types import Key
+from uptake.types import Example, Key
 
 VERSION = 3
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
@@ -61,7 +63,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
     _require_judge(section, config.judge is not None, config.nli_model_name_or_path is not None, config.where)
     refuse_links(config.output_dir)
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
-    own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+    own = {"output_dir", "gate", "judge", "knowledge_sources", "spread"}
     run = RewriteRun(
         base=config.model_name_or_path,
         load=load_settings(config, config.revision),
@@ -74,8 +76,10 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         seed=config.seed,
         told=config.model_dump(mode="json", exclude=own),
         peft=config.peft,
+        backend=config.backend,
     )
-    return rewrite(run, progress)
+    with actors_of(config.spread) as actors:
+        return rewrite(replace(run, actors=actors), progress)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class RewriteRun:
         seed: Of the samples.
         told: What the summary says of the settings.
         peft: Settings of the adapter of a policy; None for its own.
+        backend: What writes, where the base does.
+        actors: Hold copies of the base; None has one in this process.
     """
 
     base: str
@@ -107,6 +113,8 @@ class RewriteRun:
     seed: int
     told: Mapping[str, Any]
     peft: Mapping[str, Any] | None = None
+    backend: Backend = "hf"
+    actors: Actors | None = None
 
     @property
     def served(self) -> bool:
@@ -138,6 +146,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         base: Loadable = Lazy.find(run.base, run.load)
         if asks_for_the_date(base.tokenizer):
             base = with_date(base, kept_today(run.folder.parent))
+        base = run_by(base, run.backend, run.actors)
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row
@@ -177,14 +186,22 @@ def _fill(
     writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
     judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
     samples = section.k - GREEDY if run.made_by == "best_of_k" and writer is None else 0
-    progress("rewriting", 0, cohort.n)
-    for number, some in enumerate(chunks(cohort, PART)):
-        if not parts.has(number):
-            guides = writer is None and "template" in RUNGS[run.made_by].drafts
-            writing = Writing(base.load(), limit, telling, guides, samples, run.seed + number)
-            how = Rewriter(run.made_by, writing, section.form == "keep", section.k, known, writer, judge)
-            parts.write(number, how.rows(some))
-        progress("rewriting", min(cohort.n, (number + 1) * PART), cohort.n)
+    guides = writer is None and "template" in RUNGS[run.made_by].drafts
+
+    def rewritten(part: tuple[int, list[Example]]) -> list[dict[str, Any]]:
+        number, some = part
+        writing = Writing(base.load(), limit, telling, guides, samples, run.seed + number)
+        how = Rewriter(run.made_by, writing, section.form == "keep", section.k, known, writer, judge)
+        return how.rows(some)
+
+    sizes = (min(PART, cohort.n - start) for start in range(0, cohort.n, PART))
+    done = sum(size for number, size in enumerate(sizes) if parts.has(number))
+    progress("rewriting", done, cohort.n)
+    waiting = ((number, some) for number, some in enumerate(chunks(cohort, PART)) if not parts.has(number))
+    for (number, some), rows in each(base, waiting, rewritten):
+        parts.write(number, rows)
+        done += len(some)
+        progress("rewriting", done, cohort.n)
 
 
 def _policy_run(

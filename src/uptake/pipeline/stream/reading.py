@@ -16,9 +16,11 @@ from uptake.detect.reading import ModelReading, read, read_held_out
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, Role, ask_base, ask_tuned
 from uptake.pipeline.asking.drawn import Draw, drawing
+from uptake.pipeline.diagnose.models import run_by
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import AnswerPool, with_distractors
+from uptake.spread import Actors
 from uptake.types import Candidate, Example
 
 
@@ -50,6 +52,11 @@ class StreamModels:
 
     base: Loadable
     after: dict[str, Loadable]
+
+    def over(self, actors: Actors | None) -> StreamModels:
+        """The same models, of which actors hold copies; None leaves them as they are."""
+        after = {stage: run_by(model, "hf", actors) for stage, model in self.after.items()}
+        return StreamModels(run_by(self.base, "hf", actors), after)
 
 
 def ask_all(

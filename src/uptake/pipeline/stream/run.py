@@ -19,7 +19,7 @@ from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.today import kept_today, told
 from uptake.pipeline.progress import Progress
-from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
+from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.stream.asked import Examined, examined, require_tests
 from uptake.pipeline.stream.costs import costs_of
 from uptake.pipeline.stream.markdown import stream_markdown
@@ -28,6 +28,7 @@ from uptake.pipeline.stream.result import StreamResult, summarised, write_result
 from uptake.pipeline.train.run import Trained, one_talks, train, training_run
 from uptake.pipeline.train.training_run import TrainingRun
 from uptake.processes import ALONE, Processes
+from uptake.spread import Actors
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class StreamRun:
         asking: How they are asked; `max_length` is what the user allows.
         detection: How their answers are judged.
         told: What the summary says of the settings.
+        actors: Hold copies of the models that are asked; None has one in this process.
     """
 
     training: TrainingRun
@@ -49,6 +51,7 @@ class StreamRun:
     asking: Asking
     detection: Settings
     told: Mapping[str, Any]
+    actors: Actors | None = None
 
     @property
     def folder(self) -> Path:
@@ -74,7 +77,7 @@ def stream_run(
     with one_talks(processes):
         data = datasets_of(config)
         require_tests(data)
-        own = {"output_dir": True, "gate": True, "judge": True, "knowledge_sources": True}
+        own = {"output_dir", "gate", "judge", "knowledge_sources", "spread"}
         run = StreamRun(
             training_run(config, processes),
             data,
@@ -83,7 +86,8 @@ def stream_run(
             detection_of(config),
             config.model_dump(mode="json", exclude=own),
         )
-    return stream(run, progress, note=note)
+    with actors_of(config.spread) as actors:
+        return stream(replace(run, actors=actors), progress, note=note)
 
 
 def stream(
@@ -126,6 +130,7 @@ def stream(
             run, [one for one, spec in zip(trained, run.training.stages, strict=True) if not spec.part_of]
         )
         asked = read([model.tokenizer for model in (models.base, *models.after.values())], limit)
+        models = models.over(run.actors)
         found = ask_all(models, asked.cohorts, replace(run.asking, max_length=limit), run.detection, progress)
         costs = costs_of(trained, run.training.stages)
         summary = summarised(asked, found, costs, run.asking.seed)

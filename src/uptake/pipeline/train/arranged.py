@@ -45,13 +45,14 @@ class DrawnData:
 
 @dataclass(frozen=True)
 class ArrangedData:
-    """`arranged.json`: made from what, what differs from the stage before it was arranged, and the tokens that took."""
+    """`arranged.json`: made from what, what differs from before, what is to be told of it, and the tokens it took."""
 
     made_from: str
     rows: TableName | None
     validation: TableName | None
     schedule: Schedule | None
     drawn: DrawnData | None
+    told: tuple[str, ...]
     spent: tuple[Count, Count, Count]
 
 
@@ -157,6 +158,7 @@ def _write(at: Arrangement, given: StageView, view: StageView) -> None:
             "validation": None if view.validation is given.validation else _table(at.folder, view.validation),
             "schedule": None if view.schedule is None else view.schedule.as_data(),
             "drawn": None if drawn is None else {"always": drawn.always, "epochs": _table(at.folder, epochs)},
+            "told": list(view.told),
             "spent": list(view.spent),
         },
     )
@@ -191,6 +193,7 @@ def _read(at: Arrangement, given: StageView) -> StageView:
         rows=given.rows if found.rows is None else table(found.rows, columns),
         validation=given.validation if found.validation is None else table(found.validation, columns),
         schedule=found.schedule,
+        told=found.told,
         spent=found.spent,
         drawn=None if drawn is None else EpochRows(drawn.always, table(drawn.epochs, ["rows"])["rows"].to_pylist()),
     )

@@ -174,7 +174,7 @@ def plan(checked: Checked, number: int, former: StagePlan | None, *, forecast: b
         done_steps=0,
         finished=False,
         own=stage.rows,
-        notes=_notes(run, args, stage, method if forecast else None),
+        notes=(*_notes(run, args, stage, method if forecast else None), *(() if method is None else method.stage.told)),
         schedule=schedule,
         validation=validation,
         ids=_own(rows),

@@ -180,6 +180,9 @@ def train(
             found = forecast.finished
             if not found:
                 plans[number] = _in_its_turn(checked, plans, number)
+                for text in notes_of([plans[number]]) if first else ():
+                    if text not in notes_of([forecast]):
+                        note(text)
                 _train(run, plans[: number + 1], progress)
                 plans[number] = replace(plans[number], finished=True)
             elif first:
@@ -317,6 +320,7 @@ def _manifest(run: TrainingRun, found: StagePlan, done: Done) -> dict[str, Any]:
         "steps": done.steps,
         "kept_step": done.kept,
         "spent": dict(zip(KINDS, done.spent, strict=True)) if run.processes.world == 1 else None,
+        "told": [] if found.job.method is None else list(found.job.method.stage.told),
         "model": model_digest(done.model),
         "memory_left": Memory.read(done.model / MEMORY).digest,
         "versions": versions(),

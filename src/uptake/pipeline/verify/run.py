@@ -14,6 +14,7 @@ from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.prescribe.run import key_of, planning_of
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.run_file import actors_of
 from uptake.pipeline.train.run import training_run
 from uptake.pipeline.trial.applying import apply
 from uptake.pipeline.trial.measuring import ArmQuestions, Measured, questions
@@ -23,6 +24,8 @@ from uptake.pipeline.verify.eligibility import eligible
 from uptake.prescribe import FOR_CAUSE
 from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes
+from uptake.spread import NOTHING as NOTHING_HELD
+from uptake.spread import Actors
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
@@ -47,6 +50,7 @@ class Prepared:
         own: By arm that treats, what its plan costs before it is filled up.
         plain: Training tokens of the run's own fine-tuning.
         asked: What every model is asked.
+        given: What it was prepared with beside the run: arguments of `prepare`.
     """
 
     experiment: Experiment
@@ -56,6 +60,7 @@ class Prepared:
     own: Mapping[str, Spent]
     plain: int
     asked: ArmQuestions
+    given: Mapping[str, Any]
 
     @property
     def too_few(self) -> bool:
@@ -69,6 +74,9 @@ class Prepared:
     def run(self, progress: Progress = lambda step, done, total: None) -> dict[str, Any] | None:
         """Train and measure what is not done yet, then write `verdict/` in the run's folder.
 
+        With `spread` actors do so first, each of which takes arms that no other one is at, in the folder that all of
+        their machines share. What a lost one leaves is done by another, or here in the end.
+
         Args:
             progress: Told of the arms, and of the steps and questions of each.
 
@@ -78,6 +86,9 @@ class Prepared:
         Raises:
             UptakeError: An arm cannot be trained, or a place cannot be written.
         """
+        with actors_of(self.config.spread) as actors:
+            if actors is not None:
+                self._helped(actors, progress)
         cell, run = "", training_run(self.config)
 
         def tell(step: str, done: int, total: int | None) -> None:
@@ -94,6 +105,21 @@ class Prepared:
 
         folder = self.config.output_dir / "verdict"
         return verify(self.experiment, folder, train_arm=train, measure=measure, progress=progress)
+
+    def _helped(self, actors: Actors, progress: Progress) -> None:
+        """All arms trained and measured by actors."""
+        settings = self.config.model_dump(mode="json", exclude={"spread"})
+        actors.start()
+        helpers = min(actors.n, len(self.experiment.arms) * len(self.experiment.seeds))
+        progress("actors", 0, helpers)
+        each = actors.each(range(helpers), lambda number: actors.run(NOTHING_HELD, _help, settings, self.given))
+        for done, _ in enumerate(each, start=1):
+            progress("actors", done, helpers)
+
+
+def _help(settings: Mapping[str, Any], given: Mapping[str, Any], held: None) -> None:
+    """Take part in an experiment, as the same command in another process would."""
+    prepare(RunConfig.model_validate(settings), **given).run()
 
 
 def prepare(
@@ -158,7 +184,8 @@ def prepare(
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
         raise UptakeError("the diagnosis changed while it was read", fix="run the same command again")
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
-    return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked)
+    asked_with = {"matrix": matrix, "seeds": seeds, "unsafe": unsafe}
+    return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked, asked_with)
 
 
 def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:

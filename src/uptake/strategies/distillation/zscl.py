@@ -16,6 +16,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, padded
 from uptake.strategies.distillation.lwf import divergence
+from uptake.strategies.replaced import contradicted
 from uptake.strategies.strategy import Strategy
 
 
@@ -37,21 +38,23 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
         return Hooks()
 
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        if (said := memory.tensors("said")) is not None:
-            return said
-        if stage.general is None:
-            raise UptakeError("zscl needs general text")
-        texts = padded(stage.general(settings.texts))
-        return {**texts, **_said(model, texts, settings.k)}
+        if (said := memory.tensors("said")) is None:
+            if stage.general is None:
+                raise UptakeError("zscl needs general text")
+            texts = padded(stage.general(settings.texts))
+            said = {**texts, **_said(model, texts, settings.k)}
+        said["labels"][contradicted(said["input_ids"], stage.rows)] = NOT_TRAINED
+        return said
 
     def loss(batch: Batch, state: State) -> Tensor:
-        drawn = torch.randperm(len(state["labels"]), generator=batch.generator)[: settings.rows]
+        held = (state["labels"] != NOT_TRAINED).any(1).nonzero().flatten().cpu()
+        drawn = held[torch.randperm(len(held), generator=batch.generator)[: settings.rows]]
+        if len(drawn) == 0:
+            return batch.zero()
         some = {name: one[drawn.to(one.device)] for name, one in state.items()}
         longest = int(some["attention_mask"].sum(1).max())
         some = {name: one[:, : longest - (name in ("ids", "logprobs"))] for name, one in some.items()}
         where = some["labels"][:, 1:] != NOT_TRAINED
-        if not bool(where.any()):
-            return batch.zero()
         now = batch.logits_of(some)[where].float()
         return settings.strength * divergence(some["logprobs"][where], some["ids"][where].long(), now).mean()
 
@@ -79,7 +82,9 @@ def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:
 ZSCL = Strategy(
     name="zscl",
     does="Before the first stage with it, records the `k` most probable next tokens along a fixed sample of general "
-    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them.",
+    "text. Beside each batch it draws `rows` of these texts, and adds strength · KL(first model ‖ now) on them. With a "
+    "strategy that finds old answers (`conflict_aware`, `dpo`, `npo`, `simnpo`), texts that tell one are left out, in "
+    "this stage and all later ones.",
     helps="Holds the base model's abilities, which no stage's rows show. What earlier stages taught is not held; "
     "`replay` does that. With `soup` it is the whole method of the paper.",
     costs="A forward pass over the texts, once; a forward and a backward pass over `rows` texts beside each batch; "
@@ -91,5 +96,6 @@ ZSCL = Strategy(
     ),
     settings=ZSCLSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Near the first model on general text."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Literal
 
-import pyarrow as pa
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Judge, Section
-from uptake.models.served import from_judge
 from uptake.models.training.hooks import Hooks, Needs, StageView, chain
-from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined
 from uptake.models.training.pairs import with_old_answers
-from uptake.strategies.augmented import RECIPES, augmented
+from uptake.strategies.augmented import RECIPES
+from uptake.strategies.distillation.lwf import kept
 from uptake.strategies.preference.dpo import DPO
-from uptake.strategies.preference.npo import NPO
+from uptake.strategies.preference.npo import NPO, TOLD_APART, anchored
 from uptake.strategies.preference.simnpo import SIMNPO
+from uptake.strategies.replaced import without_contradicted
+from uptake.strategies.saying import said_again, told
 from uptake.strategies.selected import selecting
 from uptake.strategies.strategy import Strategy
-from uptake.strategies.writing import as_rows, by_itself, by_server
+from uptake.strategies.writing import as_rows
 
 OBJECTIVES = {"dpo": DPO, "npo": NPO, "simnpo": SIMNPO}
 
@@ -28,11 +28,11 @@ OBJECTIVES = {"dpo": DPO, "npo": NPO, "simnpo": SIMNPO}
 class ConflictAwareSettings(Section):
     """What can be set; each part can be switched off for an ablation: `least: 0`, null, null, `select: 0`."""
 
-    least: Annotated[Float, Field(ge=0, le=1)] = 0.5
+    least: Annotated[Float, Field(ge=0, le=1)] = 0.1
     """Least probability of an old answer that is a conflict; with 0 every other answer is one, sure or not."""
     objective: Literal["dpo", "npo", "simnpo"] | None = "dpo"
     """How the old answer is unlearned; null does not."""
-    strength: Annotated[Float, Field(ge=0)] = 0.3
+    strength: Annotated[Float, Field(ge=0)] = 0.1
     """Factor on that term."""
     anchor: Annotated[Float, Field(ge=0)] = 1.0
     """Factor on the divergence from the former model on rows that it gives already."""
@@ -47,39 +47,37 @@ class ConflictAwareSettings(Section):
 
 
 def _hooks(settings: ConflictAwareSettings) -> Hooks:
-    parts: dict[str, Hooks] = {}
+    if not settings.augment and (settings.objective is None or not settings.strength):
+        return Hooks()
+    parts: dict[str, Hooks] = {"detect": Hooks(Needs(former=True), data=lambda stage, memory: found(stage, settings))}
     if settings.objective is not None and settings.strength:
         own = OBJECTIVES[settings.objective]
         given = {"least": settings.least, "strength": settings.strength, "anchor": settings.anchor}
-        parts["objective"] = own.hooks(own.settings.model_validate(given))
+        parts["objective"] = replace(own.hooks(own.settings.model_validate(given)), data=None)
+    elif settings.anchor:
+        parts["anchor"] = Hooks(
+            Needs(per_row=True, logits=True), loss=lambda batch, state: settings.anchor * kept(batch)
+        )
+    if settings.augment and settings.select:
+        parts["select"] = selecting(settings.select)
+    return chain(parts)
+
+
+def found(stage: StageView, settings: ConflictAwareSettings) -> StageView:
+    """The stage with its old answers noted, what a model writes of its conflicts, and replay without what is replaced.
+
+    In other words the model is asked too, so that its old answer there is pushed as well.
+    """
+    rows = with_old_answers(stage, settings.least)
+    view = replace(stage, rows=rows, pools=tuple(without_contradicted(pool, rows) for pool in stage.pools))
     if settings.augment:
-
-        def data(stage: StageView, memory: Memory) -> StageView:
-            rows = stage.rows if "old_ids" in stage.rows.schema.names else with_old_answers(stage, settings.least)
-            return replace(stage, rows=said_again(replace(stage, rows=rows), settings))
-
-        parts["augment"] = Hooks(Needs(former=True), data=data)
-        if settings.select:
-            parts["select"] = selecting(settings.select)
-    return chain(parts) if parts else Hooks()
-
-
-def said_again(stage: StageView, settings: ConflictAwareSettings) -> pa.Table:
-    """The stage's rows, with those that a model wrote of its conflicts behind them."""
-    examples = {example.id: example for example in stage.examples()}
-    if stage.model is None or not examples:
-        return stage.rows
-    model = stage.model()
-    pairs = [
-        (examples[name], str(model.tokenizer.decode(old, skip_special_tokens=True)))
-        for name, old in zip(stage.rows["id"].to_pylist(), stage.rows["old_ids"].to_pylist(), strict=True)
-        if old is not None and name in examples
-    ]
-    server = settings.server
-    write = by_itself(model, settings.n, stage.seed) if server is None else by_server(from_judge(server), settings.n)
-    recipes = tuple(one for one in RECIPES if settings.augment in ("all", one))
-    done = augmented(pairs, recipes, write, model)
-    return joined([stage.rows, as_rows(done.kept, model.tokenizer)]) if done.kept else stage.rows
+        recipes = tuple(one for one in RECIPES if settings.augment in ("all", one))
+        done = said_again(view, recipes, settings.n, settings.server)
+        if done.kept and stage.model is not None:
+            written = as_rows(done.kept, stage.model().tokenizer)
+            rows = joined([rows, with_old_answers(replace(stage, rows=written), settings.least)])
+        view = replace(view, told=(*view.told, *told(done)))
+    return replace(view, rows=anchored(stage, rows, TOLD_APART) if settings.anchor else rows)
 
 
 CONFLICT_AWARE = Strategy(
@@ -99,5 +97,6 @@ CONFLICT_AWARE = Strategy(
     ),
     settings=ConflictAwareSettings,
     hooks=_hooks,
+    revision=2,
 )
 """What a stage contradicts, unlearned, anchored, said again and chosen."""

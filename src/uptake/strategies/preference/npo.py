@@ -33,8 +33,8 @@ ASKS = (
 class OldAnswerSettings(Section):
     """What can be set of all of them."""
 
-    least: Annotated[Float, Field(ge=0, le=1)] = 0.5
-    """Least probability with which the model before the stage gave an old answer; a rarer one is no belief."""
+    least: Annotated[Float, Field(ge=0, le=1)] = 0.1
+    """Least probability with which the model before the stage gave an old answer; a rarer one is not said at all."""
     new: Annotated[Float, Field(ge=0)] = 1.0
     """Factor on the loss of the rows themselves; 1 leaves it as the trainer has it, 0 trains old answers alone."""
     anchor: Annotated[Float, Field(ge=0)] = 0.0
@@ -110,5 +110,6 @@ NPO = Strategy(
     references=("Zhang et al. 2024, Negative Preference Optimization (arXiv 2404.05868)",),
     settings=NPOSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Old beliefs pushed down, to a point."""

@@ -47,5 +47,6 @@ SIMNPO = Strategy(
     ),
     settings=SimNPOSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Old beliefs pushed down, whatever they were."""

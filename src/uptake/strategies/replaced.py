@@ -1,0 +1,87 @@
+"""What a stage replaces: general text and rows of earlier stages that still tell it, which are then not trained."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import Any
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from uptake.models.training.pools import Pool
+from uptake.models.training.rows import NOT_TRAINED
+
+RARE = 0.1
+"""Share of the rows from which on a token of their prompts is no part of a name."""
+
+
+def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
+    """Which texts tell an old answer that the rows are to replace: to hold these would hold what must go.
+
+    A text tells it where it has the answer's tokens in their order, and most of those of the prompt that few others of
+    the rows have: its name.
+
+    Args:
+        texts: Token ids, a text a line.
+        rows: Of a stage; `old_ids` where another strategy has noted them.
+
+    Returns:
+        One truth value a text.
+    """
+    found = torch.zeros(len(texts), dtype=torch.bool)
+    if "old_ids" not in rows.schema.names:
+        return found
+    lines = rows.select(["input_ids", "labels", "old_ids"]).to_pylist()
+    prompts = [
+        {one for one, label in zip(row["input_ids"], row["labels"], strict=True) if label == NOT_TRAINED}
+        for row in lines
+    ]
+    common = Counter(one for prompt in prompts for one in prompt)
+    pairs = [
+        ({one for one in prompt if common[one] <= max(1, RARE * len(lines))}, row["old_ids"])
+        for prompt, row in zip(prompts, lines, strict=True)
+        if row["old_ids"]
+    ]
+    for number, text in enumerate(texts.tolist()):
+        has, line = set(text), f" {' '.join(map(str, text))} "
+        found[number] = any(
+            2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
+            for name, old in pairs
+        )
+    return found
+
+
+def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
+    """A pool that draws no row that one of the stage contradicts: the same prompt with another response.
+
+    In its turn the next one comes that none contradicts.
+    """
+    asked = {prompt: response for prompt, response in map(_parts, _lines(rows)) if prompt}
+    stand = [
+        number
+        for number, (prompt, response) in enumerate(map(_parts, _lines(pool.rows)))
+        if asked.get(prompt, response) == response
+    ]
+    if len(stand) == len(pool.rows):
+        return pool
+
+    def draw(epoch: int) -> list[int]:
+        free, found = list(stand), []
+        for number in pool.draw(epoch):
+            if free:
+                found.append(free.pop(bisect_left(free, number) % len(free)))
+        return found
+
+    return Pool(pool.rows, draw)
+
+
+def _lines(rows: pa.Table) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = rows.select(["input_ids", "labels"]).to_pylist()
+    return found
+
+
+def _parts(row: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
+    return tuple(row["input_ids"][:start]), tuple(row["input_ids"][start:])
