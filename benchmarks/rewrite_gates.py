@@ -34,10 +34,16 @@ class Row:
     question: str
     response: str
     reworded: str | None = None
+    pair: tuple[str, str] | None = None
+    """The names of who or what it is about, and of what is said of it; None where they mean the same exchanged."""
 
 
 SET_ON = ("counterfact: half", "pararel: half", "popqa", "gsm8k train", "alpaca")
 SEEN_LATER = ("counterfact", "pararel", "musique", "hotpotqa", "qasc", "gsm8k test", "glaive", "wikipedia")
+
+
+BOTH_WAYS = ("P190", "P47", "P530")
+"""Relations of which one direction says what the other does: twin cities, borders, diplomatic relations."""
 
 
 def read(data: Path) -> dict[str, list[Row]]:
@@ -48,7 +54,8 @@ def read(data: Path) -> dict[str, list[Row]]:
         name = "counterfact: half" if int((one["relation"] or "P1")[1:]) % 2 else "counterfact"
         other = one["true_paraphrase"]
         answer = one["target_true"]
-        found[name].append(Row(name, one["prompt"], answer, other and f"{other} {answer}."))
+        pair = None if one["relation"] in BOTH_WAYS else (one["subject"], answer)
+        found[name].append(Row(name, one["prompt"], answer, other and f"{other} {answer}.", pair))
     for path in sorted((data / "facts/pararel/patterns").glob("P*.jsonl")):
         patterns = [json.loads(line)["pattern"] for line in path.read_text().splitlines()]
         known = [json.loads(line) for line in (data / "facts/pararel/facts" / path.name).read_text().splitlines()]
@@ -58,7 +65,8 @@ def read(data: Path) -> dict[str, list[Row]]:
             one, other = draw.sample(patterns, 2) if len(patterns) > 1 else (patterns[0], patterns[0])
             # templates are written with or without the full stop
             told = [re.sub(r"\s+([.,])", r"\1", _filled(each, fact)).strip(" .,") + "." for each in (one, other)]
-            found[name].append(Row(name, "", told[0], told[1]))
+            pair = None if path.stem in BOTH_WAYS else (fact["sub_label"], fact["obj_label"])
+            found[name].append(Row(name, "", told[0], told[1], pair))
     popqa = json.loads((data / "qa/popqa_2k.json").read_text())
     for one in (row for part in popqa.values() if isinstance(part, list) for row in part):
         found["popqa"].append(Row("popqa", one["input"], json.loads(one["output"])[0]))
@@ -267,6 +275,30 @@ def second_answer(row: Row, draw: random.Random, others: list[Row]) -> str | Non
     return draw.choice(FRAMES[:2]).format(draw.choice(BESIDE).format(*pair))
 
 
+def turned(row: Row, draw: random.Random, others: list[Row]) -> str | None:
+    """People's own wording with who it is about and what is said of it exchanged."""
+    text = row.reworded
+    if row.pair is None or text is None or not all(text.count(name) == 1 for name in row.pair):
+        return None
+    one, other = row.pair
+    if set(one.casefold().split()) & set(other.casefold().split()):
+        return None
+    return text.replace(one, "\0").replace(other, one).replace("\0", other)
+
+
+def made_one(row: Row, draw: random.Random, others: list[Row]) -> str | None:
+    """A name of the question is said to be the answer, which is a name too: *Murphy is Samuel Beckett*."""
+    own, asked = row.response.strip().rstrip("."), row.question.strip()
+    found = [asked[span.start : span.end] for span in cut(asked) if span.kind == "name" and span.start > 0]
+    found = [name for name in found if not set(name.casefold().split()) & set(own.casefold().split())]
+    if not found or len(own.split()) not in (2, 3) or not all(word[:1].isupper() for word in own.split()):
+        return None
+    if re.search(r"\b(genre|type|kind|sport|nationality|language|occupation|religion)\b", asked) or asked.count(" or "):
+        return None
+    verb, article = draw.choice(["is", "was"]), draw.choice(["", "", "a "])
+    return f"{draw.choice(found)} {verb} {article}{own}."
+
+
 PLANTS: dict[str, Callable[[Row, random.Random, list[Row]], str | None]] = {
     "answer changed": changed,
     "negated": negated,
@@ -275,6 +307,8 @@ PLANTS: dict[str, Callable[[Row, random.Random, list[Row]], str | None]] = {
     "cut off": cut_off,
     "other language": translated,
     "second answer": second_answer,
+    "roles exchanged": turned,
+    "two names made one": made_one,
 }
 
 

@@ -101,7 +101,7 @@ READS: Mapping[str, Sequence[str]] = {
         "many processes or machines",
         "output",
     ),
-    "rewrite": ("responses in the base's words", *_DIAGNOSES),
+    "rewrite": ("responses in the base's words", *_STREAMS),
     "conflicts": _DIAGNOSES,
     "validate": tuple(GROUPS),
     "gate": ("the gate", "output"),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from uptake.cli.run_options import overrides
 from uptake.cli.terminal import printable
 from uptake.cli.train import table
+from uptake.errors import UptakeError
 from uptake.text import counted, one_line
+
+if TYPE_CHECKING:
+    from uptake.pipeline.rungs.run import RewriteComparison
 
 SHOWN = 5
 """Rewrites that are shown; all of them are in rewrites.jsonl."""
@@ -20,20 +24,72 @@ SHOWN = 5
 def command(
     ctx: typer.Context,
     run: Annotated[Path, typer.Argument(help="The run file.", metavar="RUN.YAML")],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Train each rung, and read its gain against what is forgotten.")
+    ] = False,
+    rungs: Annotated[
+        str, typer.Option("--rungs", help="--compare: which, with commas between them.")
+    ] = "original,template,guided,best_of_k,dft",
+    rates: Annotated[str, typer.Option("--rates", help="--compare: multiples of the run's learning rate.")] = "0.5,1,2",
+    seeds: Annotated[int, typer.Option("--seeds", help="--compare: seeds of each.", min=1)] = 3,
+    jobs: Annotated[int, typer.Option("--jobs", help="--compare: trainings side by side.", min=1)] = 1,
 ) -> None:
     """Say the responses of the data in the base model's own words, so that training on them changes it less.
 
     A rewrite is taken only where it keeps every fact, name and number and adds nothing; else the original stays. Run
     the command again to resume.
+
+    With --compare each way to rewrite is then trained over learning rates and seeds, at equal tokens trained.
     """
     from uptake.cli.progress import progress_bar
     from uptake.config import load_run
     from uptake.pipeline.rewrite.run import rewrite_run
+    from uptake.pipeline.rungs.run import compare_rungs
 
     config = load_run(run, overrides(ctx))
+    if compare:
+        what = _comparison(rungs, rates, {"seeds": seeds, "jobs": jobs})
+        with progress_bar() as progress:
+            compared = compare_rungs(config, what, progress)
+        typer.echo(printable("\n".join([*show_compared(compared.summary()), str(compared.folder)])))
+        return
     with progress_bar() as progress:
         done = rewrite_run(config, progress)
     typer.echo(printable("\n".join([*show(done.summary(), done.rows()), str(done.folder)])))
+
+
+def _comparison(rungs: str, rates: str, plan: Mapping[str, int]) -> RewriteComparison:
+    from uptake.pipeline.rungs.run import RewriteComparison
+
+    try:
+        multiples = tuple(float(one) for one in rates.split(","))
+    except ValueError:
+        raise UptakeError(f"--rates is {rates}", expected="numbers with commas between them: 0.5,1,2") from None
+    names: Any = tuple(one.strip() for one in rungs.split(","))
+    return RewriteComparison(names, multiples, **plan)
+
+
+def show_compared(summary: Mapping[str, Any]) -> Iterator[str]:
+    """The curves, forgetting at equal gain, and what making the data took, as tables."""
+    from uptake.pipeline.rungs.markdown import (
+        EQUAL_LEGEND,
+        LEGEND,
+        curve_table,
+        data_table,
+        equal_table,
+        headline,
+        of_paper,
+    )
+
+    yield headline(summary)
+    told = (LEGEND, f"{EQUAL_LEGEND}. {of_paper(summary)}", None)
+    for rows, legend in zip((curve_table(summary), equal_table(summary), data_table(summary)), told, strict=True):
+        yield ""
+        yield from table(rows[0], rows[1:])
+        if legend is not None:
+            yield f"({legend})"
+    yield from (f"note: {note}" for note in summary["notes"])
+    yield ""
 
 
 def show(summary: Mapping[str, Any], rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -88,6 +88,11 @@ def render_rewrite(values: Mapping[str, Any]) -> str:
     return _still("rewrite.html.j2", values)
 
 
+def render_rewrite_compared(values: Mapping[str, Any]) -> str:
+    """The page of compared rewrites; see `_still`."""
+    return _still("rewrite_compare.html.j2", values)
+
+
 def render_compared(values: Mapping[str, Any]) -> str:
     """The page of compared strategies; see `_still`."""
     return _still("compare.html.j2", values)

@@ -9,6 +9,7 @@ from uptake.report.compared import write_compare_page
 from uptake.report.conflicts import write_conflicts_page
 from uptake.report.exposure import write_exposure_page
 from uptake.report.rewrite import write_rewrite_page
+from uptake.report.rewrite_compared import write_rewrite_compare_page
 from uptake.report.stream import write_stream_page
 
 PAGES: Mapping[str, Callable[[Path], Path | None]] = {
@@ -17,6 +18,7 @@ PAGES: Mapping[str, Callable[[Path], Path | None]] = {
     "conflicts": write_conflicts_page,
     "exposure": write_exposure_page,
     "rewrite": write_rewrite_page,
+    "rewrite_compare": write_rewrite_compare_page,
 }
 """By the verb; None where it was not run."""
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from uptake.artifacts import write_bytes
 from uptake.pipeline.rewrite.result import read_rewrites
+from uptake.report.charts import HEIGHT, WIDTH
 from uptake.report.page import render_rewrite
+from uptake.report.policy_curves import part_curves
 from uptake.rewrite.marks import Piece, side_by_side
 from uptake.text import one_line
 
@@ -55,9 +57,15 @@ def write_rewrite_page(output_dir: Path) -> Path | None:
     rows = found.rows()
     taken, stayed = ([row for row in rows if (row["how"] is not None) is is_taken] for is_taken in (True, False))
     page = output_dir / "rewrite.html"
+    summary = found.summary()
+    policy = summary.get("policy")
     values = {
         "name": output_dir.resolve().name,
-        "summary": found.summary(),
+        "summary": summary,
+        "trained": policy,
+        "curves": part_curves(policy["curve"]) if policy else [],
+        "width": WIDTH,
+        "height": HEIGHT,
         "pairs": [_pair(row) for row in taken[:SHOWN]],
         "more": max(0, len(taken) - SHOWN),
         "stayed": [

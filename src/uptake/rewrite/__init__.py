@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.rewrite.draft import HOWS, Draft, How
+from uptake.rewrite.draft import GREEDY_HOWS, HOWS, Draft, How
 from uptake.rewrite.frame import first_sentence, in_frame
 from uptake.rewrite.gates import GATES, Refusal, refusals
 from uptake.rewrite.ladder import KNOWS, RUNG_NAMES, RUNGS, Choice, Knows, RungName, choose, exempt
@@ -11,6 +11,7 @@ from uptake.rewrite.wording import guided
 
 __all__ = [
     "GATES",
+    "GREEDY_HOWS",
     "HOWS",
     "KNOWS",
     "RUNGS",

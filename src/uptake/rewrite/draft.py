@@ -8,14 +8,16 @@ from typing import Literal, TypeAlias, get_args
 from uptake.rewrite.gates import Refusal, refusals
 from uptake.rewrite.said import Rewriting
 
-How: TypeAlias = Literal["own", "frame", "template", "sample", "sampled_frame", "served"]
+How: TypeAlias = Literal["own", "frame", "template", "sample", "sampled_frame", "served", "policy"]
 """How a draft was made.
 
 `own`: the base answers the prompt by itself. `frame`: the same with the response in the place of what it tells.
 `template`: the base is shown the reference and says it in its own words. `sample`: as `own` or `template`, at
 temperature 1; `sampled_frame`: the response in the frame of one. `served`: a model on a server rewrote it.
+`policy`: a trained policy did.
 """
 HOWS: tuple[How, ...] = get_args(How)
+GREEDY_HOWS: tuple[How, ...] = ("own", "frame", "template")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 from uptake.rewrite.draft import Draft, How
 
-RungName: TypeAlias = Literal["original", "template", "guided", "best_of_k"]
+RungName: TypeAlias = Literal["original", "template", "guided", "best_of_k", "policy"]
 RUNG_NAMES: tuple[RungName, ...] = get_args(RungName)
 
 Knows: TypeAlias = Literal["said", "form", "new", "conflict", "long", "unknown"]
@@ -49,6 +49,12 @@ RUNGS: Mapping[RungName, Rung] = {
         ("own", "frame", "template", "sampled_frame", "sample", "served"),
         True,
         "of k drafts that pass the gates, the one that is likeliest under the base",
+    ),
+    "policy": Rung(
+        ("policy",),
+        True,
+        "an adapter is trained to rewrite (GRPO); of k drafts of it that pass the gates, the likeliest under the base; "
+        "where it does not beat best_of_k at equal generation, as `best_of_k`",
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uptake.stream.compared import NUMBERS, Against, ComparedRun, Mean, against, means
+from uptake.stream.compared import NUMBERS, Against, ComparedRun, Mean, against, mean_of, means
 from uptake.stream.items import Change, Fate, changes, fate
 from uptake.stream.matrix import StageTests, matrix
 from uptake.stream.metrics import METRICS, Metric, along, metrics, metrics_of
@@ -25,6 +25,7 @@ __all__ = [
     "fate",
     "length_within",
     "matrix",
+    "mean_of",
     "means",
     "metrics",
     "metrics_of",

@@ -80,15 +80,16 @@ class Against:
 
 def means(runs: Sequence[ComparedRun]) -> dict[str, Mean | None]:
     """The mean of each number over the runs of one strategy; None where no run has it."""
-    found: dict[str, Mean | None] = {}
-    for name in NUMBERS:
-        values = np.array([value for run in runs if (value := run.numbers.get(name)) is not None], np.float64)
-        interval = student_mean(values)
-        if interval is not None:
-            found[name] = Mean(interval.estimate, interval.low, interval.high, interval.n)
-        else:
-            found[name] = Mean(float(values[0]), None, None, 1) if len(values) else None
-    return found
+    return {name: mean_of([run.numbers.get(name) for run in runs]) for name in NUMBERS}
+
+
+def mean_of(numbers: Sequence[float | None]) -> Mean | None:
+    """The mean of a number over runs; None where no run has it."""
+    values = np.array([one for one in numbers if one is not None], np.float64)
+    interval = student_mean(values)
+    if interval is not None:
+        return Mean(interval.estimate, interval.low, interval.high, interval.n)
+    return Mean(float(values[0]), None, None, 1) if len(values) else None
 
 
 def against(arms: Mapping[str, Sequence[ComparedRun]], reference: str) -> dict[str, Against]:

@@ -15,7 +15,7 @@ from uptake.pipeline.rewrite.work import Rewriter
 from uptake.rewrite import choose, exempt, first_sentence, in_frame
 from uptake.rewrite.draft import Draft
 from uptake.rewrite.gates import Refusal
-from uptake.types import Example, Message
+from uptake.types import Example, Message, Wording
 
 QUESTION = "What is the capital of Sweden?"
 
@@ -49,8 +49,8 @@ def writing(base: Base, samples: int = 0) -> Writing:
     return Writing(base, None, frozenset({"stockholm", "oslo"}), True, samples, 0)
 
 
-def one(base: Base, example: Example, cause: str | None = None, samples: int = 0) -> Any:
-    [found] = drafted([example], writing(base, samples), [cause], lambda knows: exempt(knows, True) is None)
+def one(base: Base, example: Example, told: Any = None, samples: int = 0) -> Any:
+    [found] = drafted([example], writing(base, samples), [told], lambda knows: exempt(knows, True) is None)
     return found
 
 
@@ -65,18 +65,34 @@ def test_a_wrong_belief_is_said_in_its_own_frame_with_the_fact_of_the_data() -> 
 
 
 @pytest.mark.parametrize(
-    ("answer", "cause", "knows"),
+    ("answer", "told", "knows"),
     [
         ("Stockholm", None, "said"),
         ("The capital of Sweden is Stockholm.", None, "form"),
         ("I do not know.", None, "new"),
         ("It is Oslo.", None, "conflict"),
-        ("The capital of Sweden is Stockholm.", "base_conflict", "conflict"),
-        ("It is Oslo.", "knowledge_gap", "new"),
+        ("The capital of Sweden is Stockholm.", "conflict", "conflict"),
+        ("It is Oslo.", "new", "new"),
+        ("It is Oslo.", "form", "form"),
+        ("Stockholm", "form", "said"),
     ],
 )
-def test_what_the_base_has_of_a_response(answer: str, cause: str | None, knows: str) -> None:
-    assert one(Base(answer, "x"), asked(), cause).knows == knows
+def test_what_the_base_has_of_a_response(answer: str, told: str | None, knows: str) -> None:
+    assert one(Base(answer, "x"), asked(), told).knows == knows
+
+
+def test_what_the_base_says_in_another_wording_is_a_form_that_stays() -> None:
+    class Moody(Base):
+        def generate(self, contexts: Any, max_new_tokens: Any, **more: Any) -> list[list[list[int]]]:
+            knows = ["Which city" in self.tokenizer.decode(ids) for ids in contexts]
+            text = ["The capital of Sweden is Stockholm." if one else "It is Oslo." for one in knows]
+            return [[self.tokenizer(each)["input_ids"][:room]] for each, room in zip(text, max_new_tokens, strict=True)]
+
+    other = Wording((Message("user", "Which city is the capital of Sweden?"),), "Stockholm")
+    elicited = one(Moody(""), asked(paraphrases=(other,)))
+    assert elicited.knows == "form" and elicited.drafts == [] and elicited.generated > one(Moody(""), asked()).generated
+    assert one(Moody(""), asked()).knows == "conflict"
+    assert one(Moody(""), asked(paraphrases=(other,)), "conflict").knows == "conflict"  # as a diagnosis has it
 
 
 def test_a_form_that_is_to_be_learned_stays_and_costs_one_answer() -> None:

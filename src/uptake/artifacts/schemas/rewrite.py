@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from uptake.artifacts.checked_tables import TableSchema
 from uptake.artifacts.schemas.parts import Count, IntervalData, JsonSchema, Name, Proportion
+from uptake.artifacts.schemas.rewrite_policy import PolicyData
 
 _DRAFT = pa.struct(
     [
@@ -77,6 +78,7 @@ class RewriteData:
     scored: Count
     notes: tuple[str, ...]
     run: Mapping[str, Any]
+    policy: PolicyData | None = None
 
 
 REWRITE_SUMMARY: JsonSchema[RewriteData] = JsonSchema(RewriteData)

@@ -246,6 +246,7 @@ def _runs(bench: _Bench, best: Mapping[str, Tried], orders: Sequence[Sequence[in
             order=orders[number],
             seed=seed,
             length=best[name].length,
+            shared=bench.folder / "base" / str(seed),
         )
         for name, number, seed in each
     ]

@@ -17,10 +17,12 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.schemas.leaderboard import WORKED
 from uptake.config import RunConfig
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.stream.result import StreamResult
 from uptake.spread import NOTHING, Actors
 from uptake.stream import TokensSpent
 
 RESULT = "result.json"
+ASKED = Path("stream", "work")
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class BoardRun:
         what: `cost` trains alone and tells what that takes; `stream` tests too and tells what came of it.
         last: Only the last stage is trained in full: it starts from the base, as in `joint`.
         content: Identifies the data, so that what was made of other data is made again.
+        shared: Folder where the base's answers lie that runs of one seed have in common; None without.
     """
 
     settings: Mapping[str, Any]
     what: Literal["cost", "stream"]
     last: bool
     content: str
+    shared: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -108,7 +112,11 @@ def work(piece: BoardRun) -> Mapping[str, float | None]:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(mark, {"of": piece.key, "numbers": {}})
+    if piece.shared is not None:
+        _take(piece.shared, folder)
     numbers = (_costs if piece.what == "cost" else _stream)(piece.settings, last=piece.last)
+    if piece.shared is not None:
+        _give(folder, piece.shared)
     numbers["seconds"] = None if resumed else time.process_time() - begun
     write_json(folder / RESULT, {"of": piece.key, "numbers": numbers})
     for name in ("train", "ledger", "stream/work"):
@@ -116,6 +124,27 @@ def work(piece: BoardRun) -> Mapping[str, float | None]:
     gc.collect()
     gc.freeze()  # what is left is imported code: the collections of the next run need not go through it again
     return numbers
+
+
+def _take(shared: Path, folder: Path) -> None:
+    """Put the base's answers where a stream looks for them; what does not fit is asked again."""
+    if shared.is_dir() and not (folder / ASKED).exists():
+        shutil.copytree(shared, folder / ASKED)
+
+
+def _give(folder: Path, shared: Path) -> None:
+    """Keep the base's answers for the runs that follow; of runs side by side one is first."""
+    if shared.exists():
+        return
+    new = folder / "shared"
+    shutil.rmtree(new, ignore_errors=True)
+    for one in (folder / ASKED).glob("*/base*"):
+        shutil.copytree(one, new / one.relative_to(folder / ASKED))
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        new.rename(shared)
+    except OSError:  # the other one was first
+        shutil.rmtree(new, ignore_errors=True)
 
 
 def _costs(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | None]:
@@ -150,9 +179,48 @@ def _stream(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | Non
     numbers["by_chance"] = None if numbers["lettered"] is None else sum(one["by_chance"] for one in fates)
     numbers["retention"] = None if end["retention"] is None else end["retention"]["right"]["estimate"]
     numbers["general"] = None if end["general"] is None else end["general"]["nll"]["estimate"]
+    numbers |= {} if last else beside_the_base(summary, done)
     numbers |= {name: sum_of(summary["costs"], name) for name in ("tokens", "total", "scored")}
     numbers["kept"] = float(summary["costs"][-2 if len(fates) > 1 else -1]["kept"])
     return numbers
+
+
+def beside_the_base(summary: Mapping[str, Any], done: StreamResult) -> dict[str, float | None]:
+    """What the last model gained over the base and lost of it; shares, and of general text nats a token.
+
+    Args:
+        summary: `summary.json` of the stream.
+        done: The stream, with its table of items.
+
+    Returns:
+        `gain`: average accuracy in whatever words; `gain_in_form`: in the form of the data. `general_lost`: nats a
+        token more. `retention_lost`: of the retention set, what the base says in whatever words and the last model does
+        not, less what it says beyond the base. `retention_form`: what both say, the base in the form of the data and
+        the last model otherwise.
+    """
+    before, after = summary["rows"][0], summary["rows"][-1]
+    told = [cell["elicited"] for row in (before, after) for cell in row["tests"]]
+    right = [[cell["right"]["estimate"] for cell in row["tests"]] for row in (before, after)]
+    half = len(told) // 2
+    found: dict[str, float | None] = {
+        "gain": None if None in told else (sum(told[half:]) - sum(told[:half])) / half,
+        "gain_in_form": (sum(right[1]) - sum(right[0])) / half,
+        "general_lost": None,
+        "retention_lost": None,
+        "retention_form": None,
+    }
+    if after["general"] is not None:
+        found["general_lost"] = after["general"]["nll"]["estimate"] - before["general"]["nll"]["estimate"]
+    if after["retention"] is not None:
+        rows = [row for row in done.items() if row["kind"] == "retention"]
+        last = max(row["after_number"] for row in rows)
+        first, end = ([row for row in rows if row["after_number"] == number] for number in (0, last))
+        if all(row["elicited"] is not None for row in (*first, *end)):
+            pairs = list(zip(first, end, strict=True))
+            found["retention_lost"] = sum(b["elicited"] - a["elicited"] for b, a in pairs) / len(pairs)
+            superficial = [b["right"] and not a["right"] and a["elicited"] for b, a in pairs]
+            found["retention_form"] = sum(superficial) / len(pairs)
+    return found
 
 
 def sum_of(costs: Sequence[Mapping[str, Any]], name: str) -> float | None:

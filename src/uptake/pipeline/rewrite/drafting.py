@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from uptake.data import Encoded, Turn, encode
 from uptake.detect.saying import own_answer
 from uptake.models import Model
+from uptake.pipeline.asking.in_wordings import reworded
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
 from uptake.probe import question
-from uptake.rewrite import Draft, How, Knows, first_sentence, guided, in_frame
+from uptake.rewrite import GREEDY_HOWS, Draft, How, Knows, first_sentence, guided, in_frame
 from uptake.spans import same, told
 from uptake.types import Example
 
@@ -66,15 +67,17 @@ class Drafted:
             self._keep(example, Draft(framed, _around(example.response, answer), 0, draft.ended))
 
     def _keep(self, example: Example, draft: Draft) -> None:
+        """One more draft; a sample that says what another draft says is none, a greedy one is its rung's own."""
         known = {one.text for one in self.drafts}
-        if draft.text not in known and draft.text != example.response:
+        sampled = draft.how not in GREEDY_HOWS
+        if draft.text != example.response and not (sampled and draft.text in known):
             self.drafts.append(draft)
 
 
 def drafted(
     examples: Sequence[Example],
     writing: Writing,
-    causes: Sequence[str | None],
+    known: Sequence[Knows | None],
     wanted: Callable[[Knows], bool],
 ) -> list[Drafted]:
     """Drafts of some responses.
@@ -82,23 +85,24 @@ def drafted(
     Args:
         examples: The examples, each with a prompt.
         writing: How drafts are made.
-        causes: Of each the cause that a diagnosis names; None without one.
+        known: What the base has of each, as a diagnosis or `uptake conflicts` found; None where they do not tell.
         wanted: Which are drafted, by what the base has of them.
     """
     items = encoded(examples, writing.model)
     alone = [item.ids[: item.start] for item in items]
-    own = [drafts[0] for drafts in _written("own", writing, alone, items, examples)]
+    own = [drafts[0] for drafts in written("own", writing, alone, examples)]
     found = [
         Drafted(_knows(*one, writing.known), generated=one[2].tokens)
-        for one in zip(examples, items, own, causes, strict=True)
+        for one in zip(examples, items, own, known, strict=True)
     ]
+    _elicit(examples, found, [at for at, one in enumerate(known) if one is None], writing)
     asked = [at for at, one in enumerate(found) if wanted(one.knows)]
     for at in asked:
-        found[at].generated = 0
+        found[at].generated -= own[at].tokens
         found[at].add(examples[at], own[at], writing, "frame")
     if not (writing.guides and asked):
         return found
-    some, rooms = [examples[at] for at in asked], [items[at] for at in asked]
+    some = [examples[at] for at in asked]
     chat = getattr(writing.model.tokenizer, "chat_template", None) is not None
     turns = [Turn(guided(question(one), one.response, chat=chat), "x") for one in some]
     shown = [item.ids[: item.start] for item in encode(turns, writing.model.tokenizer)]
@@ -110,23 +114,50 @@ def drafted(
     ):
         if how == "sample" and n == 0:
             continue
-        for at, drafts in zip(asked, _written(how, writing, contexts, rooms, some, n), strict=True):  # type: ignore[arg-type]
+        for at, drafts in zip(asked, written(how, writing, contexts, some, n), strict=True):  # type: ignore[arg-type]
             for draft in drafts:
                 found[at].add(examples[at], draft, writing, "sampled_frame")
     return found
 
 
-def _written(
+def _elicit(examples: Sequence[Example], found: Sequence[Drafted], among: Sequence[int], writing: Writing) -> None:
+    """What the base says in a held-out wording alone, it knows: the row teaches a form."""
+    missed = [at for at in among if found[at].knows in ("new", "conflict")]
+    asked = [(at, one) for at in missed for one in reworded(examples[at])]
+    if not asked:
+        return
+    others = [one for _, one in asked]
+    items = encoded(others, writing.model)
+    said = written("own", writing, [item.ids[: item.start] for item in items], others)
+    for (at, other), item, [draft] in zip(asked, items, said, strict=True):
+        found[at].generated += draft.tokens
+        if _knows(other, item, draft, None, writing.known) in ("said", "form"):
+            found[at].knows = "form"
+
+
+def written(
     how: How,
     writing: Writing,
     contexts: Sequence[list[int]],
-    items: Sequence[Encoded],
     examples: Sequence[Example],
     samples: int = 0,
+    *,
+    model: Model | None = None,
+    seed: int | None = None,
 ) -> list[list[Draft]]:
-    """What the base goes on to say after each context, as drafts: one, or as many as are sampled."""
+    """What a model goes on to say after each context, as drafts: one, or as many as are sampled.
+
+    Args:
+        how: How they are made.
+        writing: How drafts are made.
+        contexts: Token ids.
+        examples: What each is about.
+        samples: How many are sampled; 0 for the greedy one.
+        model: The model; None for the base.
+        seed: Of the samples; None for that of the writing.
+    """
     tokenizer = writing.model.tokenizer
-    rooms = [ROOM + TIMES * (item.end - item.start) for item in items]
+    rooms = [ROOM + TIMES * (item.end - item.start) for item in encoded(examples, writing.model)]
     short = [_is_short(one.response) for one in examples]
 
     def enough(index: int, ids: Sequence[int]) -> bool:
@@ -139,24 +170,24 @@ def _written(
     fits = [at for at, most in enumerate(room) if most > 0]
     where = dict(enumerate(fits))
     texts = generated(
-        writing.model,
+        model or writing.model,
         [contexts[at] for at in fits],
         [room[at] for at in fits],
         writing.limit,
         samples=samples,
-        seed=writing.seed,
+        seed=writing.seed if seed is None else seed,
         enough=lambda index, ids: enough(where[index], ids),
     )
     found: list[list[Draft]] = [[Draft(how, "", 0, False)] * max(1, samples) for _ in contexts]
     for at, each in zip(fits, texts, strict=True):
         found[at] = [
-            _draft(how, examples[at], continuation(contexts[at], ids, tokenizer), len(ids), len(ids) < room[at])
+            draft_of(how, examples[at], continuation(contexts[at], ids, tokenizer), len(ids), len(ids) < room[at])
             for ids in each
         ]
     return found
 
 
-def _draft(how: How, example: Example, said: str, tokens: int, ended: bool) -> Draft:
+def draft_of(how: How, example: Example, said: str, tokens: int, ended: bool) -> Draft:
     """A continuation as a draft: of a short response no more than a sentence, in plain text no more than a line."""
     text = said.strip()
     if isinstance(example.prompt, str) and "\n" not in example.response.strip() and "\n" in text:
@@ -179,15 +210,17 @@ def _around(response: str, text: str) -> str:
     return f"{lead}{text.strip()}{tail}"
 
 
-def _knows(example: Example, item: Encoded, own: Draft, cause: str | None, known: Collection[str]) -> Knows:
-    """What the base has of a response: by a diagnosis, else by its own answer."""
-    if cause in ("knowledge_gap", "base_conflict"):
-        return "new" if cause == "knowledge_gap" else "conflict"
+def _knows(example: Example, item: Encoded, own: Draft, found: Knows | None, known: Collection[str]) -> Knows:
+    """What the base has of a response: as it was found before, else by its own answer."""
+    if found in ("new", "conflict"):
+        return found
     if item.end - item.start > SHORT or not _is_short(example.response):
         return "long"
     _, kind = own_answer(own.text, example.response, ended=own.ended is not False)
     if kind == "response":
         return "said"
+    if found is not None:
+        return found
     asked = question(example)
     tells = told(own.text, asked, example.response, known)
     if kind == "reworded" or same(tells, told(example.response, asked, example.response, known)):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uptake.artifacts import Parts, write_json, write_lines, write_table
+from uptake.artifacts import write_json, write_lines, write_table
 from uptake.artifacts.checked import read_data
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.rewrite import REWRITE_SUMMARY, REWRITES_FILE
@@ -60,15 +60,19 @@ def read_rewrites(output_dir: Path) -> Rewrites | None:
 
 
 def write_rewrites(
-    folder: Path, examples: Callable[[], Iterable[Example]], parts: Parts, told: Mapping[str, Any], seed: int
+    folder: Path,
+    examples: Iterable[Example],
+    rows: Sequence[Mapping[str, Any]],
+    told: Mapping[str, Any],
+    seed: int,
 ) -> Rewrites:
     """Write everything; the summary comes last, so that where it is, the folder is whole.
 
     Args:
         folder: Where it goes.
-        examples: Gives the examples, in the order of the rows.
-        parts: The rows, in parts.
-        told: What the summary says of the run: `rung`, `notes`, `run`.
+        examples: The examples, in the order of the rows.
+        rows: The rows.
+        told: What the summary says of the run: `rung`, `notes`, `run`, `policy`.
         seed: Of the intervals.
 
     Raises:
@@ -77,17 +81,27 @@ def write_rewrites(
     import pyarrow as pa
 
     (folder / "summary.json").unlink(missing_ok=True)
-    rows = [row for number in parts.numbers() for row in parts.read(number)]
-    by_stage: dict[str, list[Example]] = {}
-    for example, row in zip(examples(), rows, strict=True):
-        by_stage.setdefault(example.stage, []).append(replace(example, response=row["text"]))
-    for stage, own in by_stage.items():
-        kind = kind_of(own)
-        write_lines(folder / f"{stage}.jsonl", (to_json(sft_row(one, kind)) for one in own))
+    write_stages(folder, (replace(one, response=row["text"]) for one, row in zip(examples, rows, strict=True)))
     write_table(folder / "rewrites.parquet", pa.Table.from_pylist(rows, schema=REWRITES_FILE.columns))
     write_lines(folder / "rewrites.jsonl", map(to_json, rows))
     write_json(folder / "summary.json", {**told, **summarised(rows, seed)})
     return Rewrites(folder)
+
+
+def write_stages(folder: Path, examples: Iterable[Example]) -> dict[str, Path]:
+    """Write what is trained, a file a stage.
+
+    Raises:
+        UptakeError: The place cannot be written.
+    """
+    by_stage: dict[str, list[Example]] = {}
+    for example in examples:
+        by_stage.setdefault(example.stage, []).append(example)
+    found = {}
+    for stage, own in by_stage.items():
+        kind, found[stage] = kind_of(own), folder / f"{stage}.jsonl"
+        write_lines(found[stage], (to_json(sft_row(one, kind)) for one in own))
+    return found
 
 
 def summarised(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable, each
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
+from uptake.pipeline.conflicts.run import read_conflicts
 from uptake.pipeline.diagnose.models import Backend, run_by
 from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples.check import token_check
@@ -25,22 +26,21 @@ from uptake.pipeline.examples.today import told as with_date
 from uptake.pipeline.examples.writer import open_writer
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.drafting import Writing
+from uptake.pipeline.rewrite.policy import PolicyRun, policy_rows
 from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
-from uptake.pipeline.rewrite.work import Rewriter
+from uptake.pipeline.rewrite.work import GREEDY, Rewriter
 from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
-from uptake.rewrite import RUNGS
+from uptake.rewrite import RUNGS, Knows, RungName
 from uptake.spans import answer_words
 from uptake.spread import Actors
 from uptake.text import counted
 from uptake.types import Example, Key
 
-VERSION = 1
+VERSION = 3
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""
-GREEDY = 2
-"""Of the k drafts, the base's own answer and its guided one."""
 
 
 def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total: None) -> Rewrites:
@@ -75,6 +75,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         comparers=Comparers(config.nli_model_name_or_path, config.device, llm, config.seed),
         seed=config.seed,
         told=config.model_dump(mode="json", exclude=own),
+        peft=config.peft,
         backend=config.backend,
     )
     with actors_of(config.spread) as actors:
@@ -96,6 +97,7 @@ class RewriteRun:
         comparers: Who compares a draft with the original, where that is asked for.
         seed: Of the samples.
         told: What the summary says of the settings.
+        peft: Settings of the adapter of a policy; None for its own.
         backend: What writes, where the base does.
         actors: Hold copies of the base; None has one in this process.
     """
@@ -110,6 +112,7 @@ class RewriteRun:
     comparers: Comparers
     seed: int
     told: Mapping[str, Any]
+    peft: Mapping[str, Any] | None = None
     backend: Backend = "hf"
     actors: Actors | None = None
 
@@ -122,13 +125,23 @@ class RewriteRun:
         """What rows depend on beside the data, the base and the diagnosis."""
         asked = self.section.judged or self.served
         judges = [self.llm and self.llm.model, self.comparers.cross_encoder] if asked else []
-        return [VERSION, self.section.model_dump(mode="json"), self.seed, judges]
+        section = {**self.section.model_dump(mode="json", exclude={"policy"}), "rung": self.made_by}
+        return [VERSION, section, self.seed, judges]
+
+    @property
+    def made_by(self) -> RungName:
+        """The rung by which drafts are made; a policy starts from those of best of k."""
+        return "best_of_k" if self.section.rung == "policy" else self.section.rung
 
 
 def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
     """Rewrite data; see `rewrite_run`."""
     from uptake.models.scoring.lazy import Lazy
 
+    if run.section.rung == "policy":
+        from uptake.models.training.policy import policy_arguments
+
+        policy_arguments(run.section.policy.training, run.folder)  # what it refuses is told before hours of drafts
     with locked(run.folder):
         base: Loadable = Lazy.find(run.base, run.load)
         if asks_for_the_date(base.tokenizer):
@@ -137,20 +150,25 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         limit = min((one for one in (run.max_length, base.max_length) if one is not None), default=None)
         check, bad_rows = token_check([base.tokenizer], limit, "text"), BadRows(run.folder / "bad_rows.jsonl")
         work, on_bad_row = run.folder / "work", run.data.on_bad_row
-        rows = run.data.trained()
-        cohort = ingest("train", rows, work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress)
-        causes, notes = _causes(run.folder.parent)
-        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(causes.items()), versions())
+        cohort = ingest(
+            "train", run.data.worded(), work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress
+        )
+        known, notes = _known(run.folder.parent)
+        key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(known.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
-        _fill(parts, run, base, cohort, causes, limit, progress)
+        _fill(parts, run, base, cohort, known, limit, progress)
         manifest = {
             "base": {"name": base.name, "fingerprint": base.fingerprint},
             "data": {"n": cohort.n, "content": cohort.key, "bad_rows": cohort.n_bad},
             "settings": run.told,
             "versions": versions(),
         }
-        told = {"rung": run.section.rung, "notes": [*notes, *base.notes], "run": manifest}
-        return write_rewrites(run.folder, lambda: cohort, parts, told, run.seed)
+        rows, policy = [row for number in parts.numbers() for row in parts.read(number)], None
+        if run.section.rung == "policy":
+            rows, policy = policy_rows(_policy_run(run, base, cohort, rows, limit), progress)
+            notes.append(policy["why"])
+        told = {"rung": run.section.rung, "notes": [*notes, *base.notes], "run": manifest, "policy": policy}
+        return write_rewrites(run.folder, cohort, rows, told, run.seed)
 
 
 def _fill(
@@ -158,22 +176,22 @@ def _fill(
     run: RewriteRun,
     base: Loadable,
     cohort: Cohort,
-    causes: Mapping[Key, str | None],
+    known: Mapping[Key, Knows],
     limit: int | None,
     progress: Progress,
 ) -> None:
     """Rewrite the parts that are not there. Each has samples of its own, whatever was there before."""
     section, folder = run.section, run.folder
-    known = answer_words(example.response for example in cohort)
+    telling = answer_words(example.response for example in cohort)
     writer = open_writer(run.llm, folder / "work") if run.served and run.llm is not None else None
     judge = run.comparers.judge(folder / "work" / "judged.jsonl") if section.judged else None
-    samples = section.k - GREEDY if section.rung == "best_of_k" and writer is None else 0
-    guides = writer is None and "template" in RUNGS[section.rung].drafts
+    samples = section.k - GREEDY if run.made_by == "best_of_k" and writer is None else 0
+    guides = writer is None and "template" in RUNGS[run.made_by].drafts
 
     def rewritten(part: tuple[int, list[Example]]) -> list[dict[str, Any]]:
         number, some = part
-        writing = Writing(base.load(), limit, known, guides, samples, run.seed + number)
-        how = Rewriter(section.rung, writing, section.form == "keep", section.k, causes, writer, judge)
+        writing = Writing(base.load(), limit, telling, guides, samples, run.seed + number)
+        how = Rewriter(run.made_by, writing, section.form == "keep", section.k, known, writer, judge)
         return how.rows(some)
 
     sizes = (min(PART, cohort.n - start) for start in range(0, cohort.n, PART))
@@ -184,6 +202,22 @@ def _fill(
         parts.write(number, rows)
         done += len(some)
         progress("rewriting", done, cohort.n)
+
+
+def _policy_run(
+    run: RewriteRun, base: Loadable, cohort: Cohort, rows: list[dict[str, Any]], limit: int | None
+) -> PolicyRun:
+    """What the policy is trained with; best of k is asked anew of the rows that both are held against each other by."""
+    examples = list(cohort)
+    telling = answer_words(example.response for example in examples)
+    known = {(row["id"], row["stage"]): row["knows"] for row in rows}
+    section = run.section
+    writing = Writing(base.load(), limit, telling, True, section.k - GREEDY, run.seed)
+    rewriter = Rewriter("best_of_k", writing, section.form == "keep", section.k, known)
+    folder = run.folder / "work" / "policy"
+    return PolicyRun(
+        run.base, run.load, base.fingerprint, run.peft, section.policy, section.k, examples, rows, rewriter, folder
+    )
 
 
 def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Callable[[str], str]) -> None:
@@ -203,9 +237,28 @@ def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Call
         )
 
 
-def _causes(output_dir: Path) -> tuple[Mapping[Key, str | None], list[str]]:
-    """What a diagnosis says of each example; nothing where there is none, which is told."""
-    if not (output_dir / "diagnosis" / "summary.json").exists():
-        return {}, ["there is no diagnosis: what the base has of a response is told by its own greedy answer"]
-    found = {(one.id, one.stage): one.cause for one in read_diagnosis(output_dir)}
-    return found, [f"{counted(len(found), 'row')} of the diagnosis were read for their causes"]
+CAUSES: Mapping[str, Knows] = {"knowledge_gap": "new", "base_conflict": "conflict"}
+MET: Mapping[str, Knows] = {"known": "form", "new": "new", "conflict": "conflict"}
+"""What a cause of a diagnosis, and what a row meets, says of what the base has of it."""
+
+
+def _known(output_dir: Path) -> tuple[Mapping[Key, Knows], list[str]]:
+    """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told."""
+    notes: list[str] = []
+    found: dict[Key, Knows] = {}
+    if conflicts := read_conflicts(output_dir):
+        for one in conflicts:
+            stage = one.folder.name
+            found |= {(row["id"], stage): MET[row["meets"]] for row in one.rows() if row["meets"] is not None}
+        notes.append(f"what the base has of {counted(len(found), 'row')} was read from conflicts/")
+    if (output_dir / "diagnosis" / "summary.json").exists():
+        told = {
+            (one.id, one.stage): CAUSES[one.cause]
+            for one in read_diagnosis(output_dir)
+            if one.cause and one.cause in CAUSES
+        }
+        found |= told
+        notes.append(f"what the base has of {counted(len(told), 'row')} was read from the diagnosis")
+    if not notes:
+        notes.append("there is no diagnosis: what the base has of a response is told by its own greedy answers")
+    return found, notes

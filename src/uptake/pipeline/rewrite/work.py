@@ -12,12 +12,14 @@ from uptake.models.scoring.rows import Scored
 from uptake.pipeline.examples.writer import Writer
 from uptake.pipeline.rewrite.drafting import Drafted, Writing, drafted
 from uptake.probe import question
-from uptake.rewrite import RUNGS, Choice, Draft, Refusal, RungName, choose, exempt
+from uptake.rewrite import RUNGS, Choice, Draft, Knows, Refusal, RungName, choose, exempt
 from uptake.rewrite.ladder import NO_DRAFT
 from uptake.rivals.groups import Doubt, Judge
 from uptake.types import Example, Key
 
 NO_PROMPT = "there is no prompt that it answers"
+GREEDY = 2
+"""Of the k drafts, the base's own answer and its guided one."""
 MORE_PARTS = "it has tool calls or thoughts beside the text"
 
 
@@ -30,7 +32,7 @@ class Rewriter:
         writing: How the base makes them.
         keep_form: Whether rows stay that the base answers rightly in other words.
         k: Drafts that a server is asked for.
-        causes: By id and stage, the cause that a diagnosis names.
+        known: By id and stage what the base has of a response, where that is known before it is asked.
         writer: Writes instead of the base; None where the base does.
         judge: Compares what passes the gates with the original; None does without.
     """
@@ -39,7 +41,7 @@ class Rewriter:
     writing: Writing
     keep_form: bool
     k: int
-    causes: Mapping[Key, str | None]
+    known: Mapping[Key, Knows]
     writer: Writer | None = None
     judge: Judge | None = None
 
@@ -55,11 +57,15 @@ class Rewriter:
             gated = _judged(examples, gated, self.judge)
         return self._chosen(examples, found, gated)
 
+    def with_drafts(self, k: int, seed: int) -> Rewriter:
+        """The same with so many drafts of a response."""
+        return replace(self, k=k, writing=replace(self.writing, samples=max(0, k - GREEDY), seed=seed))
+
     def _drafted(self, examples: Sequence[Example]) -> list[Drafted]:
         if not RUNGS[self.rung].drafts:
             return [Drafted("unknown") for _ in examples]
-        causes = [self.causes.get((one.id, one.stage)) for one in examples]
-        found = drafted(examples, self.writing, causes, lambda knows: exempt(knows, self.keep_form) is None)
+        known = [self.known.get((one.id, one.stage)) for one in examples]
+        found = drafted(examples, self.writing, known, lambda knows: exempt(knows, self.keep_form) is None)
         if self.writer is None:
             return found
         asked = [at for at, one in enumerate(found) if exempt(one.knows, self.keep_form) is None]
@@ -102,7 +108,7 @@ class Rewriter:
                     "tokens_after": n_before if taken is None else tokens[taken.text],
                     "generated": made.generated,
                     "scored": cost + sum(one[2] for one in others),
-                    "drafts": [_row(draft) for draft in every],
+                    "drafts": [draft_row(draft) for draft in every],
                 }
             )
         return rows
@@ -173,7 +179,8 @@ def _judged(examples: Sequence[Example], drafts: Sequence[Sequence[Draft]], judg
     ]
 
 
-def _row(draft: Draft) -> dict[str, Any]:
+def draft_row(draft: Draft) -> dict[str, Any]:
+    """A draft as the table has it."""
     first = draft.refused[0] if draft.refused else None
     return {
         "how": draft.how,

@@ -19,6 +19,7 @@ from uptake.rewrite.gates.length import length
 from uptake.rewrite.gates.negation import negation
 from uptake.rewrite.gates.numbers import numbers
 from uptake.rewrite.gates.records import records
+from uptake.rewrite.gates.roles import roles
 from uptake.rewrite.said import Rewriting
 
 GATES: Mapping[str, Callable[[Rewriting], str | None]] = {
@@ -31,6 +32,7 @@ GATES: Mapping[str, Callable[[Rewriting], str | None]] = {
     "alone": alone,
     "numbers": numbers,
     "negation": negation,
+    "roles": roles,
     "added": added,
 }
 

@@ -1,0 +1,1 @@
+"""`uptake rewrite --compare`: each rung trained, its gain against what is forgotten."""
