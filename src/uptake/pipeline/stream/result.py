@@ -45,7 +45,6 @@ class StreamResult:
         return summary
 
     def items(self) -> list[dict[str, Any]]:
-<<<<<<< HEAD
         """The rows of `items.parquet`.
 
         Raises:
@@ -53,15 +52,6 @@ class StreamResult:
         """
         rows: list[dict[str, Any]] = read_table(self.folder / "items.parquet", STREAM_ITEMS, ANEW).to_pylist()
         return rows
-=======
-        """The rows of `items.parquet`: an item after the other, and of each all models.
-
-        Raises:
-            UptakeError: The table is missing or damaged.
-        """
-        found: list[dict[str, Any]] = read_table(self.folder / "items.parquet", STREAM_ITEMS, ANEW).to_pylist()
-        return found
->>>>>>> rewrite
 
 
 def read_stream(output_dir: Path) -> StreamResult | None:
