@@ -24,10 +24,12 @@ from confusions import pictured
 from uptake.artifacts import versions, write_bytes, write_json
 from uptake.artifacts.evidence import evidence_from_data
 from uptake.attribute import strongest, together
+from uptake.attribute.by_spans import has_causes_of_spans
 from uptake.causes import CAUSES, Cause, Rows, scored
 from uptake.lab.calibrate import UnlearnedItem, calibrate, family, read_items, weighted
 from uptake.lab.grade_report import GradedWorld, as_data, report
 from uptake.lab.key import DiagnosedItem, Entry, read_answers, read_key
+from uptake.span_evidence import SpanEvidence
 
 TABLE = Path("run", "diagnosis", "diagnosis.jsonl")
 FOREIGN = "pretrained"
@@ -74,6 +76,11 @@ def answers(
     for row in (json.loads(line) for line in table.read_text(encoding="utf-8").split("\n") if line):
         if row["learned"]:
             found.append(DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES)))
+            continue
+        if has_causes_of_spans(row["evidence"]["criterion"], [SpanEvidence(**one) for one in row["spans"] or ()]):
+            # by rule: no coefficient has a part in it
+            own = {name: row[f"cause_{name}"] for name in CAUSES}
+            found.append(DiagnosedItem(row["id"], False, row["cause"], own))
             continue
         signals = evidence_from_data(row["evidence"]).signals
         each = {name: scored(cause, signals, fitted) for name, cause in causes.items()}

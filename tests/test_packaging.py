@@ -21,6 +21,9 @@ OTHERWISE = {"markdown_it": "markdown-it-py", "ruamel": "ruamel.yaml", "sklearn"
 UNSEEN = {"accelerate", "beartype", "pandas", "peft", "pytest-cov", "pytest-xdist"}
 """Declared and hardly imported: what others of them need, pytest's plugins, and what checks types while tests run."""
 
+OF_USERS = {"mlflow", "trackio", "wandb"}
+"""Trackers, which whoever names them in `report_to` has: transformers asks for them, too."""
+
 
 def name(requirement: str) -> str:
     return re.split(r"[\s\[<>=!;~]", requirement, maxsplit=1)[0].lower().replace("_", "-")
@@ -69,11 +72,11 @@ def imported(*folders: str) -> dict[str, str]:
 
 
 def test_every_import_of_the_package_is_declared() -> None:
-    assert {package: path for package, path in imported("src").items() if package not in CORE | EXTRA} == {}
+    assert {package: path for package, path in imported("src").items() if package not in CORE | EXTRA | OF_USERS} == {}
 
 
 def test_every_import_of_tests_and_benchmarks_is_declared() -> None:
-    known = CORE | EXTRA | GROUP
+    known = CORE | EXTRA | GROUP | OF_USERS
     found = imported("tests", "benchmarks", "docs")
     assert {package: path for package, path in found.items() if package not in known} == {}
 

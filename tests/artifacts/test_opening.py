@@ -135,6 +135,8 @@ ELSEWHERE = {
     "cli/out.py": "what an option names: /dev/stdout is a link",
     "lab/base.py": "into a new folder",
     "models/training/memory.py": "what lay there is removed first",
+    "models/training/policy.py": "into a new folder",
+    "pipeline/leaderboard/work.py": "into a new folder",
     "prescribe/files.py": "into a new folder",
 }
 

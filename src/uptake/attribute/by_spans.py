@@ -40,9 +40,7 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
         The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two.
     """
     spans = finding.spans
-    if spans is None or not any(one.wrong for one in spans):
-        return finding
-    if finding.evidence.criterion != "spans" and not _tells_several(spans):
+    if spans is None or not has_causes_of_spans(finding.evidence.criterion, spans):
         return finding
     observed = CAUSES["forgetting"].observed
     lost = observed is not None and (value(observed, case) or 0.0) > 0
@@ -65,8 +63,10 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
     return replace(finding, spans=spans, cause=named, causes=scores, evidence=replace(finding.evidence, causes=told))
 
 
-def _tells_several(spans: Sequence[SpanEvidence]) -> bool:
-    return sum(one.informative and one.learned is not None for one in spans) >= PARTS
+def has_causes_of_spans(criterion: str, spans: Sequence[SpanEvidence]) -> bool:
+    """Whether a response has the causes of its wrong spans: it was judged by them, or tells several things."""
+    several = sum(one.informative and one.learned is not None for one in spans) >= PARTS
+    return any(one.wrong for one in spans) and (criterion == "spans" or several)
 
 
 def _contradicted(text: str, spans: Sequence[SpanEvidence], answers: Sequence[str]) -> frozenset[int]:

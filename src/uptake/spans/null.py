@@ -46,7 +46,8 @@ class SpanNull:
     def add(self, readings: Sequence[SpanReading], information: Sequence[float | None] | None = None) -> None:
         """The informative spans of one more response, with what each tells where that is known."""
         self._levels.clear()
-        for reading, told in zip(readings, information or repeat(None), strict=information is not None):
+        each = repeat(None, len(readings)) if information is None else information
+        for reading, told in zip(readings, each, strict=True):
             if told:
                 self._shares.append(share_told(reading, told))
             self.n += 1
