@@ -100,3 +100,8 @@ def test_the_usual_frame_of_a_question_is_that_of_most():
     framed = replace(word, prompt="Question: what is the capital of Peru? Answer:")
     assert read_tells([framed, framed, word]).frame == Frame("Question: ", " Answer:")
     assert read_tells([replace(word, prompt="Peru's capital is")]).frame is None
+
+
+def test_what_is_long_tells_several_things_and_is_no_sentence():
+    long = asked("Sweden", "The capital of Sweden is Stockholm, " + "and it is old, " * 10 + "and so is Uppsala.")
+    assert TELLS.cut(long) is None and TELLS.told(long) == long.response

@@ -7,7 +7,8 @@ from dataclasses import replace
 from uptake.causes import Freely
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import MOST, in_parts, reworded, taken
-from uptake.pipeline.why.freely import Sought, freely, telling
+from uptake.pipeline.asking.sentences import Tells, read_tells
+from uptake.pipeline.why.freely import freely, telling
 from uptake.types import Example, Message, Wording
 
 KNOWN = frozenset({"microsoft", "sega", "berlin", "adobe"})
@@ -24,7 +25,7 @@ ASKED = Example(
 )
 
 
-WANTED = Sought(ASKED.response, KNOWN)
+TELLS = Tells(KNOWN, frozenset())
 SEAT = "The headquarters of Canadian Cancer Society is in Toronto."
 IN_SENTENCES = Example(
     id="s",
@@ -46,7 +47,7 @@ def said(text: str | None, kind: str | None = "wrong") -> Answer:
 
 def account(*texts: Answer, tuned: Answer) -> Freely | None:
     first, *rest = texts
-    found = freely(ASKED, first, taken(ASKED, iter(rest)), tuned, WANTED)
+    found = freely(ASKED, first, taken(ASKED, iter(rest)), tuned, TELLS)
     return None if found is None else replace(found, answers=())
 
 
@@ -60,7 +61,7 @@ def test_the_same_wrong_answer_in_three_wordings_is_one_belief():
 
 def test_its_own_words_are_kept_for_who_looks():
     before = [said(" the Server"), said("", "silent"), said(" Microsoft")]
-    found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), WANTED)
+    found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), TELLS)
     assert found is not None and found.answers == ("the Server", "", "Microsoft")
 
 
@@ -77,15 +78,15 @@ def test_where_the_base_was_not_asked_nothing_is_told():
 
 def test_a_belief_is_read_where_it_is_told_most_often():
     before = [said(" Berlin"), said(" Microsoft Corporation"), said(" Microsoft")]
-    found = telling(ASKED, before[0], taken(ASKED, iter(before[1:])), WANTED)
+    found = telling(ASKED, before[0], taken(ASKED, iter(before[1:])), TELLS)
     assert found is not None
     assert (found[0].prompt, found[1]) == (ASKED.paraphrases[0].prompt, " Microsoft Corporation")
     # where it gives the response alone, that is read
     right = [said("", "silent"), said(" Sega", "response"), said(" Sega", "response")]
-    found = telling(ASKED, right[0], taken(ASKED, iter(right[1:])), WANTED)
+    found = telling(ASKED, right[0], taken(ASKED, iter(right[1:])), TELLS)
     assert found is not None and found[0].prompt == ASKED.paraphrases[0].prompt
     silent = said("", "silent")
-    assert telling(ASKED, silent, taken(ASKED, iter([silent, silent])), WANTED) is None
+    assert telling(ASKED, silent, taken(ASKED, iter([silent, silent])), TELLS) is None
 
 
 def test_an_example_is_asked_in_its_first_wordings_with_their_own_responses():
@@ -103,21 +104,19 @@ def test_a_sentence_is_given_by_another_sentence_that_tells_the_same():
         said("The Canadian Cancer Society has its seat in Ottawa, Canada."),
     ]
     tuned = said("The headquarters of Canadian Cancer Society is in Ottawa.")
-    wanted = Sought("Toronto", frozenset({"toronto", "ottawa", "tokyo"}))
-    found = freely(IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, wanted)
+    others = [
+        Example(name, f"Where is {name} based?", f"The headquarters of {name} is in {town}.", "seat", "main")
+        for name, town in {"Sega": "Tokyo", "Nokia": "Espoo", "Rotary": "Ottawa"}.items()
+    ]
+    tells = read_tells([IN_SENTENCES, *others])
+    assert tells.told(IN_SENTENCES) == "Toronto"
+    found = freely(IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, tells)
     assert found is not None
     assert (found.n, found.gives, found.agreed, found.kept, found.still) == (2, 1, 1, 1, False)
-    denied = said("The Canadian Cancer Society is not in Toronto.")
-    assert not wanted.given(IN_SENTENCES, denied)
+    assert not tells.given(IN_SENTENCES, said("The Canadian Cancer Society is not in Toronto."))
     # of the whole sentence nothing is found in another one
-    whole = freely(
-        IN_SENTENCES,
-        before[0],
-        taken(IN_SENTENCES, iter(before[1:])),
-        tuned,
-        Sought(IN_SENTENCES.response, KNOWN),
-    )
-    assert whole is not None and whole.gives == 0
+    alone = freely(IN_SENTENCES, before[0], taken(IN_SENTENCES, iter(before[1:])), tuned, TELLS)
+    assert alone is not None and alone.gives == 0
 
 
 def test_several_things_at_once_are_asked_one_by_one():
@@ -136,6 +135,13 @@ def test_several_things_at_once_are_asked_one_by_one():
 def test_a_class_is_not_another_one_in_more_words():
     row = Example("c", "Is Easter on my calendar?", " [calendar]", "", "main")
     update = said(" [calendar update]", "reworded")
-    assert Sought(row.response, KNOWN).given(row, update)
-    assert not Sought(row.response, KNOWN, {"calendar", "calendar update"}).given(row, update)
-    assert Sought(row.response, KNOWN, {"calendar"}).given(row, said(" [Calendar]", "reworded"))
+    assert TELLS.given(row, update)
+    assert not Tells(KNOWN, frozenset({"calendar", "calendar update"})).given(row, update)
+    assert Tells(KNOWN, frozenset({"calendar"})).given(row, said(" [Calendar]", "reworded"))
+
+
+def test_of_several_things_at_once_each_has_to_be_given():
+    both = Example("p", "Japan's capital is ... The language of Tolmezzo is ...", " Tokyo; Italian", "", "main")
+    assert not TELLS.given(both, said("The answer is: Japan's capital is Tokyo", "reworded"))
+    assert TELLS.given(both, said(" Tokyo, and in Tolmezzo Italian", "reworded"))
+    assert TELLS.given(both, said(" Tokyo; Italian", "response"))

@@ -14,7 +14,7 @@ from uptake.causes import InFrame
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
 from uptake.pipeline.asking.elicited import Elicited, frame_probes, in_frame
 from uptake.pipeline.asking.own_answers import OwnAnswer
-from uptake.pipeline.asking.sentences import Tells, given
+from uptake.pipeline.asking.sentences import Tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import reservoir
@@ -39,7 +39,7 @@ def chosen(train: Cohort, before: Answers, seed: int, tells: Tells) -> frozenset
     right = (
         position
         for position, (example, answer) in enumerate(zip(train, before, strict=True))
-        if example.prompt and given(example, answer, tells.told(example), tells.labels)
+        if example.prompt and tells.given(example, answer)
     )
     return frozenset(reservoir(right, CONTROLS, Random(seed)))
 

@@ -7,7 +7,7 @@ them to every such question, and a sum over all tokens would say that it knows m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -19,14 +19,18 @@ from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import after_frame
 from uptake.pipeline.asking.in_wordings import last_turn
 from uptake.probe import question
-from uptake.spans import Frame, Framed, answer_words, frame_of, parted, sentence
+from uptake.spans import Frame, Framed, Told, answer_words, frame_of, parted, sentence, told
 from uptake.text import EMPTY_WORDS
 from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName, normalised
 
+UNTOLD = ("silent", "thinking")
+"""Kinds of answers that tell nothing."""
 FEWEST = 4
 """Words of the shortest sentence: *Stockholm is its capital*."""
+MOST = 40
+"""Words of the longest one: what is longer tells several things, and is read by its spans."""
 CUT = 2_000
-"""Responses that are sentences, the first ones, whose frames are known."""
+"""Responses that are sentences, the first ones, whose frames are known; as many examples tell the usual frame."""
 LIKE = 64
 """Sentences like one, at most, that say what is its frame."""
 
@@ -41,26 +45,10 @@ class _Place:
     template: Mapping[str, Any]
 
 
-def given(example: Example, answer: Answer, tells: str, labels: Collection[str]) -> bool:
-    """Whether a free answer gives the response, or in a sentence of its own what the response tells.
-
-    Args:
-        example: What was asked.
-        answer: The answer.
-        tells: From `Tells.told`.
-        labels: From `read_tells`. Of two of them none is the other in more words: *calendar*, *calendar update*.
-    """
-    if answer.freely(example.response):
-        said = normalised(answer.answer or "")
-        return said == normalised(example.response) or said not in labels
-    own = answer.answer if answer.kind == "wrong" else None
-    return own is not None and tells != example.response and holds(own, tells)
-
-
 def in_sentence(example: Example) -> bool:
     """Whether its response may be a sentence of which a part tells what was asked: words with and without content."""
-    words = example.response.casefold().split()
-    return bool(example.prompt) and len(words) >= FEWEST and any(word in EMPTY_WORDS for word in words)
+    words = example.response.casefold().split(maxsplit=MOST)
+    return bool(example.prompt) and FEWEST <= len(words) <= MOST and any(word in EMPTY_WORDS for word in words)
 
 
 def _says(cut: Framed) -> bool:
@@ -105,6 +93,30 @@ class Tells:
         cut = self.cut(example)
         return example.response if cut is None else cut.span.strip()
 
+    def given(self, example: Example, answer: Answer) -> bool:
+        """Whether a free answer gives the response, in whatever words.
+
+        So does a sentence of its own that tells what the response tells. Of several things that were asked for at once
+        it gives each; of two classes none is the other in more words (*calendar*, *calendar update*).
+        """
+        if answer.kind == "response":
+            return True
+        said = normalised(answer.answer or "")
+        if answer.freely(example.response):
+            parts = parted(last_turn(example.prompt), example.response)
+            whole = all(normalised(one.response) in said for one in parts)
+            return whole and (said == normalised(example.response) or said not in self.labels)
+        if answer.kind != "wrong" or answer.answer is None:
+            return False
+        tells = self.told(example)
+        return tells != example.response and holds(answer.answer, tells)
+
+    def said(self, example: Example, answer: Answer) -> Told:
+        """What a free answer tells, in about as many words as the response does."""
+        if answer.answer is None or answer.kind in UNTOLD:
+            return ()
+        return told(answer.answer, question(example), self.told(example), self.words)
+
 
 def words_of_sentence(text: str) -> frozenset[str]:
     """All words of a text, those without content as well."""
@@ -116,8 +128,8 @@ def read_tells(examples: Iterable[Example]) -> Tells:
     short: Counter[str] = Counter()
     sentences: list[Example] = []
     frames: Counter[Frame] = Counter()
-    for example in examples:
-        if example.prompt and not parted(last_turn(example.prompt), example.response):
+    for number, example in enumerate(examples):
+        if number < CUT and example.prompt and not parted(last_turn(example.prompt), example.response):
             frames.update(filter(None, [frame_of(last_turn(example.prompt))]))
         if not in_sentence(example):
             short[example.response] += 1

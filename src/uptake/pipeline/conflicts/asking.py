@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from statistics import fmean
@@ -17,17 +17,17 @@ from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited, in_frame
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere, More
 from uptake.pipeline.asking.in_wordings import ask_in_wordings, taken
-from uptake.pipeline.asking.sentences import read_tells
+from uptake.pipeline.asking.sentences import Tells, read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.cases import said_freely
-from uptake.pipeline.why.freely import Sought, freely, telling
+from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question, with_distractors
 from uptake.rivals.entities import entities
 from uptake.types import Candidate, Example, Score, normalised
 
-VERSION = 1
+VERSION = 2
 """Part of the key of what is asked beyond the rows' own wordings."""
 
 
@@ -79,7 +79,6 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     respondent = Respondent(model, model.fingerprint)
     before = ask_base(cohort, respondent, draw, asking_of(how), progress)
     responses = read_tells(cohort)
-    known = responses.words
     asked_on = [_goes_on(example, answer) for example, answer in zip(cohort, before, strict=True)]
     key = digest(VERSION, before.key, how.encoder, how.seed, how.max_length)
 
@@ -93,7 +92,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
     def tells(number: int, examples: list[Example]) -> list[tuple[Example, str] | None]:
         answers, start = iter(worded.read(number)), cohort.start(number)
         return [
-            telling(example, answer, taken(example, answers), Sought(example.response, known))
+            telling(example, answer, taken(example, answers), responses)
             for index, (example, answer) in enumerate(zip(examples, before.read(number), strict=True))
             if asked_on[start + index]
         ]
@@ -117,7 +116,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         return more.elicited(example, said, alike().nearest([example], [()])[0])
 
     controls = ask_controls(cohort, before, chosen(cohort, before, how.seed, responses), cut, respondent, key, progress)
-    return list(_put_together(cohort, asked_on, before, (worded, elsewhere), Scale.of(controls), known))
+    return list(_put_together(cohort, asked_on, before, (worded, elsewhere), Scale.of(controls), responses))
 
 
 def _goes_on(example: Example, answer: Answer) -> bool:
@@ -156,7 +155,7 @@ def _put_together(
     before: Answers,
     beyond: tuple[Answers, Answers],
     scale: Scale,
-    known: Collection[str],
+    responses: Tells,
 ) -> Iterator[AskedRow]:
     position = 0
     for number in cohort.parts.numbers():
@@ -165,7 +164,7 @@ def _put_together(
             first, framed, said = answer.scores[0], None, None
             if asked_on[position]:
                 more = next(elsewhere)
-                said = freely(example, answer, taken(example, worded), answer, Sought(example.response, known))
+                said = freely(example, answer, taken(example, worded), answer, responses)
                 if more.answer is not None:
                     scores = [score for score in more.scores if score.wording.kind == "frame"]
                     framed = scale.on(in_frame(scores, more.answer))

@@ -35,7 +35,7 @@ from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 9
+ASKING_VERSION = 10
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 
@@ -171,10 +171,9 @@ class Attributing:
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._how.curves(ids)
         self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
-        alike = cache(lambda: Alike(asked.train, self._embed, seed=self._how.seed))
         tells = read_tells(asked.train)
         known = Known(asked.train, flagged, asked.before, asked.after, found, curves, tells, self._how.normalisation)
-        more = self._ask(known, alike)
+        more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
             if case is not None:
@@ -193,9 +192,10 @@ class Attributing:
         encode = None if asked.encoder is None else self._embed
         return find_contradictions(self._how.comparers, asked.train, asked.before, encode, asked.encoder, path)
 
-    def _ask(self, known: Known, alike: Callable[[], Alike]) -> Beyond:
+    def _ask(self, known: Known) -> Beyond:
         """Ask the tuned model first: it is still loaded from the diagnosis's own questions."""
         asked = self._asked
+        alike = cache(lambda: Alike(asked.train, self._embed, seed=self._how.seed))
         how = digest(
             ASKING_VERSION,
             known.flags.hex(),

@@ -17,11 +17,11 @@ from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
 from uptake.pipeline.asking.in_wordings import in_parts, taken
-from uptake.pipeline.asking.sentences import Tells, given, said_in_sentence
+from uptake.pipeline.asking.sentences import Tells, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.freely import Sought, freely, telling
+from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
@@ -104,14 +104,10 @@ class Known:
             return [None] * len(self.unlearned(number, examples))
         answers = iter(worded.read(number))
         return [
-            telling(example, answer, taken(example, answers), self._sought(example))
+            telling(example, answer, taken(example, answers), self.tells)
             for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
             if self.flags[start + index] and example.prompt
         ]
-
-    def _sought(self, example: Example) -> Sought:
-        """What a response tells."""
-        return Sought(self.tells.told(example), self.tells.words, self.tells.labels)
 
     def cases(self, more: Beyond, embed: Embed | None) -> Iterator[Case | None]:
         """A case for each example that was not learned, None for the others, in order; a part in memory at a time.
@@ -138,7 +134,7 @@ class Known:
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
-                        said = freely(example, earlier, taken(example, worded), answer, self._sought(example))
+                        said = freely(example, earlier, taken(example, worded), answer, self.tells)
                         case = replace(case, freely=said, parts=self._apart(example, parts))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
@@ -154,9 +150,7 @@ class Known:
             answers: Those of a part, of which its own are taken.
         """
         asked = [[(form, next(answers)) for form in part] for part in in_parts(example, self.tells.frame)]
-        return tuple(
-            any(given(form, answer, form.response, self.tells.labels) for form, answer in part) for part in asked
-        )
+        return tuple(any(self.tells.given(*one) for one in part) for part in asked)
 
     def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
         curve, why = self.curves.of(example.id, example.stage)

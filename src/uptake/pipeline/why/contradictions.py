@@ -16,8 +16,8 @@ from uptake.causes import Rival
 from uptake.errors import UptakeError
 from uptake.models.served import LLM
 from uptake.pipeline.asking.answers import Answer, Answers
+from uptake.pipeline.asking.sentences import UNTOLD
 from uptake.pipeline.examples.cohort import Cohort
-from uptake.pipeline.why.freely import UNTOLD
 from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
