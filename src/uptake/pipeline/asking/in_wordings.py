@@ -8,8 +8,8 @@ generated for each such question.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from uptake.artifacts import chunks
 from uptake.pipeline.asking.answers import (
@@ -18,7 +18,6 @@ from uptake.pipeline.asking.answers import (
     Respondent,
     Role,
     Tell,
-    Work,
     by_part,
     rows_of,
 )
@@ -65,56 +64,50 @@ def _with(prompt: Prompt, question: str) -> Prompt:
     return question if isinstance(prompt, str) else (*prompt[:-1], replace(prompt[-1], content=question))
 
 
-def ask_in_wordings(
+@dataclass(frozen=True)
+class Forms:
+    """Ways in which an example is asked otherwise.
+
+    Attributes:
+        name: What is said of them.
+        of: The forms of an example, in order.
+    """
+
+    name: Literal["wordings", "parts"]
+    of: Callable[[Example], list[Example]]
+
+
+WORDINGS = Forms("wordings", reworded)
+
+
+def parts_in(usual: Frame | None) -> Forms:
+    """Each of several things alone; `usual` as in `in_parts`."""
+    return Forms("parts", lambda example: [form for part in in_parts(example, usual) for form in part])
+
+
+def ask_otherwise(
     cohort: Cohort,
     wanted: Callable[[int, list[Example]], list[Example]],
+    forms: Forms,
     base: Respondent,
     how: str,
     max_length: int | None,
     progress: Progress,
 ) -> Answers:
-    """Ask the base freely: a row for each held-out wording of each example that is asked about, in order.
+    """Ask the base freely: a row for each form of each example that is asked about, in order.
 
     Args:
         cohort: The examples.
         wanted: From a part's number and examples to those that are asked about.
+        forms: How they are asked.
         base: The base model.
-        how: Identifies which those are.
+        how: Identifies which examples and forms those are.
         max_length: Tokens that the model may be given; None for no limit.
         progress: Told after each part.
     """
-    role = Role("base", "wordings")
-    return by_part(cohort, role, base, how, _work(wanted, reworded, base, max_length), progress)
-
-
-def ask_in_parts(
-    cohort: Cohort,
-    wanted: Callable[[int, list[Example]], list[Example]],
-    base: Respondent,
-    how: str,
-    max_length: int | None,
-    progress: Progress,
-    usual: Frame | None,
-) -> Answers:
-    """Ask the base freely for each of the things that an example asks for at once (`in_parts`)."""
-    role = Role("base", "parts")
-
-    def forms(example: Example) -> list[Example]:
-        return [form for part in in_parts(example, usual) for form in part]
-
-    return by_part(cohort, role, base, how, _work(wanted, forms, base, max_length), progress)
-
-
-def _work(
-    wanted: Callable[[int, list[Example]], list[Example]],
-    forms: Callable[[Example], list[Example]],
-    base: Respondent,
-    max_length: int | None,
-) -> Work:
-    """Gives a part's rows: one for each form of each example that is asked about."""
 
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        asked = [form for example in wanted(number, examples) for form in forms(example)]
+        asked = [form for example in wanted(number, examples) for form in forms.of(example)]
         if not asked:
             return []
         model = base.model.load()
@@ -125,7 +118,7 @@ def _work(
         candidates = [(Candidate(example.response, "response"),) for example in asked]
         return rows_of(asked, candidates, [[] for _ in asked], said, [None] * len(asked))
 
-    return work
+    return by_part(cohort, Role("base", forms.name), base, how, work, progress)
 
 
 def taken(example: Example, answers: Iterator[Answer]) -> list[tuple[Example, Answer]]:

@@ -16,7 +16,7 @@ from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, 
 from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited, in_frame
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere, More
-from uptake.pipeline.asking.in_wordings import ask_in_wordings, taken
+from uptake.pipeline.asking.in_wordings import WORDINGS, ask_otherwise, taken
 from uptake.pipeline.asking.sentences import Tells, read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -86,7 +86,7 @@ def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> 
         start = cohort.start(number)
         return [one for index, one in enumerate(examples) if asked_on[start + index]]
 
-    worded = ask_in_wordings(cohort, wanted, respondent, key, how.max_length, progress)
+    worded = ask_otherwise(cohort, wanted, WORDINGS, respondent, key, how.max_length, progress)
     alike = cache(lambda: Alike(cohort, how.embed, seed=how.seed))
 
     def tells(number: int, examples: list[Example]) -> list[tuple[Example, str] | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -74,10 +75,8 @@ def _asked(
     asking: Asking,
     progress: Progress,
 ) -> Answers:
-    starts = dict(zip(cohort.parts.numbers(), _starts(cohort), strict=True))
-
     def work(number: int, examples: list[Example], tell: Tell) -> list[dict[str, Any]]:
-        some = [one for place, one in enumerate(examples) if wanted[starts[number] + place]]
+        some = [one for place, one in enumerate(examples, cohort.start(number)) if wanted[place]]
         if asking.option_form == "letter":
             some = [one for one in some if not one.options]
         members = draw(some, [None] * len(some))
@@ -97,11 +96,6 @@ def _asked(
     return by_part(cohort, Role("tuned", "letters"), respondent, how, work, progress)
 
 
-def _starts(cohort: Cohort) -> list[int]:
-    sizes = [cohort.parts.length(number) for number in cohort.parts.numbers()]
-    return [sum(sizes[:number]) for number in range(len(sizes))]
-
-
 def _probes(example: Example, asking: Asking) -> list[Probe]:
     """The example's choices in each order; none where there is nothing to choose, or no room for it."""
     sizes = [len(text.encode()) for text in example.options]
@@ -116,11 +110,11 @@ def _read(cohort: Cohort, wanted: Bool[np.ndarray, " items"], answers: Answers |
     found = Lettered(np.full(cohort.n, -1, np.int8), np.zeros(cohort.n))
     if answers is None:
         return found
-    for number, start in zip(cohort.parts.numbers(), _starts(cohort), strict=True):
-        told = answers.read(number)
-        for place, example in enumerate(cohort.read(number), start):
+    for number in cohort.parts.numbers():
+        told = deque(answers.read(number))
+        for place, example in enumerate(cohort.read(number), cohort.start(number)):
             if wanted[place] and told and told[0].scores[0].example_id == example.id:
-                scores = told.pop(0).scores
+                scores = told.popleft().scores
                 found.right[place] = int(np.argmax(mean_p_options(scores)) == scores[0].right)
                 found.chance[place] = 1 / len(scores)
     return found

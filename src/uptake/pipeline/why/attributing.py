@@ -23,7 +23,7 @@ from uptake.pipeline.asking.answers import Answers, Respondent
 from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
-from uptake.pipeline.asking.in_wordings import ask_in_parts, ask_in_wordings
+from uptake.pipeline.asking.in_wordings import WORDINGS, ask_otherwise, parts_in
 from uptake.pipeline.asking.sentences import read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -223,9 +223,9 @@ class Attributing:
         if asked.base is None:
             return Beyond(tuned)
         respondent = _respondent(asked.base)
-        worded = ask_in_wordings(asked.train, known.unlearned, respondent, how, asked.max_length, self._progress)
-        parts = ask_in_parts(
-            asked.train, known.unlearned, respondent, how, asked.max_length, self._progress, known.tells.frame
+        worded, parts = (
+            ask_otherwise(asked.train, known.unlearned, forms, respondent, how, asked.max_length, self._progress)
+            for forms in (WORDINGS, parts_in(known.tells.frame))
         )
         base = more.ask(asked.train, "base", respondent, self._progress)
         controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)
