@@ -83,12 +83,14 @@ class LanguageModel:
             the arg-max, and the log-probability and the id of the arg-max.
         """
         sequences = [sequence for group in groups for sequence in group]
-        prompts = [ids[:start] for ids, start in sequences]
 
         def run(members: list[int]) -> list[Float[np.ndarray, "4 _"]]:
             return list(self._scored([sequences[number] for number in members]))
 
-        found = iter(by_route(self.model, self.routes, prompts, run))
+        if self.routes is None:
+            found = self._scored(sequences)
+        else:
+            found = iter(by_route(self.model, self.routes, [ids[:start] for ids, start in sequences], run))
         return [[next(found) for _ in group] for group in groups]
 
     def _scored(self, sequences: Sequence[Scored], *, packs: bool = True) -> Iterator[Float[np.ndarray, "4 _"]]:
@@ -263,6 +265,8 @@ class LanguageModel:
         """
         require_embedded(self.model, contexts)
         wanted = Continuing(max_new_tokens, self.end_ids, samples, enough)
+        if self.routes is None:
+            return self._continued(contexts, wanted, seed)
 
         def run(members: list[int]) -> list[list[list[int]]]:
             return self._continued([contexts[number] for number in members], wanted.of(members), seed)

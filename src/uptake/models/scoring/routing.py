@@ -18,18 +18,16 @@ ROWS = 64
 
 
 def by_route(
-    model: Any, routes: Routes | None, prompts: Sequence[Sequence[int]], run: Callable[[list[int]], list[Result]]
+    model: Any, routes: Routes, prompts: Sequence[Sequence[int]], run: Callable[[list[int]], list[Result]]
 ) -> list[Result]:
     """Run what is asked, each prompt by its own expert.
 
     Args:
         model: The model.
-        routes: Its routes; None runs all at once.
+        routes: Its routes.
         prompts: Token ids of each.
         run: From numbers of prompts, which share an expert, to what came of each.
     """
-    if routes is None:
-        return run(list(range(len(prompts))))
     before = routes.chosen
     experts = experts_for(model, routes, prompts)
     found: dict[int, Result] = {}

@@ -240,12 +240,14 @@ def _runs(bench: _Bench, best: Mapping[str, Tried], orders: Sequence[Sequence[in
     """All orders and seeds of each strategy; strategy after strategy within each, so that a killed one has pairs."""
     each = [(name, number, seed) for number in range(len(orders)) for seed in range(bench.what.seeds) for name in best]
     pieces = [
-        bench.main.varied(
-            bench.folder / "runs" / f"{_folder(name)}-{number}-{seed}",
-            best[name].trial,
-            order=orders[number],
-            seed=seed,
-            length=best[name].length,
+        replace(
+            bench.main.varied(
+                bench.folder / "runs" / f"{_folder(name)}-{number}-{seed}",
+                best[name].trial,
+                order=orders[number],
+                seed=seed,
+                length=best[name].length,
+            ),
             shared=bench.folder / "base" / str(seed),
         )
         for name, number, seed in each

@@ -62,7 +62,6 @@ class StreamFile:
         order: Sequence[int] | None = None,
         seed: int = 0,
         length: float = 1.0,
-        shared: Path | None = None,
     ) -> BoardRun:
         """A run of it.
 
@@ -73,7 +72,6 @@ class StreamFile:
             order: The places of the stages in the file, in the order in which they are trained; None for the file's.
             seed: What is added to the run's.
             length: What the epochs are multiplied by.
-            shared: As in `BoardRun`.
         """
         found: dict[str, Any] = deepcopy(dict(self.settings))
         found |= {
@@ -90,7 +88,7 @@ class StreamFile:
             stage["num_train_epochs"] = round(stage["num_train_epochs"] * length, 4)
             if last and number < len(found["stages"]):
                 stage["training"]["max_steps"] = 1
-        return BoardRun(found, what, last, self.content, shared)
+        return BoardRun(found, what, last, self.content)
 
     def require_rate(self) -> None:
         """Refuse a stream without a learning rate of its own to be tuned.

@@ -200,11 +200,13 @@ def _trained(
         files[name] = StreamFile.of({**settings, "stages": stages})
     each = [(arm, rate, seed) for seed in range(what.seeds) for rate in what.rates for arm in what.arms]
     pieces: list[BoardRun] = [
-        files[_data_of(arm)].varied(
-            folder / "runs" / f"{arm}-{rate:g}-{seed}",
-            Trial(_chain(arm), rate),
-            seed=seed,
-            length=_length(rungs[_data_of(arm)], rungs[REFERENCE]),
+        replace(
+            files[_data_of(arm)].varied(
+                folder / "runs" / f"{arm}-{rate:g}-{seed}",
+                Trial(_chain(arm), rate),
+                seed=seed,
+                length=_length(rungs[_data_of(arm)], rungs[REFERENCE]),
+            ),
             shared=folder / "base" / str(seed),
         )
         for arm, rate, seed in each
