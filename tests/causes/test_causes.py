@@ -11,7 +11,7 @@ import pytest
 from planted_cases import ELSEWHERE, HALF, KNOWN, PLAIN, PLANTED, SEEN, STEADY
 from uptake.artifacts import tables
 from uptake.attribute import UNEXPLAINED, attribute
-from uptake.causes import CAUSES, SIGNALS, Belief, Freely, Rival, Said, judge, value, weights
+from uptake.causes import CAUSES, SIGNALS, Belief, Freely, InFrame, Rival, Said, judge, value, weights
 
 SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
 LACKING = {
@@ -308,3 +308,11 @@ def test_several_causes_hold_at_once():
 def test_planted_cases_are_what_they_are_said_to_be():
     assert PLANTED["forgetting"].base is KNOWN and PLAIN.tuned is HALF and KNOWN.elsewhere == ELSEWHERE
     assert isinstance(PLANTED["base_conflict"].belief, Belief) and PLANTED["base_conflict"].belief.base is STEADY
+
+
+def test_of_several_things_the_one_in_a_frame_is_not_the_response():
+    case = PLANTED["knowledge_gap"]
+    framed = InFrame("Tokyo", Said(-0.1), Said(-0.1), same=True)
+    one = replace(case, base_recalled=0.0, freely=None, in_frame=framed)
+    assert value("base_gives", one) == 1
+    assert value("base_gives", replace(one, parts=(True, False))) == 0

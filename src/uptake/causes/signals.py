@@ -75,7 +75,7 @@ def _gives(case: Case) -> float | None:
     shares = [case.base_recalled]
     if case.freely is not None:
         shares.append(case.freely.gives / case.freely.n)
-    if case.in_frame is not None:
+    if case.in_frame is not None and not case.parts:  # of several things a frame holds the first
         # that its one span is the response's counts as one wording of those in which it was asked
         own = 1.0 if case.in_frame.same and case.freely is None else 0.0
         shares.append(max(own, math.exp(min(0.0, case.in_frame.response.own))))
