@@ -77,6 +77,9 @@ def test_an_epoch_draws_its_part_by_urgency_and_each_of_them_has_its_turn():
     assert all(len(one) == len(set(one)) == 6 for one in epochs)
     assert sorted(epochs[0][:2] + epochs[1][:2]) == [20, 21, 22, 23] and epochs[0][:2] == epochs[2][:2]
     assert epochs == [draw(epoch) for epoch in range(4)]
+    # more than half of the rows: the urgent ones are in what the passes draw, too
+    many = drawn(urgency, 23, 4, (0, 1))
+    assert all(len(set(many(epoch))) == 23 and set(many(epoch)) >= {20, 21, 22, 23} for epoch in range(9))
     # a weight of 9 comes before one of 1 in 9 of 10 orders (Efraimidis and Spirakis: w / sum of w)
     heavy = [drawn(np.array([1.0, 9.0]), 1, 1, (seed, 0))(0)[0] for seed in range(400)]
     assert np.mean(heavy) == pytest.approx(0.9, abs=0.045)  # three standard errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, count
 from typing import Annotated, Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: 
 
     Args:
         urgency: Of each row; 0 leaves it to chance.
-        n: Rows of an epoch.
+        n: Rows of an epoch, no more than there are.
         by_urgency: How many of them are drawn by it.
         seed: Of the draws.
     """
@@ -97,9 +98,12 @@ def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: 
 
     def draw(epoch: int) -> list[int]:
         first = min(by_urgency, len(ordered))
-        mine = [ordered[(epoch * first + place) % len(ordered)] for place in range(first)]
-        taken = set(mine)
-        return mine + [one for one in alike(epoch) if one not in taken][: n - first]
+        found = dict.fromkeys(ordered[(epoch * first + place) % len(ordered)] for place in range(first))
+        for one in chain.from_iterable(alike(later) for later in count(epoch)):
+            if len(found) == n:
+                break
+            found.setdefault(one)
+        return list(found)
 
     return draw
 
@@ -120,5 +124,6 @@ LOST_REPLAY = Strategy(
     ),
     settings=LostReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """What was recalled and is not now, first."""

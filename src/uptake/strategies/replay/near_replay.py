@@ -88,5 +88,6 @@ NEAR_REPLAY = Strategy(
     references=("of uptake; see the notes on experiments for what it does and does not gain",),
     settings=NearReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """Earlier rows that look like the stage's."""
