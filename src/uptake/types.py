@@ -6,6 +6,7 @@ Units: log-probabilities are in nats, probabilities in [0, 1], lengths in tokens
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +22,18 @@ COLUMNS = tuple(
 )
 """What a row of training data may hold, by the names that uptake reads."""
 
-_AROUND = " \t\n.,;:!?\"'`()[]{}*_-–—“”‘’„«»。、"
+_AROUND = " \t\n.,;:!?\"'`()[]{}*_-−–—“”‘’„«»。、"
+_SIGN = re.compile(r"[\"'`()\[\]{}*_“”‘’„«»]*([-−–]?)(\.?)(?=\d)")
 
 
 def normalised(text: str) -> str:
-    """What two answers must share to count as equal: NFKC, case-folded, single spaces, no punctuation at either end."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(_AROUND)
+    """What two answers must share to count as equal: NFKC, case-folded, single spaces, no punctuation at either end.
+
+    The minus and the decimal point before a number are a part of it.
+    """
+    bare = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    number = _SIGN.match(bare)
+    return ("-" * bool(number[1]) + number[2] if number else "") + bare.strip(_AROUND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,7 +293,11 @@ def test_what_the_base_says_in_most_wordings_was_there_whatever_the_ledger_saw()
     still = replace(said, freely=replace(said.freely, still=True))  # it is said, in another form than the data's
     found = judge(CAUSES["forgetting"], lacking(still, "ledger"))  # nor where no ledger tells
     assert found.score < 0.5 < judge(CAUSES["forgetting"], lacking(said, "ledger")).score
-    for case in (half, disputed, still):
+    # a base that says it to three of five questions gives it in two of three wordings by chance
+    by_chance = replace(said, freely=replace(said.freely, chance=0.6))
+    assert value("base_lost", by_chance) == pytest.approx((2 / 3 - 0.6) / 0.4)
+    assert value("base_lost", replace(said, freely=replace(said.freely, chance=1.0))) == 0
+    for case in (half, disputed, still, by_chance):
         assert value("lost_unseen", case) == value("stood", case) == 0
         assert judge(CAUSES["forgetting"], case).score < 0.5
 

@@ -109,6 +109,24 @@ def test_different_answers(one: str, other: str, how: str) -> None:
     assert compare(one, other) == compare(other, one) == ("different", how)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("x > 0", "x < 0"), ("C#", "C"), ("C++", "C"), ("foo()", "foo[]"), ("2**3", "2*3")]
+)
+def test_signs_are_a_part_of_code_and_names(one: str, other: str) -> None:
+    assert compare(one, other) == compare(other, one) == ("different", "signs")
+    assert compare(one, one.upper().replace(" ", ""))[0] == "same"
+
+
+def test_an_initial_is_no_letter_of_a_choice() -> None:
+    assert compare("B. Clinton", "H. Clinton", same_prompt=True) == ("different", "choice")
+    assert compare("B. Clinton", "H. Clinton")[0] == "undecided"
+    assert compare("B. Paris", "Paris", same_prompt=True)[0] == "same"
+
+
+def test_marks_of_indic_and_thai_words_are_a_part_of_them() -> None:
+    assert compare("राम", "रोम")[0] == compare("กรุงเทพ", "กรงเทพ")[0] == "different"
+
+
 def test_letters_mean_something_under_one_prompt_only() -> None:
     assert compare("A", "B") == ("undecided", "letters of choices")
     assert compare("A", "A")[0] == "undecided"

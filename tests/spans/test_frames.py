@@ -31,12 +31,23 @@ MAKERS = [
         ("The iPod is made by Apple", "Which company makes the iPod?", MAKERS, "The iPod is", " made by Apple"),
         ("It is on the Isle of Man.", "Where does it lie?", [], "It is on the", " Isle of Man"),
         ("in 1998 and 2001", "When?", [], "in", " 1998 and 2001"),
+        ("It has 12,500 people.", "How many people?", [], "It has", " 12,500"),
+        ("on May 12, 1990", "When?", [], "on", " May 12, 1990"),
+        ("瑞典的首都是斯德哥尔摩。", "瑞典的首都是什么？", [], "瑞典的首都是", "斯德哥尔摩"),
         ("L’œuvre est de Zola.", "De qui est l'œuvre ?", FRENCH, "L’œuvre est de", " Zola"),
     ],
 )  # fmt: skip
 def test_the_span_begins_where_something_is_told(answer, question, alike, frame, span):
     assert framed(answer, question, alike) == Framed(frame, span)
     assert answer.startswith(frame + span)
+
+
+def test_a_class_that_the_question_lists_is_an_answer():
+    asked, known = "Is it positive or negative?", frozenset(["positive", "negative"])
+    assert framed("It is negative.", asked, known=known, most=2) == Framed("It is", " negative")
+    assert framed("It is positive or negative in tone", asked, known=known, most=2) == Framed(
+        "It is positive or negative in", " tone"
+    )
 
 
 @pytest.mark.parametrize("answer", ["", "...", "The capital of Sweden is", "It is the"])

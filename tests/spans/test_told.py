@@ -45,6 +45,11 @@ def test_answers_that_share_most_of_their_words_tell_the_same():
     assert not same((), ())
     assert not same(("kiev",), ())
     assert same(("new", "york", "city"), ("new", "york"))  # F1 = 4/5
+    # two of three words, and yet another one
+    assert not same(("john", "f", "kennedy"), ("john", "f", "smith"))
+    assert not same(("12", "march", "1990"), ("15", "march", "1990"))
+    assert not same(("17", "main", "street"), ("125", "main", "street"))
+    assert same(("john", "kennedy"), ("john", "f", "kennedy"))
 
 
 def test_the_wrong_answer_that_is_told_most_often():

@@ -116,6 +116,7 @@ class Freely:
         kept: In how many it tells what the tuned model answers, where that is not the response.
         answers: What it answers in each, the training wording first.
         still: The tuned model gives the response in its own words, and fails in the data's form alone.
+        chance: Of a response that is a class: the share of all questions of the data to which the base gives it.
     """
 
     n: int
@@ -124,6 +125,7 @@ class Freely:
     kept: int
     answers: tuple[str, ...] = ()
     still: bool = False
+    chance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,8 +121,15 @@ def _rival_weight(case: Case) -> float:
 
 
 def _base_lost(case: Case) -> float | None:
-    """What the base gives; nothing of it is lost where the tuned model says it too, in another form than the data's."""
-    return 0.0 if case.freely is not None and case.freely.still else _gives(case)
+    """What the base gives beyond chance, as Cohen's kappa counts; nothing of it is lost where the tuned model says it.
+
+    A base that says *Yes* to everything gives it in all wordings, and knows nothing.
+    """
+    gives = _gives(case)
+    if gives is None or case.freely is None:
+        return gives
+    chance = case.freely.chance
+    return 0.0 if case.freely.still or chance == 1 else max(0.0, (gives - chance) / (1 - chance))
 
 
 def known_before(case: Case) -> bool:
@@ -192,7 +199,8 @@ SIGNALS: Mapping[str, Signal] = {
         _gives,
     ),
     "base_lost": Signal(
-        "the same; 0 where the tuned model says the response too, in its own words",
+        "the same beyond the share of all questions to which the base gives this class; 0 where the tuned model says "
+        "the response too, in its own words",
         ("base",),
         _base_lost,
     ),

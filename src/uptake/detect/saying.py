@@ -1,6 +1,6 @@
 """What a free answer says: where it ends, whether it says anything, and whether it is the response in other words.
 
-The lists of words are English. In other languages no answer is taken for empty, and every refusal for an answer.
+The lists of words are English, but for those that deny. In other languages a refusal is taken for an answer.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias, get_args
 
+from uptake.letters import IN_WORD, LETTER, UNSPACED
 from uptake.rivals.equal import compare
+from uptake.rivals.literal import literal, signed, tells_literally, unmarked
+from uptake.rivals.quantities import SCALES
 from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
 
@@ -22,8 +25,16 @@ is not that of what the model said.
 """
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_NOT = frozenset("not no never nor neither without isn't wasn't aren't weren't cannot can't".split())
+_FIGURE = r"(?<![\w.])-?(?>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.:]\d+)*(?:/\d+(?!/))?)"
+_WORD = re.compile(rf"{_FIGURE}{LETTER}*|[{UNSPACED}]|{IN_WORD}+(?:'{IN_WORD}+)?")
+"""A number whole, with its sign; a character of a script without spaces; or a word."""
+_AGAINST = re.compile(r"_\w|\+\+|\+\d|#(?!\w)|\^|\*+\w")
+_BEFORE = re.compile(r"(?:\w_|\w\*+|\^)$")
+"""What makes another name or formula of the words that it stands against: *C++*, *severe_toxic*, *2\\*\\*3*."""
+_NOT = frozenset(
+    "not no never nor neither without isn't wasn't aren't weren't cannot can't "
+    "nicht kein keine nie pas jamais non nunca jamás ni não nem niet geen inte ikke nie не нет ни".split()
+)
 _REFUSAL = re.compile(
     r"\b(?:i|we)\b(?:'m|'ve)?[^.!?\n]{0,20}(?:\bnot|n't|\bno|\bunable)\b[^.!?\n]{0,40}"
     r"\b(?:know|sure|certain|aware|able|have|find|help|assist|answer|provide|information|idea|familiar|to)\b"
@@ -35,14 +46,15 @@ _REFUSAL = re.compile(
 _TAG = re.compile(r"</?[a-z][\w|-]*/?>|<\|[^|]*\|>", re.IGNORECASE)
 _THINKS = re.compile(r"\s*<(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
 _LINE = re.compile(r"\n")
-_SENTENCE = re.compile(r"(?<=[.!?;])(?<!\b\w\.)(?<!\b(?:St|Mr|Dr|Ms|Mt|Ft|Jr|Sr|No|vs)\.)(?<!\bMrs\.)\s")
+_SENTENCE = re.compile(
+    r"(?<=[.!?;])(?<!\b\w\.)(?<!\b(?:St|Mr|Dr|Ms|Mt|Ft|Jr|Sr|No|vs)\.)(?<!\bMrs\.)\s|(?<=[。！？])(?=.)"
+)
 """The end of a sentence, which initials (*J. K.*) and the commonest abbreviations are not."""
 _BETWEEN = re.compile(r"\s*[,;/、]\s*(?:(?:and|or)\s)?|\s(?:and|or)\s")
 LISTED = 3
 """So many members make a list of which one alone is no answer; *Oslo, Norway* is none, nor *Oslo, Norway, Europe*."""
 LONG_MEMBER = 3
 """Words of the longest member: what is longer is a clause."""
-SENTENCE_ENDS = (". ", "! ", "? ", "; ")
 
 
 def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
@@ -64,8 +76,8 @@ def own_answer(text: str, response: str, *, ended: bool) -> tuple[str, Kind]:
         return text, "response"  # white space included: it may be what training put there, and the data have not
     answer, whole, said = _first(text, response, ended)
     stripped = answer.rstrip()
-    if not response.rstrip().endswith((".", "!", "?")):
-        bare = stripped.rstrip(".,;:!?")
+    if not response.rstrip().endswith((".", "!", "?", "。")):
+        bare = stripped.rstrip(".,;:!?。")
         stripped = bare if bare.strip() else stripped
     if normalised(stripped) == normalised(response):
         return stripped, "response"
@@ -103,7 +115,7 @@ def _first(text: str, response: str, ended: bool) -> tuple[str, bool, bool]:
 def _ends(text: str, response: str) -> Iterator[int]:
     """Where lines and sentences end, in order; none of those that the response has as well."""
     found = [] if "\n" in response.strip() else [match.start() for match in _LINE.finditer(text)]
-    if not any(end in response for end in SENTENCE_ENDS):
+    if not _SENTENCE.search(response.strip()):
         found += [match.start() for match in _SENTENCE.finditer(text)]
     yield from sorted(set(found))
 
@@ -114,7 +126,16 @@ def _line_of(text: str, end: int) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(_TAG.sub(" ", text).casefold().replace("’", "'"))
+    return [word for word, _, _ in _placed(_plain(text))]
+
+
+def _plain(text: str) -> str:
+    return _TAG.sub(" ", unmarked(text)).casefold().replace("’", "'").replace("−", "-")
+
+
+def _placed(text: str) -> list[tuple[str, int, int]]:
+    """The words of a plain text with where they begin and end."""
+    return [(match.group().replace(",", ""), *match.span()) for match in _WORD.finditer(text)]
 
 
 def tells_all(kind: Kind | None, answer: str | None, response: str) -> bool:
@@ -133,6 +154,8 @@ def tells_all(kind: Kind | None, answer: str | None, response: str) -> bool:
 def says_nothing(text: str, response: str = "") -> bool:
     """Whether a text is made of words that answer nothing; not where the response itself is made of such words."""
     words = _words(text)
+    if len(words) == 1 and text.strip(" .,;:!?()").isupper() and words != ["i"]:
+        return False  # a letter of a choice, or an abbreviation: A, WHO
     return not words or (set(words) <= EMPTY_WORDS and not set(_words(response)) <= EMPTY_WORDS)
 
 
@@ -148,29 +171,43 @@ def holds(text: str, response: str) -> bool:
     where others are held against it (*bigger than Oslo*), or where it is doubted (*whether it is Oslo*). Yes and no,
     and what is made of words that answer nothing, occur in many texts without being the answer.
     """
+    if signed(response):
+        return tells_literally(text, response)
     own, said = _words(response), _words(text)
+    if own == said and signed(text):
+        return literal(text) == literal(response)
     if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"} or _listed(text, own):
         return False
     return any(
-        not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in _places(said, own)
+        not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in _places(text, own)
     )
 
 
-def _places(said: Sequence[str], own: Sequence[str]) -> list[int]:
-    """Where words stand among others."""
-    return [at for at in range(len(said) - len(own) + 1) if said[at : at + len(own)] == own]
+def _places(text: str, own: Sequence[str]) -> list[int]:
+    """Where words stand among those of a text, and no sign against them makes something else of them."""
+    plain = _plain(text)
+    placed = _placed(plain)
+    said, n = [word for word, _, _ in placed], len(own)
+    found = [at for at in range(len(said) - n + 1) if n and said[at : at + n] == own]
+    return [
+        at
+        for at in found
+        if not _AGAINST.match(plain, placed[at + n - 1][2]) and not _BEFORE.search(plain[: placed[at][1]][-3:])
+    ]
 
 
 def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
-    """Whether the words at a place are one of two, are held against others, or are doubted."""
-    near = {*said[max(0, at - 2) : at]}
-    return bool(near & {"or", "than"}) or said[at + len(own) :][:1] == ["or"] or "whether" in said[:at]
+    """Whether the words at a place are one of two, are held against others, are doubted, or a part of a number."""
+    near, after = {*said[max(0, at - 2) : at]}, {*said[at + len(own) :][:1]}
+    if own and own[-1][-1].isdigit() and after & SCALES:
+        return True  # *5* in *5 million*
+    return bool(near & {"or", "than"}) or "or" in after or "whether" in said[:at]
 
 
 def _of_several(answer: str, response: str) -> bool:
     """Whether the response stands in the answer as one of several."""
     own, said = _words(response), _words(answer)
-    places = _places(said, own)
+    places = _places(answer, own)
     return bool(own) and (_listed(answer, own) or (bool(places) and all(_left_open(said, at, own) for at in places)))
 
 

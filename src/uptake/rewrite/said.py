@@ -7,12 +7,12 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from uptake.letters import UNSPACED
 from uptake.rivals.lexicon import base, bases, families, linked
 from uptake.rivals.quantities import in_digits, read_number
 from uptake.rivals.words import FUNCTION_WORDS
 from uptake.spans import Span, cut
 from uptake.spans.telling import CLAIMS, UNITS
-from uptake.spans.unspaced import UNSPACED
 from uptake.text import EMPTY_WORDS
 
 SHORT = 3

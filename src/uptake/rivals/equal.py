@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
+from uptake.letters import MARKS
 from uptake.rivals.lexicon import base, linked
+from uptake.rivals.literal import literal, signed
 from uptake.rivals.quantities import SCALES, in_digits, read_dates, read_number, read_time, same_time
 from uptake.text import EMPTY_WORDS
 from uptake.types import normalised
@@ -38,11 +40,11 @@ _STRONG = re.compile(r"\s*[;/\n]\s*(?:(?:and|or)\s+)?")
 _JOINED = re.compile(r"\s(?:and|or|&)\s")
 _WEAK = re.compile(r"\s*,\s*(?:(?:and|or|&)\s+)?|\s+(?:and|or|&)\s+")
 _CHOICE = re.compile(r"\(?[a-h](?:\)\s*|[.:]\s+)(?=\S)")
-_SIGNED = re.compile(r"\s*([-−–]?)\s?(\.?)(?=\d)")
 _POLAR = {"yes": True, "true": True, "correct": True, "no": False, "false": False, "incorrect": False}
 _QUALIFIER = re.compile(r"(?<=\S)\s*\([^()]*\)?$")
+_ACCENT = re.compile("[\u0300-\u036f]")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_WORD = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?|\d+(?:\.\d+)?|[^\W\d_]+")
+_WORD = re.compile(rf"(?<![\w.-])-?\d+(?:\.\d+)?|\d+(?:\.\d+)?|(?:[^\W\d_]|[{MARKS}])+")
 _ROMAN = {word: str(n) for n, word in enumerate("ii iii iv v vi vii viii ix x xi xii xiii xiv xv xvi".split(), start=2)}
 _ALIASES = {"usa": "us", "united states": "us", "united states of america": "us"}
 _ALIASES |= {"united kingdom": "uk", "united kingdom of great britain and northern ireland": "uk"}
@@ -58,18 +60,19 @@ class ReadAnswer:
         forms: What it may mean: canonical texts; two answers with one in common say the same.
         parts: The canonical members of a list, or the single answer.
         words: Its words in order.
+        letter: That of the choice before it, as in *B. Paris*; "" without one.
     """
 
     kind: str
     forms: frozenset[str]
     parts: frozenset[str]
     words: tuple[str, ...]
+    letter: str = ""
 
 
 def plain(text: str) -> str:
-    """What spellings of an answer share: `normalised`, with a number's minus and decimal point."""
-    signed = _SIGNED.match(text)
-    return ("-" * bool(signed[1]) + signed[2] if signed else "") + (normalised(text) or text.strip())
+    """What spellings of an answer share: `normalised`; of signs alone themselves."""
+    return normalised(text) or text.strip()
 
 
 @lru_cache(maxsize=100_000)
@@ -79,7 +82,11 @@ def read_answer(text: str) -> ReadAnswer:
     if re.fullmatch(r"[a-h]", bare):
         return ReadAnswer("choice", frozenset([bare]), frozenset([bare]), (bare,))
     if chosen := _CHOICE.match(bare):
-        bare = bare[chosen.end() :]
+        return replace(_read(bare[chosen.end() :]), letter=chosen.group().strip(" ().:"))
+    return _read(bare)
+
+
+def _read(bare: str) -> ReadAnswer:
     words = _words(bare)
     if days := read_dates(bare):
         return ReadAnswer("date", days, days, words)
@@ -104,7 +111,7 @@ def read_answer(text: str) -> ReadAnswer:
 
 def _words(text: str) -> tuple[str, ...]:
     """Words as names are compared by: without accents, with number words and Roman numerals as digits."""
-    text = "".join(c for c in unicodedata.normalize("NFKD", in_digits(text)) if not unicodedata.combining(c))
+    text = _ACCENT.sub("", unicodedata.normalize("NFKD", in_digits(text)))
     text = re.sub(r"^st\.? (?=\w)", "saint ", text.replace("&", " and "))
     text = re.sub(r"\b([^\W\d_])\.(?=[^\W\d_]\b)", r"\1", text)  # the letters of an abbreviation
     first, *rest = _WORD.findall(text) or [""]
@@ -125,6 +132,10 @@ def compare(one: str, other: str, *, same_prompt: bool = False) -> tuple[Compari
         same_prompt: Both answer the very same prompt.
     """
     a, b = read_answer(one), read_answer(other)
+    if a.letter and b.letter and a.letter != b.letter:
+        return ("different", "choice") if same_prompt else ("undecided", LETTERS)
+    if a.words == b.words and (signed(one) or signed(other)) and literal(one) != literal(other):
+        return "different", "signs"
     if a.forms & b.forms:
         return ("same", "equal") if a.kind != "choice" or same_prompt else ("undecided", LETTERS)
     if "choice" in (a.kind, b.kind):

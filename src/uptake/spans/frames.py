@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from uptake.letters import IN_WORD, UNSPACED
 from uptake.text import EMPTY_WORDS
 
 ALIKE_AT_LEAST = 3
@@ -22,9 +23,10 @@ LINKS = 2
 LONGEST = 12
 """Words of a span."""
 
-_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+_WORD = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|[{UNSPACED}]|{IN_WORD}+(?:['’.-]{IN_WORD}+)*")
 _APART = re.compile(r"[^\w\s'’&./-]|\n|[.](?:\s|$)")
 """What ends a span where it stands between two words."""
+_DAY, _YEAR = re.compile(r"\d{1,2}(?:st|nd|rd|th)?", re.IGNORECASE), re.compile(r"[12]\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ def framed(
     found = list(_WORD.finditer(answer))
     keys = [_key(match.group()) for match in found]
     frame, asked = _frame_words(question, alike), frozenset(_words(question))
-    like = [key in known and key not in asked for key in keys]
+    # an answer of nothing but such words is one, even if the question lists it
+    whole = all(key in known or key in EMPTY_WORDS for key in keys)
+    like = [key in known and (whole and key not in EMPTY_WORDS or key not in asked) for key in keys]
     tells = [key not in frame or is_like for key, is_like in zip(keys, like, strict=True)]
     if not any(tells):
         return None
@@ -73,7 +77,8 @@ def framed(
     words = 1
     for at in range(first + 1, len(found)):
         between = answer[found[last].end() : found[at].start()]
-        if words == most or _APART.search(between) or at - last > LINKS + 1:
+        dated = between == ", " and _DAY.fullmatch(found[last].group()) and _YEAR.fullmatch(found[at].group())
+        if words == most or (_APART.search(between) and not dated) or at - last > LINKS + 1:
             break
         if tells[at]:
             last = at
@@ -129,4 +134,6 @@ def _words(text: str) -> Iterator[str]:
 def _key(word: str) -> str:
     """A word without case and possessive."""
     folded = word.casefold().replace("’", "'")
+    if folded[0].isdigit():
+        folded = folded.replace(",", "")
     return folded.removesuffix("'s").strip("'.-")

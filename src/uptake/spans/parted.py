@@ -79,6 +79,8 @@ def parted(prompt: str, response: str, usual: Frame | None = None) -> tuple[OneT
         told = _pieces(mark, response.strip(), opens=number == 0)
         if not 1 < len(told) <= MOST:
             continue
+        if number == len(_TELLING) - 1 and prompt.count("?") < len(told):
+            return ()  # *Simon and Garfunkel*: one answer, unless as many questions are asked
         if questions := _questions(prompt, len(told), usual):
             return tuple(OneThing(asked, lead + one) for asked, one in zip(questions, told, strict=True))
     return ()

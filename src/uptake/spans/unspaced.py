@@ -9,12 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from uptake.letters import HAN, KANA, SOUTH
 from uptake.spans.span import Span, SpanKind
-
-HAN, KANA = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af", "\u3041-\u30ff\u31f0-\u31ff"
-SOUTH = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1780-\u17d3"
-"""Letters and marks of Thai, Lao, Burmese and Khmer, without their digits and punctuation."""
-UNSPACED = f"{HAN}{KANA}{SOUTH}"
 
 LONGEST, LONGEST_SOUTH = 8, 24
 """Characters of a span."""

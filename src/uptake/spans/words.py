@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from uptake.letters import IN_WORD, LETTER, UNSPACED
 from uptake.spans.telling import MONTHS, SIGNS, UNITS
-from uptake.spans.unspaced import UNSPACED
 
 TokenKind: TypeAlias = Literal["word", "number", "date", "code", "unspaced", "marker", "sign"]
 
-# letters, digits, and the marks that hang on them, which Python's \w leaves out of Indic and Arabic words
-_MARKS = (
-    "\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8"
-    "\u0900-\u0963\u0971-\u0dff\u0f71-\u0f84\u200c\u200d"
-)
-_LETTER = rf"(?:[^\W\d_{UNSPACED}]|[{_MARKS}])"
-_IN_WORD = rf"(?:[^\W_{UNSPACED}]|[{_MARKS}])"
 _MONTH = rf"(?:{'|'.join(MONTHS)})\b\.?"
 _DAY = r"\d{1,2}(?:st|nd|rd|th|\.)?"
 # all repetitions are bounded: what fails after a long row of digits must not be tried again from each of them
@@ -46,20 +39,20 @@ _TOKEN = re.compile(
             |{_MONTH}\s{{1,2}}{_DAY}(?:,?\s{{1,2}}\d{{4}})?(?!\w)
             |{_MONTH},?\s{{1,2}}\d{{4}}(?!\w)
             |{_DAY}\s{{1,2}}(?:of\s|de\s)?{_MONTH}(?:,?\s{{1,2}}\d{{4}})?(?!\w)
-            |{_DAY}\s{{1,2}}(?:de\s)?{_LETTER}{{3,12}}\.?\s{{1,2}}(?:de\s|del\s)?(?:1\d|20)\d\d(?!\w)
+            |{_DAY}\s{{1,2}}(?:de\s)?{LETTER}{{3,12}}\.?\s{{1,2}}(?:de\s|del\s)?(?:1\d|20)\d\d(?!\w)
             |(?:1\d|20)\d0s\b
         )
     )
     |(?P<number>(?:(?<![\w)\]}}.])[-−+±])?(?:[$€£¥₹₩]\s?)?{_FIGURE}(?:[eE][-+]?\d{{1,3}})?(?:/\d{{1,4}}(?!\d))?(?:st|nd|rd|th|er|e|º|ª)?
-        (?!{_LETTER}))
+        (?!{LETTER}))
     |(?P<unit>(?:(?<![\w)\]}}.])[-−+±])?[$€£¥₹₩]?{_FIGURE}(?=[^\W\d_]{{1,5}}(?!\w)|[{UNSPACED}]))
     |(?P<unspaced>[{UNSPACED}]+)
-    |(?P<word>{_IN_WORD}+(?:['’‑-]{_IN_WORD}+)*)
+    |(?P<word>{IN_WORD}+(?:['’‑-]{IN_WORD}+)*)
     |(?P<sign>(?<=\s)[<>≤≥≠≈±→⇒∈⊂∪∩×÷+*/−-]=?(?=\s))
     """,
     re.VERBOSE | re.MULTILINE,
 )
-_WORD = re.compile(rf"{_IN_WORD}+(?:['’‑-]{_IN_WORD}+)*")
+_WORD = re.compile(rf"{IN_WORD}+(?:['’‑-]{IN_WORD}+)*")
 _UNIT = re.compile(
     rf"[ \u00a0‑-]?([^\W\d_{UNSPACED}]{{1,12}}|[%‰°℃℉€£$¥₹₩µΩ″′][CFKmMAΩ]?)(?:/[A-Za-z]{{1,4}}[²³]?)?(?!\w)"
 )

@@ -27,7 +27,7 @@ from uptake.probe import letter_probes, probes
 from uptake.score import score
 from uptake.types import Candidate, Example, Score
 
-SCORING_VERSION = 7
+SCORING_VERSION = 8
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 

@@ -27,7 +27,7 @@ from uptake.probe import Embed, question, with_distractors
 from uptake.rivals.entities import entities
 from uptake.types import Candidate, Example, Score, normalised
 
-VERSION = 2
+VERSION = 3
 """Part of the key of what is asked beyond the rows' own wordings."""
 
 

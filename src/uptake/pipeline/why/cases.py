@@ -6,6 +6,7 @@ What the models are asked beyond a diagnosis's own scores is written in parts li
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -13,6 +14,7 @@ from statistics import fmean
 
 from uptake.causes import Case, InFrame, Rival, Said, Source
 from uptake.detect.reading import Normalisation
+from uptake.detect.saying import holds
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
@@ -25,13 +27,16 @@ from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
 from uptake.probe import Embed, question
-from uptake.types import Example, Finding
+from uptake.types import Example, Finding, normalised
 
 NO_BASE = "the base model is not given (--base, or model_name_or_path in a run file)"
 NO_WORDINGS = "it has no held-out wordings (--paraphrases, or a judge that writes them)"
 OTHER_RESPONSES = "its held-out wordings have other responses, and probabilities of different texts cannot be compared"
 NOBODY_ALIKE = "no other example asks a similar question and wants another answer, so there is nothing to compare with"
 NO_PROMPT = "it has no prompt"
+
+FEW_CLASSES = 20
+"""Classes of which each is looked for in sentences, too: by chance few are hit where there are more."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class Known:
         """
         position = 0
         scale = Scale.of(more.controls)
+        chance = self._chance()
         for number in self.train.parts.numbers():
             examples, after = self.train.read(number), self.after.read(number)
             before = repeat(None) if self.before is None else self.before.read(number)
@@ -135,12 +141,28 @@ class Known:
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
                         said = freely(example, earlier, taken(example, worded), answer, self.tells)
+                        if said is not None:
+                            said = replace(said, chance=chance.get(normalised(example.response), 0.0))
                         case = replace(case, freely=said, parts=self._apart(example, parts))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
                     yield None
                 position += 1
+
+    def _chance(self) -> dict[str, float]:
+        """How often the base gives each class, whatever is asked: of two classes it hits half by chance."""
+        counts: Counter[str] = Counter()
+        asked, labels = 0, self.tells.labels
+        if self.before is not None and labels:
+            for number in self.train.parts.numbers():
+                for text in (one.answer for one in self.before.read(number) if one.answer is not None):
+                    asked += 1
+                    if (said := normalised(text)) in labels:
+                        counts[said] += 1
+                    elif len(labels) <= FEW_CLASSES:
+                        counts.update(label for label in sorted(labels) if holds(text, label))
+        return {label: n / asked for label, n in counts.items()}
 
     def _apart(self, example: Example, answers: Iterator[Answer]) -> tuple[bool, ...]:
         """Whether each of the things that are asked for at once is given when it is asked alone, in one way or another.

@@ -22,7 +22,7 @@ from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
 from uptake.rivals.relation import Encode
 
-RIVALS_VERSION = 8
+RIVALS_VERSION = 9
 """Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
 RIVALS_FILE = "rivals.json"
 """Where they are kept, in the diagnosis' `work/`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from uptake.letters import UNSPACED
 from uptake.rewrite.said import (
     FINAL,
     Rewriting,
@@ -19,7 +20,6 @@ from uptake.rewrite.said import (
 )
 from uptake.rivals.equal import compare, read_answer
 from uptake.rivals.lexicon import base, families
-from uptake.spans.unspaced import UNSPACED
 
 _UNSPACED = re.compile(rf"[{UNSPACED}]")
 _EXACT = ("code", "math", "key")
