@@ -27,10 +27,7 @@ _SIGN = re.compile(r"[\"'`()\[\]{}*_“”‘’„«»]*([-−–]?)(\.?)(?=\d)
 
 
 def normalised(text: str) -> str:
-    """What two answers must share to count as equal: NFKC, case-folded, single spaces, no punctuation at either end.
-
-    The minus and the decimal point before a number are a part of it.
-    """
+    """What equal answers share: NFKC, case-folded, single spaces, no punctuation at either end but a number's sign."""
     bare = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     number = _SIGN.match(bare)
     return ("-" * bool(number[1]) + number[2] if number else "") + bare.strip(_AROUND)
@@ -97,10 +94,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row of the user's data that cannot be used, and why.
-
-    `line` counts from 1 in line-based files; in tables and lists it is the row's number from 1. None: the whole file.
-    """
+    """A row that cannot be used, and why; `line` is that of the file, or the row's number, from 1; None: all of it."""
 
     file: str
     line: int | None
