@@ -10,6 +10,8 @@ from planted import Planted, plant, score
 
 from uptake.detect import Settings, calibrate, judge, summarise
 from uptake.detect.calibrate import NullSample, by_length
+from uptake.detect.judge import Beside
+from uptake.span_evidence import SpanShare
 from uptake.types import Example, Score
 
 SETTINGS = Settings()
@@ -195,3 +197,15 @@ def test_a_null_too_small_to_compare_with_gives_a_reason():
     assert summary["null"]["moved_at_least"] is None
     assert "50 are needed" in summary["null"]["moved_reason"]
     assert any("50 are needed" in note for note in summary["notes"])
+
+
+def test_the_null_is_judged_by_the_criterion_that_judges_the_examples():
+    # long responses that bring options: none says all of its spans, and all prefer the response to their options
+    null = [[score((-1.0, -9.0), n_tokens=40, recalled=False)] for _ in range(60)]
+    for optioned, rate in ((True, 1.0), (False, 0.0)):
+        calibration = calibrate([], null, "held_out", SETTINGS, shares=[0.0] * 60, own_options=[optioned] * 60)
+        assert calibration.null_pass.estimate == rate
+        assert (calibration.null_option is None) is not optioned
+        example = Example("x", "Q", " a", "s", options=(" a", " b") if optioned else ())
+        told = Beside(spans=SpanShare(10, 0, 0.0, 0.3))
+        assert judge(example, null[0], None, calibration, SETTINGS, told).learned is bool(rate)

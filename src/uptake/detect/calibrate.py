@@ -124,6 +124,7 @@ def calibrate(
     settings: Settings,
     given: Rule | None = None,
     shares: Iterable[float | None] | None = None,
+    own_options: Iterable[bool] | None = None,
 ) -> Calibration:
     """Settle the rule in one pass over the tuned model's scores and one over the null's; memory: some bytes an example.
 
@@ -134,6 +135,8 @@ def calibrate(
         settings: How to detect.
         given: The rule of another diagnosis, which this one is to be compared with; None settles one.
         shares: Of each null example, the share of its informative spans that are learned; None where none was read so.
+        own_options: Of each null example, whether the data bring its options, as `criterion_for` is told of the
+            examples that are judged; None where no null example was read by its spans.
 
     Raises:
         UptakeError: An example lacks its training wording, or a log-probability is not a number.
@@ -146,9 +149,10 @@ def calibrate(
     lengths, values, options, passed = array("i"), array("d"), array("d"), array("b")
     # the base was not taught the end: asking it for one would only hide what it knew
     null_rule = rule if null_kind == "held_out" else plain_rule(settings)
-    for scores, share in zip(null or (), repeat(None) if shares is None else shares, strict=False):
+    told = repeat(None) if shares is None else shares, repeat(False) if own_options is None else own_options
+    for scores, share, optioned in zip(null or (), *told, strict=False):
         reading = replace(read(scores, settings.normalisation), learned_share=share)
-        name, _ = criterion_for(reading, settings)
+        name, _ = criterion_for(reading, settings, own_options=optioned)
         lengths.append(length_class(reading.n_tokens))
         values.append(reading.logprob_per_token)
         options.append(reading.p_option if name == "option" and reading.p_option is not None else math.nan)

@@ -56,12 +56,14 @@ class BySpans:
         common: What the responses of the data have in common.
         null: Spans that were never trained on; None without them.
         null_shares: Of each null example in order, the share that is learned; None for a short one.
+        null_options: Of each null example in order, whether the data bring its options.
         why: Whether a wrong span is told its cause.
     """
 
     common: Common
     null: SpanNull | None
     null_shares: tuple[float | None, ...] | None
+    null_options: tuple[bool, ...] | None
     why: bool
     _cohorts: Mapping[str, Cohort]
     _before: Mapping[str, Answers]
@@ -97,7 +99,7 @@ class BySpans:
             if one is not None:
                 common.add(one[0].text, [reading.span for reading in one[0].readings])
         if null_kind is None:
-            return cls(common, None, None, why, cohorts, before, after, models)
+            return cls(common, None, None, None, why, cohorts, before, after, models)
         if null_kind == "held_out":
             unseen = _long(together(cohorts["heldout"], before.get("heldout"), after["heldout"]), tokenizer)
         else:
@@ -109,7 +111,8 @@ class BySpans:
             null.add([reading for reading, _ in counting], [told for _, told in counting])
             recalled = sum(reading.recalled for reading, _ in counting)
             shares.append(recalled / len(counting) if counting else None)
-        return cls(common, null, tuple(shares), why, cohorts, before, after, models)
+        optioned = tuple(bool(one.options) for one in cohorts["heldout" if null_kind == "held_out" else "train"])
+        return cls(common, null, tuple(shares), optioned, why, cohorts, before, after, models)
 
     def train(self) -> Iterator[SpanReport | None]:
         """The training examples in order; None for a short response."""

@@ -219,8 +219,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
     null_kind, null = null_of(before, after)
     explains = how.attribution is not None and how.attribution.method == "evidence"
     by_spans = BySpans.of(models, cohorts, before, after, null_kind, why=explains)
-    shares = None if by_spans is None else by_spans.null_shares
-    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule, shares)
+    beside = () if by_spans is None else (by_spans.null_shares, by_spans.null_options)
+    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule, *beside)
 
     def judged() -> Iterator[Finding]:
         return _findings(train, before.get("train"), after["train"], calibration, settings, by_spans)
