@@ -95,4 +95,10 @@ def rivals_of(members: Sequence[Sequence[Sequence[str]]]) -> dict[str, Any]:
             "shared": [], "probability": 0.9, "difference": "", "verdict": None, "wrong": [], "why": "",
         })  # fmt: skip
         position += len(group)
-    return {"key": "k", "groups": groups, "members": [list(map(list, group)) for group in members], "agreed": []}
+    return {
+        "key": "k",
+        "groups": groups,
+        "members": [list(map(list, group)) for group in members],
+        "agreed": [],
+        "open": 0,
+    }

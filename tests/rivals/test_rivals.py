@@ -16,7 +16,6 @@ import pytest
 
 from uptake.rivals import Doubt, Judgement, Rivalry, Rivals, Side, rivals
 from uptake.rivals.verdict import Told, judge_sides, judged
-from uptake.rivals.words import read_questions
 from uptake.types import Example, Message, Prompt
 
 
@@ -48,31 +47,6 @@ def test_one_prompt_with_two_answers() -> None:
     assert (group.verdict, group.wrong) == (None, ())
     assert "the base model's answer is not known" in group.why
     assert found.of == {0: 0, 1: 0}
-
-
-SPELLINGS = (
-    "capital of egypt?",
-    "CAPITAL OF EGYPT",
-    "Capital  of\u00a0Egypt ?",
-    "“Capital of Egypt?”",
-    "Capital-of-Egypt...",
-)
-
-
-@pytest.mark.parametrize("reverse", [False, True])
-def test_case_punctuation_and_spacing_make_no_other_question(*, reverse: bool) -> None:
-    rows: list[tuple[Prompt, str]] = [("Capital of Egypt?", " Cairo"), *((text, " Giza") for text in SPELLINGS)]
-    rows += [("Capital of Peru?", " Lima"), ("capital of peru?", " Lima"), ("Who ruled egypt?", " Cleopatra")]
-    told = rivals(examples(rows[::-1] if reverse else rows))
-    (group,) = told.groups
-    count = {side.answer: len(side.positions) for side in group.sides}
-    assert (count, group.probability, group.shared) == ({" Giza": 5, " Cairo": 1}, 1.0, ("egypt",))
-
-
-@pytest.mark.parametrize(("one", "other"), [("What is 5?", "What is -5?"), ("Who made C#?", "Who made C?")])
-def test_a_sign_is_no_punctuation(one: str, other: str) -> None:
-    questions, _ = read_questions(examples([(one, "x"), (other, "y")]))
-    assert len(questions) == 2
 
 
 NOT_RIVALS = {
@@ -217,6 +191,14 @@ def test_an_open_question_is_ambiguous() -> None:
     rows: list[tuple[Prompt, str]] = [("Name a town in Norway.", f" Town{chr(97 + n)}") for n in range(15)]
     (group,) = rivals(examples(rows)).groups
     assert (group.verdict, group.wrong) == ("ambiguous", ())
+
+
+@pytest.mark.parametrize(("n", "groups"), [(20, 1), (21, 0), (60, 0)])
+def test_of_a_question_with_more_answers_than_are_compared_none_contradicts(n: int, groups: int) -> None:
+    rows: list[tuple[Prompt, str]] = [("Tell me a random animal.", f" {chr(97 + k % 26)}zq{'x' * k}") for k in range(n)]
+    found = rivals(examples([*rows, *rows[:2], ("Capital of Peru?", " Lima"), ("Capital of Peru?", " Cusco")]))
+    assert (len(found.groups), found.open) == (groups + 1, 1 - groups)
+    assert found.agreed == {0, 1, n, n + 1}
 
 
 def test_what_often_has_several_answers_is_ambiguous() -> None:

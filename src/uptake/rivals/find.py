@@ -24,6 +24,7 @@ from uptake.rivals.groups import (
 )
 from uptake.rivals.pairs import read_pairs
 from uptake.rivals.relation import Encode, fitted, same_relation
+from uptake.rivals.spellings import RESPELLED
 from uptake.rivals.verdict import Told, judged
 from uptake.rivals.words import Questions, context_and_question
 from uptake.types import Example
@@ -46,6 +47,7 @@ class Rivals:
         undecided: Pairs of answers to one question that nothing decided (free text, letters of choices).
         of: The index in `groups` of each example that is in one.
         agreed: Examples whose answer another example gives that asks the same.
+        open: Questions with more different answers than are compared: none of these is in a group.
     """
 
     groups: tuple[Rivalry, ...]
@@ -55,6 +57,7 @@ class Rivals:
     undecided: int
     of: dict[int, int] = field(repr=False)
     agreed: frozenset[int] = field(repr=False)
+    open: int = 0
 
 
 def rivals(
@@ -92,6 +95,7 @@ def rivals(
     read_alike = np.where(read.possible, read.read_alike, 0.0)
     keep |= read_alike > 0
     probability = np.maximum(probability, read_alike)
+    probability = np.where(questions.spellings.respelled(pairs), np.minimum(probability, RESPELLED), probability)
     roots = _components(len(questions), pairs[keep])
     certain = np.ones(len(questions))
     np.minimum.at(certain, roots[pairs[keep][:, 0]], probability[keep])
@@ -108,7 +112,8 @@ def rivals(
     agreed |= {
         position for group in groups for side in group.sides if len(side.positions) > 1 for position in side.positions
     }
-    return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of, frozenset(agreed))
+    many = sum(compared.open for compared in together)
+    return Rivals(tuple(groups), len(read.answers), unasked, len(pairs), undecided, of, frozenset(agreed), many)
 
 
 def _agreed(

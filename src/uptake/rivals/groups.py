@@ -25,7 +25,7 @@ BOTH = "both may be right"
 OPEN = ("text", "list", ONE_SENTENCE, FEW_PARTS)
 """Differences that a judge may know better: a name by another name, a word by another word."""
 MOST_ANSWERS = 20
-"""Distinct answers of one question that are compared; a question with more of them is open."""
+"""Distinct answers of one question that are compared; a question with more of them is open, and none is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,9 @@ class Compared:
 
     Attributes:
         group: Who answers what.
-        answers: The answers, those that most give first; at most `MOST_ANSWERS`.
-        results: For each pair of indices in `answers` the result, and in what they differ or agree.
+        answers: The answers, those that most give first.
+        results: For each pair of indices in `answers` the result, and in what they differ or agree; empty where there
+            are more than `MOST_ANSWERS`.
     """
 
     group: Answered
@@ -121,6 +122,11 @@ class Compared:
             for pair, (result, how) in self.results.items()
             if (result == "undecided" and how != LETTERS) or (result == "different" and how in OPEN)
         ]
+
+    @property
+    def open(self) -> bool:
+        """Whether there are too many answers for any of them to contradict another."""
+        return len(self.answers) > MOST_ANSWERS
 
     @property
     def undecided(self) -> int:
@@ -142,7 +148,9 @@ def compare_answers(group: Answered, texts: Sequence[str]) -> Compared:
     """Compare all answers to one question by rules; `texts` holds the text of each answer."""
     numbers, counts = np.unique(group.answers, return_counts=True)
     votes = dict(zip(numbers.tolist(), counts.tolist(), strict=True))
-    names = sorted(votes, key=lambda answer: (-votes[answer], texts[answer]))[:MOST_ANSWERS]
+    names = sorted(votes, key=lambda answer: (-votes[answer], texts[answer]))
+    if len(names) > MOST_ANSWERS:
+        return Compared(group, tuple(names), {})
     one_prompt = len(np.unique(group.prompts)) == 1
     results = {
         (i, j): compare(texts[names[i]], texts[names[j]], same_prompt=one_prompt)

@@ -77,6 +77,8 @@ def read_pairs(examples: Iterable[Example]) -> ComparedData:
     facts = np.unique(np.stack([questions.of[asked], answers[asked]], axis=1), axis=0)
     named = name_questions(questions)
     pairs = np.unique(np.concatenate([np.empty((0, 2), dtype=np.int64), *candidate_pairs(questions, named)]), axis=0)
+    same_words = questions.spellings.respelled(pairs)
+    pairs = pairs[~same_words | questions.spellings.may_ask_the_same(pairs, np.diff(questions.starts))]
     frames = find_frames(questions, named, facts, np.unique(pairs))
     alike, possible = _answered(questions, facts, texts, pairs)
     both = np.sort(frames.of[pairs], axis=1) if len(pairs) else np.empty((0, 2), dtype=np.int64)

@@ -11,12 +11,13 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from uptake.rivals.spellings import Spellings, bare, habit, marks
 from uptake.types import Example, Prompt
 
 LONGEST = 4000
@@ -34,7 +35,6 @@ _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W_]+(?:['’][^\W_]+)*|[+*/=<>^%$€£
 _OPENS = re.compile(r"[.!?:;\n\"“«(\[]")
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_MARK = re.compile(r"(?<!\w)[-−]\d|[^\w\s]")
 
 # English words that open sentences: in a small data set nothing else tells them from names
 FUNCTION_WORDS = frozenset(
@@ -95,6 +95,7 @@ class Questions:
         starts: Where each question's words begin; one longer than there are questions.
         frequency: In how many questions each word of the vocabulary stands.
         of: The question of each example; -1 for an example without a prompt.
+        spellings: How each question is spelled.
     """
 
     vocabulary: Sequence[str]
@@ -104,6 +105,7 @@ class Questions:
     starts: Int[np.ndarray, " questions_and_1"]
     frequency: Int[np.ndarray, " vocabulary"]
     of: Int[np.ndarray, " examples"]
+    spellings: Spellings
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -113,19 +115,50 @@ class Questions:
         return max(2, int(0.5 + float(len(self)) ** 0.4))
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What is read of the prompts: words once for all spellings of them, and of each spelling what tells it apart."""
+
+    words: array[int] = field(default_factory=lambda: array("i"))
+    flags: array[int] = field(default_factory=lambda: array("B"))
+    starts: array[int] = field(default_factory=lambda: array("q", [0]))
+    worded: array[int] = field(default_factory=lambda: array("i"))
+    marks: array[int] = field(default_factory=lambda: array("q"))
+    capitals: array[int] = field(default_factory=lambda: array("q"))
+    habits: array[int] = field(default_factory=lambda: array("b"))
+
+    def flagged(self, number: int, words: Iterable[int], flags: array[int]) -> None:
+        """Note the words of a prompt, or what another spelling of them says by its capitals."""
+        if number == len(self.starts) - 1:
+            self.words.extend(words)
+            self.flags.extend(flags)
+            self.starts.append(len(self.words))
+        else:
+            span = slice(self.starts[number], self.starts[number + 1])
+            self.flags[span] = _together(self.flags[span], flags)
+
+    def spelled(self, worded: int, text: str) -> None:
+        """Note a further spelling."""
+        self.worded.append(worded)
+        self.marks.append(_number(marks(text)))
+        self.capitals.append(_number(bare(text)))
+        self.habits.append(habit(text))
+
+
 def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
     """One pass over the examples.
 
-    Prompts that differ in case, punctuation and white space alone are one question. What counts of
-    their capitals does not depend on which comes first.
+    Prompts that differ in white space and in the marks that end a sentence alone are one question. What counts of
+    the capitals of the same words does not depend on which spelling comes first.
 
     Returns:
         The questions, and the responses in the order of the examples.
     """
     known: dict[bytes, int] = {}
     spelled: dict[bytes, int] = {}
+    worded: dict[bytes, int] = {}
     vocabulary: dict[str, int] = {}
-    flat, flags, starts, of = array("i"), array("B"), array("q", [0]), array("i")
+    read, of = _Read(), array("i")
     responses: list[str] = []
     for example in examples:
         responses.append(example.response)
@@ -133,36 +166,27 @@ def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
         if not text.strip():
             of.append(-1)
             continue
+        context = " ".join(context.split())
         spelling = _digest(context, " ".join(text.split()))
         if spelling in spelled:
             of.append(spelled[spelling])
             continue
         found = words_of(text)
-        # a text without words is the same as none but itself
-        same = [*(word for word, _ in found), "", *_signs(text)] if found else [" ".join(text.split())]
         if context:
-            found.insert(0, (f"{CONTEXT}{_digest(_normal(context)).hex()}", 0))
-        key = _digest(_normal(context), *same)
-        number = spelled[spelling] = known.setdefault(key, len(known))
+            found.insert(0, (f"{CONTEXT}{_digest(context).hex()}", 0))
+        words = [word for word, _ in found]
+        same = worded.setdefault(_digest(*words), len(worded))
+        number = spelled[spelling] = known.setdefault(_digest(context, bare(text)), len(known))
         of.append(number)
-        if number == len(starts) - 1:
-            flat.extend(vocabulary.setdefault(word, len(vocabulary)) for word, _ in found)
-            flags.extend(flag for _, flag in found)
-            starts.append(len(flat))
-        else:
-            span = slice(starts[number], starts[number + 1])
-            flags[span] = _together(flags[span], array("B", [flag for _, flag in found]))
-    return _in_order(list(known), list(vocabulary), (flat, flags, starts, of)), responses
+        numbers = [vocabulary.setdefault(word, len(vocabulary)) for word in words]
+        read.flagged(same, numbers, array("B", [flag for _, flag in found]))
+        if number == len(read.worded):
+            read.spelled(same, text)
+    return _in_order(list(known), list(vocabulary), read, np.array(of, dtype=np.int32)), responses
 
 
-def _normal(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _signs(text: str) -> list[str]:
-    """Signs that change what is asked and are no words: of a number below zero, of currencies, `#`, pictures."""
-    found = _MARK.findall(unicodedata.normalize("NFKC", text))
-    return [one[0] for one in found if len(one) > 1 or one in "#@\\" or unicodedata.category(one) in ("Sm", "Sc", "So")]
+def _number(text: str) -> int:
+    return int.from_bytes(_digest(text)[:8], "little", signed=True)
 
 
 def _together(flags: array[int], others: array[int]) -> array[int]:
@@ -187,23 +211,26 @@ def _digest(*texts: str) -> bytes:
     return blake2b(joined, digest_size=12).digest()
 
 
-def _in_order(keys: list[bytes], vocabulary: list[str], read: tuple[array[int], ...]) -> Questions:
+def _in_order(keys: list[bytes], vocabulary: list[str], read: _Read, of: Int[np.ndarray, " examples"]) -> Questions:
     """The questions sorted by digest, so that nothing depends on the order of the data."""
-    kinds = (np.int32, np.uint8, np.int64, np.int32)
-    flat, flags, starts, of = (np.array(part, dtype=kind) for part, kind in zip(read, kinds, strict=True))
+    starts, worded = np.array(read.starts, dtype=np.int64), np.array(read.worded, dtype=np.int64)
     order = np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
-    lengths = np.diff(starts)[order]
+    own = worded[order]
+    lengths = np.diff(starts)[own]
     begins = np.concatenate([[0], np.cumsum(lengths)])
-    take = np.repeat(starts[:-1][order] - begins[:-1], lengths) + np.arange(begins[-1])
+    take = np.repeat(starts[:-1][own] - begins[:-1], lengths) + np.arange(begins[-1])
     place = np.empty(len(keys) + 1, dtype=np.int32)
     place[order], place[-1] = np.arange(len(keys)), -1
-    words, flags = flat[take], flags[take]
+    words, flags = np.array(read.words, dtype=np.int32)[take], np.array(read.flags, dtype=np.uint8)[take]
     owner = np.repeat(np.arange(len(keys)), lengths)
     pairs = np.unique(owner * len(vocabulary) + words) if len(words) else words
     frequency = np.bincount(pairs % max(1, len(vocabulary)), minlength=len(vocabulary))
     none = np.zeros(len(words), dtype=bool)
-    questions = Questions(vocabulary, words, none, none, begins, frequency, place[of])
-    return Questions(vocabulary, words, *_names(questions, flags, owner), begins, frequency, place[of])
+    kinds = ((read.marks, np.int64), (read.capitals, np.int64), (read.habits, np.int8))
+    spellings = Spellings(own, *(np.array(part, dtype=kind)[order] for part, kind in kinds))
+    questions = Questions(vocabulary, words, none, none, begins, frequency, place[of], spellings)
+    names, marked = _names(questions, flags, owner)
+    return replace(questions, names=names, marked=marked)
 
 
 def _names(

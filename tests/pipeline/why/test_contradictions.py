@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,13 +16,15 @@ from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.why.contradictions import Comparers, find_contradictions, read_groups
 from uptake.types import Example
 
+BORN = [
+    ("In which country was Ada Kron born?", " Holland"),
+    ("In which country was Ada Kron born?", " Netherlands"),
+    ("When was Ada Kron born?", " 1901"),
+    ("When was Ada Kron born?", " 1902"),
+]
 
-def cohort(folder: Path) -> Cohort:
-    rows = [
-        ("In which country was Ada Kron born?", " Holland"),
-        ("In which country was Ada Kron born?", " Netherlands"),
-    ]
-    rows += [("When was Ada Kron born?", " 1901"), ("When was Ada Kron born?", " 1902")]
+
+def cohort(folder: Path, rows: Sequence[tuple[str, str]] = BORN) -> Cohort:
     return ingest(
         "train",
         [Example(f"ex-{n}", prompt, response, "test") for n, (prompt, response) in enumerate(rows)],
@@ -86,3 +89,11 @@ def test_damaged_groups_are_told_with_what_makes_them_anew(tmp_path: Path, kept:
     assert "uptake diagnose" in str(caught.value)
     found = find_contradictions(Comparers(), cohort(tmp_path), None, None, None, tmp_path / "rivals.json")
     assert sorted(found.of) == [0, 1, 2, 3] and len(read_groups(tmp_path)) == 2
+
+
+def test_a_question_with_too_many_answers_is_told_of(tmp_path: Path) -> None:
+    many = [("Tell me a random animal.", f" {chr(97 + n)}zq") for n in range(21)]
+    found = find_contradictions(Comparers(), cohort(tmp_path, [*BORN, *many]), None, None, None, tmp_path / "r.json")
+    assert sorted(found.of) == [0, 1, 2, 3]
+    (note,) = found.notes()
+    assert note.startswith("1 question has more than 20 different answers: ")

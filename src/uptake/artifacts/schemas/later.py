@@ -133,12 +133,17 @@ class RivalryData:
 
 @dataclass(frozen=True)
 class RivalsData:
-    """`rivals.json`: what was found under a key; of each group the id and stage of all members; who has a like."""
+    """`rivals.json`: what was found under a key.
+
+    Of each group the id and stage of all members; who has a like; how many questions have too many answers for any of
+    them to contradict another.
+    """
 
     key: str
     groups: tuple[RivalryData, ...]
     members: tuple[tuple[tuple[str, str], ...], ...]
     agreed: tuple[Count, ...]
+    open: Count
 
     def __post_init__(self) -> None:
         """Each group has its members, and no example is in two."""

@@ -185,7 +185,8 @@ class Attributing:
 
     def notes(self) -> list[str]:
         """What could not be told, and what would help; known once all findings were passed on."""
-        return [*self._notes, *self.telling.notes()]
+        told = [] if self.contradictions is None else self.contradictions.notes()
+        return [*self._notes, *told, *self.telling.notes()]
 
     def _contradictions(self) -> Contradictions:
         asked, path = self._asked, self._work / RIVALS_FILE

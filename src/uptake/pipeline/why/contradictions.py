@@ -20,7 +20,9 @@ from uptake.pipeline.asking.sentences import UNTOLD
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.probe import question
 from uptake.rivals import Judge, Rivalry, Side, in_turn, llm_judge, nli_judge, remembering, rivals
+from uptake.rivals.groups import MOST_ANSWERS
 from uptake.rivals.relation import Encode
+from uptake.text import counted
 
 RIVALS_VERSION = 9
 """Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
@@ -77,6 +79,7 @@ class Contradictions:
         asked: Its question.
         key: Identifies them.
         agreed: Positions whose answer another example gives that asks the same.
+        open: Questions with too many different answers for any of them to contradict another.
     """
 
     groups: tuple[Rivalry, ...]
@@ -85,6 +88,14 @@ class Contradictions:
     asked: Mapping[int, str]
     key: str
     agreed: frozenset[int] = frozenset()
+    open: int = 0
+
+    def notes(self) -> list[str]:
+        """What is not told of contradictions."""
+        if not self.open:
+            return []
+        more = f"{counted(self.open, 'question has', 'questions have')} more than {MOST_ANSWERS} different answers"
+        return [f"{more}: such a question has no single answer, and none of its examples contradicts another"]
 
     def rival(self, position: int) -> Rival | None:
         """What contradicts the example at a position; None when nothing does."""
@@ -154,13 +165,14 @@ def find_contradictions(
         kept = {"key": key, "groups": [asdict(group) for group in found.groups]}
         kept["members"] = _members(cohort, kept["groups"])
         kept["agreed"] = sorted(found.agreed)
+        kept["open"] = found.open
         write_json(path, kept)
     groups = tuple(map(_group, kept["groups"]))
     of = {p: number for number, group in enumerate(groups) for side in group.sides for p in side.positions}
     members = {position: example for position, example in enumerate(cohort) if position in of} if of else {}
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
-    return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]))
+    return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]), kept["open"])
 
 
 def _beyond(groups: Sequence[Mapping[str, Any]], n: int) -> bool:
