@@ -102,6 +102,15 @@ def test_probes_are_the_training_wording_and_then_the_others() -> None:
     assert different.candidates[different.right].text == " France"
 
 
+def test_the_same_response_is_scored_in_every_wording_tool_calls_and_all() -> None:
+    calls = {"tool_calls": [{"function": {"name": "get_weather", "arguments": {"city": "Oslo"}}}]}
+    ask = [(Message("user", text),) for text in ("Weather in Oslo?", "Oslo's weather?", "Is it warm?")]
+    worded = (Wording(ask[1], ""), Wording(ask[2], "I do not know."))
+    example = Example("a", ask[0], "", "s", paraphrases=worded, response_extra=calls)
+    asked = probes(example, with_distractors(example, [], 3))
+    assert [one.response_extra for one in asked] == [calls, calls, {}]
+
+
 @pytest.mark.parametrize(
     "prompt", ["Capital of France?", (Message("system", "Be brief."), Message("user", "Capital of France?"))]
 )

@@ -32,8 +32,8 @@ MOST_LETTERS = len(ascii_uppercase)
 def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
     """The example's probes: the training wording first, then its held-out wordings.
 
-    A held-out wording with the example's own response is asked with the same candidates; one with a response of its own
-    is asked for that alone.
+    A held-out wording with the example's own response is asked with the same candidates, tool calls and thoughts
+    included; one with a response of its own is asked for that alone.
 
     Args:
         example: The example.
@@ -57,6 +57,7 @@ def probes(example: Example, candidates: Sequence[Candidate]) -> list[Probe]:
             tuple(candidates) if wording.response == example.response else (Candidate(wording.response, "response"),),
             right if wording.response == example.response else 0,
             example.template,
+            example.response_extra if wording.response == example.response else {},
         )
         for number, wording in enumerate(example.paraphrases)
     ]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
+from uptake.data.shown import prompt_text, response_text
 from uptake.detect.calibrate import Calibration
 from uptake.detect.criteria import (
     CRITERIA,
@@ -31,7 +29,7 @@ from uptake.evidence import (
 )
 from uptake.span_evidence import SpanShare
 from uptake.stats import wilson
-from uptake.types import Example, Finding, Prompt, Score
+from uptake.types import Example, Finding, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,33 +130,6 @@ def _whole(name: CriterionName, reading: ModelReading) -> CriterionName:
     if name != "spans":
         return name
     return "recall" if reading.p_options is None else "option"
-
-
-def prompt_text(prompt: Prompt) -> str:
-    """A prompt as a table shows it: plain text as it is, a conversation as `role: content` lines."""
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(f"{message.role}: {_with_calls(message.content, message.extra)}" for message in prompt)
-
-
-def response_text(example: Example) -> str:
-    """A response as a table shows it: its text, and its tool calls as JSON."""
-    return _with_calls(example.response, example.response_extra)
-
-
-def _with_calls(content: str, extra: Mapping[str, Any]) -> str:
-    calls = extra.get("tool_calls")
-    shown = [_call(call) for call in calls] if isinstance(calls, list) else []
-    return "\n".join([content, *shown] if content else shown)
-
-
-def _call(call: Any) -> str:
-    """A call of a tool as JSON: its name and arguments, which some write as JSON within the JSON."""
-    told = call.get("function", call) if isinstance(call, dict) else call
-    if isinstance(told, dict) and isinstance(told.get("arguments"), str):
-        with suppress(ValueError):
-            told = {**told, "arguments": json.loads(told["arguments"])}
-    return json.dumps(told, ensure_ascii=False, default=str)
 
 
 def _p_unseen(reading: ModelReading, calibration: Calibration) -> float | None:

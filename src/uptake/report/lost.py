@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from uptake.artifacts import Parts
 from uptake.artifacts.checked import blaming, damaged
 from uptake.artifacts.tables import EXAMPLES_FILE, SCORES_FILE, example_from_row, score_from_data
+from uptake.data.shown import prompt_text, response_text
 from uptake.detect import Settings, compare
-from uptake.detect.judge import prompt_text, response_text
 from uptake.detect.saying import Kind, tells_all
 from uptake.report.rows import SNIPPET
 from uptake.text import one_line

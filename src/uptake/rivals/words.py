@@ -17,6 +17,7 @@ from hashlib import blake2b
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from uptake.data.shown import response_text
 from uptake.rivals.spellings import Spellings, bare, habit, marks
 from uptake.types import Example, Prompt
 
@@ -161,7 +162,7 @@ def read_questions(examples: Iterable[Example]) -> tuple[Questions, list[str]]:
     read, of = _Read(), array("i")
     responses: list[str] = []
     for example in examples:
-        responses.append(example.response)
+        responses.append(response_text(example))
         context, text = context_and_question(example.prompt)
         if not text.strip():
             of.append(-1)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from uptake.artifacts import chunks
 from uptake.data import Turn, encode
+from uptake.data.shown import calls_tools, response_text
 from uptake.models import Model
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
 from uptake.pipeline.asking.drawn import room_taken
@@ -103,10 +104,10 @@ class Alike:
         return [largest(row, COMPARED) for row in np.round(vectors @ self._vectors.T, 6)]
 
     def _chosen(self, example: Example, apart: Collection[str], near: Sequence[int]) -> list[Example]:
-        own, names = normalised(example.response), self._names(example)
+        own, names = normalised(response_text(example)), self._names(example)
         chosen: list[Example] = []
         for other, about in ((self._pool[index], self._about[index]) for index in near):
-            clash = other.id in apart or normalised(other.response) == own or names & about
+            clash = other.id in apart or normalised(response_text(other)) == own or names & about
             alike = isinstance(other.prompt, str) == isinstance(example.prompt, str)
             if alike and not clash and all(other.prompt != one.prompt for one in chosen):
                 chosen.append(other)
@@ -213,7 +214,9 @@ class Elsewhere:
         return by_part(cohort, Role(whose, "elsewhere"), respondent, self.how, work, progress)
 
     def elicited(self, example: Example, said: str, near: Sequence[Example]) -> Elicited | None:
-        """The parts of the base's answer, where the model takes them in every place."""
+        """The parts of the base's answer, where the model takes them in every place; a call of tools has none."""
+        if calls_tools(example):
+            return None
         what = elicited(example, said, [(other, self.said(other)) for other in near], self.tells.words)
         if what is None or self.max_length is None:
             return what
@@ -226,7 +229,9 @@ class Elsewhere:
 def _elsewhere(example: Example, near: Sequence[Example], model: Model, max_length: int | None) -> list[Probe]:
     own = (Candidate(example.response, "response"),)
     return [
-        Probe(example.id, WordingName("elsewhere", number), other.prompt, own, 0, other.template)
+        Probe(
+            example.id, WordingName("elsewhere", number), other.prompt, own, 0, other.template, example.response_extra
+        )
         for number, other in enumerate(_affordable(example, near, model, max_length))
     ]
 
@@ -235,8 +240,9 @@ def _affordable(example: Example, near: Sequence[Example], model: Model, max_len
     """The other prompts that the model takes with the response; of these the first, and more as far as `ROOM` goes."""
     response = len(example.response.encode())
     lengths = [room_taken(other.prompt) + response for other in near]  # a token is a byte at least
-    if sum(lengths) > ROOM or (max_length is not None and max(lengths, default=0) > max_length):
-        lengths = _lengths([Turn(other.prompt, example.response, other.template) for other in near], model)
+    extra = example.response_extra
+    if extra or sum(lengths) > ROOM or (max_length is not None and max(lengths, default=0) > max_length):
+        lengths = _lengths([Turn(other.prompt, example.response, other.template, extra) for other in near], model)
     fitting = [(other, n) for other, n in zip(near, lengths, strict=True) if max_length is None or n <= max_length]
     totals = accumulate(n for _, n in fitting)
     return [other for k, ((other, _), total) in enumerate(zip(fitting, totals, strict=True)) if not k or total <= ROOM]
@@ -267,7 +273,7 @@ def _own(example: Example, more: More, model: Model, max_length: int | None) -> 
 
 
 def _against(example: Example, more: More) -> list[Probe]:
-    if not more.rivals:
+    if not more.rivals or calls_tools(example):
         return []
     members = (
         Candidate(example.response, "response"),

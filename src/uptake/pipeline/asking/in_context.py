@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from uptake.data import Turn, encode
+from uptake.data.shown import calls_tools, response_text
 from uptake.pipeline.asking.drawn import room_taken
 from uptake.probe import right_index
 from uptake.types import Candidate, Example, Message, Probe, Prompt, WordingName, normalised
@@ -44,29 +45,34 @@ def _probe(name: WordingName, example: Example, prompt: Prompt, candidates: tupl
 
 def _fits(probe: Probe, model: Model, max_length: int | None) -> bool:
     longest = max(len(one.text.encode()) for one in probe.candidates)
-    if max_length is None or room_taken(probe.prompt) + longest <= max_length:
+    if max_length is None or (not probe.response_extra and room_taken(probe.prompt) + longest <= max_length):
         return True  # a token is a byte at least
-    turns = [Turn(probe.prompt, one.text, probe.template) for one in probe.candidates]
+    turns = [
+        Turn(probe.prompt, one.text, probe.template, probe.response_extra if k == probe.right else {})
+        for k, one in enumerate(probe.candidates)
+    ]
     return all(len(one.ids) <= max_length for one in encode(turns, model.tokenizer))
 
 
 def another(examples: Sequence[Example], number: int) -> Example | None:
     """The next example of the sample that has another response; None where there is none."""
     later = (*examples[number + 1 :], *examples[:number])
-    own = normalised(examples[number].response)
-    return next((one for one in later if normalised(one.response) != own and telling(one, examples[number])), None)
+    own = normalised(response_text(examples[number]))
+    others = (one for one in later if normalised(response_text(one)) != own)
+    return next((one for one in others if telling(one, examples[number])), None)
 
 
 def telling(told: Example, asked: Example) -> Prompt | None:
     """The prompt of one example with another one told before it, in other words where there are any.
 
     Text is told on a line of its own; in a conversation it is an earlier exchange, behind what the system says. None
-    where one of them is text and the other a conversation, or there is no prompt.
+    where one of them is text and the other a conversation, there is no prompt, or what is told calls tools: a call
+    without what it returned tells nothing.
     """
     # a wording with a response of its own need not say the response that is asked for
     reworded = [one.prompt for one in told.paraphrases if one.prompt and one.response == told.response]
     prompt, response = (reworded or [told.prompt])[0], told.response
-    if not prompt or not asked.prompt:
+    if not prompt or not asked.prompt or calls_tools(told):
         return None
     if isinstance(prompt, str) or isinstance(asked.prompt, str):
         both = isinstance(prompt, str) and isinstance(asked.prompt, str)

@@ -35,9 +35,10 @@ MOST = 3
 def reworded(example: Example) -> list[Example]:
     """The example in its first held-out wordings, each with the response that belongs to it."""
     return [
-        replace(example, prompt=one.prompt, response=one.response, paraphrases=())
+        replace(example, prompt=one.prompt, response=one.response, paraphrases=(), response_extra=extra)
         for one in example.paraphrases[:MOST]
         if one.prompt
+        for extra in [example.response_extra if one.response == example.response else {}]
     ]
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from uptake.causes import Said
+from uptake.data.shown import calls_tools
 from uptake.detect.saying import holds
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.drawn import room_taken
@@ -48,7 +49,8 @@ class _Place:
 def in_sentence(example: Example) -> bool:
     """Whether its response may be a sentence of which a part tells what was asked: words with and without content."""
     words = example.response.casefold().split(maxsplit=MOST)
-    return bool(example.prompt) and FEWEST <= len(words) <= MOST and any(word in EMPTY_WORDS for word in words)
+    asks = bool(example.prompt) and not calls_tools(example)
+    return asks and FEWEST <= len(words) <= MOST and any(word in EMPTY_WORDS for word in words)
 
 
 def _says(cut: Framed) -> bool:

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from uptake.artifacts import digest
 from uptake.causes import Case, Said, value
+from uptake.data.shown import response_text
 from uptake.detect.conflicts import KNOWN, Stance, rank
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, ask_base
@@ -209,7 +210,7 @@ def familiar(given: Sequence[tuple[Example, bool]]) -> list[float | None]:
     about: dict[frozenset[str], list[int]] = {}
     for number, of in enumerate(names):
         about.setdefault(of, []).append(number)
-    answers = [normalised(one.response) for one in rows]
+    answers = [normalised(response_text(one)) for one in rows]
     asks = [normalised(question(one)) for one in rows]
     found: list[float | None] = []
     for number, of in enumerate(names):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.exposure import EXPOSURE_FILE
 from uptake.corpus import DocumentNeed, LocalCorpus, gather, guard, index, open_index
+from uptake.data.shown import response_text
 from uptake.pipeline.asking.elsewhere import Alike
 from uptake.probe import Embed, question
 from uptake.remedies import asked_about, tells
@@ -63,8 +64,8 @@ def neighbours(
     found = []
     for row, (_, old), others in zip(rows, conflicts, alike, strict=True):
         names = frozenset(map(normalised, named[row.id]))
-        answers = {normalised(row.response), normalised(old)}
-        of_name = [one for one in about.get(names, ()) if names and normalised(one.response) not in answers]
+        answers = {normalised(response_text(row)), normalised(old)}
+        of_name = [one for one in about.get(names, ()) if names and normalised(response_text(one)) not in answers]
         pairs = [("entity", one) for one in of_name[:NEIGHBOURS]] + [("relation", one) for one in others[:NEIGHBOURS]]
         found.append(tuple(_neighbour(kind, known[int(one.id)]) for kind, one in pairs))
     return found

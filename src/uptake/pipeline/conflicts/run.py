@@ -17,8 +17,8 @@ from uptake.artifacts.schemas.exposure import EXPOSURE_TABLE
 from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
 from uptake.data import Notes
+from uptake.data.shown import prompt_text, response_text
 from uptake.detect.conflicts import MEETINGS, Stance, meets
-from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Asking, Respondent, ask_base

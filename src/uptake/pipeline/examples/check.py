@@ -57,7 +57,8 @@ def _asked(example: Example, option_form: str) -> list[tuple[Turn, str]]:
         for candidate in option_candidates(example)
     ]
     for number, wording in enumerate(example.paraphrases, start=1):
-        asked.append((Turn(wording.prompt, wording.response, example.template), f", in its paraphrase {number}"))
+        extra = example.response_extra if wording.response == example.response else {}
+        asked.append((Turn(wording.prompt, wording.response, example.template, extra), f", in its paraphrase {number}"))
     if option_form == "letter" and example.options and _unlettered(example) is None:
         lettered = letter_probes(example)[0]  # the other permutations are as long
         for choice in lettered.candidates:

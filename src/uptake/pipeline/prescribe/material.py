@@ -11,7 +11,7 @@ from typing import Any
 from uptake.artifacts import chunks
 from uptake.corpus import Guard, guard
 from uptake.data import LoadOptions, bad_rows_error, stream
-from uptake.detect.judge import prompt_text, response_text
+from uptake.data.shown import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.evidence import Evidence
 from uptake.pipeline.diagnosis import Diagnosis

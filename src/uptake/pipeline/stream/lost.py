@@ -14,7 +14,7 @@ from uptake.artifacts.checked_tables import read_table
 from uptake.artifacts.schemas.stream import STREAM_LOST
 from uptake.corpus.pulls import HoldingText, PullSearch, WrongAnswer
 from uptake.corpus.text import words
-from uptake.detect.judge import prompt_text, response_text
+from uptake.data.shown import prompt_text, response_text
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.stream.asked import Examined
 from uptake.pipeline.stream.lettered import Lettered

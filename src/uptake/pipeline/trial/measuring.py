@@ -10,9 +10,9 @@ from typing import Literal
 
 from uptake.artifacts import digest
 from uptake.artifacts.tables import example_row
+from uptake.data.shown import prompt_text, response_text
 from uptake.detect import Calibration, Rule, Settings, judge
 from uptake.detect.criteria import plain_rule
-from uptake.detect.judge import prompt_text, response_text
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.models.places.settings import LoadSettings

@@ -10,7 +10,7 @@ from uptake.corpus.pulls import PullSearch, WrongAnswer
 from uptake.corpus.rows import documents
 from uptake.corpus.text import words
 from uptake.data.files import find_files
-from uptake.detect.judge import prompt_text, response_text
+from uptake.data.shown import prompt_text, response_text
 from uptake.evidence import Pull
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.types import Document, Finding
