@@ -39,6 +39,13 @@ def bare(text: str) -> str:
     return _END.sub("", " ".join(unicodedata.normalize("NFC", text).split()))
 
 
+def folded(text: str) -> str:
+    """What a reader takes for the same words: as `bare`, without capitals where these are a habit."""
+    told = bare(text)
+    kept = habit(told) == SHOUTED_WORD or len(told.split()) < SEVERAL_WORDS
+    return told if kept else told.casefold()
+
+
 def marks(text: str) -> str:
     """The text without capitals and without the marks of prose."""
     told = _PROSE.sub("", bare(bare(text).strip(_AROUND)))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from uptake.data import LoadOptions, Notes, stream, with_paraphrases
 from uptake.pipeline.examples.held_share import HeldShare
-from uptake.pipeline.examples.sources import Reworded, TrainedContent
+from uptake.pipeline.examples.sources import Reworded, TrainedContent, never_trained
 from uptake.types import BadRow, Example
 
 
@@ -111,11 +111,23 @@ class DataSets:
 def cohort_rows(
     data: DataSets, reworded: Reworded | None, notes: Notes | None = None
 ) -> Iterator[tuple[str, Iterable[Example | BadRow]]]:
-    """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse."""
+    """The cohorts' rows: all stages as one, then what was never trained on, then what must not get worse.
+
+    No held-out wording is the prompt of an example that is trained on, and no held-out example has such a prompt.
+    """
     trained = TrainedContent()
     train = trained.noting(data.worded(notes))
-    yield "train", train if reworded is None else reworded(train)
+    worded = train if reworded is None else reworded(train)
+    yield "train", never_trained(worded, lambda: _trained(data).asks(), notes or Notes())
     if data.heldout is not None:
         yield "heldout", trained.without(data.read(data.heldout, "heldout", notes))
     if data.retention is not None:
         yield "retention", data.read(data.retention, "retention", notes)
+
+
+def _trained(data: DataSets) -> TrainedContent:
+    """All that is trained on: read ahead, as a wording may be the prompt of a later example."""
+    trained = TrainedContent()
+    for _ in trained.noting(data.trained()):
+        pass
+    return trained
