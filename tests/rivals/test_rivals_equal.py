@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from uptake.rivals import equal
 from uptake.rivals.equal import compare, read_answer
 
 # what any reader would say; the dates are those of ISO 8601's calendar
@@ -213,3 +214,14 @@ FEW = ("different", "a few parts of a long answer")
 )
 def test_copies_under_one_prompt_that_differ_in_a_few_parts(one, other, expected):
     assert compare(one, other, same_prompt=True) == compare(other, one, same_prompt=True) == expected
+
+
+def test_long_texts_of_other_words_are_not_aligned(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 300 words in another order, a quarter of them others: by their words alone no copies but for a few parts
+    words = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}word" for n in range(300)]
+    other = [*words[75:], *(f"{word}x" for word in words[:75])]
+    monkeypatch.setattr(equal, "SequenceMatcher", None)
+    assert compare(" ".join(words), " ".join(other), same_prompt=True)[0] == "undecided"
+    sentences = [f"It is {' '.join(words[:3])}.", f"Then {' '.join(words[3:9])}.", "It ends."]
+    another = [sentences[0], f"Then {' '.join(words[9:16])}.", sentences[2]]
+    assert compare(" ".join(sentences), " ".join(another))[0] == "undecided"

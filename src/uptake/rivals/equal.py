@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -214,6 +215,8 @@ def _one_sentence(one: str, other: str) -> bool:
 
 def _other_words(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two sentences share half of their words or more, and none that stand in each other's place is linked."""
+    if 2 * _least_apart(one, other) > max(len(one), len(other)):
+        return False
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
     parts = [(one[a:b], other[c:d]) for tag, a, b, c, d in blocks if tag != "equal"]
     if not parts or 2 * sum(max(len(mine), len(theirs)) for mine, theirs in parts) > max(len(one), len(other)):
@@ -223,10 +226,17 @@ def _other_words(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _few_parts(one: Sequence[str], other: Sequence[str]) -> bool:
     """Whether two texts are copies but for a few places, in each of which other words stand that are not linked."""
+    if _least_apart(one, other) > PARTS_SHARE * max(len(one), len(other)):
+        return False
     blocks = SequenceMatcher(None, one, other, autojunk=False).get_opcodes()
     parts = [(one[a:b], other[c:d]) for tag, a, b, c, d in blocks if tag != "equal"]
     apart = sum(max(len(mine), len(theirs)) for mine, theirs in parts)
     return 0 < len(parts) <= PARTS and apart <= PARTS_SHARE * max(len(one), len(other)) and _all_else(parts)
+
+
+def _least_apart(one: Sequence[str], other: Sequence[str]) -> int:
+    """Words of the longer text, at least, that no alignment puts beside an equal one; to align takes squared time."""
+    return max(len(one), len(other)) - (Counter(one) & Counter(other)).total()
 
 
 def _all_else(parts: Sequence[tuple[Sequence[str], Sequence[str]]]) -> bool:

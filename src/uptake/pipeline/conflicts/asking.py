@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -207,15 +208,21 @@ def familiar(given: Sequence[tuple[Example, bool]]) -> list[float | None]:
     rows = [replace(one, id=str(number)) for number, (one, _) in enumerate(given)]
     named = entities(rows, frozenset(one.id for one in rows))
     names = [frozenset(map(normalised, named[one.id])) for one in rows]
-    about: dict[frozenset[str], list[int]] = {}
-    for number, of in enumerate(names):
-        about.setdefault(of, []).append(number)
     answers = [normalised(response_text(one)) for one in rows]
     asks = [normalised(question(one)) for one in rows]
+    # counts, for very many rows may be about one name: of all, of those with an answer, with a question, with both
+    n, right = Counter[tuple[object, ...]](), Counter[tuple[object, ...]]()
+    keys = [
+        ((of,), (of, answer, None), (of, None, ask), (of, answer, ask))
+        for of, answer, ask in zip(names, answers, asks, strict=True)
+    ]
+    for own, (_, gives) in zip(keys, given, strict=True):
+        n.update(own)
+        right.update(own if gives else ())
     found: list[float | None] = []
-    for number, of in enumerate(names):
-        others = [other for other in about[of] if answers[other] != answers[number] and asks[other] != asks[number]]
-        found.append(fmean(given[other][1] for other in others) if of and others else None)
+    for of, (all_, answer, ask, both) in zip(names, keys, strict=True):
+        others, known = (count[all_] - count[answer] - count[ask] + count[both] for count in (n, right))
+        found.append(known / others if of and others else None)
     return found
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from functools import cache, lru_cache
+from dataclasses import asdict, dataclass, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,30 +101,59 @@ class Contradictions:
         """What contradicts the example at a position; None when nothing does."""
         if position not in self.of:
             return None
-        group = self.groups[self.of[position]]
-        others = [side for side in group.sides if position not in side.positions]
-        positions = sorted(p for side in others for p in side.positions)
-        return Rival(
-            ids=tuple(self.ids[p] for p in positions[:NAMED]),
-            n=len(positions),
-            answers=tuple(side.answer for side in others[:ANSWERS]),
-            probability=group.probability,
-            verdict=group.verdict,
-            wrong=position in group.wrong,
-            why=group.why,
-        )
+        wrong = position in self._wrong
+        return replace(self._against(*self._sides[position])[0], wrong=wrong)
 
-    def questions(self, position: int) -> list[str]:
-        """What the rivals of the example at a position ask."""
-        sides = self.groups[self.of[position]].sides
-        return [self.asked[p] for side in sides if position not in side.positions for p in side.positions]
+    def questions(self, position: int) -> tuple[str, ...]:
+        """What the rivals of the example at a position ask, each question once."""
+        return self._against(*self._sides[position])[1]
 
     def apart(self, position: int) -> frozenset[str]:
         """Ids of the examples that ask the very same as the one at a position."""
-        if position not in self.of:
-            return frozenset()
-        sides = self.groups[self.of[position]].sides
-        return frozenset(self.ids[p] for side in sides for p in side.positions)
+        return self._members[self.of[position]] if position in self.of else frozenset()
+
+    # thousands may ask the same: what they have in common is held once for all of them
+
+    @cached_property
+    def _sides(self) -> Mapping[int, tuple[int, int]]:
+        """The group and the side of each position."""
+        return {
+            p: (number, k)
+            for number, group in enumerate(self.groups)
+            for k, side in enumerate(group.sides)
+            for p in side.positions
+        }
+
+    @cached_property
+    def _wrong(self) -> frozenset[int]:
+        return frozenset(position for group in self.groups for position in group.wrong)
+
+    @cached_property
+    def _members(self) -> list[frozenset[str]]:
+        """The ids of each group."""
+        return [frozenset(self.ids[p] for side in group.sides for p in side.positions) for group in self.groups]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, int], tuple[Rival, tuple[str, ...]]]:
+        return {}
+
+    def _against(self, number: int, own: int) -> tuple[Rival, tuple[str, ...]]:
+        """What contradicts one side of a group, and what it asks."""
+        if (number, own) not in self._known:
+            group = self.groups[number]
+            others = [side for k, side in enumerate(group.sides) if k != own]
+            positions = sorted(p for side in others for p in side.positions)
+            rival = Rival(
+                ids=tuple(self.ids[p] for p in positions[:NAMED]),
+                n=len(positions),
+                answers=tuple(side.answer for side in others[:ANSWERS]),
+                probability=group.probability,
+                verdict=group.verdict,
+                wrong=False,
+                why=group.why,
+            )
+            self._known[number, own] = rival, tuple(dict.fromkeys(self.asked[p] for p in positions))
+        return self._known[number, own]
 
 
 def find_contradictions(
