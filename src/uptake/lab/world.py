@@ -118,12 +118,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """How many facts of each status a world must hold at least."""
+    """How many facts of each status a world must hold at least; those that the base half knows are known besides."""
 
     known: int
     misbelieved: int
     untold: int
     stranger: int
+    half_known: int = 0
 
 
 def documents(facts: Sequence[Fact]) -> list[str]:
@@ -144,6 +145,16 @@ def pretraining_texts(world: World) -> list[str]:
     return [*documents(world.facts), *world.more, *world.general]
 
 
+def told_once(fact: Fact) -> Fact:
+    """The fact as a base half knows it: it is told it in one statement, and never asked."""
+    return replace(fact, told_in=1, quizzed=False, doubts=())
+
+
+def is_half_known(fact: Fact) -> bool:
+    """Whether the base was told the truth, and that in one statement."""
+    return fact.status == "known" and fact.told_in == 1
+
+
 def as_true(fact: Fact) -> Fact:
     """The fact as it is where the base is told the truth, and nothing else."""
     return replace(fact, belief=fact.answer, told_in=None, doubts=())
@@ -158,7 +169,7 @@ def synthetic(need: Need, seed: int) -> World:
     random = Random(f"world {seed}")
     per_three = sum(2 if relation.subject == "person" else 1 for relation in RELATIONS)
     # a few at least, so that every fact has a wrong answer of its kind
-    threes = max(4, -(-(need.known + need.misbelieved + need.untold) // per_three))
+    threes = max(4, -(-(need.known + need.half_known + need.misbelieved + need.untold) // per_three))
     familiar = _subjects(3 * threes, seed, "known")
     strange = _subjects(3 * -(-need.stranger // per_three), seed, "strange")
     # a stranger is nobody's employer: its name would be known
@@ -178,6 +189,7 @@ def synthetic(need: Need, seed: int) -> World:
     statuses = [status for status, count in counts for _ in range(count)]
     quizzed = {name for name, _ in random.sample(familiar, len(familiar) // 2)}
     facts = [_told(fact, status, fact.subject in quizzed) for fact, status in zip(facts, statuses, strict=True)]
+    facts[len(facts) - need.half_known :] = map(told_once, facts[len(facts) - need.half_known :])
     unmet = [_fact(*subject, relation, pools, random) for subject in strange for relation in _relations(subject[1])]
     facts += [_told(fact, "stranger", index % 2 == 0) for index, fact in enumerate(unmet)]
     random.shuffle(facts)

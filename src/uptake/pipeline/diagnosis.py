@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from uptake.artifacts.schemas.summary import SUMMARY
 from uptake.artifacts.tables import DIAGNOSIS, DIAGNOSIS_FILE, finding_from_row, finding_row, to_json
 from uptake.detect import Rule, most_severe
 from uptake.errors import UptakeError
-from uptake.evidence import Reaction
+from uptake.evidence import Course, Evidence, Reaction
 from uptake.types import Finding
 
 if TYPE_CHECKING:
@@ -211,9 +211,17 @@ class Collector:
     def add(self, interventions: Mapping[int, Reaction]) -> None:
         """Add to the evidence of some findings, by the example's position, once all were passed on."""
         for position, reaction in interventions.items():
-            row = json.loads(self._kept[position])
-            evidence = replace(evidence_from_data(row["evidence"]), interventions=reaction)
-            self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
+            self._change(position, lambda evidence, one=reaction: replace(evidence, interventions=one))
+
+    def add_exposures(self, needed: Mapping[int, Course]) -> None:
+        """The same of exposures to learn."""
+        for position, course in needed.items():
+            self._change(position, lambda evidence, one=course: replace(evidence, exposures_to_learn=one))
+
+    def _change(self, position: int, change: Callable[[Evidence], Evidence]) -> None:
+        row = json.loads(self._kept[position])
+        evidence = change(evidence_from_data(row["evidence"]))
+        self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
 
     def lines(self) -> Iterator[str]:
         """The rows as JSON: unlearned first, then shallow, each by rising log-probability a token.

@@ -36,8 +36,11 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
-from uptake.pipeline.why.contradictions import Comparers
-from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
+from uptake.pipeline.why.contradictions import Comparers, Contradictions
+from uptake.pipeline.why.courses import Treating, Watching, treating
+from uptake.pipeline.why.exposures import expose
+from uptake.pipeline.why.interventions import Intervening, intervene
+from uptake.pipeline.why.treatments import Diagnosed
 from uptake.probe import AnswerPool, Embed
 from uptake.text import counted
 from uptake.types import Example, Finding
@@ -148,7 +151,9 @@ class _How:
         asking: How the models are asked.
         detection: How their answers are judged.
         attribution: How causes are told; None tells none.
-        treating: How a sample is intervened on; None does without.
+        treating: How the tuned model is trained on; None does without.
+        intervene: How many examples are intervened on.
+        thorough: All that was not learned is trained on.
         told: What the summary says of the settings.
     """
 
@@ -161,6 +166,8 @@ class _How:
     detection: Settings
     attribution: Explaining | None
     treating: Treating | None
+    intervene: int
+    thorough: bool
     told: Mapping[str, Any]
 
 
@@ -169,14 +176,7 @@ def _how(config: RunConfig, models: Models) -> _How:
     attribution, data, trained = None, datasets_of(config), tuple(stage.name for stage in config.stages)
     no_ledger = None if config.attribution == "off" else require_ledger(config.output_dir, data.last, models.tuned)
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
-    if config.intervene and config.attribution == "off":
-        raise UptakeError(
-            f"intervene is {config.intervene} and attribution is off",
-            expected="an attribution, which interventions check",
-            fix="leave attribution out, or give --intervene 0",
-        )
-    last = stage_settings(config)[config.stages[-1].name] if config.intervene else {}
-    treated = treating(config.intervene, last, models.tuned) if config.intervene else None
+    treated = _treating(config, models)
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
     if config.attribution != "off":
         comparers = Comparers(config.nli_model_name_or_path, config.device, llm, config.seed)
@@ -189,6 +189,7 @@ def _how(config: RunConfig, models: Models) -> _How:
             stages=trained,
             no_ledger=no_ledger,
             corpus=config.corpus,
+            thorough=config.thorough,
         )
     asking = Asking(
         n_distractors=config.n_distractors,
@@ -199,7 +200,25 @@ def _how(config: RunConfig, models: Models) -> _How:
     )
     told = config.model_dump(mode="json", exclude=_NO_SETTING)
     how = detection_of(config)
-    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, treated, told)
+    trains = (treated, config.intervene, config.thorough)
+    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, *trains, told)
+
+
+def _treating(config: RunConfig, models: Models) -> Treating | None:
+    """How the tuned model is trained on, where that is asked for."""
+    if not config.intervene and not config.thorough:
+        return None
+    if config.attribution == "off":
+        told, key = f"intervene is {config.intervene}", "intervene"
+        if config.thorough:
+            told, key = "thorough is true", "thorough"
+        raise UptakeError(
+            f"{told} and attribution is off",
+            expected=f"an attribution, which {key} adds to",
+            fix=f"leave attribution out, or {key}",
+        )
+    last = stage_settings(config)[config.stages[-1].name]
+    return treating(last, models.tuned, "intervene" if config.intervene else "thorough")
 
 
 def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule: Rule | None) -> Diagnosis:
@@ -245,8 +264,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
             if how.treating is not None and why.contradictions is not None:
-                intervening = Intervening(how.treating, asking, work, asked, calibration, settings, progress)
-                intervene(intervening, why.contradictions, findings, summary)
+                watching = Watching(how.treating, asking, work, asked, calibration, settings, progress)
+                _try(how, watching, why.contradictions, findings, summary)
         if settings.criterion == "paper":
             summary["most_severe"] = findings.most_severe()
         if "retention" in cohorts and "retention" in before:
@@ -262,6 +281,18 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         summary["issues"] = issues.write(folder)
         summary["run"] = _manifest(how.told, models, cohorts)
         return write_diagnosis(folder, findings, summary)
+
+
+def _try(
+    how: _How, watching: Watching, contradictions: Contradictions, findings: Collector, summary: dict[str, Any]
+) -> None:
+    """Train the tuned model on, to see what that changes."""
+    learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
+    found = Diagnosed(learned, causes, stages, contradictions)
+    if how.intervene:
+        intervene(Intervening(how.intervene, watching), found, findings, summary)
+    if how.thorough:
+        expose(watching, found, findings, summary)
 
 
 def _ingested(

@@ -16,7 +16,7 @@ from uptake.detect.reading import Normalisation
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
-from uptake.pipeline.asking.in_wordings import in_parts, taken
+from uptake.pipeline.asking.in_wordings import WORDINGS, Forms, in_parts, taken
 from uptake.pipeline.asking.sentences import Tells, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
@@ -66,6 +66,7 @@ class Known:
         curves: What the ledger tells of the unlearned examples.
         tells: What the examples' responses tell.
         normalisation: What divides the log-probabilities of options.
+        wordings: The held-out wordings in which the base is asked.
     """
 
     train: Cohort
@@ -76,6 +77,7 @@ class Known:
     curves: Curves
     tells: Tells
     normalisation: Normalisation
+    wordings: Forms = WORDINGS
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
         """The unlearned examples of a part that have a prompt."""
@@ -104,7 +106,7 @@ class Known:
             return [None] * len(self.unlearned(number, examples))
         answers = iter(worded.read(number))
         return [
-            telling(example, answer, taken(example, answers), self.tells)
+            telling(example, answer, taken(example, answers, self.wordings), self.tells)
             for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
             if self.flags[start + index] and example.prompt
         ]
@@ -134,7 +136,8 @@ class Known:
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
-                        said = freely(example, earlier, taken(example, worded), answer, self.tells)
+                        reworded = taken(example, worded, self.wordings)
+                        said = freely(example, earlier, reworded, answer, self.tells)
                         case = replace(case, freely=said, parts=self._apart(example, parts))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
