@@ -34,11 +34,13 @@ from uptake.lab.grade import LABELS, TOLD, pairs
 from uptake.lab.key import DiagnosedItem, Matched, matched, read_key
 from uptake.lab.resampling import percentile_interval, resampled
 
-NUMBER, AT_ONCE, NEVER = "exposures_to_learn", "learned_at_once", "learned_never"
+NUMBER, BY_HEART = "exposures_to_learn", "exposures_in_training_wording"
+AT_ONCE, NEVER = "learned_at_once", "learned_never"
 WITH: Mapping[str, tuple[Sequence[str], tuple[str, ...]]] = {
     "in all causes": (NAMES, (NUMBER,)),
     **{f"in {name} alone": ((name,), (NUMBER,)) for name in NAMES},
     "once and never, in all": (NAMES, (AT_ONCE, NEVER)),
+    "training wording, in all": (NAMES, (BY_HEART,)),
 }
 """Which causes have it among their signals, and as what."""
 
@@ -64,6 +66,7 @@ def with_signal(world: Path, into: Path) -> dict[str, Course]:
             courses[row["id"]] = course
             row["evidence"]["signals"] |= {
                 NUMBER: settled(course),
+                BY_HEART: settled(replace(course, shallow=(None,) * len(course.learned))),
                 AT_ONCE: float(course.exposures == 1),
                 NEVER: float(course.exposures is None),
             }
