@@ -203,10 +203,10 @@ def test_without_a_control_nothing_is_trained(small: Small, tmp_path: Path) -> N
 
 
 def test_refusals_come_before_any_work(run: Run) -> None:
-    with pytest.raises(UptakeError, match="thorough is true and attribution is off"):
-        run("refused", attribution="off")
     with pytest.raises(UptakeError, match="intervene is 6 and attribution is off"):
-        run("refused", attribution="off", thorough=False)
+        run("refused", attribution="off")
+    with pytest.raises(UptakeError, match="thorough is true and attribution is off"):
+        run("refused", attribution="off", intervene=0)
     with pytest.raises(UptakeError, match="learning_rat"):
         run("refused", training={"learning_rat": 1})
     with pytest.raises(UptakeError, match="intervene"):

@@ -36,11 +36,9 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
-from uptake.pipeline.why.contradictions import Comparers, Contradictions
-from uptake.pipeline.why.courses import Treating, Watching, treating
-from uptake.pipeline.why.exposures import expose
-from uptake.pipeline.why.interventions import Intervening, intervene
-from uptake.pipeline.why.treatments import Diagnosed
+from uptake.pipeline.why.contradictions import Comparers
+from uptake.pipeline.why.courses import Treating, Watching
+from uptake.pipeline.why.further import FurtherTraining
 from uptake.probe import AnswerPool, Embed
 from uptake.text import counted
 from uptake.types import Example, Finding
@@ -151,9 +149,8 @@ class _How:
         asking: How the models are asked.
         detection: How their answers are judged.
         attribution: How causes are told; None tells none.
-        treating: How the tuned model is trained on; None does without.
-        intervene: How many examples are intervened on.
-        thorough: All that was not learned is trained on.
+        training: What trains the tuned model on.
+        treating: How it is trained on; None does without.
         told: What the summary says of the settings.
     """
 
@@ -165,9 +162,8 @@ class _How:
     asking: Asking
     detection: Settings
     attribution: Explaining | None
+    training: FurtherTraining
     treating: Treating | None
-    intervene: int
-    thorough: bool
     told: Mapping[str, Any]
 
 
@@ -176,7 +172,9 @@ def _how(config: RunConfig, models: Models) -> _How:
     attribution, data, trained = None, datasets_of(config), tuple(stage.name for stage in config.stages)
     no_ledger = None if config.attribution == "off" else require_ledger(config.output_dir, data.last, models.tuned)
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
-    treated = _treating(config, models)
+    training = FurtherTraining(config.intervene, config.thorough)
+    last = config.stages[-1].name
+    treated = training.treating(config.attribution != "off", lambda: stage_settings(config)[last], models.tuned)
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
     if config.attribution != "off":
         comparers = Comparers(config.nli_model_name_or_path, config.device, llm, config.seed)
@@ -200,25 +198,7 @@ def _how(config: RunConfig, models: Models) -> _How:
     )
     told = config.model_dump(mode="json", exclude=_NO_SETTING)
     how = detection_of(config)
-    trains = (treated, config.intervene, config.thorough)
-    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, *trains, told)
-
-
-def _treating(config: RunConfig, models: Models) -> Treating | None:
-    """How the tuned model is trained on, where that is asked for."""
-    if not config.intervene and not config.thorough:
-        return None
-    if config.attribution == "off":
-        told, key = f"intervene is {config.intervene}", "intervene"
-        if config.thorough:
-            told, key = "thorough is true", "thorough"
-        raise UptakeError(
-            f"{told} and attribution is off",
-            expected=f"an attribution, which {key} adds to",
-            fix=f"leave attribution out, or {key}",
-        )
-    last = stage_settings(config)[config.stages[-1].name]
-    return treating(last, models.tuned, "intervene" if config.intervene else "thorough")
+    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, training, treated, told)
 
 
 def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule: Rule | None) -> Diagnosis:
@@ -265,7 +245,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             summary["notes"] += why.notes()
             if how.treating is not None and why.contradictions is not None:
                 watching = Watching(how.treating, asking, work, asked, calibration, settings, progress)
-                _try(how, watching, why.contradictions, findings, summary)
+                how.training.of(watching, why.contradictions, findings, summary)
         if settings.criterion == "paper":
             summary["most_severe"] = findings.most_severe()
         if "retention" in cohorts and "retention" in before:
@@ -281,18 +261,6 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         summary["issues"] = issues.write(folder)
         summary["run"] = _manifest(how.told, models, cohorts)
         return write_diagnosis(folder, findings, summary)
-
-
-def _try(
-    how: _How, watching: Watching, contradictions: Contradictions, findings: Collector, summary: dict[str, Any]
-) -> None:
-    """Train the tuned model on, to see what that changes."""
-    learned, causes, stages = map(findings.column, ("learned", "cause", "stage"))
-    found = Diagnosed(learned, causes, stages, contradictions)
-    if how.intervene:
-        intervene(Intervening(how.intervene, watching), found, findings, summary)
-    if how.thorough:
-        expose(watching, found, findings, summary)
 
 
 def _ingested(
