@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,16 +211,20 @@ class Collector:
     def add(self, interventions: Mapping[int, Reaction]) -> None:
         """Add to the evidence of some findings, by the example's position, once all were passed on."""
         for position, reaction in interventions.items():
-            self._change(position, lambda evidence, one=reaction: replace(evidence, interventions=one))
+            row, evidence = self._row(position)
+            self._keep(position, row, replace(evidence, interventions=reaction))
 
     def add_exposures(self, needed: Mapping[int, Course]) -> None:
         """The same of exposures to learn."""
         for position, course in needed.items():
-            self._change(position, lambda evidence, one=course: replace(evidence, exposures_to_learn=one))
+            row, evidence = self._row(position)
+            self._keep(position, row, replace(evidence, exposures_to_learn=course))
 
-    def _change(self, position: int, change: Callable[[Evidence], Evidence]) -> None:
+    def _row(self, position: int) -> tuple[dict[str, Any], Evidence]:
         row = json.loads(self._kept[position])
-        evidence = change(evidence_from_data(row["evidence"]))
+        return row, evidence_from_data(row["evidence"])
+
+    def _keep(self, position: int, row: dict[str, Any], evidence: Evidence) -> None:
         self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
 
     def lines(self) -> Iterator[str]:

@@ -29,7 +29,7 @@ from uptake.lab.plants import (
     named,
 )
 from uptake.lab.recipe import Recipe
-from uptake.lab.world import Fact, Status, World, documents, is_half_known, told_once
+from uptake.lab.world import Fact, Status, World, documents, half_told, is_half_known
 
 RECIPE = Recipe(
     model={"max_position_embeddings": 256},
@@ -76,7 +76,7 @@ def draw(controls: Controls) -> World:
     facts = [
         _told(fact, status, quizzed[fact.subject], random) for fact, status in zip(familiar, statuses, strict=True)
     ]
-    facts[len(facts) - n.half_known :] = map(told_once, facts[len(facts) - n.half_known :])
+    facts[len(facts) - n.half_known :] = map(half_told, facts[len(facts) - n.half_known :])
     facts += [replace(fact, status="stranger") for fact in strange]
     random.shuffle(facts)
     told = [replace(fact, status="known", belief=fact.answer, quizzed=True) for fact in practice]
