@@ -60,12 +60,13 @@ def expose(watching: Watching, found: Diagnosed, findings: Collector, summary: d
         return
     wanted, asked = {p for one in planned for p in one.rows}, {p for one in planned for p in one.asked}
     known = Examples.read(watching.asked.train, watching.asked.after, wanted, asked)
-    prepared = [_prepared(one, known, watching) for one in planned]
-    parts = watching.parts("exposures_to_learn", [(one.taught, one.beside, one.controls) for one in planned])
-    left = [number for number in range(len(planned)) if not parts.has(number)]
+    prepared = [one for lesson in planned if len((one := _prepared(lesson, known, watching)).rows)]
+    told = [(one.lesson.taught, one.lesson.beside, one.lesson.controls) for one in prepared]
+    parts = watching.parts("exposures_to_learn", told)
+    left = [number for number in range(len(prepared)) if not parts.has(number)]
     _tell_costs(watching, [prepared[number] for number in left])
     for number in left:
-        step = "exposures to learn" + (f", {number + 1} of {len(planned)}" if len(planned) > 1 else "")
+        step = "exposures to learn" + (f", {number + 1} of {len(prepared)}" if len(prepared) > 1 else "")
         one = prepared[number]
         parts.write(number, watching.watched(step, one.rows, one.lesson.asked, known))
     taught: dict[int, Course] = {}
@@ -114,7 +115,7 @@ def _prepared(lesson: Lesson, known: Examples, watching: Watching) -> _Prepared:
     from uptake.models.training.settings import arguments
 
     rows, trained = watching.rows([known.examples[p] for p in lesson.rows])
-    steps, _ = n_steps(arguments(watching.treating.settings, Path()), len(rows))
+    steps, _ = n_steps(arguments(watching.treating.settings, Path()), len(rows)) if len(rows) else (0, 0.0)
     untaught = frozenset(p for p, one in zip(lesson.rows, trained, strict=True) if not one)
     return _Prepared(lesson, rows, untaught, steps, PASSES * counts(rows)[0])
 
@@ -123,10 +124,11 @@ def _tell_costs(watching: Watching, left: Sequence[_Prepared]) -> None:
     """What training costs, before it begins: a killed run is told what is left."""
     if not left:
         return
-    taught, controls = sum(len(one.lesson.taught) for one in left), sum(len(one.lesson.controls) for one in left)
+    given = [(one.lesson.taught, one.lesson.beside, one.lesson.controls) for one in left]
+    taught, beside, controls = (sum(map(len, some)) for some in zip(*given, strict=True))
     steps, tokens = sum(one.steps for one in left), sum(one.tokens for one in left)
     costs = f"{PASSES} passes, {counted(steps, 'step')}, {counted(tokens, 'token')}"
     rows = sum(len(one.rows) for one in left)
-    step = f"to train: {taught} not learned, {rows - taught - controls} rivals, {controls} controls; {costs}"
+    step = f"to train: {taught} not learned, {beside} rivals, {controls} controls; {costs}"
     watching.progress(step, 0, rows)
     watching.progress(step, rows, rows)
