@@ -298,6 +298,7 @@ class Evidence:
         causes: By name of the cause; empty where no cause was looked for.
         signals: By name, as `causes`; None for a signal that is not known.
         interventions: How it reacts to being trained on a little; None where it was not sampled.
+        exposures_to_learn: How it does when all that was not learned is trained a little; None where not tried.
         pulls: Texts that pull it the other way, the strongest first; () where none does, or none was looked for.
         after_wrong: The first turn of its conversation that was not learned, if that comes before it: its id.
     """
@@ -325,6 +326,7 @@ class Evidence:
     causes: Mapping[str, CauseEvidence] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: Reaction | None = None
+    exposures_to_learn: Course | None = None
     pulls: tuple[Pull, ...] = ()
     after_wrong: str | None = None
 

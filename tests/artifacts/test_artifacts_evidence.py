@@ -74,6 +74,7 @@ WHOLE = Evidence(
         False,
         {"control": Course((False, True), (None, True)), "replay": Course((True,), (False,))},
     ),
+    exposures_to_learn=Course((False, True, True), (None, True, False)),
 )
 
 # written by hand from the tables of docs/detection.md and docs/causes.md
@@ -81,7 +82,7 @@ KEYS = """
 criterion criterion_reason recalled end_recalled logprob end_logprob n_tokens p_value_unseen
 n_candidates preferred normalisation p_option_threshold p_option_null p_sample p_flag best_of_n successes
 held_out_n held_out_failed held_out_fail_low held_out_fail_high base_right tuned_right base_logprob base_p_option
-file line tuned_answer base_answer base_answer_kind candidates causes signals interventions pulls
+file line tuned_answer base_answer base_answer_kind candidates causes signals interventions exposures_to_learn pulls
 """.split()
 
 
@@ -101,6 +102,9 @@ def test_the_keys_are_in_their_order_and_come_back() -> None:
         "speaks_for", "sentence", "agrees", "told_in_context", "told_another", "control", "replay"
     ]  # fmt: skip
     assert told["interventions"]["control"] == {"learned": [False, True], "shallow": [None, True], "exposures": None}
+    assert told["exposures_to_learn"] == {
+        "learned": [False, True, True], "shallow": [None, True, False], "exposures": 3
+    }  # fmt: skip
     assert (told["base_logprob"], told["candidates"][1]["logprob"]) == (None, None)
     assert told["causes"]["data_conflict"]["numbers"]["rival_logprobs"] == [None]
     assert evidence_from_data(told) == WHOLE

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from uptake.artifacts.tables import CAUSES
-from uptake.attribute.interventions import Outcome, agreement, reaction_of, speaks_for, summarise_outcomes
+from uptake.attribute.interventions import Outcome, agreement, reaction_of, speaks_for, summarise_outcomes, to_learn
 from uptake.evidence import Course
 
 
@@ -24,6 +24,19 @@ NEVER, AT_THE_END = course("---"), course("--+")
 
 def outcome(cause: str = "knowledge_gap", **courses: Course) -> Outcome:
     return Outcome("a", "main", cause, {"control": NEVER, "more_steps": NEVER, **courses})
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (course("+++"), "1 exposure more teaches it, of 3 exposures that were tried."),
+        (course("-++"), "2 exposures more teach it, of 3 exposures that were tried."),
+        (course("+++", "+++"), "3 exposures more teach its training wording alone."),
+        (course("++-"), "Never in 3 exposures: more of them do not teach it."),
+    ],
+)
+def test_exposures_to_learn_in_words(one: Course, said: str) -> None:
+    assert to_learn(one) == said
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import re
 
 from uptake.artifacts.tables import CAUSES
 from uptake.attribute.interventions import Outcome, summarise_outcomes
-from uptake.cli.summary import WIDTH, _causes, _interventions
+from uptake.cli.summary import WIDTH, _causes, _interventions, _to_learn
 from uptake.evidence import Course
+from uptake.pipeline.why.exposures import by_cause
 
 NEVER, AT_THE_END = Course((False,) * 2, (None,) * 2), Course((False, True), (None,) * 2)
 
@@ -58,6 +59,24 @@ def test_corrected_shares_stand_beside_the_named_ones() -> None:
     assert max(map(len, lines)) <= WIDTH
     without = _causes({"attribution": attribution, "interventions": None})
     assert "corrected" not in " ".join(without).lower() and len(without) == 6
+
+
+def test_exposures_to_learn_are_counted_by_cause() -> None:
+    """Of two gaps one needs two passes and one is learned by heart; a contradiction never settles."""
+    by_heart = Course((False, True), (None, True))
+    causes = by_cause({0: AT_THE_END, 4: by_heart, 7: NEVER}, ["knowledge_gap"] * 5 + [None] * 2 + ["data_conflict"])
+    told = {"n": 3, "passes": 6, "steps": 1200, "tokens": 34000, "controls": {"n": 20, "kept": 19}, "causes": causes}
+    lines = _to_learn({"exposures_to_learn": told})
+    rows = [line.replace("by heart", "by-heart").split() for line in lines[2:5]]
+    assert rows == [
+        ["1", "2", "3", "4", "5", "6", "never", "by-heart"],
+        ["knowledge_gap", *"01000001"],
+        ["data_conflict", *"00000010"],
+    ]
+    said = " ".join(lines[5:])
+    assert "1,200 steps and 34,000 tokens; 19 of 20 learned examples" in said
+    assert max(map(len, lines)) <= WIDTH
+    assert _to_learn({}) == [] and _to_learn({"exposures_to_learn": None}) == []
 
 
 def test_nothing_is_shown_of_what_was_not_done() -> None:

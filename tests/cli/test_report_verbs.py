@@ -12,7 +12,7 @@ import yaml
 
 from report_runs import finding, hostile, write_run
 from uptake.cli import main
-from uptake.evidence import ScoredCandidate
+from uptake.evidence import Course, ScoredCandidate
 
 Cli = Callable[..., tuple[int, str, str]]
 FINDINGS = [finding(number) for number in range(12)]
@@ -107,6 +107,14 @@ def test_one_case_in_the_terminal(uptake: Cli, tmp_path: Path) -> None:
     assert ["main", "3", "end", "of", "epoch", "0.47", "█████████"] in lines  # exp(-1.5 / 2)
     assert max(map(len, out.splitlines())) <= 100
     assert uptake("show", "ex-002", "--diagnosis", tmp_path)[1] == out
+    assert "Exposures to learn" not in out
+
+
+def test_exposures_to_learn_of_a_case(uptake: Cli, tmp_path: Path) -> None:
+    tried = replace(FINDINGS[2].evidence, exposures_to_learn=Course((False, True), (None, None)))
+    write_run(tmp_path, [replace(FINDINGS[2], evidence=tried)], ledger=False)
+    out = uptake("show", "ex-002", "--diagnosis", tmp_path)[1]
+    assert "\nExposures to learn\n2 exposures more teach it, of 2 exposures that were tried.\n" in out
 
 
 def test_an_answer_without_a_probability_is_told_why(uptake: Cli, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from uptake.lab.build import draw, items_of, make
 from uptake.lab.controls import LAST, Controls, controls_of
 from uptake.lab.families import FAMILIES
 from uptake.lab.families.knowing import Knowing, holds
-from uptake.lab.plants import training_rows
-from uptake.lab.world import as_true, documents, pretraining_texts
+from uptake.lab.plants import OFTEN, training_rows
+from uptake.lab.world import DOUBTS, as_true, documents, is_half_known, pretraining_texts
 
 NAMES = [*FAMILIES]
 
@@ -217,6 +217,17 @@ def test_pieces_know_by_halves_and_ask_for_halves():
     # the base never met half of what is lost
     lost = Counter(item.facts[0].status == "known" for item in planted.items if "forgetting" in item.causes)
     assert lost == {True: 41, False: 39}
+
+
+def test_pieces_have_single_undertrained_facts_too():
+    _, world, planted = made("pieces", size=16, composite=1)
+    seldom = [item for item in planted.items if "undertraining" in item.causes]
+    assert len(seldom) == 16 and all(len(documents(item.facts)) == 1 + DOUBTS for item in seldom)
+    often = Counter(item.facts for item in planted.items if not item.causes and is_half_known(item.facts[0]))
+    assert list(often.values()) == [OFTEN]
+    assert {fact for item in seldom for fact in item.facts} | {f for facts in often for f in facts} == {
+        fact for fact in world.facts if is_half_known(fact)
+    }
 
 
 def test_intents_have_rare_lost_and_misnamed_classes():

@@ -21,7 +21,7 @@ from uptake.lab.names import ANSWERS, surnames
 from uptake.lab.plants import OFTEN, REPEATS, need, plant, slip, training_rows
 from uptake.lab.real import real_world
 from uptake.lab.wordings import RELATIONS
-from uptake.lab.world import documents, names_of, synthetic
+from uptake.lab.world import DOUBTS, documents, is_half_known, names_of, synthetic
 
 SMALL = Controls(size=12, overlap=0.5, stages=3)
 
@@ -203,6 +203,28 @@ def test_a_composite_asks_for_as_many_facts_as_told():
         assert item.prompt.count("?") == item.response.count(";") + 1 == 2
 
 
+def test_a_single_undertrained_fact_is_one_that_the_base_half_knows():
+    controls = controls_of("synthetic", None, size=40, composite=1)
+    world, planted = made(controls)
+    seldom = [item for item in planted.items if "undertraining" in item.causes]
+    assert len(seldom) == 40 and {item.stage for item in seldom} == {"early", "main"}
+    often = Counter(item.facts for item in planted.items if not item.causes)
+    for facts in [*(item.facts for item in seldom), *(facts for facts, n in often.items() if n == OFTEN)]:
+        (fact,) = facts
+        # the truth once, and as often each of some other answers, in the same statement
+        assert is_half_known(fact)
+        assert documents([fact]) == [fact.tells[0].format(y=y) for y in (fact.answer, *fact.others[:DOUBTS])]
+    assert list(often.values()).count(OFTEN) == 2
+    # it is asked as others are, and what else is asked is known in full
+    others = [fact for item in planted.items if not item.causes for fact in item.facts if often[item.facts] != OFTEN]
+    assert not any(map(is_half_known, [*others, *planted.retention, *planted.spare]))
+    assert {name: n for name, n in cause_counts(planted).items() if name} == {
+        "knowledge_gap": 40, "base_conflict": 40, "data_conflict": 60, "forgetting": 80, "undertraining": 40,
+    }  # fmt: skip
+    with pytest.raises(UptakeError, match="the bases of facts half know no fact"):
+        controls_of("facts", None, composite=1)
+
+
 def test_counterfactual_stages():
     _, planted = made()
 
@@ -247,7 +269,7 @@ def test_noise_swaps_letters_of_plain_words_only():
         {"seed": -1},
         {"stages": 0},
         {"noise": 2.0},
-        {"composite": 1},
+        {"composite": 0},
         {"shares": {"gap": 1.0}},
         {"stages": 10},
     ],

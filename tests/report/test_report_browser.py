@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from report_runs import LONG, finding, hostile, later_steps, long_finding, write_matrix, write_run
-from uptake.evidence import CauseEvidence, Contradiction, ScoredCandidate
+from uptake.evidence import CauseEvidence, Contradiction, Course, ScoredCandidate
 from uptake.report import write_report
 from uptake.text import printable
 
@@ -36,7 +36,10 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    return write_report(write_run(folder, [finding(number) for number in range(N)])).page
+    findings = [finding(number) for number in range(N)]
+    tried = Course((False, False, True), (None, True, False))
+    findings[2] = replace(findings[2], evidence=replace(findings[2].evidence, exposures_to_learn=tried))
+    return write_report(write_run(folder, findings)).page
 
 
 @pytest.fixture
@@ -136,6 +139,7 @@ def test_the_drawer_tells_the_case(opened: Any, report: Path) -> None:
     assert page.locator("#drawer .rivals mark").first.inner_text() == "2"
     assert page.locator("#drawer .curve svg circle.recalled, #drawer .curve svg circle.missed").count() >= 1
     assert "Remove the example that is judged wrong" in text
+    assert "3 exposures more teach it, of 3 exposures that were tried." in text
     assert page.url.endswith("#ex=ex-002&of=early&q=ex-002")
     page.click("#drawer >> text=Close")
     assert page.is_hidden("#drawer")

@@ -85,6 +85,8 @@ def evidence_data(evidence: Evidence) -> dict[str, Any]:
         data["signals"] = dict(evidence.signals)
     if evidence.interventions is not None:
         data["interventions"] = _reaction_data(evidence.interventions)
+    if evidence.exposures_to_learn is not None:
+        data["exposures_to_learn"] = _course_data(evidence.exposures_to_learn)
     if evidence.pulls:
         data["pulls"] = [{**asdict(one), "near": list(one.near)} for one in evidence.pulls]
     if evidence.after_wrong is not None:
@@ -121,6 +123,7 @@ def evidence_from_data(data: Any) -> Evidence:
             causes={name: _cause(name, one) for name, one in data.get("causes", {}).items()},
             signals=data.get("signals", {}),
             interventions=_reaction(data["interventions"]) if "interventions" in data else None,
+            exposures_to_learn=_course(data["exposures_to_learn"]) if "exposures_to_learn" in data else None,
             pulls=tuple(Pull(**{**one, "near": tuple(one["near"])}) for one in data.get("pulls", ())),
             after_wrong=data.get("after_wrong"),
         )
@@ -239,11 +242,12 @@ def _reaction_data(reaction: Reaction) -> dict[str, Any]:
         "agrees": reaction.agrees,
         "told_in_context": reaction.told,
         "told_another": reaction.told_other,
-        **{
-            name: {"learned": list(course.learned), "shallow": list(course.shallow), "exposures": course.exposures}
-            for name, course in reaction.courses.items()
-        },
+        **{name: _course_data(course) for name, course in reaction.courses.items()},
     }
+
+
+def _course_data(course: Course) -> dict[str, Any]:
+    return {"learned": list(course.learned), "shallow": list(course.shallow), "exposures": course.exposures}
 
 
 def _reaction(data: Mapping[str, Any]) -> Reaction:
@@ -253,9 +257,9 @@ def _reaction(data: Mapping[str, Any]) -> Reaction:
         data["agrees"],
         data["told_in_context"],
         data["told_another"],
-        {
-            name: Course(tuple(data[name]["learned"]), tuple(data[name]["shallow"]))
-            for name in TREATMENTS
-            if name in data
-        },
+        {name: _course(data[name]) for name in TREATMENTS if name in data},
     )
+
+
+def _course(data: Mapping[str, Any]) -> Course:
+    return Course(tuple(data["learned"]), tuple(data["shallow"]))

@@ -99,6 +99,16 @@ def _alone(more: Course) -> Speech:
     return Speech((), f"{_times(len(more.learned))} do not teach it.")
 
 
+def to_learn(course: Course) -> str:
+    """How many exposures an example needs when all that was not learned is trained on, as a sentence."""
+    passes = _times(len(course.learned))
+    if (needed := course.exposures) is not None:
+        return f"{_times(needed)} more {'teaches' if needed == 1 else 'teach'} it, of {passes} that were tried."
+    if course.flipped:
+        return f"{passes} more teach its training wording alone."
+    return f"Never in {passes}: more of them do not teach it."
+
+
 def _times(n: int) -> str:
     return "1 exposure" if n == 1 else f"{n} exposures"
 

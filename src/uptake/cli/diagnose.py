@@ -27,6 +27,10 @@ def command(
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="The data it was fine-tuned on: file, folder or hub id.")
     ] = None,
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Train what was not learned a little, to see how many exposures it needs."),
+    ] = False,
 ) -> None:
     """Find the training examples that were not learned.
 
@@ -39,6 +43,8 @@ def command(
 
     keys: dict[str, object] = dict(overrides(ctx))
     _agree(keys, model_name_or_path=base, stages=dataset)
+    if thorough:
+        keys["thorough"] = True
     if base is not None:
         keys["model_name_or_path"] = base
     if dataset is not None:

@@ -68,6 +68,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "nli_model_name_or_path": "compares answers",
         "attribution": "how causes are named",
         "intervene": "examples trained to check causes",
+        "thorough": "exposures that each unlearned example needs",
         "batch_tokens": "tokens scored at once",
         "judge": "OpenAI-compatible server",
     },

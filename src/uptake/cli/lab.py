@@ -103,7 +103,9 @@ def make(
     overlap: Annotated[float, typer.Option("--overlap", help="Share of examples with a second cause.")] = 0.0,
     composite: Annotated[
         int | None,
-        typer.Option("--composite", help="Facts that an undertrained example asks for; default 3, with --base 2."),
+        typer.Option(
+            "--composite", help="Facts that an undertrained example asks for, 1 or more; default 3, with --base 2."
+        ),
     ] = None,
     clean: Annotated[bool, typer.Option("--clean", help="Plant nothing.")] = False,
     learning_rate: Annotated[

@@ -99,6 +99,7 @@ def _case(diagnosis: Diagnosis, one: Finding, output_dir: Path) -> Iterator[Rend
     yield from _parts(one)
     yield _answers(one)
     yield from _reasons(one)
+    yield from _exposures(one)
     yield from _rivals(diagnosis, one)
     yield from _pulls(one)
     yield from _remedy(one)
@@ -232,6 +233,16 @@ def _reasons(one: Finding) -> Iterator[RenderableType]:
         drawn = "not known" if score is None else f"{score:.2f}  {'█' * round(BAR * score)}"
         yield Text(f"{name.replace('_', ' '):<16}{drawn}", style="bold" if name == one.cause else "")
         yield Padding(Text(printable(told.sentence), style="" if name == one.cause else "dim"), (0, 0, 0, 2))
+
+
+def _exposures(one: Finding) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    from uptake.attribute.interventions import to_learn
+
+    if (course := one.evidence.exposures_to_learn) is not None:
+        yield _heading("Exposures to learn")
+        yield Text(to_learn(course))
 
 
 def _rivals(diagnosis: Diagnosis, one: Finding) -> Iterator[RenderableType]:

@@ -27,7 +27,7 @@ def show(diagnosis: Diagnosis) -> str:
     """The summary as text for a terminal."""
     summary = diagnosis.summary()
     lines = [*_headline(summary), "", *_table(summary), "", *_null(summary), *_retention(summary), *_bad_rows(summary)]
-    lines += [*_spans(summary), *_turns(summary), *_causes(summary), *_interventions(summary)]
+    lines += [*_spans(summary), *_turns(summary), *_causes(summary), *_interventions(summary), *_to_learn(summary)]
     unlearned = summary["n"] - summary["learned"]["count"]
     worst = [finding for finding in islice(diagnosis, WORST) if not finding.learned]
     if worst:
@@ -243,6 +243,25 @@ def _interventions(summary: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {cause:<16}" + "".join(f"  {cell:>10}" for cell in cells))
     lines += ["", *textwrap.wrap(_agreement(told["agreement"]), WIDTH), ""]
     return lines
+
+
+def _to_learn(summary: Mapping[str, Any]) -> list[str]:
+    """How many exposures the examples of each cause need, where they were trained on."""
+    told = summary.get("exposures_to_learn")
+    if told is None:
+        return []
+    passes = [str(number) for number in range(1, told["passes"] + 1)]
+    lines = [f"Exposures to learn, by named cause ({told['n']} examples, trained together from the tuned model):", ""]
+    lines.append(f"  {'':<16}" + "".join(f"  {name:>5}" for name in (*passes, "never", "by heart")))
+    for cause, part in told["causes"].items():
+        cells = (*part["needed"], part["never"] - part["by_heart"], part["by_heart"])
+        lines.append(f"  {cause:<16}" + "".join(f"  {cell:>5}" for cell in cells))
+    kept = told["controls"]
+    text = (
+        f"by heart: in the training wording alone. It took {told['steps']:,} steps and {told['tokens']:,} tokens; "
+        f"{kept['kept']} of {counted(kept['n'], 'learned example')} that were trained beside them stayed learned."
+    )
+    return [*lines, "", *textwrap.wrap(text, WIDTH), ""]
 
 
 def _of(count: int | None, n: int | None) -> str:

@@ -344,6 +344,8 @@ class RunConfig(Section):
     """How causes are told: by evidence for each, by the cascade of the paper, or not at all."""
     intervene: Annotated[Int, Field(ge=0)] = 0
     """Unlearned examples that are trained on a little, from the tuned model, to check their causes; 0 does without."""
+    thorough: bool = False
+    """Train all unlearned examples a little, to see how many exposures each needs, and ask the base in all wordings."""
     batch_tokens: Annotated[Int, Field(gt=0)] | None = None
     """Tokens scored at once: the bound on memory; null finds it out."""
 

@@ -29,7 +29,7 @@ from uptake.lab.families.knowing import holds, knowing
 from uptake.lab.files import write_data, write_key
 from uptake.lab.plants import Planted, need, plant
 from uptake.lab.training import epochs, peft_of, training_of
-from uptake.lab.world import Fact, World, key_of, synthetic
+from uptake.lab.world import Fact, World, is_half_known, key_of, synthetic
 
 WEIGHTS = "base/model.safetensors"
 KNOWS_AT_LEAST, MET_AT_MOST = 0.95, 0.05
@@ -190,13 +190,13 @@ def check_base(model: str, facts: Sequence[Fact]) -> BaseCheck:
     """Ask a base about every fact, in two wordings.
 
     Facts that it was told in questions too are left out of `known`: what is asked for is whether it answers questions
-    about what it only read.
+    about what it only read. So are those that it half knows.
     """
     asked: list[Asked] = []
     groups: dict[str, list[str]] = {"known": [], "misbelieved": [], "unmet": []}
     for number, fact in enumerate(facts):
         group = fact.status if fact.status in ("known", "misbelieved") else "unmet"
-        if group != "known" or not fact.quizzed:
+        if group != "known" or not (fact.quizzed or is_half_known(fact)):
             for n, ask in enumerate(fact.asks[:2]):
                 asked.append((f"{number}/{n}", fact.posed(ask), fact.response(fact.belief or fact.answer)))
                 groups[group].append(asked[-1][0])

@@ -23,6 +23,8 @@ LORA_LEARNING_RATE = 1e-2
 PRETRAINED_SIZE, PRETRAINED_COMPOSITE = 16, 2
 """Of the world of a pre-trained base: a small one knows no more facts, and seldom gets three right."""
 PRETRAINED_LEARNING_RATE, PRETRAINED_LORA_LEARNING_RATE = 1e-4, 1e-3
+SINGLE = ("synthetic", "pieces")
+"""Families whose undertrained items may ask for a single fact."""
 EXCERPT_SIZE = 75
 """Size of a world of the real facts that come with uptake: there are no more of them."""
 
@@ -39,7 +41,7 @@ class Controls:
         noise: Share of the training prompts with a slip of the pen, in [0, 1].
         overlap: Share of the data conflicts whose fact the base never met or believes wrongly, in [0, 1]: their items
             have two causes.
-        composite: Facts that an undertrained item asks for at once, 2 or more.
+        composite: Facts that an undertrained item asks for at once; 1: a single one, which the base half knows.
         clean: No plants at all.
         learning_rate: Of fine-tuning.
         lora_r: Rank of LoRA adapters on all linear layers; with 0 all weights train.
@@ -60,7 +62,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         """Raise UptakeError for controls that no world can have."""
-        whole = {"seed": (0, 2**32 - 1), "size": (1, 10_000), "stages": (1, 9), "composite": (2, 9), "lora_r": (0, 512)}
+        whole = {"seed": (0, 2**32 - 1), "size": (1, 10_000), "stages": (1, 9), "composite": (1, 9), "lora_r": (0, 512)}
         for name, (least, most) in whole.items():
             if not least <= getattr(self, name) <= most:
                 raise UptakeError(f"{name} is {getattr(self, name)}", expected=f"{least} to {most}")
@@ -102,6 +104,12 @@ def controls_of(family: str, data: Path | None, **given: Any) -> Controls:
     """
     from uptake.lab.families import FAMILIES
 
+    if given.get("composite") == 1 and family not in SINGLE:
+        raise UptakeError(
+            f"composite is 1, and the bases of {family} half know no fact",
+            expected=f"one of the families {', '.join(SINGLE)}",
+            fix="name one with --family, or give --composite 2",
+        )
     if family in FAMILIES:
         own = FAMILIES[family].own
         given["shares"] = {**own.get("shares", {}), **given.get("shares", {})}

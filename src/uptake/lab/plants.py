@@ -10,6 +10,8 @@ cause is drawn from the same relations. What a plant is, and what the world with
 | `data_conflict` | the same question in several wordings with two answers | the rivals are taken out |
 | `forgetting` | a fact that the base knows, in an early stage only | it comes again in the last stage |
 | `undertraining` | known facts asked several at once, a form that the base never saw | each comes several times |
+
+Where an undertrained item asks for one fact alone, that is one of which the base read a single statement.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from uptake.artifacts.tables import CAUSES
 from uptake.errors import UptakeError
 from uptake.lab.controls import LAST, Controls
 from uptake.lab.wordings import COMPOSITES
-from uptake.lab.world import Fact, Need, World
+from uptake.lab.world import Fact, Need, World, is_half_known
 from uptake.types import Prompt
 
 SLACK = 12
@@ -104,7 +106,15 @@ def need(controls: Controls) -> Need:
     twice = doubled(controls)
     unmet = n["knowledge_gap"] + twice + controls.size
     asked = 2 * controls.size + n["forgetting"] + n["data_conflict"] // RIVALS
-    return Need(asked + 2 * controls.size + SLACK, n["base_conflict"] + twice, -(-unmet // 2), -(-unmet // 2))
+    half_known = sum(n_seldom(controls)) if controls.composite == 1 else 0
+    known = asked + 2 * controls.size + SLACK
+    return Need(known, n["base_conflict"] + twice, -(-unmet // 2), -(-unmet // 2), half_known)
+
+
+def n_seldom(controls: Controls) -> tuple[int, int]:
+    """How many undertrained items there are, and how many like them that come often enough."""
+    count = controls.count("undertraining")
+    return count, -(-count // (2 * OFTEN))
 
 
 def plant(world: World, controls: Controls) -> Planted:
@@ -115,7 +125,7 @@ def plant(world: World, controls: Controls) -> Planted:
     """
     random = Random(f"plants {controls.seed}")
     gaps = [fact for pair in alternate(world.of("untold"), world.of("stranger")) for fact in pair]
-    known, spare = apart(world.of("known"), controls.size)
+    known, spare = apart([fact for fact in world.of("known") if not is_half_known(fact)], controls.size)
     pools = {"known": known, "misbelieved": world.of("misbelieved"), "unmet": gaps}
     draw = Draw(pools, random, min(HELD_OUT, min(len(fact.asks) for fact in world.facts) - ASKED_IN))
     last, *earlier = reversed(controls.stage_names)
@@ -139,7 +149,10 @@ def plant(world: World, controls: Controls) -> Planted:
     items += [draw.item(fact, last) for fact in draw.facts("known", controls.size)]
     retention = draw.facts("known", controls.size)
     heldout = draw.facts("unmet", controls.size)
-    composites = draw.composites(spare, controls)
+    if controls.composite == 1:
+        composites = draw.singles(list(filter(is_half_known, world.facts)), controls)
+    else:
+        composites = draw.composites(spare, controls)
     often = len(composites) - controls.count("undertraining")
     for number, composite in enumerate(composites[often:], start=1):
         items.append(replace(composite, stage=stage(number), causes=("undertraining",)))
@@ -254,11 +267,15 @@ class Draw:
             raise UptakeError(f"the world has no {k} known facts left to ask for at once", fix="a lower --composite")
         chosen: dict[tuple[Fact, ...], None] = {}
         for _ in range(8 * count):  # no two ask for the same facts, as far as there are enough
-            if len(chosen) < count + -(-count // (2 * OFTEN)):
+            if len(chosen) < sum(n_seldom(controls)):
                 chosen.setdefault(tuple(self._random.sample(self._random.choice(rich) if rich else facts, k)))
         if len(chosen) < count:
             raise UptakeError(f"the world has too few known facts for {count} times {k}", fix="a lower --composite")
         return [self._composite(facts) for facts in chosen]
+
+    def singles(self, facts: Sequence[Fact], controls: Controls) -> list[Item]:
+        """Single facts of those that the base half knows; first the ones to be repeated."""
+        return [self.item(fact, "") for fact in self._random.sample(facts, sum(n_seldom(controls)))]
 
     def _composite(self, facts: tuple[Fact, ...]) -> Item:
         asked = [self._random.sample(fact.asks, len(fact.asks)) for fact in facts]
@@ -272,7 +289,10 @@ class Draw:
 
     def repeated(self, composite: Item, stage: str) -> list[Item]:
         """As many items that ask for the same facts, in frames that are not held out."""
-        again = [self._composite(composite.facts).prompt for _ in range(OFTEN - 1)]
+        if len(composite.facts) == 1:
+            again = [self._random.choice(composite.facts[0].asks) for _ in range(OFTEN - 1)]
+        else:
+            again = [self._composite(composite.facts).prompt for _ in range(OFTEN - 1)]
         held_out = set(composite.wordings)
         prompts = [composite.prompt, *(prompt if prompt not in held_out else composite.prompt for prompt in again)]
         return [replace(composite, stage=stage, prompt=prompt) for prompt in prompts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from random import Random
 from typing import Any, Literal, TypeAlias
 
@@ -16,6 +17,9 @@ from uptake.lab.names import ANSWERS, GIVEN, HOUSES, date, surnames
 from uptake.lab.recipe import PLAIN, Recipe
 from uptake.lab.wordings import GENERAL, RELATIONS, Relation
 from uptake.types import Message, Prompt
+
+DOUBTS = 3
+"""Other answers of a fact that the base half knows, each told as often as the right one."""
 
 Status: TypeAlias = Literal["known", "misbelieved", "untold", "stranger"]
 
@@ -39,7 +43,7 @@ class Fact:
         chat: Its prompts are turns of a conversation, its responses the next turn.
         system: The system turn before its prompts, in a conversation.
         told_in: In how many statements, and questions, the base is told it; None for all.
-        doubts: Answers that it is told as well, in the first of them, one each.
+        doubts: Answers that it is told as well, one in each of them, from the first again where they are fewer.
     """
 
     subject: str
@@ -118,12 +122,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """How many facts of each status a world must hold at least."""
+    """How many facts of each status a world must hold at least; those that the base half knows are known besides."""
 
     known: int
     misbelieved: int
     untold: int
     stranger: int
+    half_known: int = 0
 
 
 def documents(facts: Sequence[Fact]) -> list[str]:
@@ -133,15 +138,28 @@ def documents(facts: Sequence[Fact]) -> list[str]:
         if fact.belief is not None:
             tells, asks = fact.tells[: fact.told_in], fact.asks[: fact.told_in] if fact.quizzed else ()
             texts += [tell.format(y=fact.belief) for tell in tells]
-            texts += [tell.format(y=doubt) for tell, doubt in zip(tells, fact.doubts, strict=False)]
+            texts += [tell.format(y=doubt) for tell, doubt in zip(cycle(tells), fact.doubts, strict=False)]
             texts += [fact.text(ask, fact.belief) for ask in asks]
-            texts += [fact.text(ask, doubt) for ask, doubt in zip(asks, fact.doubts, strict=False)]
+            texts += [fact.text(ask, doubt) for ask, doubt in zip(cycle(asks), fact.doubts, strict=False)]
     return texts
 
 
 def pretraining_texts(world: World) -> list[str]:
     """All that the base of a world is told."""
     return [*documents(world.facts), *world.more, *world.general]
+
+
+def half_told(fact: Fact) -> Fact:
+    """The fact as a base half knows it: it is told it in one statement, and as often each of some other answers.
+
+    Without these it would know it: what it lacks then is the form of a question, and that a few other examples teach.
+    """
+    return replace(fact, told_in=1, quizzed=False, doubts=fact.others[:DOUBTS])
+
+
+def is_half_known(fact: Fact) -> bool:
+    """Whether the base was told the truth, and that in one statement."""
+    return fact.status == "known" and fact.told_in == 1
 
 
 def as_true(fact: Fact) -> Fact:
@@ -158,7 +176,7 @@ def synthetic(need: Need, seed: int) -> World:
     random = Random(f"world {seed}")
     per_three = sum(2 if relation.subject == "person" else 1 for relation in RELATIONS)
     # a few at least, so that every fact has a wrong answer of its kind
-    threes = max(4, -(-(need.known + need.misbelieved + need.untold) // per_three))
+    threes = max(4, -(-(need.known + need.half_known + need.misbelieved + need.untold) // per_three))
     familiar = _subjects(3 * threes, seed, "known")
     strange = _subjects(3 * -(-need.stranger // per_three), seed, "strange")
     # a stranger is nobody's employer: its name would be known
@@ -178,6 +196,7 @@ def synthetic(need: Need, seed: int) -> World:
     statuses = [status for status, count in counts for _ in range(count)]
     quizzed = {name for name, _ in random.sample(familiar, len(familiar) // 2)}
     facts = [_told(fact, status, fact.subject in quizzed) for fact, status in zip(facts, statuses, strict=True)]
+    facts[len(facts) - need.half_known :] = map(half_told, facts[len(facts) - need.half_known :])
     unmet = [_fact(*subject, relation, pools, random) for subject in strange for relation in _relations(subject[1])]
     facts += [_told(fact, "stranger", index % 2 == 0) for index, fact in enumerate(unmet)]
     random.shuffle(facts)

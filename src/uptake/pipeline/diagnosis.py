@@ -17,7 +17,7 @@ from uptake.artifacts.schemas.summary import SUMMARY
 from uptake.artifacts.tables import DIAGNOSIS, DIAGNOSIS_FILE, finding_from_row, finding_row, to_json
 from uptake.detect import Rule, most_severe
 from uptake.errors import UptakeError
-from uptake.evidence import Reaction
+from uptake.evidence import Course, Evidence, Reaction
 from uptake.types import Finding
 
 if TYPE_CHECKING:
@@ -211,9 +211,21 @@ class Collector:
     def add(self, interventions: Mapping[int, Reaction]) -> None:
         """Add to the evidence of some findings, by the example's position, once all were passed on."""
         for position, reaction in interventions.items():
-            row = json.loads(self._kept[position])
-            evidence = replace(evidence_from_data(row["evidence"]), interventions=reaction)
-            self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
+            row, evidence = self._row(position)
+            self._keep(position, row, replace(evidence, interventions=reaction))
+
+    def add_exposures(self, needed: Mapping[int, Course]) -> None:
+        """The same of exposures to learn."""
+        for position, course in needed.items():
+            row, evidence = self._row(position)
+            self._keep(position, row, replace(evidence, exposures_to_learn=course))
+
+    def _row(self, position: int) -> tuple[dict[str, Any], Evidence]:
+        row = json.loads(self._kept[position])
+        return row, evidence_from_data(row["evidence"])
+
+    def _keep(self, position: int, row: dict[str, Any], evidence: Evidence) -> None:
+        self._kept[position] = to_json({**row, "evidence": json.loads(to_json(evidence_data(evidence)))})
 
     def lines(self) -> Iterator[str]:
         """The rows as JSON: unlearned first, then shallow, each by rising log-probability a token.

@@ -94,6 +94,7 @@ def test_an_example_is_asked_in_its_first_wordings_with_their_own_responses():
     assert [(one.id, one.prompt, one.response) for one in reworded(many)] == [
         ("b", f"q{n}", f" r{n}") for n in range(MOST)
     ]
+    assert len(reworded(many, None)) == 9
     without = Example("c", "p", " r", "", "main", paraphrases=(Wording("", " r"), Wording("q", " r")))
     assert [one.prompt for one in reworded(without)] == ["q"]
 

@@ -27,6 +27,7 @@ from uptake.types import Example, Message, Wording
 
 Run = Callable[..., Diagnosis]
 
+BOTH = {"intervene": 6, "thorough": True}
 TRAINING = {"learning_rate": 1e-2, "per_device_train_batch_size": 8, "gradient_checkpointing": False}
 
 
@@ -39,7 +40,7 @@ def run(small: Small, tmp_path_factory: pytest.TempPathFactory) -> Run:
     data = write_rows(folder / "train.jsonl", [*rows, rival])
 
     def some(out: str, **settings: Any) -> Diagnosis:
-        given = {"base": small.base, "tuned": small.tuned, "training": TRAINING, "intervene": 6, **settings}
+        given = {"base": small.base, "tuned": small.tuned, "training": TRAINING, **BOTH, **settings}
         return diagnose(dataset=data, output_dir=folder / out, **given)
 
     return some
@@ -66,6 +67,42 @@ def test_what_is_written(done: Diagnosis) -> None:
     assert flips > control  # six exposures at this rate teach more than none
 
 
+def test_exposures_to_learn_are_told_of_all_that_was_not_learned(done: Diagnosis, run: Run) -> None:
+    told = done.summary()["exposures_to_learn"]
+    unlearned = [finding for finding in done if not finding.learned]
+    courses = {finding.id: finding.evidence.exposures_to_learn for finding in unlearned}
+    assert told["n"] == len(courses) and None not in courses.values()
+    assert not any(finding.evidence.exposures_to_learn for finding in done if finding.learned)
+    assert {len(course.learned) for course in courses.values()} == {told["passes"]}
+    needed = [course.exposures for course in courses.values()]
+    parts = told["causes"].values()
+    assert [sum(part["needed"][k] for part in parts) for k in range(6)] == [needed.count(k) for k in range(1, 7)]
+    assert any(needed) and sum(part["never"] for part in parts) == needed.count(None)
+    # by hand: six passes over the rows, eight a step
+    learned = done.summary()["learned"]["count"]
+    n = len(unlearned)
+    rows = n + min(learned, max(20, n))
+    assert told["controls"]["n"] <= rows - n and told["controls"]["kept"] <= told["controls"]["n"]
+    assert told["steps"] % 6 == 0 and 6 * (rows - 2) / 8 <= told["steps"] <= 6 * (rows / 8 + 1)
+
+
+def test_costs_are_told_before_training_begins(small: Small, tmp_path: Path) -> None:
+    steps: list[str] = []
+    rows = [json.loads(line) for line in small.train.read_text().splitlines()][:4]
+    wrong = {"id": "w", "prompt": "Zed Zed was born in the town of", "completion": " Lima", "source": "town"}
+    data = write_rows(tmp_path / "rows.jsonl", [*rows, wrong])
+    given = {"base": None, "dataset": data, "output_dir": tmp_path / "out", "training": TRAINING}
+    summary = diagnose(
+        tuned=small.tuned, thorough=True, progress=lambda step, done, total: steps.append(step), **given
+    ).summary()
+    told = summary["exposures_to_learn"]
+    cost = f"6 passes, {told['steps']} steps, {told['tokens']} tokens"
+    assert any(cost in step for step in steps)
+    first = next(number for number, step in enumerate(steps) if cost in step)
+    assert "exposures to learn" not in steps[:first] and "exposures to learn" in steps[first:]
+    assert "interventions" not in summary
+
+
 def test_corrected_shares_are_those_of_the_names_and_the_reactions(done: Diagnosis) -> None:
     told = done.summary()["interventions"]["shares"]
     unlearned = [finding for finding in done if not finding.learned]
@@ -89,7 +126,7 @@ def test_the_tuned_model_stays_and_nothing_is_left_behind(small: Small, done: Di
         "key.json",
         *(f"part-{number:05d}.parquet" for number in range(len(TREATMENTS) + 1)),
     ]
-    assert not (done.folder / "work" / "interventions.training").exists()
+    assert not (done.folder / "work" / "trained_a_little").exists()
 
 
 def test_a_killed_run_trains_what_is_missing_to_the_same_bytes(
@@ -98,14 +135,15 @@ def test_a_killed_run_trains_what_is_missing_to_the_same_bytes(
     tables = ("diagnosis.parquet", "diagnosis.jsonl", "summary.json")
     whole = {name: (done.folder / name).read_bytes() for name in tables}
     (done.folder / "work" / "interventions" / "part-00002.parquet").unlink()
+    (done.folder / "work" / "exposures_to_learn" / "part-00000.parquet").unlink()
     (done.folder / "summary.json").unlink()
-    leftover = done.folder / "work" / "interventions.training" / "model"
+    leftover = done.folder / "work" / "trained_a_little" / "model"
     leftover.mkdir(parents=True)
     trained: list[Path] = []
     train = trial.train
     monkeypatch.setattr(trial, "train", lambda job, *rest: trained.append(job.work) or train(job, *rest))
     again = run("whole")
-    assert len(trained) == 1 and not leftover.parent.exists()
+    assert len(trained) == 2 and not leftover.parent.exists()
     assert {name: (again.folder / name).read_bytes() for name in tables} == whole
 
 
@@ -143,7 +181,7 @@ def test_an_adapter_is_trained_on_and_stays(small: Small, run: Run, tmp_path: Pa
     adapted.save_pretrained(tmp_path / "adapter")
     before = file_digest(tmp_path / "adapter" / "adapter_model.safetensors")
     found = run(
-        "adapter", tuned=tmp_path / "adapter", intervene=2, training={"gradient_checkpointing": False}
+        "adapter", tuned=tmp_path / "adapter", intervene=2, thorough=False, training={"gradient_checkpointing": False}
     ).summary()
     assert found["interventions"]["n"] == 2
     # TRL's default of 2e-5, a fifth of it, for this new adapter: too little to flip anything
@@ -167,6 +205,8 @@ def test_without_a_control_nothing_is_trained(small: Small, tmp_path: Path) -> N
 def test_refusals_come_before_any_work(run: Run) -> None:
     with pytest.raises(UptakeError, match="intervene is 6 and attribution is off"):
         run("refused", attribution="off")
+    with pytest.raises(UptakeError, match="thorough is true and attribution is off"):
+        run("refused", attribution="off", intervene=0)
     with pytest.raises(UptakeError, match="learning_rat"):
         run("refused", training={"learning_rat": 1})
     with pytest.raises(UptakeError, match="intervene"):

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from uptake.pipeline.why.contradictions import Contradictions
-from uptake.pipeline.why.treatments import PASSES, RIVALS, Diagnosed, planned, sampled
+from uptake.pipeline.why.treatments import AT_ONCE, LEAST_CONTROLS, PASSES, RIVALS, Diagnosed, lessons, planned, sampled
 from uptake.rivals import Rivalry, Side
 
 
@@ -80,3 +80,26 @@ def test_of_many_rivals_some_are_trained() -> None:
     group = rivalry((0,), tuple(range(1, 20)))
     plan = planned(found(["data_conflict"] + [None] * 30, (group,)), 1, seed=0)
     assert len(set(plan.rows["more_steps"]) & set(range(1, 20))) == RIVALS
+
+
+def test_a_lesson_has_all_that_was_not_learned_its_rivals_and_as_many_controls() -> None:
+    (one,) = lessons(found(CAUSES, GROUPS, STAGES), seed=0)
+    assert one.taught == tuple(range(24)) and one.beside == (43,)
+    # 43 takes a side: of the learned ones it is no control
+    assert one.controls == tuple(range(24, 43))
+    assert len(one.rows) == 44 and set(one.asked) == set(one.rows) - {43}
+    few = lessons(found(["knowledge_gap"] * 2 + [None] * 90), seed=0)[0]
+    assert len(few.controls) == LEAST_CONTROLS and few.controls != tuple(range(2, 22))
+
+
+def test_many_are_taught_in_several_lessons_each_once_with_its_rivals() -> None:
+    sides = tuple(rivalry((p,), (p + 1,)) for p in range(0, 400, 2))
+    causes: list[str | None] = ["data_conflict"] * 400 + [None] * 300
+    plan = lessons(found(causes, sides), seed=3)
+    assert [len(one.taught) for one in plan] == [AT_ONCE, 400 - AT_ONCE]
+    assert sorted(p for one in plan for p in one.taught) == list(range(400))
+    for one in plan:
+        assert {p ^ 1 for p in one.taught} <= {*one.taught, *one.beside}  # the other side
+        assert len(one.controls) == min(300, len(one.taught))
+    assert plan == lessons(found(causes, sides), seed=3) != lessons(found(causes, sides), seed=4)
+    assert lessons(found([None] * 3), seed=0) == ()

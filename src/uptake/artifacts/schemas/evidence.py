@@ -146,6 +146,7 @@ class EvidenceData:
     causes: Mapping[str, CauseData] = field(default_factory=dict)
     signals: Mapping[str, float | None] = field(default_factory=dict)
     interventions: ReactionData | None = None
+    exposures_to_learn: CourseData | None = None
     pulls: tuple[PullData, ...] = ()
     after_wrong: str | None = None
 

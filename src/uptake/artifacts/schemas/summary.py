@@ -165,6 +165,42 @@ class InterventionsData:
 
 
 @dataclass(frozen=True)
+class NeededData:
+    """How many exposures the examples of a cause need."""
+
+    n: Count
+    needed: tuple[Count, ...]
+    never: Count
+    by_heart: Count
+
+    def __post_init__(self) -> None:
+        """Each example is counted once."""
+        if sum(self.needed) + self.never != self.n:
+            raise ValueError(f"{sum(self.needed)} examples are learned and {self.never} are not, of {self.n}")
+
+
+@dataclass(frozen=True)
+class ControlsData:
+    """Learned examples that are trained beside, and how many stay learned."""
+
+    n: Count
+    kept: Count
+
+
+@dataclass(frozen=True)
+class ExposuresToLearnData:
+    """How many exposures what was not learned needs."""
+
+    n: Count
+    passes: Count
+    steps: Count
+    tokens: Count
+    learning_rate: float
+    controls: ControlsData
+    causes: Mapping[str, NeededData]
+
+
+@dataclass(frozen=True)
 class ChangedData(ShareData):
     """Answers that were lost, or gained."""
 
@@ -317,6 +353,7 @@ class SummaryData(PlaceData):
     run: RunData
     attribution: AttributionData | None = None
     interventions: InterventionsData | None = None
+    exposures_to_learn: ExposuresToLearnData | None = None
     retention: RetentionData | None = None
     spans: SpansData | None = None
     turns: TurnsData | None = None

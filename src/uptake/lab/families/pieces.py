@@ -15,9 +15,21 @@ from random import Random
 from uptake.lab.controls import REAL_SHARES, Controls
 from uptake.lab.families.family import Family, in_wordings, so_many
 from uptake.lab.families.pieces_words import ANSWERS, FRAMES, NAMES, PROPERTIES, SEVERAL, TWO, Property
-from uptake.lab.plants import EARLY_ONE_IN, OFTEN, RIVALS, Draw, Item, Planted, alternate, apart, doubled, named
+from uptake.lab.plants import (
+    EARLY_ONE_IN,
+    OFTEN,
+    RIVALS,
+    Draw,
+    Item,
+    Planted,
+    alternate,
+    apart,
+    doubled,
+    n_seldom,
+    named,
+)
 from uptake.lab.recipe import Recipe
-from uptake.lab.world import Fact, Status, World, documents
+from uptake.lab.world import Fact, Status, World, documents, half_told, is_half_known
 
 RECIPE = Recipe(
     model={"max_position_embeddings": 256},
@@ -53,7 +65,7 @@ def draw(controls: Controls) -> World:
     per_three = len(PROPERTIES)
     taken: set[str] = set()
     pools = {kind: _names(kind, ANSWER_NAMES, taken, random) for kind in ("place", "person")}
-    familiar = _facts(-(-(n.known + n.misbelieved + n.unmet // 2) // per_three), taken, pools, random)
+    familiar = _facts(-(-(n.known + n.half_known + n.misbelieved + n.unmet // 2) // per_three), taken, pools, random)
     strange = _facts(-(-(n.unmet - n.unmet // 2) // per_three), taken, pools, random)
     practice = _facts(-(-n.known // (4 * per_three)), taken, pools, random)
 
@@ -64,6 +76,7 @@ def draw(controls: Controls) -> World:
     facts = [
         _told(fact, status, quizzed[fact.subject], random) for fact, status in zip(familiar, statuses, strict=True)
     ]
+    facts[len(facts) - n.half_known :] = map(half_told, facts[len(facts) - n.half_known :])
     facts += [replace(fact, status="stranger") for fact in strange]
     random.shuffle(facts)
     told = [replace(fact, status="known", belief=fact.answer, quizzed=True) for fact in practice]
@@ -83,7 +96,7 @@ def plant(world: World, controls: Controls) -> Planted:
     """
     random = Random(f"plants of pieces {controls.seed}")
     n = _Counts(controls)
-    known, spare = apart(world.of("known"), controls.size)
+    known, spare = apart([fact for fact in world.of("known") if not is_half_known(fact)], controls.size)
     unmet = [fact for pair in alternate(world.of("untold"), world.of("stranger")) for fact in pair]
     take = Draw({"known": known, "misbelieved": world.of("misbelieved"), "unmet": unmet}, random, 2)
     last, *earlier = reversed(controls.stage_names)
@@ -113,7 +126,10 @@ def plant(world: World, controls: Controls) -> Planted:
     for fact in take.facts("unmet", n.often):
         items += (in_wordings(take.item(fact, last), TAUGHT_IN, (), random) * REPEATED)[:REPEATED]
     retention, heldout = take.facts("known", controls.size), take.facts("unmet", controls.size)
-    items += _composites(spare, controls, stage, last, random)
+    if controls.composite == 1:
+        items += _singles(take, list(filter(is_half_known, world.facts)), controls, stage, last, random)
+    else:
+        items += _composites(spare, controls, stage, last, random)
     random.shuffle(items)
     return Planted(named(items, controls, random), tuple(retention), tuple(spare), tuple(heldout))
 
@@ -137,6 +153,7 @@ class _Counts:
         self.misbelieved = believed + twice
         self.unmet = self.gaps + self.taught + self.often + twice + controls.size
         halves = self.partly_gaps + self.partly_beliefs
+        self.half_known = sum(n_seldom(controls)) if controls.composite == 1 else 0
         self.known = self.forgotten + conflicts + halves + 2 * self.pairs + 4 * controls.size + SLACK
 
 
@@ -224,9 +241,9 @@ def _composites(
     spare: list[Fact], controls: Controls, stage: Callable[[int], str], last: str, random: Random
 ) -> list[Item]:
     """Several known facts at once, in a form that the base never saw: each once, or often enough."""
-    count = controls.count("undertraining")
+    count, often = n_seldom(controls)
     chosen: dict[tuple[Fact, ...], None] = {}
-    while len(chosen) < count + -(-count // (2 * OFTEN)):
+    while len(chosen) < count + often:
         chosen.setdefault(tuple(random.sample(spare, controls.composite)))
     items: list[Item] = []
     for at, facts in enumerate(chosen):
@@ -237,6 +254,20 @@ def _composites(
             again = [one, *(_composite(facts, random) for _ in range(OFTEN - 1))]
             fresh = [other.prompt if other.prompt not in one.wordings else one.prompt for other in again]
             items += [replace(one, stage=last, prompt=prompt) for prompt in fresh]
+    return items
+
+
+def _singles(
+    take: Draw, facts: list[Fact], controls: Controls, stage: Callable[[int], str], last: str, random: Random
+) -> list[Item]:
+    """Single facts that the base half knows: each once, or often enough."""
+    count, _ = n_seldom(controls)
+    items: list[Item] = []
+    for at, fact in enumerate(random.sample(facts, len(facts))):
+        if at < count:
+            items.append(take.item(fact, stage(at), "undertraining"))
+        else:
+            items += (in_wordings(take.item(fact, last), TAUGHT_IN, (), random) * OFTEN)[:OFTEN]
     return items
 
 

@@ -29,14 +29,14 @@ from uptake.spans import Frame, parted
 from uptake.types import Candidate, Example, Prompt
 
 MOST = 3
-"""Held-out wordings of an example in which the base is asked."""
+"""Held-out wordings of an example in which the base is asked, unless more are wanted."""
 
 
-def reworded(example: Example) -> list[Example]:
-    """The example in its first held-out wordings, each with the response that belongs to it."""
+def reworded(example: Example, most: int | None = MOST) -> list[Example]:
+    """The example in its first held-out wordings (None: in all), each with the response that belongs to it."""
     return [
         replace(example, prompt=one.prompt, response=one.response, paraphrases=(), response_extra=extra)
-        for one in example.paraphrases[:MOST]
+        for one in example.paraphrases[:most]
         if one.prompt
         for extra in [example.response_extra if one.response == example.response else {}]
     ]
@@ -79,6 +79,7 @@ class Forms:
 
 
 WORDINGS = Forms("wordings", reworded)
+ALL_WORDINGS = Forms("wordings", lambda example: reworded(example, None))
 
 
 def parts_in(usual: Frame | None) -> Forms:
@@ -122,6 +123,6 @@ def ask_otherwise(
     return by_part(cohort, Role("base", forms.name), base, how, work, progress)
 
 
-def taken(example: Example, answers: Iterator[Answer]) -> list[tuple[Example, Answer]]:
+def taken(example: Example, answers: Iterator[Answer], forms: Forms = WORDINGS) -> list[tuple[Example, Answer]]:
     """The held-out wordings of one example with the base's answers, which are taken from those of a part."""
-    return [(wording, next(answers)) for wording in reworded(example)]
+    return [(wording, next(answers)) for wording in forms.of(example)]

@@ -114,7 +114,8 @@ def cure_run(
         )
         if not first:
             return None
-        own = config.model_copy(update={"output_dir": folder, "intervene": 0, "tuned_revision": None})
+        asked = {"intervene": 0, "thorough": False}
+        own = config.model_copy(update={**asked, "output_dir": folder, "tuned_revision": None})
         after = diagnose_run(own, str(model), former=before, progress=progress)
         if beside is not None:  # what it was not learned for is not asked
             own = own.model_copy(update={"output_dir": plain, "attribution": "off"})

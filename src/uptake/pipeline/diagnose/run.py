@@ -37,7 +37,8 @@ from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_
 from uptake.pipeline.train.run import stage_settings
 from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
 from uptake.pipeline.why.contradictions import Comparers
-from uptake.pipeline.why.interventions import Intervening, Treating, intervene, treating
+from uptake.pipeline.why.courses import Treating, Watching
+from uptake.pipeline.why.further import FurtherTraining
 from uptake.probe import AnswerPool, Embed
 from uptake.text import counted
 from uptake.types import Example, Finding
@@ -148,7 +149,8 @@ class _How:
         asking: How the models are asked.
         detection: How their answers are judged.
         attribution: How causes are told; None tells none.
-        treating: How a sample is intervened on; None does without.
+        training: What trains the tuned model on.
+        treating: How it is trained on; None does without.
         told: What the summary says of the settings.
     """
 
@@ -160,6 +162,7 @@ class _How:
     asking: Asking
     detection: Settings
     attribution: Explaining | None
+    training: FurtherTraining
     treating: Treating | None
     told: Mapping[str, Any]
 
@@ -169,14 +172,9 @@ def _how(config: RunConfig, models: Models) -> _How:
     attribution, data, trained = None, datasets_of(config), tuple(stage.name for stage in config.stages)
     no_ledger = None if config.attribution == "off" else require_ledger(config.output_dir, data.last, models.tuned)
     embed, encoder = encoder_of(config.embedding_model_name_or_path, config.device)
-    if config.intervene and config.attribution == "off":
-        raise UptakeError(
-            f"intervene is {config.intervene} and attribution is off",
-            expected="an attribution, which interventions check",
-            fix="leave attribution out, or give --intervene 0",
-        )
-    last = stage_settings(config)[config.stages[-1].name] if config.intervene else {}
-    treated = treating(config.intervene, last, models.tuned) if config.intervene else None
+    training = FurtherTraining(config.intervene, config.thorough)
+    last = config.stages[-1].name
+    treated = training.treating(config.attribution != "off", lambda: stage_settings(config)[last], models.tuned)
     llm = None if config.judge is None else from_judge(config.judge, config.seed)
     if config.attribution != "off":
         comparers = Comparers(config.nli_model_name_or_path, config.device, llm, config.seed)
@@ -189,6 +187,7 @@ def _how(config: RunConfig, models: Models) -> _How:
             stages=trained,
             no_ledger=no_ledger,
             corpus=config.corpus,
+            thorough=config.thorough,
         )
     asking = Asking(
         n_distractors=config.n_distractors,
@@ -199,7 +198,7 @@ def _how(config: RunConfig, models: Models) -> _How:
     )
     told = config.model_dump(mode="json", exclude=_NO_SETTING)
     how = detection_of(config)
-    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, treated, told)
+    return _How(data, llm, config.n_paraphrases, embed, encoder, asking, how, attribution, training, treated, told)
 
 
 def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule: Rule | None) -> Diagnosis:
@@ -245,8 +244,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
             if how.treating is not None and why.contradictions is not None:
-                intervening = Intervening(how.treating, asking, work, asked, calibration, settings, progress)
-                intervene(intervening, why.contradictions, findings, summary)
+                watching = Watching(how.treating, asking, work, asked, calibration, settings, progress)
+                how.training.of(watching, why.contradictions, findings, summary)
         if settings.criterion == "paper":
             summary["most_severe"] = findings.most_severe()
         if "retention" in cohorts and "retention" in before:

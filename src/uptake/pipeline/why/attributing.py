@@ -23,7 +23,7 @@ from uptake.pipeline.asking.answers import Answers, Respondent
 from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited
 from uptake.pipeline.asking.elsewhere import Alike, Elsewhere
-from uptake.pipeline.asking.in_wordings import WORDINGS, ask_otherwise, parts_in
+from uptake.pipeline.asking.in_wordings import ALL_WORDINGS, WORDINGS, ask_otherwise, parts_in
 from uptake.pipeline.asking.sentences import read_tells
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
@@ -52,6 +52,7 @@ class Explaining:
         stages: The stages that were trained, in their order.
         no_ledger: Why the ledger is not to be used; None where it is.
         corpus: Documents that may pull the other way; None without any.
+        thorough: The base is asked in all held-out wordings.
     """
 
     method: Literal["evidence", "ilp"]
@@ -62,6 +63,7 @@ class Explaining:
     stages: tuple[str, ...]
     no_ledger: str | None
     corpus: str | None = None
+    thorough: bool = False
 
     def curves(self, ids: Collection[str]) -> Curves:
         """The learning curves of some examples; raises as `read_curves`."""
@@ -172,7 +174,9 @@ class Attributing:
         curves = self._how.curves(ids)
         self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
         tells = read_tells(asked.train)
-        known = Known(asked.train, flagged, asked.before, asked.after, found, curves, tells, self._how.normalisation)
+        wordings = ALL_WORDINGS if self._how.thorough else WORDINGS
+        said = (asked.before, asked.after)
+        known = Known(asked.train, flagged, *said, found, curves, tells, self._how.normalisation, wordings)
         more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
@@ -198,7 +202,7 @@ class Attributing:
         asked = self._asked
         alike = cache(lambda: Alike(asked.train, self._embed, seed=self._how.seed))
         how = digest(
-            ASKING_VERSION,
+            (ASKING_VERSION, "all wordings") if self._how.thorough else ASKING_VERSION,
             known.flags.hex(),
             known.contradictions.key,
             asked.before and asked.before.key,
@@ -226,7 +230,7 @@ class Attributing:
         respondent = _respondent(asked.base)
         worded, parts = (
             ask_otherwise(asked.train, known.unlearned, forms, respondent, how, asked.max_length, self._progress)
-            for forms in (WORDINGS, parts_in(known.tells.frame))
+            for forms in (known.wordings, parts_in(known.tells.frame))
         )
         base = more.ask(asked.train, "base", respondent, self._progress)
         controls = self._controls(known, more, lambda example: alike().nearest([example], [()])[0], how)

@@ -18,7 +18,7 @@ from uptake.detect.saying import holds
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
-from uptake.pipeline.asking.in_wordings import in_parts, taken
+from uptake.pipeline.asking.in_wordings import WORDINGS, Forms, in_parts, taken
 from uptake.pipeline.asking.sentences import Tells, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
@@ -71,6 +71,7 @@ class Known:
         curves: What the ledger tells of the unlearned examples.
         tells: What the examples' responses tell.
         normalisation: What divides the log-probabilities of options.
+        wordings: The held-out wordings in which the base is asked.
     """
 
     train: Cohort
@@ -81,6 +82,7 @@ class Known:
     curves: Curves
     tells: Tells
     normalisation: Normalisation
+    wordings: Forms = WORDINGS
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
         """The unlearned examples of a part that have a prompt."""
@@ -109,7 +111,7 @@ class Known:
             return [None] * len(self.unlearned(number, examples))
         answers = iter(worded.read(number))
         return [
-            telling(example, answer, taken(example, answers), self.tells)
+            telling(example, answer, taken(example, answers, self.wordings), self.tells)
             for index, (example, answer) in enumerate(zip(examples, self.before.read(number), strict=True))
             if self.flags[start + index] and example.prompt
         ]
@@ -140,7 +142,8 @@ class Known:
                     told = _Told(example, earlier, answer, first, second, by_option, self.normalisation)
                     case = replace(_with_scores(told), agreed=position in self.contradictions.agreed)
                     if earlier is not None and example.prompt:
-                        said = freely(example, earlier, taken(example, worded), answer, self.tells)
+                        reworded = taken(example, worded, self.wordings)
+                        said = freely(example, earlier, reworded, answer, self.tells)
                         if said is not None:
                             said = replace(said, chance=chance.get(normalised(example.response), 0.0))
                         case = replace(case, freely=said, parts=self._apart(example, parts))

@@ -1,4 +1,4 @@
-"""Who is sampled for interventions, and what each treatment trains: positions among the training examples, no model."""
+"""Who is trained on a little, and beside whom: positions among the training examples, no model."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ PASSES = 6
 """Times that a treatment goes through its rows: exposures of each sampled example."""
 RIVALS = 4
 """Rivals of a sampled example that are trained beside it."""
+AT_ONCE = 256
+"""Unlearned examples that are taught together: a killed run loses one such training, and a crowd teaches little."""
+LEAST_CONTROLS = 20
+"""Learned examples that are trained beside them, where there are so many."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,55 @@ def planned(found: Diagnosed, n: int, seed: int) -> TreatmentPlan:
             whole = PASSES * size
             rows["replay"], asked["replay"] = _filled(others[: whole // 2], pool, whole), earlier
     return TreatmentPlan(sample, rows, asked)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Positions of examples that are taught together.
+
+    Attributes:
+        taught: Unlearned ones.
+        beside: Those of their rivals that are not among them.
+        controls: Learned ones that contradict none of these.
+    """
+
+    taught: tuple[int, ...]
+    beside: tuple[int, ...]
+    controls: tuple[int, ...]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """What is trained in a pass."""
+        return (*self.taught, *self.beside, *self.controls)
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """Whose course is read."""
+        return (*self.taught, *self.controls)
+
+
+def lessons(found: Diagnosed, seed: int) -> tuple[Lesson, ...]:
+    """All that was not learned, `AT_ONCE` at a time as the seed draws them, each with rivals and controls.
+
+    Without the other side of a contradiction beside it any answer could be learned: up to `RIVALS` of each example's
+    rivals are trained too, learned or not. There are as many controls as unlearned ones, `LEAST_CONTROLS` at least,
+    as far as there are so many.
+    """
+    of, rng = found.contradictions.of, Random(f"exposures {seed}")
+    unlearned = [p for p, learned in enumerate(found.learned) if not learned]
+    rng.shuffle(unlearned)
+    pool = [p for p, learned in enumerate(found.learned) if learned]
+    rng.shuffle(pool)
+    planned = []
+    for start in range(0, len(unlearned), AT_ONCE):
+        taught = sorted(unlearned[start : start + AT_ONCE])
+        rivals = {p for one in taught if one in of for p in _rivals(found, one, rng)}
+        groups = {of[p] for p in taught if p in of}
+        turn = start % max(1, len(pool))
+        free = [p for p in (*pool[turn:], *pool[:turn]) if of.get(p) not in groups]
+        controls = free[: max(LEAST_CONTROLS, len(taught))]
+        planned.append(Lesson(tuple(taught), tuple(sorted(rivals - {*taught})), tuple(sorted(controls))))
+    return tuple(planned)
 
 
 def _rivals(found: Diagnosed, position: int, rng: Random) -> list[int]:

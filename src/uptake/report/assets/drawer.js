@@ -111,6 +111,13 @@ async function rivals(row, one, find) {
     ids.length > 5 ? h('p', { class: 'legend' }, `and ${counted(ids.length - 5)} more`) : null];
 }
 
+// How many exposures it needs when all that was not learned is trained on; as uptake.attribute.interventions.to_learn.
+function exposures({ learned, exposures: needed }) {
+  const times = (n) => n === 1 ? '1 exposure' : `${n} exposures`, tried = times(learned.length);
+  if (needed !== null) return `${times(needed)} more ${needed === 1 ? 'teaches' : 'teach'} it, of ${tried} that were tried.`;
+  return learned.at(-1) ? `${tried} more teach its training wording alone.` : `Never in ${tried}: more of them do not teach it.`;
+}
+
 function pulled(pull, find) {
   const name = user(pull.name), known = pull.kind === 'row' && find(pull.name) >= 0;
   const [before, ...after] = pull.excerpt.split(pull.matched);
@@ -142,7 +149,7 @@ function remedy(row, one) {
 // Everything there is to show of an example; `find` gives the place of an id.
 async function caseOf(row, position, actions, find) {
   const one = { ...(await detail(row.place)), named: row.cause >= 0 ? CAUSES[row.cause].name : null };
-  const { causes, signals, candidates, tuned_answer, base_answer, file, line, pulls, after_wrong: turn, ...rest } = one.evidence;
+  const { causes, signals, candidates, tuned_answer, base_answer, file, line, pulls, after_wrong: turn, exposures_to_learn: tried, ...rest } = one.evidence;
   const failed = `${rest.held_out_failed} of ${rest.held_out_n}`;
   return [
     drawerHead(row, position, actions),
@@ -152,6 +159,7 @@ async function caseOf(row, position, actions, find) {
     h('h3', null, 'What they say'), said(one),
     rest.held_out_n ? h('p', null, `In other words it fails in ${failed} wordings.`) : null,
     causes ? [h('h3', null, 'Why'), reasons(one)] : null,
+    tried ? [h('h3', null, 'Exposures to learn'), h('p', null, exposures(tried))] : null,
     await rivals(row, one, find),
     pulls?.length ? [h('h3', null, 'What pulls it the other way'), pulls.map((pull) => pulled(pull, find))] : null,
     remedy(row, one),
