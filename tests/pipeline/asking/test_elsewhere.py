@@ -9,6 +9,7 @@ import pytest
 
 from uptake.data import Turn
 from uptake.pipeline.asking import elsewhere
+from uptake.pipeline.asking.drawn import holds_answer
 from uptake.pipeline.asking.elsewhere import Alike, More
 from uptake.pipeline.asking.in_context import another, telling
 from uptake.pipeline.asking.in_wordings import reworded
@@ -44,6 +45,19 @@ def test_calls_of_other_tools_are_other_answers() -> None:
     found = rivals([calling("Oslo", "the capital"), calling("Rome", "the capital")])
     assert len(found.groups) == 1 and not found.agreed
     assert rivals([calling("Oslo", "the capital")] * 2).agreed == {0, 1}
+
+
+def test_a_prompt_that_tells_the_response_is_no_other_question() -> None:
+    turns = (Message("user", "What is the capital of Norway?"), Message("assistant", "It is Oslo."))
+    first = Example("c0", turns[:1], "Oslo", "s")
+    later = Example("c0#2", (*turns, Message("user", "And of Peru?")), "Lima", "s")
+    other = Example("b", (Message("user", "What is the capital of Italy?"),), "Rome", "s")
+    (near,) = Alike([first, later, other], hashed_words, seed=0).nearest([first], [[]])
+    assert [one.id for one in near] == ["b"]
+    assert holds_answer(later, first) and not holds_answer(other, first)
+    # classes that all prompts list are told by none
+    asked = [Example(str(n), f"Good or bad: {n}?", "good", "s") for n in range(2)]
+    assert not holds_answer(asked[1], asked[0])
 
 
 def test_what_cannot_be_compared_with_a_call_is_not_asked() -> None:

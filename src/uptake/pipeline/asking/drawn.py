@@ -9,7 +9,7 @@ from uptake.data import Turn, encode
 from uptake.evidence import Origin
 from uptake.models import Model
 from uptake.probe import AnswerPool, with_distractors
-from uptake.types import Candidate, Example, Prompt
+from uptake.types import Candidate, Example, Prompt, normalised
 
 Draw: TypeAlias = Callable[[Sequence[Example], Sequence[str | None]], list[tuple[Candidate, ...]]]
 """From examples and the base's wrong answers (None: there is none) to each example's candidates."""
@@ -71,3 +71,21 @@ def room_taken(prompt: Prompt) -> int:
 
 def _longest(candidates: Sequence[Candidate]) -> int:
     return max(len(candidate.text.encode()) for candidate in candidates)
+
+
+def holds_answer(other: Example, example: Example) -> bool:
+    """Whether the prompt of another example tells this one's response, as the next turn of its conversation does.
+
+    A class that both prompts list is told by neither.
+    """
+    own = _bare(example.response)
+    return own != "  " and own in _bare(_turns(other)) and own not in _bare(_turns(example))
+
+
+def _turns(example: Example) -> str:
+    return example.prompt if isinstance(example.prompt, str) else " ".join(turn.content for turn in example.prompt)
+
+
+def _bare(text: str) -> str:
+    """Its words without punctuation, with a space before and after each."""
+    return f" {' '.join(filter(None, map(normalised, text.split())))} "

@@ -20,7 +20,7 @@ from uptake.data import Turn, encode
 from uptake.data.shown import calls_tools, response_text
 from uptake.models import Model
 from uptake.pipeline.asking.answers import Answers, Respondent, Role, Tell, by_part, rows_of
-from uptake.pipeline.asking.drawn import room_taken
+from uptake.pipeline.asking.drawn import holds_answer, room_taken
 from uptake.pipeline.asking.elicited import Elicited, elicited, frame_probes
 from uptake.pipeline.asking.own_answers import OwnAnswer
 from uptake.pipeline.asking.sentences import Tells, sentence_probes
@@ -109,7 +109,12 @@ class Alike:
         for other, about in ((self._pool[index], self._about[index]) for index in near):
             clash = other.id in apart or normalised(response_text(other)) == own or names & about
             alike = isinstance(other.prompt, str) == isinstance(example.prompt, str)
-            if alike and not clash and all(other.prompt != one.prompt for one in chosen):
+            if (
+                alike
+                and not clash
+                and not holds_answer(other, example)
+                and all(other.prompt != one.prompt for one in chosen)
+            ):
                 chosen.append(other)
                 if len(chosen) == PROMPTS:
                     break

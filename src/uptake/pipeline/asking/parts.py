@@ -9,7 +9,7 @@ from typing import Any
 
 from uptake.data import Turn, rendered
 from uptake.models import Model
-from uptake.pipeline.asking.drawn import room_taken
+from uptake.pipeline.asking.drawn import holds_answer, room_taken
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
 from uptake.span_evidence import TokenReadings
 from uptake.spans import Common, InBoth, SpanReading, Top, cut, read_spans, top_of
@@ -57,7 +57,8 @@ def _other_prompt(examples: Sequence[Example], index: int, max_length: int | Non
 
 def _asks_else(one: Example, other: Example) -> bool:
     same_form = isinstance(one.prompt, str) == isinstance(other.prompt, str)
-    return same_form and one.prompt != other.prompt and one.response != other.response
+    asks_else = same_form and one.prompt != other.prompt and one.response != other.response
+    return asks_else and not holds_answer(other, one)
 
 
 @dataclass(frozen=True)
