@@ -88,5 +88,6 @@ DER = Strategy(
     ),
     settings=DERSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Replayed rows with what was said of them."""

@@ -70,5 +70,6 @@ SER = Strategy(
     ),
     settings=SERSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Replay, and the former model on all rows."""
