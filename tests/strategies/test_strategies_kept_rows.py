@@ -55,7 +55,7 @@ def test_continual_t0_trains_one_row_in_a_hundred_of_each_stage(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "rows"), [("replay", 360), ("der", 360), ("far_replay", 9)])
 def test_a_small_share_reaches_every_earlier_stage(name: str, rows: int, tmp_path: Path):
-    """Of 60 rows' 180 tokens 1/19 more are 4 rows an epoch: in 90 epochs each of 9 x 40, or of the 9 first, as often."""
+    """Of 60 rows' 180 tokens 1/19 more are 4 rows an epoch: in 90 epochs all of 9 x 40, or the 9 first, as often."""
     hooks, memory = choose({name: {"share": 0.05}})[0].hooks(), Memory()
     for number in range(9):
         memory.keep(str(number), noted(rows_of(40, 100 * number), top_ids=[[1]] * 40, top_logprobs=[[0.0]] * 40))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from uptake.models.training.pools import Pool
-from uptake.models.training.rows import NOT_TRAINED
+from uptake.models.training.rows import NOT_TRAINED, parts
 
 RARE = 0.1
 """Share of the rows from which on a token of their prompts is no part of a name."""
@@ -58,11 +58,9 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
 
     In its turn the next one comes that none contradicts.
     """
-    asked = {prompt: response for prompt, response in map(_parts, _lines(rows)) if prompt}
+    asked = {prompt: response for prompt, response in _parts(rows) if prompt}
     stand = [
-        number
-        for number, (prompt, response) in enumerate(map(_parts, _lines(pool.rows)))
-        if asked.get(prompt, response) == response
+        number for number, (prompt, response) in enumerate(_parts(pool.rows)) if asked.get(prompt, response) == response
     ]
     if len(stand) == len(pool.rows):
         return pool
@@ -77,11 +75,5 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
     return Pool(pool.rows, draw)
 
 
-def _lines(rows: pa.Table) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.select(["input_ids", "labels"]).to_pylist()
-    return found
-
-
-def _parts(row: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
-    return tuple(row["input_ids"][:start]), tuple(row["input_ids"][start:])
+def _parts(rows: pa.Table) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return map(parts, rows["input_ids"].to_pylist(), rows["labels"].to_pylist())

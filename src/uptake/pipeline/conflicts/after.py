@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from uptake.artifacts.ledger_files import name_in
 from uptake.ledger import read_ledger
 from uptake.pipeline.asking.answers import Answer, Asking, Respondent, ask_base
 from uptake.pipeline.conflicts.asking import draw
@@ -112,6 +113,6 @@ def adopted_in(output_dir: Path, stage: str, rows: Sequence[Mapping[str, Any]]) 
         if recalled:  # a reading from the training forward comes before that exposure's update
             first.setdefault(name, seen.get(name, 0))
         seen[name] = seen.get(name, 0) + (kind == "train")
-    exposures = [first.get(row["id"]) for row in rows if row["meets"] == "conflict"]
+    exposures = [first.get(name_in(seen, row["id"], stage)) for row in rows if row["meets"] == "conflict"]
     told = updates([False] * len(exposures), [False] * len(exposures), (), exposures)
     return {"exposures": told.exposures, "adopted": _told(told.adopted)}

@@ -124,6 +124,6 @@ LOST_REPLAY = Strategy(
     ),
     settings=LostReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """What was recalled and is not now, first."""
