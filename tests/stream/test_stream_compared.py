@@ -56,10 +56,10 @@ def test_differences_are_paired_by_order_and_seed_and_adjusted_by_holm():
 
 def test_a_cost_in_trained_tokens_and_the_length_that_has_it():
     """A forward pass is a third of a training step's work; what stands before and after the steps does not grow."""
-    spent = TokensSpent(trained=1200.0, beside=300.0, ends=60.0, forward=120.0)
-    assert spent.total == 1200 + 300 + 60 + 40
+    spent = TokensSpent(trained=1200.0, beside=300.0, ends=60.0, forward=120.0, within=90.0)
+    assert spent.total == 1200 + 300 + 60 + 40 + 30
     length = length_within(1000.0, spent)
-    assert length == pytest.approx((1000 - 100) / 1500)
-    assert TokensSpent(1200 * length, 300 * length, 60.0, 120.0).total == pytest.approx(1000)
+    assert length == pytest.approx((1000 - 100) / 1530)
+    assert spent.as_long(1200 * length).total == pytest.approx(1000)
     with pytest.raises(ValueError, match="100 tokens are spent before and after the steps, of 90"):
         length_within(90.0, spent)

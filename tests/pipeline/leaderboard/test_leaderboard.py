@@ -93,9 +93,11 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> list[BoardRun]:
         share = settings["strategy"].get("replay", {}).get("share", 0.0)
         if piece.what == "cost":
             own = sum(stage["num_train_epochs"] for stage in settings["stages"]) * 1000.0
-            return {"tokens": own / (1 - share), "beside": 0.0, "ends": 0.0, "scored": 0.0, "seconds": 1.0}
+            beside = dict.fromkeys(work.BESIDE, 0.0)
+            return {"asked": own / (1 - share), "tokens": 1.1 * own / (1 - share), **beside, "seconds": 1.0}
         accuracy = 0.1 * settings["training"]["learning_rate"] / 1e-3 + (0.2 if share else 0.0)
-        return {"accuracy": accuracy + 0.01 * settings["seed"], "forgetting": 0.5, "seconds": 1.0}
+        cost = 4200.0 if share else 4000.0
+        return {"accuracy": accuracy + 0.01 * settings["seed"], "forgetting": 0.5, "total": cost, "seconds": 1.0}
 
     monkeypatch.setattr(work, "work", done)
     return made
@@ -125,6 +127,7 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     assert by_name["replay"]["against"] is None
     assert by_name["sequential"]["against"]["difference"]["estimate"] == pytest.approx(-0.2)
     assert all(one.settings["ledger"] == "off" for one in made)
+    assert "the cost is not that of plain fine-tuning, but so many times it: replay 1.05" in summary["notes"]
     rays = Rays(lambda number, name: name == "run" and number % 5 == 0)
     monkeypatch.setattr(actors, "connected", lambda spread: rays)
     over = config.model_copy(update={"spread": SpreadOver(actors=3), "output_dir": tmp_path / "over"})

@@ -23,7 +23,7 @@ from uptake.models.training.batch import Batch, Drawn
 from uptake.models.training.checkpoints import STATE_FILE, read_state, state_of
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
-from uptake.models.training.tally import SPENT, Tally, padding_of
+from uptake.models.training.tally import SPENT, Tally
 
 
 class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -51,7 +51,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Make the state, or take up that of the checkpoint."""
-        self.tally = Tally(torch.tensor(self.stage.spent), padding_of(kwargs.get("processing_class")))
+        self.tally = Tally(torch.tensor(self.stage.spent))
         self.tally.watch(model)
         if self.checkpoint is not None:
             self.state = _to(read_state(self.checkpoint, self.identity), model.device)

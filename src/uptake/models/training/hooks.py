@@ -104,7 +104,7 @@ class StageView:
     pools: tuple[Pool, ...] = ()
     drawn: EpochRows | None = None
     told: tuple[str, ...] = ()
-    spent: tuple[int, ...] = (0, 0, 0)
+    spent: tuple[int, ...] = (0, 0, 0, 0)
 
 
 Data: TypeAlias = Callable[[StageView, Memory], StageView]

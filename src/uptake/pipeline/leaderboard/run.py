@@ -20,11 +20,13 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.stream.asked import require_tests
 from uptake.spread import Actors
-from uptake.stream import ComparedRun, TokensSpent, against, length_within, means
+from uptake.stream import ComparedRun, Mean, TokensSpent, against, length_within, mean_of, means
 
 ANEW = "run `uptake stream compare` again: what was trained is kept"
 SHORT = 0.1
 """How long a strategy is trained to tell what it costs, against its whole length."""
+NEAR = 0.03
+"""By so much the cost of a strategy may differ from that of plain fine-tuning and count as equal."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def compare_streams(
             "reference": what.reference,
             "budget": budget,
             "arms": _summarised(tried, best, runs, what.reference),
-            "notes": _notes(bench, best, runs),
+            "notes": _notes(bench, best, runs, budget),
             "run": {
                 "settings": bench.main.settings,
                 "tuning": None if bench.tuning is None else bench.tuning.settings,
@@ -213,7 +215,7 @@ def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
 def _whole(short: TokensSpent | None) -> TokensSpent:
     """What a training of full length costs, from one of the length `SHORT`."""
     assert short is not None  # one process counts it
-    return TokensSpent(short.trained / SHORT, short.beside / SHORT, short.ends, short.forward)
+    return short.as_long(short.trained / SHORT)
 
 
 def _tuned(
@@ -280,7 +282,13 @@ def _summarised(
     ]
 
 
-def _notes(bench: _Bench, best: Mapping[str, Tried], runs: Mapping[str, Sequence[ComparedRun]]) -> list[str]:
+def _equal(cost: Mean, budget: float) -> bool:
+    return abs(cost.estimate / budget - 1) <= NEAR
+
+
+def _notes(
+    bench: _Bench, best: Mapping[str, Tried], runs: Mapping[str, Sequence[ComparedRun]], budget: float
+) -> list[str]:
     """Where the numbers mean less than they seem."""
     notes = []
     if bench.tuning is None:
@@ -288,6 +296,10 @@ def _notes(bench: _Bench, best: Mapping[str, Tried], runs: Mapping[str, Sequence
     edges = [name for name, one in best.items() if bench.tuning is not None and _at_edge(one, bench.what.trials)]
     if edges:
         notes.append(f"of {', '.join(edges)} the best learning rate is the largest or the smallest one that was tried")
+    spent = {name: mean_of([run.numbers.get("total") for run in of]) for name, of in runs.items()}
+    off = [f"{name} {one.estimate / budget:.2f}" for name, one in spent.items() if one and not _equal(one, budget)]
+    if off:
+        notes.append(f"the cost is not that of plain fine-tuning, but so many times it: {', '.join(off)}")
     if bench.what.orders * bench.what.seeds < 3:
         notes.append("there are less than three runs of each strategy: the intervals say little")
     forgetting = [run.numbers["forgetting"] for run in runs.get(SEQUENTIAL, ())]
