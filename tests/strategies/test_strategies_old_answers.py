@@ -14,7 +14,8 @@ import torch
 from bigrams import Bigrams
 
 from uptake.models.training.batch import Batch
-from uptake.models.training.hooks import StageView
+from uptake.models.training.harness import Harness
+from uptake.models.training.hooks import Method, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.pairs import with_old_answers
@@ -146,8 +147,16 @@ def test_what_the_former_model_gives_is_held_and_the_rows_own_loss_has_a_factor(
     # ¼ log ½ + ½ log 2, the rest being ¼ both times; over the two learned tokens
     assert float(kept.loss(one, {}).detach()) == pytest.approx(3 * math.log(2) / 4 / 2, rel=1e-4)
     halved = choose({"npo": {"new": 0.5}})[0].hooks()
-    assert halved.loss is not None  # both rows say Rome, which has ½
-    assert float(halved.loss(one, {}).detach()) == pytest.approx(-0.5 * math.log(2), rel=1e-5)
+    assert halved.weigh is not None and halved.weigh(one, {}).tolist() == [[0.5], [0.5]]
+
+
+def test_factors_of_rows_and_tokens_are_multiplied():
+    """Both rows say Rome, which has ½: `dft` halves them, `new` halves that, and the second row has weight 0."""
+    one = batch()
+    one.rows = noted(one.rows, weight=[None, 0.0])
+    parts = {name: choose({name: given})[0].hooks() for name, given in (("dft", {}), ("npo", {"new": 0.5}))}
+    method = Method(chain(parts), StageView(0, "s", 0, one.rows), Memory())
+    assert Harness(method, one.rows, None)._factors(one).flatten().tolist() == pytest.approx([0.25, 0.0])
 
 
 def test_a_push_makes_the_old_answer_rarer():

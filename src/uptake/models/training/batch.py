@@ -63,13 +63,20 @@ def _which(device: torch.device) -> tuple[torch.device, ...]:
     return () if device.type == "mps" else (device,)
 
 
+def token_nll(
+    logits: Float[Tensor, "rows length vocabulary"], labels: Int[Tensor, "rows length"]
+) -> Float[Tensor, "rows length"]:
+    """Negative log-likelihood of each label, in nats; 0 of those that are `NOT_TRAINED`."""
+    flat = logits.float().flatten(0, 1)
+    each = cross_entropy(flat, labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
+    return each.view(labels.shape)
+
+
 def summed_nll(
     logits: Float[Tensor, "rows length vocabulary"], labels: Int[Tensor, "rows length"]
 ) -> Float[Tensor, " rows"]:
     """Negative log-likelihood of each row's labels together, in nats; without those that are `NOT_TRAINED`."""
-    flat = logits.float().flatten(0, 1)
-    each = cross_entropy(flat, labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
-    return each.view(labels.shape).sum(1)
+    return token_nll(logits, labels).sum(1)
 
 
 @dataclass
@@ -156,7 +163,11 @@ class Batch:
 
     def nll(self) -> Float[Tensor, " rows"]:
         """Negative log-likelihood of each row's learned tokens, in nats."""
-        return summed_nll(self.logits(), self.labels)
+        return self.token_nll().sum(1)
+
+    def token_nll(self) -> Float[Tensor, "rows length_minus_1"]:
+        """Negative log-likelihood of each of `labels`, in nats; 0 where nothing is learned."""
+        return token_nll(self.logits(), self.labels)
 
     def top(
         self, *, replayed: bool | None = None

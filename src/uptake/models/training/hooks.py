@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from uptake.errors import UptakeError
@@ -125,6 +126,8 @@ class Hooks:
             gives is kept in files, which a killed stage reads when it is resumed.
         adapt: Gives the model that is trained, from the one that the stage starts from.
         begin: Makes the state, before the first step; not called when a killed stage is resumed.
+        weigh: What a batch's rows, or tokens, count in the base loss: factors of the shape (rows, 1) or (rows, length -
+            1), through which no gradient flows. Those of all methods, and the weights of rows, are multiplied.
         loss: A term that is added to the loss of each batch: a scalar that stands for the batch, so that the mean over
             the batches of a step, in all processes, is the step's term (`Batch.average` makes such a one from sums).
         gradient: Changes the gradients (`Batch.trainable`), once a step, before they are clipped.
@@ -138,6 +141,7 @@ class Hooks:
     data: Data | None = None
     adapt: Callable[[Any, StageView, Memory], Any] | None = None
     begin: Callable[[Any, StageView, Memory], State] | None = None
+    weigh: Callable[[Batch, State], Tensor] | None = None
     loss: Callable[[Batch, State], Tensor] | None = None
     gradient: Callable[[Batch, State], None] | None = None
     after_step: Callable[[Any, int, State], None] | None = None
@@ -169,8 +173,8 @@ class Method:
 
     @property
     def weighted(self) -> bool:
-        """Whether rows have weights."""
-        return "weight" in self.stage.rows.schema.names
+        """Whether rows or tokens count otherwise than in the base loss."""
+        return self.hooks.weigh is not None or "weight" in self.stage.rows.schema.names
 
     @property
     def numbered(self) -> bool:
@@ -195,7 +199,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
 
     arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
     arranging = dict(sorted(arranging.items(), key=lambda one: not hooks[one[0]].stops))
-    losing, projecting, stepping = having("loss"), having("gradient"), having("after_step")
+    weighing, losing, projecting, stepping = (having(name) for name in ("weigh", "loss", "gradient", "after_step"))
     ending = having("after_stage")
     last = [key for key in reversed(ending) if key in adapting]
     ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
@@ -213,6 +217,14 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
         made = {key: hook(model, stage, memory.of(key)) for key, hook in beginning.items()}
         return {f"{key}.{name}": tensor for key, state in made.items() for name, tensor in state.items()}
+
+    def weigh(batch: Batch, state: State) -> Tensor:
+        factor = torch.ones(1, 1, device=batch.model.device)
+        for key, hook in weighing.items():
+            batch.member = key
+            with _part(state, key) as part:
+                factor = factor * hook(batch, part)
+        return factor
 
     def loss(batch: Batch, state: State) -> Tensor:
         terms = []
@@ -240,7 +252,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
                 hook(model, stage, part, memory.of(key))
 
     moves, stops = (any(getattr(one, flag) for one in hooks.values()) for flag in ("moves", "stops"))
-    whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves, stops)
+    whole = Hooks(needs, data, adapt, begin, weigh, loss, gradient, after_step, after_stage, moves, stops)
     names = [one.name for one in fields(whole) if one.name not in _FLAGS]
     absent: dict[str, Any] = {name: None for name in names if not having(name)}
     return replace(whole, **absent)
