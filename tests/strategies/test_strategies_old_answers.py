@@ -140,10 +140,10 @@ def test_what_the_former_model_gives_is_held_and_the_rows_own_loss_has_a_factor(
     one.trainer.args, one.trainer.current_gradient_accumulation_steps = SimpleNamespace(), 1
     none = [None, None]
     ids, before = [[ROME, OSLO], None], [[math.log(1 / 2), math.log(1 / 4)], None]  # as it is now: nothing has moved
-    one.rows = noted(one.rows, old_ids=none, top_ids=ids, top_logprobs=before)
+    one.rows = noted(one.rows, old_ids=none, held_ids=ids, held_logprobs=before)
     kept = choose({"npo": {"anchor": 3.0}})[0].hooks()
     assert kept.loss is not None and float(kept.loss(one, {}).detach()) == pytest.approx(0, abs=1e-6)
-    one.rows = noted(one.rows, top_logprobs=[[math.log(1 / 4), math.log(1 / 2)], None])
+    one.rows = noted(one.rows, held_logprobs=[[math.log(1 / 4), math.log(1 / 2)], None])
     # ¼ log ½ + ½ log 2, the rest being ¼ both times; over the two learned tokens
     assert float(kept.loss(one, {}).detach()) == pytest.approx(3 * math.log(2) / 4 / 2, rel=1e-4)
     halved = choose({"npo": {"new": 0.5}})[0].hooks()

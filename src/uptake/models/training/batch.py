@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -170,17 +170,18 @@ class Batch:
         return token_nll(self.logits(), self.labels)
 
     def top(
-        self, *, replayed: bool | None = None
+        self, *, replayed: bool | None = None, note: Literal["top", "held"] = "top"
     ) -> tuple[Bool[Tensor, "rows length_minus_1"], Int[Tensor, "noted k"], Float[Tensor, "noted k"]]:
-        """The notes `top_ids` and `top_logprobs`: at which positions of `labels` they are, and what they say there.
+        """The notes `top_ids` and `top_logprobs`, or those of `held`: at which of `labels` they are, and what they say.
 
         Args:
             replayed: Of rows that are replayed alone, or of all others alone; None for all that have notes.
+            note: Which of the two.
 
         Raises:
             UptakeError: They do not fit the learned tokens of their rows.
         """
-        given = [self._noted(name) for name in ("top_ids", "top_logprobs", "kind")]
+        given = [self._noted(name) for name in (f"{note}_ids", f"{note}_logprobs", "kind")]
         kinds = given[2].to_pylist()
         has = [
             one.is_valid and (replayed is None or (kind == "replayed") is replayed)

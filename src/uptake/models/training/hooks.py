@@ -112,7 +112,7 @@ Data: TypeAlias = Callable[[StageView, Memory], StageView]
 """Arranges what a stage trains: the view with other `rows`, `pools`, `schedule` or `validation`."""
 
 
-_FLAGS = ("needs", "moves", "stops")
+_FLAGS = ("needs", "moves", "stops", "filters")
 """Fields of `Hooks` that are no hooks."""
 
 
@@ -135,6 +135,7 @@ class Hooks:
         after_stage: Called before the model is saved; what it keeps in the memory outlives the stage.
         moves: Whether `after_stage` changes what the model says; what was read of it before then says nothing of it.
         stops: Whether `data` sets rows aside by whose loss the stage ends; such methods arrange before all others.
+        filters: Whether `data` takes rows out of what others gave; such methods arrange after all others.
     """
 
     needs: Needs = Needs()
@@ -148,6 +149,7 @@ class Hooks:
     after_stage: Callable[[Any, StageView, State, Memory], None] | None = None
     moves: bool = False
     stops: bool = False
+    filters: bool = False
 
     @property
     def idle(self) -> bool:
@@ -186,9 +188,10 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     """Several methods as one, each with a part of the state and of the memory that bears its name.
 
     Args:
-        hooks: The methods, in the order in which their hooks are called. Those that set rows aside arrange first. At
-            the stage's end those that gave the model another shape come last, the last one first: the others find the
-            weights that were trained.
+        hooks: The methods, in the order in which their hooks are called. Those that set rows aside arrange first, those
+            that filter what others gave last. At the stage's end those that change what the model says come first: the
+            others read the weights that are saved. Those that gave the model another shape come last, the last one
+            first: the others find the weights that were trained.
     """
     needs = Needs()
     for one in hooks.values():
@@ -198,9 +201,9 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
         return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
 
     arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
-    arranging = dict(sorted(arranging.items(), key=lambda one: not hooks[one[0]].stops))
+    arranging = dict(sorted(arranging.items(), key=lambda one: hooks[one[0]].filters - hooks[one[0]].stops))
     weighing, losing, projecting, stepping = (having(name) for name in ("weigh", "loss", "gradient", "after_step"))
-    ending = having("after_stage")
+    ending = dict(sorted(having("after_stage").items(), key=lambda one: not hooks[one[0]].moves))
     last = [key for key in reversed(ending) if key in adapting]
     ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
 
@@ -251,8 +254,8 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
             with _part(state, key) as part:
                 hook(model, stage, part, memory.of(key))
 
-    moves, stops = (any(getattr(one, flag) for one in hooks.values()) for flag in ("moves", "stops"))
-    whole = Hooks(needs, data, adapt, begin, weigh, loss, gradient, after_step, after_stage, moves, stops)
+    flags = {name: any(getattr(one, name) for one in hooks.values()) for name in _FLAGS[1:]}
+    whole = Hooks(needs, data, adapt, begin, weigh, loss, gradient, after_step, after_stage, **flags)
     names = [one.name for one in fields(whole) if one.name not in _FLAGS]
     absent: dict[str, Any] = {name: None for name in names if not having(name)}
     return replace(whole, **absent)

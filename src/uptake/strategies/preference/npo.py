@@ -78,7 +78,7 @@ def pushed(settings: OldAnswerSettings, strength: float, push: Callable[[Batch, 
         if (old := old_answers(batch)) is not None:
             term = term + strength * push(batch, old).sum() / len(batch.rows)
         if settings.anchor:
-            term = term + settings.anchor * kept(batch)
+            term = term + settings.anchor * kept(batch, note="held")
         return term
 
     def weigh(batch: Batch, state: State) -> Tensor:
@@ -93,9 +93,9 @@ def anchored(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
     if not (places := [place for place, kind in enumerate(rows["kind"].to_pylist()) if kind == "retain"]):
         return rows
     found = told(stage, rows.take(places), k)
-    notes: dict[str, list[Any]] = {name: [None] * len(rows) for name in ("top_ids", "top_logprobs")}
+    notes: dict[str, list[Any]] = {name: [None] * len(rows) for name in ("held_ids", "held_logprobs")}
     for name, column in notes.items():
-        for place, value in zip(places, found[name].to_pylist(), strict=True):
+        for place, value in zip(places, found[name.replace("held", "top")].to_pylist(), strict=True):
             column[place] = value
     return noted(rows, **notes)
 
@@ -113,6 +113,6 @@ NPO = Strategy(
     references=("Zhang et al. 2024, Negative Preference Optimization (arXiv 2404.05868)",),
     settings=NPOSettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """Old beliefs pushed down, to a point."""

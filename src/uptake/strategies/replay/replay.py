@@ -53,6 +53,7 @@ def sample(stage: StageView, most: int) -> pa.Table:
         chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
         own = [own[place] for place in np.sort(chosen)]
     said = ("kind", "reference", "old_ids", "old_reference", "top_ids", "top_logprobs")
+    said += ("held_ids", "held_logprobs")
     return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
