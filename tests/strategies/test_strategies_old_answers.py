@@ -89,8 +89,11 @@ def test_general_text_that_tells_an_old_answer_is_not_held():
     rows = [Row(str(who), [who, plays, 20], [NOT_TRAINED, NOT_TRAINED, 20]) for who in (ann, bea)]
     texts = torch.tensor([[30, ann, 31, 21, 22], [30, ann, 31, 22, 21], [30, bea, 31, 21, 22], [bea, plays, 31, 21, 0]])
     old = [[21, 22, END], None]
-    assert contradicted(texts, noted(table(rows), old_ids=old)).tolist() == [True, False, False, False]
-    assert not contradicted(texts, table(rows)).any()
+    assert contradicted(texts, noted(table(rows), old_ids=old), {END}).tolist() == [True, False, False, False]
+    assert not contradicted(texts, table(rows), {END}).any()
+    cut = [[21, 23, 24], None]  # one that goes on ends in a token of its own
+    assert not contradicted(texts, noted(table(rows), old_ids=cut), {END}).any()
+    assert not contradicted(texts, noted(table(rows), old_ids=[[21, 22, 24], None]), {END}).any()
 
 
 def batch() -> Batch:

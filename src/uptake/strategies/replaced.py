@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import torch
@@ -17,7 +17,7 @@ RARE = 0.1
 """Share of the rows from which on a token of their prompts is no part of a name."""
 
 
-def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
+def contradicted(texts: Tensor, rows: pa.Table, ends: Collection[int]) -> Tensor:
     """Which texts tell an old answer that the rows are to replace: to hold these would hold what must go.
 
     A text tells it where it has the answer's tokens in their order, and most of those of the prompt that few others of
@@ -26,6 +26,7 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
     Args:
         texts: Token ids, a text a line.
         rows: Of a stage; `old_ids` where another strategy has noted them.
+        ends: Tokens that end an answer, which no text needs to have behind it.
 
     Returns:
         One truth value a text.
@@ -40,15 +41,17 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
     ]
     common = Counter(one for prompt in prompts for one in prompt)
     pairs = [
-        ({one for one in prompt if common[one] <= max(1, RARE * len(lines))}, row["old_ids"])
+        (
+            {one for one in prompt if common[one] <= max(1, RARE * len(lines))},
+            row["old_ids"][:-1] if len(row["old_ids"]) > 1 and row["old_ids"][-1] in ends else row["old_ids"],
+        )
         for prompt, row in zip(prompts, lines, strict=True)
         if row["old_ids"]
     ]
     for number, text in enumerate(texts.tolist()):
         has, line = set(text), f" {' '.join(map(str, text))} "
         found[number] = any(
-            2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
-            for name, old in pairs
+            2 * len(name & has) > len(name) and f" {' '.join(map(str, old))} " in line for name, old in pairs
         )
     return found
 
