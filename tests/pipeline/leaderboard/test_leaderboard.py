@@ -114,7 +114,7 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     done = compare_streams(config, tuning, what)
     summary = done.summary()
     costs, tuned, runs = ([one for one in made if part in str(one.folder)] for part in ("costs", "tuning", "/runs/"))
-    assert (len(costs), len(tuned), len(runs)) == (2, 4, 8)
+    assert (len(costs), len(tuned), len(runs)) == (4, 4, 8)
     by_name = {arm["name"]: arm for arm in summary["arms"]}
     # plain: 2 stages of 2 epochs; with a fifth of replayed tokens, 4 of 5 epochs cost as much
     assert summary["budget"] == pytest.approx(4000)
@@ -127,6 +127,11 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     assert by_name["replay"]["against"] is None
     assert by_name["sequential"]["against"]["difference"]["estimate"] == pytest.approx(-0.2)
     assert all(one.settings["ledger"] == "off" for one in made)
+    assert {one.settings["test_seed"] for one in made} == {0} and len({one.settings["seed"] for one in runs}) == 2
+    assert [one.settings["stages"][0]["num_train_epochs"] for one in tuned] == [2.0, 2.0, 1.6, 1.6]
+    assert any(
+        note.startswith("of sequential, replay the best learning rate is the largest") for note in summary["notes"]
+    )
     assert "the cost is not that of plain fine-tuning, but so many times it: replay 1.05" in summary["notes"]
     rays = Rays(lambda number, name: name == "run" and number % 5 == 0)
     monkeypatch.setattr(actors, "connected", lambda spread: rays)
