@@ -50,7 +50,9 @@ class Tally:
 
     def watch(self, model: Any) -> None:
         """Count what goes through a model."""
-        causal_model(model).get_decoder().register_forward_pre_hook(self._masked, with_kwargs=True)
+        causal = causal_model(model)
+        decoder = causal.get_decoder() if hasattr(causal, "get_decoder") else causal
+        decoder.register_forward_pre_hook(self._masked, with_kwargs=True)
         model.get_input_embeddings().register_forward_pre_hook(self._seen)
 
     def _masked(self, module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
