@@ -47,13 +47,10 @@ def actors_of(own: SpreadOver | None) -> AbstractContextManager[Actors | None]:
     return nullcontext() if own is None else Actors(Spread(own.address, own.actors, own.cpus, own.gpus))
 
 
-def _test_seed(config: RunConfig) -> int:
-    return config.seed if config.test_seed is None else config.test_seed
-
-
 def datasets_of(config: RunConfig) -> DataSets:
     """The data sets of a run, and how they are read."""
-    share = None if config.test_share is None else HeldShare(config.test_share, _test_seed(config))
+    seed = config.seed if config.test_seed is None else config.test_seed
+    share = None if config.test_share is None else HeldShare(config.test_share, seed)
     return DataSets(
         stages={stage.name: stage.dataset for stage in config.stages},
         heldout=config.heldout,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
@@ -193,19 +195,9 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
             others read the weights that are saved. Those that gave the model another shape come last, the last one
             first: the others find the weights that were trained.
     """
-    needs = Needs()
-    for one in hooks.values():
-        needs |= one.needs
-
-    def having(name: str) -> dict[str, Any]:
-        return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
-
-    arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
-    arranging = dict(sorted(arranging.items(), key=lambda one: hooks[one[0]].filters - hooks[one[0]].stops))
+    needs, having = reduce(or_, (one.needs for one in hooks.values()), Needs()), partial(_having, hooks)
+    arranging, adapting, beginning = _arranging(hooks), having("adapt"), having("begin")
     weighing, losing, projecting, stepping = (having(name) for name in ("weigh", "loss", "gradient", "after_step"))
-    ending = dict(sorted(having("after_stage").items(), key=lambda one: not hooks[one[0]].moves))
-    last = [key for key in reversed(ending) if key in adapting]
-    ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
 
     def data(stage: StageView, memory: Memory) -> StageView:
         for key, hook in arranging.items():
@@ -250,7 +242,7 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
                 hook(model, step, part)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        for key, hook in ending.items():
+        for key, hook in _ending(hooks).items():
             with _part(state, key) as part:
                 hook(model, stage, part, memory.of(key))
 
@@ -259,6 +251,23 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     names = [one.name for one in fields(whole) if one.name not in _FLAGS]
     absent: dict[str, Any] = {name: None for name in names if not having(name)}
     return replace(whole, **absent)
+
+
+def _having(hooks: Mapping[str, Hooks], name: str) -> dict[str, Any]:
+    return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
+
+
+def _arranging(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
+    """Who arranges, in its order: first who sets rows aside, last who filters."""
+    return dict(sorted(_having(hooks, "data").items(), key=lambda one: hooks[one[0]].filters - hooks[one[0]].stops))
+
+
+def _ending(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
+    """Who ends a stage, in its order: first who changes what the model says, last who gave it another shape."""
+    ending = _having(hooks, "after_stage")
+    last = [key for key in reversed(ending) if hooks[key].adapt is not None]
+    first = sorted((key for key in ending if key not in last), key=lambda key: not hooks[key].moves)
+    return {key: ending[key] for key in (*first, *last)}
 
 
 @contextmanager
