@@ -13,7 +13,7 @@ from pydantic import Field
 from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
-from uptake.models.training.notes import joined, noted
+from uptake.models.training.notes import NOTES, joined, noted
 from uptake.models.training.pools import Pool
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
@@ -52,8 +52,7 @@ def sample(stage: StageView, most: int) -> pa.Table:
     if len(own) > most:
         chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
         own = [own[place] for place in np.sort(chosen)]
-    said = ("kind", "reference", "old_ids", "old_reference", "top_ids", "top_logprobs")
-    said += ("held_ids", "held_logprobs")
+    said = {*NOTES} - {"source", "weight"}
     return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
