@@ -129,9 +129,9 @@ def test_ema_of_half_precision_is_kept_in_single_precision():
 
 
 def test_replay_has_its_share_of_the_tokens(tmp_path: Path):
-    """100 rows of 4 tokens, share 0.2: 100 tokens more, from rows of 5 tokens: 20 rows, from both stages alike.
+    """100 rows of 4 tokens, share 0.2: 100 tokens more, from rows of 5 tokens: 20 rows.
 
-    50 rows of a stage are 5 epochs of 10: in them each comes once.
+    100 rows of both stages are 5 epochs of 20: in them each comes once.
     """
     memory = Memory()
     memory.keep("0", rows_of(50, 5))
@@ -147,8 +147,6 @@ def test_replay_has_its_share_of_the_tokens(tmp_path: Path):
     epochs = [rows.take(some) for some in drawn.epochs]
     for more in epochs:
         assert counts(more)[0] == 100 and more["kind"].to_pylist() == ["replayed"] * 20
-        stages = [int(name[2:]) // 100 for name in more["id"].to_pylist()]
-        assert stages.count(0) == stages.count(1) == 10
     assert len({name for more in epochs[:5] for name in more["id"].to_pylist()}) == 100
     again = laid_out(view.rows, hooks.data(view, Memory.read(tmp_path)).pools, 6)
     assert again[1] == drawn and again[0].equals(rows)
@@ -261,3 +259,38 @@ def test_olora_after_a_plain_stage_keeps_what_that_one_learned(run_config: Calla
         scale = 1.0 if "lora_A" in name else 4.0  # peft's lora_alpha is 8, and r 2
         assert torch.allclose(joined, value * scale, atol=1e-6)
         assert main[name].shape == tuple(np.add(value.shape, (2, 0) if "lora_A" in name else (0, 2)))
+
+
+@pytest.mark.parametrize("names", [("filter", "plain", "stop", "average"), ("average", "stop", "plain", "filter")])
+def test_who_arranges_and_who_reads_the_weights_does_not_hang_on_the_order(names: tuple[str, ...]):
+    """What filters arranges last, what sets rows aside first; the saved weights are there before others read them."""
+    called: list[str] = []
+
+    def method(name: str) -> Hooks:
+        def data(stage: StageView, memory: Memory) -> StageView:
+            called.append(name)
+            return stage
+
+        def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
+            called.append(name)
+
+        flags = {"stops": name == "stop", "filters": name == "filter", "moves": name == "average"}
+        return Hooks(data=None if name == "average" else data, after_stage=after_stage, **flags)
+
+    whole = chain({name: method(name) for name in names})
+    assert whole.data is not None and whole.after_stage is not None
+    view = StageView(0, "s", 0, rows_of(1))
+    whole.data(view, Memory())
+    whole.after_stage(None, view, {}, Memory())
+    assert called[:3] == ["stop", "plain", "filter"] and called[3] == "average"
+    assert choose({"conflict_aware": {}})[0].hooks().filters
+
+
+def test_an_anchors_record_stands_beside_another_one():
+    """The first row is held, the second one has what `lwf` noted: neither counts in the other's term."""
+    top = {"top_ids": [None, [2]], "top_logprobs": [None, [-1.0]]}
+    held = {"held_ids": [[3], None], "held_logprobs": [[-2.0], None]}
+    rows = noted(table([Row("a", [1, 2], [-100, 2]), Row("b", [1, 2], [-100, 2])]), **top, **held)
+    batch = Batch(None, {"labels": torch.tensor([[-100, 2], [-100, 2]])}, rows, 2.0, 0)
+    found = {note: [one.tolist() for one in batch.top(note=note)] for note in ("top", "held")}
+    assert found == {"top": [[[False], [True]], [[2]], [[-1.0]]], "held": [[[True], [False]], [[3]], [[-2.0]]]}

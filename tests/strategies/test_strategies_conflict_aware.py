@@ -126,10 +126,10 @@ def test_difficulty_is_the_nats_given_the_prompt_over_those_without() -> None:
     assert found.tolist() == pytest.approx([math.log(2) / math.log(3), *[math.log(4) / math.log(3)] * 2], rel=1e-4)
 
 
-def test_an_epoch_takes_back_the_loss_of_what_it_leaves_out() -> None:
+def test_an_epoch_weighs_what_it_leaves_out_by_nothing() -> None:
     rows, model = rewritten()
     hooks = selecting(0.4)
-    assert hooks.begin is not None and hooks.loss is not None
+    assert hooks.begin is not None and hooks.weigh is not None
     state = hooks.begin(model, StageView(0, "s", 0, rows), Memory())
     inputs = {"input_ids": torch.tensor([[0, 4, 1], [0, 4, 2], [0, 4, 3]])}
     inputs["labels"] = torch.tensor([[NOT_TRAINED, NOT_TRAINED, n] for n in (1, 2, 3)])
@@ -137,13 +137,14 @@ def test_an_epoch_takes_back_the_loss_of_what_it_leaves_out() -> None:
         model=model, args=SimpleNamespace(), current_gradient_accumulation_steps=1, state=SimpleNamespace(epoch=0.5)
     )
     batch = Batch(trainer, inputs, rows, 3.0, 0)
-    term = hooks.loss(batch, state)
+    other = Batch(trainer, inputs, noted(rows, kind=[None] * 3), 3.0, 0)
+    assert hooks.weigh(other, state).tolist() == [[1]] * 3  # of these none, but the epoch is read at its first batch
     assert state["kept"].tolist() == [0, 1, 1]  # the easiest is below the quantile, the two hardest are equal
-    assert float(term.detach()) == pytest.approx(-math.log(2) / 3, rel=1e-4)
+    assert hooks.weigh(batch, state).tolist() == [[0], [1], [1]]
     state["kept"].fill_(1)
-    assert float(hooks.loss(batch, state).detach()) == 0  # within an epoch nothing is read again
+    assert hooks.weigh(batch, state).tolist() == [[1]] * 3  # within an epoch nothing is read again
     trainer.state.epoch = 1.0
-    assert float(hooks.loss(batch, state).detach()) == pytest.approx(-math.log(2) / 3, rel=1e-4)
+    assert hooks.weigh(batch, state).tolist() == [[0], [1], [1]]
 
 
 def test_parts_are_switched_off_one_by_one() -> None:

@@ -34,6 +34,12 @@ def test_a_later_stage_contradicts_where_it_asks_the_same_and_says_otherwise():
     assert superseded(rows, np.array([0, 1, 0, 1, 1, 1])).tolist() == [True, False, False, False, False, False]
 
 
+def test_what_has_no_prompt_is_contradicted_by_nothing():
+    """Texts begin with the same token, and no text is an answer to it."""
+    rows = table(Row(f"r-{k}", ids, ids) for k, ids in enumerate(([1, 2, 3], [1, 4, 5], [1, 6, 7])))
+    assert superseded(rows, np.array([0, 0, 1])).tolist() == [False] * 3
+
+
 def test_what_is_recalled_is_what_transformers_says():
     config = transformers.LlamaConfig(
         vocab_size=12, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1

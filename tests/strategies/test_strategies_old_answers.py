@@ -14,7 +14,8 @@ import torch
 from bigrams import Bigrams
 
 from uptake.models.training.batch import Batch
-from uptake.models.training.hooks import StageView
+from uptake.models.training.harness import Harness
+from uptake.models.training.hooks import Method, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.pairs import with_old_answers
@@ -88,8 +89,11 @@ def test_general_text_that_tells_an_old_answer_is_not_held():
     rows = [Row(str(who), [who, plays, 20], [NOT_TRAINED, NOT_TRAINED, 20]) for who in (ann, bea)]
     texts = torch.tensor([[30, ann, 31, 21, 22], [30, ann, 31, 22, 21], [30, bea, 31, 21, 22], [bea, plays, 31, 21, 0]])
     old = [[21, 22, END], None]
-    assert contradicted(texts, noted(table(rows), old_ids=old)).tolist() == [True, False, False, False]
-    assert not contradicted(texts, table(rows)).any()
+    assert contradicted(texts, noted(table(rows), old_ids=old), {END}).tolist() == [True, False, False, False]
+    assert not contradicted(texts, table(rows), {END}).any()
+    cut = [[21, 23, 24], None]  # one that goes on ends in a token of its own
+    assert not contradicted(texts, noted(table(rows), old_ids=cut), {END}).any()
+    assert not contradicted(texts, noted(table(rows), old_ids=[[21, 22, 24], None]), {END}).any()
 
 
 def batch() -> Batch:
@@ -139,15 +143,23 @@ def test_what_the_former_model_gives_is_held_and_the_rows_own_loss_has_a_factor(
     one.trainer.args, one.trainer.current_gradient_accumulation_steps = SimpleNamespace(), 1
     none = [None, None]
     ids, before = [[ROME, OSLO], None], [[math.log(1 / 2), math.log(1 / 4)], None]  # as it is now: nothing has moved
-    one.rows = noted(one.rows, old_ids=none, top_ids=ids, top_logprobs=before)
+    one.rows = noted(one.rows, old_ids=none, held_ids=ids, held_logprobs=before)
     kept = choose({"npo": {"anchor": 3.0}})[0].hooks()
     assert kept.loss is not None and float(kept.loss(one, {}).detach()) == pytest.approx(0, abs=1e-6)
-    one.rows = noted(one.rows, top_logprobs=[[math.log(1 / 4), math.log(1 / 2)], None])
+    one.rows = noted(one.rows, held_logprobs=[[math.log(1 / 4), math.log(1 / 2)], None])
     # ¼ log ½ + ½ log 2, the rest being ¼ both times; over the two learned tokens
     assert float(kept.loss(one, {}).detach()) == pytest.approx(3 * math.log(2) / 4 / 2, rel=1e-4)
     halved = choose({"npo": {"new": 0.5}})[0].hooks()
-    assert halved.loss is not None  # both rows say Rome, which has ½
-    assert float(halved.loss(one, {}).detach()) == pytest.approx(-0.5 * math.log(2), rel=1e-5)
+    assert halved.weigh is not None and halved.weigh(one, {}).tolist() == [[0.5], [0.5]]
+
+
+def test_factors_of_rows_and_tokens_are_multiplied():
+    """Both rows say Rome, which has ½: `dft` halves them, `new` halves that, and the second row has weight 0."""
+    one = batch()
+    one.rows = noted(one.rows, weight=[None, 0.0])
+    parts = {name: choose({name: given})[0].hooks() for name, given in (("dft", {}), ("npo", {"new": 0.5}))}
+    method = Method(chain(parts), StageView(0, "s", 0, one.rows), Memory())
+    assert Harness(method, one.rows, None)._factors(one).flatten().tolist() == pytest.approx([0.25, 0.0])
 
 
 def test_a_push_makes_the_old_answer_rarer():

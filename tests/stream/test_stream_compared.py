@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from uptake.stream import NUMBERS, ComparedRun, TokensSpent, against, length_wit
 
 
 def runs(accuracies: list[float]) -> list[ComparedRun]:
-    return [ComparedRun(k // 2, k % 2, {"accuracy": one, "seconds": None}) for k, one in enumerate(accuracies)]
+    return [ComparedRun(k, 0, {"accuracy": one, "seconds": None}) for k, one in enumerate(accuracies)]
 
 
 def test_a_mean_has_students_interval():
@@ -54,12 +56,27 @@ def test_differences_are_paired_by_order_and_seed_and_adjusted_by_holm():
     assert few.difference is None and few.p is None
 
 
+def test_seeds_of_one_order_are_no_further_evidence_about_orders():
+    """Three orders with three seeds each are three numbers, means of 0.1, 0.2 and 0.3; one order alone has its seeds'.
+
+    t with two degrees of freedom at 97.5 % is 4.3027, s / sqrt(3) = 0.057735.
+    """
+    plain = [ComparedRun(order, seed, {"accuracy": 0.0}) for order in range(3) for seed in range(3)]
+    ours = [replace(run, numbers={"accuracy": 0.1 * (run.order + 1) + 0.01 * (run.seed - 1)}) for run in plain]
+    mean, apart = means(ours)["accuracy"], against({"plain": plain, "ours": ours}, "plain")["ours"].difference
+    assert mean is not None and mean.low is not None and apart is not None
+    assert (mean.estimate, mean.low, mean.n) == pytest.approx((0.2, 0.2 - 4.3027 * 0.057735, 3), abs=1e-5)
+    assert (apart.estimate, apart.low, apart.n) == pytest.approx((mean.estimate, mean.low, 3))
+    one = means(ours[:3])["accuracy"]
+    assert one is not None and one.n == 3 and one.estimate == pytest.approx(0.1)
+
+
 def test_a_cost_in_trained_tokens_and_the_length_that_has_it():
     """A forward pass is a third of a training step's work; what stands before and after the steps does not grow."""
-    spent = TokensSpent(trained=1200.0, beside=300.0, ends=60.0, forward=120.0)
-    assert spent.total == 1200 + 300 + 60 + 40
+    spent = TokensSpent(trained=1200.0, beside=300.0, ends=60.0, forward=120.0, within=90.0)
+    assert spent.total == 1200 + 300 + 60 + 40 + 30
     length = length_within(1000.0, spent)
-    assert length == pytest.approx((1000 - 100) / 1500)
-    assert TokensSpent(1200 * length, 300 * length, 60.0, 120.0).total == pytest.approx(1000)
+    assert length == pytest.approx((1000 - 100) / 1530)
+    assert spent.as_long(1200 * length).total == pytest.approx(1000)
     with pytest.raises(ValueError, match="100 tokens are spent before and after the steps, of 90"):
         length_within(90.0, spent)

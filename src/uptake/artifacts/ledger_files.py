@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -74,6 +75,23 @@ def content_id(input_ids: ArrayLike, labels: ArrayLike) -> str:
     for values in (input_ids, labels):
         digest.update(np.asarray(values, dtype="<i8").tobytes())
     return f"tokens-{digest.hexdigest()}"
+
+
+def renamed(name: str, stage: str) -> str:
+    """The name that the ledger has for an example where an earlier stage means another one by its own."""
+    return f"{name}@{stage}"
+
+
+def name_in(names: Container[str], example: str, stage: str) -> str:
+    """The name under which a ledger has an example of a stage: its id, or `renamed`.
+
+    Args:
+        names: Those of the ledger.
+        example: The example's id.
+        stage: The stage that trained it.
+    """
+    later = renamed(example, stage)
+    return later if later in names else example
 
 
 def stage_folders(output_dir: Path) -> list[tuple[str, Path]]:

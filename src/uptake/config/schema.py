@@ -272,6 +272,8 @@ class RunConfig(Section):
     """Examples that must not get worse."""
     test_share: Annotated[Float, Field(gt=0, lt=1)] | None = None
     """Share of the data of each stage without a `test` that no step trains: `uptake stream` tests the stage by it."""
+    test_seed: Annotated[Int, Field(ge=0, lt=2**32)] | None = None
+    """Seed by which that share is drawn; null takes `seed`. `uptake stream compare` keeps it in all its runs."""
     paraphrases: str | None = None
     """Other wordings, never trained on: rows of id, prompt, completion."""
     heldout: str | None = None

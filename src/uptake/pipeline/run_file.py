@@ -49,7 +49,8 @@ def actors_of(own: SpreadOver | None) -> AbstractContextManager[Actors | None]:
 
 def datasets_of(config: RunConfig) -> DataSets:
     """The data sets of a run, and how they are read."""
-    share = None if config.test_share is None else HeldShare(config.test_share, config.seed)
+    seed = config.seed if config.test_seed is None else config.test_seed
+    share = None if config.test_share is None else HeldShare(config.test_share, seed)
     return DataSets(
         stages={stage.name: stage.dataset for stage in config.stages},
         heldout=config.heldout,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from typing import Any
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
 from uptake.models.training.pools import Pool
-from uptake.models.training.rows import NOT_TRAINED
+from uptake.models.training.rows import NOT_TRAINED, parts
 
 RARE = 0.1
 """Share of the rows from which on a token of their prompts is no part of a name."""
 
 
-def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
+def contradicted(texts: Tensor, rows: pa.Table, ends: Collection[int]) -> Tensor:
     """Which texts tell an old answer that the rows are to replace: to hold these would hold what must go.
 
     A text tells it where it has the answer's tokens in their order, and most of those of the prompt that few others of
@@ -26,6 +26,7 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
     Args:
         texts: Token ids, a text a line.
         rows: Of a stage; `old_ids` where another strategy has noted them.
+        ends: Tokens that end an answer, which no text needs to have behind it.
 
     Returns:
         One truth value a text.
@@ -40,15 +41,17 @@ def contradicted(texts: Tensor, rows: pa.Table) -> Tensor:
     ]
     common = Counter(one for prompt in prompts for one in prompt)
     pairs = [
-        ({one for one in prompt if common[one] <= max(1, RARE * len(lines))}, row["old_ids"])
+        (
+            {one for one in prompt if common[one] <= max(1, RARE * len(lines))},
+            row["old_ids"][:-1] if len(row["old_ids"]) > 1 and row["old_ids"][-1] in ends else row["old_ids"],
+        )
         for prompt, row in zip(prompts, lines, strict=True)
         if row["old_ids"]
     ]
     for number, text in enumerate(texts.tolist()):
         has, line = set(text), f" {' '.join(map(str, text))} "
         found[number] = any(
-            2 * len(name & has) > len(name) and f" {' '.join(map(str, old[:-1] or old))} " in line
-            for name, old in pairs
+            2 * len(name & has) > len(name) and f" {' '.join(map(str, old))} " in line for name, old in pairs
         )
     return found
 
@@ -58,11 +61,9 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
 
     In its turn the next one comes that none contradicts.
     """
-    asked = {prompt: response for prompt, response in map(_parts, _lines(rows)) if prompt}
+    asked = {prompt: response for prompt, response in _parts(rows) if prompt}
     stand = [
-        number
-        for number, (prompt, response) in enumerate(map(_parts, _lines(pool.rows)))
-        if asked.get(prompt, response) == response
+        number for number, (prompt, response) in enumerate(_parts(pool.rows)) if asked.get(prompt, response) == response
     ]
     if len(stand) == len(pool.rows):
         return pool
@@ -77,11 +78,5 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
     return Pool(pool.rows, draw)
 
 
-def _lines(rows: pa.Table) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows.select(["input_ids", "labels"]).to_pylist()
-    return found
-
-
-def _parts(row: dict[str, Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
-    return tuple(row["input_ids"][:start]), tuple(row["input_ids"][start:])
+def _parts(rows: pa.Table) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    return map(parts, rows["input_ids"].to_pylist(), rows["labels"].to_pylist())

@@ -19,8 +19,8 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, padded
 
-AT_ONCE = 64
-"""Rows that are read at a time."""
+TOKENS = 1024
+"""Tokens that are read at a time, with what fills rows up: the logits of so many are in memory at once."""
 
 
 def selecting(share: float) -> Hooks:
@@ -42,23 +42,18 @@ def selecting(share: float) -> Hooks:
         kept, epoch = torch.ones(len(rows)), torch.tensor([-1])
         return {"ids": given["input_ids"], "labels": given["labels"], "names": names, "kept": kept, "epoch": epoch}
 
-    def loss(batch: Batch, state: State) -> Tensor:
-        own = batch.rows["kind"].to_pylist() if "kind" in batch.rows.schema.names else []
-        if len(state["names"]) == 0 or "rewritten" not in own:
-            return batch.zero()
-        epoch = int(batch.trainer.state.epoch or 0)
-        if int(state["epoch"]) != epoch:
+    def weigh(batch: Batch, state: State) -> Tensor:
+        rows, epoch = batch.rows, int(batch.trainer.state.epoch or 0)
+        if len(state["names"]) and int(state["epoch"]) != epoch:  # in each process, whatever rows its batch has
             state["epoch"].fill_(epoch)
             state["kept"].copy_(between(difficulty(batch.model, state["ids"], state["labels"]), share))
         kept = dict(zip(state["names"].tolist(), state["kept"].tolist(), strict=True))
-        out = [
-            float(kind == "rewritten" and kept.get(_name(name), 1.0) == 0)
-            for kind, name in zip(own, batch.rows["id"].to_pylist(), strict=True)
-        ]
-        left: Tensor = (torch.tensor(out, device=batch.model.device) * batch.nll()).sum()
-        return torch.neg(batch.average(left))
+        kinds = rows["kind"].to_pylist() if "kind" in rows.schema.names else [None] * len(rows)
+        of = zip(kinds, rows["id"].to_pylist(), strict=True)
+        found = [kept.get(_name(name), 1.0) if kind == "rewritten" else 1.0 for kind, name in of]
+        return torch.tensor(found, device=batch.model.device)[:, None]
 
-    return Hooks(Needs(per_row=True, logits=True), begin=begin, loss=loss)
+    return Hooks(Needs(per_row=True, logits=True), begin=begin, weigh=weigh)
 
 
 def between(values: Tensor, share: float) -> Tensor:
@@ -72,8 +67,9 @@ def difficulty(model: Any, ids: Tensor, labels: Tensor) -> Tensor:
     """Of each row the ratio of nats with its prompt and without; of rows without a prompt nats a token."""
     found = []
     with torch.no_grad(), without_dropout(model):
-        for some in range(0, len(ids), AT_ONCE):
-            rows, learned = ids[some : some + AT_ONCE].to(model.device), labels[some : some + AT_ONCE].to(model.device)
+        size = max(1, TOKENS // ids.shape[1])
+        for some in range(0, len(ids), size):
+            rows, learned = ids[some : some + size].to(model.device), labels[some : some + size].to(model.device)
             alone = torch.stack([_alone(row, own) for row, own in zip(rows, learned, strict=True)])
             tokens = (learned[:, 1:] != NOT_TRAINED).sum(1).clamp(min=1)
             given, bare = (_nll(model, inputs, own) for inputs, own in ((rows, learned), (alone[:, 0], alone[:, 1])))

@@ -54,9 +54,11 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Mean:
-    """The mean of a number over runs, with Student's 95 % interval; `low` and `high` are None with less than two runs.
+    """The mean of a number over runs, with Student's 95 % interval; `low` and `high` are None with less than two units.
 
-    The interval is about other seeds and other orders of the same stages; all runs have the same test items.
+    A unit is an order of the stages: what its seeds gave is averaged first, for they share the order. The interval is
+    about other orders of the same stages; where there is one order alone, a unit is a seed, and the interval is about
+    other seeds of this order. All runs have the same test items. `n` counts units.
     """
 
     estimate: float
@@ -70,7 +72,8 @@ class Against:
     """The paired difference of a strategy's average accuracy to that of the reference.
 
     Attributes:
-        difference: Its mean over the runs that both have, with Student's interval; None with less than two of them.
+        difference: Its mean over the runs that both have, with Student's interval over units as in `Mean`; None with
+            less than two of them.
         p: Two-sided p-value of the paired t-test, adjusted by Holm over all strategies; None without a test.
     """
 
@@ -80,7 +83,16 @@ class Against:
 
 def means(runs: Sequence[ComparedRun]) -> dict[str, Mean | None]:
     """The mean of each number over the runs of one strategy; None where no run has it."""
-    return {name: mean_of([run.numbers.get(name) for run in runs]) for name in NUMBERS}
+    return {name: mean_of(_units([(run.order, run.numbers.get(name)) for run in runs])) for name in NUMBERS}
+
+
+def _units(numbers: Sequence[tuple[int, float | None]]) -> list[float]:
+    """What is independent of each other, as far as it is: the mean of each order; of one order alone, its numbers."""
+    of: dict[int, list[float]] = {}
+    for order, number in numbers:
+        if number is not None:
+            of.setdefault(order, []).append(number)
+    return [float(np.mean(one)) for one in of.values()] if len(of) > 1 else [one for own in of.values() for one in own]
 
 
 def mean_of(numbers: Sequence[float | None]) -> Mean | None:
@@ -104,8 +116,9 @@ def against(arms: Mapping[str, Sequence[ComparedRun]], reference: str) -> dict[s
     for name, runs in arms.items():
         if name == reference:
             continue
-        pairs = [(run.numbers["accuracy"], plain.get((run.order, run.seed))) for run in runs]
-        differences = np.array([a - b for a, b in pairs if a is not None and b is not None], np.float64)
+        pairs = [(run.order, run.numbers["accuracy"], plain.get((run.order, run.seed))) for run in runs]
+        apart = [(order, None if a is None or b is None else a - b) for order, a, b in pairs]
+        differences = np.array(_units(apart), np.float64)
         found[name] = (student_mean(differences), _paired_t(differences))
     tested = [name for name, (_, p) in found.items() if p is not None]
     adjusted = dict(zip(tested, holm(np.array([found[name][1] for name in tested], np.float64)), strict=True))

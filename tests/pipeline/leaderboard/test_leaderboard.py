@@ -93,9 +93,11 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> list[BoardRun]:
         share = settings["strategy"].get("replay", {}).get("share", 0.0)
         if piece.what == "cost":
             own = sum(stage["num_train_epochs"] for stage in settings["stages"]) * 1000.0
-            return {"tokens": own / (1 - share), "beside": 0.0, "ends": 0.0, "scored": 0.0, "seconds": 1.0}
+            beside = dict.fromkeys(work.BESIDE, 0.0)
+            return {"asked": own / (1 - share), "tokens": 1.1 * own / (1 - share), **beside, "seconds": 1.0}
         accuracy = 0.1 * settings["training"]["learning_rate"] / 1e-3 + (0.2 if share else 0.0)
-        return {"accuracy": accuracy + 0.01 * settings["seed"], "forgetting": 0.5, "seconds": 1.0}
+        cost = 4200.0 if share else 4000.0
+        return {"accuracy": accuracy + 0.01 * settings["seed"], "forgetting": 0.5, "total": cost, "seconds": 1.0}
 
     monkeypatch.setattr(work, "work", done)
     return made
@@ -112,7 +114,7 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     done = compare_streams(config, tuning, what)
     summary = done.summary()
     costs, tuned, runs = ([one for one in made if part in str(one.folder)] for part in ("costs", "tuning", "/runs/"))
-    assert (len(costs), len(tuned), len(runs)) == (2, 4, 8)
+    assert (len(costs), len(tuned), len(runs)) == (4, 4, 8)
     by_name = {arm["name"]: arm for arm in summary["arms"]}
     # plain: 2 stages of 2 epochs; with a fifth of replayed tokens, 4 of 5 epochs cost as much
     assert summary["budget"] == pytest.approx(4000)
@@ -125,6 +127,12 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     assert by_name["replay"]["against"] is None
     assert by_name["sequential"]["against"]["difference"]["estimate"] == pytest.approx(-0.2)
     assert all(one.settings["ledger"] == "off" for one in made)
+    assert {one.settings["test_seed"] for one in made} == {0} and len({one.settings["seed"] for one in runs}) == 2
+    assert [one.settings["stages"][0]["num_train_epochs"] for one in tuned] == [2.0, 2.0, 1.6, 1.6]
+    assert any(
+        note.startswith("of sequential, replay the best learning rate is the largest") for note in summary["notes"]
+    )
+    assert "the cost is not that of plain fine-tuning, but so many times it: replay 1.05" in summary["notes"]
     rays = Rays(lambda number, name: name == "run" and number % 5 == 0)
     monkeypatch.setattr(actors, "connected", lambda spread: rays)
     over = config.model_copy(update={"spread": SpreadOver(actors=3), "output_dir": tmp_path / "over"})

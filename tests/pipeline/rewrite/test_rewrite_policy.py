@@ -15,7 +15,7 @@ from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.pipeline.rewrite import drafting
 from uptake.pipeline.rewrite import policy as policies
-from uptake.pipeline.rewrite.policy import Looks, PolicyRun, _fitting, _reward, rewritten
+from uptake.pipeline.rewrite.policy import Looks, PolicyRun, _beats, _fitting, _reward, _why, rewritten
 from uptake.pipeline.rewrite.run import rewrite_run
 from uptake.pipeline.rewrite.work import Rewriter
 from uptake.report.rewrite import write_rewrite_page
@@ -154,3 +154,12 @@ def test_groups_are_whole_in_each_of_two_processes() -> None:
     for share in shares:
         for batch in share:
             assert len(batch) == 8 and [batch[at] for at in (0, 4)] == [batch[at + 3] for at in (0, 4)]
+
+
+def test_a_policy_beats_best_of_k_surely_or_not_at_all():
+    look = {"policy": 1.0, "best_of_k": 2.0, "k": 9, "difference": {"estimate": -1.0, "low": -2.5, "high": 0.5, "n": 4}}
+    assert not _beats(look) and not _beats({**look, "difference": None})
+    assert "does not surely beat best of k" in _why([look], 3, 3)
+    sure = {**look, "difference": {**look["difference"], "high": -0.1}}
+    assert _beats(sure) and _why([sure], 3, 3) == "the policy beats best of k at equal generation"
+    assert "best of 64, as many drafts as are ever made: the policy generated more" in _why([{**sure, "k": 64}], 3, 3)

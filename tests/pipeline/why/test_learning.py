@@ -50,6 +50,19 @@ def test_what_the_ledger_tells(tmp_path: Path) -> None:
     assert found["new"].earlier is None
 
 
+def test_what_two_stages_mean_by_one_id_has_two_curves(tmp_path: Path) -> None:
+    """`a` has another answer in `later`, `b` is trained again as it was; of `c` only `later` knows."""
+    readings([("a", 1, "train", True, 0.1), ("b", 1, "train", True, 0.1)], tmp_path, "early")
+    rows = [("a@later", 1, "train", False, 4.0), ("b", 1, "train", True, 0.1), ("a", 1, "epoch", False, 3.0)]
+    readings([*rows, ("c", 1, "train", True, 0.1)], tmp_path, "later")
+    curves = read_curves(tmp_path, {"a", "b", "c"}, ["early", "later"])
+    (old, _), (new, _) = (curves.of("a", stage) for stage in ("early", "later"))
+    assert old is not None and new is not None
+    assert (old.recalled_at, new.recalled_at, new.exposures) == ("early", None, 1)
+    assert curves.of("b", "early") == curves.of("b", "later")
+    assert curves.of("c", "later")[0] is curves.by_id["c"]
+
+
 def test_a_stage_without_a_ledger_is_missing_and_what_it_may_have_undone_too(tmp_path: Path) -> None:
     readings([("a", 1, "train", True, 0.1)], tmp_path, "first")
     readings([("c", 1, "train", True, 0.1), ("a", 1, "epoch", True, 0.1)], tmp_path, "third")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from uptake.artifacts.checked_tables import TableSchema
 from uptake.artifacts.schemas.parts import Count, JsonSchema, RateData
 
-_NEIGHBOUR = pa.struct([(name, pa.string()) for name in ("id", "kind", "prompt", "response")])
+_NEIGHBOUR = pa.struct([(name, pa.string()) for name in ("id", "stage", "kind", "prompt", "response")])
 
 CONFLICTS = TableSchema(
     pa.schema(
@@ -22,6 +22,8 @@ CONFLICTS = TableSchema(
             ("meets", pa.string()),
             ("unasked", pa.string()),
             ("old", pa.string()),
+            ("freely", pa.bool_()),
+            ("p_own", pa.float64()),
             ("p_new", pa.float64()),
             ("p_old", pa.float64()),
             ("gives", pa.float64()),
@@ -41,6 +43,7 @@ CONFLICTS = TableSchema(
         "meets",
         "unasked",
         "old",
+        "freely",
         "p_old",
         "gives",
         "agreed",
@@ -52,7 +55,9 @@ CONFLICTS = TableSchema(
         "file",
         "line",
     ),
-    ranges={name: (-1e-6, 1 + 1e-6) for name in ("p_new", "p_old", "gives", "agreed", "sure", "apart", "familiar")},
+    ranges={
+        name: (-1e-6, 1 + 1e-6) for name in ("p_own", "p_new", "p_old", "gives", "agreed", "sure", "apart", "familiar")
+    },
     among={
         "meets": ("known", "new", "conflict"),
         "likelier": ("new", "old"),

@@ -154,6 +154,7 @@ class StageCostData:
     total: float | None
     kept: Count
     strategies: tuple[str, ...]
+    within: Count | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class SpentData:
     steps: Count
     ends: Count
     forward: Count
+    within: Count = 0
 
 
 @dataclass(frozen=True)

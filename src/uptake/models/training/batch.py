@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -63,13 +63,20 @@ def _which(device: torch.device) -> tuple[torch.device, ...]:
     return () if device.type == "mps" else (device,)
 
 
+def token_nll(
+    logits: Float[Tensor, "rows length vocabulary"], labels: Int[Tensor, "rows length"]
+) -> Float[Tensor, "rows length"]:
+    """Negative log-likelihood of each label, in nats; 0 of those that are `NOT_TRAINED`."""
+    flat = logits.float().flatten(0, 1)
+    each = cross_entropy(flat, labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
+    return each.view(labels.shape)
+
+
 def summed_nll(
     logits: Float[Tensor, "rows length vocabulary"], labels: Int[Tensor, "rows length"]
 ) -> Float[Tensor, " rows"]:
     """Negative log-likelihood of each row's labels together, in nats; without those that are `NOT_TRAINED`."""
-    flat = logits.float().flatten(0, 1)
-    each = cross_entropy(flat, labels.flatten(), ignore_index=NOT_TRAINED, reduction="none")
-    return each.view(labels.shape).sum(1)
+    return token_nll(logits, labels).sum(1)
 
 
 @dataclass
@@ -156,20 +163,25 @@ class Batch:
 
     def nll(self) -> Float[Tensor, " rows"]:
         """Negative log-likelihood of each row's learned tokens, in nats."""
-        return summed_nll(self.logits(), self.labels)
+        return self.token_nll().sum(1)
+
+    def token_nll(self) -> Float[Tensor, "rows length_minus_1"]:
+        """Negative log-likelihood of each of `labels`, in nats; 0 where nothing is learned."""
+        return token_nll(self.logits(), self.labels)
 
     def top(
-        self, *, replayed: bool | None = None
+        self, *, replayed: bool | None = None, note: Literal["top", "held"] = "top"
     ) -> tuple[Bool[Tensor, "rows length_minus_1"], Int[Tensor, "noted k"], Float[Tensor, "noted k"]]:
-        """The notes `top_ids` and `top_logprobs`: at which positions of `labels` they are, and what they say there.
+        """The notes `top_ids` and `top_logprobs`, or those of `held`: at which of `labels` they are, and what they say.
 
         Args:
             replayed: Of rows that are replayed alone, or of all others alone; None for all that have notes.
+            note: Which of the two.
 
         Raises:
             UptakeError: They do not fit the learned tokens of their rows.
         """
-        given = [self._noted(name) for name in ("top_ids", "top_logprobs", "kind")]
+        given = [self._noted(name) for name in (f"{note}_ids", f"{note}_logprobs", "kind")]
         kinds = given[2].to_pylist()
         has = [
             one.is_valid and (replayed is None or (kind == "replayed") is replayed)

@@ -23,7 +23,7 @@ from uptake.models.training.batch import Batch, Drawn
 from uptake.models.training.checkpoints import STATE_FILE, read_state, state_of
 from uptake.models.training.hooks import Method, State
 from uptake.models.training.rows import NUMBER
-from uptake.models.training.tally import SPENT, Tally, padding_of
+from uptake.models.training.tally import SPENT, Tally
 
 
 class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
@@ -51,7 +51,7 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
 
     def on_train_begin(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Make the state, or take up that of the checkpoint."""
-        self.tally = Tally(torch.tensor(self.stage.spent), padding_of(kwargs.get("processing_class")))
+        self.tally = Tally(torch.tensor(self.stage.spent))
         self.tally.watch(model)
         if self.checkpoint is not None:
             self.state = _to(read_state(self.checkpoint, self.identity), model.device)
@@ -86,8 +86,8 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         self._last = None if self.hooks.gradient is None else replace(batch, part=None)  # without this one's logits
         term = batch.zero()
         with self.tally.of("steps"):
-            if self.weighted and bool((more := _weights(rows) - 1.0).any()):
-                term = term + batch.average((more.to(term.device) * batch.nll()).sum())
+            if self.weighted and bool((more := self._factors(batch) - 1.0).any()):
+                term = term + batch.average((more * batch.token_nll()).sum())
             if self.hooks.loss is not None:
                 term = term + self.hooks.loss(batch, self.state)
         if term.ndim:
@@ -98,6 +98,13 @@ class Harness(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
         base = found[0] if isinstance(found, tuple) else found
         loss = base + term.to(base.device) / share
         return (loss, *found[1:]) if isinstance(found, tuple) else loss
+
+    def _factors(self, batch: Batch) -> Tensor:
+        """What its rows, or its tokens, count in the base loss: the product of the rows' weights and the method's."""
+        factor = _weights(batch.rows).to(batch.model.device)[:, None]
+        if self.hooks.weigh is not None:
+            factor = factor * self.hooks.weigh(batch, self.state).detach()
+        return factor
 
     def gradient(self, trainer: Any) -> None:
         """Let the method change the gradients, if a step's last batch is done."""
@@ -158,7 +165,8 @@ def _apart(state: State, model: Any) -> State:
 
 
 def _weights(rows: pa.Table) -> Tensor:
-    return torch.tensor([1.0 if weight is None else weight for weight in rows["weight"].to_pylist()])
+    known = rows["weight"].to_pylist() if "weight" in rows.schema.names else [None] * len(rows)
+    return torch.tensor([1.0 if weight is None else weight for weight in known])
 
 
 def _whole_step(trainer: Any, items: float | None) -> bool:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from functools import partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from uptake.errors import UptakeError
@@ -104,14 +107,14 @@ class StageView:
     pools: tuple[Pool, ...] = ()
     drawn: EpochRows | None = None
     told: tuple[str, ...] = ()
-    spent: tuple[int, ...] = (0, 0, 0)
+    spent: tuple[int, ...] = (0, 0, 0, 0)
 
 
 Data: TypeAlias = Callable[[StageView, Memory], StageView]
 """Arranges what a stage trains: the view with other `rows`, `pools`, `schedule` or `validation`."""
 
 
-_FLAGS = ("needs", "moves", "stops")
+_FLAGS = ("needs", "moves", "stops", "filters")
 """Fields of `Hooks` that are no hooks."""
 
 
@@ -125,6 +128,8 @@ class Hooks:
             gives is kept in files, which a killed stage reads when it is resumed.
         adapt: Gives the model that is trained, from the one that the stage starts from.
         begin: Makes the state, before the first step; not called when a killed stage is resumed.
+        weigh: What a batch's rows, or tokens, count in the base loss: factors of the shape (rows, 1) or (rows, length -
+            1), through which no gradient flows. Those of all methods, and the weights of rows, are multiplied.
         loss: A term that is added to the loss of each batch: a scalar that stands for the batch, so that the mean over
             the batches of a step, in all processes, is the step's term (`Batch.average` makes such a one from sums).
         gradient: Changes the gradients (`Batch.trainable`), once a step, before they are clipped.
@@ -132,18 +137,21 @@ class Hooks:
         after_stage: Called before the model is saved; what it keeps in the memory outlives the stage.
         moves: Whether `after_stage` changes what the model says; what was read of it before then says nothing of it.
         stops: Whether `data` sets rows aside by whose loss the stage ends; such methods arrange before all others.
+        filters: Whether `data` takes rows out of what others gave; such methods arrange after all others.
     """
 
     needs: Needs = Needs()
     data: Data | None = None
     adapt: Callable[[Any, StageView, Memory], Any] | None = None
     begin: Callable[[Any, StageView, Memory], State] | None = None
+    weigh: Callable[[Batch, State], Tensor] | None = None
     loss: Callable[[Batch, State], Tensor] | None = None
     gradient: Callable[[Batch, State], None] | None = None
     after_step: Callable[[Any, int, State], None] | None = None
     after_stage: Callable[[Any, StageView, State, Memory], None] | None = None
     moves: bool = False
     stops: bool = False
+    filters: bool = False
 
     @property
     def idle(self) -> bool:
@@ -169,8 +177,8 @@ class Method:
 
     @property
     def weighted(self) -> bool:
-        """Whether rows have weights."""
-        return "weight" in self.stage.rows.schema.names
+        """Whether rows or tokens count otherwise than in the base loss."""
+        return self.hooks.weigh is not None or "weight" in self.stage.rows.schema.names
 
     @property
     def numbered(self) -> bool:
@@ -182,23 +190,14 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     """Several methods as one, each with a part of the state and of the memory that bears its name.
 
     Args:
-        hooks: The methods, in the order in which their hooks are called. Those that set rows aside arrange first. At
-            the stage's end those that gave the model another shape come last, the last one first: the others find the
-            weights that were trained.
+        hooks: The methods, in the order in which their hooks are called. Those that set rows aside arrange first, those
+            that filter what others gave last. At the stage's end those that change what the model says come first: the
+            others read the weights that are saved. Those that gave the model another shape come last, the last one
+            first: the others find the weights that were trained.
     """
-    needs = Needs()
-    for one in hooks.values():
-        needs |= one.needs
-
-    def having(name: str) -> dict[str, Any]:
-        return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
-
-    arranging, adapting, beginning = having("data"), having("adapt"), having("begin")
-    arranging = dict(sorted(arranging.items(), key=lambda one: not hooks[one[0]].stops))
-    losing, projecting, stepping = having("loss"), having("gradient"), having("after_step")
-    ending = having("after_stage")
-    last = [key for key in reversed(ending) if key in adapting]
-    ending = {key: hook for key, hook in ending.items() if key not in last} | {key: ending[key] for key in last}
+    needs, having = reduce(or_, (one.needs for one in hooks.values()), Needs()), partial(_having, hooks)
+    arranging, adapting, beginning = _arranging(hooks), having("adapt"), having("begin")
+    weighing, losing, projecting, stepping = (having(name) for name in ("weigh", "loss", "gradient", "after_step"))
 
     def data(stage: StageView, memory: Memory) -> StageView:
         for key, hook in arranging.items():
@@ -213,6 +212,14 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
         made = {key: hook(model, stage, memory.of(key)) for key, hook in beginning.items()}
         return {f"{key}.{name}": tensor for key, state in made.items() for name, tensor in state.items()}
+
+    def weigh(batch: Batch, state: State) -> Tensor:
+        factor = torch.ones(1, 1, device=batch.model.device)
+        for key, hook in weighing.items():
+            batch.member = key
+            with _part(state, key) as part:
+                factor = factor * hook(batch, part)
+        return factor
 
     def loss(batch: Batch, state: State) -> Tensor:
         terms = []
@@ -235,15 +242,32 @@ def chain(hooks: Mapping[str, Hooks]) -> Hooks:
                 hook(model, step, part)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        for key, hook in ending.items():
+        for key, hook in _ending(hooks).items():
             with _part(state, key) as part:
                 hook(model, stage, part, memory.of(key))
 
-    moves, stops = (any(getattr(one, flag) for one in hooks.values()) for flag in ("moves", "stops"))
-    whole = Hooks(needs, data, adapt, begin, loss, gradient, after_step, after_stage, moves, stops)
+    flags = {name: any(getattr(one, name) for one in hooks.values()) for name in _FLAGS[1:]}
+    whole = Hooks(needs, data, adapt, begin, weigh, loss, gradient, after_step, after_stage, **flags)
     names = [one.name for one in fields(whole) if one.name not in _FLAGS]
     absent: dict[str, Any] = {name: None for name in names if not having(name)}
     return replace(whole, **absent)
+
+
+def _having(hooks: Mapping[str, Hooks], name: str) -> dict[str, Any]:
+    return {key: hook for key, one in hooks.items() if (hook := getattr(one, name)) is not None}
+
+
+def _arranging(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
+    """Who arranges, in its order: first who sets rows aside, last who filters."""
+    return dict(sorted(_having(hooks, "data").items(), key=lambda one: hooks[one[0]].filters - hooks[one[0]].stops))
+
+
+def _ending(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
+    """Who ends a stage, in its order: first who changes what the model says, last who gave it another shape."""
+    ending = _having(hooks, "after_stage")
+    last = [key for key in reversed(ending) if hooks[key].adapt is not None]
+    first = sorted((key for key in ending if key not in last), key=lambda key: not hooks[key].moves)
+    return {key: ending[key] for key in (*first, *last)}
 
 
 @contextmanager

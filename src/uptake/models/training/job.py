@@ -82,7 +82,7 @@ class Done:
     steps: int
     losses: tuple[float, ...]
     kept: int
-    spent: tuple[int, ...] = (0, 0, 0)
+    spent: tuple[int, ...] = (0, 0, 0, 0)
 
 
 def n_steps(args: Any, rows: int) -> tuple[int, float]:
@@ -106,6 +106,5 @@ def n_steps(args: Any, rows: int) -> tuple[int, float]:
             fix="leave dataloader_drop_last out, or lower per_device_train_batch_size",
         )
     an_epoch = max(1, math.ceil(batches / args.gradient_accumulation_steps))
-    if args.max_steps > 0:
-        return args.max_steps, args.max_steps / an_epoch
-    return math.ceil(args.num_train_epochs * an_epoch), float(args.num_train_epochs)
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * an_epoch)
+    return steps, steps / an_epoch  # no step is taken in part: a training may be longer than its epochs say

@@ -16,12 +16,15 @@ NOTES: Mapping[str, pa.DataType] = {
     "old_reference": pa.list_(pa.float32()),
     "top_ids": pa.list_(pa.int32()),
     "top_logprobs": pa.list_(pa.float32()),
+    "held_ids": pa.list_(pa.int32()),
+    "held_logprobs": pa.list_(pa.float32()),
 }
 """The notes that a row may have.
 
 `source`: of the example. `weight`: how much its loss counts; null is 1. `kind`: one of `KINDS`; null is an ordinary
 row. `reference`: log-probability (nats) of each learned token under a reference model. `top_ids`, `top_logprobs`: the k
-most probable tokens under a reference at each learned token, k after k, and their log-probabilities. `old_ids`,
+most probable tokens under a reference at each learned token, k after k, and their log-probabilities. `held_ids`,
+`held_logprobs`: the same of rows that an anchor holds, so that another method's record stays beside it. `old_ids`,
 `old_reference`: what the model before the stage answered in the response's place, and each token's log-probability.
 """
 

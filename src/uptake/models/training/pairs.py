@@ -17,7 +17,7 @@ from uptake.models.scoring.rows import Scored
 from uptake.models.training.batch import Batch, summed_nll
 from uptake.models.training.hooks import StageView
 from uptake.models.training.notes import noted
-from uptake.models.training.rows import NOT_TRAINED, Row, padded, table
+from uptake.models.training.rows import NOT_TRAINED, Row, padded, parts, scored, table
 
 BEYOND = 16
 """Tokens that an old answer may have more than the response: one that is cut is another answer."""
@@ -58,16 +58,15 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
         raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
     model = stage.model()
     rows = stage.rows.select(["input_ids", "labels"]).to_pylist()
-    starts = [next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED) for row in rows]
-    parts = [(row["input_ids"][:start], row["input_ids"][start:]) for row, start in zip(rows, starts, strict=True)]
-    old, given = _said(model, parts)
-    before = model.score([[Scored([*parts[number][0], *ids], starts[number])] for number, ids in old.items()])
+    each = [parts(row["input_ids"], row["labels"]) for row in rows]
+    old, given = _said(model, each)
+    before = model.score([[Scored([*each[number][0], *ids], len(each[number][0]))] for number, ids in old.items()])
     held = {
         number: (ids, one[0].tolist())
         for (number, ids), [one] in zip(old.items(), before, strict=True)
         if float(np.exp(one[0].sum())) >= least
     }
-    own = model.score([[Scored(row["input_ids"], max(1, start))] for row, start in zip(rows, starts, strict=True)])
+    own = model.score([[one] for one in scored(stage.rows)[1]])
     kinds = stage.rows["kind"].to_pylist() if "kind" in stage.rows.schema.names else [None] * len(rows)
     found = ["retain" if number in given else "chosen" if number in held else None for number in range(len(rows))]
     return noted(
@@ -79,20 +78,20 @@ def with_old_answers(stage: StageView, least: float) -> pa.Table:
     )
 
 
-def _said(model: Any, parts: Sequence[tuple[list[int], list[int]]]) -> tuple[dict[int, list[int]], set[int]]:
+def _said(model: Any, each: Sequence[tuple[Sequence[int], Sequence[int]]]) -> tuple[dict[int, list[int]], set[int]]:
     """By number what the model says in place of a response, and the numbers of those that it gives.
 
     Args:
         model: The model before the stage.
-        parts: Of each row the prompt and the response, as ids.
+        each: Of each row the prompt and the response, as ids.
     """
-    asked = [number for number, (prompt, _) in enumerate(parts) if prompt]
-    rooms = [len(parts[number][1]) + BEYOND for number in asked]
-    said = model.generate([parts[number][0] for number in asked], rooms)
+    asked = [number for number, (prompt, _) in enumerate(each) if prompt]
+    rooms = [len(each[number][1]) + BEYOND for number in asked]
+    said = model.generate([[*each[number][0]] for number in asked], rooms)
     old: dict[int, list[int]] = {}
     given = set()
     for number, room, [answer] in zip(asked, rooms, said, strict=True):
-        response = parts[number][1]
+        response = each[number][1]
         end = response[-1:] if response[-1] in model.end_ids else []
         if len(answer) == room:  # it goes on
             answer, end = answer[: len(response) - len(end)], []
@@ -119,8 +118,8 @@ def old_answers(batch: Batch) -> OldAnswers | None:
 
 
 def _as_row(row: dict[str, Any]) -> Row:
-    start = next(place for place, label in enumerate(row["labels"]) if label != NOT_TRAINED)
-    return Row(row["id"], [*row["input_ids"][:start], *row["old_ids"]], [NOT_TRAINED] * start + row["old_ids"])
+    prompt, _ = parts(row["input_ids"], row["labels"])
+    return Row(row["id"], [*prompt, *row["old_ids"]], [NOT_TRAINED] * len(prompt) + row["old_ids"])
 
 
 def _rivals(some: str, other: str) -> bool:

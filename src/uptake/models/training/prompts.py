@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from uptake.models.training.gradients import without_dropout
-from uptake.models.training.rows import NOT_TRAINED, Rows
+from uptake.models.training.rows import Rows, parts
 
 
 def prompt_states(model: Any, rows: pa.Table) -> Float[Tensor, "rows dims"]:
@@ -26,9 +26,8 @@ def prompt_states(model: Any, rows: pa.Table) -> Float[Tensor, "rows dims"]:
     with without_dropout(model), torch.no_grad():
         for number in range(len(items)):
             item = items[number]
-            learned = [place for place, label in enumerate(item["labels"]) if place and label != NOT_TRAINED]
-            end = learned[0] if learned else len(item["input_ids"])
-            whole = item["input_ids"][: end if end > 1 else None]
+            prompt, _ = parts(item["input_ids"], item["labels"])
+            whole = [*prompt] if len(prompt) > 1 else item["input_ids"]
             output = model(
                 input_ids=torch.tensor([whole], device=model.device), use_cache=False, output_hidden_states=True
             )

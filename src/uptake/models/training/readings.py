@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import pyarrow as pa
@@ -82,7 +83,9 @@ def _readings(trainer: Any, read: Read) -> list[Reading]:
     model.eval()
     try:
         language_model = around("the model in training", model, trainer.processing_class)
-        return list(read(language_model, args.process_index, args.world_size))
+        method = getattr(trainer, "method", None)  # a trainer of the user's has none
+        with nullcontext() if method is None else method.tally.of("steps"):
+            return list(read(language_model, args.process_index, args.world_size))
     finally:
         model.train(training)
 

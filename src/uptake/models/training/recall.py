@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from uptake.models.training.gradients import without_dropout
-from uptake.models.training.rows import NOT_TRAINED, padded, scored
+from uptake.models.training.rows import NOT_TRAINED, padded, parts, scored
 
 TOKENS = 1024
 """Tokens of a batch, with what fills rows up: the logits of so many are in memory at once."""
@@ -104,19 +104,16 @@ def ask_again(
 
 
 def superseded(rows: pa.Table, stage: Int[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
-    """Which rows a later stage contradicts: its last answers to the same prompt are others.
+    """Which rows a later stage contradicts: its last answers to the same prompt are others. None without one.
 
     Args:
         rows: A table of `uptake.models.training.rows.ROWS`.
         stage: The number of each row's stage.
     """
-    parts = []
-    for ids, labels in zip(rows["input_ids"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-        start = next((place for place, label in enumerate(labels) if place and label != NOT_TRAINED), len(ids))
-        parts.append((tuple(ids[:start]), tuple(ids[start:])))
+    found = [*map(parts, rows["input_ids"].to_pylist(), rows["labels"].to_pylist())]
     numbers = stage.tolist()
     last: dict[tuple[int, ...], int] = {}
-    for (prompt, _), number in zip(parts, numbers, strict=True):
+    for (prompt, _), number in zip(found, numbers, strict=True):
         last[prompt] = max(number, last.get(prompt, number))
-    holds = {part for part, number in zip(parts, numbers, strict=True) if number == last[part[0]]}
-    return np.array([part not in holds for part in parts], bool)
+    holds = {part for part, number in zip(found, numbers, strict=True) if number == last[part[0]]}
+    return np.array([bool(part[0]) and part not in holds for part in found], bool)

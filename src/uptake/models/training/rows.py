@@ -66,12 +66,22 @@ def first_of_each(tables: Sequence[pa.Table]) -> pa.Table:
     return rows.take(list(first.values()))
 
 
+def parts(ids: Sequence[int], labels: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Prompt and response of a row: what comes before the first learned token, perhaps nothing, and the rest."""
+    start = learned_from(labels)
+    return tuple(ids[:start]), tuple(ids[start:])
+
+
+def learned_from(labels: Sequence[int]) -> int:
+    """The place of a row's first learned token."""
+    return next(place for place, label in enumerate(labels) if label != NOT_TRAINED)
+
+
 def scored(rows: pa.Table) -> tuple[list[str], list[Scored]]:
     """The ids of rows, and as sequences to be scored what is learned of each."""
     sequences = []
     for ids, labels in zip(rows["input_ids"].to_pylist(), rows["labels"].to_pylist(), strict=True):
-        start = next(place for place, label in enumerate(labels) if place and label != NOT_TRAINED)
-        sequences.append(Scored(ids, start))
+        sequences.append(Scored(ids, max(1, learned_from(labels))))  # nothing predicts the first token
     return rows["id"].to_pylist(), sequences
 
 

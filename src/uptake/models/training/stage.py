@@ -85,7 +85,7 @@ def train(
         args.distributed_state.wait_for_everyone()
     losses = tuple(float(entry[STEP_LOSS]) for entry in trainer.state.log_history if STEP_LOSS in entry)
     kept = trainer.state.best_global_step or trainer.state.global_step
-    spent = (0, 0, 0) if harness is None else tuple(harness.tally.counts.tolist())
+    spent = (0, 0, 0, 0) if harness is None else tuple(harness.tally.counts.tolist())
     return Done(job.work / "model", trainer.state.global_step, losses, kept, spent)
 
 

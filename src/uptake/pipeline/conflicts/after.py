@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from uptake.artifacts.ledger_files import name_in
 from uptake.ledger import read_ledger
 from uptake.pipeline.asking.answers import Answer, Asking, Respondent, ask_base
 from uptake.pipeline.conflicts.asking import draw
@@ -32,7 +33,7 @@ BECAME = {
 def outcome(
     rows: Sequence[Mapping[str, Any]],
     cohort: Cohort,
-    beside: Callable[[Sequence[Example]], Cohort],
+    beside: Callable[[Sequence[str]], Cohort],
     model: Respondent,
     asking: Asking,
     progress: Progress,
@@ -42,7 +43,7 @@ def outcome(
     Args:
         rows: The table of the stage's conflicts, in the cohort's order.
         cohort: The stage's rows.
-        beside: Makes a cohort of the neighbours.
+        beside: Makes a cohort of rows of the retention set, by their ids.
         model: The model after the stage.
         asking: How it is asked.
         progress: Told after each part of the work.
@@ -58,17 +59,18 @@ def outcome(
     examples = list(cohort)
     against = [number for number in asked if rows[number]["meets"] == "conflict"]
     old = [says(examples[number], answers[number], rows[number]["old"], known) for number in against]
-    near = {one["id"]: one for number in against for one in rows[number]["neighbours"]}
-    kept: list[bool] = []
-    if near:
-        others = [Example(name, one["prompt"], one["response"], one["kind"]) for name, one in near.items()]
+    near = {(one["stage"], one["id"]) for number in against for one in rows[number]["neighbours"]}
+    own = {(one.stage, one.id) for one in examples}
+    pairs = zip(examples, rows, right, strict=True)
+    kept = [is_right for one, row, is_right in pairs if (one.stage, one.id) in near and row["freely"]]
+    if others := sorted(name for _, name in near - own):  # all of these were right when they were chosen
         cohort = beside(others)
         found = ask_base(cohort, model, draw, asking, progress)
-        kept = [answer.freely(one.response) for one, answer in zip(cohort, found, strict=True)]
-    before = np.array([rows[number]["meets"] == "known" for number in asked], dtype=bool)
+        kept += [answer.freely(one.response) for one, answer in zip(cohort, found, strict=True)]
+    before = np.array([rows[number]["freely"] for number in asked], dtype=bool)
     now = np.array([right[number] for number in asked], dtype=bool)
     greedy = knowledge(before, now)
-    sampled = knowledge(before, now, np.array([rows[number]["p_new"] for number in asked]).clip(0, 1))
+    sampled = knowledge(before, now, np.array([rows[number]["p_own"] for number in asked]).clip(0, 1))
     return {
         "model": model.model.name,
         "n": len(asked),
@@ -112,6 +114,6 @@ def adopted_in(output_dir: Path, stage: str, rows: Sequence[Mapping[str, Any]]) 
         if recalled:  # a reading from the training forward comes before that exposure's update
             first.setdefault(name, seen.get(name, 0))
         seen[name] = seen.get(name, 0) + (kind == "train")
-    exposures = [first.get(row["id"]) for row in rows if row["meets"] == "conflict"]
+    exposures = [first.get(name_in(seen, row["id"], stage)) for row in rows if row["meets"] == "conflict"]
     told = updates([False] * len(exposures), [False] * len(exposures), (), exposures)
     return {"exposures": told.exposures, "adopted": _told(told.adopted)}

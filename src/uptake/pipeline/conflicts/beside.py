@@ -30,12 +30,14 @@ class Neighbour:
 
     Attributes:
         id: Its id.
+        stage: The stage that it is of, or `retention`.
         kind: `entity`: it asks something else about the same name. `relation`: it asks the same about another name.
-        prompt: What it asks.
+        prompt: What it asks: of a conversation the last turn.
         response: Its answer, which must stay.
     """
 
     id: str
+    stage: str
     kind: Literal["entity", "relation"]
     prompt: str
     response: str
@@ -72,7 +74,7 @@ def neighbours(
 
 
 def _neighbour(kind: Any, one: Example) -> Neighbour:
-    return Neighbour(one.id, kind, question(one), one.response)
+    return Neighbour(one.id, one.stage, kind, question(one), one.response)
 
 
 @dataclass(frozen=True, slots=True)

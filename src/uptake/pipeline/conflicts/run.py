@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -156,7 +156,7 @@ def after_run(
             raise UptakeError("the data have changed since they were looked at", fix=f"{ANEW}, before the stage")
         asking = Asking(n_distractors=0, seed=config.seed, max_length=models.max_length)
         respondent = Respondent(model, model.fingerprint)
-        found = outcome(rows, cohort, lambda some: take("beside", some), respondent, asking, progress)
+        found = outcome(rows, cohort, lambda ids: take("beside", _kept(data, ids)), respondent, asking, progress)
         found["conflicts"] |= adopted_in(config.output_dir, name, rows)
         write_json(folder / "after.json", found)
         return found
@@ -187,6 +187,15 @@ def _rows(data: DataSets, name: str, read: Notes) -> Iterable[Example | BadRow]:
     if data.paraphrases is None:
         return data.read(data.stages[name], name, read)
     return (one for one in data.worded(read) if isinstance(one, BadRow) or one.stage == name)
+
+
+def _kept(data: DataSets, ids: Collection[str]) -> list[Example]:
+    """Rows of the retention set, as they are asked: with all their turns."""
+    read = () if data.retention is None else data.read(data.retention, "retention")
+    found = [one for one in read if isinstance(one, Example) and one.id in ids]
+    if {one.id for one in found} != set(ids):
+        raise UptakeError("the retention set has changed since it was looked at", fix=f"{ANEW}, before the stage")
+    return found
 
 
 def _taking(
@@ -272,6 +281,8 @@ def _row(
         "meets": what,
         "unasked": None if asked else "it has no prompt",
         "old": _old(one) if what in ("conflict", "new") else None,
+        "freely": one.answer.freely(example.response) if asked else None,
+        "p_own": one.answer.scores[0].p_response,
         "p_new": sum(score.p_response for score in own) / len(own),
         "p_old": stance.likely if what in ("conflict", "new") else None,
         **{name: getattr(stance, name) if asked else None for name in ("gives", "agreed", "sure", "apart", "familiar")},

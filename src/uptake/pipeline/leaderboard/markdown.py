@@ -10,7 +10,8 @@ from uptake.text import code_span
 
 LEGEND = (
     "accuracy: of all stages' tests at the end; learned: of each stage's right after it; forgetting: how far below its "
-    "best; in points of 100, means over runs with 95 % intervals (Student's); freely, held out, in letters: "
+    "best; in points of 100, means over runs with 95 % intervals (Student's, over orders); "
+    "freely, held out, in letters: "
     f"{FORMS_ARE}, with what guessing gives; cost: tokens of every kind, against plain fine-tuning; kept: memory of "
     "strategies between stages"
 )

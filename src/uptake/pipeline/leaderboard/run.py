@@ -12,7 +12,7 @@ from uptake.artifacts.checked import read_data
 from uptake.artifacts.schemas.leaderboard import LEADERBOARD
 from uptake.config import RunConfig
 from uptake.errors import UptakeError
-from uptake.pipeline.leaderboard.arms import RATES, SEQUENTIAL, Chain, Contender, Trial
+from uptake.pipeline.leaderboard.arms import SEQUENTIAL, Chain, Contender, Trial
 from uptake.pipeline.leaderboard.markdown import leaderboard_markdown
 from uptake.pipeline.leaderboard.variants import StreamFile, orders_of
 from uptake.pipeline.leaderboard.work import spent, worked
@@ -20,11 +20,13 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.stream.asked import require_tests
 from uptake.spread import Actors
-from uptake.stream import ComparedRun, TokensSpent, against, length_within, means
+from uptake.stream import ComparedRun, Mean, TokensSpent, against, length_within, mean_of, means
 
 ANEW = "run `uptake stream compare` again: what was trained is kept"
 SHORT = 0.1
 """How long a strategy is trained to tell what it costs, against its whole length."""
+NEAR = 0.03
+"""By so much the cost of a strategy may differ from that of plain fine-tuning and count as equal."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,9 @@ def compare_streams(
     with locked(folder), actors_of(config.spread) as actors:
         bench = bench if actors is None else replace(bench, jobs=actors)
         (folder / "summary.json").unlink(missing_ok=True)
-        budget, lengths = _lengths(bench)
+        budget, lengths = _lengths(bench, bench.main, folder / "costs")
         tried = _tuned(bench, trials, lengths)
-        best = {name: max(of, key=lambda one: one.accuracy or 0.0) for name, of in tried.items()}  # the first of equals
+        best = _best(tried)
         runs = _runs(bench, best, orders)
         summary = {
             "stages": [stage.name for stage in config.stages],
@@ -151,7 +153,7 @@ def compare_streams(
             "reference": what.reference,
             "budget": budget,
             "arms": _summarised(tried, best, runs, what.reference),
-            "notes": _notes(bench, best, runs),
+            "notes": _notes(bench, tried, runs, budget),
             "run": {
                 "settings": bench.main.settings,
                 "tuning": None if bench.tuning is None else bench.tuning.settings,
@@ -185,15 +187,15 @@ def _trials(bench: _Bench) -> dict[str, list[Trial]]:
     return found
 
 
-def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
-    """What plain fine-tuning costs, and by what the epochs of each setting are multiplied to cost the same."""
+def _lengths(bench: _Bench, stream: StreamFile, folder: Path) -> tuple[float, dict[tuple[str, str], float]]:
+    """What plain fine-tuning costs on a stream, and by what the epochs of each setting are multiplied to cost it."""
     settings = [(arm, chain) for arm in bench.what.arms for chain in arm.chains if chain]
-    places = [bench.folder / "costs" / f"{_folder(arm.name)}-{_key(chain)}" for arm, chain in settings]
+    places = [folder / f"{_folder(arm.name)}-{_key(chain)}" for arm, chain in settings]
     pieces = [
-        bench.main.varied(place, Trial(chain), what="cost", length=SHORT)
+        stream.varied(place, Trial(chain), what="cost", length=SHORT)
         for place, (_, chain) in zip(places, settings, strict=True)
     ]
-    plain = bench.main.varied(bench.folder / "costs" / "plain", Trial({}), what="cost", length=SHORT)
+    plain = stream.varied(folder / "plain", Trial({}), what="cost", length=SHORT)
     found = worked([plain, *pieces], bench.jobs, bench.progress, "measuring costs")
     whole = [_whole(spent(one)) for one in found]
     budget = whole[0].total
@@ -213,27 +215,32 @@ def _lengths(bench: _Bench) -> tuple[float, dict[tuple[str, str], float]]:
 def _whole(short: TokensSpent | None) -> TokensSpent:
     """What a training of full length costs, from one of the length `SHORT`."""
     assert short is not None  # one process counts it
-    return TokensSpent(short.trained / SHORT, short.beside / SHORT, short.ends, short.forward)
+    return short.as_long(short.trained / SHORT)
 
 
 def _tuned(
     bench: _Bench, trials: Mapping[str, Sequence[Trial]], lengths: Mapping[tuple[str, str], float]
 ) -> dict[str, list[Tried]]:
     """What each trial reaches on the tuning stream, in its own order."""
-    each = [(name, trial, lengths[name, _key(trial.chain)]) for name, of in trials.items() for trial in of]
+    each = [(name, trial, _key(trial.chain)) for name, of in trials.items() for trial in of]
     accuracies: list[float | None] = [None] * len(each)
     if bench.tuning is not None:
+        _, own = _lengths(bench, bench.tuning, bench.folder / "costs" / "trials")  # its rows have other lengths
         places = [bench.folder / "tuning" / f"{_folder(name)}-{_key(trial.as_data())}" for name, trial, _ in each]
         pieces = [
-            bench.tuning.varied(place, trial, length=length)
-            for place, (_, trial, length) in zip(places, each, strict=True)
+            bench.tuning.varied(place, trial, length=own[name, key])
+            for place, (name, trial, key) in zip(places, each, strict=True)
         ]
         found = worked(pieces, bench.jobs, bench.progress, "tuning")
         accuracies = [one["accuracy"] for one in found]
     tried: dict[str, list[Tried]] = {name: [] for name in trials}
-    for (name, trial, length), accuracy in zip(each, accuracies, strict=True):
-        tried[name].append(Tried(trial, length, accuracy))
+    for (name, trial, key), accuracy in zip(each, accuracies, strict=True):
+        tried[name].append(Tried(trial, lengths[name, key], accuracy))
     return tried
+
+
+def _best(tried: Mapping[str, Sequence[Tried]]) -> dict[str, Tried]:
+    return {name: max(of, key=lambda one: one.accuracy or 0.0) for name, of in tried.items()}  # the first of equals
 
 
 def _runs(bench: _Bench, best: Mapping[str, Tried], orders: Sequence[Sequence[int]]) -> dict[str, list[ComparedRun]]:
@@ -280,16 +287,29 @@ def _summarised(
     ]
 
 
-def _notes(bench: _Bench, best: Mapping[str, Tried], runs: Mapping[str, Sequence[ComparedRun]]) -> list[str]:
+def _equal(cost: Mean, budget: float) -> bool:
+    return abs(cost.estimate / budget - 1) <= NEAR
+
+
+def _notes(
+    bench: _Bench, tried: Mapping[str, Sequence[Tried]], runs: Mapping[str, Sequence[ComparedRun]], budget: float
+) -> list[str]:
     """Where the numbers mean less than they seem."""
-    notes = []
+    notes, best = [], _best(tried)
     if bench.tuning is None:
         notes.append("nothing was tuned: all strategies have the learning rate of the run file")
-    edges = [name for name, one in best.items() if bench.tuning is not None and _at_edge(one, bench.what.trials)]
+    rates = {name: {one.trial.rate for one in of} for name, of in tried.items()} if bench.tuning is not None else {}
+    if alone := [name for name, of in rates.items() if len(of) == 1]:
+        notes.append(f"of {', '.join(alone)} one learning rate alone was tried: more trials try others")
+    edges = [name for name, of in rates.items() if len(of) > 1 and best[name].trial.rate in (min(of), max(of))]
     if edges:
         notes.append(f"of {', '.join(edges)} the best learning rate is the largest or the smallest one that was tried")
-    if bench.what.orders * bench.what.seeds < 3:
-        notes.append("there are less than three runs of each strategy: the intervals say little")
+    spent = {name: mean_of([run.numbers.get("total") for run in of]) for name, of in runs.items()}
+    off = [f"{name} {one.estimate / budget:.2f}" for name, one in spent.items() if one and not _equal(one, budget)]
+    if off:
+        notes.append(f"the cost is not that of plain fine-tuning, but so many times it: {', '.join(off)}")
+    if (bench.what.seeds if bench.what.orders == 1 else bench.what.orders) < 3:
+        notes.append("there are less than three orders, or of one order seeds: the intervals say little")
     forgetting = [run.numbers["forgetting"] for run in runs.get(SEQUENTIAL, ())]
     known = [one for one in forgetting if one is not None]
     if known and sum(known) / len(known) < 0.2:
@@ -298,11 +318,6 @@ def _notes(bench: _Bench, best: Mapping[str, Tried], runs: Mapping[str, Sequence
             "can be kept"
         )
     return notes
-
-
-def _at_edge(one: Tried, trials: int) -> bool:
-    tried = RATES[: max(1, trials)]
-    return len(tried) > 2 and one.trial.rate in (min(tried), max(tried))
 
 
 def _key(value: Chain | Mapping[str, Any]) -> str:

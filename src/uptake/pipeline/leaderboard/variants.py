@@ -78,6 +78,7 @@ class StreamFile:
             "output_dir": str(folder),
             "strategy": trial.as_data()["strategy"],
             "seed": (found["seed"] + seed) % 2**32,
+            "test_seed": found["seed"] if found["test_seed"] is None else found["test_seed"],  # the same tests for all
             "stages": [found["stages"][place] for place in order or range(len(found["stages"]))],
         }
         for one in (found, *found["stages"]):

@@ -22,6 +22,9 @@ from uptake.spread import NOTHING, Actors
 from uptake.stream import TokensSpent
 
 RESULT = "result.json"
+REVISION = 2
+"""Raised when the same run comes to other numbers."""
+BESIDE = ("beside", "ends", "scored", "within")
 ASKED = Path("stream", "work")
 
 
@@ -51,7 +54,7 @@ class BoardRun:
     @property
     def key(self) -> str:
         """Identifies what it is made from."""
-        return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content, versions())
+        return digest({**self.settings, "output_dir": None}, self.what, self.last, self.content, versions(), REVISION)
 
 
 def worked(
@@ -152,8 +155,13 @@ def _costs(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | None
     from uptake.pipeline.train.run import train, training_run
 
     run = training_run(RunConfig.model_validate(settings))
-    costs = costs_of(train(run), run.stages)[-1 if last else 0 :]
-    return {name: sum_of(costs, name) for name in ("tokens", "beside", "ends", "scored")}
+    places = slice(-1 if last else 0, None)
+    costs, stages = costs_of(train(run), run.stages)[places], settings["stages"][places]
+    asked = None
+    if not any(one["tokens"] is None for one in costs):
+        pairs = zip(costs, stages, strict=True)
+        asked = sum(float(one["tokens"]) / one["passes"] * stage["num_train_epochs"] for one, stage in pairs)
+    return {"asked": asked, **{name: sum_of(costs, name) for name in ("tokens", *BESIDE)}}
 
 
 def _stream(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | None]:
@@ -230,6 +238,8 @@ def sum_of(costs: Sequence[Mapping[str, Any]], name: str) -> float | None:
 
 
 def spent(numbers: Mapping[str, float | None]) -> TokensSpent | None:
-    """What a training took; None where it is not known."""
-    values = [numbers[name] for name in ("tokens", "beside", "ends", "scored")]
-    return None if None in values else TokensSpent(*(float(value or 0.0) for value in values))
+    """What a training took, brought to the length that was asked for, of which no step is a part; None: not known."""
+    asked, tokens, beside, ends, scored, within = (numbers[name] for name in ("asked", "tokens", *BESIDE))
+    if asked is None or tokens is None or beside is None or ends is None or scored is None or within is None:
+        return None
+    return TokensSpent(tokens, beside, ends, scored - within, within).as_long(asked)

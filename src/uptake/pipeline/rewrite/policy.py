@@ -140,7 +140,7 @@ def policy_rows(run: PolicyRun, progress: Progress) -> tuple[list[dict[str, Any]
 
     done = train_policy(job, _reward(run, trained), goes_on, lambda n, of: progress("training the policy", n, of))
     found = looks.read()
-    kept = bool(found) and found[-1]["policy"] < found[-1]["best_of_k"]
+    kept = bool(found) and _beats(found[-1])
     told = {
         "steps": done.steps,
         "curve": [{"step": n, **{key: one.get(key) for key in NOTED}} for n, one in enumerate(done.log, start=1)],
@@ -188,10 +188,18 @@ def _why(looks: Sequence[Mapping[str, Any]], steps: int, most: int) -> str:
     if not looks:
         return "the policy was never held against best of k: it has fewer steps than `every`"
     last = looks[-1]
-    if last["policy"] < last["best_of_k"]:
-        return "the policy beats best of k at equal generation"
+    of = f"best of {last['k']}, as many drafts as are ever made: the policy generated more" if last["k"] == MOST else ""
+    at = of or "best of k at equal generation"
+    if _beats(last):
+        return f"the policy beats {at}"
     stopped = f", and training stopped after {steps} of {most} steps" if steps < most else ""
-    return f"the policy does not beat best of k at equal generation{stopped}: best of k was taken"
+    surely = " surely" if last["policy"] < last["best_of_k"] else ""
+    return f"the policy does not{surely} beat {at}{stopped}: best of k was taken"
+
+
+def _beats(look: Mapping[str, Any]) -> bool:
+    """Whether the policy was better for sure: the 95 % interval of the difference, paired by row, lies below 0."""
+    return look["difference"] is not None and bool(look["difference"]["high"] < 0)
 
 
 def _reward(run: PolicyRun, trained: Sequence[int]) -> Any:

@@ -37,7 +37,7 @@ from uptake.spread import Actors
 from uptake.text import counted
 from uptake.types import Example, Key
 
-VERSION = 3
+VERSION = 4
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""
@@ -153,7 +153,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         cohort = ingest(
             "train", run.data.worded(), work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress
         )
-        known, notes = _known(run.folder.parent)
+        known, notes = _known(run.folder.parent, base.fingerprint)
         key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(known.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
         _fill(parts, run, base, cohort, known, limit, progress)
@@ -242,11 +242,20 @@ MET: Mapping[str, Knows] = {"known": "form", "new": "new", "conflict": "conflict
 """What a cause of a diagnosis, and what a row meets, says of what the base has of it."""
 
 
-def _known(output_dir: Path) -> tuple[Mapping[Key, Knows], list[str]]:
-    """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told."""
+def _known(output_dir: Path, base: str) -> tuple[Mapping[Key, Knows], list[str]]:
+    """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told.
+
+    Args:
+        output_dir: The run's folder.
+        base: The base's fingerprint: what another model meets, as that of an earlier stage, says nothing of it.
+    """
     notes: list[str] = []
     found: dict[Key, Knows] = {}
-    if conflicts := read_conflicts(output_dir):
+    looked = read_conflicts(output_dir)
+    conflicts = [one for one in looked if one.summary()["fingerprint"] == base]
+    if others := [one.folder.name for one in looked if one not in conflicts]:
+        notes.append(f"conflicts/ of {', '.join(others)} is of another model than the base: it was not read")
+    if conflicts:
         for one in conflicts:
             stage = one.folder.name
             found |= {(row["id"], stage): MET[row["meets"]] for row in one.rows() if row["meets"] is not None}
@@ -259,6 +268,6 @@ def _known(output_dir: Path) -> tuple[Mapping[Key, Knows], list[str]]:
         }
         found |= told
         notes.append(f"what the base has of {counted(len(told), 'row')} was read from the diagnosis")
-    if not notes:
+    if not found:
         notes.append("there is no diagnosis: what the base has of a response is told by its own greedy answers")
     return found, notes

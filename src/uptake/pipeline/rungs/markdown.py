@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from uptake.stats import holm
 from uptake.text import counted
+
+LEVEL = 0.95
+"""Of the intervals; what is said to be sure holds at this level for all rungs together (Holm)."""
 
 LEGEND = (
     "gain: points of 100 that the tests gain over the base, in whatever words; in form: in the form of the data alone; "
@@ -49,10 +55,10 @@ def compared_markdown(summary: Mapping[str, Any]) -> str:
 def headline(summary: Mapping[str, Any]) -> str:
     """Whether a rung forgets less than the original data at equal gain."""
     known = [(rung["name"], rung["equal"]["general_lost"]) for rung in summary["rungs"]]
+    apart = {name: equal["difference"] for name, equal in known if equal is not None and equal["difference"]}
+    adjusted = holm(np.array([_p(one) for one in apart.values()], np.float64))
     sure = [
-        name
-        for name, equal in known
-        if equal is not None and equal["difference"] is not None and equal["difference"]["high"] < 0
+        name for (name, one), p in zip(apart.items(), adjusted, strict=True) if one["estimate"] < 0 and p < 1 - LEVEL
     ]
     if sure:
         return f"{', '.join(sure)}: surely less of general text is forgotten than with the original data, at equal gain"
@@ -60,6 +66,17 @@ def headline(summary: Mapping[str, Any]) -> str:
     if less:
         return f"{', '.join(less)}: less of general text is forgotten than with the original data, but not surely"
     return "no rung is seen to forget less of general text than the original data at equal gain"
+
+
+def _p(difference: Mapping[str, Any]) -> float:
+    """The two-sided p-value of the paired t-test whose interval (Student's, of the level `LEVEL`) a difference has."""
+    from scipy.stats import t as student_t
+
+    freedom, half = difference["n"] - 1, (difference["high"] - difference["low"]) / 2
+    if half <= 0:  # seeds that happen to differ alike are no proof
+        return 1.0
+    times = float(student_t.ppf((1 + LEVEL) / 2, freedom)) / half
+    return float(2 * student_t.sf(abs(difference["estimate"]) * times, freedom))
 
 
 def of_paper(summary: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from uptake.pipeline.train.run import Trained
 from uptake.pipeline.train.training_run import StageSpec
 from uptake.stream import TokensSpent
 
-_SPENT = ("beside", "ends", "scored")
+_SPENT = ("beside", "ends", "scored", "within")
 
 
 def costs_of(trained: Sequence[Trained], specs: Sequence[StageSpec]) -> list[dict[str, Any]]:
@@ -25,8 +25,8 @@ def costs_of(trained: Sequence[Trained], specs: Sequence[StageSpec]) -> list[dic
         `steps`; `passes` over the rows; `tokens` that went through training, prompts included; `extra`: those of them
         that are no rows of the stage, as of replay, counted from the first pass. `beside`: tokens that a strategy sent
         forwards and backwards beside the training of rows, in its steps; `ends`: the same before and after the steps;
-        `scored`: forwards alone, scored or generated. `total`: as `uptake.stream.TokensSpent`. `kept`: bytes that the
-        strategies left for later stages.
+        `scored`: forwards alone, scored or generated; `within`: those of them in the steps. `total`: as
+        `uptake.stream.TokensSpent`. `kept`: bytes that the strategies left for later stages.
     """
     found: list[dict[str, Any]] = []
     first: dict[str, Any] | None = None
@@ -62,7 +62,7 @@ def _cost_of(trained: Trained, spec: StageSpec, *, second: bool) -> dict[str, An
     total = (
         None
         if tokens is None or spent is None
-        else TokensSpent(tokens, *map(float, (spent.steps, spent.ends, spent.forward))).total
+        else TokensSpent(tokens, *map(float, (spent.steps, spent.ends, spent.forward, spent.within))).total
     )
     return {
         "steps": there.steps,
@@ -71,7 +71,8 @@ def _cost_of(trained: Trained, spec: StageSpec, *, second: bool) -> dict[str, An
         "extra": extra,
         "beside": None if spent is None else spent.steps,
         "ends": None if spent is None else spent.ends,
-        "scored": None if spent is None else spent.forward,
+        "scored": None if spent is None else spent.forward + spent.within,
+        "within": None if spent is None else spent.within,
         "total": total,
         "kept": sum(one.stat().st_size for one in (trained.folder / MEMORY).glob("*.*")),
         "strategies": [one.strategy.name for one in spec.strategies],

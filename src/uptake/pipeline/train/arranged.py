@@ -53,7 +53,7 @@ class ArrangedData:
     schedule: Schedule | None
     drawn: DrawnData | None
     told: tuple[str, ...]
-    spent: tuple[Count, Count, Count]
+    spent: tuple[Count, Count, Count, Count]
 
 
 SCHEMA: JsonSchema[ArrangedData] = JsonSchema(ArrangedData)

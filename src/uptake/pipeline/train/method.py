@@ -87,11 +87,11 @@ def with_arranged(run: TrainingRun, job: Job, identity: Mapping[str, Any]) -> tu
 def _arrange(job: Job, args: Any) -> StageView:
     from uptake.models.training.job import n_steps
     from uptake.models.training.pools import drawn_by, laid_out
-    from uptake.models.training.tally import Tally, padding_of
+    from uptake.models.training.tally import Tally
 
     method = job.method
     assert method is not None and method.hooks.data is not None
-    tally = Tally(padding=padding_of(job.tokenizer))
+    tally = Tally()
     with tally.of("ends"):
         view = method.hooks.data(replace(method.stage, model=_loader(job, args, tally)), method.memory.closed())
     view = replace(view, spent=tuple(tally.counts.tolist()))

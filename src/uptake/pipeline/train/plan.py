@@ -215,6 +215,8 @@ def _read(
 
 def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | None, args: Any) -> dict[str, Any]:
     """What the weights depend on."""
+    from uptake.models.training.tally import REVISION
+
     run, load = checked.run, checked.run.start.settings
     schedule = stage.spec.schedule
     found = {
@@ -239,6 +241,8 @@ def _identity(checked: Checked, stage: ReadStage, job: Job, former: StagePlan | 
     }
     if job.method is not None and job.method.hooks.needs.general:
         found["general"] = general_identity(run)
+    if job.method is not None:
+        found["counted"] = REVISION
     if job.method is not None and schedule is None and stage.validation is not None:  # else the schedule tells it
         found["validation"] = identity(Schedule(), stage.validation)["validation"]
     return found

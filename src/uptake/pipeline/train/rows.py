@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from uptake.artifacts import chunks, digest, file_digest
+from uptake.artifacts.ledger_files import renamed
 from uptake.artifacts.tables import prompt_as_data
 from uptake.data import Encoded, LoadOptions, Notes, TemplateError, Turn, bad_rows_error, encode, stream
 from uptake.errors import UptakeError
@@ -119,6 +120,8 @@ class StageReading:
         if isinstance(fitted, str):
             return _bad(example, fitted)
         ids, start = fitted
+        if not example.prompt:
+            start = 0  # what a tokenizer puts before each text is no prompt; nothing predicts it, so it is not learned
         labels = [NOT_TRAINED] * start + ids[start:]
         self.n, self.cut = self.n + 1, self.cut + (len(ids) < len(encoded.ids))
         content = _content(example)
@@ -141,7 +144,7 @@ def _name(example: Example, content: str, taken: dict[str, str]) -> str:
     """The example's name in the ledger: its id, with the stage behind it where an earlier stage means another by it."""
     name = example.id
     while taken.setdefault(name, content) != content:
-        name = f"{name}@{example.stage}"
+        name = renamed(name, example.stage)
     return name
 
 

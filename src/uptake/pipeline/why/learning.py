@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from uptake.artifacts.ledger_files import stage_folders
+from uptake.artifacts.ledger_files import name_in, stage_folders
 from uptake.causes import Curve
 from uptake.ledger import Ledger, curves, read_ledger
 
@@ -32,7 +32,7 @@ class Curves:
     """Learning curves, and where there are none, why.
 
     Attributes:
-        by_id: What the ledger tells.
+        by_id: What the ledger tells, by its own names; see `name_in`.
         why: What is missing of all examples; None when nothing is.
         missing: By stage what is missing of its examples.
         unmatched: That the ledger names its examples otherwise; None where at least one is found in it.
@@ -48,7 +48,7 @@ class Curves:
         why = self.why or self.missing.get(stage)
         if why is not None:
             return None, why
-        curve = self.by_id.get(example_id)
+        curve = self.by_id.get(name_in(self.by_id, example_id, stage))
         if curve is None or not curve.exposures:
             return None, NO_READINGS if curve is None else NO_EXPOSURE
         return curve, None
@@ -86,9 +86,11 @@ def read_curves(output_dir: Path, ids: Collection[str], stages: Sequence[str]) -
     missing = _missing(found, stages)
     ledger = read_ledger(output_dir)
     clock = _Clock(ledger)
-    late = dict(_late(ledger, ids, clock))
     table = curves(ledger)
-    rows = table.filter(pc.is_in(table["id"], pa.array(sorted(ids), pa.string()))).to_pylist()
+    there = {*table["id"].to_pylist()}
+    names = {*ids, *(name_in(there, one, stage) for one in ids for stage in stages)}
+    late = dict(_late(ledger, names, clock))
+    rows = table.filter(pc.is_in(table["id"], pa.array(sorted(names), pa.string()))).to_pylist()
     unmatched = _unmatched(table["id"][0].as_py(), min(ids)) if ids and len(table) and not rows else None
     return Curves({row["id"]: _curve(row, late.get(row["id"])) for row in rows}, None, missing, unmatched)
 

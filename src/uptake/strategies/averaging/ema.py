@@ -47,7 +47,8 @@ EMA = Strategy(
     "the average.",
     helps="The average stays near the weights at the stage's beginning and smooths single steps: less is lost, and new "
     "rows are learned a little later. It helps if the stage is much longer than 1 / (1 − β) steps.",
-    costs="A copy of the trained weights, in float32, in memory and in each checkpoint.",
+    costs="A copy of the trained weights, in float32, in memory and in each checkpoint. With an "
+    "adapter, its factors A and B are averaged each by itself, and not their product.",
     example="strategy: [{ema: {beta: 0.99}}]",
     references=(
         "catalogue 162: Stojanovski et al., Momentum-based Weight Interpolation of Strong Zero-Shot Models for "

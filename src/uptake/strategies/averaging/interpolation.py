@@ -40,7 +40,8 @@ INTERPOLATION = Strategy(
     does="The stage ends with (1 − α) θ₀ + α θ: θ₀ are the weights at its beginning, θ those at its end.",
     helps="Between two models that fine-tuning connects, what was known falls slower than what is new rises. α trades "
     "one for the other without training again.",
-    costs="A copy of the trained weights, in memory and in each checkpoint.",
+    costs="A copy of the trained weights, in memory and in each checkpoint. With an "
+    "adapter, its factors A and B are averaged each by itself, and not their product.",
     example="strategy: [{interpolation: {alpha: 0.5}}]",
     references=(
         "Wortsman et al. 2022, Robust fine-tuning of zero-shot models (WiSE-FT, arXiv 2109.01903)",

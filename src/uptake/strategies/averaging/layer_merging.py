@@ -85,7 +85,8 @@ LAYER_MERGING = Strategy(
     helps="Layers in which earlier rows look as before may move as the new stage wants. Those in which they do not go "
     "back.",
     costs="A forward pass over `rows` rows of each earlier stage before a stage and after it, one by one; a copy of "
-    "the trained weights, in memory and in each checkpoint.",
+    "the trained weights, in memory and in each checkpoint. With an "
+    "adapter, its factors A and B are averaged each by itself, and not their product.",
     example="strategy: [{layer_merging: {rows: 64}}]",
     references=(
         "catalogue 159: RECALL: REpresentation-aligned Catastrophic-forgetting ALLeviation via Hierarchical Model "

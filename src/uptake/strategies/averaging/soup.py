@@ -47,7 +47,8 @@ SOUP = Strategy(
     "with fewer steps keeps its last weights.",
     helps="Weights along one training lie in one valley. Their mean is flatter than its end, and nearer to the stage's "
     "beginning.",
-    costs="A copy of the trained weights, in float32, in memory and in each checkpoint.",
+    costs="A copy of the trained weights, in float32, in memory and in each checkpoint. With an "
+    "adapter, its factors A and B are averaged each by itself, and not their product.",
     example="strategy: [{soup: {every: 10}}]",
     references=(
         "catalogue 163: Zheng et al., Preventing Zero-Shot Transfer Degradation (arXiv 2303.06628); weight ensemble",

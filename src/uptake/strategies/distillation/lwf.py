@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pyarrow as pa
 import torch
@@ -53,9 +53,9 @@ def told(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
     return noted(rows, top_ids=ids, top_logprobs=logprobs)
 
 
-def kept(batch: Batch, *, replayed: bool | None = None) -> Tensor:
+def kept(batch: Batch, *, replayed: bool | None = None, note: Literal["top", "held"] = "top") -> Tensor:
     """The divergence of a batch from what its rows have noted; see `Batch.top` and `Batch.average`."""
-    where, ids, former = batch.top(replayed=replayed)
+    where, ids, former = batch.top(replayed=replayed, note=note)
     if len(ids) == 0:
         return batch.zero()
     return batch.average(divergence(former, ids, batch.logits()[where].float()).sum())

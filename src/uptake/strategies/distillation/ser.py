@@ -57,7 +57,8 @@ def _hooks(settings: SERSettings) -> Hooks:
 SER = Strategy(
     name="ser",
     does="As `replay`; and before the stage, records the `k` most probable tokens of the former model at each learned "
-    "token, of replayed rows and of the stage's own. The divergences from both records are added to the loss.",
+    "token, of replayed rows and of the stage's own. The divergences from both records are added to the loss, each "
+    "token of the step alike: `replayed` shrinks with `share`.",
     helps="Labels of a few replayed rows are learned by heart sooner than what lies around them is kept. The former "
     "model's answers on the new rows keep it consistent where there is no row to replay.",
     costs="As `replay`; a scoring pass over both kinds of rows; a second forward pass in each step; k numbers for each "
@@ -70,5 +71,6 @@ SER = Strategy(
     ),
     settings=SERSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Replay, and the former model on all rows."""

@@ -43,7 +43,7 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
                 raise UptakeError("zscl needs general text")
             texts = padded(stage.general(settings.texts))
             said = {**texts, **_said(model, texts, settings.k)}
-        said["labels"][contradicted(said["input_ids"], stage.rows)] = NOT_TRAINED
+        said["labels"][contradicted(said["input_ids"], stage.rows, _ends(model))] = NOT_TRAINED
         return said
 
     def loss(batch: Batch, state: State) -> Tensor:
@@ -63,6 +63,12 @@ def _hooks(settings: ZSCLSettings) -> Hooks:
 
     needs = Needs(weights=True, general=True)
     return Hooks(needs, begin=begin, loss=loss, after_stage=after_stage)
+
+
+def _ends(model: Any) -> set[int]:
+    """Tokens that end an answer; the trainer gives the model those of the tokenizer."""
+    given = [getattr(one, "eos_token_id", None) for one in (model.config, model.generation_config)]
+    return {token for one in given if one is not None for token in (one if isinstance(one, list) else [one])}
 
 
 def _said(model: Any, texts: dict[str, Tensor], k: int) -> dict[str, Tensor]:
@@ -96,6 +102,6 @@ ZSCL = Strategy(
     ),
     settings=ZSCLSettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Near the first model on general text."""

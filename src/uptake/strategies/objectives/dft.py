@@ -7,12 +7,10 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from uptake.config.schema import Float, Section
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, State
-from uptake.models.training.rows import NOT_TRAINED
 from uptake.strategies.strategy import Strategy
 
 
@@ -27,26 +25,11 @@ def _hooks(settings: DFTSettings) -> Hooks:
     if settings.strength == 0:
         return Hooks()
 
-    def loss(batch: Batch, state: State) -> Tensor:
-        nll = cross_entropy(
-            batch.logits().float().flatten(0, 1),
-            batch.labels.flatten(),
-            ignore_index=NOT_TRAINED,
-            reduction="none",
-        ).view(batch.labels.shape)
-        # what has to be added to the mean of −log p to make it the mean of −sg(p) log p
-        term = torch.expm1(-nll.detach()) * nll * _weights(batch, nll)
-        return settings.strength * batch.average(term.sum())
+    def weigh(batch: Batch, state: State) -> Tensor:
+        probable = torch.exp(-batch.token_nll().detach())
+        return 1 - settings.strength * (1 - probable)
 
-    return Hooks(Needs(per_row=True, logits=True), loss=loss)
-
-
-def _weights(batch: Batch, nll: Tensor) -> Tensor | float:
-    """What each row counts in the loss that the term is added to; 1 without a note."""
-    if "weight" not in batch.rows.schema.names:
-        return 1.0
-    known = [1.0 if one is None else one for one in batch.rows["weight"].to_pylist()]
-    return torch.tensor(known, dtype=nll.dtype, device=nll.device)[:, None]
+    return Hooks(Needs(per_row=True, logits=True), weigh=weigh)
 
 
 DFT = Strategy(
@@ -65,5 +48,6 @@ DFT = Strategy(
     ),
     settings=DFTSettings,
     hooks=_hooks,
+    revision=2,
 )
 """What is improbable moves the model less, and not more."""

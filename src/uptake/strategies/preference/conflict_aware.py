@@ -56,11 +56,11 @@ def _hooks(settings: ConflictAwareSettings) -> Hooks:
         parts["objective"] = replace(own.hooks(own.settings.model_validate(given)), data=None)
     elif settings.anchor:
         parts["anchor"] = Hooks(
-            Needs(per_row=True, logits=True), loss=lambda batch, state: settings.anchor * kept(batch)
+            Needs(per_row=True, logits=True), loss=lambda batch, state: settings.anchor * kept(batch, note="held")
         )
     if settings.augment and settings.select:
         parts["select"] = selecting(settings.select)
-    return chain(parts)
+    return replace(chain(parts), filters=True)
 
 
 def found(stage: StageView, settings: ConflictAwareSettings) -> StageView:
@@ -97,6 +97,6 @@ CONFLICT_AWARE = Strategy(
     ),
     settings=ConflictAwareSettings,
     hooks=_hooks,
-    revision=2,
+    revision=4,
 )
 """What a stage contradicts, unlearned, anchored, said again and chosen."""

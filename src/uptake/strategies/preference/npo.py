@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import pyarrow as pa
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import logsigmoid
@@ -77,12 +78,14 @@ def pushed(settings: OldAnswerSettings, strength: float, push: Callable[[Batch, 
         if (old := old_answers(batch)) is not None:
             term = term + strength * push(batch, old).sum() / len(batch.rows)
         if settings.anchor:
-            term = term + settings.anchor * kept(batch)
-        if settings.new != 1:
-            term = term + (settings.new - 1) * batch.average(batch.nll().sum())
+            term = term + settings.anchor * kept(batch, note="held")
         return term
 
-    return Hooks(Needs(per_row=True, logits=True, former=True), data=data, loss=loss)
+    def weigh(batch: Batch, state: State) -> Tensor:
+        return torch.full((len(batch.rows), 1), settings.new, device=batch.model.device)
+
+    own = None if settings.new == 1 else weigh
+    return Hooks(Needs(per_row=True, logits=True, former=True), data=data, weigh=own, loss=loss)
 
 
 def anchored(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
@@ -90,9 +93,9 @@ def anchored(stage: StageView, rows: pa.Table, k: int) -> pa.Table:
     if not (places := [place for place, kind in enumerate(rows["kind"].to_pylist()) if kind == "retain"]):
         return rows
     found = told(stage, rows.take(places), k)
-    notes: dict[str, list[Any]] = {name: [None] * len(rows) for name in ("top_ids", "top_logprobs")}
+    notes: dict[str, list[Any]] = {name: [None] * len(rows) for name in ("held_ids", "held_logprobs")}
     for name, column in notes.items():
-        for place, value in zip(places, found[name].to_pylist(), strict=True):
+        for place, value in zip(places, found[name.replace("held", "top")].to_pylist(), strict=True):
             column[place] = value
     return noted(rows, **notes)
 
@@ -110,6 +113,6 @@ NPO = Strategy(
     references=("Zhang et al. 2024, Negative Preference Optimization (arXiv 2404.05868)",),
     settings=NPOSettings,
     hooks=_hooks,
-    revision=2,
+    revision=4,
 )
 """Old beliefs pushed down, to a point."""

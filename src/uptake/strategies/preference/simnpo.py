@@ -47,6 +47,6 @@ SIMNPO = Strategy(
     ),
     settings=SimNPOSettings,
     hooks=_hooks,
-    revision=2,
+    revision=4,
 )
 """Old beliefs pushed down, whatever they were."""

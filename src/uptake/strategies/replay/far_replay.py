@@ -62,7 +62,8 @@ def farthest(points: FloatOf[Tensor, "n dims"], most: int) -> list[int]:
 FAR_REPLAY = Strategy(
     name="far_replay",
     does="As `replay`, but of each stage those rows are kept and replayed first whose prompts lie farthest from each "
-    "other: by the mean of the model's last hidden states over the prompt. They come in each epoch.",
+    "other: by the mean of the model's last hidden states over the prompt. They come in each epoch; where there is "
+    "room for fewer rows than stages, the stages take turns.",
     helps="A few rows stand for all kinds of prompts of a stage; a random draw takes most of the commonest kind.",
     costs="As `replay`; a forward pass over each row at a stage's end, one by one; `keep` times rows distances.",
     example="strategy: [{far_replay: {share: 0.05}}]",
@@ -73,5 +74,6 @@ FAR_REPLAY = Strategy(
     ),
     settings=FarReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """Earlier rows that are far from each other."""

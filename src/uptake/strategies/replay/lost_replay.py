@@ -57,8 +57,7 @@ def _hooks(settings: LostReplaySettings) -> Hooks:
 
 def keep_recalled(model: Any, stage: StageView, memory: Memory, most: int) -> None:
     """At a stage's end: keep some of its rows, and what the model recalls of them."""
-    rows = sample(stage, most)
-    memory.keep(str(stage.number), rows)
+    memory.keep(str(stage.number), rows := sample(stage, most))
     memory.keep(f"then.{stage.number}", in_training(model, rows))
 
 
@@ -76,8 +75,8 @@ def recalled(stage: StageView, memory: Memory, most: int) -> Recalled | None:
         raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
     then = [(number, one) for number in range(stage.number) if (one := memory.table(f"then.{number}")) is not None]
     numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])
-    seed = [stage.seed, stage.number, 2]
-    return ask_again(stage.model(), joined(tables), numbers, pa.concat_tables([one for _, one in then]), seed, most)
+    before, seed = pa.concat_tables([one for _, one in then]), [stage.seed, stage.number, 2]
+    return ask_again(stage.model(), joined(tables), numbers, before, seed, most)
 
 
 def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: tuple[int, int]) -> Any:
@@ -94,10 +93,9 @@ def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: 
     urgent = np.flatnonzero(urgency > 0)
     keys = np.log(np.random.default_rng([*seed, 1]).random(len(urgent))) / urgency[urgent]
     ordered = urgent[np.argsort(-keys, kind="stable")].tolist()
-    alike = in_passes(len(urgency), n, [*seed, 0])
+    alike, first = in_passes(len(urgency), n, [*seed, 0]), min(by_urgency, len(ordered))
 
     def draw(epoch: int) -> list[int]:
-        first = min(by_urgency, len(ordered))
         found = dict.fromkeys(ordered[(epoch * first + place) % len(ordered)] for place in range(first))
         for one in chain.from_iterable(alike(later) for later in count(epoch)):
             if len(found) == n:
@@ -124,6 +122,6 @@ LOST_REPLAY = Strategy(
     ),
     settings=LostReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """What was recalled and is not now, first."""

@@ -106,6 +106,7 @@ MEND = Strategy(
     settings=MendSettings,
     hooks=_hooks,
     second=_second,
+    revision=2,
 )
 """Diagnose, mend, go on."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -12,8 +13,8 @@ from pydantic import Field
 from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
-from uptake.models.training.notes import noted
-from uptake.models.training.pools import Pool, whole
+from uptake.models.training.notes import NOTES, joined, noted
+from uptake.models.training.pools import Pool
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
 from uptake.strategies.strategy import Strategy
@@ -51,7 +52,7 @@ def sample(stage: StageView, most: int) -> pa.Table:
     if len(own) > most:
         chosen = np.random.default_rng([stage.seed, stage.number, 0]).choice(len(own), most, replace=False)
         own = [own[place] for place in np.sort(chosen)]
-    said = ("kind", "reference", "old_ids", "old_reference", "top_ids", "top_logprobs")
+    said = {*NOTES} - {"source", "weight"}
     return stage.rows.select([name for name in stage.rows.schema.names if name not in said]).take(own)
 
 
@@ -62,27 +63,24 @@ def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
 
 
 def pools(tables: list[pa.Table], stage: StageView, share: float, *, first: bool = False) -> list[Pool]:
-    """A pool for each table; an epoch draws as many rows of each, of which there are fewer all.
+    """A pool of all tables together, none where there are no rows; its epochs draw in shuffled passes.
 
     Args:
         tables: Rows of earlier stages.
         stage: The stage that trains them again.
         share: Their share of its tokens.
-        first: Each epoch has the first rows of a table, and not other ones than the epoch before.
+        first: Each epoch has the first rows of every table, and not other ones than the epoch before; where there are
+            fewer than tables, the first rows of these take turns.
     """
-    wanted = share / (1 - share) * counts(stage.rows)[0]
-    lengths = [counts(table)[0] / max(1, len(table)) for table in tables]
-    each, tokens = [0] * len(tables), 0.0
-    for turn in range(max((len(table) for table in tables), default=0)):
-        for number, table in enumerate(tables):
-            if turn < len(table) and tokens < wanted:
-                each[number] += 1
-                tokens += lengths[number]
-    return [
-        whole(table.slice(0, n)) if first else Pool(table, in_passes(len(table), n, [stage.seed, stage.number, number]))
-        for number, (table, n) in enumerate(zip(tables, each, strict=True))
-        if n > 0
-    ]
+    turns = sorted((turn, number) for number, table in enumerate(tables) for turn in range(len(table)))
+    if not turns:
+        return []
+    rows, starts = joined(tables), np.cumsum([0, *map(len, tables)])
+    n = min(len(rows), math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9))
+    if not first:
+        return [Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))]
+    some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
+    return [Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])]
 
 
 REPLAY = Strategy(
@@ -99,6 +97,6 @@ REPLAY = Strategy(
     ),
     settings=ReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Rows of earlier stages mixed into the later ones."""
