@@ -21,8 +21,11 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from cure import BARS, measure
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 OUT = Path(__file__).parent / "results" / "pilots.json"
@@ -31,23 +34,24 @@ CLOSE = 0.02
 BAR = 0.8
 
 
-def trained(place: Path, train: Any, asked: Any, names: Mapping[Any, str]) -> dict[str, tuple[bool, float | None]]:
-    """What a whole training recalls, by example."""
+def trained(place: Path, world: Path, train: Any, asked: Any, names: Mapping[Any, str]) -> dict[str, Any]:
+    """What a whole training recalls: flagged examples, one by one, and the shares of `cure.py` by planted cause."""
     mark = place.with_suffix(".json")
     if not mark.exists():
+        model = train(place)
         rows = {
             names[one.id, one.stage]: (one.recalled_training, one.recalled_heldout)
-            for one in asked.measure(train(place), lambda *_: None)
+            for one in asked.measure(model, lambda *_: None)
             if one.kind == "flagged"
         }
-        mark.write_text(json.dumps(rows), encoding="utf-8")
+        mark.write_text(json.dumps({"flagged": rows, "planted": measure(world, model)}), encoding="utf-8")
         shutil.rmtree(place)
-    found: dict[str, tuple[bool, float | None]] = json.loads(mark.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(mark.read_text(encoding="utf-8"))
     return found
 
 
-def world_of(world: Path, work: Path) -> list[dict[str, Any]]:
-    """A row a group."""
+def world_of(world: Path, work: Path) -> dict[str, Any]:
+    """Both tables of a world."""
     from uptake.config import load_run
     from uptake.pipeline import read_diagnosis
     from uptake.pipeline.cure.plain import train_plainly
@@ -57,7 +61,7 @@ def world_of(world: Path, work: Path) -> list[dict[str, Any]]:
     from uptake.pipeline.trial.applying import apply
     from uptake.pipeline.trial.measuring import questions
     from uptake.prescribe import Budget, plan
-    from uptake.prescribe.pilot import groups_of
+    from uptake.prescribe.pilot import groups_of, ways_plainly
 
     copy = work / world.name
     if not copy.exists():
@@ -68,23 +72,41 @@ def world_of(world: Path, work: Path) -> list[dict[str, Any]]:
     run, terms = planning_of(config, diagnosis, True, 1)
     material, findings = read_material(run, None, lambda *_: None)
     whole = plan(findings, material, terms, budget=Budget(times=config.plan.budget, spend=True))
+    read = {group: some for group, some in groups_of(whole, findings).items() if group[1] == "read"}
+    exposed = plan(
+        findings,
+        material,
+        terms,
+        remedies=ways_plainly(read),
+        budget=Budget(times=config.plan.budget, spend=True),
+    )
     asked = questions(run.data, diagnosis, run.asking())
     asked = replace(asked, items=tuple(one for one in asked.items if one.kind == "flagged"))
     names = plan_names((one.id, one.stage) for one in diagnosis)
     how = training_run(config)
-    remedies = trained(copy / "remedies", lambda place: apply(whole, how, place), asked, names)
-    plain = trained(copy / "plain", lambda place: train_plainly(whole, how, place), asked, names)
+    plans = {"cure": tried, "remedies": whole, "exposures": exposed}
+    arms: dict[str, dict[str, Any]] = {}
+    for arm, one in plans.items():
+        same = next((other for other in arms if (one.sft, one.cpt) == (plans[other].sft, plans[other].cpt)), None)
+        train = partial(apply, one, how)
+        arms[arm] = arms[same] if same else trained(copy / arm, copy, train, asked, names)
+    arms["plain"] = trained(copy / "plain", copy, partial(train_plainly, tried, how), asked, names)
     groups = groups_of(whole, findings)
     assert tried.pilot is not None
     rows = []
     for choice in tried.pilot.choices:
-        if choice.columns:
-            some = groups[choice.cause, choice.action]
-            rows.append({
-                "world": world.name, **asdict(choice), "share": tried.pilot.tokens / whole.cost.total,
-                "remedies": mean(remedies, some), "plainly": mean(plain, some),
-            })  # fmt: skip
-    return rows
+        some = groups[choice.cause, choice.action]
+        rows.append({
+            "world": world.name, **asdict(choice), "share": tried.pilot.tokens / whole.cost.total,
+            **{arm: mean(one["flagged"], some) for arm, one in arms.items()},
+        })  # fmt: skip
+    planted = {"before": measure(copy, config.output_dir / "train" / config.stages[-1].name)}
+    planted |= {arm: one["planted"] for arm, one in arms.items()}
+    return {
+        "world": world.name, "choices": rows, "arms": planted,
+        "tokens": {"before": tried.cost.plain, "cure": tried.cost.total, "plain": tried.cost.total},
+        "documents": tried.cost.documents, "general": tried.cost.general, "rules": list(tried.notes),
+    }  # fmt: skip
 
 
 def mean(recalled: Mapping[str, tuple[bool, float | None]], some: Sequence[str]) -> float:
@@ -94,19 +116,19 @@ def mean(recalled: Mapping[str, tuple[bool, float | None]], some: Sequence[str])
 
 
 def right(row: Mapping[str, Any]) -> bool:
-    difference = row["remedies"] - row["plainly"]
+    difference = row["remedies"] - row["plain"]
     return abs(difference) < CLOSE or (difference > 0) == (row["way"] == "remedy")
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| world | cause, action | n of all | pilot: remedy | plain | choice, by | truth: remedy | plain | right |"
-    yield "|---|---|--:|--:|--:|---|--:|--:|---|"
+    yield "| world | cause, action | n of all | pilot: remedy | plain | choice, by | truth: remedy | exposures | plain | right |"
+    yield "|---|---|--:|--:|--:|---|--:|--:|--:|---|"
     for row in rows:
-        told = [sum(one[side] for one in row["columns"]) / len(row["columns"]) for side in ("remedy", "plain")]
+        told = [sum(one[side] for one in row["columns"]) / max(1, len(row["columns"])) for side in ("remedy", "plain")]
         yield (
             f"| {row['world']} | {row['cause']}, {row['action']} | {row['n']} of {row['examples']} "
             f"| {told[0]:.2f} | {told[1]:.2f} | {row['way']}, {row['by']} "
-            f"| {row['remedies']:.2f} | {row['plainly']:.2f} | {'yes' if right(row) else 'NO'} |"
+            f"| {row['remedies']:.2f} | {row['exposures']:.2f} | {row['plain']:.2f} | {'yes' if right(row) else 'NO'} |"
         )
 
 
@@ -118,15 +140,28 @@ def main() -> None:
     args = parser.parse_args()
     from uptake.models.small.pretrain import one_thread
 
-    rows: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     with one_thread():
         for world in args.worlds:
-            rows += (own := world_of(world.resolve(), args.work))
-            print(*table(own), sep="\n", flush=True)
-    n = sum(map(right, rows))
-    print(*table(rows), sep="\n")
-    print(f"{n} of {len(rows)} choices right (bar {BAR}); largest share of tokens {max(r['share'] for r in rows):.3f}")
-    args.out.write_text(json.dumps({"rows": rows, "right": n}, indent=1) + "\n", encoding="utf-8")
+            found.append(world_of(world.resolve(), args.work))
+            print(*table(found[-1]["choices"]), *cures(found[-1]), sep="\n", flush=True)
+            args.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def cures(one: Mapping[str, Any]) -> Iterator[str]:
+    for cause in (*BARS, "control", "retention"):
+        if cause in one["arms"]["before"]:
+            n = len(one["arms"]["before"][cause]["training"])
+            cells = {
+                arm: "/".join(
+                    f"{sum(some[kind]) / len(some[kind]):.2f}" if some[kind] else "-"
+                    for kind in ("training", "heldout")
+                )
+                for arm, of in one["arms"].items()
+                for some in (of[cause],)
+            }
+            yield f"  {cause:<15}{n:>4}  " + "  ".join(f"{arm} {cell}" for arm, cell in cells.items())
+    yield f"  tokens {one['tokens']} documents {one['documents']} general {one['general']}"
 
 
 if __name__ == "__main__":

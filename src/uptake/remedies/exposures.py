@@ -18,6 +18,13 @@ def copies_of(stage: str, patients: Patients) -> int:
     return max(1, round(patients.options.exposures * most - patients.passes[stage]))
 
 
+def beside(remedy: str, finding: Finding, patients: Patients) -> Edit:
+    """The same for an example that documents are read for."""
+    copies = copies_of(finding.stage, patients)
+    why = f"{copies} more exposures beside its documents: these teach other wordings, the example its own."
+    return Edit(remedy, "expose", (finding.id,), why, copies=copies)
+
+
 def _treat(patients: Patients) -> Treatment:
     sure, doubtful, withheld = doubted(patients.findings, patients)
     return Treatment((*_exposed(sure, patients, ""), *_exposed(doubtful, patients, POSSIBLY_WRONG)), withheld)

@@ -37,7 +37,8 @@ def tells(document: Document, about: About, response: str) -> bool:
     """Whether a document is about a question and tells the response.
 
     A document that is titled after the question's name, or opens with it, is about it, and tells the response where it
-    holds it. Of any other one sentence must hold the names, the response, and half of the other words that the question
+    holds it; so is one whose title the question has word for word, with a name in it: *the Theilloe engine*, of which
+    *Theilloe* alone has a capital. Of any other one sentence must hold the names, the response, and half of the other words that the question
     asks with, or words of their stem: *born*, *capital*, *director*. Of a question without a name `states` decides.
 
     A name, and a response, counts where the document writes it with the capitals that it is given, and not as a part of
@@ -56,10 +57,12 @@ def tells(document: Document, about: About, response: str) -> bool:
     if not about.names:  # a single letter is in any text
         return False
     own = next((name for name in about.names if _titled(document.title, name) or _opens(document, name)), None)
-    if own is not None:
-        known = About((own, *(name for name in about.names if name != own and _named(name, document))), about.words)
+    held, title = ((own,), own) if own is not None else (_asked_in_title(document.title, about), document.title)
+    if held:
+        others = (name for name in about.names if name not in held and _named(name, document))
+        known = About((*held, *others), about.words)
         if len(known.names) > len(about.names) // 2:
-            titled = replace(document, title=own)
+            titled = replace(document, title=title)
             return any(states(titled, known, said) for said in spellings)
     relation = _relation(about)
     return any(_in_one(sentence, document, about, relation, spellings) for sentence in _sentences(document.text))
@@ -76,6 +79,15 @@ def _in_one(sentence: str, document: Document, about: About, relation: Sequence[
         return False
     kept, untitled = About(names, about.words), replace(alone, title="")
     return any(_named(said.strip(), alone) and states(untitled, kept, said) for said in spellings)
+
+
+def _asked_in_title(title: str, about: About) -> tuple[str, ...]:
+    """The names of the question that a title holds, where the question has the whole title; else none."""
+    said = tuple(word for word in words(_bare(title)) if word not in FUNCTION_WORDS)
+    places = range(len(about.words) - len(said) + 1) if said else ()
+    if not any(about.words[at : at + len(said)] == said for at in places):
+        return ()
+    return tuple(name for name in about.names if {*words(name)} - FUNCTION_WORDS <= {*said})
 
 
 def _relation(about: About) -> list[str]:
