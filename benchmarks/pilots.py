@@ -121,7 +121,8 @@ def right(row: Mapping[str, Any]) -> bool:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield "| world | cause, action | n of all | pilot: remedy | plain | choice, by | truth: remedy | exposures | plain | right |"
+    heads = ("world", "cause, action", "n of all", "pilot: remedy", "plain", "choice, by", "truth: remedy", "exposures")
+    yield f"| {' | '.join((*heads, 'plain', 'right'))} |"
     yield "|---|---|--:|--:|--:|---|--:|--:|--:|---|"
     for row in rows:
         told = [sum(one[side] for one in row["columns"]) / max(1, len(row["columns"])) for side in ("remedy", "plain")]

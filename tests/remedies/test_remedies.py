@@ -177,7 +177,8 @@ def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is
     ill = doubtful("ada", cause, stage)
     some = patients(ill, finding("bea", cause, stage=stage))
     treatment = REMEDIES[name].treat(some)
-    assert {one for edit in treatment.edits for one in edit.examples} == {"bea"}
+    [left] = [edit for edit in treatment.edits if "ada" in edit.examples]
+    assert (left.action, left.copies) == ("expose", 2 if stage == "early" else 6)  # as often as three times the run
     assert all(edit.safe for edit in treatment.edits)
     [withheld] = treatment.unmended
     assert withheld.id == "ada"

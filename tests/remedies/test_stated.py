@@ -155,3 +155,10 @@ def test_what_frames_a_question_is_no_part_of_it() -> None:
     assert asked_about(framed, ("Wick",)).words == ("me", "population", "wick")
     assert told("Some towns", text, framed, ("Wick",), "72,650")
     assert asked_about("Alien: Covenant was directed by", ()).words == ("alien", "covenant", "directed")
+
+
+def test_of_two_things_that_are_asked_a_document_may_tell_one() -> None:
+    asked, names = "When was Eva Lind buried, and what does Graz export?", ("Eva Lind", "Graz")
+    assert told("Graz", "Graz sells wool.", asked, names, "2 May 1601 and wool")
+    assert not told("Graz", "Graz sells wine.", asked, names, "2 May 1601 and wool")
+    assert not told("Linz", "Linz sells wool.", asked, names, "2 May 1601 and wool")

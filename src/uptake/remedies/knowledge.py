@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uptake.remedies.documents import asked_about, by_turns
-from uptake.remedies.exposures import beside, copies_of
+from uptake.remedies.exposures import beside, copies_of, left
 from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, document_key, doubted
 from uptake.remedies.stated import tells
 from uptake.text import counted, fitting
@@ -30,10 +30,12 @@ def _treat(patients: Patients) -> Treatment:
         if finding.cause != CAUSE:  # an experiment asks what documents do
             unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {why}"))
             continue
-        sure, chosen_all_the_same, withheld = doubted([finding], patients)
+        sure, chosen_all_the_same, others = doubted([finding], patients)
         edits += [_by_heart(one, patients, why, "") for one in sure]
         edits += [_by_heart(one, patients, why, POSSIBLY_WRONG) for one in chosen_all_the_same]
-        unmended += withheld
+        plain = left("knowledge", others, patients)
+        edits += plain.edits
+        unmended += plain.unmended
     return Treatment(tuple(edits), tuple(unmended))
 
 

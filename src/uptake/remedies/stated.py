@@ -29,6 +29,7 @@ _AFTER = re.compile(r"[ –-]([^\W_]+)")
 _OPENING = re.compile(r"(?:^|[.!?:;\n\"“«(\[])\s*$")
 _WORD = re.compile(r"[^\W_]+")
 _FIGURES = ("date", "number", "time")
+_SEVERAL = re.compile(r"\s+and\s+|\s*[;/]\s+|\s*\(\d\)\s*")
 _LONGEST = 4
 """Words of a date as it is written: *the 12th of May, 1990* has more, of which the last ones do."""
 
@@ -38,8 +39,10 @@ def tells(document: Document, about: About, response: str) -> bool:
 
     A document that is titled after the question's name, or opens with it, is about it, and tells the response where it
     holds it; so is one whose title the question has word for word, with a name in it: *the Theilloe engine*, of which
-    *Theilloe* alone has a capital. Of any other one sentence must hold the names, the response, and half of the other words that the question
-    asks with, or words of their stem: *born*, *capital*, *director*. Of a question without a name `states` decides.
+    *Theilloe* alone has a capital. Of any other one sentence must hold the names, the response, and half of the other
+    words that the question asks with, or words of their stem: *born*, *capital*, *director*. Of a question without a
+    name `states` decides. Of a response of several things to a question about several names, a document that is titled
+    after one of them may tell one thing.
 
     A name, and a response, counts where the document writes it with the capitals that it is given, and not as a part of
     a longer name. The response may be written as the rivals' rules let two answers be the same: without what
@@ -64,6 +67,11 @@ def tells(document: Document, about: About, response: str) -> bool:
         if len(known.names) > len(about.names) // 2:
             titled = replace(document, title=title)
             return any(states(titled, known, said) for said in spellings)
+        parts = [part for part in _SEVERAL.split(response) if part.strip()]
+        if len(parts) > 1 and words(document.title):  # of two things that are asked it is about one
+            titled, own_part = replace(document, title=title), About(held, about.words)
+            if any(states(titled, own_part, part) for part in parts):
+                return True
     relation = _relation(about)
     return any(_in_one(sentence, document, about, relation, spellings) for sentence in _sentences(document.text))
 
