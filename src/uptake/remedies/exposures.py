@@ -37,7 +37,7 @@ def plainly(remedy: str, finding: Finding, patients: Patients) -> Edit:
 
 
 def left(remedy: str, findings: Sequence[Finding], patients: Patients) -> Treatment:
-    """What examples get that are not trained more often because their label is possibly wrong."""
+    """What examples get of which the label is possibly wrong: what plain fine-tuning gives them."""
     return Treatment(tuple(plainly(remedy, one, patients) for one in findings), tuple(map(withheld, findings)))
 
 
@@ -79,8 +79,8 @@ EXPOSURES = Remedy(
     "cost what the model knew before.",
     example="A question for three facts at once was trained three times. It is trained six more times, spread over the "
     "whole training.",
-    safety="Safe in small numbers. An example whose label is possibly wrong is not trained more often, unless you "
-    "choose that. The strategy early_stop can also end a stage when the validation loss rises.",
+    safety="Safe in small numbers. An example whose label is possibly wrong is trained no more often than plain "
+    "fine-tuning would, unless you choose that. The strategy early_stop can also end a stage when the validation loss rises.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )
