@@ -5,9 +5,9 @@
 WORLD is a folder of `uptake lab make`, trained and diagnosed under `run/`; it is copied, and not written to. Of each:
 
 - the pilot of `uptake prescribe --unsafe`;
-- what is recalled of the confirmed items of each planted cause (`cure.py`) by the plan that it proposes (`cure`), by the
-  plan with all its remedies (`remedies`), by one with plain exposures in place of documents (`exposures`), and by the
-  run's own fine-tuning with as many tokens as the cure (`plain`), all from the base as `uptake cure` trains them;
+- what is recalled of the confirmed items of each planted cause (`cure.py`) by the plan that it proposes (`cure`), by
+  the plan with all its remedies (`remedies`), by one with plain exposures in place of documents (`exposures`), and by
+  the run's own fine-tuning with as many tokens as the cure (`plain`), all from the base as `uptake cure` trains them;
 - of each group of flagged examples (a cause and what is done about it) the mean of recall in the training wording and
   in held-out wordings under each of them.
 

@@ -80,7 +80,8 @@ EXPOSURES = Remedy(
     example="A question for three facts at once was trained three times. It is trained six more times, spread over the "
     "whole training.",
     safety="Safe in small numbers. An example whose label is possibly wrong is trained no more often than plain "
-    "fine-tuning would, unless you choose that. The strategy early_stop can also end a stage when the validation loss rises.",
+    "fine-tuning would, unless you choose that. The strategy early_stop can also end a stage when the validation loss "
+    "rises.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )

@@ -94,9 +94,7 @@ class Remedy:
     treat: Callable[[Patients], Treatment]
 
 
-def doubted(
-    findings: Sequence[Finding], patients: Patients
-) -> tuple[list[Finding], list[Finding], list[Finding]]:
+def doubted(findings: Sequence[Finding], patients: Patients) -> tuple[list[Finding], list[Finding], list[Finding]]:
     """Who may be trained more often: those whose label nothing speaks against, and the others where that is chosen.
 
     Returns:
