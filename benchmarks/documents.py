@@ -17,6 +17,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -88,16 +89,16 @@ def read(data: Path, work: Path) -> tuple[list[dict[str, Any]], dict[str, dict[s
 
 
 def drawn(documents: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """So many, the sets by turns; of a question one document, so that no name fills the sample."""
+    """So many, sets and questions by turns: no name fills the sample while there are others."""
     draw = Random(0)
-    of: dict[str, list[dict[str, Any]]] = {}
+    asked: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for one in draw.sample(list(documents), len(documents)):
-        some = of.setdefault(one["set"], [])
-        if all(one["question"] != other["question"] for other in some):
-            some.append(one)
-    chosen: list[dict[str, Any]] = []
-    while len(chosen) < BY_RULE and any(of.values()):
-        chosen += [some.pop() for some in of.values() if some]
+        asked.setdefault((one["set"], one["question"]), []).append(one)
+    of: dict[str, list[dict[str, Any]]] = {}
+    for turn in range(MOST):
+        for (name, _), some in asked.items():
+            of.setdefault(name, []).extend(some[turn : turn + 1])
+    chosen = [one for turn in zip_longest(*of.values()) for one in turn if one is not None]
     return chosen[:BY_RULE]
 
 

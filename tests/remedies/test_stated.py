@@ -162,3 +162,13 @@ def test_of_two_things_that_are_asked_a_document_may_tell_one() -> None:
     assert told("Graz", "Graz sells wool.", asked, names, "2 May 1601 and wool")
     assert not told("Graz", "Graz sells wine.", asked, names, "2 May 1601 and wool")
     assert not told("Linz", "Linz sells wool.", asked, names, "2 May 1601 and wool")
+
+
+def test_a_page_tells_the_response_where_it_speaks_of_what_is_asked() -> None:
+    asked, names = "Who was the producer of Giant?", ("Giant",)
+    page = "Giant is a film directed by George Stevens. It was produced by Henry Ginsberg."
+    assert told("Giant (film)", page, asked, names, "Henry Ginsberg")
+    assert not told("Giant (film)", page, asked, names, "George Stevens")
+    assert told("Giant (film)", "Giant is a film that Henry Ginsberg paid for.", asked, names, "Henry Ginsberg")
+    county = "He lived in County Cork and in Ireland, as Earl of Castlehaven."
+    assert not told("George Tuchet", county, "In what country is Castlehaven?", ("Castlehaven",), "Ireland")
