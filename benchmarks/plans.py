@@ -106,7 +106,7 @@ def told(data: Path, n: int, seed: int) -> list[dict[str, Any]]:
                 stated = any(some[0][1] in text for text in near.get(subject, ()))
                 sides[not stated].append(_row(PARAREL[relation], *some[0]))
     draw = random.Random(seed)
-    return [row for side in sides for row in draw.sample(side, n // 2)]
+    return [row for side in sides for row in draw.sample(side, min(n // 2, len(side)))]
 
 
 def _row(wordings: Iterable[str], subject: str, answer: str) -> dict[str, Any]:

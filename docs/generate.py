@@ -31,6 +31,7 @@ from from_code import (
     verbs,
 )
 from from_experiments import cures, remedies_short, strategies_measured, strategies_overview, verified
+from from_plans import cures_of_families, documents_measured, pilots_measured, plans_measured
 from from_results import ablation_of_makers, attribution, makers, makers_short, shares
 from from_streams import streams_measured, streams_short
 
@@ -61,6 +62,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "makers-ablation": ablation_of_makers,
     "shares": shares,
     "cures": cures,
+    "cures-families": cures_of_families,
+    "pilots-measured": pilots_measured,
+    "plans-measured": plans_measured,
+    "documents-measured": documents_measured,
     "verified": verified,
     "remedies-short": remedies_short,
     "ci-job": partial(file, "examples/ci/uptake.yml", "yaml"),

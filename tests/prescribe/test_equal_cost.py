@@ -122,18 +122,20 @@ def reading(flagged: Sequence[str], read: Sequence[str], budget: int) -> tuple[P
 
 
 def test_some_read_for_each_what_the_plan_for_all_reads():
-    # 380 tokens of fine-tuning; half of the rest may be documents, of which each has about 70 tokens
-    whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 2 * 440)
+    # 380 tokens of fine-tuning, 42 more for each; half of the rest may be documents, of which each has about 70 tokens
+    whole, made, terms = reading(list(ABOUT), list(ABOUT), 380 + 8 * 42 + 2 * 440)
     dose = Dose.of(whole, made)
     assert dose is not None and dose.tokens == whole.cost.documents / 8 and 45 <= dose.tokens <= 55
     assert dose.sentences and all("#" in one.id for one in whole.cpt if one.source == "atlas")
-    some, _, _ = reading(list(ABOUT), ["m-1", "m-4"], 380 + 2 * 440)
+    some, _, _ = reading(list(ABOUT), ["m-1", "m-4"], 380 + 2 * 42 + 2 * 440)
     # left to itself the plan for two reads whole documents, three times as much for each
     assert some.cost.documents > 3 * 2 * dose.tokens and not Dose.of(some, made).sentences
     less = at_dose(some, made, dose, terms)
     texts = [one for one in less.cpt if one.source == "atlas"]
     assert 0 <= 2 * dose.tokens - less.cost.documents < 20
-    assert less.cost.documents == sum(len(one.text) for one in texts) == sum(edit.tokens or 0 for edit in less.edits)
+    assert (
+        less.cost.documents == sum(len(one.text) for one in texts) == sum(edit.tokens or 0 for edit in less.edits[:2])
+    )
     assert all("#" in one.id for one in texts) and {one.id[7:8] for one in texts} == {"1", "4"}
     assert 0 <= 4 * less.cost.documents - less.cost.general < 4
     assert less.sft == some.sft

@@ -49,9 +49,9 @@ def test_documents_are_read_by_sentences_where_whole_ones_do_not_fit() -> None:
         for one in some[4:8]
     }
     ill = [finding(one, "knowledge_gap") for one in some[4:8]]
-    plain = 240
-    rich = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + 2 * 12 * 72))
-    tight = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + 2 * 12 * 24))
+    plain, beside = 240, 4 * 6 * 6  # further exposures of the four
+    rich = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + beside + 2 * 12 * 72))
+    tight = plan(ill, material(some, found), TERMS, budget=Budget(tokens=plain + beside + 2 * 12 * 24))
     whole = [one for one in rich.cpt if not one.id.startswith("g-")]
     cut = [one for one in tight.cpt if not one.id.startswith("g-")]
     assert len(whole) == 12
@@ -71,9 +71,9 @@ def test_sentences_that_cannot_be_shortened_are_left_out() -> None:
     long = "and then " * 30
     found = {one.id: [Document(one.id, f"{name(one)} went {long}{one.response}", name(one), "s")] for one in some[4:8]}
     ill = [finding(one, "knowledge_gap") for one in some[4:8]]
-    drawn = plan(ill, material(some, found), TERMS, budget=Budget(tokens=240 + 2 * 140))
-    assert len(drawn.edits) == 2
-    assert len(drawn.unmended) == 2
+    drawn = plan(ill, material(some, found), TERMS, budget=Budget(tokens=240 + 4 * 6 * 6 + 2 * 140))
+    assert [edit.action for edit in drawn.edits].count("read") == 2
+    assert drawn.unmended == ()  # the others are trained more often
 
 
 def test_a_passage_of_one_token_is_left_out_and_counted() -> None:

@@ -107,10 +107,10 @@ def test_both_trainings_cost_alike_and_no_more_than_their_share_of_the_plan():
     assert asked <= trained
     others = {name for name in trained - asked if not name.startswith("text:")}
     assert others and all(name not in MANY for name in others)  # learned ones
-    # in the one documents are read, in the other the same rows come oftener; general text is read in both
+    # in the one documents are read, whose tokens are not spent on rows; general text is read in both
     assert remedies.cost.documents > plain.cost.documents == 0
     exposures = [sum(one.id in asked for one in some.sft) for some in (remedies, plain)]
-    assert exposures[0] < exposures[1]
+    assert 0.7 * exposures[1] < exposures[0] <= exposures[1]
     assert remedies.cost.general == pytest.approx(plain.cost.general, abs=20)
 
 
@@ -127,8 +127,8 @@ def test_without_enough_examples_nothing_is_trained_and_the_default_stays():
     found, whole = drawn(few)
     assert pilot_plans(both_of(found, whole), found, material(), TERMS, "tuned") is None
     [choice] = decided(groups_of(whole, found), {}, ({}, {}))
-    assert (choice.way, choice.by, choice.n, choice.examples) == ("plain", "default", 0, FEWEST - 1)
-    assert choice.why == "7 examples are too few for a pilot: plain exposures are the default"
+    assert (choice.way, choice.by, choice.n, choice.examples) == ("remedy", "default", 0, FEWEST - 1)
+    assert choice.why == "7 examples are too few for a pilot: the remedy is the default"
     [other] = decided({("data_conflict", "drop"): ["a"]}, {}, ({}, {}))
     assert (other.way, other.by) == ("remedy", "default")
 
@@ -148,12 +148,12 @@ def test_what_is_better_is_chosen():
     better, worse = choice_of(all_right, none), choice_of(none, all_right)
     assert (better.way, better.by, better.columns[1].low) == ("remedy", "pilot", 1.0)
     assert (worse.way, worse.by) == ("plain", "pilot")
-    # no column better, and the interval holds 0: plain exposures all the same
+    # no column better, and the interval holds 0: the remedy all the same
     level = recalled([1] * 9 + [0], [0.5] * 10)
-    assert (choice_of(level, recalled([1] * 10, [0.5] * 10)).way, choice_of(level, level).by) == ("plain", "default")
+    assert (choice_of(level, recalled([1] * 10, [0.5] * 10)).way, choice_of(level, level).by) == ("remedy", "default")
     # better in one column, worse in the other, and no clear sum: the default
     mixed = choice_of(recalled([1] * 5 + [0] * 5, [0.5] * 10), recalled([1] * 4 + [0] * 6, [0.55] * 10))
-    assert (mixed.way, mixed.by) == ("plain", "default")
+    assert (mixed.way, mixed.by) == ("remedy", "default")
     assert choice_of(recalled([1] * 9, [None] * 9), recalled([0] * 9, [None] * 9)).columns[1:] == ()
 
 
@@ -176,7 +176,7 @@ def test_a_choice_changes_the_plan_and_is_told():
     known = {name: (True, 1.0) for name in asked}
     choices = decided(groups, {READ: groups[READ]}, (asked, known))
     plainly = ways(choices, groups)
-    assert plainly == dict.fromkeys((*groups[BELIEVED], *groups[READ]), "exposures")  # the other one by default
+    assert plainly == dict.fromkeys(groups[READ], "exposures")  # the other one keeps its remedy by default
     again = plan(found, material(), TERMS, remedies=plainly, budget=Budget(times=3.0, spend=True))
     assert {edit.action for edit in again.edits if set(edit.examples) & set(groups[READ])} == {"expose"}
     kept = column("retention", [(1.0, 0.0), (1.0, 1.0)])

@@ -34,25 +34,26 @@ def test_nothing_to_mend_is_the_run_itself() -> None:
 
 def test_documents_are_a_fifth_of_what_is_read() -> None:
     found = {one.id: documents(one) for one in SOME[4:8]}
-    drawn = plan([finding(one, "knowledge_gap") for one in SOME[4:8]], material(SOME, found), TERMS)
-    assert len(drawn.edits) == 4
+    some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(times=4.0))
+    assert [edit.action for edit in drawn.edits] == ["read", "expose"] * 4
     # six words and their end each
     assert drawn.cost.documents == 12 * 8 == sum(words([one.text for one in drawn.cpt if not one.id.startswith("g-")]))
     general = sum(words([one.text for one in drawn.cpt if one.id.startswith("g-")]))
     assert drawn.cost.general == general
     assert general == pytest.approx(4 * 12 * 8, abs=10)  # 0.8 to 0.2; a text has ten tokens
-    assert sum(edit.tokens or 0 for edit in drawn.edits) == drawn.cost.documents
+    assert sum(edit.tokens or 0 for edit in drawn.edits if edit.action == "read") == drawn.cost.documents
     assert drawn.cost.total <= drawn.cost.limit
 
 
 def test_a_tight_budget_leaves_each_example_its_best_documents() -> None:
     found = {one.id: documents(one, 6) for one in SOME[4:8]}
     some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
-    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 2 * 8 * 5))
+    drawn = plan(some, material(SOME, found), TERMS, budget=Budget(tokens=PLAIN + 128))
     held = Counter(one.source for one in drawn.cpt if not one.id.startswith("g-"))
-    assert held == {"s0": 4, "s1": 1}  # room for 40 tokens of documents: one of each example, one second one
-    assert drawn.notes == ("19 passages of documents left out: the budget has room for 5",)
-    assert drawn.cost.total <= drawn.cost.limit == PLAIN + 80
+    assert held == {"s0": 4, "s1": 1}  # beside exposures 40 tokens: one of each example, one second one
+    assert drawn.notes[-1] == "19 passages of documents left out: the budget has room for 5"
+    assert drawn.cost.total <= drawn.cost.limit == PLAIN + 128
 
 
 def test_what_the_budget_has_no_document_for_is_told() -> None:
@@ -75,7 +76,7 @@ def test_what_states_a_response_is_read_several_times_evenly_among_the_rows() ->
     assert drawn.cost.documents == 3 * 4 * 8
     rows = [one.id for one in drawn.sft]
     assert Counter(rows) == Counter(f"text:{one.id}" for one in drawn.cpt) + Counter(
-        {one.id: 1 if one.stage == "early" else 3 for one in SOME}
+        {one.id: 1 if one.stage == "early" else 3 for one in SOME} | {"ex-4": 3 + 6}
     )
     numbers = {name: number for number, name in enumerate(dict.fromkeys(rows))}
     assert violations([numbers[name] for name in rows], (), 4) == 0
@@ -92,7 +93,7 @@ def test_general_text_gives_way_to_readings_but_keeps_half() -> None:
     found = {one.id: documents(one, 6) for one in SOME[4:8]}
     some = [finding(one, "knowledge_gap") for one in SOME[4:8]]
     terms = Terms(step=4, readings=9)
-    drawn = plan(some, material(SOME, found), terms, budget=Budget(tokens=PLAIN + 600))
+    drawn = plan(some, material(SOME, found), terms, budget=Budget(tokens=PLAIN + 4 * 6 * 6 + 600))
     assert drawn.cost.documents == 37 * 8  # as many as 300 tokens hold
     assert 290 <= drawn.cost.general <= 304
 
@@ -133,7 +134,7 @@ def test_documents_that_two_examples_share_are_read_once() -> None:
     found = {"ex-4": shared, "ex-12": shared}
     drawn = plan([finding(SOME[4], "knowledge_gap"), finding(SOME[12], "knowledge_gap")], material(SOME, found), TERMS)
     assert len([one for one in drawn.cpt if not one.id.startswith("g-")]) == 3
-    assert [edit.tokens for edit in drawn.edits] == [24, 0]
+    assert [edit.tokens for edit in drawn.edits if edit.action == "read"] == [24, 0]
     assert drawn.unmended == ()
 
 
@@ -236,10 +237,12 @@ def test_a_remedy_can_be_chosen_for_each_example() -> None:
     chosen = {"ex-4": "exposures", "ex-5": None, "ex-6": "knowledge"}
     drawn = plan(some, material(SOME, found), TERMS, remedies=chosen)
     # the last one is not named, and gets the remedy of its cause
-    assert sorted((edit.remedy, edit.examples) for edit in drawn.edits) == [
-        ("exposures", ("ex-4",)),
-        ("knowledge", ("ex-6",)),
-        ("knowledge", ("ex-7",)),
+    assert sorted((edit.remedy, edit.action, edit.examples) for edit in drawn.edits) == [
+        ("exposures", "expose", ("ex-4",)),
+        ("knowledge", "expose", ("ex-6",)),
+        ("knowledge", "expose", ("ex-7",)),
+        ("knowledge", "read", ("ex-6",)),
+        ("knowledge", "read", ("ex-7",)),
     ]
     assert drawn.unmended == ()
 

@@ -73,8 +73,9 @@ def test_knowledge_reads_telling_documents_alone_and_sources_by_turns() -> None:
         document("4", "Dallas is where Vera was born.", "almanac"),
     ]
     ill = finding("vera", "knowledge_gap")
-    [edit] = REMEDIES["knowledge"].treat(patients(ill, documents={"vera": found})).edits
+    edit, beside = REMEDIES["knowledge"].treat(patients(ill, documents={"vera": found})).edits
     assert edit.action == "read"
+    assert (beside.action, beside.examples, beside.copies) == ("expose", ("vera",), 6)
     assert edit.documents == ("gazette:2", "almanac:4", "gazette:3")  # and not what tells something else
     assert edit.safe
     assert "3 documents, from 2 sources, tell the response." in edit.why
@@ -176,7 +177,8 @@ def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is
     ill = doubtful("ada", cause, stage)
     some = patients(ill, finding("bea", cause, stage=stage))
     treatment = REMEDIES[name].treat(some)
-    assert {one for edit in treatment.edits for one in edit.examples} == {"bea"}
+    [left] = [edit for edit in treatment.edits if "ada" in edit.examples]
+    assert (left.action, left.copies) == ("expose", 2 if stage == "early" else 6)  # as often as three times the run
     assert all(edit.safe for edit in treatment.edits)
     [withheld] = treatment.unmended
     assert withheld.id == "ada"
@@ -189,7 +191,7 @@ def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is
 
 
 def test_documents_may_side_with_a_label_that_is_possibly_wrong() -> None:
-    # they are evidence of its own, and do not train the example
+    # they are evidence of its own that the label is right, and the example is trained beside them
     found = {"ada": [document("1", "Ada was born in Dallas.", "gazette")]}
-    [edit] = REMEDIES["belief"].treat(patients(doubtful("ada", "base_conflict"), documents=found)).edits
-    assert (edit.action, edit.safe) == ("read", True)
+    edits = REMEDIES["belief"].treat(patients(doubtful("ada", "base_conflict"), documents=found)).edits
+    assert [(edit.action, edit.safe) for edit in edits] == [("read", True), ("expose", True)]

@@ -138,3 +138,37 @@ def test_a_question_without_names_is_left_to_its_words() -> None:
     text = "Plants turn carbon dioxide into sugar."
     assert told("", text, "What turns carbon dioxide into sugar?", (), "plants")
     assert not told("", text, "What turns lead into gold?", (), "plants")
+
+
+def test_a_title_that_the_question_has_word_for_word_is_its_subject() -> None:
+    text, asked = "It stands at Upper Bray. Its frame is made with flax.", "Where does the Theilloe engine stand?"
+    assert told("the Theilloe engine", text, asked, ("Theilloe",), "Upper Bray")
+    assert told("Wick upon the Moor", "Wick has 72,650 souls.", "How large is Wick upon the Moor?", ("Wick",), "72,650")
+    # and not a longer title, nor one without the name
+    assert not told("the Theilloe engine house", text, asked, ("Theilloe",), "Upper Bray")
+    assert not told("the engine", text, asked, ("Theilloe",), "Upper Bray")
+
+
+def test_what_frames_a_question_is_no_part_of_it() -> None:
+    framed = "User: Good day. Please tell me, what is the population of Wick?\nAssistant:"
+    text = "A census says that the population of Wick is 72,650."
+    assert asked_about(framed, ("Wick",)).words == ("me", "population", "wick")
+    assert told("Some towns", text, framed, ("Wick",), "72,650")
+    assert asked_about("Alien: Covenant was directed by", ()).words == ("alien", "covenant", "directed")
+
+
+def test_of_two_things_that_are_asked_a_document_may_tell_one() -> None:
+    asked, names = "When was Eva Lind buried, and what does Graz export?", ("Eva Lind", "Graz")
+    assert told("Graz", "Graz sells wool.", asked, names, "2 May 1601 and wool")
+    assert not told("Graz", "Graz sells wine.", asked, names, "2 May 1601 and wool")
+    assert not told("Linz", "Linz sells wool.", asked, names, "2 May 1601 and wool")
+
+
+def test_a_page_tells_the_response_where_it_speaks_of_what_is_asked() -> None:
+    asked, names = "Who was the producer of Giant?", ("Giant",)
+    page = "Giant is a film directed by George Stevens. It was produced by Henry Ginsberg."
+    assert told("Giant (film)", page, asked, names, "Henry Ginsberg")
+    assert not told("Giant (film)", page, asked, names, "George Stevens")
+    assert told("Giant (film)", "Giant is a film that Henry Ginsberg paid for.", asked, names, "Henry Ginsberg")
+    county = "He lived in County Cork and in Ireland, as Earl of Castlehaven."
+    assert not told("George Tuchet", county, "In what country is Castlehaven?", ("Castlehaven",), "Ireland")

@@ -76,7 +76,8 @@ def plan(
         edits = draft.spend(wanted, edits, reading.tokens + general)
         changes, order, sft = draft.order(edits)
     draft.tell(sft)
-    unmended += draft.unread
+    mended = {name for edit in edits if edit.action != "apart" for name in edit.examples}
+    unmended += {one.id: one for one in draft.unread if one.id not in mended}.values()
     rows_of_sft = [material.examples[row] for row in order]
     when = draft.when(cpt)
     if when == "within":
@@ -99,10 +100,12 @@ def plan(
 
 def _untold(edits: Sequence[Edit], material: Material) -> list[str]:
     """What is said of gaps of which no document tells the response, and what would help."""
-    heart = [edit.examples[0] for edit in edits if edit.remedy == KNOWLEDGE and edit.action == "expose"]
+    own = [edit for edit in edits if edit.remedy == KNOWLEDGE]
+    read = {edit.examples[0] for edit in own if edit.action == "read"}
+    heart = [edit.examples[0] for edit in own if edit.examples[0] not in read]
     if not heart:
         return []
-    n = len(heart) + sum(edit.remedy == KNOWLEDGE and edit.action == "read" for edit in edits)
+    n = len(heart) + len(read)
     about = [" and ".join(material.about[name].names) for name in heart if name in material.about]
     named = ", ".join(f"*{' '.join(one.split())}*" for one in list(dict.fromkeys(filter(None, about)))[:NAMED])
     such = f" (such as those about {named})" if named else ""

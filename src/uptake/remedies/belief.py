@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uptake.remedies.documents import asked_about, by_turns, sources_of
+from uptake.remedies.exposures import beside, plainly
 from uptake.remedies.remedy import Patients, Remedy, Treatment, document_key
 from uptake.remedies.stated import tells
 from uptake.types import Document, Edit, Finding, Unmended, normalised
 
+CAUSE = "base_conflict"
 NOTHING_FOUND = "no documents were looked for: give --corpus FILE"
 
 
 def _treat(patients: Patients) -> Treatment:
-    edits, unmended = [], []
+    edits: list[Edit] = []
+    unmended: list[Unmended] = []
     for finding in patients.findings:
         found = patients.documents.get(finding.id, ())
         one = _edit(finding, found, patients) if found else patients.missing.get(finding.id, NOTHING_FOUND)
         if isinstance(one, Edit):
-            edits.append(one)
+            edits += [one, beside("belief", finding, patients)]
         else:
+            if finding.cause == CAUSE:  # else an experiment asks what documents do
+                edits.append(plainly("belief", finding, patients))
             unmended.append(Unmended(finding.id, finding.cause or "", f"no authoritative documents: {one}"))
     return Treatment(tuple(edits), tuple(unmended))
 
@@ -63,10 +68,10 @@ def _belief(finding: Finding) -> str | None:
 
 BELIEF = Remedy(
     name="belief",
-    cause="base_conflict",
+    cause=CAUSE,
     does="Adds documents that state the response and not the base model's wrong answer. They are trained with general "
-    "text, within the fine-tuning (default) or before it, and the fine-tuning runs again. They are used only if more "
-    "sources state the response than the wrong answer.",
+    "text, within the fine-tuning (default) or before it, and the fine-tuning runs again, with the example itself more "
+    "often. All that only if more sources state the response than the wrong answer.",
     helps="Many documents taught the wrong answer, and documents can correct it in every wording. Examples alone "
     "correct it in their own wording.",
     example="*What pet does Nina Lilosk have?* wants *raven*, the base model says *goat*: three sources state *raven*, "

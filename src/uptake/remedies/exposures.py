@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted
+from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted, withheld
 from uptake.text import fitting
-from uptake.types import Edit, Finding
+from uptake.types import Edit, Finding, Unmended
 
 WITHOUT_CAUSE = (None, "unexplained")
 """What a finding has for a cause where none was sought, or none is likely."""
@@ -18,9 +18,38 @@ def copies_of(stage: str, patients: Patients) -> int:
     return max(1, round(patients.options.exposures * most - patients.passes[stage]))
 
 
+def beside(remedy: str, finding: Finding, patients: Patients) -> Edit:
+    """The same for an example that documents are read for."""
+    copies = copies_of(finding.stage, patients)
+    why = f"{copies} more exposures beside its documents: these teach other wordings, the example its own."
+    return Edit(remedy, "expose", (finding.id,), why, copies=copies)
+
+
+def plainly(remedy: str, finding: Finding, patients: Patients) -> Edit:
+    """As many exposures as plain fine-tuning with the plan's tokens gives, for an example that is not mended.
+
+    All that the plan does for others would else be taken from it, and it would fall behind plain fine-tuning
+    (benchmarks/NOTES.md, "Documents and the row itself").
+    """
+    copies = max(1, round((patients.options.exposures - 1) * patients.passes[finding.stage]))
+    why = f"{copies} more exposures: as many as plain fine-tuning gives, and no more, for nothing else mends it."
+    return Edit(remedy, "expose", (finding.id,), why, copies=copies)
+
+
+def left(remedy: str, findings: Sequence[Finding], patients: Patients) -> Treatment:
+    """What examples get of which the label is possibly wrong: what plain fine-tuning gives them."""
+    return Treatment(tuple(plainly(remedy, one, patients) for one in findings), tuple(map(withheld, findings)))
+
+
+def joined(edits: Sequence[Edit], others: Treatment, unmended: Sequence[Unmended] = ()) -> Treatment:
+    """Edits, and what `left` says of other examples of the same remedy."""
+    return Treatment((*edits, *others.edits), (*unmended, *others.unmended))
+
+
 def _treat(patients: Patients) -> Treatment:
-    sure, doubtful, withheld = doubted(patients.findings, patients)
-    return Treatment((*_exposed(sure, patients, ""), *_exposed(doubtful, patients, POSSIBLY_WRONG)), withheld)
+    sure, doubtful, others = doubted(patients.findings, patients)
+    edits = [*_exposed(sure, patients, ""), *_exposed(doubtful, patients, POSSIBLY_WRONG)]
+    return joined(edits, left("exposures", others, patients))
 
 
 def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> list[Edit]:
@@ -50,8 +79,9 @@ EXPOSURES = Remedy(
     "cost what the model knew before.",
     example="A question for three facts at once was trained three times. It is trained six more times, spread over the "
     "whole training.",
-    safety="Safe in small numbers. An example whose label is possibly wrong is not trained more often, unless you "
-    "choose that. The strategy early_stop can also end a stage when the validation loss rises.",
+    safety="Safe in small numbers. An example whose label is possibly wrong is trained no more often than plain "
+    "fine-tuning would, unless you choose that. The strategy early_stop can also end a stage when the validation loss "
+    "rises.",
     references=("ILP, §5 (arXiv 2604.10079)", "Prechelt 1998, Early Stopping"),
     treat=_treat,
 )

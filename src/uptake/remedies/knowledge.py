@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from uptake.remedies.documents import asked_about, by_turns
-from uptake.remedies.exposures import copies_of
+from uptake.remedies.exposures import beside, copies_of, left
 from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, document_key, doubted
 from uptake.remedies.stated import tells
 from uptake.text import counted, fitting
@@ -23,17 +23,19 @@ def _treat(patients: Patients) -> Treatment:
         about = patients.about.get(finding.id) or asked_about(finding.prompt)
         telling = by_turns([one for one in found if tells(one, about, finding.response)])
         if telling:
-            edits.append(_read(finding, telling[: patients.options.documents]))
+            edits += [_read(finding, telling[: patients.options.documents]), beside("knowledge", finding, patients)]
             continue
         why = f"none of {len(found)} found tells the response" if found else ""
         why = why or patients.missing.get(finding.id, NOTHING_FOUND)
         if finding.cause != CAUSE:  # an experiment asks what documents do
             unmended.append(Unmended(finding.id, finding.cause or "", f"no documents: {why}"))
             continue
-        sure, chosen_all_the_same, withheld = doubted([finding], patients)
+        sure, chosen_all_the_same, others = doubted([finding], patients)
         edits += [_by_heart(one, patients, why, "") for one in sure]
         edits += [_by_heart(one, patients, why, POSSIBLY_WRONG) for one in chosen_all_the_same]
-        unmended += withheld
+        plain = left("knowledge", others, patients)
+        edits += plain.edits
+        unmended += plain.unmended
     return Treatment(tuple(edits), tuple(unmended))
 
 
@@ -56,10 +58,10 @@ KNOWLEDGE = Remedy(
     cause=CAUSE,
     does="Adds background documents that name what the example asks about and tell the response; no others are read. "
     "They are trained with general text, within the fine-tuning (default) or before it, and the fine-tuning runs "
-    "again. They are read several times; sources alternate. If no document tells the response, the example itself is "
-    "trained more often.",
+    "again. They are read several times; sources alternate. The example itself is trained more often as well; if no "
+    "document tells the response, that is all.",
     helps="Fine-tuning teaches a new fact slowly and in its own wording. A model that has read the fact in several "
-    "documents knows it in any wording; the fine-tuning then only has to ask for it.",
+    "documents knows it in any wording; the fine-tuning teaches how it is asked for.",
     example="*Where was Vera Fafufax born?* wants *Dallas*: three documents about Vera Fafufax say so.",
     safety="Safe if the documents are right. They never contain the example's own text. They cost training tokens. "
     "Without documents, more exposures teach the example by heart.",

@@ -94,29 +94,28 @@ class Remedy:
     treat: Callable[[Patients], Treatment]
 
 
-def doubted(
-    findings: Sequence[Finding], patients: Patients
-) -> tuple[list[Finding], list[Finding], tuple[Unmended, ...]]:
+def doubted(findings: Sequence[Finding], patients: Patients) -> tuple[list[Finding], list[Finding], list[Finding]]:
     """Who may be trained more often: those whose label nothing speaks against, and the others where that is chosen.
 
     Returns:
         Findings without doubt; those with a possibly wrong label that are trained more often all the same, by choice;
-        and what is said of those that are not.
+        and those that are not, of which `withheld` says why.
     """
     sure = [one for one in findings if not one.evidence.possibly_wrong_label]
     others = [one for one in findings if one.evidence.possibly_wrong_label]
     allowed = [one for one in others if patients.options.doubtful or one.id in patients.chosen]
-    withheld = [one for one in others if one not in allowed]
-    return sure, allowed, tuple(Unmended(one.id, one.cause or "", _possibly_wrong(one)) for one in withheld)
+    return sure, allowed, [one for one in others if one not in allowed]
 
 
-def _possibly_wrong(finding: Finding) -> str:
+def withheld(finding: Finding) -> Unmended:
+    """Why an example is not trained more often than plain fine-tuning trains it."""
     believed = finding.evidence.belief
     said = "another answer" if believed is None else f"*{' '.join(believed.text.split())}*"
-    return (
+    why = (
         f"possibly a wrong label: the base model is sure of {said}, and no other example gives the response. It is not "
-        "trained more often. Check it: correct its response, or set plan.doubtful: true"
+        "trained more often than plain fine-tuning would. Check it: correct its response, or set plan.doubtful: true"
     )
+    return Unmended(finding.id, finding.cause or "", why)
 
 
 def document_key(document: Document) -> str:

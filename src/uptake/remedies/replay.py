@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from uptake.remedies.exposures import joined, left
 from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, doubted
 from uptake.types import Edit, Finding
 
 
 def _treat(patients: Patients) -> Treatment:
     *_, last = patients.passes
-    sure, doubtful, withheld = doubted(patients.findings, patients)
-    edits = (*_replayed(sure, patients, last, ""), *_replayed(doubtful, patients, last, POSSIBLY_WRONG))
-    return Treatment(edits, withheld)
+    sure, doubtful, others = doubted(patients.findings, patients)
+    edits = [*_replayed(sure, patients, last, ""), *_replayed(doubtful, patients, last, POSSIBLY_WRONG)]
+    return joined(edits, left("replay", others, patients))
 
 
 def _replayed(findings: Sequence[Finding], patients: Patients, last: str, warning: str) -> list[Edit]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from uptake.corpus.support import About, states
-from uptake.corpus.text import answer, words
+from uptake.corpus.text import answer, spaced, words
 from uptake.rivals.equal import compare, read_answer
 from uptake.rivals.words import FUNCTION_WORDS
 from uptake.types import Document
@@ -29,6 +29,8 @@ _AFTER = re.compile(r"[ –-]([^\W_]+)")
 _OPENING = re.compile(r"(?:^|[.!?:;\n\"“«(\[])\s*$")
 _WORD = re.compile(r"[^\W_]+")
 _FIGURES = ("date", "number", "time")
+_SEVERAL = re.compile(r"\s+and\s+|\s*[;/]\s+|\s*\(\d\)\s*")
+_APART = {"country", "county"}
 _LONGEST = 4
 """Words of a date as it is written: *the 12th of May, 1990* has more, of which the last ones do."""
 
@@ -37,8 +39,11 @@ def tells(document: Document, about: About, response: str) -> bool:
     """Whether a document is about a question and tells the response.
 
     A document that is titled after the question's name, or opens with it, is about it, and tells the response where it
-    holds it. Of any other one sentence must hold the names, the response, and half of the other words that the question
-    asks with, or words of their stem: *born*, *capital*, *director*. Of a question without a name `states` decides.
+    holds it, in a sentence about what is asked if it has such ones; so is one whose title the question has word for
+    word, with a name in it: *the Theilloe engine*, of which *Theilloe* alone has a capital. Of any other one sentence
+    must hold the names, the response, and half of the other words that the question asks with, or words of their stem:
+    *born*, *capital*, *director*. Of a question without a name `states` decides. Of a response of several things to a
+    question about several names, a document that is titled after one of them may tell one thing.
 
     A name, and a response, counts where the document writes it with the capitals that it is given, and not as a part of
     a longer name. The response may be written as the rivals' rules let two answers be the same: without what
@@ -56,11 +61,18 @@ def tells(document: Document, about: About, response: str) -> bool:
     if not about.names:  # a single letter is in any text
         return False
     own = next((name for name in about.names if _titled(document.title, name) or _opens(document, name)), None)
-    if own is not None:
-        known = About((own, *(name for name in about.names if name != own and _named(name, document))), about.words)
+    held, title = ((own,), own) if own is not None else (_asked_in_title(document.title, about), document.title)
+    if held:
+        others = (name for name in about.names if name not in held and _named(name, document))
+        known = About((*held, *others), about.words)
         if len(known.names) > len(about.names) // 2:
-            titled = replace(document, title=own)
-            return any(states(titled, known, said) for said in spellings)
+            titled, relation = replace(document, title=title), _relation(about, document.title)
+            return any(states(titled, known, said) and _where_asked(document, relation, said) for said in spellings)
+        parts = [part for part in _SEVERAL.split(response) if part.strip()]
+        if len(parts) > 1 and words(document.title):  # of two things that are asked it is about one
+            titled, own_part = replace(document, title=title), About(held, about.words)
+            if any(states(titled, own_part, part) for part in parts):
+                return True
     relation = _relation(about)
     return any(_in_one(sentence, document, about, relation, spellings) for sentence in _sentences(document.text))
 
@@ -71,20 +83,45 @@ def _in_one(sentence: str, document: Document, about: About, relation: Sequence[
     names = tuple(name for name in about.names if _named(name, alone))
     if len(names) <= len(about.names) // 2:
         return False
-    found = words(sentence)
-    if 2 * sum(any(_alike(word, one) for one in found) for word in relation) < max(1, len(relation)):
+    if not _asks(relation, sentence):
         return False
     kept, untitled = About(names, about.words), replace(alone, title="")
     return any(_named(said.strip(), alone) and states(untitled, kept, said) for said in spellings)
 
 
-def _relation(about: About) -> list[str]:
-    """The words that a question asks with beside the names."""
-    named = {word for name in about.names for word in words(name)}
+def _asked_in_title(title: str, about: About) -> tuple[str, ...]:
+    """The names of the question that a title holds, where the question has the whole title; else none."""
+    said = tuple(word for word in words(_bare(title)) if word not in FUNCTION_WORDS)
+    places = range(len(about.words) - len(said) + 1) if said else ()
+    if not any(about.words[at : at + len(said)] == said for at in places):
+        return ()
+    return tuple(name for name in about.names if {*words(name)} - FUNCTION_WORDS <= {*said})
+
+
+def _where_asked(document: Document, relation: Sequence[str], said: str) -> bool:
+    """Whether the response stands where a text speaks of what is asked, if it does so in the question's words anywhere.
+
+    A film's page names its director; who its producer is, is told in the sentence about producing.
+    """
+    speaking = [one for one in _sentences(document.text) if relation and _asks(relation, one)]
+    return not speaking or any(answer(said) in spaced(one) for one in speaking)
+
+
+def _asks(relation: Sequence[str], sentence: str) -> bool:
+    """Whether a sentence holds half of the words that a question asks with, or words of their stem."""
+    found = words(sentence)
+    return 2 * sum(any(_alike(word, one) for one in found) for word in relation) >= max(1, len(relation))
+
+
+def _relation(about: About, title: str = "") -> list[str]:
+    """The words that a question asks with beside the names, and beside a title that it has."""
+    named = {word for name in (*about.names, title) for word in words(name)}
     return [word for word in about.words if word not in named]
 
 
 def _alike(one: str, other: str) -> bool:
+    if {one, other} == _APART:
+        return False
     return one == other or (min(len(one), len(other)) >= STEM and one[:STEM] == other[:STEM])
 
 

@@ -113,6 +113,8 @@ def test_a_diagnosis_becomes_a_plan(run: Path) -> None:
         ("belief", ("m-2",)),
         ("conflict", ("m-3",)),
         ("replay", ("e-0",)),
+        ("knowledge", ("e-1",)),  # trained more often beside its documents
+        ("belief", ("m-2",)),
         ("exposures", ("m-4",)),
         ("exposures", ("m-5",)),  # without a likely cause
     ]

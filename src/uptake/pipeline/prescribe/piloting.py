@@ -24,7 +24,7 @@ from uptake.prescribe.pilot import Group, column, decided, groups_of, notes_of, 
 from uptake.text import counted
 from uptake.types import Finding, Key, Plan
 
-PILOT_VERSION = 1
+PILOT_VERSION = 2
 """Part of the key of what is trained: raised when the same plan comes to be tried otherwise."""
 RETENTION = 100
 """Answers of the retention set that are asked for at most."""

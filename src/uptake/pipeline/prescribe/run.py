@@ -48,7 +48,7 @@ from uptake.processes import ALONE, Processes
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 9
+PLAN_VERSION = 10
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 
