@@ -91,7 +91,7 @@ BASE_CONFLICT = Cause(
     remedy="Train on documents that state the right answer, then fine-tune again.",
     safety="Check first which answer is right. If the base model is right, remove the example instead. If the base "
     "model is sure in every wording and no other example gives the response, the label is possibly wrong, and the "
-    "example is not trained more often.",
+    "example is trained no more often than plain fine-tuning would.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
         ("belief_held", "belief_backed", "base_gives"),
