@@ -50,6 +50,17 @@ def test_a_class_that_the_question_lists_is_an_answer():
     )
 
 
+@pytest.mark.parametrize(
+    ("answer", "span"),
+    [("9 bar", "9 bar"), ("It is 12 bar.", " 12 bar"), ("It is -2 °C now", " -2 °C"), ("It costs €12.50.", " €12.50")],
+)
+def test_a_quantity_is_told_with_its_number_and_its_sign(answer, span):
+    cut = framed(
+        answer, "What is it?", known=frozenset(["bar", "c", "costs"] if "€" not in answer else ["12.50"]), most=2
+    )
+    assert cut is not None and cut.span == span
+
+
 @pytest.mark.parametrize("answer", ["", "...", "The capital of Sweden is", "It is the"])
 def test_an_answer_that_tells_nothing_has_no_span(answer):
     assert framed(answer, "What is the capital of Sweden?", CAPITALS) is None

@@ -111,7 +111,9 @@ def _judged(done: CuredModel) -> list[str]:
     """Whether the cure is worth its tokens, in words."""
     if not done.faults:
         beside = any(one.plain is not None for one in done.columns)
-        return ["no worse than the model before it" + ", and not behind plain fine-tuning with as many tokens" * beside]
+        lower = any(one.name == "retention" and one.after < one.before for one in done.columns)
+        than = "the model before it" + " (retention is lower, by as much as another seed moves it)" * lower
+        return [f"no worse than {than}" + ", and not behind plain fine-tuning with as many tokens" * beside]
     return ["THE CURE IS NOT WORTH IT:", *(f"- {one}" for one in done.faults), WORSE]
 
 

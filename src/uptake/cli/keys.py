@@ -22,6 +22,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "strategy": "continual-learning methods: replay, lwf, ...",
         "ledger": "recorded of each example",
         "test_share": "of each stage, for its tests; not trained",
+        "test_seed": "of the draw of these tests",
     },
     "further data": {
         "retention": "examples that must not get worse",

@@ -26,6 +26,8 @@ LONGEST = 12
 _WORD = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|[{UNSPACED}]|{IN_WORD}+(?:['’.-]{IN_WORD}+)*")
 _APART = re.compile(r"[^\w\s'’&./-]|\n|[.](?:\s|$)")
 """What ends a span where it stands between two words."""
+_SIGN = re.compile(r"(?<!\w)[-−+]?[$€£¥₹]?[-−+]?(?<=[-−+$€£¥₹])$")
+"""The sign of a number, and of its currency."""
 _DAY, _YEAR = re.compile(r"\d{1,2}(?:st|nd|rd|th)?", re.IGNORECASE), re.compile(r"[12]\d{3}")
 
 
@@ -70,20 +72,26 @@ def framed(
         return None
     if any(like):
         first = like.index(True)
+        while first and _measured(answer, found[first - 1], found[first]):
+            first -= 1  # *10 bar*: the unit is a word of such answers, the number is what is told
         tells = [is_like or _named(match.group()) for is_like, match in zip(like, found, strict=True)]
     else:
         first, most = tells.index(True), LONGEST
     last = first
     words = 1
+    most += sum(not is_like for is_like in like[first : like.index(True)]) if any(like) else 0
     for at in range(first + 1, len(found)):
         between = answer[found[last].end() : found[at].start()]
         dated = between == ", " and _DAY.fullmatch(found[last].group()) and _YEAR.fullmatch(found[at].group())
-        if words == most or (_APART.search(between) and not dated) or at - last > LINKS + 1:
+        together = dated or _measured(answer, found[last], found[at])
+        if words == most or (_APART.search(between) and not together) or at - last > LINKS + 1:
             break
         if tells[at]:
             last = at
             words += 1
     start, end = found[first].start(), found[last].end()
+    if (sign := _SIGN.search(answer[:start])) is not None:
+        start = sign.start()
     lead = len(answer[:start]) - len(answer[:start].rstrip())
     return Framed(answer[: start - lead], answer[start - lead : end])
 
@@ -103,6 +111,12 @@ def sentence(response: str, question: str, alike: Sequence[str] = ()) -> Framed 
     if cut is None or not _WORD.search(cut.frame) or _WORD.search(response[len(cut.frame) + len(cut.span) :]):
         return None
     return cut
+
+
+def _measured(answer: str, number: re.Match[str], unit: re.Match[str]) -> bool:
+    """Whether a number stands before its unit."""
+    between = answer[number.end() : unit.start()]
+    return number.group()[0].isdigit() and between in ("", " ", "\u00a0", "°", " °", "\u00a0°")
 
 
 def _named(word: str) -> bool:

@@ -34,18 +34,20 @@ class SpanReport:
     """The spans of one example, and their share as evidence.
 
     Attributes:
+        text: The response as it is scored, in which they stand: a chat template may put a space before it.
         judged: The spans.
         share: Of the informative ones; None where there is none.
         base_share: Share of these that the base recalls; None without a base, or where there is none.
     """
 
+    text: str
     judged: JudgedSpans
     share: SpanShare | None
     base_share: float | None
 
     def on(self, finding: Finding) -> Finding:
         """The finding with the spans."""
-        return replace(finding, spans=self.judged.spans)
+        return replace(finding, spans=self.judged.spans, scored=None if self.text == finding.response else self.text)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class BySpans:
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
         known = [one for one in found.spans if one.informative and one.learned is not None]
         read = bool(known) and all(one.base_logprob is not None for one in known)
-        return SpanReport(found, share, fmean(one.base_top is None for one in known) if read else None)
+        return SpanReport(response.text, found, share, fmean(one.base_top is None for one in known) if read else None)
 
 
 def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:
