@@ -37,7 +37,7 @@ from uptake.spread import Actors
 from uptake.text import counted
 from uptake.types import Example, Key
 
-VERSION = 4
+VERSION = 5
 """Part of the key of what was rewritten: raised when the same data come to be rewritten otherwise."""
 PART = 32
 """Responses that are rewritten before they are kept: a killed run loses no more."""

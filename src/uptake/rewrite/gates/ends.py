@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from uptake.rewrite.said import FINAL, Rewriting, words
 
 _DANGLING = frozenset(
     "a an the of and or but to in on at by for from with as is are was were be been which that who than because if "
     "its their his her der die das und oder de la le les des et ou el los las y o il e lo un une una ein eine".split()
 )
+_SPECIAL = re.compile(r"<unk>|\[UNK\]|</?s>|<\|[^|>\s]{1,40}\|>|<pad>|\ufffd")
+"""Tokens that no text has: the model wrote what is none."""
 _PAIRS = (("(", ")"), ("[", "]"), ("{", "}"))
 _CLOSES = tuple(".!?。！？…\"'”’»)]}`*:|")
 SENTENCE, LONGER = 3, 2
@@ -22,6 +26,8 @@ def ends(rewriting: Rewriting) -> str | None:
         return "it is empty"
     if rewriting.ended is False:
         return "the model did not come to an end"
+    if (special := _SPECIAL.search(text)) is not None and special.group() not in original:
+        return f"it holds {special.group()!r}, which is no text"
     said, ended = words(text), text.endswith(_CLOSES)
     if said and said[-1] in _DANGLING and not ended and words(original)[-1:] != said[-1:]:
         return f"it ends in {said[-1]!r}"

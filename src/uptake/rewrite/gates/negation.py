@@ -40,6 +40,8 @@ def negation(rewriting: Rewriting) -> str | None:
     if before > after + loose[1] or (before and not after and not loose[1]):
         return "it does not deny what the original does"
     own, said = frozenset(original), frozenset(text)
+    if original[:1] == ("yes",) and "yes" not in said:
+        return "it does not say 'yes'"
     for one, other in _PAIRS:
         for here, there in ((one, other), (other, one)):
             if own & here and said & there and not own & there and not said & here:
