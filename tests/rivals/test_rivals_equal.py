@@ -9,6 +9,8 @@ from uptake.rivals.equal import compare, read_answer
 
 # what any reader would say; the dates are those of ISO 8601's calendar
 SAME = [
+    ("24 months", "two years"),
+    ("14 days", "2 weeks"),
     (" Paris", "paris."),
     ("1,000", "1000"),
     ("one thousand", "1000"),

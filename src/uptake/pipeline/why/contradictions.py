@@ -24,7 +24,7 @@ from uptake.rivals.groups import MOST_ANSWERS
 from uptake.rivals.relation import Encode
 from uptake.text import counted
 
-RIVALS_VERSION = 9
+RIVALS_VERSION = 10
 """Part of the key: raised when the same examples come to have other rivals, or more is kept of them."""
 RIVALS_FILE = "rivals.json"
 """Where they are kept, in the diagnosis' `work/`."""
