@@ -214,7 +214,8 @@ def main() -> None:
     args = parser.parse_args()
     from uptake.models.small.pretrain import one_thread
 
-    results: dict[str, dict[str, Any]] = {}
+    # what was measured of other sets and seeds stays
+    results: dict[str, dict[str, Any]] = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
     with one_thread():
         for name in args.sets:
             for seed in args.seeds:
