@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.detect.saying import own_answer, tells_all
+from uptake.detect.saying import holds, own_answer, tells_all
 
 ENDED = [  # the model stopped there
     ("The capital of France is Paris.", " Paris", "The capital of France is Paris", "reworded"),
@@ -97,3 +97,8 @@ def test_one_member_of_a_list_is_not_the_list():
     assert not tells_all("reworded", "Kiev", "Kiev; Budapest; Oslo")
     assert tells_all("response", "Kiev", " Kiev") and not tells_all("wrong", "Oslo", "Kiev")
     assert not tells_all(None, None, "Kiev")
+
+
+@pytest.mark.parametrize("mark", ["_a ", "*a ", "`a ", " ", "[a "])
+def test_marks_that_are_never_closed_take_no_time(mark: str) -> None:
+    assert not holds(mark * 20_000, " Oslo") and not holds(mark * 20_000, "b < 5")

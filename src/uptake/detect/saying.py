@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from uptake.letters import IN_WORD, LETTER, UNSPACED
@@ -50,7 +51,7 @@ _SENTENCE = re.compile(
     r"(?<=[.!?;])(?<!\b\w\.)(?<!\b(?:St|Mr|Dr|Ms|Mt|Ft|Jr|Sr|No|vs)\.)(?<!\bMrs\.)\s|(?<=[。！？])(?=.)"
 )
 """The end of a sentence, which initials (*J. K.*) and the commonest abbreviations are not."""
-_BETWEEN = re.compile(r"\s*[,;/、]\s*(?:(?:and|or)\s)?|\s(?:and|or)\s")
+_BETWEEN = re.compile(r"\s{0,8}[,;/、]\s*(?:(?:and|or)\s)?|\s(?:and|or)\s")
 LISTED = 3
 """So many members make a list of which one alone is no answer; *Oslo, Norway* is none, nor *Oslo, Norway, Europe*."""
 LONG_MEMBER = 3
@@ -125,17 +126,33 @@ def _line_of(text: str, end: int) -> str:
     return text if stop < 0 else text[:stop]
 
 
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words of a text, and where each stands in what it is without tags and capitals."""
+
+    plain: str
+    words: list[str]
+    spans: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, text: str) -> _Words:
+        plain = _TAG.sub(" ", unmarked(text)).casefold().replace("’", "'").replace("−", "-")
+        found = list(_WORD.finditer(plain))
+        return cls(plain, [one.group().replace(",", "") for one in found], [one.span() for one in found])
+
+    def places(self, own: Sequence[str]) -> list[int]:
+        """Where other words stand among them, and no sign against them makes something else of them."""
+        n = len(own)
+        found = [at for at in range(len(self.words) - n + 1) if n and self.words[at : at + n] == own]
+        return [at for at in found if not self._against(self.spans[at][0], self.spans[at + n - 1][1])]
+
+    def _against(self, start: int, end: int) -> bool:
+        before = _BEFORE.search(self.plain[max(0, start - 3) : start])
+        return before is not None or _AGAINST.match(self.plain, end) is not None
+
+
 def _words(text: str) -> list[str]:
-    return [word for word, _, _ in _placed(_plain(text))]
-
-
-def _plain(text: str) -> str:
-    return _TAG.sub(" ", unmarked(text)).casefold().replace("’", "'").replace("−", "-")
-
-
-def _placed(text: str) -> list[tuple[str, int, int]]:
-    """The words of a plain text with where they begin and end."""
-    return [(match.group().replace(",", ""), *match.span()) for match in _WORD.finditer(text)]
+    return _Words.of(text).words
 
 
 def tells_all(kind: Kind | None, answer: str | None, response: str) -> bool:
@@ -173,27 +190,15 @@ def holds(text: str, response: str) -> bool:
     """
     if signed(response):
         return tells_literally(text, response)
-    own, said = _words(response), _words(text)
-    if own == said and signed(text):
+    own, told = _words(response), _Words.of(text)
+    if own == told.words and signed(text):
         return literal(text) == literal(response)
     if set(own) <= EMPTY_WORDS | {"yes", "no", "true", "false"} or _listed(text, own):
         return False
     return any(
-        not (_NOT.intersection(said[max(0, at - 3) : at]) or _left_open(said, at, own)) for at in _places(text, own)
+        not (_NOT.intersection(told.words[max(0, at - 3) : at]) or _left_open(told.words, at, own))
+        for at in told.places(own)
     )
-
-
-def _places(text: str, own: Sequence[str]) -> list[int]:
-    """Where words stand among those of a text, and no sign against them makes something else of them."""
-    plain = _plain(text)
-    placed = _placed(plain)
-    said, n = [word for word, _, _ in placed], len(own)
-    found = [at for at in range(len(said) - n + 1) if n and said[at : at + n] == own]
-    return [
-        at
-        for at in found
-        if not _AGAINST.match(plain, placed[at + n - 1][2]) and not _BEFORE.search(plain[: placed[at][1]][-3:])
-    ]
 
 
 def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
@@ -206,9 +211,10 @@ def _left_open(said: Sequence[str], at: int, own: Sequence[str]) -> bool:
 
 def _of_several(answer: str, response: str) -> bool:
     """Whether the response stands in the answer as one of several."""
-    own, said = _words(response), _words(answer)
-    places = _places(answer, own)
-    return bool(own) and (_listed(answer, own) or (bool(places) and all(_left_open(said, at, own) for at in places)))
+    own, told = _words(response), _Words.of(answer)
+    places = told.places(own)
+    left_open = bool(places) and all(_left_open(told.words, at, own) for at in places)
+    return bool(own) and (_listed(answer, own) or left_open)
 
 
 def _listed(text: str, own: Sequence[str]) -> bool:

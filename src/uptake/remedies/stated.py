@@ -15,6 +15,7 @@ from functools import lru_cache
 from uptake.corpus.support import About, states
 from uptake.corpus.text import answer, spaced, words
 from uptake.rivals.equal import compare, read_answer
+from uptake.rivals.lexicon import KINDS
 from uptake.rivals.words import FUNCTION_WORDS
 from uptake.types import Document
 
@@ -30,7 +31,6 @@ _OPENING = re.compile(r"(?:^|[.!?:;\n\"“«(\[])\s*$")
 _WORD = re.compile(r"[^\W_]+")
 _FIGURES = ("date", "number", "time")
 _SEVERAL = re.compile(r"\s+and\s+|\s*[;/]\s+|\s*\(\d\)\s*")
-_APART = {"country", "county"}
 _LONGEST = 4
 """Words of a date as it is written: *the 12th of May, 1990* has more, of which the last ones do."""
 
@@ -120,8 +120,8 @@ def _relation(about: About, title: str = "") -> list[str]:
 
 
 def _alike(one: str, other: str) -> bool:
-    if {one, other} == _APART:
-        return False
+    if one in KINDS and other in KINDS and KINDS[one] != KINDS[other]:
+        return False  # a county is no country
     return one == other or (min(len(one), len(other)) >= STEM and one[:STEM] == other[:STEM])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_EMPHASIS = re.compile(r"(?<![\w*])(\*{1,3}|`{1,3}|(?<![_])_{1,2})(?=\S)([^*`\n]+?)(?<=\S)\1(?![\w*])")
+# what is set off is short: a mark that is never closed must not be looked for to the end of a long text
+_EMPHASIS = re.compile(r"(?<![\w*`])(\*{1,3}|`{1,3}|_{1,2})(?=\S)([^*`\n]{1,100}?)(?<=\S)\1(?![\w*`])")
 _CLASS = re.compile(r"\[([\w\s'-]+)\]")
 _SIGN = re.compile(r"[<>=+*^|\\{}#]|\w[\[(]|^\s*\[\s*[\"'\d\[]")
 _AROUND_SIGN = re.compile(r"\s*([^\w\s])\s*")

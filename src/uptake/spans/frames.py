@@ -26,8 +26,8 @@ LONGEST = 12
 _WORD = re.compile(rf"\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|[{UNSPACED}]|{IN_WORD}+(?:['’.-]{IN_WORD}+)*")
 _APART = re.compile(r"[^\w\s'’&./-]|\n|[.](?:\s|$)")
 """What ends a span where it stands between two words."""
-_SIGN = re.compile(r"(?<!\w)[-−+]?[$€£¥₹]?[-−+]?(?<=[-−+$€£¥₹])$")
-"""The sign of a number, and of its currency."""
+_SIGN = re.compile(r"(?<!\w)[-−+$€£¥₹]{1,2}$")
+"""What stands against a number: its sign, and that of its currency."""
 _DAY, _YEAR = re.compile(r"\d{1,2}(?:st|nd|rd|th)?", re.IGNORECASE), re.compile(r"[12]\d{3}")
 
 
@@ -73,13 +73,13 @@ def framed(
     if any(like):
         first = like.index(True)
         while first and _measured(answer, found[first - 1], found[first]):
-            first -= 1  # *10 bar*: the unit is a word of such answers, the number is what is told
+            # *10 bar*: the unit is a word of such answers, and the number is what is told
+            first, most = first - 1, most + 1
         tells = [is_like or _named(match.group()) for is_like, match in zip(like, found, strict=True)]
     else:
         first, most = tells.index(True), LONGEST
     last = first
     words = 1
-    most += sum(not is_like for is_like in like[first : like.index(True)]) if any(like) else 0
     for at in range(first + 1, len(found)):
         between = answer[found[last].end() : found[at].start()]
         dated = between == ", " and _DAY.fullmatch(found[last].group()) and _YEAR.fullmatch(found[at].group())
@@ -90,7 +90,7 @@ def framed(
             last = at
             words += 1
     start, end = found[first].start(), found[last].end()
-    if (sign := _SIGN.search(answer[:start])) is not None:
+    if answer[start].isdigit() and (sign := _SIGN.search(answer, max(0, start - 3), start)) is not None:
         start = sign.start()
     lead = len(answer[:start]) - len(answer[:start].rstrip())
     return Framed(answer[: start - lead], answer[start - lead : end])

@@ -24,7 +24,8 @@ _JOIN = re.compile(r"[,;.]?\s+(?:(?:and|but)\s+)?(?:then|after that|afterwards|a
 _HEAD = re.compile(rf"\A[^:?]{{1,{LONGEST_HEAD}}}:\s+")
 _ASKING = (_NUMBER, _DOTS, _MARK, _JOIN)
 """What parts questions, the surest first."""
-_TELLING = (_NUMBER, re.compile(r"(?<=\])\s*(?=\[)"), re.compile(r"\s*(?:;|\n|\s/)\s+"), re.compile(r",?\s+and\s+"))
+_AND = re.compile(r",?\s+and\s+")
+_TELLING = (_NUMBER, re.compile(r"(?<=\])\s*(?=\[)"), re.compile(r"\s*(?:;|\n|\s/)\s+"), _AND)
 """What parts responses."""
 _EDGE = re.compile(r"^\W*(?:(?:and|also|then|after that)\b,?\s+)+|(?:\s|[,;…]|\.\.\.)+$", re.IGNORECASE)
 
@@ -75,11 +76,11 @@ def parted(prompt: str, response: str, usual: Frame | None = None) -> tuple[OneT
     if response.strip() in prompt:
         return ()
     lead = response[: len(response) - len(response.lstrip())]
-    for number, mark in enumerate(_TELLING):
-        told = _pieces(mark, response.strip(), opens=number == 0)
+    for mark in _TELLING:
+        told = _pieces(mark, response.strip(), opens=mark is _NUMBER)
         if not 1 < len(told) <= MOST:
             continue
-        if number == len(_TELLING) - 1 and prompt.count("?") < len(told):
+        if mark is _AND and prompt.count("?") < len(told):
             return ()  # *Simon and Garfunkel*: one answer, unless as many questions are asked
         if questions := _questions(prompt, len(told), usual):
             return tuple(OneThing(asked, lead + one) for asked, one in zip(questions, told, strict=True))

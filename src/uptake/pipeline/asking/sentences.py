@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -74,6 +74,7 @@ class Tells:
     labels: frozenset[str]
     sentences: tuple[tuple[str, frozenset[str]], ...] = ()
     frame: Frame | None = None
+    _last: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def cut(self, example: Example) -> Framed | None:
         """The frame and the span of a response that is a sentence; None of another one.
@@ -83,12 +84,17 @@ class Tells:
         """
         if not in_sentence(example):
             return None
-        own = words_of_sentence(example.response)
-        like = (
-            text for text, theirs in self.sentences if text != example.response and 2 * len(own & theirs) >= len(own)
-        )
-        cut = sentence(example.response, question(example), list(islice(like, LIKE)))
+        cut = sentence(example.response, question(example), self._like(example.response))
         return cut if cut is not None and _says(cut) else None
+
+    def _like(self, response: str) -> list[str]:
+        """The sentences like one; kept of the last one that was asked for, whose wordings are read in turn."""
+        if response not in self._last:
+            own = words_of_sentence(response)
+            like = (text for text, theirs in self.sentences if text != response and 2 * len(own & theirs) >= len(own))
+            self._last.clear()
+            self._last[response] = list(islice(like, LIKE))
+        return self._last[response]
 
     def told(self, example: Example) -> str:
         """What a response tells: *Oslo* of *The capital of Norway is Oslo.*; itself where it is no sentence."""
