@@ -151,10 +151,10 @@ class StageCostData:
     beside: Count | None
     ends: Count | None
     scored: Count | None
+    within: Count | None
     total: float | None
     kept: Count
     strategies: tuple[str, ...]
-    within: Count | None = None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class SpentData:
     steps: Count
     ends: Count
     forward: Count
-    within: Count = 0
+    within: Count
 
 
 @dataclass(frozen=True)
