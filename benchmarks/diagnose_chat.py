@@ -7,7 +7,7 @@ questions about real facts, each with two held-out wordings; without `--tuned` a
 which is not counted. What is asked of each model is noted while it is diagnosed. The limit is then measured in the
 same process: a forward pass over as many tokens as these rows have when every beginning that rows share counts once,
 in full batches without a mask or padding, and the head on as many positions as are scored.
-Seconds are those of the processor, of all threads together.
+Seconds are those of the processor, of all threads together; the minutes are those of the clock, and count on idle cores.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from uptake.report import write_report
 
 OUT = Path(__file__).parent / "results" / "diagnose_chat.json"
 BAR, MINUTES = 1.5, 8.0
-"""Times the limit, generation apart; and minutes in all on two idle cores."""
+"""Times the limit, generation apart; and minutes by the clock in all, with two threads on two idle cores."""
 CLOCK = time.process_time
 """With one thread, what an idle core would take: others who use the machine do not count."""
 RUN = """\
@@ -223,7 +223,7 @@ def main() -> None:
     for step, seconds in middle["steps"].items():
         print(f"{seconds:8.2f} s  {step}")
     print(json.dumps({key: value for key, value in middle.items() if key != "steps"}, indent=1))
-    met = {"over_limit": middle["over_limit"] <= BAR, "minutes": middle["seconds"] <= 60 * MINUTES}
+    met = {"over_limit": middle["over_limit"] <= BAR, "minutes": middle["wall_s"] <= 60 * MINUTES}
     told = {"examples": args.examples, "threads": args.threads, "met": met, "versions": versions()}
     all_of_them = [{key: run[key] for key in ("seconds", "generating_s", "over_limit")} for run in runs]
     args.out.write_text(json.dumps({**told, "runs": all_of_them, **middle}, indent=1) + "\n", encoding="utf-8")
