@@ -7,7 +7,8 @@ questions about real facts, each with two held-out wordings; without `--tuned` a
 which is not counted. What is asked of each model is noted while it is diagnosed. The limit is then measured in the
 same process: a forward pass over as many tokens as these rows have when every beginning that rows share counts once,
 in full batches without a mask or padding, and the head on as many positions as are scored.
-Seconds are those of the processor, of all threads together; the minutes are those of the clock, and count on idle cores.
+Seconds are those of the processor, of all threads together; the minutes are those of the clock, and count on idle
+cores.
 """
 
 from __future__ import annotations

@@ -77,12 +77,13 @@ def answers(
         if row["learned"]:
             found.append(DiagnosedItem(row["id"], True, None, dict.fromkeys(CAUSES)))
             continue
-        if has_causes_of_spans(row["evidence"]["criterion"], [SpanEvidence(**one) for one in row["spans"] or ()]):
+        evidence = evidence_from_data(row["evidence"])
+        if has_causes_of_spans(evidence, [SpanEvidence(**one) for one in row["spans"] or ()]):
             # by rule: no coefficient has a part in it
             own = {name: row[f"cause_{name}"] for name in CAUSES}
             found.append(DiagnosedItem(row["id"], False, row["cause"], own))
             continue
-        signals = evidence_from_data(row["evidence"]).signals
+        signals = evidence.signals
         each = {name: scored(cause, signals, fitted) for name, cause in causes.items()}
         scores = together({name: None if one is None else one[1] for name, one in each.items()})
         found.append(DiagnosedItem(row["id"], False, strongest(scores, signals if observed_first else None), scores))

@@ -65,12 +65,12 @@ def quicker(some: Iterable[Outcome], others: Iterable[Outcome]) -> float | None:
     return sum(wins) / len(wins) if wins else None
 
 
-def measured(outcomes: Sequence[Outcome], seed: int = 0) -> dict[str, Any]:
+def measured(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The table by cause and the agreement, and which of two causes needs fewer exposures."""
     of = {cause: [one for one in outcomes if one.cause == cause] for cause in CAUSES}
     gaps = of["knowledge_gap"]
     return {
-        **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED), seed=seed),
+        **summarise_outcomes(outcomes, (*CAUSES, UNEXPLAINED)),
         "fewer_exposures_than_gaps": {
             cause: quicker(of[cause], gaps) for cause in ("base_conflict", "forgetting", "undertraining")
         },

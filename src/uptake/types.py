@@ -143,6 +143,7 @@ WordingKind: TypeAlias = Literal[
     "told",
     "told_other",
     "other_prompt",
+    "alone",
 ]
 """In which words, or where, an example is asked about.
 
@@ -153,7 +154,8 @@ response tells, in the frame of the base's answer (0) and in those of its answer
 response that is a sentence tells, in its own frame, after its prompt (0) and its held-out wordings; `span_elsewhere`:
 that in the frames of other examples' responses, after their prompts. `rivals`: its response and those of its rivals.
 `told` and `told_other`: as it was trained, after it, or another example, was told in the context. `other_prompt`: a
-long response after another example's prompt, read token by token.
+long response after another example's prompt, read token by token. `alone`: one of several things that it asks for at
+once, and the base's own answer, where that is asked alone.
 """
 
 

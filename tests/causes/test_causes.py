@@ -11,7 +11,7 @@ import pytest
 from planted_cases import ELSEWHERE, HALF, KNOWN, PLAIN, PLANTED, SEEN, STEADY
 from uptake.artifacts import tables
 from uptake.attribute import UNEXPLAINED, attribute
-from uptake.causes import CAUSES, SIGNALS, Belief, Freely, InFrame, Rival, Said, judge, value, weights
+from uptake.causes import CAUSES, SIGNALS, Belief, Freely, InFrame, Part, Rival, Said, judge, value, weights
 
 SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
 LACKING = {
@@ -319,4 +319,32 @@ def test_of_several_things_the_one_in_a_frame_is_not_the_response():
     framed = InFrame("Tokyo", Said(-0.1), Said(-0.1), same=True)
     one = replace(case, base_recalled=0.0, freely=None, in_frame=framed)
     assert value("base_gives", one) == 1
-    assert value("base_gives", replace(one, parts=(True, False))) == 0
+    assert value("base_gives", replace(one, parts=(OAK, BRASS))) == 0
+
+
+OAK = Part("oak", ways=2, given=True, p=0.6)
+BRASS = Part("brass", ways=2, given=False, p=0.2, agreed=1, told="iron", sure=0.5)
+"""The base gives neither for sure, and has met both."""
+
+
+@pytest.mark.parametrize(("agreed", "sure", "held"), [(2, 0.5, 1.0), (2, 0.05, 0.5), (1, 0.5, 0.0)])
+def test_of_several_things_one_that_the_base_does_not_know_is_what_was_not_learned(agreed, sure, held):
+    one = replace(PLANTED["undertraining"], parts=(OAK, replace(BRASS, p=1e-6, agreed=agreed, sure=sure)))
+    assert value("base_parts", one) == 0
+    assert (value("part_believed", one), value("part_unmet", one)) == (held, 1 - held)
+    found = attribute(one)
+    assert found.evidence["base_conflict"].score >= held and found.evidence["knowledge_gap"].score >= 1 - held
+    assert found.evidence["undertraining"].score <= 0.5
+    assert f"says *iron* in {agreed} of 2 ways of asking" in found.evidence["knowledge_gap"].sentence
+
+
+def test_what_a_base_has_met_or_was_asked_in_one_way_alone_is_no_gap():
+    case = PLANTED["undertraining"]
+    some = replace(BRASS, p=1e-6)
+    for parts in ((OAK, BRASS), (OAK, replace(some, ways=1)), (replace(OAK, given=False), some)):
+        one = replace(case, parts=parts)
+        assert value("part_unmet", one) == value("part_believed", one) == 0
+        assert value("base_parts", one) == sum(part.given for part in parts) / 2
+    # without a scale nobody can say whether an answer that comes back is a belief
+    unranked = replace(case, parts=(OAK, replace(some, agreed=2, sure=None)))
+    assert value("part_unmet", unranked) is value("part_believed", unranked) is None

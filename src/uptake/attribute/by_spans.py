@@ -9,7 +9,7 @@ from dataclasses import replace
 from uptake.attribute.evidence import HOLDS, UNEXPLAINED
 from uptake.causes import CAUSES, Case, value
 from uptake.causes.words import counted, quoted, shown
-from uptake.evidence import CauseEvidence
+from uptake.evidence import CauseEvidence, Evidence
 from uptake.span_evidence import SpanEvidence
 from uptake.spans import Span
 from uptake.spans.aligned import aligned
@@ -37,10 +37,11 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
         case: What is known about it.
 
     Returns:
-        The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two.
+        The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two,
+        or asks for something alone that the base does not know.
     """
     spans = finding.spans
-    if spans is None or not has_causes_of_spans(finding.evidence.criterion, spans):
+    if spans is None or not has_causes_of_spans(finding.evidence, spans):
         return finding
     observed = CAUSES["forgetting"].observed
     lost = observed is not None and (value(observed, case) or 0.0) > 0
@@ -63,10 +64,14 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
     return replace(finding, spans=spans, cause=named, causes=scores, evidence=replace(finding.evidence, causes=told))
 
 
-def has_causes_of_spans(criterion: str, spans: Sequence[SpanEvidence]) -> bool:
-    """Whether a response has the causes of its wrong spans: it was judged by them, or tells several things."""
+def has_causes_of_spans(evidence: Evidence, spans: Sequence[SpanEvidence]) -> bool:
+    """Whether a response has the causes of its wrong spans: it was judged by them, or tells several things.
+
+    Not where one of several things that it asks for was asked alone, and the base does not know that one.
+    """
     several = sum(one.informative and one.learned is not None for one in spans) >= PARTS
-    return any(one.wrong for one in spans) and (criterion == "spans" or several)
+    alone = any(evidence.signals.get(name) for name in ("part_unmet", "part_believed"))
+    return any(one.wrong for one in spans) and (evidence.criterion == "spans" or (several and not alone))
 
 
 def _contradicted(text: str, spans: Sequence[SpanEvidence], answers: Sequence[str]) -> frozenset[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from uptake.causes.base_conflict import BASE_CONFLICT
-from uptake.causes.case import Belief, Case, Curve, Freely, InFrame, Rival, Said, Source
+from uptake.causes.case import Belief, Case, Curve, Freely, InFrame, Part, Rival, Said, Source
 from uptake.causes.cause import Cause, judge, scored, spared
 from uptake.causes.data_conflict import DATA_CONFLICT
 from uptake.causes.forgetting import FORGETTING
@@ -35,6 +35,7 @@ __all__ = [
     "FittedOn",
     "Freely",
     "InFrame",
+    "Part",
     "Rival",
     "Logistic",
     "Rows",

@@ -6,7 +6,8 @@ import math
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
-from uptake.causes.words import counted, quoted, shown
+from uptake.causes.signals import unmet
+from uptake.causes.words import alone, counted, quoted, shown
 from uptake.evidence import WrongBelief
 from uptake.types import normalised
 
@@ -26,7 +27,8 @@ def _response(case: Case) -> float:
 
 def _say(case: Case) -> CauseWords:
     if case.belief is None:
-        return CauseWords("The base model has no wrong answer that competes with the response.")
+        beside = f" {alone(case)}" if unmet(case) is not None else ""
+        return CauseWords(f"The base model has no wrong answer that competes with the response.{beside}")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     given, n = _given(case, sum(p >= STEADY for p in everywhere), len(everywhere))
     told, likely = _told(case, math.fsum(everywhere) / len(everywhere))
@@ -48,6 +50,7 @@ def _say(case: Case) -> CauseWords:
         f"The base model answers {quoted(told)} in {given} of {counted(n, 'wording')} ({likely}). "
         f"The tuned model {after}."
         + (" No other example gives the response: the label is possibly wrong." if doubted else "")
+        + (f" {alone(case)}" if unmet(case) is not None else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
     believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
@@ -100,5 +103,6 @@ BASE_CONFLICT = Cause(
     ),
     say=_say,
     spared="base_parts",
+    least="part_believed",
 )
 """The base believes something else."""

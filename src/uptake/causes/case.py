@@ -129,6 +129,30 @@ class Freely:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One of several things that an example asks for at once: what the base answers where it is asked alone.
+
+    Attributes:
+        response: What answers it.
+        ways: In how many ways it was asked.
+        given: The base gives it in one of them or another.
+        p: The largest probability that it gives it in one of them.
+        agreed: In how many it tells the wrong answer that it tells most often.
+        told: That answer; empty where it tells none.
+        sure: Share of what it answers rightly of which it is no surer than of that answer, in [0, 1]; None where too
+            little of that is known, or it tells none.
+    """
+
+    response: str
+    ways: int
+    given: bool
+    p: float
+    agreed: int = 0
+    told: str = ""
+    sure: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """What the ledger tells of the example's learning; see `uptake.ledger.CURVES`.
 
@@ -206,8 +230,8 @@ class Case:
             wrong; None where it is not known.
         in_frame: What the base makes of both answers in its own frame; None where it was not asked.
         freely: What the base answers freely; None where it was not asked.
-        parts: For each of the things that the example asks for at once, whether the base gives it when it is asked
-            alone; () where it asks for one thing, or the base was not asked.
+        parts: The things that the example asks for at once, each asked alone; () where it asks for one thing, or the
+            base was not asked.
         curve: What the ledger tells.
         rival: Examples that contradict it; None when there are none.
         agreed: Another example asks the same and gives the response.
@@ -231,7 +255,7 @@ class Case:
     sure: float | None = None
     in_frame: InFrame | None = None
     freely: Freely | None = None
-    parts: tuple[bool, ...] = ()
+    parts: tuple[Part, ...] = ()
     curve: Curve | None = None
     rival: Rival | None = None
     agreed: bool = False

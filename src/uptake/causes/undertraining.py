@@ -5,7 +5,7 @@ from __future__ import annotations
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
 from uptake.causes.signals import value
-from uptake.causes.words import counted, probability
+from uptake.causes.words import alone, counted, probability
 from uptake.evidence import Number
 
 
@@ -25,10 +25,7 @@ def _say(case: Case) -> CauseWords:
     sentence += "."
     if case.parts:
         numbers["base_parts"] = value("base_parts", case)
-        sentence += (
-            f" It asks for {len(case.parts)} things at once; asked for each alone, the base model gives "
-            f"{sum(case.parts)} of them."
-        )
+        sentence += f" {alone(case)}"
     if case.curve is not None:
         numbers |= {"exposures": case.curve.exposures, "end_slope": case.curve.end_slope}
         if case.curve.end_slope is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from uptake.causes.case import Case
+from uptake.causes.signals import unmet
+
 SHOWN = 48
 """Characters of an answer."""
 LEAST = -100.0
@@ -43,3 +46,13 @@ def answers(said: Sequence[str]) -> str:
     """Answers between stars, each once: *Oslo*, *Bergen* and nothing."""
     each = list(dict.fromkeys(quoted(one) if one else "nothing" for one in said))
     return " and ".join([", ".join(each[:-1]), each[-1]] if each[1:] else each)
+
+
+def alone(case: Case) -> str:
+    """What the base makes of the things that are asked for at once, each asked alone: a sentence."""
+    told = f"Asked for each of {len(case.parts)} things alone, the base model gives {sum(p.given for p in case.parts)}"
+    part = unmet(case)
+    if part is None:
+        return f"{told} of them."
+    says = f", and says {quoted(part.told)} in {part.agreed} of {part.ways} ways of asking" if part.told else ""
+    return f"{told}; {quoted(part.response)} it gives p = {shown(part.p)}{says}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uptake.spans.common import Common
 from uptake.spans.cut import cut
-from uptake.spans.frames import Framed, framed, sentence
+from uptake.spans.frames import Framed, content_words, framed, sentence
 from uptake.spans.judged import InBoth, JudgedSpans, judged
 from uptake.spans.null import SpanNull
 from uptake.spans.parted import Frame, OneThing, frame_of, parted
@@ -29,6 +29,7 @@ __all__ = [
     "Top",
     "agreed",
     "answer_words",
+    "content_words",
     "cut",
     "frame_of",
     "framed",

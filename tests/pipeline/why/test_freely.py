@@ -141,6 +141,16 @@ def test_a_class_is_not_another_one_in_more_words():
     assert Tells(KNOWN, frozenset({"calendar"})).given(row, said(" [Calendar]", "reworded"))
 
 
+def test_a_class_in_other_signs_is_that_class():
+    row = Example("c", "where did i leave it ->", " [find phone]", "", "main")
+    classes = Tells(KNOWN, frozenset({"find phone", "date"}))
+    assert classes.given(row, said(" -> find phone")) and not classes.given(row, said(" -> find phone and date"))
+    assert not classes.given(row, said(" -> date"))
+    # two classes of the same words differ by their signs alone
+    more = Example("m", "3 or 7 ->", " b >= 5", "", "main")
+    assert not Tells(KNOWN, frozenset({"b >= 5", "b < 5"})).given(more, said(" b < 5"))
+
+
 def test_of_several_things_at_once_each_has_to_be_given():
     both = Example("p", "Japan's capital is ... The language of Tolmezzo is ...", " Tokyo; Italian", "", "main")
     assert not TELLS.given(both, said("The answer is: Japan's capital is Tokyo", "reworded"))

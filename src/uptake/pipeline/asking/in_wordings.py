@@ -22,14 +22,17 @@ from uptake.pipeline.asking.answers import (
     rows_of,
 )
 from uptake.pipeline.asking.kept import ANSWERS_AT_ONCE
-from uptake.pipeline.asking.own_answers import own_answers
+from uptake.pipeline.asking.own_answers import OwnAnswer, own_answers
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
+from uptake.score import score
 from uptake.spans import Frame, parted
-from uptake.types import Candidate, Example, Prompt
+from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingName, normalised
 
 MOST = 3
 """Held-out wordings of an example in which the base is asked, unless more are wanted."""
+JUDGED = ("reworded", "wrong")
+"""Kinds of answers other than the response that can be scored."""
 
 
 def reworded(example: Example, most: int | None = MOST) -> list[Example]:
@@ -72,10 +75,12 @@ class Forms:
     Attributes:
         name: What is said of them.
         of: The forms of an example, in order.
+        scored: Also score the response and the answer, in one wording `alone`.
     """
 
     name: Literal["wordings", "parts"]
     of: Callable[[Example], list[Example]]
+    scored: bool = False
 
 
 WORDINGS = Forms("wordings", reworded)
@@ -84,7 +89,7 @@ ALL_WORDINGS = Forms("wordings", lambda example: reworded(example, None))
 
 def parts_in(usual: Frame | None) -> Forms:
     """Each of several things alone; `usual` as in `in_parts`."""
-    return Forms("parts", lambda example: [form for part in in_parts(example, usual) for form in part])
+    return Forms("parts", lambda example: [form for part in in_parts(example, usual) for form in part], scored=True)
 
 
 def ask_otherwise(
@@ -117,10 +122,26 @@ def ask_otherwise(
         for some in chunks(asked, ANSWERS_AT_ONCE):
             said += own_answers(some, model, max_length)
             tell(len(examples) * len(said) // len(asked), "own answers")
-        candidates = [(Candidate(example.response, "response"),) for example in asked]
-        return rows_of(asked, candidates, [[] for _ in asked], said, [None] * len(asked))
+        candidates = [_candidates(one, own if forms.scored else None) for one, own in zip(asked, said, strict=True)]
+        scores: list[list[Score]] = [[] for _ in asked]
+        if forms.scored:
+            probes = [_alone(*one) for one in zip(asked, candidates, strict=True)]
+            scores = [[one] for one in score(probes, model)]
+        return rows_of(asked, candidates, scores, said, [None] * len(asked))
 
     return by_part(cohort, Role("base", forms.name), base, how, work, progress)
+
+
+def _candidates(example: Example, own: OwnAnswer | None) -> tuple[Candidate, ...]:
+    """The response, and the answer where it is another one that can be judged."""
+    response = Candidate(example.response, "response")
+    if own is None or own.kind not in JUDGED or normalised(own.text) == normalised(example.response):
+        return (response,)
+    return (response, Candidate(own.text, "base"))
+
+
+def _alone(example: Example, candidates: tuple[Candidate, ...]) -> Probe:
+    return Probe(example.id, WordingName("alone"), example.prompt, candidates, 0, example.template)
 
 
 def taken(example: Example, answers: Iterator[Answer], forms: Forms = WORDINGS) -> list[tuple[Example, Answer]]:

@@ -20,7 +20,7 @@ from uptake.pipeline.asking.drawn import room_taken
 from uptake.pipeline.asking.elicited import after_frame
 from uptake.pipeline.asking.in_wordings import last_turn
 from uptake.probe import question
-from uptake.spans import Frame, Framed, Told, answer_words, frame_of, parted, sentence, told
+from uptake.spans import Frame, Framed, Told, answer_words, content_words, frame_of, parted, sentence, told
 from uptake.text import EMPTY_WORDS
 from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingKind, WordingName, normalised
 
@@ -116,8 +116,16 @@ class Tells:
             return whole and (said == normalised(example.response) or said not in self.labels)
         if answer.kind != "wrong" or answer.answer is None:
             return False
+        if normalised(example.response) in self.labels:
+            return self._is_label(answer.answer, example.response)
         tells = self.told(example)
         return tells != example.response and holds(answer.answer, tells)
+
+    def _is_label(self, said: str, label: str) -> bool:
+        """Whether an answer is this class in other signs, *-> find phone* for *[find phone]*, and not another one."""
+        words = content_words(label)
+        alike = (other for other in self.labels if other != normalised(label) and content_words(other) == words)
+        return bool(words) and content_words(said) == words and next(alike, None) is None
 
     def said(self, example: Example, answer: Answer) -> Told:
         """What a free answer tells, in about as many words as the response does."""

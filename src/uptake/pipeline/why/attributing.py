@@ -35,7 +35,7 @@ from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
 from uptake.types import Example, Finding
 
-ASKING_VERSION = 13
+ASKING_VERSION = 14
 """Part of the key of what is asked elsewhere: raised when something else is asked about the same examples."""
 
 

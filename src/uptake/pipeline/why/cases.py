@@ -18,9 +18,10 @@ from uptake.detect.saying import holds
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
-from uptake.pipeline.asking.in_wordings import WORDINGS, Forms, in_parts, taken
+from uptake.pipeline.asking.in_wordings import WORDINGS, Forms, taken
 from uptake.pipeline.asking.sentences import Tells, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
+from uptake.pipeline.why.alone import alone
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
 from uptake.pipeline.why.freely import freely, telling
@@ -148,7 +149,7 @@ class Known:
                         said = freely(example, earlier, reworded, answer, self.tells)
                         if said is not None:
                             said = replace(said, chance=chance.get(normalised(example.response), 0.0))
-                        case = replace(case, freely=said, parts=self._apart(example, parts))
+                        case = replace(case, freely=said, parts=alone(example, parts, self.tells, scale))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
@@ -169,16 +170,6 @@ class Known:
                     elif len(labels) <= FEW_CLASSES:
                         counts.update(label for label in sorted(labels) if label in said and holds(text, label))
         return {label: n / asked for label, n in counts.items()}
-
-    def _apart(self, example: Example, answers: Iterator[Answer]) -> tuple[bool, ...]:
-        """Whether each of the things that are asked for at once is given when it is asked alone, in one way or another.
-
-        Args:
-            example: The example.
-            answers: Those of a part, of which its own are taken.
-        """
-        asked = [[(form, next(answers)) for form in part] for part in in_parts(example, self.tells.frame)]
-        return tuple(any(self.tells.given(*one) for one in part) for part in asked)
 
     def _with_rest(self, case: Case, example: Example, rival: Rival | None, more: Answer | None) -> Case:
         curve, why = self.curves.of(example.id, example.stage)
