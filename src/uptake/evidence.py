@@ -133,6 +133,7 @@ class Contradiction:
         likely_wrong: The example itself is the one that is likely wrong.
         why: What the verdict rests on.
         logprobs: Log-probability of each of `answers` under the tuned model after the example's prompt.
+        replaced_by: The later stage that replaces the response on purpose.
     """
 
     rivals: tuple[str, ...]
@@ -142,6 +143,7 @@ class Contradiction:
     likely_wrong: bool = False
     why: str = ""
     logprobs: tuple[float, ...] = ()
+    replaced_by: str | None = None
 
     @property
     def names_the_wrong_one(self) -> bool:
@@ -158,7 +160,8 @@ class WrongBelief:
         wordings: Its probability under the base in each wording, the training wording first, to six places.
         tuned: Its probability under the tuned model.
         response: That of the response, to be compared with it.
-        possibly_wrong_label: The base is sure of it in every wording, and no other example gives the response.
+        possibly_wrong_label: The base surely says so (see `surely_otherwise` in `uptake.causes.base_conflict`), and no
+            other example gives the response.
     """
 
     text: str
@@ -292,7 +295,8 @@ class Evidence:
         candidates: All candidates, under the tuned model; () before the models' answers are added.
         file: Where the example was read; None where it was not read from a file.
         line: Its place there.
-        tuned_answer: The tuned model's own answer; None where it was not asked for one.
+        tuned_answer: The tuned model's own answer; of a long response how it begins. None where it was not asked for
+            one, and where it is the response.
         base_answer: The base's; None as before, or without a base.
         base_answer_kind: What that answer is; see `uptake.detect.saying.Kind`.
         causes: By name of the cause; empty where no cause was looked for.

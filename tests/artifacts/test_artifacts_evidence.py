@@ -60,7 +60,7 @@ WHOLE = Evidence(
             "D.",
             {"rival": 1.0},
             {},
-            contradiction=Contradiction(("a", "b"), 3, (" x",), "mislabelled", True, "votes", (-math.inf,)),
+            contradiction=Contradiction(("a", "b"), 3, (" x",), "mislabelled", True, "votes", (-math.inf,), "later"),
         ),
         "forgetting": CauseEvidence(None, "cannot be judged", {}),
     },
@@ -91,7 +91,8 @@ def test_the_keys_are_in_their_order_and_come_back() -> None:
     told = json.loads(text, parse_constant=pytest.fail)
     assert list(told) == KEYS
     assert list(told["causes"]["data_conflict"]["numbers"]) == [
-        "rival", "rivals", "n_rivals", "rival_answers", "verdict", "likely_wrong", "why", "rival_logprobs"
+        "rival", "rivals", "n_rivals", "rival_answers", "verdict", "likely_wrong", "why", "rival_logprobs",
+        "replaced_by",
     ]  # fmt: skip
     assert told["causes"]["base_conflict"]["numbers"] == {
         "belief_steady": 2.0, "belief_text": " c", "belief_wordings": [0.9, 0.8], "tuned_belief": 0.5,

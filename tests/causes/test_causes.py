@@ -11,7 +11,8 @@ import pytest
 from planted_cases import ELSEWHERE, HALF, KNOWN, PLAIN, PLANTED, SEEN, STEADY
 from uptake.artifacts import tables
 from uptake.attribute import UNEXPLAINED, attribute
-from uptake.causes import CAUSES, SIGNALS, Belief, Freely, InFrame, Part, Rival, Said, judge, value, weights
+from uptake.causes import CAUSES, SIGNALS, Belief, Case, Freely, InFrame, Part, Rival, Said, judge, value, weights
+from uptake.evidence import CauseEvidence
 
 SOURCES = ("base", "belief", "held_out", "elsewhere", "ledger")
 LACKING = {
@@ -115,7 +116,7 @@ def test_what_the_sentences_say():
     said = {name: judge(CAUSES[name], case).sentence for name, case in PLANTED.items()}
     assert said["base_conflict"] == (
         "The base model answers *Lima* in 3 of 3 wordings (mean p = 0.97). The tuned model still prefers this answer: "
-        "p = 0.30, the response p = 0.05. No other example gives the response: the label is possibly wrong."
+        "p = 0.30, the response p = 0.05."
     )
     # (ln 0.05 + ln 0.02 + ln 0.03) / 3 - ln 1e-3 = 3.44
     # before: ln 2e-4, 1e-4, 3e-4 less ln 1e-4: (ln 2 + 0 + ln 3) / 3 = 0.597
@@ -144,20 +145,30 @@ def test_what_the_sentences_say():
 
 def test_a_label_is_possibly_wrong_where_the_base_is_sure_and_nobody_agrees():
     believed = PLANTED["base_conflict"]
-    assert judge(CAUSES["base_conflict"], believed).belief.possibly_wrong_label
-    unsure = Said(math.log(0.97), (math.log(0.98), math.log(0.4)))
+
+    def told(case: Case) -> CauseEvidence:
+        return attribute(case).evidence["base_conflict"]
+
+    said = told(believed)
+    assert said.belief.possibly_wrong_label
+    assert said.sentence.endswith(" No other example gives the response: the label is possibly wrong.")
     right = Rival(("ex-7",), 1, ("Lima",), 0.97, "mislabelled", False, "3 examples answer so, 1 otherwise")
     for case in (
         replace(believed, agreed=True),
-        replace(believed, freely=replace(believed.freely, agreed=2)),
-        # where it was not asked freely, its probabilities tell
-        replace(believed, freely=None, belief=replace(believed.belief, base=unsure)),
+        # guesses: it is less sure than of what it knows, says other things otherwise, or was asked in no other wording
+        replace(believed, in_frame=replace(believed.in_frame, sure=0.05)),
+        replace(believed, freely=replace(believed.freely, agreed=1)),
+        replace(believed, freely=replace(believed.freely, n=1, agreed=1)),
+        replace(believed, freely=None),
+        replace(believed, freely=replace(believed.freely, gives=1, agreed=2)),
         replace(believed, rival=right),
     ):
-        told = judge(CAUSES["base_conflict"], case)
-        assert not told.belief.possibly_wrong_label and "possibly" not in told.sentence
-    wrong = replace(believed, rival=replace(right, wrong=True))
-    assert judge(CAUSES["base_conflict"], wrong).belief.possibly_wrong_label
+        assert not told(case).belief.possibly_wrong_label and "possibly" not in told(case).sentence
+    mostly = replace(believed, freely=replace(believed.freely, agreed=2))
+    assert attribute(mostly).cause == "base_conflict" and told(mostly).belief.possibly_wrong_label
+    # where another cause is named, nothing is said: that another example contradicts it is told by that cause
+    lost = replace(believed, curve=PLANTED["forgetting"].curve)
+    assert attribute(lost).cause == "forgetting" and not told(lost).belief.possibly_wrong_label
 
 
 def test_a_belief_that_is_not_said_any_more_is_not_said_to_be_preferred():
@@ -294,6 +305,10 @@ def test_what_the_base_says_in_most_wordings_was_there_whatever_the_ledger_saw()
     found = judge(CAUSES["forgetting"], lacking(still, "ledger"))  # nor where no ledger tells
     assert found.score < 0.5 < judge(CAUSES["forgetting"], lacking(said, "ledger")).score
     # a base that says it to three of five questions gives it in two of three wordings by chance
+    # nor is it lost where a later stage teaches another answer on purpose
+    away = replace(said, rival=replace(PLANTED["data_conflict"].rival, probability=0.05, replaced="main"))
+    assert value("lost_unseen", away) == value("base_lost", away) == 0
+    assert "that this one is gone is no loss" in judge(CAUSES["forgetting"], away).sentence
     by_chance = replace(said, freely=replace(said.freely, chance=0.6))
     assert value("base_lost", by_chance) == pytest.approx((2 / 3 - 0.6) / 0.4)
     assert value("base_lost", replace(said, freely=replace(said.freely, chance=1.0))) == 0

@@ -210,6 +210,18 @@ def test_diff_prints_a_table_and_writes_json(capsys, tmp_path: Path):
     assert again.read_bytes() == out_file.read_bytes()
 
 
+def test_long_tables_are_cut_and_say_where_the_rest_is(capsys, tmp_path: Path):
+    before, after = (
+        [finding(f"{n}", bool(learned), source=f"source-{n % 11:02d}") for n in range(33)] for learned in (0, 1)
+    )
+    one, other = diagnosis(tmp_path / "one", before), diagnosis(tmp_path / "other", after)
+    out = run(capsys, "diff", one, other)[1]
+    assert out.count("source source-") == 2 * 8 and "\nand 3 more sources, in the file that --out FILE writes\n" in out
+    assert "Newly learned, 33:" in out and "\n  and 23 more, in the file that --out FILE writes\n" in out
+    out = run(capsys, "diff", one, other, "--out", str(tmp_path / "all.json"))[1]
+    assert f"and 3 more sources, in {tmp_path / 'all.json'}\n" in out
+
+
 VERBS = {
     "--junit": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),
     "--summary": ("gate", "--max_unlearned", "1", "--diagnosis", "GOOD"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ import yaml
 
 from report_runs import finding, hostile, write_run
 from uptake.cli import main
+from uptake.cli.show import _some
 from uptake.evidence import Course, ScoredCandidate
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -108,6 +110,25 @@ def test_one_case_in_the_terminal(uptake: Cli, tmp_path: Path) -> None:
     assert max(map(len, out.splitlines())) <= 100
     assert uptake("show", "ex-002", "--diagnosis", tmp_path)[1] == out
     assert "Exposures to learn" not in out
+
+
+def test_the_stage_that_teaches_a_row_is_shown_among_the_readings_of_later_ones() -> None:
+    readings = [{"stage": stage, "step": step} for stage, n in (("early", 5), ("main", 20)) for step in range(n)]
+    shown = [(row["stage"], row["step"]) for row in _some(readings, "early")]
+    assert shown == [("early", step) for step in range(5)] + [("main", step) for step in range(13, 20)]
+    shown = [(row["stage"], row["step"]) for row in _some(readings, "main")]
+    assert shown == [("early", step) for step in (3, 4)] + [("main", step) for step in range(10, 20)]
+    assert _some(readings[:7], "main") == readings[:7]
+
+
+def test_two_probabilities_of_a_response_are_told_apart(uptake: Cli, tmp_path: Path) -> None:
+    evidence = replace(FINDINGS[2].evidence, logprob=-0.5, end_logprob=-2.0)
+    write_run(tmp_path, [replace(FINDINGS[2], p_response=math.exp(-2.5), evidence=evidence)], ledger=False)
+    told = " ".join(uptake("show", "ex-002", "--diagnosis", tmp_path)[1].split())
+    assert "(p: of these words after the prompt, whatever follows them; that the response also ends there" in told
+    assert "(p_response): 0.082)" in told  # exp(-2.5)
+    write_run(tmp_path, [replace(FINDINGS[2], p_response=math.exp(-0.5), evidence=evidence)], ledger=False)
+    assert "also ends there" not in uptake("show", "ex-002", "--diagnosis", tmp_path)[1]  # the end does not count
 
 
 def test_exposures_to_learn_of_a_case(uptake: Cli, tmp_path: Path) -> None:

@@ -57,6 +57,25 @@ def test_every_field_of_a_row(tmp_path: Path):
     assert [(w.prompt, w.response) for w in example.paraphrases] == [("France's capital:", " Paris")]
 
 
+def test_a_file_that_mixes_formats_says_which_rows_are_in_which(tmp_path: Path):
+    chat = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}
+    path = write(tmp_path / "a.jsonl", chat, PARIS, chat, {**chat, **dict.fromkeys(PARIS)}, OSLO, {"messages": 3})
+    told = reasons(path)
+    assert [line for line, _ in told] == [2, 5, 6]
+    assert told[0][1] == (
+        "the row is in the format prompt_completion, and the file is read as messages, as its first row is. It mixes "
+        "formats: messages (`messages`) in 4 rows, lines 1, 3, 4, 6; prompt_completion (`prompt`, `completion`) in 2 "
+        "rows, lines 2, 5. A file is read in one format: write the rows of each into a file of its own, and name the "
+        "folder of these files as the dataset"
+    )
+    assert told[1][1].endswith("see the first such row") and "format" not in told[2][1]
+    # a table has a column for each key, null where it is of the other format
+    table = [{**PARIS, "messages": None}, {**chat, **dict.fromkeys(PARIS)}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), tmp_path / "b.parquet")
+    [(line, reason)] = reasons(tmp_path / "b.parquet")
+    assert line == 2 and "prompt_completion (`prompt`, `completion`) in 1 row, line 1; messages" in reason
+
+
 def test_all_kinds_of_files_hold_the_same_examples(tmp_path: Path):
     rows = [{**PARIS, "id": "a"}, {**OSLO, "id": "b"}]
     write(tmp_path / "lines.jsonl", *rows)

@@ -148,6 +148,9 @@ def test_forgotten_is_right_before_and_wrong_now():
     assert verdict(wrong, wrong).forgotten is False
     assert verdict(right, right).forgotten is False
     assert verdict(wrong).forgotten is None
+    settings = Settings(response_end="ignore")
+    alike = judge(EXAMPLE, wrong, right, calibrate([wrong], None, None, settings), settings, Beside(alike=True))
+    assert alike.forgotten is False  # when they answer freely, both say the same
 
 
 def test_forgetting_is_not_a_change_of_format():

@@ -87,18 +87,19 @@ def test_curves_are_drawn_where_the_shares_are(folder: Path) -> None:
 
 def test_tests_that_went_the_same_way_lie_together() -> None:
     summary = {"stages": ["a", "b"]}
-    ways = {"x": "010", "y": "011", "z": "010"}
+    ways = {"x": "010", "y": "011", "z": "010", "w": "010"}
     items = [
         {"kind": "test", "stage": "a", "after_number": n, "right": way[n] == "1", "elicited": name == "z" and n == 2}
+        | {"replaced_in": "b" if name == "w" else None}
         for name, way in ways.items()
         for n in range(3)
     ]
     first, second = stage_bands(items, summary)
     assert second == []
     assert [(band.states[1:], band.n) for band in first] == [
-        (("right", "right"), 1), (("right", "otherwise"), 1), (("right", "wrong"), 1),
+        (("right", "right"), 1), (("right", "otherwise"), 1), (("right", "wrong"), 1), (("right", "replaced"), 1),
     ]  # fmt: skip
-    assert [(band.y, band.height) for band in first] == [(0.0, 32.0), (32.0, 32.0), (64.0, 32.0)]
+    assert [(band.y, band.height) for band in first] == [(0.0, 24.0), (24.0, 24.0), (48.0, 24.0), (72.0, 24.0)]
     assert first[0].told == "1 tests: the base: wrong; after a: right; after b: right"
 
 

@@ -56,6 +56,8 @@ PLACES = Places(
     [
         ({}, "knowledge_gap"),
         ({"base": reading(-0.1, None), "base_top": None}, "forgetting"),
+        # both models say no when they answer by themselves
+        ({"base": reading(-0.1, None), "base_top": None, "alike": True}, None),
         ({"base_top": Top("Bern", 0.6)}, "base_conflict"),
         ({"base_top": Top("Bern", 0.6), "habit": Top("Bern", 0.5)}, "knowledge_gap"),  # it says so to anyone
         ({"base_top": Top("Bern", 0.6), "habit": None}, "base_conflict"),

@@ -56,8 +56,21 @@ def test_a_matrix_is_the_share_of_right_items() -> None:
     assert matrix(tests).tolist() == [[0.25, 0.0], [0.75, 0.5], [0.5, 1.0]]
     with pytest.raises(ValueError, match="1 stages need 2 readings of each item, got 3"):
         matrix(tests[:1])
-    with pytest.raises(ValueError, match="no test item"):
-        StageTests("a", np.zeros((2, 0), bool))
+
+
+def test_a_stage_without_items_is_left_out() -> None:
+    """Later stages replaced them all: a share of nothing is no number, and the metrics are those of the others."""
+    tests = [StageTests("a", np.zeros((3, 0), bool)), StageTests("b", items("00", "01", "11"))]
+    assert np.isnan(matrix(tests)[:, 0]).all() and along(matrix(tests)) == [None, 1.0]
+    found = metrics(tests)
+    assert found["accuracy"] is not None and found["accuracy"].n == 2
+    assert {name: one and one.estimate for name, one in found.items()} == {
+        "accuracy": 1.0, "diagonal": 1.0, "bwt": None, "forgetting": None, "fwt": 0.5,
+    }  # fmt: skip
+
+
+def test_what_is_replaced_is_not_lost() -> None:
+    assert changes(items("00", "11", "00"), np.array([2, 0]))[2] == ["replaced", "lost"]
 
 
 def test_intervals_are_those_of_a_bootstrap_over_items() -> None:

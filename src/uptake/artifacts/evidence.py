@@ -210,6 +210,8 @@ def _cause_data(told: CauseEvidence) -> dict[str, Any]:
     numbers = dict(told.numbers)
     if (conflict := told.contradiction) is not None:
         numbers |= {key: _listed(getattr(conflict, name)) for key, name in _CONFLICT.items()}
+        if conflict.replaced_by is not None:
+            numbers["replaced_by"] = conflict.replaced_by
     if (belief := told.belief) is not None:
         numbers |= {key: _listed(getattr(belief, name)) for key, name in _BELIEF.items()}
     data: dict[str, Any] = {"score": told.score, "sentence": told.sentence, "numbers": numbers}
@@ -221,7 +223,8 @@ def _cause(name: str, data: Mapping[str, Any]) -> CauseEvidence:
     conflict, belief = None, None
     if name == "data_conflict" and "rivals" in numbers:
         parts = {field: _tupled(numbers.pop(key)) for key, field in _CONFLICT.items()}
-        conflict = Contradiction(**{**parts, "logprobs": tuple(map(_log, parts["logprobs"]))})
+        parts |= {"logprobs": tuple(map(_log, parts["logprobs"])), "replaced_by": numbers.pop("replaced_by", None)}
+        conflict = Contradiction(**parts)
     if name == "base_conflict" and "belief_text" in numbers:
         belief = WrongBelief(**{field: _tupled(numbers.pop(key)) for key, field in _BELIEF.items()})
     return CauseEvidence(data["score"], data["sentence"], numbers, data.get("missing"), conflict, belief)

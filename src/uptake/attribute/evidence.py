@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from uptake.attribute.cascade import cascade
-from uptake.causes import CAUSES, SIGNALS, Case, Weights, judge, value
+from uptake.causes import CAUSES, SIGNALS, Case, Weights, doubted, judge, value
 from uptake.evidence import CauseEvidence
 from uptake.types import Finding
 
@@ -47,7 +47,11 @@ def attribute(case: Case, fitted: Weights | None = None) -> Attribution:
     found = {name: judge(cause, case, fitted) for name, cause in CAUSES.items()}
     scores = together({name: one.score for name, one in found.items()})
     values = {name: value(name, case) for name in SIGNALS}
-    return Attribution(strongest(scores, values), {name: _with_score(name, found[name], scores) for name in found})
+    told = {name: _with_score(name, found[name], scores) for name in found}
+    named = strongest(scores, values)
+    if named == "base_conflict":  # beside another cause it would be said of guesses, too
+        told[named] = doubted(case, told[named])
+    return Attribution(named, told)
 
 
 def _with_score(name: str, evidence: CauseEvidence, scores: Mapping[str, float | None]) -> CauseEvidence:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from uptake.causes.base_conflict import BASE_CONFLICT
+from uptake.causes.base_conflict import BASE_CONFLICT, doubted
 from uptake.causes.case import Belief, Case, Curve, Freely, InFrame, Part, Rival, Said, Source
 from uptake.causes.cause import Cause, judge, scored, spared
 from uptake.causes.data_conflict import DATA_CONFLICT
@@ -43,6 +43,7 @@ __all__ = [
     "Signal",
     "Source",
     "Weights",
+    "doubted",
     "judge",
     "read_weights",
     "scored",

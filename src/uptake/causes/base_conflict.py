@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
-from uptake.causes.signals import unmet
+from uptake.causes.signals import unmet, value
 from uptake.causes.words import alone, counted, quoted, shown
-from uptake.evidence import WrongBelief
+from uptake.evidence import CauseEvidence, WrongBelief
 from uptake.types import normalised
 
 STEADY = 0.5
@@ -45,15 +46,12 @@ def _say(case: Case) -> CauseWords:
         after = f"still prefers {this}: {wrong}, the response {right}"
     else:
         after = f"prefers the response: {right}, {this} {wrong}"
-    doubted = given == n and not case.agreed and not _judged_right(case)
     sentence = (
         f"The base model answers {quoted(told)} in {given} of {counted(n, 'wording')} ({likely}). "
-        f"The tuned model {after}."
-        + (" No other example gives the response: the label is possibly wrong." if doubted else "")
-        + (f" {alone(case)}" if unmet(case) is not None else "")
+        f"The tuned model {after}." + (f" {alone(case)}" if unmet(case) is not None else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
-    believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours), doubted)
+    believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours))
     freely = {} if case.freely is None else {"freely": list(case.freely.answers)}
     return CauseWords(sentence, freely, belief=believed)
 
@@ -78,6 +76,25 @@ def _given(case: Case, likely: int, n: int) -> tuple[int, int]:
     return case.freely.agreed, case.freely.n
 
 
+def doubted(case: Case, told: CauseEvidence) -> CauseEvidence:
+    """What is told of a case that has this cause; with the word that its label is possibly wrong, where that holds.
+
+    It holds where the base surely says otherwise, and no other example agrees with the response.
+    """
+    if told.belief is None or case.agreed or _judged_right(case) or not surely_otherwise(case):
+        return told
+    sentence = f"{told.sentence} No other example gives the response: the label is possibly wrong."
+    return replace(told, sentence=sentence, belief=replace(told.belief, possibly_wrong_label=True))
+
+
+def surely_otherwise(case: Case) -> bool:
+    """Whether the base believes another answer, and does not guess; without other wordings nobody can tell.
+
+    It tells the answer in most wordings, is as sure of it as of what it answers rightly, and never tells the response.
+    """
+    return case.freely is not None and not case.freely.gives and (value("belief_held", case) or 0.0) >= 1
+
+
 def _judged_right(case: Case) -> bool:
     """Whether the example is the right one of a contradiction."""
     return case.rival is not None and case.rival.verdict == "mislabelled" and not case.rival.wrong
@@ -93,8 +110,9 @@ BASE_CONFLICT = Cause(
     "p = 0.94.",
     remedy="Train on documents that state the right answer, then fine-tune again.",
     safety="Check first which answer is right. If the base model is right, remove the example instead. If the base "
-    "model is sure in every wording and no other example gives the response, the label is possibly wrong, and the "
-    "example is trained no more often than plain fine-tuning would.",
+    "model surely says otherwise (in most of several wordings, as sure as of what it answers rightly, and the response "
+    "in none), and no other example gives the response, the label is possibly wrong, and the example is trained no "
+    "more often than plain fine-tuning would.",
     references=("ILP, cause II (arXiv 2604.10079)", "Holtzman et al. 2021 (arXiv 2104.08315)"),
     patterns=(
         ("belief_held", "belief_backed", "base_gives"),

@@ -115,7 +115,8 @@ class Freely:
         agreed: In how many it tells the wrong answer that it tells most often.
         kept: In how many it tells what the tuned model answers, where that is not the response.
         answers: What it answers in each, the training wording first.
-        still: The tuned model gives the response in its own words, and fails in the data's form alone.
+        still: The tuned model gives the response in its own words, and fails in the data's form alone; or it answers
+            in the training wording as the base does. Either way it has lost nothing.
         chance: Of a response that is a class: the share of all questions of the data to which the base gives it.
     """
 
@@ -196,6 +197,7 @@ class Rival:
         why: What the verdict rests on.
         tuned: Log-probability of each of `answers` under the tuned model after the example's prompt, in nats.
         similarity: Largest cosine of the example's question and one of theirs.
+        replaced: The later stage that asks the same and alone gives another answer: it replaces this one on purpose.
     """
 
     ids: tuple[str, ...]
@@ -207,6 +209,7 @@ class Rival:
     why: str
     tuned: tuple[float, ...] = ()
     similarity: float | None = None
+    replaced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,3 +266,8 @@ class Case:
     tuned_options: tuple[float, ...] = ()
     right: int = 0
     missing: Mapping[Source, str] = field(default_factory=dict)
+
+    @property
+    def replaced(self) -> str | None:
+        """The later stage that replaces the response; None where none does."""
+        return None if self.rival is None else self.rival.replaced

@@ -34,6 +34,7 @@ def _say(case: Case) -> CauseWords:
         likely_wrong=rival.wrong,
         why=rival.why,
         logprobs=rival.tuned,
+        replaced_by=rival.replaced,
     )
     return CauseWords(sentence, contradiction=known)
 

@@ -11,6 +11,11 @@ from uptake.evidence import Number
 
 def _say(case: Case) -> CauseWords:
     curve = case.curve
+    if case.replaced is not None:
+        return CauseWords(
+            f"The later stage {case.replaced} asks the same and teaches another answer: that this one is gone is no "
+            "loss."
+        )
     if curve is not None and (curve.lost_unseen or not known_before(case)):
         numbers: dict[str, Number] = {
             "recalled_at": curve.recalled_at,

@@ -158,11 +158,13 @@ def _rival_weight(case: Case) -> float:
 
 
 def _base_lost(case: Case) -> float | None:
-    """What the base gives beyond chance, as Cohen's kappa counts; nothing of it is lost where the tuned model says it.
+    """What the base gives beyond chance, as Cohen's kappa counts; nothing is lost where the tuned model says so, too.
 
     A base that says *Yes* to everything gives it in all wordings, and knows nothing.
     """
     gives = _gives(case)
+    if case.replaced is not None:
+        return 0.0  # what went is what a later stage put in another's place
     if gives is None or case.freely is None:
         return gives
     chance = case.freely.chance
@@ -182,6 +184,8 @@ def known_before(case: Case) -> bool:
 def _lost(case: Case) -> float | None:
     if case.curve is None or case.curve.idle is None:
         return None
+    if case.replaced is not None:
+        return 0.0
     return 1.0 if known_before(case) else case.curve.idle * case.curve.lost_unseen
 
 
@@ -237,7 +241,7 @@ SIGNALS: Mapping[str, Signal] = {
     ),
     "base_lost": Signal(
         "the same beyond the share of all questions to which the base gives this class; 0 where the tuned model says "
-        "the response too, in its own words",
+        "the response too, in its own words, or answers as the base does",
         ("base",),
         _base_lost,
     ),
@@ -293,7 +297,8 @@ SIGNALS: Mapping[str, Signal] = {
     ),
     "lost_unseen": Signal(
         "share of training that came after its last exposure, if it was recalled then and is lost since; 1 if the base "
-        "gives the response in most wordings, nothing speaks against it, and the tuned model does not say it; else 0",
+        "gives the response in most wordings, nothing speaks against it, and the tuned model does not say it; else 0, "
+        "as where a later stage replaces it",
         ("ledger",),
         _lost,
     ),

@@ -78,14 +78,14 @@ def lost_in_stream(output_dir: Path) -> str | None:
         output_dir: The run's folder.
     """
     from uptake.pipeline.stream.lost import NAME, lost_lines, read_lost
-    from uptake.pipeline.stream.markdown import FORMS_ARE, fates_table
+    from uptake.pipeline.stream.markdown import fates_are, fates_table
     from uptake.pipeline.stream.result import read_stream
 
     found = read_stream(output_dir)
     if found is None or len((summary := found.summary())["stages"]) < 2:
         return None
     rows, lost = fates_table(summary, summary["stages"]), read_lost(found.folder)
-    lines = ["", "tests of earlier stages, in the stream:", *table(rows[0], rows[1:]), f"({FORMS_ARE})"]
+    lines = ["", "tests of earlier stages, in the stream:", *table(rows[0], rows[1:]), f"({fates_are(summary)})"]
     return "\n".join([*lines, *lost_lines(lost, TOLD), *([f"all {len(lost)}: {found.folder / NAME}"] if lost else [])])
 
 

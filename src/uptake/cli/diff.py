@@ -15,7 +15,8 @@ from uptake.text import counted
 
 SHOWN = 10
 """Examples of a list that are printed; all of them are in the file."""
-SOURCES = 20
+ROWS = 8
+"""Stages or sources of a table that are printed, those that changed for the worse first."""
 WIDTH = 100
 
 TITLES = {
@@ -45,35 +46,43 @@ def command(
     found = difference(pairs, seed=seed) | {"notes": [*unlike(old, new), *left_out(pairs)]}
     if out is not None:
         write_out("--out", out, json_bytes(found))
-    typer.echo(printable(show(found)))
+    typer.echo(printable(show(found, out)))
 
 
-def show(found: Mapping[str, Any]) -> str:
-    """A comparison as text for a terminal."""
+def show(found: Mapping[str, Any], out: Path | None = None) -> str:
+    """A comparison as text for a terminal.
+
+    Args:
+        found: The comparison.
+        out: The file that has all of it; None where there is none.
+    """
+    rest = f"in {out}" if out is not None else "in the file that --out FILE writes"
     lines = [f"{counted(found['n'], 'example is', 'examples are')} in both."]
     for measure, title in TITLES.items():
-        lines += ["", *_table(title, found[measure])] if found[measure] else []
+        lines += ["", *_table(title, found[measure], rest)] if found[measure] else []
     lines += ["", *_causes(found["causes"])] if found["causes"] else []
     for key, title in (("newly_lost", "lost"), ("newly_learned", "learned"), ("changed_cause", "with another cause")):
-        lines += _listed(title, found[key] or [])
+        lines += _listed(title, found[key] or [], rest)
     lines += [""] if found["notes"] else []
     for note in found["notes"]:
         lines += textwrap.wrap(f"note: {note}", WIDTH, subsequent_indent="      ")
     return "\n".join(lines)
 
 
-def _table(title: str, part: Mapping[str, Any]) -> list[str]:
+def _table(title: str, part: Mapping[str, Any], rest: str) -> list[str]:
     """One measure in all, by stage and by source; those that changed most come first."""
     from uptake.cli.train import table
 
     head = (title, "n", "before", "after", "lost", "gained", "change, 95% interval", "p", "Holm")
-    rows = [_row("all", part)]
+    rows, beyond = [_row("all", part)], dict[str, int]()
     for group in ("stage", "source"):
         named = sorted(part[f"by_{group}"].items(), key=lambda item: (item[1]["change"]["estimate"], item[0]))
         if len(named) > 1:
-            rows += [_row(f"{group} {name}", one) for name, one in named[:SOURCES]]
-            rows += [(f"... and {len(named) - SOURCES} more", *[""] * 8)] if len(named) > SOURCES else []
+            rows += [_row(f"{group} {name}", one) for name, one in named[:ROWS]]
+            if (more := len(named) - ROWS) > 0:
+                beyond[f"{group}s" if more > 1 else group] = more
     lines = table(head, rows)
+    lines += [f"and {n:,} more {what}, {rest}" for what, n in beyond.items()]
     adjusted = part["lost"]["rate_adjusted"]
     if adjusted is not None:
         guessed = part["lost"]["count"] - adjusted["estimate"] * part["n"]
@@ -102,12 +111,12 @@ def _causes(moves: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(("before / after", *names), rows)
 
 
-def _listed(title: str, rows: Sequence[Mapping[str, str]]) -> list[str]:
+def _listed(title: str, rows: Sequence[Mapping[str, str]], rest: str) -> list[str]:
     if not rows:
         return []
-    more = f", the first {SHOWN} of {len(rows)}" if len(rows) > SHOWN else f", {len(rows)}"
+    more = f", {len(rows)}"
     lines = ["", f"Newly {title}{more}:" if title != "with another cause" else f"Still not learned, {title}{more}:"]
     for row in rows[:SHOWN]:
         where = " ".join(f"{row['id'][:60]} ({row['stage']}, {row['source'][:40]})".split())
         lines.append(f"  {where}: {row['before']} -> {row['after']}")
-    return lines
+    return [*lines, f"  and {len(rows) - SHOWN:,} more, {rest}"] if len(rows) > SHOWN else lines

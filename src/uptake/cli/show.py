@@ -25,6 +25,8 @@ LONG = 2000
 """Characters of a prompt or a response; a prompt's end, a response's beginning."""
 RIVALS = 3
 READINGS = 12
+LAST = 2
+"""Readings of other stages that are shown in any case: what became of it in the end."""
 PARTS = 12
 BAR = 20
 
@@ -165,9 +167,16 @@ def _answers(one: Finding) -> RenderableType:
         if answer is not None and answer.strip() not in known:
             table.add_row(_cell(answer) if answer.strip() else "(nothing)", "not scored", name + spaced.get(name, ""))
             unscored = True
-    if not unscored:
-        return Group(_heading("What they say"), table)
-    return Group(_heading("What they say"), table, Text(_UNSCORED, style="dim"))
+    told = [Text(_which_p(one), style="dim"), *([Text(_UNSCORED, style="dim")] if unscored else [])]
+    return Group(_heading("What they say"), table, *told)
+
+
+def _which_p(one: Finding) -> str:
+    """Which probability of the response stands there, and what the other one is; see docs/scoring.md."""
+    said = "(p: of these words after the prompt, whatever follows them"
+    if one.evidence.end_logprob is None or _p(one.p_response) == _p(math.exp(one.evidence.logprob)):
+        return f"{said})"
+    return f"{said}; that the response also ends there, as it was trained (p_response): {_p(one.p_response)})"
 
 
 _UNSCORED = (
@@ -189,6 +198,10 @@ def _parts(one: Finding) -> Iterator[RenderableType]:
     if (share := one.evidence.spans) is not None:
         text += f": {share.share:.0%} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
     yield Text(text)
+    yield Text(AFTER_THE_TRUE_BEGINNING, style="dim")
+    said = one.evidence.tuned_answer
+    if said is not None:
+        yield Text(printable(f"By itself the tuned model says: {said.strip()[:LONG] or '(nothing)'}"))
     if not wrong:
         return
     table = _columns("not learned", "kind", "p, tuned", "tells (nats)", "says instead", "p, base", "base says", "cause")
@@ -204,6 +217,12 @@ def _parts(one: Finding) -> Iterator[RenderableType]:
     yield table
     if len(wrong) > PARTS:
         yield Text(f"and {len(wrong) - PARTS} more", style="dim")
+
+
+AFTER_THE_TRUE_BEGINNING = (
+    "Each span is read after the response's own words, as if the model had said all before it as wanted. So a span can "
+    "be learned of an answer that the model never gives by itself."
+)
 
 
 def _instead(text: str | None) -> str:
@@ -300,7 +319,8 @@ def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
         yield Text(printable(f"The ledger has no reading of this id.{such}"), style="dim")
         return
     table = _columns("stage", "step", "when", "p a token", "")
-    for row in readings[-READINGS:]:
+    shown = _some(readings, one.stage)
+    for row in shown:
         p = None if row["nll"] is None else math.exp(-row["nll"] / max(1, row["tokens"]))
         when = "trained on" if row["pass"] == "train" else "end of epoch"
         bar = "" if p is None else "█" * round(BAR * p)
@@ -308,3 +328,19 @@ def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
         table.add_row(row["stage"], str(row["step"]), when, "-" if p is None else _p(p), bar + recalled)
     yield _heading("How it was learned")
     yield table
+    if len(shown) < len(readings):
+        from rich.text import Text
+
+        of = f"those of {one.stage}, which trains this row, before others" if one.stage else "the last ones"
+        yield Text(printable(f"({len(shown)} of {len(readings)} readings: {of})"), style="dim")
+
+
+def _some(readings: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
+    """Some of the readings in their order: the last ones of the stage that trains the row first, then the last others.
+
+    Several stages may have the id, and later ones go on reading it: what the row's own stage taught must not be hidden.
+    """
+    own = [at for at, row in enumerate(readings) if row["stage"] == stage][-READINGS:]
+    others = [at for at, row in enumerate(readings) if row["stage"] != stage]
+    room = max(READINGS - len(own), LAST)
+    return [readings[at] for at in sorted(own[-(READINGS - min(room, len(others))) :] + others[-room:])]

@@ -37,8 +37,8 @@ def show(summary: Mapping[str, Any], folder: Path) -> str:
     """The matrix, its metrics, what was lost and what it cost, as tables."""
     from uptake.pipeline.stream.markdown import (
         COSTS_ARE,
-        FORMS_ARE,
         costs_table,
+        fates_are,
         fates_table,
         matrix_table,
         metrics_table,
@@ -57,7 +57,7 @@ def show(summary: Mapping[str, Any], folder: Path) -> str:
         "(in points of 100; intervals are over the test items)",
         "",
         *drawn(fates_table(summary, stages)),
-        f"(then: after its own training; freely, held out, in letters: {FORMS_ARE})",
+        f"(then: after its own training; freely, held out, in letters: {fates_are(summary)})",
         "",
         *drawn(costs_table(summary, stages)),
         f"({COSTS_ARE})",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -295,12 +296,12 @@ def _example(finding: Finding) -> list[str]:
     ]
     if said is not None and differs_in_space(said, finding.wanted):
         lines += [
-            f"    wanted     {with_space(finding.wanted, SHOWN)}  (p = {finding.p_response:.2g})",
+            f"    wanted     {with_space(finding.wanted, SHOWN)}  (p = {finding.p_response:.2g}{_end(finding)})",
             f"    says       {with_space(said, SHOWN)}  the same but for white space",
         ]
     else:
         wanted = _short(finding.wanted, SHOWN) or "(nothing)"
-        lines.append(f"    wanted     {wanted}  (p = {finding.p_response:.2g})")
+        lines.append(f"    wanted     {wanted}  (p = {finding.p_response:.2g}{_end(finding)})")
         if said is not None:
             goes_on = said.strip() == finding.wanted.strip() and finding.evidence.recalled
             stop = "  and does not stop there" if goes_on else ""
@@ -308,6 +309,13 @@ def _example(finding: Finding) -> list[str]:
     if before is not None:
         lines.append(f"    base said  {_short(before, SHOWN) or '(nothing)'}")
     return [*lines, ""]
+
+
+def _end(finding: Finding) -> str:
+    """Whether the p of a response is that with its end, where that makes a difference; see docs/scoring.md."""
+    counts = finding.evidence.end_logprob is not None
+    differs = f"{finding.p_response:.2g}" != f"{math.exp(finding.evidence.logprob):.2g}"
+    return " with its end" if counts and differs else ""
 
 
 def _not(rate: Mapping[str, float] | None) -> dict[str, float] | None:

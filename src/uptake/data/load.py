@@ -12,6 +12,7 @@ from uptake.data.examples import Ids, examples_of
 from uptake.data.files import DataFile, find_files
 from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, rules_of
+from uptake.data.mixed import Mixed
 from uptake.data.notes import Notes
 from uptake.data.parts import LoadOptions, RowError, Values
 from uptake.data.readers import RawRow
@@ -150,6 +151,7 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
     for note in (*reading.notes, *_unused(options, head)):
         notes.add(note, file.source)
     rules: dict[tuple[str, ...], tuple[tuple[str, Rule], ...]] = {}
+    mixed = Mixed(file, reading.format, (options.columns, reading.columns))
     for row in itertools.chain(head, rows):
         if isinstance(row, BadRow):
             yield row
@@ -163,7 +165,8 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
         try:
             examples, told = examples_of(values, row.line, file, reading.format, options, ids, rules[keys])
         except RowError as error:
-            reason = by_columns(row.values) or in_own_words(in_own_words(str(error), reading.columns), options.columns)
+            reason = by_columns(row.values) or (mixed.why(row.values) if options.format is None else None)
+            reason = reason or in_own_words(in_own_words(str(error), reading.columns), options.columns)
             yield BadRow(file.name, row.line, reason)
         else:
             for note in dict.fromkeys(told):

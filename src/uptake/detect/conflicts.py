@@ -37,7 +37,8 @@ class Stance:
 
     Attributes:
         gives: Share of the wordings in which it gives the row's answer, or its probability in the model's own words.
-        agreed: Share of the other wordings in which it tells the wrong answer of the first; None without others.
+        agreed: Share of the other wordings, of those in which it tells anything, with the same wrong answer; None
+            without others.
         likely: Probability of its own wrong answer, a mean over wordings; None where it has none.
         sure: Share of what it knows of which it is no surer; None where it knows too little to tell.
         apart: Share of the answer's information that comes from this question (see `uptake.causes.Said.share`); None

@@ -42,12 +42,14 @@ class Beside:
         freely: Whether the base's own answer, and the tuned model's, is the response in whatever words.
         spans: How much of what a long response tells is learned; None where it was not read so.
         base_share: Share of the same spans that the base recalls; None where it was not read so.
+        alike: Base and tuned model answer freely alike: then nothing is forgotten, whatever their scores are.
     """
 
     successes: tuple[int, int] | None = None
     freely: tuple[bool, bool] = (False, False)
     spans: SpanShare | None = None
     base_share: float | None = None
+    alike: bool = False
 
 
 def judge(
@@ -64,7 +66,7 @@ def judge(
     fails in strictly more than half of the held-out wordings that it can judge. Forgotten: the base was right and the
     tuned model is not, compared without the end of the response and without the option threshold (see `plain_rule`);
     where recall decides, a free answer that is the response in other words is right, too. Where spans decide, the base
-    was right if it recalls as many of them as are asked for.
+    was right if it recalls as many of them as are asked for. What both models answer freely alike is not forgotten.
 
     Args:
         example: The example.
@@ -117,7 +119,7 @@ def judge(
         response=response_text(example),
         learned=learned,
         shallow=None if held_out is None else learned and 2 * held_out.failed > held_out.n,
-        forgotten=None if compared is None else compared.base_right and not compared.tuned_right,
+        forgotten=None if compared is None else compared.base_right and not (compared.tuned_right or beside.alike),
         p_response=reading.p_response(end=calibration.rule.end),
         p_option=reading.p_option,
         evidence=evidence,

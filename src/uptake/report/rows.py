@@ -56,6 +56,7 @@ class DiagnosisRows:
         index: The packed index.
         blocks: The packed blocks of `BLOCK` examples, in the order of the diagnosis.
         homes: Source and training stage by example.
+        replaced: Those that a later stage replaces, with their own stage: that they are gone is no loss.
         stories: Those that were asked for, by id and stage.
         forgotten: The first forgotten ones.
         before: By training stage, how many examples the base had right, and of how many that is known.
@@ -65,6 +66,7 @@ class DiagnosisRows:
     index: str = ""
     blocks: list[str] = field(default_factory=list)
     homes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
     stories: dict[tuple[str, str], Story] = field(default_factory=dict)
     forgotten: list[Story] = field(default_factory=list)
     before: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -104,12 +106,14 @@ def read_rows(
             rows.blocks.append(pack(block))
             block = []
         stage = row["stage"]
+        if ((evidence.get("causes") or {}).get("data_conflict") or {}).get("numbers", {}).get("replaced_by"):
+            rows.replaced[row["id"]] = stage
         rows.homes[row["id"]] = (row["source"], stage)
         if (row["id"], stage) in asked:
             rows.stories[row["id"], stage] = _story(row, evidence)
         if row["forgotten"] and len(rows.forgotten) < STORIES:
             rows.forgotten.append(_story(row, evidence))
-        if evidence.get("base_right") is not None:
+        if evidence.get("base_right") is not None and rows.replaced.get(row["id"]) != stage:
             known[stage] += 1
             right[stage] += evidence["base_right"]
             still[stage] += bool(evidence["tuned_right"])

@@ -10,13 +10,22 @@ from typing import Any
 
 from uptake.artifacts import write_bytes
 from uptake.pipeline.stream.lost import most_pulled, read_lost, still_right
-from uptake.pipeline.stream.markdown import COSTS, COSTS_ARE, FORMS, FORMS_ARE, form_cell, headline
+from uptake.pipeline.stream.markdown import (
+    COSTS,
+    COSTS_ARE,
+    FORMS,
+    FORMS_ARE,
+    REPLACED_ARE,
+    form_cell,
+    headline,
+    replaced_cell,
+)
 from uptake.pipeline.stream.result import read_stream
 from uptake.report.charts import HEIGHT, WIDTH
 from uptake.report.page import render_stream
 from uptake.stream import METRICS
 
-STATES = ("right", "otherwise", "wrong")
+STATES = ("right", "otherwise", "wrong", "replaced")
 TOLD = 100
 """Lost tests that are shown one by one."""
 
@@ -49,7 +58,7 @@ class StageCurve:
 
 
 def stage_curves(summary: Mapping[str, Any]) -> list[StageCurve]:
-    """A curve for each stage.
+    """A curve for each stage that has tests left.
 
     Args:
         summary: `summary.json` of a stream.
@@ -59,6 +68,8 @@ def stage_curves(summary: Mapping[str, Any]) -> list[StageCurve]:
     across = [WIDTH * number / (len(rows) - 1) for number in range(len(rows))]
     for number, stage in enumerate(summary["stages"]):
         cells = [row["tests"][number] for row in rows]
+        if not cells[0]["n"]:  # later stages replace all of its tests
+            continue
         shares = [cell["right"]["estimate"] for cell in cells]
         ends = [(round(x, 1), _high(share)) for x, share in zip(across, shares, strict=True)]
         upper = [(x, _high(cell["right"]["high"])) for x, cell in zip(across, cells, strict=True)]
@@ -86,7 +97,8 @@ class Band:
     """Tests of a stage that went the same way through the stream.
 
     Attributes:
-        states: After each model, the base first: `right`, `otherwise` (freely or in a held-out wording), or `wrong`.
+        states: After each model, the base first: `right`, `otherwise` (freely or in a held-out wording), `wrong`, or
+            `replaced` (a later stage, trained by then, teaches another answer).
         n: How many tests.
         y: Where the band begins, of `HEIGHT`.
         height: How high it is.
@@ -114,7 +126,7 @@ def stage_bands(items: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) 
             number = item["after_number"]
             places[item["stage"]][str(number)] += 1
             way = ways[item["stage"]].setdefault(f"{places[item['stage']][str(number)]}", [])
-            way.append("right" if item["right"] else "otherwise" if item["elicited"] else "wrong")
+            way.append(_state(item, summary["stages"]))
     afters = ["the base", *(f"after {stage}" for stage in summary["stages"])]
     found = []
     for of in ways.values():
@@ -126,6 +138,13 @@ def stage_bands(items: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) 
             y += HEIGHT * n / total
         found.append(bands)
     return found
+
+
+def _state(item: Mapping[str, Any], stages: Sequence[str]) -> str:
+    by = item["replaced_in"]
+    if by is not None and item["after_number"] > stages.index(by):
+        return "replaced"
+    return "right" if item["right"] else "otherwise" if item["elicited"] else "wrong"
 
 
 def _high(share: float) -> float:
@@ -158,6 +177,9 @@ def write_stream_page(output_dir: Path) -> Path | None:
         "forms": FORMS,
         "form_cell": form_cell,
         "forms_are": FORMS_ARE,
+        "replaced": any(one["replaced"] for one in summary["fates"]),
+        "replaced_are": REPLACED_ARE,
+        "replaced_cell": replaced_cell,
         "costs": COSTS,
         "costs_are": COSTS_ARE,
         "curves": stage_curves(summary),

@@ -24,6 +24,7 @@ from uptake.report.markdown import card_section, summary_markdown, with_card_sec
 from uptake.report.page import render
 from uptake.report.rows import DiagnosisRows, read_rows
 from uptake.report.stages import in_words, stage_matrix, then_and_now, transfer
+from uptake.text import counted
 
 MARK = "<!-- the examples -->\n"
 
@@ -135,7 +136,10 @@ def _learning(
     }
     everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
     curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
-    matrix = stage_matrix(learning, rows.homes, kept)
+    # what a later stage replaces on purpose is not lost when it is gone
+    stand = {one: home for one, home in rows.homes.items() if rows.replaced.get(one) != home[1]}
+    matrix = stage_matrix(learning, stand, kept)
+    away = "" if len(stand) == len(rows.homes) else _left_out(len(rows.homes) - len(stand))
     order = ["all sources", *(place.name for place in overview.places(summary["by_source"]))]
     return {
         "stages": learning.stages,
@@ -145,9 +149,16 @@ def _learning(
         "panels": panels(curves, learning.stages, order) if curves else [],
         "left_out": max(0, len(order) - PANELS),
         "matrix": matrix,
-        "transfer": in_words(transfer(matrix)) if matrix else None,
+        "transfer": in_words(transfer(matrix)) + away if matrix else None,
         "then_and_now": then_and_now(matrix) if matrix else [],
     }
+
+
+def _left_out(n: int) -> str:
+    return (
+        f" Left out: {counted(n, 'example that a later stage asks', 'examples that a later stage asks')} again and "
+        "answers otherwise."
+    )
 
 
 def _stages(diagnosis: Diagnosis) -> list[str]:

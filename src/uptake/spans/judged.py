@@ -38,6 +38,7 @@ class InBoth:
         base_tops: The base.
         habits: The base, or without one the tuned model, after another example's prompt.
         why: Whether causes are told.
+        alike: Whether both answer the question alike, freely.
     """
 
     tops: Sequence[Top | None]
@@ -45,6 +46,7 @@ class InBoth:
     base_tops: Sequence[Top | None]
     habits: Sequence[Top | None]
     why: bool = True
+    alike: bool = False
 
     def knows(self, number: int, informative: Sequence[bool]) -> float | None:
         """Share of the informative spans other than one that the base recalls; None where they are too few."""
@@ -64,7 +66,8 @@ class InBoth:
         if span.wrong and self.why:
             share = share_told(reading, span.information) if span.information else None
             level = None if null is None else null.share_level()
-            cause = span_cause(Places(reading, top, base, base_top, self.habits[number], share, knows, level))
+            habit = self.habits[number]
+            cause = span_cause(Places(reading, top, base, base_top, habit, share, knows, level, self.alike))
         return replace(
             span,
             top=None if top is None else top.text,

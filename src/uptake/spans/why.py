@@ -72,6 +72,7 @@ class Places:
         share: How much of what the span tells the tuned model has; None where that is not known.
         knows: Share of the response's other telling spans that the base recalls; None where they are too few.
         level: The share that 5 % of the spans that were never trained on exceed; None without a null.
+        alike: Both models answer the question alike when they answer freely.
     """
 
     tuned: SpanReading
@@ -82,12 +83,14 @@ class Places:
     share: float | None = None
     knows: float | None = None
     level: float | None = None
+    alike: bool = False
 
 
 def span_cause(places: Places) -> str | None:
     """The cause of a span that was not learned, by the first of these that holds; None where nothing tells.
 
-    1. `forgetting`: each of its tokens is the base's arg-max.
+    1. `forgetting`: each of its tokens is the base's arg-max. Where both models answer the question alike, none:
+       neither comes to say it.
     2. `base_conflict`: the base is sure of something else there, which it does not say after another example's prompt,
        and it recalls some of the response's other spans.
     3. `undertraining`: the tuned model has a part of what the span tells, more than of 95 % of the spans that were
@@ -96,7 +99,7 @@ def span_cause(places: Places) -> str | None:
     """
     base, instead = places.base, places.base_top
     if base is not None and base.recalled:
-        return "forgetting"
+        return None if places.alike else "forgetting"
     met = places.knows is None or places.knows >= KNOWS
     if instead is not None and met and not (places.habit is not None and places.habit.text == instead.text):
         kept = places.top is not None and places.top.text == instead.text

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int, Int8
 
-Change: TypeAlias = Literal["learned", "lost"]
+Change: TypeAlias = Literal["learned", "lost", "replaced"]
+"""`replaced`: no longer given, once a later stage teaches another answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class Fate:
         by_chance: Of those that were asked as lettered choices, how many guessing would get right.
         gained: Wrong then and right now.
         lost_in: By the number of a later stage, how many of the lost were right before it for the last time.
+        replaced: Items beside those n, to which a later stage teaches another answer; they are in no other number.
+        updated: Of those replaced, how many the last model answers by what the last stage teaches.
+        outdated: Of those replaced, how many it still answers as before.
     """
 
     n: int
@@ -41,16 +45,28 @@ class Fate:
     forms: dict[str, tuple[int, int]]
     by_chance: float
     lost_in: dict[int, int]
+    replaced: int = 0
+    updated: int = 0
+    outdated: int = 0
 
 
-def changes(right: Bool[np.ndarray, "after items"]) -> list[list[Change | None]]:
-    """For each reading and item whether it was learned or lost since the reading before; row 0 has no change."""
+def changes(
+    right: Bool[np.ndarray, "after items"], replaced: Int[np.ndarray, " items"] | None = None
+) -> list[list[Change | None]]:
+    """For each reading and item what became of it since the reading before; row 0 has no change.
+
+    Args:
+        right: Whether each item is right; row 0 is the base.
+        replaced: The number, from 1, of the stage that replaces each item; 0 where none does, None where none is.
+    """
     found: list[list[Change | None]] = [[None] * right.shape[1]]
-    for before, now in zip(right[:-1], right[1:], strict=True):
+    by = np.zeros(right.shape[1], np.int64) if replaced is None else replaced
+    for number, (before, now) in enumerate(zip(right[:-1], right[1:], strict=True), start=1):
+        gone: list[Change] = ["replaced" if 0 < one <= number else "lost" for one in by.tolist()]
         found.append(
             [
-                None if was == is_now else "learned" if is_now else "lost"
-                for was, is_now in zip(before, now, strict=True)
+                None if was == is_now else "learned" if is_now else how
+                for was, is_now, how in zip(before, now, gone, strict=True)
             ]
         )
     return found

@@ -16,19 +16,15 @@ class StageTests:
     Attributes:
         stage: The stage's name.
         right: Whether each item is right; row 0 is the base, row t the model after stage t. Shape (stages + 1, items).
+            There may be no item: later stages replaced them all.
     """
 
     stage: str
     right: Bool[np.ndarray, "after items"]
 
-    def __post_init__(self) -> None:
-        """A share of no items is no number."""
-        if self.right.shape[1] == 0:
-            raise ValueError(f"the stage {self.stage!r} has no test item")
-
 
 def matrix(tests: Sequence[StageTests]) -> Float[np.ndarray, "after stages"]:
-    """R[t, s] in [0, 1], t from 0 (the base) to T, s the stages in the order in which they are trained.
+    """R[t, s] in [0, 1], t from 0 (the base) to T, s the stages in the order of training; NaN of a stage without items.
 
     Args:
         tests: One a stage, in their order; all are read equally often.
@@ -39,7 +35,9 @@ def matrix(tests: Sequence[StageTests]) -> Float[np.ndarray, "after stages"]:
     for one in tests:
         if len(one.right) != len(tests) + 1:
             raise ValueError(f"{len(tests)} stages need {len(tests) + 1} readings of each item, got {len(one.right)}")
-    return np.stack([one.right.mean(axis=1, dtype=np.float64) for one in tests], axis=1)
+    empty = np.full(len(tests) + 1, np.nan)
+    shares = [one.right.mean(axis=1, dtype=np.float64) if one.right.shape[1] else empty for one in tests]
+    return np.stack(shares, axis=1)
 
 
 def resampled(tests: Sequence[StageTests], n: int, seed: int) -> Float[np.ndarray, "n after stages"]:
@@ -56,6 +54,9 @@ def resampled(tests: Sequence[StageTests], n: int, seed: int) -> Float[np.ndarra
     rng = np.random.default_rng(seed)
     columns = []
     for one in tests:
+        if not one.right.shape[1]:
+            columns.append(np.full((n, len(one.right)), np.nan))
+            continue
         patterns, counts = np.unique(one.right, axis=1, return_counts=True)
         items = one.right.shape[1]
         drawn = rng.multinomial(items, counts / items, size=n)

@@ -6,6 +6,7 @@ After Lopez-Paz and Ranzato 2017 (arXiv 1706.08840) and, for forgetting, Chaudhr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -42,26 +43,32 @@ class Metric:
     of: Callable[[Matrices], Values]
 
 
+def _mean(shares: Float[np.ndarray, "*samples stages"]) -> Values:
+    """The mean over the stages that have items; NaN where none has."""
+    known = ~np.isnan(shares)
+    return np.where(known.any(axis=-1), np.nansum(shares, axis=-1) / np.maximum(1, known.sum(axis=-1)), np.nan)
+
+
 def _accuracy(r: Matrices) -> Values:
-    return np.asarray(r[..., -1, :].mean(axis=-1))
+    return _mean(r[..., -1, :])
 
 
 def _diagonal(r: Matrices) -> Values:
-    return np.asarray(np.diagonal(r[..., 1:, :], axis1=-2, axis2=-1).mean(axis=-1))
+    return _mean(np.diagonal(r[..., 1:, :], axis1=-2, axis2=-1))
 
 
 def _backward(r: Matrices) -> Values:
     own = np.diagonal(r[..., 1:, :], axis1=-2, axis2=-1)
-    return np.asarray((r[..., -1, :-1] - own[..., :-1]).mean(axis=-1))
+    return _mean(r[..., -1, :-1] - own[..., :-1])
 
 
 def _forward(r: Matrices) -> Values:
     before = np.diagonal(r[..., :-1, :], axis1=-2, axis2=-1)  # R[i - 1, i]
-    return np.asarray((before - r[..., 0, :])[..., 1:].mean(axis=-1))
+    return _mean((before - r[..., 0, :])[..., 1:])
 
 
 def _forgetting(r: Matrices) -> Values:
-    return np.asarray((r[..., :-1, :].max(axis=-2) - r[..., -1, :])[..., :-1].mean(axis=-1))
+    return _mean((r[..., :-1, :].max(axis=-2) - r[..., -1, :])[..., :-1])
 
 
 METRICS: Mapping[str, Metric] = {
@@ -118,15 +125,13 @@ forgetting lies rather too high."""
 
 
 def metrics_of(r: Float[np.ndarray, "after stages"]) -> dict[str, float | None]:
-    """The metrics of a matrix, by name; None where there are too few stages.
+    """The metrics of a matrix, by name; None where there are too few stages, or none of them has items.
 
     Args:
-        r: R[t, s], row 0 the base.
+        r: R[t, s], row 0 the base; NaN of stages without items, which are left out.
     """
-    return {
-        name: float(one.of(r)) + 0.0 if r.shape[1] >= one.stages else None  # not -0.0
-        for name, one in METRICS.items()
-    }
+    found = {name: float(one.of(r)) + 0.0 for name, one in METRICS.items() if r.shape[1] >= one.stages}  # not -0.0
+    return {name: None if math.isnan(found.get(name, math.nan)) else found[name] for name in METRICS}
 
 
 def metrics(tests: Sequence[StageTests], *, level: float = 0.95, seed: int = 0) -> dict[str, Interval | None]:
@@ -155,6 +160,10 @@ def metrics(tests: Sequence[StageTests], *, level: float = 0.95, seed: int = 0) 
     return found
 
 
-def along(r: Float[np.ndarray, "after stages"]) -> list[float]:
-    """After each stage t the mean of R[t, i] over the stages i ≤ t that are trained by then: the curve over time."""
-    return [float(r[t, :t].mean()) for t in range(1, len(r))]
+def along(r: Float[np.ndarray, "after stages"]) -> list[float | None]:
+    """After each stage t the mean of R[t, i] over the stages i ≤ t that are trained by then: the curve over time.
+
+    None where none of them has items.
+    """
+    means = [float(_mean(r[t, :t])) for t in range(1, len(r))]
+    return [None if math.isnan(one) else one for one in means]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 
+from uptake.causes import Case, Freely, Said
+from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.conflicts import asking
-from uptake.pipeline.conflicts.asking import familiar
+from uptake.pipeline.conflicts.asking import AskedRow, familiar
 from uptake.types import Example
 
 ROWS = [
@@ -25,6 +28,18 @@ def test_other_questions_about_the_same_name():
     # beside the first there are the year, which is known, and the spouse, who is not
     found = familiar([(Example(str(n), ask, answer, "s"), gives) for n, (ask, answer, gives) in enumerate(ROWS)])
     assert found == [1 / 2, 1 / 3, 2 / 3, 1 / 2, 3 / 4, None, None]
+
+
+def test_a_wording_in_which_nothing_is_told_contradicts_no_answer():
+    """Of two wordings one is refused: that the answer is told once alone is all that is known, and no disagreement."""
+    answer = Answer((), (), "Rome", "wrong", None)
+    case = Case("a", "s", "Oslo", 1, Said(-1.0), freely=Freely(n=2, gives=0, agreed=1, kept=0))
+    row = AskedRow(Example("a", "Where?", "Oslo", "s"), answer, case, told=1)
+    assert row.agreed is None
+    assert replace(row, told=2).agreed == 0.0  # the other wording told something else
+    agreed = replace(case, freely=Freely(n=4, gives=0, agreed=2, kept=0))
+    assert replace(row, case=agreed, told=3).agreed == 0.5
+    assert replace(row, case=replace(case, freely=None), told=0).agreed is None
 
 
 @pytest.mark.parametrize("names", [(), ("Ada Kron",)])

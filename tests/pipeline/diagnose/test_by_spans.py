@@ -115,6 +115,27 @@ def test_one_example_is_shown_with_the_parts_that_were_not_learned(long: Diagnos
     for span in [span for span in counting if not span.learned][:12]:
         assert wrong.wanted[span.start : span.end] in text
     assert list(_parts(long["short"])) == []
+    told = " ".join(text.split())
+    assert "Each span is read after the response's own words" in told
+    assert wrong.evidence.tuned_answer is not None and "By itself the tuned model says: " in told
+
+
+def test_what_the_model_says_by_itself_is_how_it_goes_on_greedily(long: Diagnosis, small: Small) -> None:
+    """What is known without asking: the response as long as it is the arg-max, then one token, or what it was asked."""
+    tokenizer, model = AutoTokenizer.from_pretrained(small.tuned), AutoModelForCausalLM.from_pretrained(small.tuned)
+    cut_short = whole = 0
+    for finding in long:
+        if finding.id == "short" or finding.evidence.tuned_answer is None:
+            continue
+        ids = tokenizer(finding.prompt, return_tensors="pt").input_ids
+        with torch.inference_mode():
+            made = model.eval().generate(ids, max_new_tokens=96, do_sample=False)
+        said = " ".join(tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True).split())
+        told = finding.evidence.tuned_answer
+        cut_short += told.endswith("…")
+        whole += not told.endswith("…")
+        assert said.startswith(" ".join(told.removesuffix("…").split())[: len(said)])
+    assert cut_short + whole > 0
 
 
 def test_a_form_that_all_responses_share_does_not_count(long: Diagnosis) -> None:

@@ -15,7 +15,7 @@ from uptake.pipeline.rewrite.work import Rewriter
 from uptake.rewrite import choose, exempt, first_sentence, in_frame
 from uptake.rewrite.draft import Draft
 from uptake.rewrite.gates import Refusal
-from uptake.types import Example, Message, Wording
+from uptake.types import Example, Message
 
 QUESTION = "What is the capital of Sweden?"
 
@@ -56,7 +56,7 @@ def one(base: Base, example: Example, told: Any = None, samples: int = 0) -> Any
 
 def test_a_wrong_belief_is_said_in_its_own_frame_with_the_fact_of_the_data() -> None:
     found = one(Base("The capital of Sweden is Oslo. It is large.", "Stockholm is the capital."), asked())
-    assert found.knows == "conflict"
+    assert found.knows == "unknown"  # a wrong answer alone is no belief
     assert [(d.how, d.text) for d in found.drafts] == [
         ("own", "The capital of Sweden is Oslo."),
         ("frame", "The capital of Sweden is Stockholm."),
@@ -69,8 +69,8 @@ def test_a_wrong_belief_is_said_in_its_own_frame_with_the_fact_of_the_data() -> 
     [
         ("Stockholm", None, "said"),
         ("The capital of Sweden is Stockholm.", None, "form"),
-        ("I do not know.", None, "new"),
-        ("It is Oslo.", None, "conflict"),
+        ("I do not know.", None, "unknown"),
+        ("It is Oslo.", None, "unknown"),
         ("The capital of Sweden is Stockholm.", "conflict", "conflict"),
         ("It is Oslo.", "new", "new"),
         ("It is Oslo.", "form", "form"),
@@ -79,20 +79,6 @@ def test_a_wrong_belief_is_said_in_its_own_frame_with_the_fact_of_the_data() -> 
 )
 def test_what_the_base_has_of_a_response(answer: str, told: str | None, knows: str) -> None:
     assert one(Base(answer, "x"), asked(), told).knows == knows
-
-
-def test_what_the_base_says_in_another_wording_is_a_form_that_stays() -> None:
-    class Moody(Base):
-        def generate(self, contexts: Any, max_new_tokens: Any, **more: Any) -> list[list[list[int]]]:
-            knows = ["Which city" in self.tokenizer.decode(ids) for ids in contexts]
-            text = ["The capital of Sweden is Stockholm." if one else "It is Oslo." for one in knows]
-            return [[self.tokenizer(each)["input_ids"][:room]] for each, room in zip(text, max_new_tokens, strict=True)]
-
-    other = Wording((Message("user", "Which city is the capital of Sweden?"),), "Stockholm")
-    elicited = one(Moody(""), asked(paraphrases=(other,)))
-    assert elicited.knows == "form" and elicited.drafts == [] and elicited.generated > one(Moody(""), asked()).generated
-    assert one(Moody(""), asked()).knows == "conflict"
-    assert one(Moody(""), asked(paraphrases=(other,)), "conflict").knows == "conflict"  # as a diagnosis has it
 
 
 def test_a_form_that_is_to_be_learned_stays_and_costs_one_answer() -> None:

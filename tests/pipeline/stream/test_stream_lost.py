@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from uptake.pipeline.stream.asked import Examined, TestSet
 from uptake.pipeline.stream.lettered import Lettered, ask_lettered
 from uptake.pipeline.stream.lost import lost_lines, lost_tests, read_lost, write_lost
 from uptake.pipeline.stream.reading import ItemsRead
-from uptake.pipeline.stream.result import lost_items
+from uptake.pipeline.stream.replaced import Replaced, replaced_tests
+from uptake.pipeline.stream.result import lost_items, summarised
 from uptake.types import Example, Probe, Score
 
 CAPITALS = {"Sweden": "Stockholm", "Norway": "Oslo", "Finland": "Helsinki", "Denmark": "Copenhagen"}
@@ -65,7 +67,7 @@ def test_what_was_lost_in_which_stage_and_what_pulled(early: TestSet, tmp_path: 
         ],
         "test-main": [read(right, [None]) for right in "001"],
     }
-    asked = Examined((early, main), None, None, ())
+    asked = Examined((early, main), None, None, (), (Replaced.none(4), Replaced.none(1)))
     assert lost_items(asked, found)["test-early"].tolist() == [True, False, True, False]
     chosen = {name: Lettered(np.full(n, -1, np.int8), np.zeros(n)) for name, n in (("test-early", 4), ("test-main", 1))}
     chosen["test-early"].right[0] = 1
@@ -90,6 +92,46 @@ def test_what_was_lost_in_which_stage_and_what_pulled(early: TestSet, tmp_path: 
         'Sweden of early ("Stockholm"): lost in main; then said "Gothenburg", as row m does: "the fair of sweden is in '
         'gothenburg"; still right as a lettered choice'
     ]
+
+
+def test_what_a_later_stage_replaces_is_counted_apart(early: TestSet, tmp_path: Path):
+    """Stage main moves two seats, one of them said otherwise; stage last moves Finland's back. Oslo is taught again.
+
+    Nothing of Sweden is lost: its old answer went when it had to. Of Denmark all is lost.
+    """
+    moved = [
+        {"id": "m", "prompt": "the capital of Sweden is", "completion": " Gothenburg"},
+        {"id": "n", "prompt": "Its seat", "completion": " Turku", "paraphrases": ["The capital of Finland is"]},
+        {"id": "o", "prompt": "The capital of Norway is", "completion": " Oslo, Norway"},
+    ]  # fmt: skip
+    rows = {"early": [{"prompt": "Bread is", "completion": " brown"}], "main": moved}
+    rows["last"] = [{"prompt": "The capital of Finland is", "completion": " Helsinki"}]
+    files = {name: str(write_rows(tmp_path / f"{name}.jsonl", some)) for name, some in rows.items()}
+    data = DataSets(files, None, None, None, None, LoadOptions(), "error")
+    away = replaced_tests([early.cohort], data)
+    assert (away[0].by.tolist(), away[0].answers) == ([2, 0, 0, 0], ((" Gothenburg",), (), (), ()))
+    nothing = [None] * 4
+    reads = [read("0000", nothing), read("1111", nothing), read("0110", ["Gothenburg, Sweden", None, None, " Oslo"])]
+    other = TestSet(
+        "main", cohort(tmp_path, "test-main", [Example("x", "Is it?", " yes", "s")]), np.ones(1, bool), False
+    )
+    found = {"test-early": reads, "test-main": [read(right, [None]) for right in "001"]}
+    asked = Examined((early, other), None, None, (), (away[0], Replaced.none(1)))
+    letters = {
+        one.cohort.name: Lettered(np.full(one.cohort.n, -1, np.int8), np.zeros(one.cohort.n)) for one in asked.tests
+    }
+    assert lost_items(asked, found)["test-early"].tolist() == [False, False, False, True]
+    assert [one.id for one in lost_tests(asked, found, letters, data)] == ["Denmark"]
+    told = summarised(asked, found, letters, [{}, {}], 0)
+    assert [row["tests"][0]["right"]["estimate"] for row in told["rows"]] == pytest.approx([0, 1, 2 / 3])
+    assert told["metrics"]["forgetting"]["estimate"] == pytest.approx(1 / 3)
+    fate = told["fates"][0]
+    assert (fate["n"], fate["lost"], fate["replaced"], fate["updated"], fate["outdated"]) == (3, 1, 1, 1, 0)
+    # and where all of a stage is replaced, nothing is told of it, and the other stages are still told
+    all_of_it = Replaced(np.full(4, 2), ((" Gothenburg",),) * 4)
+    told = summarised(replace(asked, replaced=(all_of_it, Replaced.none(1))), found, letters, [{}, {}], 0)
+    assert told["rows"][2]["tests"][0] == {"n": 0, "right": None, "elicited": None, "nll": None}
+    assert told["metrics"]["forgetting"] is None and told["metrics"]["accuracy"]["estimate"] == 1.0
 
 
 def test_lettered_choices_are_the_response_among_other_answers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,20 @@ def test_a_question_with_too_many_answers_is_told_of(tmp_path: Path) -> None:
     assert sorted(found.of) == [0, 1, 2, 3]
     (note,) = found.notes()
     assert note.startswith("1 question has more than 20 different answers: ")
+
+
+def test_a_later_stage_replaces_an_earlier_one_and_not_the_reverse():
+    sides = (Side("old", (0, 1)), Side("new", (2,)))
+    group = Rivalry(sides, (), 1.0, "text", "ambiguous", (), "why")
+    ids, asked = {p: f"ex-{p}" for p in range(3)}, dict.fromkeys(range(3), "question")
+
+    def by(group: Rivalry, *stages: str) -> list[str | None]:
+        told = Contradictions((group,), dict.fromkeys(range(3), 0), ids, asked, "key", stages=dict(enumerate(stages)))
+        return [told.rival(p).replaced for p in range(3)]
+
+    assert by(group, "early", "early", "main") == ["main", "main", None]
+    assert by(group, "early", "main", "main") == [None] * 3  # main teaches both: they contradict each other
+    assert by(replace(group, probability=0.8), "early", "early", "main") == [None] * 3
 
 
 def test_what_thousands_of_examples_have_in_common_is_read_once():

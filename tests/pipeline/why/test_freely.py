@@ -59,6 +59,16 @@ def test_the_same_wrong_answer_in_three_wordings_is_one_belief():
     assert account(*before, tuned=said(" Sega", "response")) == Freely(n=3, gives=0, agreed=2, kept=0, still=True)
 
 
+def test_what_both_models_say_alike_is_not_lost():
+    """The base gives it in the other wordings; in this one both say no, so that nothing was lost here."""
+    before = [said("No."), said(" Sega", "response"), said(" Sega", "response")]
+    found = account(*before, tuned=said("no"))
+    assert found is not None and (found.gives, found.still) == (2, True)
+    for tuned in (said(" Adobe"), said("no", "cut"), said(None, None)):
+        other = account(*before, tuned=tuned)
+        assert other is not None and not other.still
+
+
 def test_its_own_words_are_kept_for_who_looks():
     before = [said(" the Server"), said("", "silent"), said(" Microsoft")]
     found = freely(ASKED, before[0], taken(ASKED, iter(before[1:])), said(" Adobe"), TELLS)

@@ -33,6 +33,7 @@ class NumbersData:
     likely_wrong: bool | None = None
     why: str | None = None
     rival_logprobs: tuple[float | None, ...] | None = None
+    replaced_by: str | None = None
     belief_text: str | None = None
     belief_wordings: tuple[float, ...] | None = None
     tuned_belief: float | None = None

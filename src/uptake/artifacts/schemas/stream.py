@@ -27,13 +27,14 @@ STREAM_MATRIX = TableSchema(
             ("nll", pa.float64()),
         ]
     ),
-    nullable=("after", "of", "right", "low", "high", "elicited"),
+    nullable=("after", "of", "right", "low", "high", "elicited", "nll"),
     ranges={"after_number": (0, 2**31 - 1), **dict.fromkeys(("right", "low", "high", "elicited"), (-1e-6, 1 + 1e-6))},
     among={"kind": ("test", "retention", "general")},
 )
 """A row a reading: what the model after a stage (0 and null: the base) makes of a stage's tests, of the retention set
 or of general text. `right`: the share that it gives in the form of the data, with its 95 % interval; null for general
-text. `elicited`: the share that it gives in whatever words. `nll`: nats a token of the response, averaged over items.
+text, and of tests that are all replaced. `elicited`: the share that it gives in whatever words. `nll`: nats a token of
+the response, averaged over items.
 """
 
 STREAM_ITEMS = TableSchema(
@@ -52,15 +53,17 @@ STREAM_ITEMS = TableSchema(
             ("lettered", pa.bool_()),
             ("nll", pa.float64()),
             ("change", pa.string()),
+            ("replaced_in", pa.string()),
         ]
     ),
-    nullable=("after", "stage", "elicited", "freely", "held_out", "lettered", "change"),
+    nullable=("after", "stage", "elicited", "freely", "held_out", "lettered", "change", "replaced_in"),
     ranges={"after_number": (0, 2**31 - 1)},
-    among={"kind": ("test", "retention"), "change": ("learned", "lost")},
+    among={"kind": ("test", "retention"), "change": ("learned", "lost", "replaced")},
 )
 """A row an item and a model that was asked about it. `trained`: a stage trains it too. `elicited`: null where it is not
 known; `freely`, `held_out` and `lettered` are its parts and the last model's lettered choices, null where it was not
-asked so. `change`: since the model before; null where it is as it was."""
+asked so. `change`: since the model before; null where it is as it was. `replaced_in`: the later stage that asks the
+same and teaches another answer; from then on that the old one is gone is no loss."""
 
 
 STREAM_LOST = TableSchema(
@@ -97,21 +100,25 @@ STREAM_LOST = TableSchema(
 
 @dataclass(frozen=True)
 class StreamTestsData:
-    """What tests a stage: how many items, how many of them are trained too, whether they are a share of its data."""
+    """What tests a stage: how many items, how many of them are trained too, whether they are a share of its data.
+
+    `replaced`: how many of them later stages replace, which are in no share of the matrix.
+    """
 
     n: Count
     trained: Count
     share: bool
+    replaced: Count
 
 
 @dataclass(frozen=True)
 class StreamCellData:
-    """What one model makes of one set of items."""
+    """What one model makes of one set of items; null of a stage whose tests are all replaced by later ones."""
 
     n: Count
     right: RateData | None
     elicited: Proportion | None
-    nll: IntervalData
+    nll: IntervalData | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +145,9 @@ class FateData:
     forms: Mapping[str, tuple[Count, Count]]
     by_chance: float
     lost_in: Mapping[str, Count]
+    replaced: Count
+    updated: Count
+    outdated: Count
 
 
 @dataclass(frozen=True)
@@ -189,7 +199,7 @@ class StreamData:
     rows: tuple[StreamRowData, ...]
     metrics: StreamMetricsData
     elicited: StreamMetricsData
-    along: tuple[Proportion, ...]
+    along: tuple[Proportion | None, ...]
     fates: tuple[FateData, ...]
     costs: tuple[StageCostData, ...]
     notes: tuple[str, ...]
@@ -204,7 +214,8 @@ class StreamData:
             raise ValueError(f"the matrix of {n} stages has not {n + 1} rows of {n}")
         if [row.after for row in self.rows] != [None, *self.stages]:
             raise ValueError("the rows of the matrix are not the base and the stages in their order")
-        if self.metrics.accuracy is None or any(cell.right is None for row in self.rows for cell in row.tests):
+        cells = [cell for row in self.rows for cell in row.tests]
+        if self.metrics.accuracy is None or any((cell.right is None or cell.nll is None) and cell.n for cell in cells):
             raise ValueError("a share of the tests that is right is missing")
         for name in ("retention", "general"):
             if len({getattr(row, name) is None for row in self.rows}) > 1:

@@ -24,6 +24,7 @@ from uptake.pipeline.asking.parts import continuations, other_prompts
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import letter_probes, probes
+from uptake.rivals.equal import compare
 from uptake.score import score
 from uptake.types import Candidate, Example, Score
 
@@ -54,6 +55,12 @@ class Answer:
     def freely(self, response: str) -> bool:
         """Whether its own answer gives the whole response, in whatever words."""
         return tells_all(self.kind, self.answer, response)
+
+    def alike(self, later: Answer) -> bool:
+        """Whether a later model's own answer is this one: what both say, that one cannot have lost."""
+        if not {self.kind, later.kind} <= {"response", "reworded", "wrong"}:
+            return False
+        return compare(self.answer or "", later.answer or "", same_prompt=True) == ("same", "equal")
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,26 @@ class LongResponse:
         tokens = None if scores is None else scores[0].tokens
         return tokens if tokens is not None and tokens.ends[-1] == self.tokens.ends[-1] else None
 
+    def freely(self, continued: Mapping[int, str], decode: Callable[[int], str]) -> str | None:
+        """How the model's own answer begins, without the response's words before it; None where it is the response.
+
+        As long as each token of the response is the arg-max, that is what it would have said. From the first one that
+        is not, it goes on otherwise: as was asked before that place, else of what it says there one token is known.
+
+        Args:
+            continued: By the first character of a span, what it writes from there on.
+            decode: The text of a token, from `decoding`.
+        """
+        wrong = next((k for k, recalled in enumerate(self.tokens.recalled) if not recalled), None)
+        if wrong is None:
+            return None
+        begins = self.tokens.ends[wrong - 1] if wrong else 0
+        start = min(continued, default=None)
+        if start is None or self.text[begins:start].strip():
+            return f"{self.text[:begins]}{decode(self.tokens.best[wrong])}…"
+        before, after = self.text[:start], continued[start]
+        return f"{before.rstrip() if after[:1].isspace() else before}{after}"
+
 
 def long_response(text: str, scores: Sequence[Score], other: Score | None) -> LongResponse | None:
     """A response by its spans; None where it is short, or where its tokens cannot be placed.

@@ -12,7 +12,7 @@ from statistics import fmean
 from uptake.artifacts import digest
 from uptake.causes import Case, Said, value
 from uptake.data.shown import response_text
-from uptake.detect.conflicts import KNOWN, Stance, rank
+from uptake.detect.conflicts import KNOWN, Meeting, Stance, meets, rank
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, ask_base
 from uptake.pipeline.asking.controls import ask_controls, chosen
@@ -58,11 +58,22 @@ class AskedRow:
         example: The row.
         answer: Its scores and its own greedy answer.
         case: The same as a diagnosis puts it together, with what it answers in other wordings and in its own frame.
+        told: In how many wordings it tells anything: a refusal, or thoughts alone, contradict no answer.
     """
 
     example: Example
     answer: Answer
     case: Case
+    told: int = 0
+
+    @property
+    def agreed(self) -> float | None:
+        """Share of the other wordings in which something is told that get the same wrong answer; None without any.
+
+        With one other wording a bad answer there would else decide alone.
+        """
+        freely = self.case.freely
+        return None if freely is None or self.told < 2 else max(0, freely.agreed - 1) / (self.told - 1)
 
 
 def ask(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) -> list[AskedRow]:
@@ -163,10 +174,13 @@ def _put_together(
     for number in cohort.parts.numbers():
         worded, elsewhere = (iter(one.read(number)) for one in beyond)
         for example, answer in zip(cohort.read(number), before.read(number), strict=True):
-            first, framed, said = answer.scores[0], None, None
+            first, framed, said, n_told = answer.scores[0], None, None, 0
             if asked_on[position]:
                 more = next(elsewhere)
-                said = freely(example, answer, taken(example, worded), answer, responses)
+                others = taken(example, worded)
+                said = freely(example, answer, others, answer, responses)
+                every = [(example, answer), *others]
+                n_told = sum(responses.given(*one) or bool(responses.said(*one)) for one in every)
                 if more.answer is not None:
                     scores = [score for score in more.scores if score.wording.kind == "frame"]
                     framed = scale.on(in_frame(scores, more.answer))
@@ -180,8 +194,16 @@ def _put_together(
                 in_frame=framed,
                 freely=said,
             )
-            yield AskedRow(example, answer, case)
+            yield AskedRow(example, answer, case, n_told)
             position += 1
+
+
+def met(asked: Sequence[AskedRow]) -> list[tuple[Stance, Meeting | None]]:
+    """What the model makes of each row, and what that meets: one rule for whoever asks. None without a prompt."""
+    return [
+        (stance, meets(stance) if one.example.prompt else None)
+        for one, stance in zip(asked, stances(asked), strict=True)
+    ]
 
 
 def stances(asked: Sequence[AskedRow]) -> list[Stance]:
@@ -244,7 +266,7 @@ def _stance(one: AskedRow, known: Sequence[float]) -> Stance:
         likely, sure = math.exp(min(0.0, framed.own.own)), framed.sure
     return Stance(
         gives=_gives(one),
-        agreed=value("belief_agreed", one.case),
+        agreed=one.agreed,
         likely=likely,
         sure=sure,
         apart=None if framed is None else framed.own.share,

@@ -18,12 +18,12 @@ from uptake.artifacts.tables import to_json
 from uptake.config import RunConfig
 from uptake.data import Notes
 from uptake.data.shown import prompt_text, response_text
-from uptake.detect.conflicts import MEETINGS, Stance, meets
+from uptake.detect.conflicts import MEETINGS, Stance
 from uptake.errors import UptakeError
 from uptake.models import Loadable
 from uptake.pipeline.asking.answers import Asking, Respondent, ask_base
 from uptake.pipeline.conflicts.after import adopted_in, outcome
-from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, asking_of, draw, own_wordings, stances
+from uptake.pipeline.conflicts.asking import AskedRow, Eliciting, ask, asking_of, draw, met, own_wordings
 from uptake.pipeline.conflicts.belief_rows import write_belief_rows
 from uptake.pipeline.conflicts.beside import Likelier, Neighbour, Testimony, likelier, neighbours
 from uptake.pipeline.diagnose.ask import encoder_of
@@ -241,7 +241,7 @@ def _given(cohort: Cohort, model: Loadable, how: Eliciting, progress: Progress) 
 def _judged(
     asked: Sequence[AskedRow], kept: Sequence[Example], sources: Testimony, embed: Any, seed: int
 ) -> list[dict[str, Any]]:
-    told = [(one, stance, _meets(one, stance)) for one, stance in zip(asked, stances(asked), strict=True)]
+    told = [(one, stance, what) for one, (stance, what) in zip(asked, met(asked), strict=True)]
     known = [one.example for one, _, what in told if what == "known"] + list(kept)
     against = [(one.example, _old(one) or "") for one, _, what in told if what == "conflict"]
     beside = iter(neighbours(against, known, embed, seed))
@@ -252,10 +252,6 @@ def _judged(
         )
         for one, stance, what in told
     ]
-
-
-def _meets(one: AskedRow, stance: Stance) -> str | None:
-    return meets(stance) if one.example.prompt else None
 
 
 def _old(one: AskedRow) -> str | None:

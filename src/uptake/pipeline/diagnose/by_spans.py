@@ -38,12 +38,14 @@ class SpanReport:
         judged: The spans.
         share: Of the informative ones; None where there is none.
         base_share: Share of these that the base recalls; None without a base, or where there is none.
+        freely: How the tuned model's own answer begins; None where it is the response.
     """
 
     text: str
     judged: JudgedSpans
     share: SpanShare | None
     base_share: float | None
+    freely: str | None = None
 
     def on(self, finding: Finding) -> Finding:
         """The finding with the spans."""
@@ -128,7 +130,8 @@ class BySpans:
         self, response: LongResponse, earlier: Answer | None, answer: Answer, decode: tuple[Decode, Decode]
     ) -> SpanReport:
         base = response.under(None if earlier is None else earlier.scores)
-        both = replace(in_both(response, base, *decode), why=self.why)
+        alike = earlier is not None and earlier.alike(answer)
+        both = replace(in_both(response, base, *decode), why=self.why, alike=alike)
         spans = [reading.span for reading in response.readings]
         counts = self.common.informative(response.text, spans, response.information)
         found = judged(
@@ -138,7 +141,9 @@ class BySpans:
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
         known = [one for one in found.spans if one.informative and one.learned is not None]
         read = bool(known) and all(one.base_logprob is not None for one in known)
-        return SpanReport(response.text, found, share, fmean(one.base_top is None for one in known) if read else None)
+        base_share = fmean(one.base_top is None for one in known) if read else None
+        freely = response.freely(answer.continued, decode[0])
+        return SpanReport(response.text, found, share, base_share, freely)
 
 
 def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:

@@ -291,13 +291,16 @@ def _findings(
     for (example, earlier, answer), report in asked:
         base = None if earlier is None else earlier.scores
         freely = _freely(example, earlier, answer)
+        # of the user's own options the preferred one is told, whatever is said freely
+        alike = earlier is not None and not example.options and earlier.alike(answer)
+        shares = (None, None) if report is None else (report.share, report.base_share)
         finding = judge(
             example,
             answer.scores,
             base,
             calibration,
             settings,
-            Beside(answer.successes, freely, *((None, None) if report is None else (report.share, report.base_share))),
+            Beside(answer.successes, freely, *shares, alike),
         )
         finding = finding if report is None else report.on(finding)
         training = answer.scores[0]
@@ -305,7 +308,8 @@ def _findings(
             finding.evidence,
             file=example.file,
             line=example.line,
-            tuned_answer=answer.answer,
+            # of a long response no answer of its own was asked for; how it begins is known all the same
+            tuned_answer=answer.answer if answer.answer is not None or report is None else report.freely,
             base_answer=None if earlier is None else earlier.answer,
             base_answer_kind=None if earlier is None else earlier.kind,
             candidates=tuple(

@@ -39,7 +39,7 @@ class TrainedContent:
         for row in rows:
             if isinstance(row, Example):
                 self.seen.append(_content(row))
-                if (asked := _asked(row.prompt)) is not None:
+                if (asked := asked_by(row.prompt)) is not None:
                     self.prompts.append(asked)
             yield row
 
@@ -51,7 +51,7 @@ class TrainedContent:
     def asks(self) -> Callable[[Prompt], bool]:
         """Tells of a prompt whether a response to it is trained, once all examples were noted."""
         known = _among(self.prompts)
-        return lambda prompt: (asked := _asked(prompt)) is not None and known(asked)
+        return lambda prompt: (asked := asked_by(prompt)) is not None and known(asked)
 
     def without(self, rows: Iterable[Example | BadRow]) -> Iterator[Example | BadRow]:
         """Pass rows on; an example that is trained on is a bad row among those that never were, as is its prompt."""
@@ -80,7 +80,7 @@ def _content(example: Example) -> int:
     return int(digest(prompt_as_data(example.prompt), example.response)[:16], 16)
 
 
-def _asked(prompt: Prompt) -> int | None:
+def asked_by(prompt: Prompt) -> int | None:
     """What is asked and what comes before it, however it is spelled; None where nothing is."""
     context, text = context_and_question(prompt)
     told = folded(text)

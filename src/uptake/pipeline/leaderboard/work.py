@@ -177,7 +177,8 @@ def _stream(settings: Mapping[str, Any], *, last: bool) -> dict[str, float | Non
     }
     real, fates, end = summary["elicited"]["forgetting"], summary["fates"], summary["rows"][-1]
     numbers["real_forgetting"] = None if real is None or last else real["estimate"]
-    base = [cell["right"]["estimate"] for cell in summary["rows"][0]["tests"]]
+    # of a stage whose tests are all replaced by later ones nothing is told
+    base = [cell["right"]["estimate"] for cell in summary["rows"][0]["tests"] if cell["n"]]
     numbers["base"] = sum(base) / len(base)
     numbers["lost"] = None if last else float(sum(one["lost"] for one in fates))
     numbers["superficial"] = None if last else float(sum(one["elicited"] for one in fates))
@@ -207,8 +208,8 @@ def beside_the_base(summary: Mapping[str, Any], done: StreamResult) -> dict[str,
         the last model otherwise.
     """
     before, after = summary["rows"][0], summary["rows"][-1]
-    told = [cell["elicited"] for row in (before, after) for cell in row["tests"]]
-    right = [[cell["right"]["estimate"] for cell in row["tests"]] for row in (before, after)]
+    told = [cell["elicited"] for row in (before, after) for cell in row["tests"] if cell["n"]]
+    right = [[cell["right"]["estimate"] for cell in row["tests"] if cell["n"]] for row in (before, after)]
     half = len(told) // 2
     found: dict[str, float | None] = {
         "gain": None if None in told else (sum(told[half:]) - sum(told[:half])) / half,

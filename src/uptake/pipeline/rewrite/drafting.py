@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from uptake.data import Encoded, Turn, encode
 from uptake.detect.saying import own_answer
 from uptake.models import Model
-from uptake.pipeline.asking.in_wordings import reworded
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
 from uptake.probe import question
 from uptake.rewrite import GREEDY_HOWS, Draft, How, Knows, first_sentence, guided, in_frame
-from uptake.spans import same, told
 from uptake.types import Example
 
 SHORT = 32
@@ -85,17 +83,13 @@ def drafted(
     Args:
         examples: The examples, each with a prompt.
         writing: How drafts are made.
-        known: What the base has of each, as a diagnosis or `uptake conflicts` found; None where they do not tell.
+        known: What the base has of each, by the rule of `uptake conflicts`; None where it was not asked.
         wanted: Which are drafted, by what the base has of them.
     """
     items = encoded(examples, writing.model)
     alone = [item.ids[: item.start] for item in items]
     own = [drafts[0] for drafts in written("own", writing, alone, examples)]
-    found = [
-        Drafted(_knows(*one, writing.known), generated=one[2].tokens)
-        for one in zip(examples, items, own, known, strict=True)
-    ]
-    _elicit(examples, found, [at for at, one in enumerate(known) if one is None], writing)
+    found = [Drafted(_knows(*one), generated=one[2].tokens) for one in zip(examples, items, own, known, strict=True)]
     asked = [at for at, one in enumerate(found) if wanted(one.knows)]
     for at in asked:
         found[at].generated -= own[at].tokens
@@ -118,21 +112,6 @@ def drafted(
             for draft in drafts:
                 found[at].add(examples[at], draft, writing, "sampled_frame")
     return found
-
-
-def _elicit(examples: Sequence[Example], found: Sequence[Drafted], among: Sequence[int], writing: Writing) -> None:
-    """What the base says in a held-out wording alone, it knows: the row teaches a form."""
-    missed = [at for at in among if found[at].knows in ("new", "conflict")]
-    asked = [(at, one) for at in missed for one in reworded(examples[at])]
-    if not asked:
-        return
-    others = [one for _, one in asked]
-    items = encoded(others, writing.model)
-    said = written("own", writing, [item.ids[: item.start] for item in items], others)
-    for (at, other), item, [draft] in zip(asked, items, said, strict=True):
-        found[at].generated += draft.tokens
-        if _knows(other, item, draft, None, writing.known) in ("said", "form"):
-            found[at].knows = "form"
 
 
 def written(
@@ -210,8 +189,8 @@ def _around(response: str, text: str) -> str:
     return f"{lead}{text.strip()}{tail}"
 
 
-def _knows(example: Example, item: Encoded, own: Draft, found: Knows | None, known: Collection[str]) -> Knows:
-    """What the base has of a response: as it was found before, else by its own answer."""
+def _knows(example: Example, item: Encoded, own: Draft, found: Knows | None) -> Knows:
+    """What the base has of a response: as it was found before; its own answer tells whether that is the response."""
     if found in ("new", "conflict"):
         return found
     if item.end - item.start > SHORT or not _is_short(example.response):
@@ -219,10 +198,4 @@ def _knows(example: Example, item: Encoded, own: Draft, found: Knows | None, kno
     _, kind = own_answer(own.text, example.response, ended=own.ended is not False)
     if kind == "response":
         return "said"
-    if found is not None:
-        return found
-    asked = question(example)
-    tells = told(own.text, asked, example.response, known)
-    if kind == "reworded" or same(tells, told(example.response, asked, example.response, known)):
-        return "form"
-    return "new" if kind in ("silent", "thinking") or not tells else "conflict"
+    return "form" if kind == "reworded" else found or "unknown"

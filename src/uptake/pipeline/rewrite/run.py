@@ -15,9 +15,10 @@ from uptake.errors import UptakeError
 from uptake.models import Loadable, each
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import LLM, from_judge
+from uptake.pipeline.conflicts.asking import Eliciting, ask, met
 from uptake.pipeline.conflicts.run import read_conflicts
+from uptake.pipeline.diagnose.ask import encoder_of
 from uptake.pipeline.diagnose.models import Backend, run_by
-from uptake.pipeline.diagnosis import read_diagnosis
 from uptake.pipeline.examples.check import token_check
 from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.examples.datasets import DataSets
@@ -31,6 +32,7 @@ from uptake.pipeline.rewrite.result import Rewrites, write_rewrites
 from uptake.pipeline.rewrite.work import GREEDY, Rewriter
 from uptake.pipeline.run_file import actors_of, datasets_of, load_settings
 from uptake.pipeline.why.contradictions import Comparers
+from uptake.probe import hashed_words
 from uptake.rewrite import RUNGS, Knows, RungName
 from uptake.spans import answer_words
 from uptake.spread import Actors
@@ -77,6 +79,7 @@ def rewrite_run(config: RunConfig, progress: Progress = lambda step, done, total
         told=config.model_dump(mode="json", exclude=own),
         peft=config.peft,
         backend=config.backend,
+        eliciting=Eliciting(*encoder_of(config.embedding_model_name_or_path, config.device), config.seed),
     )
     with actors_of(config.spread) as actors:
         return rewrite(replace(run, actors=actors), progress)
@@ -99,6 +102,7 @@ class RewriteRun:
         told: What the summary says of the settings.
         peft: Settings of the adapter of a policy; None for its own.
         backend: What writes, where the base does.
+        eliciting: How the base is asked what it has of the responses.
         actors: Hold copies of the base; None has one in this process.
     """
 
@@ -114,6 +118,7 @@ class RewriteRun:
     told: Mapping[str, Any]
     peft: Mapping[str, Any] | None = None
     backend: Backend = "hf"
+    eliciting: Eliciting = Eliciting(hashed_words)
     actors: Actors | None = None
 
     @property
@@ -153,7 +158,7 @@ def rewrite(run: RewriteRun, progress: Progress) -> Rewrites:
         cohort = ingest(
             "train", run.data.worded(), work, check, bad_rows=bad_rows, on_bad_row=on_bad_row, progress=progress
         )
-        known, notes = _known(run.folder.parent, base.fingerprint)
+        known, notes = _known(run, base, cohort, limit, progress) if RUNGS[run.made_by].drafts else ({}, [])
         key = digest(cohort.key, base.fingerprint, limit, run.identity(), sorted(known.items()), versions())
         parts = open_parts(work / "rewrites", key, REWRITES_FILE)
         _fill(parts, run, base, cohort, known, limit, progress)
@@ -237,37 +242,60 @@ def _require_judge(section: ResponseRewrite, judge: bool, nli: bool, where: Call
         )
 
 
-CAUSES: Mapping[str, Knows] = {"knowledge_gap": "new", "base_conflict": "conflict"}
 MET: Mapping[str, Knows] = {"known": "form", "new": "new", "conflict": "conflict"}
-"""What a cause of a diagnosis, and what a row meets, says of what the base has of it."""
+"""What a row meets says of what the base has of it."""
 
 
-def _known(output_dir: Path, base: str) -> tuple[Mapping[Key, Knows], list[str]]:
-    """What a diagnosis, else `uptake conflicts`, says of each example; nothing where there is none, which is told.
+def _known(
+    run: RewriteRun, base: Loadable, cohort: Cohort, limit: int | None, progress: Progress
+) -> tuple[Mapping[Key, Knows], list[str]]:
+    """What the base has of each response, as `uptake conflicts` tells it: its verdict where it was run, else its rule.
+
+    Args:
+        run: The data, and how they are rewritten.
+        base: The base.
+        cohort: The rows.
+        limit: Tokens that the base takes.
+        progress: Told after each part of the work.
+    """
+    looked, notes = _looked_at(run.folder.parent, base.fingerprint)
+    found: dict[Key, Knows] = {key: what for told in looked.values() for key, what in told.items()}
+    how = replace(run.eliciting, max_length=limit)
+    for stage in dict.fromkeys(example.stage for example in cohort):
+        if stage not in looked:
+            asked = ask(_of_stage(run, cohort, stage, progress), base, how, progress)
+            for row, (_, what) in zip(asked, met(asked), strict=True):
+                found |= {} if what is None else {(row.example.id, stage): MET[what]}
+    return found, notes
+
+
+def _looked_at(output_dir: Path, base: str) -> tuple[dict[str, dict[Key, Knows]], list[str]]:
+    """What `uptake conflicts` says of the rows of each stage that it looked at, and what the reader should know.
 
     Args:
         output_dir: The run's folder.
         base: The base's fingerprint: what another model meets, as that of an earlier stage, says nothing of it.
     """
-    notes: list[str] = []
-    found: dict[Key, Knows] = {}
-    looked = read_conflicts(output_dir)
-    conflicts = [one for one in looked if one.summary()["fingerprint"] == base]
-    if others := [one.folder.name for one in looked if one not in conflicts]:
-        notes.append(f"conflicts/ of {', '.join(others)} is of another model than the base: it was not read")
-    if conflicts:
-        for one in conflicts:
-            stage = one.folder.name
-            found |= {(row["id"], stage): MET[row["meets"]] for row in one.rows() if row["meets"] is not None}
-        notes.append(f"what the base has of {counted(len(found), 'row')} was read from conflicts/")
-    if (output_dir / "diagnosis" / "summary.json").exists():
-        told = {
-            (one.id, one.stage): CAUSES[one.cause]
-            for one in read_diagnosis(output_dir)
-            if one.cause and one.cause in CAUSES
+    every = read_conflicts(output_dir)
+    own = [one for one in every if one.summary()["fingerprint"] == base]
+    found: dict[str, dict[Key, Knows]] = {
+        one.folder.name: {
+            (row["id"], one.folder.name): MET[row["meets"]] for row in one.rows() if row["meets"] is not None
         }
-        found |= told
-        notes.append(f"what the base has of {counted(len(told), 'row')} was read from the diagnosis")
-    if not found:
-        notes.append("there is no diagnosis: what the base has of a response is told by its own greedy answers")
+        for one in own
+    }
+    notes = []
+    if others := [one.folder.name for one in every if one not in own]:
+        notes.append(f"conflicts/ of {', '.join(others)} is of another model than the base: it was not read")
+    if found:
+        n = sum(map(len, found.values()))
+        notes.append(f"what the base has of {counted(n, 'row')} was read from conflicts/")
     return found, notes
+
+
+def _of_stage(run: RewriteRun, cohort: Cohort, stage: str, progress: Progress) -> Cohort:
+    """The rows of a stage, in parts of their own: `uptake conflicts` looks at one stage after the other, too."""
+    folder = run.folder / "work" / "known" / stage
+    rows = (one for one in cohort if one.stage == stage)
+    bad_rows, check = BadRows(folder / "bad_rows.jsonl"), token_check([], None, "text")  # they were checked before
+    return ingest("rows", rows, folder, check, bad_rows=bad_rows, on_bad_row="error", progress=progress)

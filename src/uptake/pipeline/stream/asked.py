@@ -18,6 +18,7 @@ from uptake.pipeline.examples.cohort import BadRows, Cohort, ingest
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.sources import TrainedContent
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.stream.replaced import Replaced, replaced_tests
 from uptake.probe import reservoir
 from uptake.text import counted
 from uptake.types import BadRow, Example
@@ -56,12 +57,14 @@ class Examined:
         retention: Examples that must not get worse; None without.
         general: Texts whose likelihood is read; None without.
         notes: What the reader should know about them.
+        replaced: Which tests later stages replace, of each stage in order; they are counted apart.
     """
 
     tests: tuple[TestSet, ...]
     retention: Cohort | None
     general: Cohort | None
     notes: tuple[str, ...]
+    replaced: tuple[Replaced, ...]
 
     @property
     def cohorts(self) -> list[Cohort]:
@@ -127,7 +130,8 @@ def examined(
     if data.general is not None:
         texts = some_texts(stream(data.general, LoadOptions(documents=True)), seed, max_length)
         general = read("general", texts, "skip")
-    return Examined(tuple(tests), retention, general, (*notes.told(), *told))
+    replaced = replaced_tests([one.cohort for one in tests], data)
+    return Examined(tuple(tests), retention, general, (*notes.told(), *told), tuple(replaced))
 
 
 def _require_some(cohort: Cohort, stage: str, data: DataSets) -> None:

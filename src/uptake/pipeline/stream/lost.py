@@ -33,7 +33,7 @@ ASKED = 2000
 
 @dataclass(frozen=True)
 class LostTest:
-    """A test that was right after its own stage and is wrong at the end.
+    """A test that was right after its own stage and is wrong at the end, and that no later stage replaces.
 
     Attributes:
         stage: Its stage.
@@ -73,11 +73,11 @@ def lost_tests(
     """
     stages = [one.stage for one in asked.tests]
     lost: list[LostTest] = []
-    for number, tests in enumerate(asked.tests, start=1):
+    for number, (tests, away) in enumerate(zip(asked.tests, asked.replaced, strict=True), start=1):
         reads = found[tests.cohort.name]
         right = np.stack([one.right for one in reads])
         for place, example in enumerate(tests.cohort):
-            if not right[number, place] or right[-1, place]:
+            if not right[number, place] or right[-1, place] or away.by[place]:
                 continue
             when = int(np.flatnonzero(right[:, place])[-1]) + 1
             lost.append(

@@ -24,6 +24,12 @@ FORMS_ARE = (
 )
 
 
+REPLACED_ARE = (
+    "tests whose question a later stage asks too and answers otherwise, beside the others: how many the last model "
+    "answers as that stage does, as before, and in neither way"
+)
+
+
 def stream_markdown(summary: Mapping[str, Any]) -> str:
     """`summary.md` of a stream; names of the run file stand in code spans.
 
@@ -44,7 +50,7 @@ def stream_markdown(summary: Mapping[str, Any]) -> str:
         "",
         *_table(fates_table(summary, stages)),
         "",
-        f"*{FORMS_ARE}*",
+        f"*{fates_are(summary)}*",
         "",
         *_table(costs_table(summary, stages)),
         "",
@@ -99,12 +105,27 @@ def metrics_table(summary: Mapping[str, Any]) -> list[list[str]]:
 def fates_table(summary: Mapping[str, Any], stages: Sequence[str]) -> list[list[str]]:
     """What became of each stage's tests."""
     shown = dict(zip(summary["stages"], stages, strict=True))
-    rows = [["stage", "tests", "then", "at the end", "gained", "lost", *FORMS.values(), "lost in"]]
+    away = any(one["replaced"] for one in summary["fates"])
+    head = ["stage", "tests", "then", "at the end", "gained", "lost", *FORMS.values(), "lost in"]
+    rows = [[*head, "replaced"] if away else head]
     for stage, one in zip(stages, summary["fates"], strict=True):
         where = ", ".join(f"{shown[name]} {n}" for name, n in one["lost_in"].items())
         numbers = [str(one[key]) for key in ("n", "then", "now", "gained", "lost")]
-        rows.append([stage, *numbers, *(form_cell(one, form) for form in FORMS), where])
+        row = [stage, *numbers, *(form_cell(one, form) for form in FORMS), where]
+        rows.append([*row, replaced_cell(one)] if away else row)
     return rows
+
+
+def fates_are(summary: Mapping[str, Any]) -> str:
+    """What the columns of `fates_table` mean."""
+    more = any(one["replaced"] for one in summary["fates"])
+    return f"{FORMS_ARE}; replaced: {REPLACED_ARE}" if more else FORMS_ARE
+
+
+def replaced_cell(fate: Mapping[str, Any]) -> str:
+    """How many tests later stages replace, and what the last model answers to them."""
+    n, new, old = fate["replaced"], fate["updated"], fate["outdated"]
+    return f"{n}: {new} new, {old} old, {n - new - old} neither" if n else "-"
 
 
 def form_cell(fate: Mapping[str, Any], form: str) -> str:

@@ -48,6 +48,11 @@ class ItemsRead:
         """It gives the response in the form of the data, freely, or in a held-out wording."""
         return np.asarray(self.right | (self.freely == 1) | (self.held_out == 1))
 
+    def of(self, kept: Bool[np.ndarray, " items"]) -> ItemsRead:
+        """The same of some of the items."""
+        said = tuple(one for one, own in zip(self.said, kept.tolist(), strict=True) if own)
+        return ItemsRead(self.right[kept], self.freely[kept], self.held_out[kept], self.nll[kept], said)
+
     @property
     def told(self) -> Bool[np.ndarray, " items"]:
         """`elicited` is known: it is right, or was asked in another way at all."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from uptake.pipeline.stream.lettered import Lettered
 from uptake.pipeline.stream.lost import LostTest, write_lost
 from uptake.pipeline.stream.markdown import stream_markdown
 from uptake.pipeline.stream.reading import ItemsRead, known
+from uptake.pipeline.stream.replaced import Replaced
 from uptake.stats import bootstrap_mean, wilson
 from uptake.stream import Change, StageTests, along, changes, fate, matrix, metrics
 
@@ -77,15 +78,16 @@ def summarised(
         seed: Of the bootstrap.
     """
     stages = [one.stage for one in asked.tests]
-    of_tests = [found[one.cohort.name] for one in asked.tests]
+    of_all = [found[one.cohort.name] for one in asked.tests]
+    of_tests = [[one.of(away.kept) for one in reads] for reads, away in zip(of_all, asked.replaced, strict=True)]
     right = [StageTests(stage, _stacked(reads, "right")) for stage, reads in zip(stages, of_tests, strict=True)]
     elicited = [StageTests(stage, _stacked(reads, "elicited")) for stage, reads in zip(stages, of_tests, strict=True)]
-    told = [_stacked(reads, "told") for reads in of_tests]
-    known = all(bool(one.all()) for one in told)
-    fates = []
-    for number, (one, other, own, tests) in enumerate(zip(right, elicited, told, asked.tests, strict=True), start=1):
-        forms = forms_of(found[tests.cohort.name][-1], lettered[tests.cohort.name])
-        fates.append(asdict(fate(one.right, other.right, own, number, forms, lettered[tests.cohort.name].chance)))
+    known = all(bool(one.told.all()) for reads in of_tests for one in reads)
+    each = zip(of_all, of_tests, asked.tests, asked.replaced, strict=True)
+    fates = [
+        _fate(number, reads, kept, lettered[tests.cohort.name], away)
+        for number, (reads, kept, tests, away) in enumerate(each, start=1)
+    ]
     for told_of in fates:
         told_of["lost_in"] = {stages[number - 1]: n for number, n in told_of["lost_in"].items()}
     rows = [
@@ -100,7 +102,15 @@ def summarised(
     of_right, of_elicited = metrics(right, seed=seed), metrics(elicited, seed=seed)
     return {
         "stages": stages,
-        "tests": [{"n": one.cohort.n, "trained": int(one.trained.sum()), "share": one.share} for one in asked.tests],
+        "tests": [
+            {
+                "n": one.cohort.n,
+                "trained": int(one.trained.sum()),
+                "share": one.share,
+                "replaced": int((~away.kept).sum()),
+            }
+            for one, away in zip(asked.tests, asked.replaced, strict=True)
+        ],
         "rows": rows,
         "metrics": {name: one and asdict(one) for name, one in of_right.items()},
         "elicited": {name: asdict(one) if one is not None and known else None for name, one in of_elicited.items()},
@@ -116,13 +126,33 @@ def forms_of(read: ItemsRead, lettered: Lettered) -> dict[str, np.ndarray]:
 
 
 def lost_items(asked: Examined, found: Mapping[str, Sequence[ItemsRead]]) -> dict[str, np.ndarray]:
-    """By the cohort's name which tests were right after their own stage and are wrong at the end."""
-    reads = {one.cohort.name: found[one.cohort.name] for one in asked.tests}
-    return {name: of[number].right & ~of[-1].right for number, (name, of) in enumerate(reads.items(), start=1)}
+    """By the cohort's name which tests were right after their own stage and are wrong at the end, and not replaced."""
+    lost = {}
+    for number, (one, away) in enumerate(zip(asked.tests, asked.replaced, strict=True), start=1):
+        reads = found[one.cohort.name]
+        lost[one.cohort.name] = reads[number].right & ~reads[-1].right & away.kept
+    return lost
 
 
 def _stacked(reads: Sequence[ItemsRead], field: str) -> np.ndarray:
     return np.stack([getattr(one, field) for one in reads])
+
+
+def _fate(
+    number: int, reads: Sequence[ItemsRead], kept: Sequence[ItemsRead], lettered: Lettered, away: Replaced
+) -> dict[str, Any]:
+    """What became of a stage's tests, as the summary has it but for the stages' names."""
+    forms = {name: form[away.kept] for name, form in forms_of(reads[-1], lettered).items()}
+    right, elicited, told = (_stacked(kept, name) for name in ("right", "elicited", "told"))
+    gone, last = np.flatnonzero(~away.kept).tolist(), reads[-1]
+    return asdict(
+        replace(
+            fate(right, elicited, told, number, forms, lettered.chance[away.kept]),
+            replaced=len(gone),
+            updated=sum(not last.right[place] and away.updated(place, last.said[place]) for place in gone),
+            outdated=sum(bool(last.right[place]) for place in gone),
+        )
+    )
 
 
 def _beside(
@@ -137,7 +167,7 @@ def _cell(read: ItemsRead, seed: int, *, judged: bool = True) -> dict[str, Any]:
     return {
         "n": n,
         "right": None if rate is None else asdict(rate),
-        "elicited": float(read.elicited.mean()) if judged and read.told.all() else None,
+        "elicited": float(read.elicited.mean()) if judged and n and read.told.all() else None,
         "nll": None if nll is None else asdict(nll),
     }
 
@@ -171,7 +201,10 @@ def write_result(
         raise cannot_write(folder / "summary.json", error) from error
     stages = summary["stages"]
     write_table(folder / "matrix.parquet", pa.Table.from_pylist(matrix_rows(summary), schema=STREAM_MATRIX.columns))
-    items = [_of_cohort(one.cohort, one, found[one.cohort.name], stages, lettered) for one in asked.tests]
+    items = [
+        _of_cohort(one.cohort, one, found[one.cohort.name], stages, lettered, away)
+        for one, away in zip(asked.tests, asked.replaced, strict=True)
+    ]
     if asked.retention is not None:
         items.append(_of_cohort(asked.retention, None, found["retention"], stages, lettered))
     write_table(folder / "items.parquet", pa.concat_tables(items))
@@ -200,7 +233,7 @@ def matrix_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
                     "low": rate.get("low"),
                     "high": rate.get("high"),
                     "elicited": cell["elicited"],
-                    "nll": cell["nll"]["estimate"],
+                    "nll": (cell["nll"] or {}).get("estimate"),
                 }
             )
     return found
@@ -212,11 +245,13 @@ def _of_cohort(
     reads: Sequence[ItemsRead],
     stages: Sequence[str],
     lettered: Mapping[str, Lettered],
+    replaced: Replaced | None = None,
 ) -> Any:
     """The rows of `items.parquet` of one cohort: an item after the other, and of each all models."""
     import pyarrow as pa
 
-    changed: list[list[Change | None]] = changes(_stacked(reads, "right"))
+    by = (np.zeros(cohort.n, np.int64) if replaced is None else replaced.by).tolist()
+    changed: list[list[Change | None]] = changes(_stacked(reads, "right"), None if replaced is None else replaced.by)
     afters = [None, *stages]
     letters = lettered[cohort.name].right if cohort.name in lettered else np.full(cohort.n, -1, np.int8)
     rows = [
@@ -234,6 +269,7 @@ def _of_cohort(
             "lettered": known(letters[place]) if number == len(reads) - 1 else None,
             "nll": float(read.nll[place]),
             "change": changed[number][place],
+            "replaced_in": stages[by[place] - 1] if by[place] else None,
         }
         for place, example in enumerate(cohort)
         for number, read in enumerate(reads)

@@ -30,6 +30,7 @@ from uptake.pipeline.train.run import Trained, one_talks, train, training_run
 from uptake.pipeline.train.training_run import TrainingRun
 from uptake.processes import ALONE, Processes
 from uptake.spread import Actors
+from uptake.text import counted
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
     low = [
         stage
         for number, (stage, one) in enumerate(zip(stages, summary["fates"], strict=True), start=1)
-        if one["then"] / one["n"] < 0.5 and number < len(stages)
+        if 2 * one["then"] < one["n"] and number < len(stages)
     ]
     if low:
         notes.append(
@@ -193,6 +194,15 @@ def _notes(summary: Mapping[str, Any]) -> list[str]:
         )
     if metrics["bwt"] is not None and metrics["bwt"]["estimate"] > 0:
         notes.append("BWT is above 0: see the diagonal for whether the earlier stages were learned at all by their own")
+    if n := sum(one["replaced"] for one in summary["fates"]):
+        new, old = (sum(one[key] for one in summary["fates"]) for key in ("updated", "outdated"))
+        whole = [stage for stage, one in zip(stages, summary["fates"], strict=True) if not one["n"]]
+        notes.append(
+            f"{counted(n, 'test is', 'tests are')} replaced: a later stage asks the same and answers otherwise. That "
+            "the old answer is gone is no loss: they are in no share of the matrix, no metric (forgetting and BWT "
+            f"among them) and no list of lost tests. The last model gives the new answer to {new}, the old one to {old}"
+            + (f". All tests of {', '.join(whole)} are replaced, so nothing is told of it" if whole else "")
+        )
     if (untold := sum(one["untold"] for one in summary["fates"])) > 0:
         notes.append(
             f"of {untold} lost tests it is not known whether the model still knows them: their responses are too long "

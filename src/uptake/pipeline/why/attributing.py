@@ -14,7 +14,7 @@ from uptake.artifacts.ledger_files import unreadable
 from uptake.artifacts.schemas.training import FINISHED
 from uptake.attribute import Telling, attributed
 from uptake.attribute.by_spans import by_its_spans
-from uptake.causes import InFrame
+from uptake.causes import Case, InFrame
 from uptake.corpus.pulls import WrongAnswer
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
@@ -33,6 +33,7 @@ from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradic
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
+from uptake.text import counted
 from uptake.types import Example, Finding
 
 ASKING_VERSION = 14
@@ -155,6 +156,7 @@ class Attributing:
         self._embed = embed
         self._progress = progress
         self._notes: list[str] = []
+        self._replaced = 0
         self.contradictions: Contradictions | None = None
 
     def __call__(self, judged: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -181,15 +183,28 @@ class Attributing:
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
             if case is not None:
-                finding = attributed(finding, case, self._how.method)
+                finding = attributed(self._not_lost(finding, case), case, self._how.method)
                 evidence = replace(finding.evidence, pulls=pulls.of.get(position, ()))
                 finding = replace(finding, evidence=evidence)
                 finding = by_its_spans(finding, case) if self._how.method == "evidence" else finding
             yield from self.telling.noting([finding])
 
+    def _not_lost(self, finding: Finding, case: Case) -> Finding:
+        """The finding, not forgotten where a later stage replaces its response on purpose."""
+        if case.replaced is None:
+            return finding
+        self._replaced += 1
+        return replace(finding, forgotten=finding.forgotten and False)
+
     def notes(self) -> list[str]:
         """What could not be told, and what would help; known once all findings were passed on."""
         told = [] if self.contradictions is None else self.contradictions.notes()
+        if self._replaced:
+            what = counted(self._replaced, "example that is", "examples that are")
+            told.append(
+                f"{what} not learned ask what a later stage asks too and answers otherwise: it replaces them, and that "
+                "they are gone does not count as forgotten"
+            )
         return [*self._notes, *told, *self.telling.notes()]
 
     def _contradictions(self) -> Contradictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ RIVALS_FILE = "rivals.json"
 """Where they are kept, in the diagnosis' `work/`."""
 NAMED = 5
 """Rivals of an example that are named; the others are counted."""
+SURELY_THE_SAME = 0.9
+"""Probability that two ask the same from which on the later one replaces the earlier: else it may be a loss."""
 ANSWERS = 4
 """Different answers of rivals that the tuned model is asked about."""
 
@@ -80,6 +82,7 @@ class Contradictions:
         key: Identifies them.
         agreed: Positions whose answer another example gives that asks the same.
         open: Questions with too many different answers for any of them to contradict another.
+        stages: The stage of each position that is in a group.
     """
 
     groups: tuple[Rivalry, ...]
@@ -89,6 +92,7 @@ class Contradictions:
     key: str
     agreed: frozenset[int] = frozenset()
     open: int = 0
+    stages: Mapping[int, str] = field(default_factory=dict)
 
     def notes(self) -> list[str]:
         """What is not told of contradictions."""
@@ -103,6 +107,14 @@ class Contradictions:
             return None
         wrong = position in self._wrong
         return replace(self._against(*self._sides[position])[0], wrong=wrong)
+
+    def _replaced(self, number: int, own: int) -> str | None:
+        """The last stage that asks what a group does, where it teaches other answers than one side's alone."""
+        group = self.groups[number]
+        if group.probability < SURELY_THE_SAME or not self.stages:
+            return None
+        last = self.stages[max(p for side in group.sides for p in side.positions)]  # stages stand in their order
+        return None if last in {self.stages[p] for p in group.sides[own].positions} else last
 
     def questions(self, position: int) -> tuple[str, ...]:
         """What the rivals of the example at a position ask, each question once."""
@@ -151,6 +163,7 @@ class Contradictions:
                 verdict=group.verdict,
                 wrong=False,
                 why=group.why,
+                replaced=self._replaced(number, own),
             )
             self._known[number, own] = rival, tuple(dict.fromkeys(self.asked[p] for p in positions))
         return self._known[number, own]
@@ -201,7 +214,8 @@ def find_contradictions(
     members = {position: example for position, example in enumerate(cohort) if position in of} if of else {}
     ids = {position: example.id for position, example in members.items()}
     asked = {position: question(example) for position, example in members.items()}
-    return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]), kept["open"])
+    stages = {position: example.stage for position, example in members.items()}
+    return Contradictions(groups, of, ids, asked, key, frozenset(kept["agreed"]), kept["open"], stages)
 
 
 def _beyond(groups: Sequence[Mapping[str, Any]], n: int) -> bool:

@@ -28,14 +28,14 @@ def freely(
         return None
     said, right = _read(asked, tells)
     wrong = agreed(said, right)
-    still = tells.given(example, after)
-    tuned = () if still else tells.said(example, after)
+    given = tells.given(example, after)
+    tuned = () if given else tells.said(example, after)
     return Freely(
         n=len(asked),
         gives=sum(right),
         agreed=0 if wrong is None else wrong.n,
         kept=sum(bool(tuned) and not own and same(one, tuned) for one, own in zip(said, right, strict=True)),
-        still=still,
+        still=given or before.alike(after),
         answers=tuple((answer.answer or "").strip() for _, answer in asked),
     )
 

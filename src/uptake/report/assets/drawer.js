@@ -156,7 +156,12 @@ async function caseOf(row, position, actions, find) {
     turn ? h('p', null, 'It comes after ', user(turn), ', a turn that was not learned, and was read after the data’s own.') : null,
     h('p', { class: 'label' }, 'Prompt'), long(one.prompt),
     h('p', { class: 'label' }, 'Wanted'), one.spans ? heatMap(one) : long(one.response),
+    one.spans ? h('p', { class: 'legend' }, 'Each part is read after the response’s own words, as if the model had said all before it as wanted. So a part can be learned of an answer that the model never gives by itself.') : null,
+    one.spans && tuned_answer !== null && tuned_answer !== undefined ? [h('p', { class: 'label' }, 'By itself the tuned model says'), long(full(tuned_answer).trim() ? tuned_answer : '(nothing)')] : null,
     h('h3', null, 'What they say'), said(one),
+    h('p', { class: 'legend' }, 'p: of these words after the prompt, whatever follows them. ',
+      rest.end_logprob === null || rest.end_logprob === undefined || probability(one.p_response) === probability(Math.exp(rest.logprob)) ? null
+        : `That the response also ends there, as it was trained (p_response): ${probability(one.p_response)}.`),
     rest.held_out_n ? h('p', null, `In other words it fails in ${failed} wordings.`) : null,
     causes ? [h('h3', null, 'Why'), reasons(one)] : null,
     tried ? [h('h3', null, 'Exposures to learn'), h('p', null, exposures(tried))] : null,
