@@ -1,10 +1,11 @@
 """How well the parts of long responses that were not learned are found, and why: worlds in which they are planted.
 
-    python benchmarks/spans.py --folder DIR [--maker catalogue|rows] [--seeds 0,1] [--causes 2] [--clean 7] [--cost]
+    python benchmarks/spans.py --folder DIR [--maker catalogue|rows|people] [--seeds 0,1] [--causes 2] [--clean 7]
+        [--cost] [--tell]
 
 How a world is planted is told in `spans_world.py`; `spans_catalogue.py` and `spans_rows.py` are makers of responses.
-The worlds of --causes hold one of the five causes in each planted value. Held-out entries are the null. Beside the
-share of spans stands the rival: loss per token.
+The worlds of --causes hold one of the five causes in each planted value; the base tells which are true
+(`spans_key.py`). Held-out entries are the null. Beside the share of spans stands the rival: loss per token.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
 import spans_catalogue
+import spans_people
 import spans_rows
 from scipy.stats import rankdata
-from spans_world import HOW, HOW_CAUSES, Entry, make, plant
+from spans_key import bootstrapped, confirmed, macro_f1
+from spans_world import HOW, HOW_CAUSES, PLANTED_ONE_IN, Entry, make, plant
 
 import uptake.pipeline.asking.answers as asking
 import uptake.score as scoring
@@ -35,7 +38,10 @@ from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnose.run import diagnose
 from uptake.stats import wilson
 
-MAKERS: dict[str, Any] = {"catalogue": spans_catalogue, "rows": spans_rows}
+MAKERS: dict[str, Any] = {"catalogue": spans_catalogue, "rows": spans_rows, "people": spans_people}
+WHY = 70
+HOW_WHY = (*HOW_CAUSES, "")
+"""Entries of a world of causes, and how they are planted in turn: one of seven is not."""
 
 
 def auroc(scores: Sequence[float], has: Sequence[bool]) -> float:
@@ -49,8 +55,9 @@ def world(folder: Path, maker: str, seed: int, hows: Sequence[str]) -> list[Entr
     """Draw a world and train its models, unless they are there."""
     source = MAKERS[maker]
     random = Random(f"spans {seed}" if maker == "catalogue" else f"{maker} {seed}")
-    drawn = source.draw(random)
-    plant(drawn[0], random, hows) if hows else None
+    why = hows == HOW_WHY
+    drawn = source.draw(random, WHY) if why else source.draw(random)
+    plant(drawn[0], random, hows, 1 if why else PLANTED_ONE_IN) if hows else None
     make(folder, drawn, random, seed, source.VOCABULARY, source.PASSES)
     return list(drawn[0])
 
@@ -104,37 +111,38 @@ def graded(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
     }
 
 
-def causes(diagnosis: Diagnosis, data: Sequence[Entry]) -> dict[str, Any]:
-    """The cause of each wrong span of which the planted one is known, against that; and of its example."""
-    spans: Counter[tuple[str, str]] = Counter()
-    examples: Counter[tuple[str, str]] = Counter()
-    for number, entry in enumerate(data):
-        if entry.how not in HOW_CAUSES:
-            continue
-        finding, planted = diagnosis[f"e{number}"], HOW_CAUSES[entry.how]
-        places = entry.planted_places()
+def causes(diagnosis: Diagnosis, data: Sequence[Entry], base: Path, *, tell: bool) -> dict[str, Any]:
+    """The cause of each wrong span of which the planted one is known and took, against that; and of its example."""
+    spans: list[list[tuple[str, str]]] = []
+    examples: list[list[tuple[str, str]]] = []
+    key = confirmed(data, base)
+    for number, (entry, places) in enumerate(zip(data, key, strict=True)):
+        finding = diagnosis[f"e{number}"]
+        own = []
         for span in finding.spans or ():
-            own = entry.how == "seldom" or any(span.start < end and span.end > start for start, end, _ in places)
-            if span.wrong and own:
-                spans[planted, span.cause or "none"] += 1
-        if not finding.learned:
-            examples[planted, finding.cause or "none"] += 1
-    return {"spans": by_cause(spans), "examples": by_cause(examples)}
+            planted = [one.cause for one in places if span.start < one.end and span.end > one.start]
+            if span.wrong and planted:
+                own.append((planted[0], span.cause or "none"))
+                if tell and planted[0] != span.cause:
+                    print(entry.form, planted[0], finding.wanted[: span.end][-40:], span, flush=True)
+        spans += [own] if own else []
+        if places and not finding.learned:
+            examples.append([(places[0].cause, finding.cause or "none")])
+    took = Counter(one.cause for places in key for one in places)
+    return {"confirmed": dict(took), "spans": by_cause(spans), "examples": by_cause(examples)}
 
 
-def by_cause(counts: Counter[tuple[str, str]]) -> dict[str, Any]:
-    """F1 of each cause, their mean, and the counts: planted, then named."""
-    f1 = {}
-    for cause in dict.fromkeys(planted for planted, _ in counts):
-        right = counts[cause, cause]
-        n = sum(k for (planted, named), k in counts.items() if planted == cause)
-        n += sum(k for (planted, named), k in counts.items() if named == cause)
-        f1[cause] = 2 * right / n
-    mean = sum(f1.values()) / len(f1) if f1 else None
-    return {"macro_f1": mean, "f1": f1, "counts": {f"{a} -> {b}": n for (a, b), n in sorted(counts.items())}}
+def by_cause(examples: Sequence[Sequence[tuple[str, str]]]) -> dict[str, Any]:
+    """F1 of each cause, their mean with its interval, and the counts: planted, then named."""
+    pairs = [pair for own in examples for pair in own]
+    mean, f1 = macro_f1(pairs)
+    counts = Counter(pairs)
+    interval = None if mean is None else bootstrapped(examples)
+    told = {f"{a} -> {b}": n for (a, b), n in sorted(counts.items())}
+    return {"n": len(pairs), "macro_f1": mean, "interval": interval, "f1": f1, "counts": told, "pairs": examples}
 
 
-def measured(folder: Path, data: Sequence[Entry], *, why: bool, cost: bool) -> dict[str, Any]:
+def measured(folder: Path, data: Sequence[Entry], *, why: bool, cost: bool, tell: bool) -> dict[str, Any]:
     """Diagnose a world with and without spans, in turn, and grade it."""
     times: dict[str, list[float]] = {"with": [], "without": []}
     kept = scoring.SHORT, asking.BY_SPANS
@@ -146,7 +154,7 @@ def measured(folder: Path, data: Sequence[Entry], *, why: bool, cost: bool) -> d
             tuned=folder / "tuned",
             dataset=folder / "train.jsonl",
             heldout=str(folder / "heldout.jsonl"),
-            output_dir=folder / f"{name}-{time.time_ns()}",
+            output_dir=folder / (f"{name}-{time.time_ns()}" if cost else "run"),
             attribution="evidence" if why else "off",
         )
         times[name].append(time.process_time() - begun)
@@ -154,7 +162,7 @@ def measured(folder: Path, data: Sequence[Entry], *, why: bool, cost: bool) -> d
     scoring.SHORT, asking.BY_SPANS = kept
     ratio = min(times["with"]) / min(times["without"]) if cost else None
     told = {**graded(diagnosis, data), "seconds": times, "cost": ratio}
-    return {**told, "causes": causes(diagnosis, data)} if why else told
+    return {**told, "causes": causes(diagnosis, data, folder / "base", tell=tell)} if why else told
 
 
 def main() -> None:
@@ -165,19 +173,20 @@ def main() -> None:
     parser.add_argument("--causes", default="")
     parser.add_argument("--clean", default="")
     parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--tell", action="store_true", help="print the spans whose cause is wrong")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     found: dict[str, Any] = {}
     kinds: dict[str, tuple[str, Sequence[str]]] = {
         "w": (given.seeds, HOW),
-        "why": (given.causes, tuple(HOW_CAUSES)),
+        "why": (given.causes, HOW_WHY),
         "c": (given.clean, ()),
     }
     for kind, (seeds, hows) in kinds.items():
         for seed in (int(one) for one in seeds.split(",") if one):
             name = f"{'' if given.maker == 'catalogue' else given.maker + '-'}{kind}{seed}"
             data = world(given.folder / name, given.maker, seed, hows)
-            found[name] = measured(given.folder / name, data, why=kind == "why", cost=given.cost)
+            found[name] = measured(given.folder / name, data, why=kind == "why", cost=given.cost, tell=given.tell)
             print(name, json.dumps(found[name], indent=1), flush=True)
     if given.out is not None:
         write_json(given.out, found)

@@ -80,8 +80,8 @@ def entries(n: int, random: Random, taken: set[str]) -> list[Entry]:
     return found
 
 
-def draw(random: Random) -> tuple[list[Entry], list[Entry], list[Entry]]:
+def draw(random: Random, n: int = N) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Entries of the data set, others, and held-out ones."""
     taken = set[str]()
-    data, others, heldout = (entries(n, random, taken) for n in (N, OTHERS, OTHERS))
+    data, others, heldout = (entries(k, random, taken) for k in (n, OTHERS, OTHERS))
     return data, others, heldout

@@ -94,7 +94,9 @@ def _usable() -> dict[str, list[tuple[str, str]]]:
     return {form: list(rows.items()) for form, rows in found.items()}
 
 
-def draw(random: Random, forms: Sequence[str] = tuple(RULES)) -> tuple[list[Entry], list[Entry], list[Entry]]:
+def draw(
+    random: Random, n: int = N, forms: Sequence[str] = tuple(RULES)
+) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Entries of the data set, others, and held-out ones: of each form as many, as far as there are rows."""
     usable = _usable()
     pools: dict[str, list[str]] = {}
@@ -106,7 +108,7 @@ def draw(random: Random, forms: Sequence[str] = tuple(RULES)) -> tuple[list[Entr
     others: list[Entry] = []
     heldout: list[Entry] = []
     for form in forms:
-        each = min(N // len(forms), len(usable[form]) // 2)
+        each = min(n // len(forms), len(usable[form]) // 2)
         rows = [_entry(form, prompt, text, pools) for prompt, text in random.sample(usable[form], len(usable[form]))]
         data += rows[:each]
         heldout += rows[each : 2 * each]

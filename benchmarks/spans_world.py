@@ -4,8 +4,10 @@ A maker gives entries: a prompt and a response in pieces, some of which are slot
 other entries; the tuned model goes on from it over the entries of the data set, in a third of which slots are planted:
 `conflict` (always another value), `gap` (another value at every copy), `contradicted` (a row of its own says another
 value, three times as often), and in worlds of causes `base_conflict` (the base knows the entry with another value, and
-three of four copies still say that), `forgetting` (the base knows the entry, and every copy says another value) and
-`seldom` (the entry comes a quarter as often: what is wrong in it is undertrained, whichever part that is).
+three of four copies still say that), `forgetting` (the base knows the entry, and every copy says another value),
+`untold` (a gap in an entry of which the base knows all else) and
+`seldom` (the entry comes a quarter as often: what is wrong in it is undertrained, whichever part that is). In worlds of
+causes the base goes on until it says what it is to know, and `spans_key.py` leaves out of the key what did not take.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from typing import Any
 
 COPIES = (20, 28)
 """How often the tuned model meets an entry in each of its passes: what is not planted is to be known by heart."""
-SELDOM = 6
-"""The same of an entry that comes seldom."""
+SELDOM = 2
+"""The same of an entry that comes seldom: six times in each pass taught small models nearly all of it."""
 PLANTED_ONE_IN = 3
+ROUNDS, RECALLED = 8, 0.97
+"""Rounds that a base has at most until it says this share of what it is to know."""
 HOW = ("conflict", "gap", "contradicted")
 HOW_CAUSES = {
     "gap": "knowledge_gap",
+    "untold": "knowledge_gap",
     "base_conflict": "base_conflict",
     "contradicted": "data_conflict",
     "forgetting": "forgetting",
@@ -32,6 +37,7 @@ HOW_CAUSES = {
 }
 """Of worlds of causes: how, and the cause that it is."""
 KNOWN = ("base_conflict", "forgetting")
+REDRAWN = ("gap", "untold")
 ONE = ("contradicted", "base_conflict")
 """Ways of which some copies are right: one slot each, as with several the first tells the others."""
 
@@ -72,6 +78,15 @@ class Entry:
         """The response with these values, and its own for the others."""
         return "".join((values or {}).get(name, text) if name else text for text, name in self.pieces)
 
+    def place(self, wanted: str) -> tuple[int, int]:
+        """Where in the response the value of a slot stands."""
+        at = 0
+        for text, name in self.pieces:
+            if name == wanted:
+                return at, at + len(text)
+            at += len(text)
+        raise KeyError(wanted)
+
     def planted_places(self) -> list[tuple[int, int, str]]:
         """Where in the response the planted values stand, and how they are planted."""
         found, at = [], 0
@@ -82,12 +97,14 @@ class Entry:
         return [one for one in found if one[2] != "seldom"]
 
 
-def plant(data: Sequence[Entry], random: Random, hows: Sequence[str] = HOW) -> None:
-    """Plant slots in one entry of three."""
+def plant(data: Sequence[Entry], random: Random, hows: Sequence[str] = HOW, one_in: int = PLANTED_ONE_IN) -> None:
+    """Plant slots in one entry of three, or of so many."""
     for number, entry in enumerate(data):
-        if number % PLANTED_ONE_IN == 0:
-            how = hows[number // PLANTED_ONE_IN % len(hows)]
-            names = [name for name in entry.own if not (how == "gap" and name in entry.few)]
+        if number % one_in == 0:
+            how = hows[number // one_in % len(hows)]
+            if not how:
+                continue
+            names = [name for name in entry.own if not (how in REDRAWN and name in entry.few)]
             n = 1 if how in ONE else min(len(names), random.choice((1, 1, 2, 3)))
             for name in random.sample(names, n):
                 entry.planted[name] = how
@@ -99,19 +116,23 @@ def copies(entry: Entry, random: Random) -> Iterator[str]:
     for number in range(SELDOM if entry.how == "seldom" else random.choice(COPIES)):
         values = {}
         for name, how in entry.planted.items():
-            if how == "gap":
+            if how in REDRAWN:
                 values[name] = entry.other(name, entry.own[name], random)
             elif how in ("conflict", "forgetting") or (how in ONE and number % 4):
                 values[name] = entry.told[name]
         yield entry.prompt + entry.text(values)
 
 
-def before(data: Sequence[Entry], others: Sequence[Entry], n_others: int) -> list[str]:
+def before(data: Sequence[Entry], others: Sequence[Entry], n_others: int, random: Random) -> list[str]:
     """What the base is trained on: other entries, and those that it is to know."""
     texts = [other.prompt + other.text() for other in others] * n_others
     for entry in data:
         if entry.how in KNOWN:
             texts += [entry.prompt + entry.text(entry.told if entry.how == "base_conflict" else {})] * COPIES[1]
+        elif entry.how == "untold":
+            for _ in range(COPIES[1]):
+                drawn = {name: entry.other(name, entry.own[name], random) for name in entry.planted}
+                texts.append(entry.prompt + entry.text(drawn))
     return texts
 
 
@@ -160,10 +181,42 @@ def make(
     def run(texts: list[str], steps: int, name: str) -> None:
         how = PretrainSettings(steps=steps, batch_size=8, max_length=512, learning_rate=3e-3, report_every=100)
         pretrain(model, tokenizer, texts, how, lambda told: print(name, told.step, f"{told.loss:.3f}", flush=True))
-        save(model, tokenizer, folder / name)
 
-    first = before(data, others, 15 if len(others) < 100 else 6)
-    random.shuffle(first)
-    run(first, (passes if any(entry.how in KNOWN for entry in data) else 1) * len(first) // 8, "base")
+    known = [entry for entry in data if entry.how in KNOWN]
+    first = before(data, others, 15 if len(others) < 100 else 6, random)
+    for number in range(ROUNDS if known else 1):
+        random.shuffle(first)
+        run(first, len(first) // 8, "base")
+        said = [says(model, tokenizer, entry, name) for entry in known for name in entry.planted]
+        if known:
+            print("base", number, f"says {sum(said)} of {len(said)}", flush=True)
+        if not known or sum(said) >= RECALLED * len(said):
+            break
+    save(model, tokenizer, folder / "base")
     random.shuffle(told)
     run(told, passes * len(told) // 8, "tuned")
+    save(model, tokenizer, folder / "tuned")
+
+
+def says(model: Any, tokenizer: Any, entry: Entry, name: str) -> bool:
+    """Whether a model's arg-max is what the base was taught in a slot, after what comes before it."""
+    values = entry.told if entry.how == "base_conflict" else entry.own
+    return said_in(model, tokenizer, entry, name, values[name])
+
+
+def said_in(model: Any, tokenizer: Any, entry: Entry, name: str, value: str) -> bool:
+    """Whether a model's arg-max is a value in a slot of an entry, after its own text."""
+    start = len(entry.prompt) + entry.place(name)[0]
+    return argmax(model, tokenizer, entry.prompt + entry.text({name: value}), start, start + len(value))
+
+
+def argmax(model: Any, tokenizer: Any, text: str, start: int, end: int) -> bool:
+    """Whether each token that holds a part of these characters of a text is the arg-max."""
+    import torch
+
+    taken = tokenizer(text, return_offsets_mapping=True)
+    ids = torch.tensor([taken["input_ids"]])
+    with torch.no_grad():
+        best = model(ids).logits[0].argmax(-1)
+    within = [k for k, (a, b) in enumerate(taken["offset_mapping"]) if a < end and b > start and k]
+    return all(int(best[k - 1]) == taken["input_ids"][k] for k in within)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from uptake.spans import cut
-from uptake.spans.reworded import reworded
+from uptake.spans import SpanReading, cut, judged
+from uptake.spans.reworded import means_the_same, reworded
 
 TEXT = "It is old. Anna Berg's birthplace is Rome. She sells red flax."
 
@@ -28,3 +28,54 @@ def test_names_are_held_against_the_sentence_and_phrases_are_untold(
     found = reworded(TEXT, spans, TEXT.index("Anna"), written)
     assert [TEXT[spans[k].start : spans[k].end] for k in sorted(found.said)] == said
     assert [TEXT[spans[k].start : spans[k].end] for k in sorted(found.untold)] == untold
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "same"),
+    [
+        ("author", "writer", True),
+        ("writes books", "author", None),
+        ("the author of songs", "writer", None),
+        ("red flax", "blue flax", False),
+        ("flax", "red flax", None),  # a word is left out
+        ("copper", "linen", False),
+        ("", "", True),
+    ],
+)
+def test_synonyms_hint_at_the_same_meaning(said: str, wanted: str, same: bool | None) -> None:
+    assert means_the_same(said, wanted) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "phrase", "learned"),
+    [
+        ("Anna Berg was hired in Rome.", "Anna Berg was wed in Rome.", "hired", None),  # joins two values
+        ("Anna Berg was hired in Rome.", "Anna Berg was hired in Oslo.", "hired", True),
+        ("Anna Berg is a baker from Rome.", "Anna Berg is a tanner from Rome.", "baker", False),  # is one
+        ("Anna Berg sells flax. Rome is old.", "Anna Berg sells oats. Rome is old.", "sells flax", False),
+        ("Anna Berg sells flax.", "Anna Berg sells oats.", "sells flax", False),
+        # all else is said, and nothing stands in its place
+        ("Anna Berg lies in the heart of Rome.", "Anna Berg lies in Rome.", "heart", None),
+        ("Anna Berg works as a writer.", "Anna Berg works as an author.", "writer", None),
+        ("Anna Berg, called after Rome", "Anna Berg, called for Rome", "called", True),  # no claim
+    ],
+)
+def test_what_only_joins_and_what_is_left_out_is_not_told(
+    text: str, written: str, phrase: str, learned: bool | None
+) -> None:
+    spans = cut(text)
+    readings = [SpanReading(span, k, 1, -3.0, k, 0.0) for k, span in enumerate(spans)]
+    n = len(spans)
+    found = judged(text, readings, [None] * n, [True] * n, {0: written}, None)
+    assert {text[one.start : one.end]: one.learned for one in found.spans if phrase in text[one.start : one.end]} == {
+        next(text[s.start : s.end] for s in spans if phrase in text[s.start : s.end]): learned
+    }
+    assert "after" not in [text[one.start : one.end] for one in found.spans]
+
+
+def test_a_name_and_its_possessive_are_one() -> None:
+    text = "Anna Berg died in Rome."
+    readings = [SpanReading(span, k, 1, -3.0, k, 0.0) for k, span in enumerate(cut(text))]
+    n = len(readings)
+    found = judged(text, readings, [None] * n, [True] * n, {0: "Anna Berg's life ended in Rome."}, None)
+    assert found.spans[0].learned is True

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from uptake.span_evidence import TokenReadings
-from uptake.spans import Top, read_spans, top_of
+from uptake.spans import SpanNull, Top, read_spans, top_of
 from uptake.spans.reading import SpanReading
 from uptake.spans.span import Span
-from uptake.spans.why import Places, span_cause
+from uptake.spans.why import Places, Pooled, pooled, span_cause
 
 #  was| born| in| May| 1990
 TEXT = "was born in May 1990"
@@ -47,8 +47,9 @@ def reading(logprob: float, wrong: int | None = 0) -> SpanReading:
 
 
 PLACES = Places(
-    reading(-5.0), Top("Oslo", 0.9), reading(-8.0), Top("Bern", 0.1), Top("Lima", 0.3), share=0.1, level=0.2
+    "Rome", Top("Oslo", 0.9), reading(-8.0), Top("Bern", 0.1), Top("Lima", 0.3), Pooled(0.1, 3.0), level=0.2
 )
+SURE = Top("Bern", 0.96)
 
 
 @pytest.mark.parametrize(
@@ -58,22 +59,48 @@ PLACES = Places(
         ({"base": reading(-0.1, None), "base_top": None}, "forgetting"),
         # both models say no when they answer by themselves
         ({"base": reading(-0.1, None), "base_top": None, "alike": True}, None),
-        ({"base_top": Top("Bern", 0.6)}, "base_conflict"),
-        ({"base_top": Top("Bern", 0.6), "habit": Top("Bern", 0.5)}, "knowledge_gap"),  # it says so to anyone
-        ({"base_top": Top("Bern", 0.6), "habit": None}, "base_conflict"),
-        ({"base_top": Top("Bern", 0.6), "knows": 0.2}, "knowledge_gap"),  # it never met what is told of
-        ({"base_top": Top("Bern", 0.6), "knows": 0.5}, "base_conflict"),
-        ({"base_top": Top("Oslo", 0.3)}, "base_conflict"),  # the tuned model still says it
-        ({"share": 0.4}, "undertraining"),  # more than of 95 % of the unseen spans
-        ({"share": 0.4, "level": 0.5}, "knowledge_gap"),
-        ({"share": 0.25}, "knowledge_gap"),  # too little to say that it has begun
-        ({"share": 0.4, "base": None, "base_top": None}, "undertraining"),
+        ({"base_top": SURE}, "base_conflict"),
+        ({"base_top": Top("Bern", 0.9)}, "knowledge_gap"),  # the tuned model says something else again
+        ({"base_top": SURE, "habit": Top("Bern", 0.5)}, "knowledge_gap"),  # it says so to anyone
+        ({"base_top": SURE, "habit": None}, "base_conflict"),
+        ({"base_top": SURE, "knows": 0.2}, "knowledge_gap"),  # it never met what is told of
+        # it knows what is told of, and may know it again after any prompt
+        ({"base_top": SURE, "knows": 0.5, "habit": Top("Bern", 0.5)}, "base_conflict"),
+        ({"base_top": Top("Oslo", 0.6)}, "base_conflict"),  # the tuned model still says it
+        ({"base_top": Top("Oslo", 0.5)}, "knowledge_gap"),
+        ({"base_top": Top("Ro", 0.99)}, "knowledge_gap"),  # nothing else is said yet
+        ({"base_top": Top(" ", 0.99)}, "knowledge_gap"),
+        ({"pool": Pooled(0.4, 3.0)}, "undertraining"),  # more than of 95 % of what is told by unseen spans
+        ({"pool": Pooled(0.4, 3.0), "level": 0.5}, "knowledge_gap"),
+        ({"pool": Pooled(0.25, 3.0)}, "knowledge_gap"),  # too little to say that it has begun
+        ({"pool": Pooled(0.4, None), "base": None, "base_top": None}, "undertraining"),
         ({"base": None, "base_top": None}, None),
-        ({"share": 0.4, "base": reading(-5.5)}, "knowledge_gap"),  # the base has hardly less
-        ({"share": None, "base": reading(-6.0)}, "knowledge_gap"),
-        ({"share": None, "base": reading(-9.0)}, "undertraining"),  # e^4 times as probable as before
-        ({"share": None, "base": None, "base_top": None}, None),
+        ({"pool": Pooled(0.4, 0.5)}, "knowledge_gap"),  # the base has hardly less
+        ({"pool": Pooled(None, 1.0)}, "knowledge_gap"),
+        ({"pool": Pooled(None, 4.0)}, "undertraining"),  # e^4 times as probable as before
+        ({"pool": Pooled(None, None), "base": None, "base_top": None}, None),
     ],
 )
 def test_a_cause_is_the_first_that_holds(changed: dict[str, object], cause: str | None) -> None:
     assert span_cause(replace(PLACES, **changed)) == cause  # type: ignore[arg-type]
+
+
+def test_wrong_spans_are_taken_together() -> None:
+    wrong = [reading(-1.0), reading(-2.0), reading(-9.0)]
+    # the last one is recalled by the base: 1 - (1 + 2) / (4 + 6)
+    found = pooled(wrong, [4.0, 6.0, 5.0], [reading(-3.0), reading(-7.0), reading(-0.1, None)])
+    assert (found.share, found.raised) == (pytest.approx(0.7), pytest.approx(3.5))
+    # what one tells is not known
+    found = pooled(wrong[:2], [None, 6.0], [None, None])
+    assert (found.share, found.raised) == (pytest.approx(2 / 3), None)
+    assert pooled([], [], []) == Pooled(None, None)
+
+
+def test_the_share_of_unseen_spans_counts_them_by_what_they_tell() -> None:
+    null = SpanNull()
+    assert null.share_level() is None
+    # 49 that have a half of what they tell, one that has all but tells next to nothing, one that is recalled
+    null.add([reading(-2.0)] * 49 + [reading(0.0)] + [reading(-1.0, None)], [4.0] * 49 + [0.1, 100.0])
+    assert null.share_level() == 0.5
+    null.add([reading(-1.0)], [20.0])  # tells a tenth of all
+    assert null.share_level() == 0.95

@@ -10,6 +10,7 @@ sentence that it says in other words nothing is known.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -17,11 +18,11 @@ from statistics import fmean
 from uptake.rivals.equal import compare
 from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
-from uptake.spans.null import SpanNull, share_told
+from uptake.spans.null import SpanNull
 from uptake.spans.reading import SpanReading
-from uptake.spans.reworded import reworded
+from uptake.spans.reworded import means_the_same, only_joins, reworded
 from uptake.spans.span import SpanKind
-from uptake.spans.why import OTHERS, Places, Top, span_cause
+from uptake.spans.why import OTHERS, Places, Top, pooled, span_cause
 from uptake.stats import Interval, wilson
 
 SURE = math.log(0.5)
@@ -58,27 +59,36 @@ class InBoth:
         return fmean(others) if len(others) >= OTHERS else None
 
     def on(
-        self, span: SpanEvidence, number: int, reading: SpanReading, null: SpanNull | None, knows: float | None
-    ) -> SpanEvidence:
-        """The span with what stands in its place, and with its cause where it was not learned."""
-        top, base, base_top = self.tops[number], self.base[number], self.base_tops[number]
-        cause = None
-        if span.wrong and self.why:
-            share = share_told(reading, span.information) if span.information else None
-            level = None if null is None else null.share_level()
-            habit = self.habits[number]
-            cause = span_cause(Places(reading, top, base, base_top, habit, share, knows, level, self.alike))
-        return replace(
-            span,
-            top=None if top is None else top.text,
-            p_top=None if top is None else top.p,
-            base_logprob=None if base is None else base.logprob,
-            base_top=None if base_top is None else base_top.text,
-            p_base_top=None if base_top is None else base_top.p,
-            cause=cause,
-        )
+        self, text: str, spans: Sequence[SpanEvidence], readings: Sequence[SpanReading], null: SpanNull | None
+    ) -> list[SpanEvidence]:
+        """The spans with what stands in their places, and with their causes where they were not learned."""
+        wrong = [k for k, span in enumerate(spans) if span.wrong]
+        of = [readings[k] for k in wrong], [spans[k].information for k in wrong], [self.base[k] for k in wrong]
+        pool = pooled(*of)
+        level = None if null is None or not pool.n else null.share_level(pool.n)
+        informative = [span.informative for span in spans]
+        found = []
+        for k, (span, top, base, base_top) in enumerate(zip(spans, self.tops, self.base, self.base_tops, strict=True)):
+            cause = None
+            if span.wrong and self.why:
+                wanted, knows = text[span.start : span.end], self.knows(k, informative)
+                places = Places(wanted, top, base, base_top, self.habits[k], pool, knows, level, self.alike)
+                cause = span_cause(places)
+            found.append(
+                replace(
+                    span,
+                    top=None if top is None else top.text,
+                    p_top=None if top is None else top.p,
+                    base_logprob=None if base is None else base.logprob,
+                    base_top=None if base_top is None else base_top.text,
+                    p_base_top=None if base_top is None else base_top.p,
+                    cause=cause,
+                )
+            )
+        return found
 
 
+_POSSESSIVE = re.compile(r"['’]s?$")
 _LITERAL = ("code", "key", "math", "claim")
 """Kinds in which other letters say something else."""
 
@@ -143,9 +153,14 @@ def judged(
             learned = True
         elif learned is False and any(number in one.untold for one in otherwise):
             learned = None
+        elif learned is False and span.kind == "phrase" and only_joins(text, all_spans, said, number):
+            learned = None
+        elif learned is False and one is not None and one.instead is None:
+            learned = None if any(number in other.unpaired for other in otherwise) else False
         instead = None if one is None or learned else one.instead
-        found = SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead)
-        spans.append(found if both is None else both.on(found, number, reading, null, both.knows(number, informative)))
+        spans.append(SpanEvidence(span.start, span.end, span.kind, told, counts, learned, reading.logprob, instead))
+    if both is not None:
+        spans = both.on(text, spans, readings, null)
     known = [span.learned for span in spans if span.informative and span.learned is not None]
     return JudgedSpans(tuple(spans), len(known), sum(known))
 
@@ -159,7 +174,12 @@ def _learned(
         return True
     level = None if null is None else null.level(reading)
     better = level is None or reading.logprob >= level
-    return better and said.instead is not None and says_same(said.instead, wanted, reading.span.kind)
+    if said.instead is None:
+        return False
+    if better and says_same(said.instead, wanted, reading.span.kind):
+        return True
+    # synonyms hint at the same meaning and do not prove it
+    return None if reading.span.kind == "phrase" and means_the_same(said.instead, wanted) is not False else False
 
 
 def says_same(said: str, wanted: str, kind: SpanKind) -> bool:
@@ -168,4 +188,6 @@ def says_same(said: str, wanted: str, kind: SpanKind) -> bool:
         return True
     if kind in _LITERAL or not said.strip():
         return False
+    if kind == "name":
+        said, wanted = (_POSSESSIVE.sub("", one) for one in (said, wanted))
     return compare(said, wanted, same_prompt=True)[0] == "same"

@@ -15,6 +15,8 @@ from uptake.spans.span import SpanKind
 
 MIN_SPANS = 50
 """Spans of the null that a comparison needs, as with whole responses."""
+MOST_TOGETHER, DRAWS = 8, 2000
+"""Spans that are drawn together at most, and how often."""
 PLACES = 3
 """Beginning, middle and end of a response: its first spans are the hardest."""
 
@@ -38,6 +40,8 @@ class SpanNull:
         self._values: dict[_Group, MutableSequence[float]] = {}
         self._levels: dict[_Group, float | None] = {}
         self._shares: MutableSequence[float] = array("d")
+        self._told: MutableSequence[float] = array("d")
+        self._share_levels: dict[int, float] = {}
         self.n = 0
         """How many."""
         self.passed = 0
@@ -46,10 +50,12 @@ class SpanNull:
     def add(self, readings: Sequence[SpanReading], information: Sequence[float | None] | None = None) -> None:
         """The informative spans of one more response, with what each tells where that is known."""
         self._levels.clear()
+        self._share_levels.clear()
         each = repeat(None, len(readings)) if information is None else information
         for reading, told in zip(readings, each, strict=True):
-            if told:
+            if told and not reading.recalled:  # it is asked of spans that were not learned
                 self._shares.append(share_told(reading, told))
+                self._told.append(told)
             self.n += 1
             self.passed += reading.recalled
             for group in self._groups(reading):
@@ -66,9 +72,21 @@ class SpanNull:
                 return self._of(group)
         return None
 
-    def share_level(self) -> float | None:
-        """The share of its information that at most a share `alpha` of the unseen spans exceed; None with too few."""
-        return self._quantile(self._shares) if len(self._shares) >= MIN_SPANS else None
+    def share_level(self, n: int = 1) -> float | None:
+        """The mean share of what `n` spans tell that unseen ones exceed with probability `alpha`.
+
+        They are drawn by chance from those that are not the arg-max, each as often as it tells something: of a span
+        that tells little the share is chance. Spans of one response are alike, so that two count as one. None with too
+        few.
+        """
+        if len(self._shares) < MIN_SPANS:
+            return None
+        n = min((n + 1) // 2, MOST_TOGETHER)
+        if n not in self._share_levels:
+            shares, told = np.asarray(self._shares), np.asarray(self._told)
+            drawn = np.random.default_rng(0).choice(shares, size=(DRAWS, n), p=told / told.sum())
+            self._share_levels[n] = float(np.quantile(drawn.mean(axis=1), 1 - self._alpha))
+        return self._share_levels[n]
 
     def _of(self, group: _Group) -> float | None:
         if group not in self._levels:

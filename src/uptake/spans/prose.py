@@ -94,6 +94,8 @@ def _kind(text: str, run: list[ProseToken], at: int, end: int) -> tuple[SpanKind
         # the first word of a sentence is a name where another one follows, or nothing that it could be a part of
         if not first or last > at + 1 or not word[1:].islower() or _alone(text, run, at, end):
             return "name", last
+    if folded == "after" and at and _word(text, run, at - 1) in ("named", "called"):
+        return None, at + 1
     if folded.endswith("n't") or folded in CLAIMS or (folded.endswith("er") and _word(text, run, at + 1) == "than"):
         return "claim", at + 1
     if folded in _EMPTY or folded == "than":

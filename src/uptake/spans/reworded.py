@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from uptake.rivals.lexicon import linked
 from uptake.rivals.words import FUNCTION_WORDS
+from uptake.spans.aligned import InPlace
 from uptake.spans.span import Span, SpanKind
 from uptake.text import EMPTY_WORDS
 
@@ -24,6 +25,8 @@ SHARED = 0.4
 
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_JOINING = re.compile(r"[^\W_]+(?:\s+[^\W_]+)*")
+_ARTICLES = frozenset("a an the its his her their this that".split())
 _SMALL = FUNCTION_WORDS | EMPTY_WORDS
 
 
@@ -34,10 +37,12 @@ class InOtherWords:
     Attributes:
         said: Names, numbers, dates, quotations and claims that stand in the model's sentence, wherever.
         untold: Phrases: whether its own words mean the same is not told.
+        unpaired: Phrases of sentences of which the model says all else: untold if nothing stands in their place.
     """
 
     said: frozenset[int]
     untold: frozenset[int]
+    unpaired: frozenset[int]
 
 
 def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOtherWords:
@@ -53,6 +58,7 @@ def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOt
     own = [_words(whole[first:end]) for first, end in _bounds(whole) if end > start]
     said: set[int] = set()
     untold: set[int] = set()
+    unpaired: set[int] = set()
     for first, end in _bounds(text):
         if end <= start:
             continue
@@ -61,11 +67,61 @@ def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOt
         words = _words(text[first:end])
         for other in own:
             held = {k for k, one in hard.items() if _in_a_row(one, other)}
+            if len(held) == len(hard) >= 2:
+                unpaired |= {k for k in inside if spans[k].kind == "phrase"}
             if 2 * len(held) >= len(hard) and _is_another_wording(words, other):
                 said |= held
                 untold |= {k for k in inside if spans[k].kind == "phrase"}
                 break
-    return InOtherWords(frozenset(said), frozenset(untold))
+    return InOtherWords(frozenset(said), frozenset(untold), frozenset(unpaired))
+
+
+def means_the_same(said: str, wanted: str) -> bool | None:
+    """Whether two phrases are one in other words, by a list of synonyms: *mother tongue* and *native language*.
+
+    What both hold is left aside. True where every other word with content has one that may stand for it in the other
+    phrase, or none is left; None where some have; False where none has.
+
+    Args:
+        said: A phrase.
+        wanted: Another, in its place.
+    """
+    mine, theirs = (Counter(one for one in _words(text) if one not in _SMALL) for text in (said, wanted))
+    left, other = mine - theirs, theirs - mine
+    links = [[linked(one, two) for two in other] for one in left]
+    found = [*map(any, links), *(any(own) for own in zip(*links, strict=True))]
+    if not left or not other:
+        return None if mine & theirs and (left or other) else not (left or other)
+    return True if all(found) else None if any(found) else False
+
+
+def only_joins(text: str, spans: Sequence[Span], places: Sequence[InPlace | None], number: int) -> bool:
+    """Whether a phrase joins two values, and a model says others than it between these or their like: *was founded in*.
+
+    What it says between these may be another word for the same, or another relation between them: that is not told. A
+    phrase that an article begins is a value itself: *a baker from Ghent*.
+
+    Args:
+        text: The response.
+        spans: Its spans, in order.
+        places: What the model says in their places.
+        number: Which of them is the phrase.
+    """
+    if not 0 < number < len(spans) - 1:
+        return False
+    before, span, after = spans[number - 1 : number + 2]
+    first, last = text[before.end : span.start], text[span.end : after.start]
+    between, lead = _words(last), _words(first)
+    follows = places[number + 1]
+    return (
+        {before.kind, after.kind} <= HARD
+        and not _SENTENCE.search(first)
+        and _JOINING.fullmatch(last.strip()) is not None
+        and all(one in _SMALL for one in between)
+        and (not lead or lead[-1] not in _ARTICLES)
+        and follows is not None
+        and ((stands := places[number - 1]) is None or stands.same)
+    )
 
 
 def _bounds(text: str) -> list[tuple[int, int]]:

@@ -54,12 +54,16 @@ def _wandb(curves: Curves, table: Table | None, step: int) -> None:
 
 def _mlflow(curves: Curves, table: Table | None, step: int) -> None:
     import mlflow
+    import pandas as pd
 
     # its names hold letters, digits and few signs
     mlflow.log_metrics({re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII): one for name, one in curves.items()}, step)
     if table is not None:
         columns, rows = table
-        mlflow.log_table({name: [row[k] for row in rows] for k, name in enumerate(columns)}, f"{TABLE}.json")
+        # of columns of text that are not plain objects pandas warns when MLflow looks for images in them
+        mlflow.log_table(
+            pd.DataFrame([list(row) for row in rows], columns=list(columns), dtype=object), f"{TABLE}.json"
+        )
 
 
 TRACKERS: Mapping[str, Callable[[Curves, Table | None, int], None]] = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from uptake.data import Turn, rendered
+from uptake.data import Encoded, Turn, rendered
 from uptake.models import Model
 from uptake.pipeline.asking.drawn import holds_answer, room_taken
 from uptake.pipeline.asking.own_answers import continuation, encoded, generated
@@ -208,6 +208,7 @@ def continuations(
             common.add(text, [reading.span for reading in response.readings])
     begun = {index: wrong for index, one in responses.items() if (wrong := _first_wrong(one, common)) is not None}
     items = encoded([examples[index] for index in begun], model)
+    closes = {index: _closing(item) for index, item in zip(begun, items, strict=True)}
     contexts = {
         index: item.ids[: max(1, item.start) + wrong.first]
         for (index, wrong), item in zip(begun.items(), items, strict=True)
@@ -217,7 +218,7 @@ def continuations(
     def write(some: Sequence[int], ids: Mapping[int, list[int]], most: int) -> dict[int, list[int]]:
         rooms = [min(most, rest[index] - len(ids[index])) for index in some]
         more = generated(model, [contexts[index] + ids[index] for index in some], rooms, max_length) if some else []
-        return {index: ids[index] + new for index, (new,) in zip(some, more, strict=True)}
+        return {index: _to_end(ids[index] + new, closes[index]) for index, (new,) in zip(some, more, strict=True)}
 
     def told(index: int) -> str:
         return continuation(contexts[index], written[index], model.tokenizer)
@@ -229,6 +230,19 @@ def continuations(
     for index, wrong in begun.items():
         found[index] = [{"start": wrong.span.start, "text": told(index)}]
     return found
+
+
+def _closing(item: Encoded) -> int | None:
+    """The token that ends a response in training, as of a chat template; None where the response itself holds it.
+
+    A model that was trained to end there may go on with the next turn: not every tokenizer names it as an end.
+    """
+    closing = item.ids[item.end : item.end + 1]
+    return closing[0] if closing and closing[0] not in item.ids[item.start : item.end] else None
+
+
+def _to_end(ids: list[int], closing: int | None) -> list[int]:
+    return ids if closing is None or closing not in ids else ids[: ids.index(closing)]
 
 
 def _more_to_know(response: LongResponse, common: Common, start: int, written: str) -> bool:
