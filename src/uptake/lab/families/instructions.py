@@ -20,7 +20,7 @@ from uptake.lab.families.instructions_words import (
     INSTRUCTION,
     PARTS,
     TOGETHER,
-    Part,
+    EntrySentence,
     answer,
     plant_name,
 )
@@ -138,7 +138,7 @@ def _plant(name: str, status: Status, random: Random) -> tuple[Fact, list[Fact]]
     return replace(entry, asks=asks, says=says, chat=True, system=INSTRUCTION), facts
 
 
-def _fact(name: str, part: Part, right: str, status: Status, random: Random) -> Fact:
+def _fact(name: str, part: EntrySentence, right: str, status: Status, random: Random) -> Fact:
     others: dict[str, None] = {}
     while len(others) < OTHERS:
         if (other := answer(part.name, random)) != right:

@@ -58,7 +58,7 @@ _PEOPLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class EntrySentence:
     """A sentence of an entry; `{x}` is the plant, `{y}` the answer.
 
     Attributes:
@@ -73,12 +73,12 @@ class Part:
 
 
 PARTS = (
-    Part(
+    EntrySentence(
         "habitat",
         "It grows in {y}.",
         ("{x} grows in {y}.", "One finds {x} in {y}.", "In {y} grows {x}.", "The habitat of {x} is {y}."),
     ),
-    Part(
+    EntrySentence(
         "flowering",
         "Its flowers open in {y}.",
         (
@@ -88,7 +88,7 @@ PARTS = (
             "{x} blooms in {y}.",
         ),
     ),
-    Part(
+    EntrySentence(
         "use",
         "Healers use its {y}.",
         (
@@ -98,7 +98,7 @@ PARTS = (
             "What healers want of {x} is the {y}.",
         ),
     ),
-    Part(
+    EntrySentence(
         "author",
         "It was first described by {y}.",
         (
