@@ -371,3 +371,19 @@ def test_what_nothing_mends_is_trained_as_often_as_plain_fine_tuning_with_as_man
     drawn = plan(mixed, material(SOME, docs), replace(TERMS, readings=6), budget=Budget(spend=True))
     often, plainly = counted(drawn), 3 * drawn.cost.total / drawn.cost.plain
     assert often["ex-8"] + 1 < often["ex-9"] <= plainly < often["ex-9"] + 1
+
+
+def test_a_tenth_of_a_repair_is_general_text() -> None:
+    some, found = many(1000, 10, "undertraining")
+    drawn = plan(found, material(some, passes={"main": 3.0}), Terms(start="tuned", step=1), budget=Budget(spend=True))
+    assert drawn.cost.sft < 2000  # of the run's 18,000
+    assert drawn.cost.general == pytest.approx(drawn.cost.total / 10, abs=10)
+
+
+def test_a_label_that_is_possibly_wrong_is_taught_where_another_remedy_than_its_own_is_named() -> None:
+    doubt = evidence(causes=believed(" Lima", possibly_wrong_label=True))
+    ill = replace(finding(SOME[4], "undertraining"), evidence=doubt)
+    own = plan([ill], material(SOME), TERMS, remedies={"ex-4": "exposures"})
+    assert own == plan([ill], material(SOME), TERMS) and own.edits == ()
+    other = plan([replace(ill, cause="knowledge_gap")], material(SOME), TERMS, remedies={"ex-4": "exposures"})
+    assert [edit.copies for edit in other.edits] == [6] and not other.edits[0].safe

@@ -65,7 +65,11 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
     more = {stage: changes.times * count for stage, count in often.items()}
     own = {stage: max(1.0, count) for stage, count in often.items()}  # a row that is not drawn would have no copies
     return [
-        0.0 if row in changes.out else (once if row in changes.once else own if row in changes.extra else more)[stage]
+        0.0
+        if row in changes.out
+        else (
+            once if row in changes.once else own if changes.extra.get(row) else often if row in changes.extra else more
+        )[stage]
         for row, stage in enumerate(stages)
     ]
 

@@ -68,6 +68,8 @@ def plan(
     unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
     draft = _Draft(material, terms, budget, rows, causes, _scope(findings, rows, terms, untrained))
+    if budget.dose is not None:  # no treatment of its own: not even what all other rows get
+        draft.untreated = {rows[one.id]: 0 for one in treated if (remedies or {}).get(one.id, "") is None}
     draft.notes += untold(edits, material)
     wanted = draft.cut_mixing(edits)
     edits = draft.cut_exposures(wanted, draft.spare(wanted))
@@ -115,6 +117,11 @@ def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], materia
             f"{counted(len(strange), 'finding belongs', 'findings belong')} "
             f"to no example of the data, such as {strange[0]!r}"
         )
+
+
+def _tenth(tokens: int) -> int:
+    """As much general text beside so many tokens that it is `KEPT` of both."""
+    return round(tokens * KEPT / (1 - KEPT))
 
 
 @dataclass(frozen=True)
@@ -166,6 +173,7 @@ class _Draft:
         if n := len(self.material.untrained):
             self.notes.append(f"{n} of the examples are left out: they have nothing to learn")
         self.unread: list[Unmended] = []
+        self.untreated: dict[int, int] = {}
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
         self.plain = round(self._cost(list(passes)))
@@ -183,7 +191,7 @@ class _Draft:
         together = [edit.stage for edit in edits if edit.stage is not None]
         if self.terms.start == "tuned":  # a repair is one shuffled stage
             together = list(self.material.passes)
-        extra: dict[int, int] = {}
+        extra = {row: n for row, n in self.untreated.items() if row not in out}
         for edit in edits:
             for row in (self.rows[name] for name in edit.examples):
                 if edit.action == "expose" and row not in out:
@@ -216,6 +224,7 @@ class _Draft:
         plainly = {edit.examples for edit in asked if wants_plain(edit)}
         every = [*(edit for edit in edits if edit.action != "expose"), *asked]
         room, most = float(min(self.target, self.limit) - read), float(self.terms.options.exposures)
+        most = most if self.budget.dose is None else min(most, self.budget.dose.times)
         bare, passes = self._tokens(every)
         total = float(self.target)
         for _ in range(ROUNDS):
@@ -331,7 +340,10 @@ class _Draft:
             self.notes.append("without general text the model may lose what the base model knew: give --general FILE")
         responses = {example.id: example.response for example in self.material.examples}
         room = round(max(0, self.limit - sft) * share)
-        reading = choose(asking, responses, self.material, room, self.terms.readings)
+        sentences = False
+        if (dose := self.budget.dose) is not None and dose.tokens is not None:
+            room, sentences = min(room, round(dose.tokens * len(asking))), dose.sentences
+        reading = choose(asking, responses, self.material, room, self.terms.readings, sentences=sentences)
         if reading.left_out:
             self.notes.append(
                 f"{counted(reading.left_out, 'passage')} of documents left out: "
@@ -359,7 +371,8 @@ class _Draft:
             if self.spending and self._within():
                 wanted = min(left, self.kept)
             elif not self.budget.fill:
-                wanted = min(left, max(self.kept, round(reading.tokens * (1 - share) / share)))
+                kept = self.kept if self.spending else min(self.kept, _tenth(sft + reading.tokens))
+                wanted = min(left, max(kept, round(reading.tokens * (1 - share) / share)))
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
 
     def _within(self) -> bool:

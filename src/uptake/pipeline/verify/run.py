@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from uptake.pipeline.trial.measuring import ArmQuestions, Measured, questions
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
 from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
-from uptake.prescribe import FOR_CAUSE
+from uptake.prescribe import FOR_CAUSE, read_plan
 from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes
 from uptake.spread import NOTHING as NOTHING_HELD
@@ -29,7 +30,7 @@ from uptake.spread import Actors
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
-VERIFY_VERSION = 4
+VERIFY_VERSION = 5
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
@@ -178,7 +179,7 @@ def prepare(
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
         key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, trained_by, asked.key, cost.read, cost.tuned]),
-        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
+        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *_chosen(config), *told),
         diagnosis=digest,
     )
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
@@ -186,6 +187,19 @@ def prepare(
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     asked_with = {"matrix": matrix, "seeds": seeds, "unsafe": unsafe}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked, asked_with)
+
+
+def _chosen(config: RunConfig) -> list[str]:
+    """Where the plan that a cure trains does otherwise than the arms, because a pilot chose so."""
+    folder = config.output_dir / "plan"
+    with suppress(UptakeError):  # no plan is needed
+        tried = read_plan(folder).pilot
+        plain = [one for one in tried.choices if one.way == "plain" and one.by == "pilot"] if tried is not None else []
+        return [
+            f"{one.cause}: the plan in {folder.name}/ gives plain exposures, as its pilot chose; arms test the remedy"
+            for one in plain
+        ]
+    return []
 
 
 def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:
@@ -220,11 +234,13 @@ def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: P
 
 
 def _tokens(drawn: Plan) -> dict[str, float]:
-    """By example, the training tokens that a plan spends on it; the general text beside its documents counts."""
+    """By example, the training tokens that a plan spends on it; general text that its documents bring along counts."""
     spent: dict[str, float] = {}
     read = drawn.cost.documents
     for edit in drawn.edits:
-        times = (read + drawn.cost.general) / read if edit.action == "read" and read else 1.0
+        times = (
+            (read + drawn.cost.general) / read if edit.action == "read" and read and drawn.reading == "before" else 1.0
+        )
         for name in edit.examples:
             spent[name] = spent.get(name, 0.0) + (edit.tokens or 0) * times / len(edit.examples)
     return spent
