@@ -37,6 +37,10 @@ APART = (
     "data_conflict: examples that contradict each other stay, in different batches. That hides a contradiction and "
     "does not fix it; --unsafe removes the example that is judged wrong"
 )
+OTHER_TRAINING = (
+    "the placebo trains the flagged examples as often as the run did; plain fine-tuning with as many tokens trains them "
+    "more often, and `uptake cure` shows it beside the cure"
+)
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,7 @@ def prepare(
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
         key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, trained_by, asked.key, cost.read, cost.tuned]),
-        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *_chosen(config), *told),
+        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, OTHER_TRAINING, *_chosen(config), *told),
         diagnosis=digest,
     )
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
