@@ -225,7 +225,7 @@ def _choice(
 ) -> PilotChoice:
     cause, action = group
     if action in PLAIN:
-        why = "the remedy is plain exposures, as many as the budget buys: nothing to choose"
+        why = "the remedy is plain exposures: nothing to choose"
         return PilotChoice(cause, action, examples, 0, "plain", "default", (), why)
     if action in LONG:
         why_not = "a short training forgets nothing, so a pilot cannot try it"

@@ -38,8 +38,8 @@ APART = (
     "does not fix it; --unsafe removes the example that is judged wrong"
 )
 OTHER_TRAINING = (
-    "the placebo trains the flagged examples as often as the run did; plain fine-tuning with as many tokens trains them "
-    "more often, and `uptake cure` shows it beside the cure"
+    "the placebo trains the flagged examples as often as the run did; plain fine-tuning with as many tokens trains "
+    "them more often, and `uptake cure` shows it beside the cure"
 )
 
 
