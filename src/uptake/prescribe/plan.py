@@ -235,14 +235,14 @@ class _Draft:
             more = at_least(cut, self.rows, often, self.times, plainly)
             passes = self.trained(more)
             total = read + self._cost(passes)
+        extra = self.changes(cut).extra
+        others = self._cost([0.0 if row in extra else count for row, count in enumerate(often)])
         while self.times > 1 and (over := self.order(more)[2] + read - self.limit) > 0:  # rows are whole
-            self.times = max(1.0, self.times - (over + 1) / max(1, self.plain))
+            self.times = max(1.0, self.times - (over + 1) / max(1.0, others))
             more = at_least(cut, self.rows, often, self.times, plainly)
         if self.times >= 1.05:  # a twentieth of a pass is not worth a sentence
             self.notes.append(f"all other rows are trained {self.times:.1f} times as often: the budget has room for it")
-        return [
-            replace(edit, tokens=edit.copies * self._length(edit)) if edit.action == "expose" else edit for edit in more
-        ]
+        return [replace(one, tokens=one.copies * self._length(one)) if one.copies else one for one in more]
 
     def tell(self, sft: int) -> None:
         """Say that fine-tuning alone costs more than there is."""
