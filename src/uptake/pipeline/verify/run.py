@@ -183,7 +183,14 @@ def prepare(
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
         key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, trained_by, asked.key, cost.read, cost.tuned]),
-        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, OTHER_TRAINING, *_chosen(config), *told),
+        notes=(
+            *part.notes,
+            *([APART] if apart else []),
+            *drawing.notes,
+            OTHER_TRAINING,
+            *_chosen(config.output_dir / "plan"),
+            *told,
+        ),
         diagnosis=digest,
     )
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
@@ -193,9 +200,8 @@ def prepare(
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked, asked_with)
 
 
-def _chosen(config: RunConfig) -> list[str]:
+def _chosen(folder: Path) -> list[str]:
     """Where the plan that a cure trains does otherwise than the arms, because a pilot chose so."""
-    folder = config.output_dir / "plan"
     with suppress(UptakeError):  # no plan is needed
         tried = read_plan(folder).pilot
         plain = [one for one in tried.choices if one.way == "plain" and one.by == "pilot"] if tried is not None else []
