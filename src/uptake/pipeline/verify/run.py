@@ -177,6 +177,7 @@ def prepare(
     arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating] + _untreated(assigned, nothing=matrix)
     apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
     told = (f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)
+    chosen = _chosen(config.output_dir / "plan")
     experiment = Experiment(
         arms=tuple(arms),
         assigned=assigned,
