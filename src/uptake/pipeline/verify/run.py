@@ -189,7 +189,7 @@ def prepare(
             *([APART] if apart else []),
             *drawing.notes,
             OTHER_TRAINING,
-            *_chosen(config.output_dir / "plan"),
+            *chosen,
             *told,
         ),
         diagnosis=digest,
