@@ -157,6 +157,15 @@ def test_what_is_better_is_chosen():
     assert choice_of(recalled([1] * 9, [None] * 9), recalled([0] * 9, [None] * 9)).columns[1:] == ()
 
 
+def test_without_held_out_wordings_plain_exposures_are_not_chosen():
+    # 7 and 11 of 14 in the training wording, clearly worse: documents show in other wordings last, and there are none
+    remedy, plain = recalled([1] * 7 + [0] * 7, [None] * 14), recalled([1] * 11 + [0] * 3, [None] * 14)
+    chosen = choice_of(remedy, plain)
+    assert chosen.columns[0].high < 0
+    assert (chosen.way, chosen.by) == ("remedy", "default")
+    assert chosen.why.endswith("there are no held-out wordings, where documents show: the remedy is the default")
+
+
 def test_exposures_are_what_plain_training_gives():
     [one] = decided({("undertraining", "expose"): ["a"]}, {}, ({}, {}))
     assert (one.way, one.by) == ("plain", "default")

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from patients import NAMES, documents, examples, finding, material, words
 
-from evidence_made import base_was, evidence
+from evidence_made import base_was, believed, evidence
 from uptake.errors import UptakeError
 from uptake.prescribe import Budget, Terms, plan
 from uptake.remedies import Options, asked_about
 from uptake.schedule import violations
-from uptake.types import Document, Message, Plan
+from uptake.types import Document, Example, Finding, Message, Plan
 
 SOME = examples()
 PLAIN = (4 * 1 + 12 * 3) * 6
@@ -323,3 +323,67 @@ def test_the_same_input_gives_the_same_plan() -> None:
         for one, cause in zip(SOME[3:6], ("forgetting", "knowledge_gap", "undertraining"), strict=True)
     ]
     assert plan(some, material(SOME, found), TERMS) == plan(some, material(SOME, found), TERMS)
+
+
+def many(n: int, flagged: int, cause: str | None) -> tuple[list[Example], list[Finding]]:
+    some = [replace(SOME[4], id=f"ex-{k}", prompt=f"Where was N{k} born?") for k in range(n)]
+    return some, [finding(one, cause, learned=k >= flagged) for k, one in enumerate(some)]
+
+
+@pytest.mark.parametrize(
+    ("n", "flagged", "cause", "step"),
+    [
+        (100, 25, "forgetting", 4),
+        (100, 5, "forgetting", 4),
+        (64, 20, "unexplained", 32),  # steps as large as there are 6 of in the run
+        (500, 60, "undertraining", 256),
+    ],
+)
+def test_more_exposures_are_never_fewer_than_those_of_all_others(n: int, flagged: int, cause: str, step: int) -> None:
+    some, found = many(n, flagged, cause)
+    # the files of the run, one stage, three passes
+    drawn = plan(found, material(some, passes={"main": 3.0}, general=[]), Terms(step=step), budget=Budget(spend=True))
+    often = counted(drawn)
+    [edit] = drawn.edits
+    assert {often[name] for name in edit.examples} == {3 + edit.copies} == {9}
+    assert edit.why.endswith("Each is trained 9 times instead of 3.")
+    assert max(often[one.id] for one in some[flagged:]) <= 9
+    assert edit.tokens == edit.copies * 6 * flagged
+    assert drawn.cost.total <= drawn.cost.limit
+
+
+def test_what_nothing_mends_is_trained_as_often_as_plain_fine_tuning_with_as_many_tokens() -> None:
+    doubt = evidence(causes=believed(" Lima", possibly_wrong_label=True))
+    for flagged in (5, 25):
+        some, found = many(100, flagged, "undertraining")
+        found = [one if one.learned else replace(one, evidence=doubt) for one in found]
+        run = material(some, passes={"main": 3.0}, general=[])
+        drawn = plan(found, run, Terms(step=4), budget=Budget(spend=True))
+        often = counted(drawn)
+        plainly = 3 * drawn.cost.total / drawn.cost.plain
+        assert sum(often[one.id] for one in some[:flagged]) / flagged == pytest.approx(plainly, abs=0.5)
+        assert {one.id for one in drawn.unmended} == {one.id for one in some[:flagged]}
+    # beside documents all others get less than plain fine-tuning gives, and these as much, but no more
+    docs = {one.id: documents(one, 8) for one in SOME[4:8]}
+    mixed = [finding(one, "knowledge_gap") for one in SOME[4:8]] + [
+        replace(finding(SOME[9], "undertraining"), evidence=doubt)
+    ]
+    drawn = plan(mixed, material(SOME, docs), replace(TERMS, readings=6), budget=Budget(spend=True))
+    often, plainly = counted(drawn), 3 * drawn.cost.total / drawn.cost.plain
+    assert often["ex-8"] + 1 < often["ex-9"] <= plainly < often["ex-9"] + 1
+
+
+def test_a_tenth_of_a_repair_is_general_text() -> None:
+    some, found = many(1000, 10, "undertraining")
+    drawn = plan(found, material(some, passes={"main": 3.0}), Terms(start="tuned", step=1), budget=Budget(spend=True))
+    assert drawn.cost.sft < 2000  # of the run's 18,000
+    assert drawn.cost.general == pytest.approx(drawn.cost.total / 10, abs=10)
+
+
+def test_a_label_that_is_possibly_wrong_is_taught_where_another_remedy_than_its_own_is_named() -> None:
+    doubt = evidence(causes=believed(" Lima", possibly_wrong_label=True))
+    ill = replace(finding(SOME[4], "undertraining"), evidence=doubt)
+    own = plan([ill], material(SOME), TERMS, remedies={"ex-4": "exposures"})
+    assert own == plan([ill], material(SOME), TERMS) and own.edits == ()
+    other = plan([replace(ill, cause="knowledge_gap")], material(SOME), TERMS, remedies={"ex-4": "exposures"})
+    assert [edit.copies for edit in other.edits] == [6] and not other.edits[0].safe

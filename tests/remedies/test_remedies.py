@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from evidence_made import believed, contradicted, evidence
+from evidence_made import base_was, believed, contradicted, evidence
 from uptake.artifacts.tables import CAUSES
 from uptake.remedies import REMEDIES, Options, Patients
+from uptake.remedies.exposures import AS_PLAIN
 from uptake.types import Document, Example, Finding
 
 PASSES = {"early": 1.0, "main": 3.0}
@@ -150,8 +151,13 @@ def test_replay_mixes_earlier_stages_and_repeats_what_the_last_one_lost() -> Non
     edits = REMEDIES["replay"].treat(patients(early, late)).edits
     assert [(edit.action, edit.stage, edit.copies, edit.examples) for edit in edits] == [
         ("mix", "early", 0, ("a",)),
-        ("expose", None, 1, ("b",)),
+        ("expose", None, 6, ("b",)),
     ]
+    assert edits[1].why == "1 example was learned and lost within the stage main."
+    known = [replace(one, evidence=evidence(compared=base_was(True))) for one in (late, early)]
+    mixed, told = REMEDIES["replay"].treat(patients(*known, finding("c", "forgetting"))).edits
+    assert mixed.why.startswith("1 example was known to the base model and lost while")
+    assert told.why.startswith("2 examples were lost, 1 of them known to the base model before, within")
 
 
 def test_exposures_make_up_for_an_early_stage_of_fewer_passes() -> None:
@@ -178,7 +184,7 @@ def test_a_label_that_is_possibly_wrong_is_not_trained_more_often_unless_that_is
     some = patients(ill, finding("bea", cause, stage=stage))
     treatment = REMEDIES[name].treat(some)
     [left] = [edit for edit in treatment.edits if "ada" in edit.examples]
-    assert (left.action, left.copies) == ("expose", 2 if stage == "early" else 6)  # as often as three times the run
+    assert (left.action, left.copies) == ("expose", AS_PLAIN)
     assert all(edit.safe for edit in treatment.edits)
     [withheld] = treatment.unmended
     assert withheld.id == "ada"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from uptake.prescribe import Material, Terms, kept_apart
-from uptake.prescribe.mix import TextReading, among, choose, mixed
-from uptake.prescribe.rows import kind_of
+from uptake.prescribe.material import Dose
+from uptake.prescribe.mix import TextReading, among, mixed
+from uptake.prescribe.rows import TEXTS, kind_of, text_row
 from uptake.remedies import document_key
 from uptake.schedule import conflict_free
 from uptake.types import Document, Edit, Example, Plan
@@ -38,69 +39,50 @@ class Spent:
         return Spent(max(self.read, other.read), max(self.tuned, other.tuned))
 
 
-@dataclass(frozen=True, slots=True)
-class Dose:
-    """What the plan for all flagged examples gives to each that it treats.
+def dose_of(plan: Plan, material: Material, wanted: Iterable[Edit] = ()) -> Dose:
+    """What a plan for all flagged examples gives to each.
 
-    Attributes:
-        tokens: Tokens of documents; None where it reads nothing.
-        sentences: Sentence by sentence, and not in whole documents.
-        copies: Further exposures, by remedy and stage; 0 where the budget has no room for any.
-    """
-
-    tokens: float | None
-    sentences: bool
-    copies: Mapping[tuple[str, str], int]
-
-    @classmethod
-    def of(cls, plan: Plan, material: Material, wanted: Iterable[Edit] = ()) -> Dose:
-        """What a plan gives.
-
-        Args:
-            plan: The plan for all.
-            material: What it was drawn up from.
-            wanted: What its remedies asked for before the budget was looked at.
-        """
-        stage = {one.id: one.stage for one in material.examples}
-        copies = {(edit.remedy, stage[edit.examples[0]]): 0 for edit in wanted if edit.action == "expose"}
-        for edit in plan.edits:
-            if edit.action == "expose":
-                key = edit.remedy, stage[edit.examples[0]]
-                copies[key] = max(edit.copies, copies.get(key, 0))
-        examples = sum(len(edit.examples) for edit in plan.edits if edit.action == "read")
-        if not examples:
-            return cls(None, False, copies)
-        whole = {document_key(one): one.text for found in material.documents.values() for one in found}
-        cut = [whole[name] for one in plan.cpt if (name := one.id.rpartition("#")[0]) in whole]
-        short = bool(cut) and (material.limit is None or min(material.count(cut)) <= material.limit)
-        return cls(plan.cost.documents / examples, short, copies)
-
-
-def at_dose(plan: Plan, material: Material, dose: Dose, terms: Terms) -> Plan:
-    """Let a plan for some examples read for each of them what the plan for all reads.
-
-    With room for more it would read whole documents where the plan for all reads sentences, and be another remedy.
+    With room for more a plan for some would read whole documents where the plan for all reads sentences, and be another
+    remedy.
 
     Args:
-        plan: The plan for some.
+        plan: The plan for all.
         material: What it was drawn up from.
-        dose: What the plan for all reads.
-        terms: How the plan was drawn up.
+        wanted: What its remedies asked for before the budget was looked at.
     """
-    asking = [edit for edit in plan.edits if edit.action == "read"]
-    if not asking or dose.tokens is None:
+    stage = {one.id: one.stage for one in material.examples}
+    copies = {(edit.remedy, stage[edit.examples[0]]): 0 for edit in wanted if edit.action == "expose"}
+    for edit in plan.edits:
+        if edit.action == "expose":
+            key = edit.remedy, stage[edit.examples[0]]
+            copies[key] = max(edit.copies, copies.get(key, 0))
+    times = _times(plan, material)
+    examples = sum(len(edit.examples) for edit in plan.edits if edit.action == "read")
+    if not examples:
+        return Dose(None, False, copies, times)
+    whole = {document_key(one): one.text for found in material.documents.values() for one in found}
+    cut = [whole[name] for one in plan.cpt if (name := one.id.rpartition("#")[0]) in whole]
+    short = bool(cut) and (material.limit is None or min(material.count(cut)) <= material.limit)
+    return Dose(plan.cost.documents / examples, short, copies, times)
+
+
+def _times(plan: Plan, material: Material) -> float:
+    """How many times as often a plan trains the rows of the last stage that have no further exposures."""
+    *_, last = material.passes
+    exposed = {name for edit in plan.edits if edit.action == "expose" for name in edit.examples}
+    gone = {name for edit in plan.edits if edit.action == "drop" for name in edit.others}
+    own = {one.id for one in material.examples if one.stage == last} - exposed - gone - set(material.untrained)
+    trained = sum(one.id in own for one in plan.sft)
+    return max(1.0, trained / (len(own) * material.passes[last])) if own else 1.0
+
+
+def read_apart(plan: Plan) -> Plan:
+    """A plan whose texts are not among its rows, so that both can be filled up; `read_within` puts them back."""
+    if plan.reading == "before":
         return plan
-    responses = {one.id: one.response for one in material.examples}
-    room = round(dose.tokens * sum(len(edit.examples) for edit in asking))
-    room = min(room, plan.cost.documents)
-    reading = choose(asking, responses, material, room, terms.readings, sentences=dose.sentences)
-    read = [replace(edit, tokens=n) for edit, n, held in zip(asking, reading.of, reading.held, strict=True) if held]
-    rest = [edit for edit in plan.edits if edit.action != "read"]
-    left = max(0, plan.cost.limit - plan.cost.sft - reading.tokens)
-    wanted = min(left, round(reading.tokens * (1 - terms.augmented) / terms.augmented)) if material.general else 0
-    texts, general = mixed(reading, material, wanted, terms.seed)
-    cost = replace(plan.cost, documents=reading.tokens, general=general)
-    return replace(plan, cpt=tuple(texts), edits=(*read, *rest), cost=cost)
+    texts = {text_row(one).id for one in plan.cpt}
+    rows = tuple(one for one in plan.sft if not (one.stage == TEXTS and one.id in texts))
+    return replace(plan, sft=rows, reading="before")
 
 
 def filled_up(plan: Plan, material: Material, wanted: Spent, busy: Collection[str], seed: int) -> Plan:

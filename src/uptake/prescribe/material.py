@@ -48,6 +48,24 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Dose:
+    """What the plan for all flagged examples gives to each that it treats, as the most that a plan for some gives.
+
+    Attributes:
+        tokens: Tokens of documents; None where it reads nothing.
+        sentences: Sentence by sentence, and not in whole documents.
+        copies: Further exposures, by remedy and stage; 0 where the budget has no room for any. A stage that is not
+            named gets no more than the remedy's most.
+        times: How many times as often it trains all other rows.
+    """
+
+    tokens: float | None
+    sentences: bool
+    copies: Mapping[tuple[str, str], int]
+    times: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """What a plan may cost.
 
@@ -56,19 +74,20 @@ class Budget:
         tokens: So many tokens; beats `times`.
         fill: General text is read until the budget is spent, so that plans can be compared at equal cost.
         spend: What remedies leave of it is spent as plain fine-tuning would: see `uptake.prescribe.plan.FULL`.
-        copies: By remedy and stage, further exposures of each example at most; a stage that is not named gets no more
-            than the remedy's most. None for no limit but the budget's.
+        dose: What each example gets at most, in a plan for some of those that were not learned; flagged examples that
+            get no remedy are trained as the run did. None for no limit but the budget's.
     """
 
     times: float = 3.0
     tokens: int | None = None
     fill: bool = False
     spend: bool = False
-    copies: Mapping[tuple[str, str], int] | None = None
+    dose: Dose | None = None
 
     def most_copies(self, remedy: str, stage: str) -> int | None:
         """Further exposures that a remedy may give each example of a stage; None for no limit."""
-        of = {other: n for (name, other), n in (self.copies or {}).items() if name == remedy}
+        copies = {} if self.dose is None else self.dose.copies
+        of = {other: n for (name, other), n in copies.items() if name == remedy}
         return of.get(stage, max(of.values(), default=None))
 
 

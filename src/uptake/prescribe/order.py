@@ -20,7 +20,8 @@ class Changes:
         extra: Further exposures of rows.
         apart: Pairs of rows that never share a step.
         once: Rows that are trained once, however often their stage trains the others.
-        times: So many times as often all rows are trained that have no further exposures.
+        times: So many times as often all rows are trained that have no further exposures. Those that have are trained
+            at least as often: their further exposures are as many (`uptake.prescribe.doses`).
     """
 
     out: frozenset[int] = frozenset()
@@ -62,8 +63,13 @@ def passes_of(stages: Sequence[str], passes: Mapping[str, float], changes: Chang
     often = {stage: max(count, passes[last]) if stage in changes.mixed else count for stage, count in passes.items()}
     once = {stage: min(1.0, count) for stage, count in often.items()}
     more = {stage: changes.times * count for stage, count in often.items()}
+    own = {stage: max(1.0, count) for stage, count in often.items()}  # a row that is not drawn would have no copies
     return [
-        0.0 if row in changes.out else (once if row in changes.once else often if row in changes.extra else more)[stage]
+        0.0
+        if row in changes.out
+        else (
+            once if row in changes.once else own if changes.extra.get(row) else often if row in changes.extra else more
+        )[stage]
         for row, stage in enumerate(stages)
     ]
 

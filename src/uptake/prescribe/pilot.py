@@ -206,9 +206,10 @@ def decided(
     """What a plan does for each group.
 
     Plain exposures where the remedy is clearly worse in each wording that was asked: the interval of the difference is
-    below 0 in both. Else the remedy. What an example gains from its own exposures shows after a few steps, in its own
-    wording first, and what it gains from texts does not: pilots that went by the mean chose plain exposures where whole
-    plans say the remedy (benchmarks/NOTES.md, "Documents and the row itself").
+    below 0 in both; without held-out wordings nothing can say so. Else the remedy. What an example gains from its own
+    exposures shows after a few steps, in its own wording first, and what it gains from texts does not: pilots that went
+    by the mean chose plain exposures where whole plans say the remedy (benchmarks/NOTES.md, "Documents and the row
+    itself").
 
     Args:
         groups: All examples that the plan treats.
@@ -224,7 +225,7 @@ def _choice(
 ) -> PilotChoice:
     cause, action = group
     if action in PLAIN:
-        why = "the remedy is plain exposures, as many as the budget buys: nothing to choose"
+        why = "the remedy is plain exposures: nothing to choose"
         return PilotChoice(cause, action, examples, 0, "plain", "default", (), why)
     if action in LONG:
         why_not = "a short training forgets nothing, so a pilot cannot try it"
@@ -240,8 +241,11 @@ def _choice(
     told = f"with the remedy and with plain exposures: {', '.join(map(_shown, columns))}"
     way: Way
     by: Literal["pilot", "default"] = "pilot"
-    if all(one.high < 0 for one in columns):
+    worse = all(one.high < 0 for one in columns)
+    if worse and asked:
         way, verdict = "plain", "plain exposures are better"
+    elif worse:
+        way, by, verdict = "remedy", "default", f"there are no held-out wordings, where documents show: {DEFAULT}"
     elif both.low > 0:
         way, verdict = "remedy", "the remedy is better"
     else:

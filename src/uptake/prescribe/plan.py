@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from uptake.errors import UptakeError
+from uptake.prescribe.doses import at_least, copies_plainly, steps_free, times_within, wants_plain
 from uptake.prescribe.material import Budget, Material, Terms
 from uptake.prescribe.mix import OPEN_ENDED_UNTIL, TextReading, among, choose, mixed
 from uptake.prescribe.order import Changes, fine_tuning_order, kept_apart, passes_of
 from uptake.prescribe.rows import kind_of, open_ended
+from uptake.prescribe.telling import exposed, untold
 from uptake.prescribe.treat import treat
-from uptake.text import counted, fitting
+from uptake.remedies.remedy import known_before
+from uptake.text import counted
 from uptake.types import Cost, Document, Edit, Finding, Plan, Unmended
 
 FULL = 4
@@ -66,7 +68,9 @@ def plan(
     unmended += [Unmended(one.id, one.cause or "", untrained[one.id]) for one in flagged if one.id in untrained]
     causes = {finding.id: finding.cause or "" for finding in flagged}
     draft = _Draft(material, terms, budget, rows, causes, _scope(findings, rows, terms, untrained))
-    draft.notes += _untold(edits, material)
+    if budget.dose is not None:  # no treatment of its own: not even what all other rows get
+        draft.untreated = {rows[one.id]: 0 for one in treated if (remedies or {}).get(one.id, "") is None}
+    draft.notes += untold(edits, material)
     wanted = draft.cut_mixing(edits)
     edits = draft.cut_exposures(wanted, draft.spare(wanted))
     changes, order, sft = draft.order(edits)
@@ -76,6 +80,7 @@ def plan(
         edits = draft.spend(wanted, edits, reading.tokens + general)
         changes, order, sft = draft.order(edits)
     draft.tell(sft)
+    edits = exposed(edits, rows, draft.trained(edits), [material.passes[one.stage] for one in material.examples])
     mended = {name for edit in edits if edit.action != "apart" for name in edit.examples}
     unmended += {one.id: one for one in draft.unread if one.id not in mended}.values()
     rows_of_sft = [material.examples[row] for row in order]
@@ -98,29 +103,9 @@ def plan(
     )
 
 
-def _untold(edits: Sequence[Edit], material: Material) -> list[str]:
-    """What is said of gaps of which no document tells the response, and what would help."""
-    own = [edit for edit in edits if edit.remedy == KNOWLEDGE]
-    read = {edit.examples[0] for edit in own if edit.action == "read"}
-    heart = [edit.examples[0] for edit in own if edit.examples[0] not in read]
-    if not heart:
-        return []
-    n = len(heart) + len(read)
-    about = [" and ".join(material.about[name].names) for name in heart if name in material.about]
-    named = ", ".join(f"*{' '.join(one.split())}*" for one in list(dict.fromkeys(filter(None, about)))[:NAMED])
-    such = f" (such as those about {named})" if named else ""
-    some = f"{len(heart)} of {counted(n, 'gap')} {fitting(len(heart), 'has', 'have')}"
-    return [
-        f"{some} no document that tells the response{such}: "
-        "nothing is read for them, and more exposures are what is left, which teach the training wording. "
-        f"What would help: {material.advice}"
-    ]
-
-
-KNOWLEDGE = "knowledge"
-NAMED = 3
-"""So many of the names are said that documents are wanted about."""
 FEWER = ": the budget has no room for more"
+ROUNDS = 3
+"""So often exposures are reckoned: the number of steps, and what plain fine-tuning gives, depend on them too."""
 NO_ROOM = "the budget, or the number of steps, has no room for further exposures"
 
 
@@ -132,6 +117,11 @@ def _require_sound(findings: Sequence[Finding], rows: Mapping[str, int], materia
             f"{counted(len(strange), 'finding belongs', 'findings belong')} "
             f"to no example of the data, such as {strange[0]!r}"
         )
+
+
+def _tenth(tokens: int) -> int:
+    """As much general text beside so many tokens that it is `KEPT` of both."""
+    return round(tokens * KEPT / (1 - KEPT))
 
 
 @dataclass(frozen=True)
@@ -158,18 +148,13 @@ def _scope(findings: Sequence[Finding], rows: Mapping[str, int], terms: Terms, u
         return _Scope(nothing)
     repaired = {rows[finding.id] for finding in findings if not finding.learned}
     learned = [rows[finding.id] for finding in findings if finding.learned] or sorted(set(rows.values()) - repaired)
-    known = [rows[one.id] for one in findings if one.learned and _known_before(one)]
+    known = [rows[one.id] for one in findings if one.learned and known_before(one)]
     draw = random.Random(terms.seed)
     wanted = min(round(terms.protection * len(repaired)), len(learned))
     protecting = set(draw.sample(known, min(len(known), wanted // 2)))
     rest = [row for row in learned if row not in protecting]
     protecting.update(draw.sample(rest, wanted - len(protecting)))
     return _Scope(nothing | (set(rows.values()) - repaired - protecting), frozenset(known))
-
-
-def _known_before(finding: Finding) -> bool:
-    both = finding.evidence.compared
-    return both is not None and both.base_right
 
 
 @dataclass
@@ -188,9 +173,10 @@ class _Draft:
         if n := len(self.material.untrained):
             self.notes.append(f"{n} of the examples are left out: they have nothing to learn")
         self.unread: list[Unmended] = []
+        self.untreated: dict[int, int] = {}
         self.stages = [example.stage for example in self.material.examples]
         passes = (self.material.passes[stage] for stage in self.stages)
-        self.plain = round(sum(n * often for n, often in zip(self.material.lengths, passes, strict=True)))
+        self.plain = round(self._cost(list(passes)))
         tokens = self.budget.tokens
         self.limit = round(self.budget.times * self.plain) if tokens is None else tokens
         share = min(1.0, FULL * len(self.causes) / max(1, len(self.stages)))
@@ -205,7 +191,7 @@ class _Draft:
         together = [edit.stage for edit in edits if edit.stage is not None]
         if self.terms.start == "tuned":  # a repair is one shuffled stage
             together = list(self.material.passes)
-        extra: dict[int, int] = {}
+        extra = {row: n for row, n in self.untreated.items() if row not in out}
         for edit in edits:
             for row in (self.rows[name] for name in edit.examples):
                 if edit.action == "expose" and row not in out:
@@ -234,25 +220,29 @@ class _Draft:
             edits: Those that stay.
             read: Tokens of all texts.
         """
-        asked = {edit.examples: edit for edit in wanted if edit.action == "expose"}
-        self.unread = [one for one in self.unread if one.reason != NO_ROOM]
-        rest = [edit for edit in edits if edit.action != "expose"]
-        exposed = self.cut_exposures(
-            [*rest, *asked.values()], self.limit - read - self._tokens([*rest, *asked.values()])[0]
-        )
-        exposing = self.changes(exposed)
-        plainly = [n for row, n in enumerate(self._costs(exposed)) if row not in exposing.extra]
-        left = self.target - read - self.order(exposed)[2]
-        most = float(self.terms.options.exposures)
-        if left > 0 and sum(plainly) > 0:
-            self.times = min(most, 1 + left / sum(plainly))
-            while self.times > 1 and (over := self.order(exposed)[2] + read - self.limit) > 0:  # rows are whole
-                self.times = max(1.0, self.times - (over + 1) / sum(plainly))
-            if self.times >= 1.05:  # a twentieth of a pass is not worth a sentence
-                self.notes.append(
-                    f"all other rows are trained {self.times:.1f} times as often: the budget has room for it"
-                )
-        return exposed
+        asked = [edit for edit in wanted if edit.action == "expose"]
+        plainly = {edit.examples for edit in asked if wants_plain(edit)}
+        every = [*(edit for edit in edits if edit.action != "expose"), *asked]
+        room, most = float(min(self.target, self.limit) - read), float(self.terms.options.exposures)
+        most = most if self.budget.dose is None else min(most, self.budget.dose.times)
+        bare, passes = self._tokens(every)
+        total = float(self.target)
+        for _ in range(ROUNDS):
+            self.times, self.unread = 1.0, [one for one in self.unread if one.reason != NO_ROOM]
+            cut = self.cut_exposures(every, self.limit - read - bare, total, passes)
+            often = self._tokens(cut)[1]
+            self.times = times_within(self.material.lengths, often, self.changes(cut).extra, room, most)
+            more = at_least(cut, self.rows, often, self.times, plainly)
+            passes = self.trained(more)
+            total = read + self._cost(passes)
+        extra = self.changes(cut).extra
+        others = self._cost([0.0 if row in extra else count for row, count in enumerate(often)])
+        while self.times > 1 and (over := self.order(more)[2] + read - self.limit) > 0:  # rows are whole
+            self.times = max(1.0, self.times - (over + 1) / max(1.0, others))
+            more = at_least(cut, self.rows, often, self.times, plainly)
+        if self.times >= 1.05:  # a twentieth of a pass is not worth a sentence
+            self.notes.append(f"all other rows are trained {self.times:.1f} times as often: the budget has room for it")
+        return [replace(one, tokens=one.copies * self._length(one)) if one.copies else one for one in more]
 
     def tell(self, sft: int) -> None:
         """Say that fine-tuning alone costs more than there is."""
@@ -262,11 +252,19 @@ class _Draft:
     def _tokens(self, edits: Sequence[Edit]) -> tuple[float, list[float]]:
         """What the passes of all rows cost, and how often each is trained; without further exposures."""
         often = passes_of(self.stages, self.material.passes, self.changes(edits))
-        return sum(n * count for n, count in zip(self.material.lengths, often, strict=True)), often
+        return self._cost(often), often
 
-    def _costs(self, edits: Sequence[Edit]) -> list[float]:
-        """What the passes of each row cost."""
-        return [n * count for n, count in zip(self.material.lengths, self._tokens(edits)[1], strict=True)]
+    def trained(self, edits: Sequence[Edit]) -> list[float]:
+        """How often each row is trained, with further exposures."""
+        extra, often = self.changes(edits).extra, self._tokens(edits)[1]
+        return [count + extra.get(row, 0) for row, count in enumerate(often)]
+
+    def _cost(self, often: Sequence[float]) -> float:
+        return float(sum(n * count for n, count in zip(self.material.lengths, often, strict=True)))
+
+    def _length(self, edit: Edit) -> int:
+        """Tokens of an edit's examples."""
+        return sum(self.material.lengths[self.rows[name]] for name in edit.examples)
 
     def cut_mixing(self, edits: Sequence[Edit]) -> list[Edit]:
         """The edits with the cost of those about passes; stages stay apart where mixing them costs too much."""
@@ -289,18 +287,38 @@ class _Draft:
             counted.append(replace(edit, tokens=round(tokens)))
         return counted
 
-    def cut_exposures(self, edits: Sequence[Edit], spare: float) -> list[Edit]:
-        """The edits with the cost of further exposures, and no more of these than there is room for."""
+    def cut_exposures(
+        self, edits: Sequence[Edit], spare: float, total: float = 0.0, trained: Sequence[float] = ()
+    ) -> list[Edit]:
+        """The edits with the cost of further exposures, and no more of these than there is room for.
+
+        Args:
+            edits: What is wanted.
+            spare: Tokens that they may cost.
+            total: Tokens of the plan, as far as they are known: plain fine-tuning is of as many.
+            trained: How often each row is trained in all, as far as that is known.
+        """
         _, often = self._tokens(edits)
-        lengths = [sum(self.material.lengths[self.rows[name]] for name in edit.examples) for edit in edits]
-        wanted = sum(edit.copies * n for edit, n in zip(edits, lengths, strict=True))
+        stage_of = self.material.passes
+        asked: list[Edit] = []
+        for edit in edits:
+            if wants_plain(edit):
+                row = self.rows[edit.examples[0]]
+                cost = total / max(1, self.plain)
+                edit = replace(edit, copies=copies_plainly(often[row], stage_of[self.stages[row]], cost))
+                if not edit.copies:
+                    continue
+            asked.append(edit)
+        wanted = sum(edit.copies * self._length(edit) for edit in asked)
         share = max(0.0, min(1.0, spare / wanted)) if wanted else 1.0
         self.notes = [note for note in self.notes if not note.endswith(FEWER)]
         if share < 1:
             self.notes.append(f"only {share:.0%} of the further exposures are used{FEWER}")
         cut: list[Edit] = []
-        free = self._steps_free(often, self.changes(edits).mixed)
-        for edit, n in zip(edits, lengths, strict=True):
+        *_, last = stage_of
+        together = self.changes(asked).mixed | {last}
+        free = steps_free(self.stages, often, trained or often, together, self.terms.step)
+        for edit in asked:
             if edit.action != "expose":
                 cut.append(edit)
                 continue
@@ -309,25 +327,10 @@ class _Draft:
             copies = min(int(edit.copies * share), free(row))
             copies = copies if most is None else min(copies, most)
             if copies:
-                cut.append(replace(edit, copies=copies, tokens=copies * n))
+                cut.append(replace(edit, copies=copies, tokens=copies * self._length(edit)))
             else:
                 self._leave(edit, NO_ROOM)
         return cut
-
-    def _steps_free(self, often: Sequence[float], mixed: frozenset[str]) -> Callable[[int], int]:
-        """In how many steps more a row can be trained once, as can all of its stage."""
-        *_, last = self.material.passes
-        together = mixed | {last}
-        trained: dict[str, float] = dict.fromkeys(self.material.passes, 0.0)
-        for n, stage in zip(often, self.stages, strict=True):
-            trained[stage] += n
-        joined = sum(n for stage, n in trained.items() if stage in together)
-
-        def free(row: int) -> int:
-            own = joined if self.stages[row] in together else trained[self.stages[row]]
-            return max(0, int(own) // self.terms.step - math.ceil(often[row]))
-
-        return free
 
     def read(self, edits: Sequence[Edit], sft: int) -> tuple[list[Edit], TextReading]:
         """Choose what is read; an edit of which nothing is read is none."""
@@ -337,7 +340,10 @@ class _Draft:
             self.notes.append("without general text the model may lose what the base model knew: give --general FILE")
         responses = {example.id: example.response for example in self.material.examples}
         room = round(max(0, self.limit - sft) * share)
-        reading = choose(asking, responses, self.material, room, self.terms.readings)
+        sentences = False
+        if (dose := self.budget.dose) is not None and dose.tokens is not None:
+            room, sentences = min(room, round(dose.tokens * len(asking))), dose.sentences
+        reading = choose(asking, responses, self.material, room, self.terms.readings, sentences=sentences)
         if reading.left_out:
             self.notes.append(
                 f"{counted(reading.left_out, 'passage')} of documents left out: "
@@ -365,7 +371,8 @@ class _Draft:
             if self.spending and self._within():
                 wanted = min(left, self.kept)
             elif not self.budget.fill:
-                wanted = min(left, max(self.kept, round(reading.tokens * (1 - share) / share)))
+                kept = self.kept if self.spending else min(self.kept, _tenth(sft + reading.tokens))
+                wanted = min(left, max(kept, round(reading.tokens * (1 - share) / share)))
         return mixed(reading, self.material, max(0, wanted), self.terms.seed)
 
     def _within(self) -> bool:

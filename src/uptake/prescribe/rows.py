@@ -11,6 +11,8 @@ from uptake.types import Document, Example
 
 Kind: TypeAlias = Literal["text", "plain", "chat", "mixed"]
 """Rows of text alone, of prompt and completion, of conversations; or what no trainer reads in one file."""
+TEXTS = "texts"
+"""The stage of texts that are read within the fine-tuning."""
 
 
 def kind_of(examples: Iterable[Example]) -> Kind:
@@ -129,7 +131,7 @@ def _text_of(row: Mapping[str, Any], name: str) -> str:
 
 def text_row(document: Document) -> Example:
     """A text as a row of fine-tuning; all of it is learned."""
-    return Example(f"text:{document.id}", "", document.text, document.source, stage="texts")
+    return Example(f"text:{document.id}", "", document.text, document.source, stage=TEXTS)
 
 
 def cpt_row(document: Document) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def treat(
         findings: Examples that were not learned, the most urgent first.
         material: What there is to mend them with.
         options: The user's choices.
-        chosen: By id, the remedy that an example gets; None for none. Others get what `remedy_for` says.
+        chosen: By id, the remedy that an example gets; None for none. Others get what `remedy_for` says. An example
+            that is given another remedy than that gets it whatever its evidence says, as in an experiment.
 
     Raises:
         UptakeError: A remedy is unknown.
@@ -52,7 +53,7 @@ def treat(
                 missing=material.missing,
                 about=material.about,
                 options=options,
-                chosen=frozenset(chosen),
+                chosen=frozenset(one.id for one in some if one.id in chosen and name != remedy_for(one)),
             )
             treatment = REMEDIES[name].treat(given)
             edits += treatment.edits

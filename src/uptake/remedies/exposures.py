@@ -8,6 +8,8 @@ from uptake.remedies.remedy import POSSIBLY_WRONG, Patients, Remedy, Treatment, 
 from uptake.text import fitting
 from uptake.types import Edit, Finding, Unmended
 
+AS_PLAIN = 0
+"""Further exposures of an edit that wants as many as plain fine-tuning with the plan's tokens gives."""
 WITHOUT_CAUSE = (None, "unexplained")
 """What a finding has for a cause where none was sought, or none is likely."""
 
@@ -20,20 +22,19 @@ def copies_of(stage: str, patients: Patients) -> int:
 
 def beside(remedy: str, finding: Finding, patients: Patients) -> Edit:
     """The same for an example that documents are read for."""
-    copies = copies_of(finding.stage, patients)
-    why = f"{copies} more exposures beside its documents: these teach other wordings, the example its own."
-    return Edit(remedy, "expose", (finding.id,), why, copies=copies)
+    why = "More exposures beside its documents: these teach other wordings, the example its own."
+    return Edit(remedy, "expose", (finding.id,), why, copies=copies_of(finding.stage, patients))
 
 
 def plainly(remedy: str, finding: Finding, patients: Patients) -> Edit:
     """As many exposures as plain fine-tuning with the plan's tokens gives, for an example that is not mended.
 
     All that the plan does for others would else be taken from it, and it would fall behind plain fine-tuning
-    (benchmarks/NOTES.md, "Documents and the row itself").
+    (benchmarks/NOTES.md, "Documents and the row itself"). How many that is, is known when the plan's cost is:
+    `AS_PLAIN` stands for it.
     """
-    copies = max(1, round((patients.options.exposures - 1) * patients.passes[finding.stage]))
-    why = f"{copies} more exposures: as many as plain fine-tuning gives, and no more, for nothing else mends it."
-    return Edit(remedy, "expose", (finding.id,), why, copies=copies)
+    why = "As many exposures as plain fine-tuning with the plan's tokens gives, and no more: nothing else mends it."
+    return Edit(remedy, "expose", (finding.id,), why, copies=AS_PLAIN)
 
 
 def left(remedy: str, findings: Sequence[Finding], patients: Patients) -> Treatment:
@@ -64,7 +65,7 @@ def _exposed(findings: Sequence[Finding], patients: Patients, warning: str) -> l
                 found = "not learned, for no cause that is known," if unknown else "partly learned"
                 why = (
                     f"{n} example{'s' * (n != 1)} of the stage {stage} {fitting(n, 'was', 'were')} {found} after "
-                    f"{passes:g} pass{'es' * (passes != 1)}: {copies} more exposures of each.{warning}"
+                    f"{passes:g} pass{'es' * (passes != 1)}.{warning}"
                 )
                 edits.append(Edit("exposures", "expose", tuple(ids), why, safe=not warning, copies=copies))
     return edits

@@ -48,7 +48,7 @@ def _read(finding: Finding, chosen: Sequence[Document]) -> Edit:
 
 def _by_heart(finding: Finding, patients: Patients, why: str, warning: str) -> Edit:
     copies = copies_of(finding.stage, patients)
-    left = f"{copies} more exposures instead: they teach the training wording, other wordings less reliably."
+    left = "More exposures instead: they teach the training wording, other wordings less reliably."
     why = f"No documents: {why}. {left}{warning}"
     return Edit("knowledge", "expose", (finding.id,), why, safe=not warning, copies=copies)
 

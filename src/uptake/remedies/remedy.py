@@ -104,7 +104,14 @@ def doubted(findings: Sequence[Finding], patients: Patients) -> tuple[list[Findi
     sure = [one for one in findings if not one.evidence.possibly_wrong_label]
     others = [one for one in findings if one.evidence.possibly_wrong_label]
     allowed = [one for one in others if patients.options.doubtful or one.id in patients.chosen]
-    return sure, allowed, [one for one in others if one not in allowed]
+    named = {one.id for one in allowed}
+    return sure, allowed, [one for one in others if one.id not in named]
+
+
+def known_before(finding: Finding) -> bool:
+    """Whether the base model gave the response."""
+    both = finding.evidence.compared
+    return both is not None and both.base_right
 
 
 def withheld(finding: Finding) -> Unmended:
@@ -113,7 +120,8 @@ def withheld(finding: Finding) -> Unmended:
     said = "another answer" if believed is None else f"*{' '.join(believed.text.split())}*"
     why = (
         f"possibly a wrong label: the base model is sure of {said}, and no other example gives the response. It is not "
-        "trained more often than plain fine-tuning would. Check it: correct its response, or set plan.doubtful: true"
+        "trained more often than plain fine-tuning with the plan's tokens would. "
+        "Check it: correct its response, or set plan.doubtful: true"
     )
     return Unmended(finding.id, finding.cause or "", why)
 

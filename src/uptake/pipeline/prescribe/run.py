@@ -48,7 +48,7 @@ from uptake.processes import ALONE, Processes
 from uptake.remedies import Options
 from uptake.types import Plan
 
-PLAN_VERSION = 10
+PLAN_VERSION = 11
 """Part of the key of a plan: raised when the same input comes to give another one."""
 
 

@@ -11,7 +11,8 @@ from uptake.pipeline.prescribe.material import DiagnosedRun, read_material
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.why.contradictions import read_groups
 from uptake.prescribe import FOR_CAUSE, Budget, Material, Terms, plan
-from uptake.prescribe.equal_cost import Dose, Spent, at_dose, filled_up, read_within
+from uptake.prescribe.equal_cost import Spent, dose_of, filled_up, read_apart, read_within
+from uptake.prescribe.material import Dose
 from uptake.prescribe.treat import treat
 from uptake.types import Finding, Key, Plan
 
@@ -52,15 +53,18 @@ class ArmPlans:
         ]
 
     def own(self, arm: str, seed: int) -> Plan:
-        """An arm's plan as it comes, at what cost it may; texts are read before fine-tuning, to be counted apart."""
-        terms = replace(self.terms, seed=seed, reading="before")
-        budget = Budget(times=self.times, copies=None if self.dose is None else self.dose.copies)
-        drawn = plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=budget)
-        return drawn if self.dose is None else at_dose(drawn, self.material, self.dose, terms)
+        """An arm's plan as it comes: one that treats is what a cure trains, for its own items and at the whole's dose.
+
+        What treats nobody is the run's rows as often as the run trained them: what is left of the budget would train
+        flagged examples more often, which is a treatment.
+        """
+        terms = replace(self.terms, seed=seed)
+        budget = Budget(times=self.times, spend=arm not in (CONTROL, NOTHING), dose=self.dose)
+        return plan(self.findings, self.material, terms, remedies=self.chosen[arm], budget=budget)
 
     def filled(self, arm: str, seed: int, cost: Spent) -> Plan:
         """An arm's plan filled up to a cost, its texts read when the plan of a cure reads them."""
-        drawn = filled_up(self.own(arm, seed), self.material, cost, self.busy, seed)
+        drawn = filled_up(read_apart(self.own(arm, seed)), self.material, cost, self.busy, seed)
         return read_within(drawn, self.material, replace(self.terms, seed=seed))
 
 
@@ -99,7 +103,7 @@ def plans_of(
     whole = drawing.own("", terms.seed)
     unlearned = [one for one in findings if not one.learned]
     wanted, _ = treat(unlearned, material, terms.options, whole_too[""])
-    return replace(drawing, chosen=chosen, dose=Dose.of(whole, material, wanted)), names
+    return replace(drawing, chosen=chosen, dose=dose_of(whole, material, wanted)), names
 
 
 def _busy(findings: Sequence[Finding], names: Mapping[Key, str], groups: Sequence[Sequence[Key]]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from uptake.pipeline.trial.measuring import ArmQuestions, Measured, questions
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING, ArmPlans, plans_of
 from uptake.pipeline.verify.cells import Arm, ArmTreatment, Experiment, matched_of, verify
 from uptake.pipeline.verify.eligibility import eligible
-from uptake.prescribe import FOR_CAUSE
+from uptake.prescribe import FOR_CAUSE, read_plan
 from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes
 from uptake.spread import NOTHING as NOTHING_HELD
@@ -29,12 +30,16 @@ from uptake.spread import Actors
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
-VERIFY_VERSION = 4
+VERIFY_VERSION = 5
 """Part of the key of what is trained: raised when the same input comes to be trained or asked otherwise."""
 
 APART = (
     "data_conflict: examples that contradict each other stay, in different batches. That hides a contradiction and "
     "does not fix it; --unsafe removes the example that is judged wrong"
+)
+OTHER_TRAINING = (
+    "the placebo trains the flagged examples as often as the run did; plain fine-tuning with as many tokens trains "
+    "them more often, and `uptake cure` shows it beside the cure"
 )
 
 
@@ -172,13 +177,21 @@ def prepare(
     arms = [_arm(arm, given[arm], names, plans[arm]) for arm in treating] + _untreated(assigned, nothing=matrix)
     apart = not unsafe and any(one.cause == "data_conflict" for one in part.flagged)
     told = (f"{arm}: {note}" for arm, drawn in plans.items() for note in drawn.notes)
+    chosen = _chosen(config.output_dir / "plan")
     experiment = Experiment(
         arms=tuple(arms),
         assigned=assigned,
         seeds=tuple(config.seed + number for number in range(seeds)),
         design=Design(FOR_CAUSE, part.primary, CONTROL),
         key=key_of(config, diagnosis, [VERIFY_VERSION, unsafe, trained_by, asked.key, cost.read, cost.tuned]),
-        notes=(*part.notes, *([APART] if apart else []), *drawing.notes, *told),
+        notes=(
+            *part.notes,
+            *([APART] if apart else []),
+            *drawing.notes,
+            OTHER_TRAINING,
+            *chosen,
+            *told,
+        ),
         diagnosis=digest,
     )
     if diagnosis.digest() != digest:  # it is read several times, and to find documents may take long
@@ -186,6 +199,18 @@ def prepare(
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     asked_with = {"matrix": matrix, "seeds": seeds, "unsafe": unsafe}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked, asked_with)
+
+
+def _chosen(folder: Path) -> list[str]:
+    """Where the plan that a cure trains does otherwise than the arms, because a pilot chose so."""
+    with suppress(UptakeError):  # no plan is needed
+        tried = read_plan(folder).pilot
+        plain = [one for one in tried.choices if one.way == "plain" and one.by == "pilot"] if tried is not None else []
+        return [
+            f"{one.cause}: the plan in {folder.name}/ gives plain exposures, as its pilot chose; arms test the remedy"
+            for one in plain
+        ]
+    return []
 
 
 def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:
@@ -220,11 +245,13 @@ def _arm(name: str, given: Mapping[Key, str], names: Mapping[Key, str], drawn: P
 
 
 def _tokens(drawn: Plan) -> dict[str, float]:
-    """By example, the training tokens that a plan spends on it; the general text beside its documents counts."""
+    """By example, the training tokens that a plan spends on it; general text that its documents bring along counts."""
     spent: dict[str, float] = {}
     read = drawn.cost.documents
     for edit in drawn.edits:
-        times = (read + drawn.cost.general) / read if edit.action == "read" and read else 1.0
+        times = (
+            (read + drawn.cost.general) / read if edit.action == "read" and read and drawn.reading == "before" else 1.0
+        )
         for name in edit.examples:
             spent[name] = spent.get(name, 0.0) + (edit.tokens or 0) * times / len(edit.examples)
     return spent
