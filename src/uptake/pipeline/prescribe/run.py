@@ -41,6 +41,7 @@ from uptake.prescribe import (
     changed,
     found_plan,
     kind_of,
+    notes_of_trainers,
     plan,
     read_plan,
     refuse_changed,
@@ -152,6 +153,7 @@ def prescribe_run(
             )
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
+        drawn = replace(drawn, notes=(*drawn.notes, *notes_of_trainers(drawn, export)))
         with _uncollected():
             write_plan(folder, drawn, export, key, {"start": start, "unsafe": unsafe, "processes": world})
         return Prescribed(folder, drawn, False)
