@@ -26,6 +26,7 @@ from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes
 from uptake.spread import NOTHING as NOTHING_HELD
 from uptake.spread import Actors
+from uptake.text import counted
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
@@ -161,6 +162,8 @@ def prepare(
         assigned = assign(part.flagged, ("matched", CONTROL), config.seed)
     every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     treating = [arm for arm in every if _of(assigned, arm)]
+    if not treating:
+        raise _nobody_treated(assigned)
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
     together = int(terms.training.get("gradient_accumulation_steps", 1)) * trained_by  # one process does what all did
     terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
@@ -186,6 +189,16 @@ def prepare(
     own = {arm: Spent.of(drawn) for arm, drawn in plans.items()}
     asked_with = {"matrix": matrix, "seeds": seeds, "unsafe": unsafe}
     return Prepared(experiment, config, drawing, cost, own, next(iter(plans.values())).cost.plain, asked, asked_with)
+
+
+def _nobody_treated(assigned: tuple[Assigned, ...]) -> UptakeError:
+    """The error where all examples were drawn into the control, as it may be of one, or of one that others contradict."""
+    one_arm = ", which contradict each other and so go into one arm," if len(assigned) > 1 else ""
+    return UptakeError(
+        f"too few examples: {counted(len(assigned), 'example')}{one_arm} can be tested, and the draw gave none a remedy",
+        expected="some examples with a cause; to show an effect takes dozens",
+        fix="`uptake cure` mends the few; another --seed draws again, and cannot show more",
+    )
 
 
 def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:
