@@ -137,9 +137,9 @@ def test_the_same_again_is_not_made_again(run: Path) -> None:
 
 
 def test_a_plan_that_was_tried_is_not_taken_where_none_is_to_be(run: Path) -> None:
-    with_pilot, without = load_run(run), load_run(run, {"plan": {"pilot": False}})
+    with_pilot, without = (load_run(run, {"plan": {"pilot": pilot}}) for pilot in (True, False))
     assert not prescribe_run(with_pilot).found
-    several = Processes(0, 2, 0)
+    several = Processes(world=2)
     assert plan_to_apply(with_pilot, processes=several).found  # several processes cannot try one, and take it
     assert not prescribe_run(without).found
     assert prescribe_run(without).found and plan_to_apply(without, processes=several).found
@@ -148,7 +148,7 @@ def test_a_plan_that_was_tried_is_not_taken_where_none_is_to_be(run: Path) -> No
 def test_data_that_are_described_elsewhere_are_known_by_what_is_in_them(run: Path) -> None:
     described = run.parent / "described"
     described.mkdir()
-    info = {"kept": {"file_name": "kept.json", "columns": {"prompt": "ask", "response": "say"}}, "other": {}}
+    info = {"kept": {"file_name": "kept.json", "columns": {"prompt": "ask", "response": "say"}}}
     (described / "dataset_info.json").write_text(json.dumps(info))
     (described / "kept.json").write_text(json.dumps([{"ask": "Town 1 is", "say": " old"}]))
     config = load_run(run, {"retention": f"{described}/dataset_info.json#kept"})

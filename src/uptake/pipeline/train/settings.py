@@ -128,7 +128,7 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
             f"{args.n_gpu} GPUs share this process (DataParallel): a step would have {args.n_gpu} times its rows, "
             "of which nothing here knows",
             expected="one GPU a process",
-            fix="start it with `accelerate launch -m uptake ...`, or show it one GPU: CUDA_VISIBLE_DEVICES=0 uptake ...",
+            fix="start it with `accelerate launch`, or show it one GPU: CUDA_VISIBLE_DEVICES=0 uptake ...",
         )
     _require_steady(spec, args)
     for chosen in spec.strategies:

@@ -192,10 +192,10 @@ def prepare(
 
 
 def _nobody_treated(assigned: tuple[Assigned, ...]) -> UptakeError:
-    """The error where all examples were drawn into the control, as it may be of one, or of one that others contradict."""
-    one_arm = ", which contradict each other and so go into one arm," if len(assigned) > 1 else ""
+    """The error where the draw put all examples into the control: one alone, or some that contradict each other."""
+    what = counted(len(assigned), "example") + (", which contradict each other," if len(assigned) > 1 else "")
     return UptakeError(
-        f"too few examples: {counted(len(assigned), 'example')}{one_arm} can be tested, and the draw gave none a remedy",
+        f"too few examples: {what} can be tested, and the draw gave none a remedy",
         expected="some examples with a cause; to show an effect takes dozens",
         fix="`uptake cure` mends the few; another --seed draws again, and cannot show more",
     )
