@@ -149,7 +149,7 @@ def test_data_that_are_described_elsewhere_are_known_by_what_is_in_them(run: Pat
     described = run.parent / "described"
     described.mkdir()
     info = {"kept": {"file_name": "kept.json", "columns": {"prompt": "ask", "response": "say"}}}
-    (described / "dataset_info.json").write_text(json.dumps(info))
+    (described / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8-sig")
     (described / "kept.json").write_text(json.dumps([{"ask": "Town 1 is", "say": " old"}]))
     config = load_run(run, {"retention": f"{described}/dataset_info.json#kept"})
     diagnosis = read_diagnosis(config.output_dir)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from uptake.artifacts import chunks, digest, file_digest, read_json
+from uptake.artifacts import chunks, digest, file_digest
 from uptake.artifacts.ledger_files import renamed
 from uptake.artifacts.tables import prompt_as_data
 from uptake.data import Encoded, LoadOptions, Notes, TemplateError, Turn, bad_rows_error, encode, stream
@@ -39,7 +40,7 @@ def file_digests(dataset: str) -> dict[str, str]:
     if (described := split_name(dataset)) is not None:
         path, name = described
         found = find_described(path, name)
-        told = {f"#{name}": digest(read_json(path)[name])}
+        told = {f"#{name}": digest(json.loads(path.read_text(encoding="utf-8-sig"))[name])}
         return told if found.file is None else {**file_digests(str(found.file)), **told}
     path = Path(dataset)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
