@@ -78,12 +78,12 @@ def test_the_cure_and_plain_fine_tuning_are_trained_alike(
         assert cured.settings.get(name) == plain.settings.get(name) == {"completion_only_loss": False}.get(name)
     steps = [one.settings["per_device_train_batch_size"] * one.settings["gradient_accumulation_steps"] for one in got]
     assert steps == [size * rows] * 2
-    assert [note.split(",")[0] for note in not_kept(config)] == [
+    assert [note.split(",")[0] for note in not_kept(run)] == [
         "the run packs its rows",
         "the run's strategies (l2) are no part of a plan: neither the cure nor plain fine-tuning beside it is trained "
         "with them",
     ]
-    assert not_kept(run_config(training=QUICK)) == ()
+    assert not_kept(training_run(run_config(training=QUICK))) == ()
 
 
 def test_a_stage_in_two_parts_is_one_without_its_strategy(run_config: Callable[..., RunConfig]) -> None:

@@ -132,7 +132,7 @@ def cure_run(
         about = {"plan": content, "diagnosis": before.digest()}
         told = {**about, "groups": [asdict(one) for one in groups], "columns": [asdict(one) for one in columns]}
         pilot = 0 if plan.pilot is None else plan.pilot.tokens
-        notes = not_kept(config)
+        notes = not_kept(run)
         cost = {**asdict(plan.cost), "total": plan.cost.total, "pilot": pilot}
         write_json(folder / "cure.json", {**told, "faults": found, "cost": cost, "notes": notes})
         return CuredModel(model, after, groups, columns, found, plan.cost, pilot, notes, aside)

@@ -125,7 +125,9 @@ def prescribe_run(
     folder = config.output_dir / "plan"
     refuse_links(config.output_dir)
     with locked(config.output_dir / ".plan"):
-        key = _key(config, diagnosis, start, unsafe, world)
+        told = tuned if start == "tuned" else None
+        chosen = [start, unsafe, world, config.model_name_or_path, told, config.plan.pilot]
+        key = key_of(config, diagnosis, chosen)
         if (known := found_plan(folder, key)) is not None:
             return Prescribed(folder, known, True)
         refuse_changed(folder)
@@ -213,7 +215,7 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
 
     data = datasets_of(config)
     training = _row_by_row(data, encoding)
-    run = DiagnosedRun(data, diagnosis, encoding, library, trained, asking, not_kept(config))
+    run = DiagnosedRun(data, diagnosis, encoding, library, trained, asking, not_kept(training_run(config)))
     terms = Terms(
         start="base",
         model=base,
@@ -277,8 +279,11 @@ def plan_to_apply(
         return Prescribed(folder, read_plan(folder), True)
     start, unsafe = start or asked.start, unsafe or asked.unsafe
     if tried.plan.pilot != config.plan.pilot:
-        key = _key(tried, read_diagnosis(config.output_dir), start, unsafe, asked.processes)
-        if (known := found_plan(folder, key)) is not None:
+        diagnosis = read_diagnosis(config.output_dir)
+        trained = trained_folder(config.output_dir, config.stages[-1].name)
+        tuned = diagnosed_model(trained, diagnosis) if start == "tuned" else None
+        chosen = [start, unsafe, asked.processes, config.model_name_or_path, tuned, True]
+        if (known := found_plan(folder, key_of(tried, diagnosis, chosen))) is not None:
             return Prescribed(folder, known, True)
     return prescribe_run(
         config,
@@ -299,14 +304,6 @@ def _require_read(folder: Path, paths: Sequence[Path]) -> None:
             expected=f"changes in {', '.join(TRAINED)}",
             fix="make the change there and undo this one, or train with that trainer",
         )
-
-
-def _key(config: RunConfig, diagnosis: Diagnosis, start: str, unsafe: bool, processes: int) -> str:
-    """Identifies a plan by what it was made from, whether it was tried among it."""
-    trained = trained_folder(config.output_dir, config.stages[-1].name)
-    tuned = diagnosed_model(trained, diagnosis) if start == "tuned" else None
-    chosen = [start, unsafe, processes, config.model_name_or_path, tuned, config.plan.pilot]
-    return key_of(config, diagnosis, chosen)
 
 
 def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
