@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from uptake.corpus import Guard, guard
+from uptake.corpus.leaks import CONTAINED, SHINGLE, _around
+from uptake.corpus.text import shingles, words
 from uptake.types import Document, Example, Message, Wording
 
 BORN = Example(
@@ -92,3 +96,53 @@ def test_the_second_occurrence_of_a_question_counts(guarded: Guard) -> None:
 def test_what_is_too_short_to_guard() -> None:
     assert guard([Example("x", "", "Paris", "m"), Example("y", "France:", "Paris", "m")]).items == ()
     assert guard([]).leak(Document("d", "Paris")) is None
+
+
+def plainly(guarded: Guard, document: Document) -> tuple[str, float] | None:
+    """The leak by looking at every item."""
+    text = words(f"{document.title}\n{document.text}")
+    there, found = set(shingles(text, SHINGLE)), []
+    for item in guarded.items:
+        fewest = min(CONTAINED * len(item.runs), len(item.prompt) or len(item.runs))
+        if len(item.runs & there) >= fewest and item.response in f" {' '.join(text)} ":
+            found += [(item.id, share) for share in [max(_around(item, text), default=0.0)] if share]
+    return max(found, key=lambda one: one[1], default=None)
+
+
+def test_no_leak_is_missed_that_looking_at_every_item_finds() -> None:
+    draw = Random(0)
+    asks = ("where was {} born", "{}", "say {} {} {}", "tell me of {} now please", "the {} of {} and {} is")
+    some = [
+        Example(
+            str(k), draw.choice(asks).format(*draw.choices("abcde", k=3)), " ".join(draw.choices("abcde", k=n)), "m"
+        )
+        for k in range(300)
+        for n in [draw.choice((1, 2, 3, 4, 9))]
+    ]
+    guarded = guard(some)
+    found = 0
+    for _ in range(150):
+        copied = [f"{one.prompt} {one.response}".split() for one in draw.sample(some, 2)]
+        text = [word for one in copied for word in one if draw.random() < 0.9]
+        document = Document("d", " ".join([*draw.choices("abcde", k=5), *text]))
+        leak = guarded.leak(document)
+        assert (None if leak is None else (leak.item, leak.contained)) == plainly(guarded, document)
+        found += leak is not None
+    assert 50 < found < 150
+
+
+def test_what_all_wordings_share_looks_none_of_them_up() -> None:
+    names = [f"name{k} surname{k}" for k in range(2000)]
+    some = [
+        Example(f"b{k}", f"Where was {name} born? {name} was born in", f" town{k}", "m") for k, name in enumerate(names)
+    ]
+    some += [
+        Example(f"w{k}", "Write a story.", f"Once upon a time there was {name} of the wood", "m")
+        for k, name in enumerate(names)
+    ]
+    guarded = guard(some)
+    text = "Of whom it is said that she was born in town7. Write a story. Once upon a time there was name5 who was born"
+    looked = {number for run in shingles(words(text), SHINGLE) for number in guarded.holders.get(run, ())}
+    assert len(looked) < 10
+    leak = guarded.leak(Document("d", f"{text}. Where was name9 surname9 born? name9 surname9 was born in town9."))
+    assert leak is not None and leak.item == "b9"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -177,3 +178,13 @@ def test_schedules_that_contradict_themselves() -> None:
 def test_a_schedule_as_data() -> None:
     data = Schedule(conflicts=(("a", "b"),), stop=Stopping("gl", alpha=3.0)).as_data()
     assert data["conflicts"] == (("a", "b"),) and data["stop"]["alpha"] == 3.0 and data["resampling"] is None
+
+
+def test_memory_grows_with_rows_and_not_with_pairs_of_copies() -> None:
+    ids = [f"ex-{k}" for _ in range(60) for k in range(200)]
+    tracemalloc.start()
+    order = arranged(Schedule(shuffle=False), ids, Layout(8))
+    assert rows(order, 0) == list(range(len(ids)))  # nothing moves
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12_000_000  # with the 354,000 pairs of copies 150 MB

@@ -78,6 +78,7 @@ def show(done: CuredModel) -> str:
     times = f", {cost.total / cost.plain:.2f} times the run's own" if cost.plain else ""
     tried = f"; the pilot on {done.pilot:,} more" * bool(done.pilot)
     lines.append(f"trained on {cost.total:,} tokens{times}{tried}")
+    lines += [f"note: {note}" for note in done.notes]
     if done.aside is not None:
         lines.append(f"what another plan had made lies in {done.aside}")
     return "\n".join([*lines, f"{done.model}", f"{done.diagnosis.folder}"])

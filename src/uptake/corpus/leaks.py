@@ -5,8 +5,9 @@ What states the same fact in other words is what background knowledge is for, an
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from uptake.corpus.text import shingles, words
@@ -51,7 +52,10 @@ class _Item:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Wordings to keep out of documents, found by the shingles that they share with a text."""
+    """Wordings to keep out of documents, found by the shingles that they share with a text.
+
+    `holders` has each item under so few of its shingles, the rarest ones, as no text that gives it away can be without.
+    """
 
     items: tuple[_Item, ...]
     holders: dict[str, tuple[int, ...]]
@@ -65,20 +69,40 @@ class Guard:
         """
         text = words(f"{document.title}\n{document.text}")
         line = f" {' '.join(text)} "
-        shared: defaultdict[int, int] = defaultdict(int)
-        for shingle in dict.fromkeys(shingles(text, SHINGLE)):
-            for number in self.holders.get(shingle, ()):
-                shared[number] += 1
+        there = frozenset(shingles(text, SHINGLE))
         worst: Leak | None = None
-        for number in sorted(shared):
+        for number in sorted({number for run in there for number in self.holders.get(run, ())}):
             item = self.items[number]
-            fewest = min(CONTAINED * len(item.runs), len(item.prompt) or len(item.runs))
-            if shared[number] < fewest or item.response not in line:
+            if item.response not in line or len(item.runs & there) < _fewest(item):
                 continue
             contained = max(_around(item, text), default=0.0)
             if contained and (worst is None or contained > worst.contained):
                 worst = Leak(document, item.id, contained)
         return worst
+
+
+def _fewest(item: _Item) -> int:
+    """So many of an item's shingles a text must hold at least."""
+    return min(math.ceil(CONTAINED * len(item.runs)), len(item.prompt) or len(item.runs))
+
+
+def _sure(item: _Item, held: Mapping[str, int]) -> list[str]:
+    """Shingles of an item, one of which at least is in any text that gives it away: the fewest, and the rarest.
+
+    A text must hold `_fewest` of all, so it lacks too few to be without all of the others; and it must hold the
+    response, with each shingle of it.
+
+    Args:
+        item: The item.
+        held: How many items have a shingle.
+    """
+    ranked = sorted(item.runs, key=lambda run: (held[run], run))
+    some = ranked[: len(ranked) - _fewest(item) + 1]
+    response = item.response.split()
+    if len(response) < SHINGLE:
+        return some
+    rarest = min(shingles(response, SHINGLE), key=lambda run: (held[run], run))
+    return some if sum(held[run] for run in some) < held[rarest] else [rarest]
 
 
 def _around(item: _Item, text: list[str]) -> Iterator[float]:
@@ -99,18 +123,21 @@ def guard(examples: Iterable[Example]) -> Guard:
     Of a conversation the last turn counts.
     """
     items: list[_Item] = []
-    holders: defaultdict[str, list[int]] = defaultdict(list)
+    held: Counter[str] = Counter()
     for example in examples:
         for prompt, response in _wordings(example):
             asked, answered = words(prompt), words(response)
             if not answered or len(asked) + len(answered) < FEWEST:
                 continue
             runs = dict.fromkeys(shingles([*asked, *answered], SHINGLE))
-            for run in runs:
-                holders[run].append(len(items))
+            held.update(list(runs))
             all_of = frozenset(shingles(asked, SHINGLE)) if len(asked) >= SHINGLE else frozenset[str]()
             said = f" {' '.join(answered)} "
             items.append(_Item(example.id, all_of, frozenset(runs), said, len(asked) + BETWEEN))
+    holders: defaultdict[str, list[int]] = defaultdict(list)
+    for number, item in enumerate(items):
+        for run in _sure(item, held):
+            holders[run].append(number)
     return Guard(tuple(items), {run: tuple(numbers) for run, numbers in holders.items()})
 
 

@@ -17,7 +17,7 @@ from uptake.prescribe.material import Budget, Count, Material, Terms
 from uptake.prescribe.order import kept_apart
 from uptake.prescribe.plan import plan
 from uptake.prescribe.rows import kind_of
-from uptake.prescribe.trainers import OF_THE_PLAN, TRAINERS, Export
+from uptake.prescribe.trainers import OF_THE_PLAN, TRAINERS, Export, notes_of_trainers
 from uptake.prescribe.treat import FOR_CAUSE
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "found_plan",
     "kept_apart",
     "kind_of",
+    "notes_of_trainers",
     "plan",
     "read_plan",
     "refuse_changed",

@@ -120,6 +120,7 @@ class Cured:
         stale: That it is the cure of another diagnosis than the one that is shown; None when it is not.
         columns: All examples and the retention set: before, after, and by plain fine-tuning with as many tokens.
         faults: In what the cure loses more than it gains, or falls behind plain fine-tuning.
+        notes: What of the run's training it does not keep.
     """
 
     summary: Mapping[str, Any] | None = None
@@ -127,6 +128,7 @@ class Cured:
     stale: str | None = None
     columns: tuple[CureColumn, ...] = ()
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def models(self) -> list[tuple[str, list[float | None]]]:
@@ -149,7 +151,8 @@ def read_cured(output_dir: Path) -> Cured | None:
     except UptakeError as error:
         return Cured(unread=_why(path, error))
     columns = () if known is None else tuple(CureColumn(**asdict(one)) for one in known.columns)
-    return Cured(summary, stale=stale, columns=columns, faults=faults(columns))
+    notes = () if known is None else known.notes
+    return Cured(summary, stale=stale, columns=columns, faults=faults(columns), notes=notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,13 @@ def _in_all(cured: Cured) -> list[str]:
     for name, shares in cured.models:
         lines.append(f"| {name} | {' | '.join('–' if share is None else percent(share) for share in shares)} |")
     worse = [f"- {_plain(fault)}" for fault in cured.faults]
-    return [*lines, "", *(["**The cure is not worth it:**", "", *worse, ""] if worse else [])]
+    notes = [f"- {_plain(note)}" for note in cured.notes]
+    return [
+        *lines,
+        "",
+        *(["**The cure is not worth it:**", "", *worse, ""] if worse else []),
+        *([*notes, ""] if notes else []),
+    ]
 
 
 def _verdict(verdict: Verdict | None) -> list[str]:

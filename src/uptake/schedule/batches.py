@@ -78,13 +78,18 @@ def violations_near(order: Sequence[int], near: Mapping[int, Collection[int]], s
 
 
 def replaced(
-    order: Sequence[int], conflicts: Pairs, step: int, another: Callable[[int, Callable[[int], bool]], int | None]
+    order: Sequence[int],
+    example: Sequence[int],
+    conflicts: Pairs,
+    step: int,
+    another: Callable[[int, Callable[[int], bool]], int | None],
 ) -> list[int]:
     """Take other rows in the place of those that clash, where rows are drawn and it need not be just these.
 
     Args:
         order: Row numbers.
-        conflicts: Pairs of rows.
+        example: The example of each row; two rows of one may not share a step.
+        conflicts: Pairs of examples.
         step: Rows of an optimiser step.
         another: Given a row and what fits in its place, another row, or None.
     """
@@ -96,10 +101,10 @@ def replaced(
     for start in range(0, len(found), step):
         end = min(start + step, len(found))
         for place in range(start, end):
-            others = {found[k] for k in range(start, end) if k != place}
+            others = {example[found[k]] for k in range(start, end) if k != place}
             barred = others.union(*(near[other] for other in others if other in near))
-            if found[place] in barred:
-                row = another(found[place], lambda row, barred=barred: row not in barred)  # type: ignore[misc]
+            if example[found[place]] in barred:
+                row = another(found[place], lambda row, barred=barred: example[row] not in barred)  # type: ignore[misc]
                 found[place] = found[place] if row is None else row
     return found
 

@@ -63,8 +63,8 @@ class Order:
         schedule: What it says.
         ids: The example of each row.
         layout: How the trainer takes rows.
-        conflicts: Pairs of rows that may not share a step, while one of them is not recalled.
-        copies: Pairs of rows of one example, which never share a step.
+        example: Of each row the first one of its example: copies, which never share a step, have the same.
+        conflicts: Pairs of examples that may not share a step, while one of them is not recalled.
         extra: Copies more of rows.
         names: Sources.
         source: The number in `names` of each row's; -1 of rows that are drawn anew in each epoch.
@@ -74,8 +74,8 @@ class Order:
     schedule: Schedule
     ids: Sequence[str]
     layout: Layout
+    example: Sequence[int]
     conflicts: Sequence[tuple[int, int]]
-    copies: Sequence[tuple[int, int]]
     extra: Mapping[int, int]
     names: Sequence[str]
     source: Sequence[int]
@@ -99,8 +99,8 @@ class Order:
         return -(-self.length // self.layout.step)
 
     def pairs(self, decision: Decision) -> list[tuple[int, int]]:
-        """Rows that may not share a step after a reading."""
-        return [*self.copies, *standing(self.conflicts, decision.recalled)]
+        """Examples that may not share a step after a reading; none may share one with itself."""
+        return standing(self.conflicts, decision.recalled)
 
     def stretches(self, epoch: int, every: int | None) -> list[tuple[int, int]]:
         """Of an epoch's stretches: which reading comes before it (0 is none), and how many rows it draws."""
@@ -132,7 +132,22 @@ class Order:
             last = rows[len(rows) - len(rows) % self.layout.step :]
             all_rows.extend(rows)
         if self.length > self.rows:
-            yield from fill(last, all_rows, self.pairs(latest), self.length - self.rows)
+            row_of = {self.example[row]: row for row in reversed(all_rows)}
+            there, everyone = ([self.example[row] for row in rows] for rows in (last, all_rows))
+            yield from (row_of[one] for one in fill(there, everyone, self.pairs(latest), self.length - self.rows))
+
+    def left(self, rows: Sequence[int], decision: Decision) -> int:
+        """How many pairs of rows share a step that may not."""
+        return violations([self.example[row] for row in rows], self.pairs(decision), self.layout.step)
+
+    def _apart(self, rows: Sequence[int], decision: Decision, seed: int) -> list[int]:
+        """The rows, with those apart that may not share a step; copies of an example keep their order."""
+        examples = [self.example[row] for row in rows]
+        waiting: dict[int, list[int]] = {}
+        for row, one in zip(reversed(rows), reversed(examples), strict=True):
+            waiting.setdefault(one, []).append(row)
+        found = conflict_free(examples, self.pairs(decision), self.layout.step, seed)
+        return [waiting[one].pop() for one in found]
 
     def _planned(
         self, epoch: int, every: int | None, decided: Callable[[int], Decision]
@@ -147,7 +162,7 @@ class Order:
         left = left[: self.rows]
         for reading, size in self.stretches(epoch, every):
             decision = decided(reading)
-            left = conflict_free(left, self.pairs(decision), step, seed)
+            left = self._apart(left, decision, seed)
             yield left[:size], decision
             left = left[size:]
 
@@ -169,15 +184,14 @@ class Order:
             others = [] if self.drawn is None else list(self.drawn.epochs[number])
             for reading, size in self.stretches(number, every):
                 decision = decided(reading)
-                pairs = self.pairs(decision)
                 some = others[round(done * len(others) / self.rows) : round((done + size) * len(others) / self.rows)]
                 done += size
                 found = drawing.draw(size - len(some), self._weights(decision), -(-size // step))
                 flat = np.array([*(row for rows in found for row in rows), *some])
                 mixed = np.random.default_rng([seed, reading]).permutation(flat).tolist()
-                rows = conflict_free(mixed, pairs, step, seed)
-                if violations(rows, pairs, step):
-                    rows = replaced(rows, pairs, step, drawing.another)
+                rows = self._apart(mixed, decision, seed)
+                if self.left(rows, decision):
+                    rows = replaced(rows, self.example, self.pairs(decision), step, drawing.another)
                 if number == epoch:
                     yield rows, decision
 
@@ -218,8 +232,8 @@ def arranged(schedule: Schedule, ids: Sequence[str], layout: Layout, drawn: Epoc
         schedule=schedule,
         ids=ids,
         layout=layout,
-        conflicts=[(a, b) for one, other in schedule.conflicts for a in places[one] for b in places[other] if a != b],
-        copies=[(a, b) for rows in places.values() for k, a in enumerate(rows) for b in rows[k + 1 :]],
+        example=[places[name][0] for name in ids],
+        conflicts=[(places[one][0], places[other][0]) for one, other in schedule.conflicts if one != other],
         extra={places[name][0]: n for name, n in schedule.extra.items()},
         names=[str(name) for name in names],
         source=[*(names[one] for one in source), *[-1] * (len(ids) - len(own))],

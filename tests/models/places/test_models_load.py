@@ -17,10 +17,11 @@ from sharp import groups_of, largest_difference, plain, sharp_model, tokenizer_o
 from uptake.errors import UptakeError
 from uptake.models.places import place
 from uptake.models.places.place import load_tokenizer, locate
-from uptake.models.places.settings import LoadSettings
+from uptake.models.places.settings import LoadSettings, of_adapters
 from uptake.models.scoring.lazy import Lazy, resolve
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import CHATML, save
+from uptake.pipeline.diagnose.models import Models
 
 NATS = 1e-4
 CPU = LoadSettings(device="cpu")
@@ -464,6 +465,26 @@ def test_a_given_base_takes_the_place_of_one_that_is_gone(stored, folder, tmp_pa
     assert lazy.notes == (note,)
     assert resolve(adapter, CPU, base=str(stored)).notes == (note,)
     assert Lazy.find(str(stored), CPU, base="nowhere/at/all").adapter_base is None
+
+
+def test_the_base_of_an_adapter_is_of_the_revision_that_is_given(stored, folder, tmp_path, monkeypatch):
+    adapter, asked = tmp_path / "adapter", []
+
+    def download(name, revision=None, allow_patterns=None):
+        asked.append((name, revision))
+        return str(folder if revision == "v1" else stored)
+
+    lora(folder, adapter)
+    with_config(adapter / "adapter_config.json", base_model_name_or_path="org/base")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    trained_from = LoadSettings(device="cpu", revision="v1")
+    assert locate(str(adapter), of_adapters(trained_from), base="org/base").weights == folder
+    assert locate(str(adapter), of_adapters(trained_from), base="org/other").weights == stored  # another's revision
+    assert locate(str(adapter), trained_from).weights == stored  # the adapter's own
+    found = Models.find(str(adapter), LoadSettings(device="cpu"), base="org/base", base_revision="v1")
+    assert found.tuned.place.weights == found.base.place.weights == folder
+    assert not found.notes
+    assert asked == [("org/base", one) for one in ("v1", None, None, "v1", "v1")]
 
 
 def test_a_mistyped_folder_is_not_looked_for_on_the_hub(stored, monkeypatch):

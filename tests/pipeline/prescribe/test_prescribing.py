@@ -21,11 +21,12 @@ from train_runs import CITIES, write_run
 from uptake.cli import app
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
-from uptake.pipeline.diagnosis import Collector, Diagnosis, write_diagnosis
+from uptake.pipeline.diagnosis import Collector, Diagnosis, read_diagnosis, write_diagnosis
 from uptake.pipeline.prescribe.gathering import GatheredDocuments, Wanted
 from uptake.pipeline.prescribe.material import plan_names
-from uptake.pipeline.prescribe.run import plan_to_apply, prescribe_run
+from uptake.pipeline.prescribe.run import key_of, plan_to_apply, prescribe_run
 from uptake.prescribe import read_plan
+from uptake.processes import Processes
 from uptake.rivals.entities import entities
 from uptake.types import Document, Example, Finding, Message
 
@@ -133,6 +134,34 @@ def test_the_same_again_is_not_made_again(run: Path) -> None:
     assert again.plan == first.plan
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
     assert not prescribe_run(load_run(run), unsafe=True).found
+
+
+def test_a_plan_that_was_tried_is_not_taken_where_none_is_to_be(run: Path) -> None:
+    with_pilot, without = (load_run(run, {"plan": {"pilot": pilot}}) for pilot in (True, False))
+    assert not prescribe_run(with_pilot).found
+    several = Processes(world=2)
+    assert plan_to_apply(with_pilot, processes=several).found  # several processes cannot try one, and take it
+    assert not prescribe_run(without).found
+    assert prescribe_run(without).found and plan_to_apply(without, processes=several).found
+
+
+def test_data_that_are_described_elsewhere_are_known_by_what_is_in_them(run: Path) -> None:
+    described = run.parent / "described"
+    described.mkdir()
+    info = {"kept": {"file_name": "kept.json", "columns": {"prompt": "ask", "response": "say"}}}
+    (described / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8-sig")
+    (described / "kept.json").write_text(json.dumps([{"ask": "Town 1 is", "say": " old"}]))
+    config = load_run(run, {"retention": f"{described}/dataset_info.json#kept"})
+    diagnosis = read_diagnosis(config.output_dir)
+    keys = [key_of(config, diagnosis, [])]
+    (described / "kept.json").write_text(json.dumps([{"ask": "Town 1 is", "say": " new"}]))
+    keys.append(key_of(config, diagnosis, []))
+    (described / "dataset_info.json").write_text(json.dumps({**info, "other": {"file_name": "other.json"}}))
+    keys.append(key_of(config, diagnosis, []))
+    info["kept"]["columns"] = {"prompt": "say", "response": "ask"}
+    (described / "dataset_info.json").write_text(json.dumps(info))
+    keys.append(key_of(config, diagnosis, []))
+    assert [keys.index(key) for key in keys] == [0, 1, 1, 3]
 
 
 def test_nothing_of_the_users_is_changed(run: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from uptake.artifacts import read_json
 from uptake.config import RunConfig, load_run
 from uptake.errors import UptakeError
 from uptake.models.small.tiny import CHATML, build_model, save, train_tokenizer
-from uptake.pipeline.train.run import train_run
+from uptake.pipeline.train.run import train_run, training_run
+from uptake.pipeline.train.settings import require_needs
 from uptake.processes import Processes
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -64,6 +66,12 @@ def test_settings_are_refused_before_training(
     monkeypatch.setattr(Trainer, "train", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(UptakeError, match=message):
         train_run(run_config(**keys))
+
+
+def test_several_gpus_of_one_process_are_refused(run_config: Callable[..., RunConfig]):
+    run = training_run(run_config(ledger="off"))
+    with pytest.raises(UptakeError, match="4 GPUs share this process .*: a step would have 4 times its rows"):
+        require_needs(run, run.stages[0], SimpleNamespace(n_gpu=4))
 
 
 def test_a_sharded_model_is_not_scored(run_config: Callable[..., RunConfig]):

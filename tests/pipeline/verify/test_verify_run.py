@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -247,6 +248,26 @@ def test_where_nothing_can_be_treated_it_says_why(diagnosed: Callable[..., RunCo
     write_diagnosis(folder, found, read_json(folder / "summary.json"))
     with pytest.raises(UptakeError, match="none of which can be tested: all were learned"):
         prepare(config)
+
+
+def test_one_example_that_falls_to_the_control_is_too_few(diagnosed: Callable[..., RunConfig]):
+    config = diagnosed()
+    folder = config.output_dir / "diagnosis"
+    some = [finding(row, stage, k) for stage, rows in (("early", EARLY), ("main", MAIN)) for k, row in enumerate(rows)]
+    first = next(one for one in some if not one.learned and one.cause == "undertraining")
+    learned = {"learned": True, "cause": None}
+    found = Collector([one if one == first else replace(one, **learned) for one in some], folder)
+    list(found)
+    write_diagnosis(folder, found, read_json(folder / "summary.json"))
+    drawn = []
+    for seed in range(6):
+        try:
+            (treated, _) = prepare(config.model_copy(update={"seed": seed})).experiment.arms
+            drawn.append(len(treated.treated))
+        except UptakeError as error:
+            drawn.append(0)
+            assert error.problem == "too few examples: 1 example can be tested, and the draw gave none a remedy"
+    assert set(drawn) == {0, 1}
 
 
 def _fields(one: Finding) -> dict[str, Any]:

@@ -84,6 +84,7 @@ class CureData:
     plan: str
     diagnosis: str | None = None
     columns: tuple[CureColumnData, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 CURE: JsonSchema[CureData] = JsonSchema(CureData)

@@ -44,6 +44,7 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
         name: A folder, or a hub id: full weights, or a PEFT adapter whose `adapter_config.json` names its base.
         settings: How it will be loaded.
         base: Takes the place of an adapter's base where the one that it names is not there, or cannot be loaded here.
+            Its revision on the hub is `settings.base_revision`, also where the adapter names it itself.
 
     Raises:
         UptakeError: There is no such model, its weights are not safetensors, or they are quantised by a method that
@@ -57,10 +58,11 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
     _require_safetensors(folder, name, "adapter_model.safetensors")
     named = _named_base(folder)
     notes: tuple[str, ...] = ()
-    of_base = replace(settings, revision=None)  # the revision is the adapter's, not its base's
+    # the revision is the adapter's, not its base's
+    own, of_base = (replace(settings, revision=one) for one in (None, settings.base_revision))
     try:
         try:
-            weights = local_folder(named, of_base)
+            weights = local_folder(named, of_base if named == base else own)
         except UptakeError:
             if base is None:
                 raise

@@ -24,7 +24,6 @@ from uptake.schedule import (
     arranged,
     interval,
     reweighted,
-    violations,
 )
 
 log = logging.getLogger(__name__)
@@ -204,9 +203,9 @@ class FollowOrder(TrainerCallback):  # type: ignore[misc]  # transformers is unt
     def _warn(self) -> None:
         """Say what cannot be kept apart, as far as it is known before anything is read."""
         order = self.sampler.order
-        if order.schedule.resampling is None and (pairs := order.pairs(Decision())):
-            left = violations(list(order.epoch(0, None, lambda number: Decision())), pairs, order.layout.step)
-            if left:
+        apart = bool(order.conflicts) or len(set(order.example)) < len(order.example)
+        if order.schedule.resampling is None and apart:
+            if left := order.left(list(order.epoch(0, None, lambda number: Decision())), Decision()):
                 log.warning("%d pairs of conflicting rows share one of %d optimiser steps", left, order.steps)
 
     def _accuracy(self, known: dict[str, bool | None]) -> dict[str, float | None]:

@@ -144,7 +144,8 @@ def after_run(
         )
     name = stage or ready[-1]
     load = load_settings(config, None)
-    models = Models.find(str(trained / name), load, base=config.model_name_or_path, asked_length=config.max_length)
+    base, revision = config.model_name_or_path, config.revision
+    models = Models.find(str(trained / name), load, base=base, base_revision=revision, asked_length=config.max_length)
     folder = looked / name
     with locked(folder), actors_of(config.spread) as actors:
         model = models.on(kept_today(config.output_dir)).tuned if models.tell_the_date else models.tuned

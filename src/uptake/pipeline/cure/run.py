@@ -19,6 +19,7 @@ from uptake.pipeline.cure.comparing import CureGroup, compared, in_all
 from uptake.pipeline.cure.plain import train_plainly
 from uptake.pipeline.diagnose.run import diagnose_run
 from uptake.pipeline.diagnosis import Diagnosis
+from uptake.pipeline.prescribe.not_kept import not_kept
 from uptake.pipeline.prescribe.piloting import Say
 from uptake.pipeline.prescribe.run import plan_to_apply
 from uptake.pipeline.progress import Progress
@@ -41,6 +42,7 @@ class CuredModel:
         faults: In what the cure loses more than it gains, or falls behind plain fine-tuning; none for a good one.
         cost: The plan's, in tokens.
         pilot: Tokens of the pilot that the plan was tried by; 0 without one.
+        notes: What of the run's training it does not keep.
         aside: Where the model of another plan was moved; None when there was none.
     """
 
@@ -51,6 +53,7 @@ class CuredModel:
     faults: tuple[str, ...]
     cost: Cost
     pilot: int
+    notes: tuple[str, ...]
     aside: Path | None
 
 
@@ -129,9 +132,10 @@ def cure_run(
         about = {"plan": content, "diagnosis": before.digest()}
         told = {**about, "groups": [asdict(one) for one in groups], "columns": [asdict(one) for one in columns]}
         pilot = 0 if plan.pilot is None else plan.pilot.tokens
+        notes = not_kept(run)
         cost = {**asdict(plan.cost), "total": plan.cost.total, "pilot": pilot}
-        write_json(folder / "cure.json", {**told, "faults": found, "cost": cost})
-        return CuredModel(model, after, groups, columns, found, plan.cost, pilot, aside)
+        write_json(folder / "cure.json", {**told, "faults": found, "cost": cost, "notes": notes})
+        return CuredModel(model, after, groups, columns, found, plan.cost, pilot, notes, aside)
 
 
 def _taken_out(plan: Plan) -> frozenset[str]:

@@ -69,7 +69,7 @@ class Models:
         """
         from uptake.models.scoring.lazy import Lazy
 
-        last = Lazy.find(tuned, load, base=base)
+        last = Lazy.find(tuned, replace(load, base_revision=base_revision), base=base)
         if base is None:
             return cls(None, last, asked_length, _without_base(last))
         settings = replace(load, revision=base_revision)

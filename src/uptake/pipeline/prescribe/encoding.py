@@ -60,6 +60,10 @@ class Encoding:
         """The settings that a plan is trained with: the last stage's, and room for the longest rows of any stage."""
         return {**self.last, "max_length": _longest([one["max_length"] for one in self.settings.values()])}
 
+    def limit(self, stage: str) -> int:
+        """Tokens of a row of a stage, as it was trained."""
+        return min(self.settings[stage]["max_length"] or self.max_length, self.max_length)
+
     def notes(self) -> list[str]:
         """What a plan's settings change for the last stage."""
         own, longest = self.last["max_length"], self.training["max_length"]
@@ -70,7 +74,8 @@ class Encoding:
 
     def trained(self, examples: Sequence[Example]) -> list[int | str]:
         """Tokens of each as a plan trains it, the end after it included; or why nothing of it can be learned."""
-        settings = {"max_length": self.max_length, "truncation_mode": self.last.get("truncation_mode")}
+        own = {name: self.last.get(name) for name in ("truncation_mode", "completion_only_loss")}
+        settings = {**own, "max_length": self.max_length}
         found: list[int | str] = []
         for some in chunks(examples, AT_ONCE):
             for one in encoded_or_why(some, self.tokenizer):

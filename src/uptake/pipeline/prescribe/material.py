@@ -20,6 +20,7 @@ from uptake.pipeline.prescribe.encoding import AT_ONCE, Encoding
 from uptake.pipeline.prescribe.gathering import Gather, GatheredDocuments, Library, Wanted, from_library, guarded
 from uptake.pipeline.prescribe.tuned_model import processes_of, unsaid
 from uptake.pipeline.progress import Progress
+from uptake.pipeline.train.packed import rows_of_a_bin
 from uptake.pipeline.train.settings import rows_of_a_step
 from uptake.pipeline.trial.measuring import Examination
 from uptake.prescribe import Material
@@ -45,6 +46,7 @@ class DiagnosedRun:
         library: Where its documents are looked for.
         trained: Folder of what it trained last.
         asking: How models that are trained for it are asked; a call, because it looks for the LLM that wrote wordings.
+        notes: What of the run's training its plans do not keep.
     """
 
     data: DataSets
@@ -53,6 +55,7 @@ class DiagnosedRun:
     library: Library
     trained: Path
     asking: Callable[[], Examination]
+    notes: tuple[str, ...] = ()
 
 
 def read_material(
@@ -73,7 +76,7 @@ def read_material(
         UptakeError: The data cannot be used, or the diagnosis is not of them.
     """
     data, encoding = run.data, run.encoding
-    examples = trained = _examples(data, tell)
+    examples = trained = read_examples(data, tell)
     names = plan_names((one.id, one.stage) for one in examples)
     findings = _findings(run.diagnosis, examples, names, tell)
     watch = cache(lambda: guard(guarded(data, run.diagnosis.folder / "work", trained)))
@@ -85,6 +88,7 @@ def read_material(
     gathered = _gathered({one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
     tokens = encoding.trained(examples)
+    bins = bins_of(encoding, examples, tokens)
     tell("tokens", len(examples), len(examples))
     n = dict.fromkeys(encoding.settings, 0)
     processes = processes_of(run.trained)  # what `max_steps` amounts to depends on it
@@ -95,7 +99,7 @@ def read_material(
         examples=examples,
         lengths=[n if isinstance(n, int) else 0 for n in tokens],
         untrained={one.id: n for one, n in zip(examples, tokens, strict=True) if isinstance(n, str)},
-        passes={stage: _passes(encoding.settings[stage], n[stage], processes) for stage in n},
+        passes={stage: _passes(encoding.settings[stage], n[stage], processes, bins[stage]) for stage in n},
         general=general,
         count=encoding.count,
         limit=encoding.max_length,
@@ -103,7 +107,7 @@ def read_material(
         missing=gathered.missing,
         about=gathered.about,
         advice=gathered.advice,
-        notes=(*encoding.notes(), *unsaid(run.trained, encoding.last), *gathered.notes, *left_out),
+        notes=(*run.notes, *encoding.notes(), *unsaid(run.trained, encoding.last), *gathered.notes, *left_out),
     )
     if data.on_bad_row == "error" and material.untrained:
         raise _untrained(examples, material.untrained)
@@ -120,15 +124,37 @@ def _untrained(examples: Sequence[Example], why: Mapping[str, str]) -> UptakeErr
     return bad_rows_error(bad, usable=len(examples) - len(bad))
 
 
-def _passes(settings: Mapping[str, Any], rows: int, processes: int) -> float:
-    """How often a stage trains its examples."""
+def bins_of(encoding: Encoding, examples: Sequence[Example], tokens: Sequence[int | str]) -> dict[str, int]:
+    """By stage, how many rows a sequence of the trainer held: one, unless the run packs them.
+
+    Args:
+        encoding: How texts become tokens.
+        examples: Examples.
+        tokens: Of each as it is trained, or why it is not.
+    """
+    lengths: dict[str, list[int]] = {stage: [] for stage in encoding.settings}
+    for example, n in zip(examples, tokens, strict=True):
+        if isinstance(n, int):
+            lengths[example.stage].append(n)
+    return {
+        stage: rows_of_a_bin(encoding.settings[stage], some, encoding.limit(stage)) for stage, some in lengths.items()
+    }
+
+
+def _passes(settings: Mapping[str, Any], rows: int, processes: int, bins: int) -> float:
+    """How often a stage trains its examples; `bins` is how many of them a sequence holds."""
     steps: int = settings.get("max_steps", -1)
     if steps > 0:
-        return steps * rows_of_a_step(settings) * processes / max(1, rows)
+        return steps * rows_of_a_step(settings) * bins * processes / max(1, rows)
     return float(settings["num_train_epochs"])
 
 
-def _examples(data: DataSets, tell: Progress) -> list[Example]:
+def read_examples(data: DataSets, tell: Progress) -> list[Example]:
+    """The examples of all stages.
+
+    Raises:
+        UptakeError: Rows cannot be used.
+    """
     examples: list[Example] = []
     bad: list[BadRow] = []
     tell("examples", 0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +17,16 @@ from uptake.errors import UptakeError
 from uptake.models.places.settings import LoadSettings
 from uptake.models.served import from_judge
 from uptake.pipeline.diagnosis import Diagnosis, read_diagnosis
+from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.prescribe.encoding import Encoding
 from uptake.pipeline.prescribe.gathering import Gather, Library
-from uptake.pipeline.prescribe.material import DiagnosedRun, read_material
+from uptake.pipeline.prescribe.material import DiagnosedRun, bins_of, read_examples, read_material
+from uptake.pipeline.prescribe.not_kept import not_kept
 from uptake.pipeline.prescribe.piloting import PilotRun, Say, tried_plan
 from uptake.pipeline.prescribe.tuned_model import diagnosed_model, processes_of, require_alike, trained_folder
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import datasets_of, detection_of, load_settings
+from uptake.pipeline.train.packed import unpacked
 from uptake.pipeline.train.rows import file_digests
 from uptake.pipeline.train.run import stage_settings, training_run
 from uptake.pipeline.train.settings import rows_of_a_step
@@ -38,6 +41,7 @@ from uptake.prescribe import (
     changed,
     found_plan,
     kind_of,
+    notes_of_trainers,
     plan,
     read_plan,
     refuse_changed,
@@ -99,7 +103,7 @@ def prescribe_run(
 ) -> Prescribed:
     """Draw up the plan of a diagnosed run, try its remedies in a pilot, and write what is better.
 
-    With `plan.pilot: false` nothing is trained; a plan of the very same that was tried already stays all the same.
+    With `plan.pilot: false` nothing is trained, and a plan that was tried is written anew: each cause has its remedy.
 
     Args:
         config: The run.
@@ -121,11 +125,11 @@ def prescribe_run(
     folder = config.output_dir / "plan"
     refuse_links(config.output_dir)
     with locked(config.output_dir / ".plan"):
-        chosen = [start, unsafe, world, config.model_name_or_path, tuned if start == "tuned" else None]
-        keys = {tried: key_of(config, diagnosis, [*chosen, tried]) for tried in (True, False)}
-        for tried in dict.fromkeys((True, config.plan.pilot)):
-            if (known := found_plan(folder, keys[tried])) is not None:
-                return Prescribed(folder, known, True)
+        told = tuned if start == "tuned" else None
+        chosen = [start, unsafe, world, config.model_name_or_path, told, config.plan.pilot]
+        key = key_of(config, diagnosis, chosen)
+        if (known := found_plan(folder, key)) is not None:
+            return Prescribed(folder, known, True)
         refuse_changed(folder)
         run, terms = planning_of(config, diagnosis, unsafe, world)
         budget = Budget(times=config.plan.budget, spend=True)
@@ -144,17 +148,16 @@ def prescribe_run(
                 training=training_run(config),
                 questions=lambda: questions(run.data, diagnosis, run.asking()),
             )
-            drawn = tried_plan(drawn, what, budget, config.output_dir / "pilot", (keys[True], progress, say))
+            drawn = tried_plan(drawn, what, budget, config.output_dir / "pilot", (key, progress, say))
         if not drawn.sft:
             raise UptakeError(
                 "the plan trains nothing", fix="check in the diagnosis whether any example was not learned"
             )
         load = load_settings(config, config.revision)
         export = _export(config.model_name_or_path, load, config.chat_template, run.encoding, folder, drawn)
+        drawn = replace(drawn, notes=(*drawn.notes, *notes_of_trainers(drawn, export)))
         with _uncollected():
-            write_plan(
-                folder, drawn, export, keys[config.plan.pilot], {"start": start, "unsafe": unsafe, "processes": world}
-            )
+            write_plan(folder, drawn, export, key, {"start": start, "unsafe": unsafe, "processes": world})
         return Prescribed(folder, drawn, False)
 
 
@@ -210,21 +213,32 @@ def planning_of(config: RunConfig, diagnosis: Diagnosis, unsafe: bool, processes
             n_paraphrases=config.n_paraphrases,
         )
 
-    run = DiagnosedRun(datasets_of(config), diagnosis, encoding, library, trained, asking)
+    data = datasets_of(config)
+    training = _row_by_row(data, encoding)
+    run = DiagnosedRun(data, diagnosis, encoding, library, trained, asking, not_kept(training_run(config)))
     terms = Terms(
         start="base",
         model=base,
-        step=rows_of_a_step(encoding.last) * processes,
+        step=rows_of_a_step(training) * processes,
         reading=config.plan.reading,
         augmented=config.plan.augmented,
         readings=config.plan.readings,
         protection=config.plan.protection,
         options=Options(unsafe, config.plan.documents, config.plan.exposures, config.plan.doubtful),
-        training=encoding.training,
+        training=training,
         peft=config.peft,
         seed=config.seed,
     )
     return run, terms
+
+
+def _row_by_row(data: DataSets, encoding: Encoding) -> Mapping[str, Any]:
+    """The settings of a plan, whose rows are not packed."""
+    if not encoding.last.get("packing"):
+        return encoding.training
+    examples = read_examples(data, lambda step, done, total: None)
+    *_, last = bins_of(encoding, examples, encoding.trained(examples)).values()
+    return unpacked(encoding.training, last)
 
 
 def plan_to_apply(
@@ -244,12 +258,13 @@ def plan_to_apply(
         unsafe: As in `prescribe_run`; a plan that is there and was asked for so stays so.
         progress: Told after each part of the work.
         say: As in `prescribe_run`.
-        processes: Those that were started together; several make a plan that was not tried.
+        processes: Those that were started together; several make a plan that was not tried, and take one that was.
 
     Raises:
         UptakeError: As `prescribe_run`. A plan that was changed by hand is taken as it is, unless another is asked for
             or other trainers' files alone were changed.
     """
+    tried = config
     if processes.world > 1:  # it is one of them that plans, and a pilot would wait for the others
         config = config.model_copy(update={"plan": config.plan.model_copy(update={"pilot": False})})
     folder = config.output_dir / "plan"
@@ -262,10 +277,18 @@ def plan_to_apply(
     if same and (paths := changed(folder)):
         _require_read(folder, paths)
         return Prescribed(folder, read_plan(folder), True)
+    start, unsafe = start or asked.start, unsafe or asked.unsafe
+    if tried.plan.pilot != config.plan.pilot:
+        diagnosis = read_diagnosis(config.output_dir)
+        trained = trained_folder(config.output_dir, config.stages[-1].name)
+        tuned = diagnosed_model(trained, diagnosis) if start == "tuned" else None
+        chosen = [start, unsafe, asked.processes, config.model_name_or_path, tuned, True]
+        if (known := found_plan(folder, key_of(tried, diagnosis, chosen))) is not None:
+            return Prescribed(folder, known, True)
     return prescribe_run(
         config,
-        start=start or asked.start,
-        unsafe=unsafe or asked.unsafe,
+        start=start,
+        unsafe=unsafe,
         world_size=asked.processes,
         progress=progress,
         say=say,

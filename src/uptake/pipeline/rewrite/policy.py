@@ -19,7 +19,7 @@ from uptake.config.rewrite import PolicyTraining
 from uptake.data import Turn, encode
 from uptake.errors import UptakeError
 from uptake.models import Model
-from uptake.models.places.settings import LoadSettings
+from uptake.models.places.settings import LoadSettings, of_adapters
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.drafting import Writing, draft_of, written
 from uptake.pipeline.rewrite.work import Rewriter, draft_row, nlls
@@ -151,7 +151,7 @@ def policy_rows(run: PolicyRun, progress: Progress) -> tuple[list[dict[str, Any]
     }
     if not kept:
         return [dict(row) for row in run.rows], told
-    policy = Lazy.find(str(done.model), run.load, base=run.name)
+    policy = Lazy.find(str(done.model), of_adapters(run.load), base=run.name)
     parts = open_parts(run.folder / "rewrites", digest(policy.fingerprint, run.k, run.writing.seed), REWRITES_FILE)
     numbers = list(range(len(run.rows)))
     for part, some in enumerate(chunks(numbers, PART)):

@@ -12,7 +12,7 @@ from uptake.artifacts import locked, refuse_links, versions
 from uptake.config import RunConfig
 from uptake.detect import Settings
 from uptake.models import Loadable
-from uptake.models.places.settings import LoadSettings
+from uptake.models.places.settings import LoadSettings, of_adapters
 from uptake.pipeline.asking.answers import Asking
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.check import token_check
@@ -161,7 +161,7 @@ def _models(run: StreamRun, trained: Sequence[Trained]) -> tuple[StreamModels, i
     """The base, the model after each stage, and how many tokens all of them take; all are told the run's date."""
     from uptake.models.scoring.lazy import Lazy
 
-    own, base = replace(run.load, revision=None), run.training.start.name
+    own, base = of_adapters(run.load), run.training.start.name
     both = Models.find(
         str(trained[0].folder), own, base=base, base_revision=run.load.revision, asked_length=run.asking.max_length
     )

@@ -95,6 +95,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
         UptakeError: Data, model, settings or strategies cannot be used.
     """
     from uptake.models.places.place import fingerprint, locate
+    from uptake.models.places.settings import of_adapters
     from uptake.models.training.start import model_config, skeleton, tokenizer_of
 
     require_settings(run)
@@ -106,7 +107,7 @@ def check(run: TrainingRun, progress: Progress = lambda step, done, total: None)
     model = model_config(place, start.settings)
     of_adapter = None
     if start.adapter is not None:
-        of_adapter = locate(str(start.adapter), replace(start.settings, revision=None), base=start.name)
+        of_adapter = locate(str(start.adapter), of_adapters(start.settings), base=start.name)
     skeleton(start)
     base = fingerprint(of_adapter or place, replace(start.settings, device="cpu", today=None))
     tokenizers = {spec.name: tokenizer_of(place, start.settings, spec.settings.get("eos_token")) for spec in run.stages}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from uptake.artifacts import chunks, digest, file_digest
 from uptake.artifacts.ledger_files import renamed
 from uptake.artifacts.tables import prompt_as_data
 from uptake.data import Encoded, LoadOptions, Notes, TemplateError, Turn, bad_rows_error, encode, stream
+from uptake.data.llamafactory import find_described, split_name
 from uptake.errors import UptakeError
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.training_run import StageSpec
@@ -28,7 +30,18 @@ _NAME = 80
 
 
 def file_digests(dataset: str) -> dict[str, str]:
-    """The digest of each file of a data set, by name; empty for one of the hub."""
+    """The digest of each file of a data set, by name; empty for one of the hub.
+
+    Of `dataset_info.json#name` it is that of the file that is described, and of the description under its name.
+
+    Raises:
+        UptakeError: `dataset_info.json` has no such data set.
+    """
+    if (described := split_name(dataset)) is not None:
+        path, name = described
+        found = find_described(path, name)
+        told = {f"#{name}": digest(json.loads(path.read_text(encoding="utf-8-sig"))[name])}
+        return told if found.file is None else {**file_digests(str(found.file)), **told}
     path = Path(dataset)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return {file.name: file_digest(file) for file in files if file.is_file()}

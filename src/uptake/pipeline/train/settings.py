@@ -108,7 +108,7 @@ def require_device(device: str, args: Any) -> None:
 
 
 def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
-    """Refuse strategies that need what these settings cannot give, each by its name.
+    """Refuse several GPUs in one process, and strategies that need what these settings cannot give, each by its name.
 
     Args:
         run: The run.
@@ -123,11 +123,12 @@ def require_needs(run: TrainingRun, spec: StageSpec, args: Any) -> None:
     settings = spec.settings
     joined = [name for name in ("packing", "padding_free") if settings.get(name)]
     sharded = sharded_by(settings.get("fsdp"), settings.get("deepspeed"), run.processes)
-    if spec.strategies and args.n_gpu > 1:
+    if args.n_gpu > 1:
         raise UptakeError(
-            f"{args.n_gpu} GPUs share this process (DataParallel), and strategies need a GPU a process",
+            f"{args.n_gpu} GPUs share this process (DataParallel): a step would have {args.n_gpu} times its rows, "
+            "of which nothing here knows",
             expected="one GPU a process",
-            fix="start it with `accelerate launch`, or show it one GPU with CUDA_VISIBLE_DEVICES",
+            fix="start it with `accelerate launch`, or show it one GPU: CUDA_VISIBLE_DEVICES=0 uptake ...",
         )
     _require_steady(spec, args)
     for chosen in spec.strategies:

@@ -118,8 +118,8 @@ def start_of(plan: Plan, run: TrainingRun, tuned_revision: str | None) -> Start:
     load = run.start.settings
     if plan.start == "base":
         return Start(plan.model, load, plan.peft)
-    of_tuned = replace(load, revision=tuned_revision)
+    of_tuned = replace(load, revision=tuned_revision, base_revision=load.revision)
     place = locate(plan.model, replace(of_tuned, chat_template=None), base=run.start.name)
     if place.base is None:
-        return Start(plan.model, of_tuned, plan.peft)
+        return Start(plan.model, replace(of_tuned, base_revision=None), plan.peft)
     return Start(run.start.name, load, plan.peft, place.folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -15,7 +15,7 @@ from uptake.detect import Calibration, Rule, Settings, judge
 from uptake.detect.criteria import plain_rule
 from uptake.errors import UptakeError
 from uptake.models import Loadable
-from uptake.models.places.settings import LoadSettings
+from uptake.models.places.settings import LoadSettings, of_adapters
 from uptake.models.served import LLM
 from uptake.pipeline.diagnosis import Diagnosis
 from uptake.pipeline.examples.check import token_check
@@ -112,7 +112,7 @@ class Examination:
         """
         from uptake.models.scoring.lazy import Lazy
 
-        return Lazy.find(str(model), replace(self.load, revision=None), base=self.base)
+        return Lazy.find(str(model), of_adapters(self.load), base=self.base)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from uptake.prescribe.equal_cost import Spent
 from uptake.processes import ALONE, Processes
 from uptake.spread import NOTHING as NOTHING_HELD
 from uptake.spread import Actors
+from uptake.text import counted
 from uptake.types import Key, Plan
 from uptake.verify import Assigned, Design, assign, assign_to_remedies, too_few
 
@@ -166,6 +167,8 @@ def prepare(
         assigned = assign(part.flagged, ("matched", CONTROL), config.seed)
     every = tuple(dict.fromkeys(FOR_CAUSE.values())) if matrix else ("matched",)
     treating = [arm for arm in every if _of(assigned, arm)]
+    if not treating:
+        raise _nobody_treated(assigned)
     given = {arm: {key: _remedy(one) for key, one in _of(assigned, arm).items()} for arm in treating}
     together = int(terms.training.get("gradient_accumulation_steps", 1)) * trained_by  # one process does what all did
     terms = replace(terms, training={**terms.training, "gradient_accumulation_steps": together})
@@ -211,6 +214,16 @@ def _chosen(folder: Path) -> list[str]:
             for one in plain
         ]
     return []
+
+
+def _nobody_treated(assigned: tuple[Assigned, ...]) -> UptakeError:
+    """The error where the draw put all examples into the control: one alone, or some that contradict each other."""
+    what = counted(len(assigned), "example") + (", which contradict each other," if len(assigned) > 1 else "")
+    return UptakeError(
+        f"too few examples: {what} can be tested, and the draw gave none a remedy",
+        expected="some examples with a cause; to show an effect takes dozens",
+        fix="`uptake cure` mends the few; another --seed draws again, and cannot show more",
+    )
 
 
 def _untreated(assigned: tuple[Assigned, ...], *, nothing: bool) -> list[Arm]:

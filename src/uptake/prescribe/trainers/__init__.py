@@ -6,13 +6,14 @@ All paths are relative to the plan's folder, in which the commands are given.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from uptake import yaml
 from uptake.prescribe.trainers.axolotl import axolotl
 from uptake.prescribe.trainers.llamafactory import dataset_info, llamafactory
+from uptake.prescribe.trainers.lost import lost_lines, lost_notes
 from uptake.prescribe.trainers.refusals import refusals
 from uptake.prescribe.trainers.settings import OF_THE_PLAN, Export, Phase, phases
 from uptake.prescribe.trainers.trl import trl
@@ -38,14 +39,22 @@ TRAINERS: Mapping[str, Trainer] = {
     "axolotl": Trainer("axolotl train", axolotl),
 }
 
-__all__ = ["OF_THE_PLAN", "TRAINERS", "Export", "Trainer", "configs", "phases", "refusals"]
+__all__ = ["OF_THE_PLAN", "TRAINERS", "Export", "Trainer", "configs", "notes_of_trainers", "phases", "refusals"]
+
+
+def notes_of_trainers(plan: Plan, made: Export) -> list[str]:
+    """What the settings of other trainers cannot say of how the run was trained."""
+    return lost_notes(plan, made, refusals(plan.sft, made.kind))
 
 
 def configs(plan: Plan, made: Export) -> dict[str, bytes]:
     """The files of all trainers that can train the rows, by their path in the plan's folder."""
     refused = refusals(plan.sft, made.kind)
     files = {
-        f"{name}/{phase}.yaml": _yaml(trainer.settings(plan, made, phase), f"{trainer.command} {name}/{phase}.yaml")
+        f"{name}/{phase}.yaml": _yaml(
+            trainer.settings(plan, made, phase),
+            [f"# in the folder of the plan: {trainer.command} {name}/{phase}.yaml", *lost_lines(plan, made, name)],
+        )
         for name, trainer in TRAINERS.items()
         for phase in phases(plan)
         if name not in refused
@@ -56,6 +65,6 @@ def configs(plan: Plan, made: Export) -> dict[str, bytes]:
     return {**files, "llamafactory/dataset_info.json": info.encode()}
 
 
-def _yaml(settings: Mapping[str, Any], command: str) -> bytes:
+def _yaml(settings: Mapping[str, Any], comments: Sequence[str]) -> bytes:
     text = yaml.write(dict(settings), width=120)
-    return f"# in the folder of the plan: {command}\n{text}".encode()
+    return "\n".join([*comments, text]).encode()

@@ -23,7 +23,10 @@ _NAMES: Mapping[str, str] = {
     "lr_scheduler_kwargs": "lr_scheduler_kwargs",
     "lr_scheduler_type": "lr_scheduler",
     "max_grad_norm": "max_grad_norm",
+    "neftune_noise_alpha": "neftune_noise_alpha",
     "optim": "optimizer",
+    "optim_args": "optim_args",
+    "optim_target_modules": "optim_target_modules",
     "per_device_train_batch_size": "micro_batch_size",
     "save_steps": "save_steps",
     "save_strategy": "save_strategy",
@@ -32,6 +35,12 @@ _NAMES: Mapping[str, str] = {
     "weight_decay": "weight_decay",
 }
 """Settings that mean the same in Axolotl, and their names there."""
+
+
+_OF_PEFT = (
+    "init_lora_weights", "layer_replication", "layers_pattern", "layers_to_transform", "use_dora", "use_rslora",
+)  # fmt: skip
+"""Settings of peft that Axolotl takes by their names, with `peft_` before them."""
 
 
 def axolotl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
@@ -49,7 +58,7 @@ def axolotl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
         "curriculum_sampling": True,
         "shuffle_merged_datasets": False,
         "dataset_exact_deduplication": False,
-        "train_on_inputs": False,
+        "train_on_inputs": made.kind != "chat" and settings.get("completion_only_loss") is False,
         "optimizer": "adamw_torch",
         "bf16": "auto",
         **{name: settings[own] for own, name in _NAMES.items() if own in settings},
@@ -57,6 +66,7 @@ def axolotl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
         "num_epochs": 1,
         "seed": settings.get("seed", 0),
         "output_dir": f"../axolotl/{phase}",
+        **({"special_tokens": {"eos_token": end}} if (end := settings.get("eos_token")) else {}),
     }
     return found
 
@@ -91,6 +101,12 @@ def _lora(peft: Mapping[str, Any]) -> dict[str, Any]:
         "lora_dropout": peft.get("lora_dropout", 0.0),
         **({"lora_target_linear": True} if names == ["all-linear"] else {"lora_target_modules": names}),
     }
+    found |= {f"peft_{name}": peft[name] for name in _OF_PEFT if peft.get(name) not in (None, {})}
+    for name in ("layers_to_transform", "layers_pattern"):
+        if not isinstance(given := found.get(f"peft_{name}", []), list):
+            found[f"peft_{name}"] = [given]
+    if peft.get("target_parameters"):
+        found["lora_target_parameters"] = list(peft["target_parameters"])
     if peft.get("modules_to_save"):
         found["lora_modules_to_save"] = list(peft["modules_to_save"])
     return found

@@ -10,10 +10,11 @@ from uptake.prescribe.trainers.settings import Export, Phase, goes_on, of_the_ru
 from uptake.types import Plan
 
 _SAME = (
-    "adam_beta1", "adam_beta2", "adam_epsilon", "bf16", "dataloader_num_workers", "fp16", "gradient_accumulation_steps",
-    "gradient_checkpointing", "learning_rate", "logging_steps", "lr_scheduler_kwargs", "lr_scheduler_type",
-    "max_grad_norm", "optim", "per_device_train_batch_size", "save_steps", "save_strategy", "save_total_limit", "tf32",
-    "weight_decay",
+    "adam_beta1", "adam_beta2", "adam_epsilon", "average_tokens_across_devices", "bf16", "dataloader_num_workers",
+    "fp16", "gradient_accumulation_steps", "gradient_checkpointing", "label_smoothing_factor", "learning_rate",
+    "logging_steps", "lr_scheduler_kwargs", "lr_scheduler_type", "max_grad_norm", "neftune_noise_alpha", "optim",
+    "optim_args", "optim_target_modules", "per_device_train_batch_size", "save_steps", "save_strategy",
+    "save_total_limit", "tf32", "weight_decay",
 )  # fmt: skip
 """Settings of transformers' `TrainingArguments`, which LLaMA-Factory takes by their names."""
 
@@ -23,6 +24,7 @@ def llamafactory(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
     settings = of_the_run(plan)
     plain = phase == "cpt" or made.kind != "chat"
     text = phase == "cpt" or made.kind == "text"
+    whole = not text and settings.get("completion_only_loss") is False
     return {
         **_model(plan, made, phase),
         "stage": "pt" if text else "sft",
@@ -39,7 +41,8 @@ def llamafactory(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
         "seed": settings.get("seed", 0),
         "report_to": "none",
         "output_dir": f"../llamafactory/{phase}",
-        **({"template": "empty"} if plain else {"mask_history": True}),
+        **({"template": "empty"} if plain else {}),
+        **({"train_on_prompt": True} if whole else {} if plain else {"mask_history": True}),
     }
 
 
@@ -62,6 +65,10 @@ def _lora(peft: Mapping[str, Any]) -> dict[str, Any]:
         "lora_target": ",".join("all" if name == "all-linear" else name for name in targets(peft)),
     }
     found |= {name: True for name in ("use_rslora", "use_dora") if peft.get(name)}
+    start = str(peft.get("init_lora_weights"))
+    if start.startswith("pissa"):  # peft's `pissa` is the whole decomposition, `pissa_niter_16` a fast one
+        steps = start.rpartition("_niter_")[2] if "_niter_" in start else "-1"
+        found |= {"pissa_init": True, "pissa_iter": int(steps)}
     if peft.get("modules_to_save"):
         found["additional_target"] = ",".join(peft["modules_to_save"])
     return found

@@ -26,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
 
 OF_THE_PLAN = (
     "num_train_epochs", "max_steps", "train_sampling_strategy", "group_by_length", "packing", "packing_strategy",
-    "padding_free", "shuffle_dataset", "dataloader_drop_last", "completion_only_loss", "eval_strategy",
+    "padding_free", "shuffle_dataset", "dataloader_drop_last", "eval_strategy",
 )  # fmt: skip
 """Settings of the run that say what the plan says now."""
 

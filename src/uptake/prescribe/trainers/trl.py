@@ -38,8 +38,9 @@ def trl(plan: Plan, made: Export, phase: Phase) -> dict[str, Any]:
         "shuffle_dataset": False,
         "output_dir": f"../trl/{phase}",
     }
+    whole = settings.pop("completion_only_loss", True) is False
     if phase == "sft" and made.kind != "text":
-        settings["completion_only_loss"] = True
+        settings["completion_only_loss"] = not whole
     if made.chat_template is not None:
         settings["chat_template_path"] = made.chat_template
     return settings if plan.peft is None else settings | _lora(plan.peft)
