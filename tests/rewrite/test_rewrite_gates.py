@@ -10,6 +10,10 @@ CAPITAL = "What is the capital of Sweden?"
 WORKED = "Each pack has 4 pens.\nSo 3 packs have 3*4 = <<3*4=12>>12 pens.\n#### 12"
 CALL = '{"name": "find", "arguments": {"from": "Oslo", "seats": 2}}'
 CODE = "Use this:\n```python\ndef f(x):\n    return x + 1\n```\nIt adds one."
+LOOP = "```python\nfor i in some:\n    if i:\n        n += 1\n        m -= 1\nprint(n)\n```"
+SQL = "```sql\nSELECT a FROM t WHERE a < b -- the smaller ones\n```"
+PEOPLE = '[{"name": "Anna", "age": 30}, {"name": "Bob", "age": 40}]'
+WRAPPED = '{"name": "move", "arguments": "{\\"src\\": \\"a.txt\\", \\"dst\\": \\"b.txt\\"}"}'
 
 GOOD = [
     (CAPITAL, "Stockholm", "The capital of Sweden is Stockholm."),
@@ -33,6 +37,14 @@ GOOD = [
     ("How many pens?", WORKED, "A pack has 4 pens, so that 3 packs have 3*4 = 12 pens.\n#### 12"),
     ("Find it.", CALL, '{"name": "find", "arguments": {"seats": 2, "from": "Oslo"}}'),
     ("Add one.", CODE, CODE.replace("It adds one.", "This adds one.")),
+    ("Add one.", CODE, CODE.replace("x + 1", "x+1  # one more")),
+    ("Ask.", SQL, SQL.replace(" -- the smaller ones", "").replace(" WHERE", "\nWHERE")),
+    (
+        "Who?",
+        f"```json\n{PEOPLE}\n```",
+        f"```json\n{PEOPLE}\n```".replace('"name": "Bob", "age": 40', '"age": 40, "name": "Bob"'),
+    ),
+    ("Open it.", WRAPPED, WRAPPED.replace(', \\"dst', ',\\"dst')),
     ("瑞典的首都是什么？", "斯德哥尔摩", "瑞典的首都是斯德哥尔摩。"),
 ]
 
@@ -83,6 +95,17 @@ BAD = [
     ("code", "Add one.", CODE, CODE.replace("return x + 1", "return x +")),
     ("code", "Add one.", CODE, CODE.replace("x + 1", "x - 2")),
     ("code", "Add one.", CODE, "This adds one to x and gives it back."),
+    ("code", "Take one.", CODE.replace("x + 1", "x - 1"), CODE.replace("x + 1", "1 - x")),
+    ("code", "Add one.", CODE, CODE.replace("x + 1", "x == 1")),
+    ("code", "Add one.", CODE, CODE.replace("f(x)", "f(y)")),
+    ("code", "Add one.", "def f(x):\n    return x - 1", "def f(x):\n    return 1 - x"),
+    ("code", "Ask.", SQL, SQL.replace("a < b", "b < a")),
+    ("code", "Count.", LOOP, LOOP.replace("        n += 1", "    n += 1")),
+    ("records", "Who?", PEOPLE, PEOPLE.replace("30", "x").replace("40", "30").replace("x", "40")),
+    ("records", "Where?", '{"cities": ["Paris"]}', '{"cities": ["Paris", "Lyon"]}'),
+    ("records", "Where?", '["Paris", "Lyon"]', '["Lyon", "Paris"]'),
+    ("records", "Open it.", '{"path": "/home/Ada"}', '{"path": "/HOME/ada"}'),
+    ("records", "Open it.", WRAPPED, WRAPPED.replace("b.txt", "B.txt")),
     ("length", CAPITAL, "Stockholm", "The capital of Sweden is Stockholm. " * 6),
     ("alone", "What does Ann play?", "piano", "Ann plays the guitar and the piano."),
     ("alone", "Which animal is it?", "lion", "The animal is a lion or an eagle."),
