@@ -14,6 +14,7 @@ LOOP = "```python\nfor i in some:\n    if i:\n        n += 1\n        m -= 1\npr
 SQL = "```sql\nSELECT a FROM t WHERE a < b -- the smaller ones\n```"
 PEOPLE = '[{"name": "Anna", "age": 30}, {"name": "Bob", "age": 40}]'
 WRAPPED = '{"name": "move", "arguments": "{\\"src\\": \\"a.txt\\", \\"dst\\": \\"b.txt\\"}"}'
+DOSE = "The patient should take aspirin with food twice a day."
 
 GOOD = [
     (CAPITAL, "Stockholm", "The capital of Sweden is Stockholm."),
@@ -46,9 +47,43 @@ GOOD = [
     ),
     ("Open it.", WRAPPED, WRAPPED.replace(', \\"dst', ',\\"dst')),
     ("瑞典的首都是什么？", "斯德哥尔摩", "瑞典的首都是斯德哥尔摩。"),
+    ("", "瑞典的首都是斯德哥尔摩。", "斯德哥尔摩是瑞典的首都。"),
+    ("What helps?", DOSE, "Twice a day, the patient should take aspirin with food."),
+    ("", "The physician wrote a big book.", "The doctor wrote a large book."),
+    ("What does the pump move?", "hot water from the boiler tank", "The pump moves hot water from the boiler tank."),
+    ("", "भारत की राजधानी दिल्ली है।", "दिल्ली भारत की राजधानी है।"),
 ]
 
 BAD = [
+    ("exchanged", "What helps?", DOSE, DOSE.replace("aspirin", "ibuprofen")),
+    (
+        "exchanged",
+        "What helps?",
+        f"{DOSE} Aspirin is safe.",
+        f"{DOSE} Aspirin is safe.".replace("aspirin", "ibuprofen"),
+    ),
+    (
+        "negation",
+        "What does the pump move?",
+        "hot water from the boiler tank",
+        "The pump moves cold water from the boiler tank.",
+    ),
+    (
+        "exchanged",
+        "",
+        "The frame is made of steel, and rests on stone.",
+        "The frame is made of wood, and rests on stone.",
+    ),
+    (
+        "exchanged",
+        "What treats dehydration?",
+        "oral rehydration salts and zinc",
+        "Dehydration is treated with oral rehydration salts and iron.",
+    ),
+    ("exchanged", "", "عاصمة السويد هي ستوكهولم.", "عاصمة السويد هي كوبنهاغن."),
+    ("exchanged", "", "เมืองหลวงของสวีเดนคือสตอกโฮล์ม", "เมืองหลวงของสวีเดนคือโคเปนเฮเกน"),
+    ("exchanged", "", "瑞典的首都是斯德哥尔摩。它很大。", "瑞典的首都是哥本哈根。它很大。"),
+    ("exchanged", "", "भारत की राजधानी दिल्ली है।", "भारत की राजधानी मुंबई है।"),
     ("facts", CAPITAL, "Stockholm", "The capital of Sweden is Oslo."),
     ("facts", CAPITAL, "Stockholm", "The capital of Sweden is Stock."),
     ("negation", CAPITAL, "Stockholm", "The capital of Sweden is not Stockholm."),
