@@ -16,8 +16,6 @@ _CONNECTS = frozenset(
     "secondly lastly next then meanwhile besides instead likewise similarly consequently accordingly".split()
 )
 """Words that join what is said and say nothing themselves."""
-MOST = 3
-"""Words that one stretch has at most which is exchanged word by word; a longer one is said anew."""
 FEW = 8
 """Words with content that a response has at most which is an answer, where it is no sentence."""
 _STOP = re.compile(r"(?<=[。！？!?\n])|(?<=[.।؟] )")
@@ -45,11 +43,14 @@ def exchanged(rewriting: Rewriting) -> str | None:
 
 
 def _in_place(rewriting: Rewriting) -> Iterator[tuple[str, str]]:
-    """Words with content of the original and of the rewrite between words that both have."""
+    """A word with content of the original and one of the rewrite between words that both have; an article may change.
+
+    Where more than one word changes a thing is said anew, as people do it.
+    """
     for own, said in _replaced(rewriting):
         one, other = _bare(own), _bare(said)
-        if len(one) == len(other) <= MOST:
-            yield from ((a, b) for a, b in zip(one, other, strict=True) if a != b and content(a) and content(b))
+        if len(one) == len(other) == 1 and len(own) == len(said) and content(one[0]) and content(other[0]):
+            yield one[0], other[0]
 
 
 def _around_an_answer(rewriting: Rewriting) -> Iterator[tuple[str, str]]:
@@ -57,9 +58,9 @@ def _around_an_answer(rewriting: Rewriting) -> Iterator[tuple[str, str]]:
     original = rewriting.original.strip()
     if not rewriting.question.strip() or original.endswith(_ENDS) or len(content(original)) > FEW:
         return
-    told = content(f"{rewriting.question} {original}")
+    told, text = content(f"{rewriting.question} {original}"), content(rewriting.text)
     for own, said in _replaced(rewriting):
-        one = [word for word in own if content(word)]
+        one = [word for word in own if content(word) and not supported(word, text)]
         new = [word for word in said if content(word) and not supported(word, told)]
         if one and new:
             yield one[-1], new[-1]
