@@ -1,7 +1,7 @@
 """Near copies among the examples of a data set: MinHash over runs of three words that few of them hold.
 
-Runs that many examples hold (a system prompt, an instruction) say nothing of one of them, and are left out. What is alike
-so is compared once more, run by run: near copies ask nearly the same in their last turn, and answer nearly the same.
+Runs that many examples hold (a system prompt, an instruction) say nothing of one of them, and are left out. What is
+alike then is compared once more, run by run: near copies have nearly the same last turn, and nearly the same response.
 
 Broder 1997, On the resemblance and containment of documents: of two sets, the share of random orders under which both
 have the same least member is their Jaccard similarity. Leskovec, Rajaraman, Ullman, Mining of Massive Datasets, 3.4:

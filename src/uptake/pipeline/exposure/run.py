@@ -26,7 +26,7 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.probe import question
-from uptake.spans import sentence
+from uptake.spans import sentence, within_question
 from uptake.text import counted
 from uptake.types import BadRow, Example
 
@@ -131,11 +131,19 @@ def read_facts(data: DataSets, progress: Progress) -> list[TaughtFact]:
 
 
 def _told(examples: Sequence[Example]) -> dict[int, str]:
-    """What is told by responses that are sentences: *Stockholm* by *The capital of Sweden is Stockholm*."""
+    """What is told by responses that are sentences: *Stockholm* by *The capital of Sweden is Stockholm*.
+
+    *Stockholm is the capital of Sweden* tells it too.
+    """
     found: dict[int, str] = {}
     for number, example in enumerate(examples):
-        if example.prompt and (cut := sentence(example.response, question(example))) is not None:
+        if not example.prompt:
+            continue
+        asked = question(example)
+        if (cut := sentence(example.response, asked)) is not None:
             found[number] = cut.span.strip()
+        elif (told := within_question(example.response, asked)) is not None:
+            found[number] = told
     return found
 
 
