@@ -127,7 +127,8 @@ def _is_sentence(answer: str) -> bool:
     """Whether an answer has a verb of English or a full stop, and is not written as a name."""
     bare = answer.split()
     small = [word for word in bare if word[0].islower() and word not in FUNCTION_WORDS]
-    return len(bare) > _LONG and bool(small) and (answer.endswith((".", "!", "?")) or not AUXILIARIES.isdisjoint(bare))
+    stops = answer[:1].isupper() and answer.endswith((".", "!", "?"))
+    return len(bare) > _LONG and bool(small) and (stops or not AUXILIARIES.isdisjoint(bare))
 
 
 def _is_foreign(question: str, named: frozenset[str]) -> bool:
