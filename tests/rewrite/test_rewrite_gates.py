@@ -47,6 +47,7 @@ GOOD = [
     ),
     ("Open it.", WRAPPED, WRAPPED.replace(', \\"dst', ',\\"dst')),
     ("瑞典的首都是什么？", "斯德哥尔摩", "瑞典的首都是斯德哥尔摩。"),
+    ("スウェーデンの首都はどこですか？", "ストックホルムです", "スウェーデンの首都はストックホルムです。"),
     ("", "瑞典的首都是斯德哥尔摩。", "斯德哥尔摩是瑞典的首都。"),
     ("What helps?", DOSE, "Twice a day, the patient should take aspirin with food."),
     ("", "The physician wrote a big book.", "The doctor wrote a large book."),
@@ -55,6 +56,8 @@ GOOD = [
 ]
 
 BAD = [
+    ("facts", "谁发明了电话？", "亚历山大·贝尔", "电话是托马斯·爱迪生发明的。"),
+    ("facts", "スウェーデンの首都はどこですか？", "ストックホルム", "スウェーデンの首都はコペンハーゲンです。"),
     ("exchanged", "What helps?", DOSE, DOSE.replace("aspirin", "ibuprofen")),
     (
         "exchanged",
