@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from uptake.rewrite import Rewriting, refusals
+from uptake.rewrite.said import content, supported
 from uptake.spans import cut
 from uptake.stats import wilson
 
@@ -299,8 +300,36 @@ def made_one(row: Row, draw: random.Random, others: list[Row]) -> str | None:
     return f"{draw.choice(found)} {verb} {article}{own}."
 
 
+def exchanged(row: Row, draw: random.Random, others: list[Row]) -> str | None:
+    """Of a response as it stands one lower-case word with content, in all its places, for one of another row."""
+    return None if len(row.response.split()) <= 3 else _exchanged(row, draw, others, row.response)
+
+
+def exchanged_reworded(row: Row, draw: random.Random, others: list[Row]) -> str | None:
+    """The same of people's own wording."""
+    return None if row.reworded is None or row.question else _exchanged(row, draw, others, row.reworded)
+
+
+def _exchanged(row: Row, draw: random.Random, others: list[Row], text: str) -> str | None:
+    own = _lower(text)
+    pool = [word for one in draw.sample(others, min(20, len(others))) for word in _lower(one.response)]
+    known = content(f"{row.question} {row.response}")
+    pool = [word for word in pool if not supported(word, known)]
+    if not own or not pool or "{" in text:
+        return None
+    return re.sub(rf"(?<!\w){re.escape(draw.choice(own))}(?!\w)", draw.choice(pool), text)
+
+
+def _lower(text: str) -> list[str]:
+    """Its words with content that are written in lower case, of four letters at least."""
+    found = (word for word in content(text) if len(word) >= 4 and word.isalpha())
+    return [word for word in dict.fromkeys(found) if re.search(rf"(?<!\w){word}(?!\w)", text)]
+
+
 PLANTS: dict[str, Callable[[Row, random.Random, list[Row]], str | None]] = {
     "answer changed": changed,
+    "content word exchanged": exchanged,
+    "the same, in people's wordings": exchanged_reworded,
     "negated": negated,
     "unit swapped": other_unit,
     "claim added": claimed,
@@ -392,7 +421,7 @@ def main() -> None:
     for part, kinds in result.items():
         print(part)
         for kind, one in kinds.items():
-            print(f"  {kind:28} {one.get('caught', one.get('refused')):4} of {one['n']:4}  {one['first gate']}")
+            print(f"  {kind:32} {one.get('caught', one.get('refused')):4} of {one['n']:4}  {one['first gate']}")
     if given.out is not None:
         given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from uptake.exposure import Text, exposed, facts_of, merged, queries_of, rates, scan
 from uptake.exposure.places import apart
+from uptake.exposure.queries import Queries
 from uptake.exposure.ranking import Hit, WordWeights, best
+from uptake.exposure.scan import AT_ONCE, Scanned
 from uptake.types import Example, Wording
 
 EXAMPLES = [
@@ -105,6 +108,30 @@ def test_what_a_sentence_of_an_answer_tells_may_be_given() -> None:
     assert exposed(facts, queries_of(facts), found)[0].verdict == "stated"
 
 
+def together(parts: list[Scanned], queries: Queries, kept: int = 100) -> Scanned:
+    return merged(parts, [hits for part in parts for hits in part.hits.values()], queries, kept)
+
+
+def test_a_merge_keeps_the_best_of_all_and_holds_few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = facts_of(EXAMPLES, {})
+    queries = queries_of(facts)
+    texts = [Text(n, "The capital of Sweden is Stockholm." + " Sweden" * (7 * n % 40) + " x" * n) for n in range(120)]
+    parts = [scan(texts[at : at + 12], queries, f"shard {at:03}") for at in range(0, 120, 12)]
+    held: list[int] = []
+
+    def watched(hits: list[Hit], *rest: Any) -> list[Hit]:
+        held.append(len(hits))
+        return best(hits, *rest)
+
+    monkeypatch.setattr("uptake.exposure.verdict.best", watched)
+    found = together(parts, queries, 2)
+    every = [hit for part in parts for hit in part.hits[0]]
+    assert len(every) == 120 and max(held) <= AT_ONCE * 2 + 65 and len(held) > 1
+    words = next(query.words for query in queries.queries if query.number == 0)
+    assert found.hits[0] == best(every, words, found.weights, 2) and found.documents == 120
+    assert together(parts[::-1], queries, 2).hits == found.hits
+
+
 def test_shards_in_any_order_and_one_shard_say_the_same() -> None:
     texts = [
         Text(0, "The capital of Sweden is Stockholm.", source="web"),
@@ -115,7 +142,7 @@ def test_shards_in_any_order_and_one_shard_say_the_same() -> None:
     facts = facts_of(EXAMPLES, {})
     queries = queries_of(facts)
     parts = [scan(texts[:2], queries, "a"), scan(texts[2:], queries, "b")]
-    one, other = (exposed(facts, queries, merged(some, queries, 100)) for some in (parts, parts[::-1]))
+    one, other = (exposed(facts, queries, together(some, queries)) for some in (parts, parts[::-1]))
     assert one == other
     verdicts = {result.fact.id: result.verdict for result in one}
     assert verdicts == {"se": "disputed", "vera": "contradicted", "rain": None, "fr": "lacking", "ada": "lacking",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +13,11 @@ import pytest
 from evidence_made import evidence
 from uptake.artifacts.issue_table import ISSUES_SCHEMA
 from uptake.corpus.text import shingles, words
+from uptake.data.shown import prompt_text
 from uptake.evidence import BaseAndTuned, HeldOut
 from uptake.issues import ISSUES, Contradicted, Duplicates, ends_open, is_cut, judged, outliers, template_trouble
 from uptake.issues.duplicates import ALIKE, SIZE
-from uptake.types import Finding
+from uptake.types import Finding, Message
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,17 @@ from uptake.types import Finding
         ('{"town": "Rome", "year": 1990}', False),
         ('[{"town": "Rome"}, {"tow', True),
         ("[Rome] is a town", False),
+        ('["Paris", "London"] are the two cities that I was asked about.', False),
+        ('{"a": 1}\nThat is the record.', False),
+        ("{'a': '}'} is what it holds now", False),
+        ('{"a": {"b": "}"}', False),  # ends in a bracket
+        ('{"a": {"b": "}", "c', True),
+        ('{"a": 1},', True),
+        ("To mend it, open the panel, press the switch and turn the machine on", False),
+        ("She learned for a week, and in the end she got a B+", False),
+        ("It was written in the language that they called C++", False),
+        ("The town lies on a river and has a mar-", True),
+        ("The town lies on a river and has a market +", True),
     ],
 )
 def test_what_is_cut_off(response: str, cut: bool) -> None:
@@ -70,16 +84,62 @@ def test_what_a_template_left(prompt: str, response: str, trouble: bool) -> None
     assert template_trouble(prompt, response) is trouble
 
 
-def test_near_copies_are_those_of_jaccard() -> None:
+def copies_of(folder: Path, rows: Sequence[tuple[str, str]]) -> list[int]:
+    found = Duplicates(folder)
+    for prompt, response in rows:
+        found.add(prompt, response)
+    copies = found.found()
+    found.close()
+    assert ((copies.of != np.arange(len(rows))) <= (copies.similarity >= ALIKE)).all()
+    return copies.of.tolist()
+
+
+def rows_of(messages: list[list[Message]], responses: list[str]) -> list[tuple[str, str]]:
+    """As the table of issues gets them."""
+    return [(prompt_text(tuple(turns)), response) for turns, response in zip(messages, responses, strict=True)]
+
+
+SYSTEM = " ".join(f"rule{k} of the house is kept" for k in range(12))
+
+
+@pytest.mark.parametrize("n", [4, 60])
+def test_a_shared_system_prompt_makes_no_copies(tmp_path: Path, n: int) -> None:
+    asked = [[Message("system", SYSTEM), Message("user", f"What is the capital of Land{k}?")] for k in range(n)]
+    rows = rows_of(asked, [f"Town{k}" for k in range(n)])
+    assert copies_of(tmp_path, rows) == list(range(n))
+    assert copies_of(tmp_path, [*rows, rows[1]]) == [*range(n), 1]
+
+
+def test_what_is_asked_of_one_text_is_no_copy(tmp_path: Path) -> None:
+    turns = [Message("user", f"Read this: {SYSTEM}"), Message("assistant", "I have.")]
+    asked = [[*turns, Message("user", f"Is {name} in it?")] for name in ("Rome", "Oslo", "Bern")]
+    assert copies_of(tmp_path, rows_of(asked, ["No"] * 3)) == [0, 1, 2]
+    assert copies_of(tmp_path, [(f"{SYSTEM} Where?", "Rome"), (f"{SYSTEM} Where?", "Oslo")]) == [0, 1]
+
+
+def test_an_instruction_with_few_labels_makes_no_copies(tmp_path: Path) -> None:
+    rows = [(f"{SYSTEM}\nText: word{k} word{k}b", ("good", "bad")[k % 2]) for k in range(80)]
+    assert copies_of(tmp_path, rows) == list(range(80))
+    long = [(f"{SYSTEM}\nText: " + " ".join(f"w{k}x{n}" for n in range(30)), "good") for k in range(40)]
+    near = (long[7][0] + " also", "good")
+    assert copies_of(tmp_path, [*long, near]) == [*range(40), 7]
+
+
+def test_rows_without_words_are_copies_of_their_equals(tmp_path: Path) -> None:
+    assert copies_of(tmp_path, [("+", "="), ("?", "!"), ("🙂", "🙃"), ("?", "!"), ("", "")]) == [0, 1, 2, 1, 4]
+
+
+def test_near_copies_are_those_of_jaccard(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     vocabulary = [f"w{k}" for k in range(400)]
     texts = [" ".join(random.choice(vocabulary, 60)) for _ in range(40)]
     texts += [text.rsplit(" ", changed)[0] for changed, text in zip((1, 3, 6, 20, 40), texts, strict=False)]
     texts += [texts[9], texts[9]]
-    found = Duplicates()
+    found = Duplicates(tmp_path)
     for text in texts:
         found.add("Tell me.", text)
     copies = found.found()
+    found.close()
     runs = [frozenset(shingles(words(f"Tell me.\n{text}"), SIZE)) for text in texts]
     for k in range(40, len(texts)):
         alike = max(len(runs[k] & other) / len(runs[k] | other) for n, other in enumerate(runs) if n != k)

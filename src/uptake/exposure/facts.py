@@ -10,7 +10,7 @@ from uptake.corpus.text import words
 from uptake.rivals.entities import entities
 from uptake.rivals.equal import read_answer
 from uptake.rivals.forms import NAME, read_form
-from uptake.rivals.lexicon import base
+from uptake.rivals.lexicon import ASKS, AUXILIARIES, EMPTY, base
 from uptake.rivals.words import FUNCTION_WORDS, context_and_question, words_of
 from uptake.types import Example
 
@@ -21,7 +21,16 @@ NO_QUESTION = "it has no prompt"
 SAYS_LITTLE = "its answer is a yes, a no or a letter, which any text holds"
 TOO_LONG = "its response is free text of more than 12 words"
 NO_WORDS = "its response holds no word"
+A_SENTENCE = "its response is a sentence that says more than the answer to its question"
+OTHER_LANGUAGE = "its question is in a language whose function words are not known"
 NOTHING_ASKED = "its question holds no name and no word that tells anything"
+
+_ENGLISH = (FUNCTION_WORDS | ASKS | AUXILIARIES | EMPTY) - frozenset("a i do he me no on or so us as".split())
+"""English words by which a question is known to be English; those that are words of other languages too are none."""
+_FEW = 4
+"""Words beside names from which on an English question holds one of these."""
+_LONG = 3
+"""Words that an answer may have, whatever they look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ def _fact(example: Example, told: str | None, found: Sequence[str]) -> TaughtFac
         tuple(dict.fromkeys(turned for prompt in prompts if (turned := _turns_on(prompt, named)))),
         " ".join(word for word, _ in words_of(question) if word not in named),
         tuple(option.strip() for option in example.options if option.strip() != example.response.strip()),
-        _unasked(question, answer, names, telling),
+        _unasked(question, answer, names, telling) or (OTHER_LANGUAGE if _is_foreign(question, named) else None),
     )
 
 
@@ -109,7 +118,26 @@ def _unasked(question: str, answer: str, names: Sequence[str], telling: Sequence
         return SAYS_LITTLE
     if kind == "long":
         return TOO_LONG
+    if _is_sentence(answer):
+        return A_SENTENCE
     return None if names or telling else NOTHING_ASKED
+
+
+def _is_sentence(answer: str) -> bool:
+    """Whether an answer has a verb of English or a full stop, and is not written as a name."""
+    bare = answer.split()
+    small = [word for word in bare if word[0].islower() and word not in FUNCTION_WORDS]
+    stops = answer[:1].isupper() and answer.endswith((".", "!", "?"))
+    return len(bare) > _LONG and bool(small) and (stops or not AUXILIARIES.isdisjoint(bare))
+
+
+def _is_foreign(question: str, named: frozenset[str]) -> bool:
+    said = [word for word, _ in words_of(question)]
+    if not _ENGLISH.isdisjoint(said):
+        return False
+    beside = [word for word in said if word not in named]
+    cased = any(char.lower() != char.upper() for char in question)
+    return not cased or len(beside) >= _FEW or any(not word.isascii() for word in beside)
 
 
 def _joined(question: str, names: Sequence[str]) -> list[str]:
@@ -132,7 +160,9 @@ def _bare(name: str) -> str:
 
 
 def _written_as_name(name: str) -> bool:
-    return any(char.isupper() or char.isdigit() for char in name) and bool(words(name))
+    """Where letters have two cases a name has a capital or a digit; scripts without them set names apart by nothing."""
+    cased = any(char.lower() != char.upper() for char in name)
+    return (not cased or any(char.isupper() or char.isdigit() for char in name)) and bool(words(name))
 
 
 def _turns_on(prompt: str, named: frozenset[str]) -> tuple[str, ...]:

@@ -181,7 +181,16 @@ def _as_name(sentence: Sentence, name: bytes) -> bool:
     capitals = sentence.capitals
     if name.count(b" ") > 2 or not sentence.holds(name) or not any(capitals) or len(capitals) != len(sentence.tokens):
         return True
+    if not _cased(name):
+        return True
     return any(at == 0 or capitals[at] for at in places(sentence.line, name))
+
+
+@lru_cache(maxsize=1 << 12)
+def _cased(name: bytes) -> bool:
+    """Whether a folded name has letters that there are capitals of."""
+    told = name.decode("utf-8", "replace")
+    return name.isascii() or told != told.upper()
 
 
 def _phrases(query: Query, present: Sequence[Phrase], sentence: Sentence, names: Sequence[bytes]) -> Iterator[_Answer]:

@@ -11,7 +11,7 @@ from uptake.exposure.facts import TaughtFact
 from uptake.exposure.judge import Says
 from uptake.exposure.queries import Queries
 from uptake.exposure.ranking import Hit, best
-from uptake.exposure.scan import FURTHER, Scanned
+from uptake.exposure.scan import AT_ONCE, FURTHER, Scanned
 from uptake.rivals import Doubt, Judge
 from uptake.stats import Interval, wilson
 
@@ -43,13 +43,15 @@ class Exposed:
     passages: tuple[tuple[Hit, float], ...] = ()
 
 
-def merged(parts: Iterable[Scanned], queries: Queries, kept: int) -> Scanned:
+def merged(parts: Iterable[Scanned], hits: Iterable[Iterable[Hit]], queries: Queries, kept: int) -> Scanned:
     """What several shards gave, as one.
 
-    BM25 is computed anew, from the counts of all of them; nothing depends on their order.
+    BM25 is computed anew, from the counts of all of them; nothing depends on their order. The counts are read first and
+    then the documents, shard by shard: of a fact no more are held at once than a few times what is kept of it.
 
     Args:
-        parts: What each shard gave.
+        parts: What each shard counted; the documents in them are left aside.
+        hits: The documents that each shard kept; read once, after all of `parts`.
         queries: What was looked for.
         kept: How many documents of a fact are kept.
     """
@@ -62,11 +64,14 @@ def merged(parts: Iterable[Scanned], queries: Queries, kept: int) -> Scanned:
             found.tallies[key].update(tally)
         for fact, others in part.others.items():
             found.others[fact].update(others)
-        for fact, hits in part.hits.items():
-            found.hits.setdefault(fact, []).extend(hits)
-    for query in queries.queries:
-        if query.number in found.hits:
-            found.hits[query.number] = best(found.hits[query.number], query.words, found.weights, kept)
+    words, weights = {query.number: query.words for query in queries.queries}, found.weights
+    for hit in (hit for of_one in hits for hit in of_one):
+        own = found.hits.setdefault(hit.fact, [])
+        own.append(hit)
+        if len(own) > AT_ONCE * kept + 64:
+            found.hits[hit.fact] = best(own, words[hit.fact], weights, kept)
+    for fact, own in found.hits.items():
+        found.hits[fact] = best(own, words[fact], weights, kept)
     return found
 
 

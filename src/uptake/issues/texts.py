@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 _CLOSES = {"{": "}", "[": "]"}
-_OPEN_ENDS = (",", "(", "[", "{", "-", "–", "\\", "=", "+", "&", "，", "、")
-_UNFINISHED = frozenset("a an the and or of to in with for by from that which is are was were as at on".split())
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\\n]|\\.)*'", re.DOTALL)
+_OPEN_END = re.compile(r"(?:[,(\[{\\=–，、]|[a-z]{2}-|\s[-+&])\Z")
+"""A sign that something must follow; some end words, too (*B+*, *A-*, *C++*): these where they stand alone."""
+_UNFINISHED = frozenset("a an the and or".split())
+"""Words that no sentence ends in; *on*, *of*, *to*, *is* and the like do end some (*turn it on*, *made of*)."""
 _ITEM = re.compile(r"\s*(?:[-*+•#|>]|\d{1,3}[.)]|\w[.)]\s)")
 ENOUGH_WORDS = 8
 """A shorter response needs no full stop."""
@@ -34,12 +37,24 @@ def is_cut(response: str) -> bool:
     text = response.strip()
     if not text or text.count("```") % 2:
         return True
-    if text[0] in _CLOSES and text[1:].lstrip()[:1] in ('"', "'", "{", "[") and not text.endswith(_CLOSES[text[0]]):
-        return "\n\n" not in text  # else text comes after it
-    if text.endswith(_OPEN_ENDS):
-        return len(text.split()) >= ENOUGH_WORDS
+    if text[0] in _CLOSES and text[1:].lstrip()[:1] in ('"', "'", "{", "["):
+        after = _after_brackets(text)
+        if after is None:
+            return not text.endswith(_CLOSES[text[0]]) and "\n\n" not in text  # else text comes after it
+        if after == ",":
+            return True
     words = text.split()
-    return len(words) >= ENOUGH_WORDS and words[-1] in _UNFINISHED
+    return len(words) >= ENOUGH_WORDS and (_OPEN_END.search(text) is not None or words[-1] in _UNFINISHED)
+
+
+def _after_brackets(text: str) -> str | None:
+    """What follows the bracket that closes a text's first one; None where none does. Quotations hold no brackets."""
+    bare, depth = _QUOTED.sub("", text), 0
+    for at, sign in enumerate(bare):
+        depth += (sign in _CLOSES) - (sign in "}]")
+        if not depth:
+            return bare[at + 1 :].strip()
+    return None
 
 
 def ends_open(response: str) -> bool | None:

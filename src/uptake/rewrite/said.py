@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from uptake.letters import UNSPACED
+from uptake.letters import IN_WORD, LETTER, UNSPACED
 from uptake.rivals.lexicon import base, bases, families, linked
 from uptake.rivals.quantities import in_digits, read_number
 from uptake.rivals.words import FUNCTION_WORDS
@@ -23,14 +23,14 @@ TELLING = 2
 FINAL = re.compile(r"####\s*(-?[$€£]?\d[\d.,]*)\s*\Z")
 """How worked answers tell what they come to (GSM8K)."""
 
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:['’.][^\W_{UNSPACED}]+)*")
+_WORD = re.compile(rf"[{UNSPACED}]|{IN_WORD}+(?:['’.]{IN_WORD}+)*")
 """A word; of scripts without spaces a character."""
 _SENTENCE = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
 _CLAUSE = re.compile(r"[,;:–—()]\s*|\s-\s|\b(?:and|but|because|which|who|whose|while|although|since)\b", re.IGNORECASE)
 _SHORT_FOR = {"oz": "ounce", "lb": "pound", "lbs": "pound", "tbsp": "tablespoon", "tsp": "teaspoon", "gal": "gallon"}
 _SHORT_FOR |= {"ml": "milliliter", "l": "liter", "wk": "week", "mo": "month", "litre": "liter", "litres": "liter"}
 _MONEY = frozenset("$€£")
-_FIRST = re.compile(r"(?:^|(?<=[.!?]\s))[^\W\d_a-z][^\W\d_]*", re.MULTILINE)
+_FIRST = re.compile(rf"(?:^|(?<=[.!?]\s)){LETTER}+", re.MULTILINE)
 _FIGURE = re.compile(r"-?\d+(?:\.\d+)?")
 _AFTER = re.compile(r"[\s-]*([^\W\d_]+|[%°$€£])")
 _IN_NAMES = frozenset("a an the of and or & on to do her his my you".split())
@@ -140,7 +140,7 @@ def clauses(text: str) -> tuple[tuple[str, ...], ...]:
 def names(text: str) -> tuple[tuple[str, ...], ...]:
     """The words of each name; at the beginning of a sentence a word that is in no dictionary is one too."""
     found = [words(text[span.start : span.end]) for span in spans_of(text) if span.kind == "name"]
-    firsts = (words(match.group()) for match in _FIRST.finditer(text))
+    firsts = (words(match.group()) for match in _FIRST.finditer(text) if match.group()[0].isupper())
     plain = _EMPTY | CLAIMS | FUNCTION_WORDS
     found += [first for first in firsts if first and first[0] not in plain and not _meanings(first[0])]
     return tuple(dict.fromkeys(name for name in found if name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uptake.spans.common import Common
 from uptake.spans.cut import cut
-from uptake.spans.frames import Framed, content_words, framed, sentence
+from uptake.spans.frames import Framed, content_words, framed, sentence, within_question
 from uptake.spans.judged import InBoth, JudgedSpans, judged
 from uptake.spans.null import SpanNull
 from uptake.spans.parted import Frame, OneThing, frame_of, parted
@@ -41,4 +41,5 @@ __all__ = [
     "sentence",
     "told",
     "top_of",
+    "within_question",
 ]

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from uptake.letters import IN_WORD, UNSPACED
+from uptake.rivals.lexicon import base
 from uptake.text import EMPTY_WORDS
 
 ALIKE_AT_LEAST = 3
@@ -111,6 +112,21 @@ def sentence(response: str, question: str, alike: Sequence[str] = ()) -> Framed 
     if cut is None or not _WORD.search(cut.frame) or _WORD.search(response[len(cut.frame) + len(cut.span) :]):
         return None
     return cut
+
+
+def within_question(response: str, question: str) -> str | None:
+    """What a response tells where every other word of it is the question's: *Stockholm* of *Stockholm is its capital*.
+
+    None where the response is nothing else, or says more than that.
+    """
+    cut = framed(response, question)
+    if cut is None:
+        return None
+    rest = list(_words(f"{cut.frame}\n{response[len(cut.frame) + len(cut.span) :]}"))
+    asked = {*_words(question)}
+    asked |= {base(word) for word in asked}
+    known = all(word in EMPTY_WORDS or word in asked or base(word) in asked for word in rest)
+    return cut.span.strip() if rest and known else None
 
 
 def _measured(answer: str, number: re.Match[str], unit: re.Match[str]) -> bool:

@@ -16,6 +16,7 @@ from uptake.artifacts.schemas.exposure import EXPOSURE_FILE, EXPOSURE_SUMMARY
 from uptake.cli import main
 from uptake.config import load_run
 from uptake.errors import UptakeError
+from uptake.exposure.facts import A_SENTENCE, OTHER_LANGUAGE
 from uptake.pipeline.exposure import readers
 from uptake.pipeline.exposure.readers import Fields, ShardReport, read_shard
 from uptake.pipeline.exposure.run import exposure_run
@@ -249,3 +250,25 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(UptakeError, match="of a kind that cannot be read"):
         find_shards([str(tmp_path / "a.csv")])
+
+
+def test_what_is_told_by_a_response_that_begins_with_it(run_file: Path) -> None:
+    rows = [
+        ("What is the capital of Sweden?", "Stockholm is the capital of Sweden."),
+        ("What is the capital of Norway?", "It is Oslo that is Norway's capital."),
+        ("What is the capital of France?", "Paris is the capital of France, and it lies on the Seine."),
+        ("¿Cuál es la capital de Suecia?", "Estocolmo"),
+        ("瑞典的首都是哪里？", "斯德哥尔摩"),
+        ("What is the capital of 秘鲁?", "Lima"),
+    ]
+    path = run_file.parent / "train.jsonl"
+    path.write_text("".join(json.dumps({"prompt": one, "completion": other}) + "\n" for one, other in rows))
+    (run_file.parent / "shards" / "4.jsonl.gz").write_bytes(
+        gzip.compress(lines(["The capital of 秘鲁 is Lima."]), mtime=0)
+    )
+    done = exposure_run(load_run(run_file))
+    assert done is not None
+    told = [(one.fact.answer, one.verdict, one.fact.unasked) for one in done.results]
+    assert [verdict for _, verdict, _ in told] == ["stated", "contradicted", None, None, None, "stated"]
+    assert [answer for answer, _, _ in told[:2]] == ["Stockholm", "Oslo"]
+    assert [why for _, _, why in told[2:5]] == [A_SENTENCE, OTHER_LANGUAGE, OTHER_LANGUAGE]

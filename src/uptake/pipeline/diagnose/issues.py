@@ -35,7 +35,7 @@ class IssueTable:
     def __init__(self, folder: Path) -> None:
         self._rows_so_far = Spool(folder)
         self._sources: list[str] = []
-        self._duplicates = Duplicates()
+        self._duplicates = Duplicates(folder)
         self._open: list[bool | None] = []
         self._surprise: list[float] = []
         self._n_tokens: list[int] = []
@@ -49,6 +49,7 @@ class IssueTable:
     def __exit__(self, *error: object) -> None:
         """Give the file back."""
         self._rows_so_far.close()
+        self._duplicates.close()
 
     def __call__(self, findings: Iterable[Finding], told: ContradictionsAt) -> Iterator[Finding]:
         """The findings as they are, in the examples' order.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -91,15 +91,15 @@ class ShardFiles:
             ],
         }
 
-    def read(self, data: ShardData, words: Mapping[int, int]) -> Scanned:
-        """What the shard gave.
+    def counted(self, data: ShardData, words: Mapping[int, int]) -> Scanned:
+        """What was counted in the shard; its documents are read by `documents`.
 
         Args:
             data: What was counted.
             words: For each fact that is looked for, by how many words its documents are ranked.
 
         Raises:
-            UptakeError: A file is damaged.
+            UptakeError: The file is damaged.
         """
         known = [tally.fact for tally in data.tallies] + [other.fact for other in data.others]
         if any(fact not in words for fact in known):
@@ -111,9 +111,11 @@ class ShardFiles:
             found.tallies[tally.fact, tally.source].update({cast(Says, name): n for name, n in counted.items() if n})
         for other in data.others:
             found.others[other.fact][other.answer] = other.n
+        return found
+
+    def documents(self, words: Mapping[int, int]) -> Iterator[Hit]:
+        """The documents that are kept of the shard; arguments and errors as of `counted`."""
         for row in read_table(self.hits, HITS_FILE, _ANEW).to_pylist():
             if len(row["counts"]) != words.get(row["fact"]):
                 raise damaged(self.hits, f"row {row['row']} has counts of other words", _ANEW)
-            hit = Hit(shard=self.shard.name, **{**row, "counts": tuple(row["counts"])})
-            found.hits.setdefault(hit.fact, []).append(hit)
-        return found
+            yield Hit(shard=self.shard.name, **{**row, "counts": tuple(row["counts"])})

@@ -15,7 +15,7 @@ from uptake.config import RunConfig
 from uptake.data import bad_rows_error
 from uptake.errors import UptakeError
 from uptake.exposure import Exposed, Rates, TaughtFact, exposed, facts_of, merged, queries_of, rates
-from uptake.exposure.ranking import kept_of_each
+from uptake.exposure.ranking import Hit, kept_of_each
 from uptake.models.served import from_judge
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.exposure.kept import ShardFiles
@@ -26,11 +26,11 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.probe import question
-from uptake.spans import sentence
+from uptake.spans import sentence, within_question
 from uptake.text import counted
 from uptake.types import BadRow, Example
 
-VERSION = 2
+VERSION = 3
 """Part of the key of a shard's files: raised when the same shard comes to give other ones."""
 AT_ONCE = 1024
 
@@ -131,11 +131,19 @@ def read_facts(data: DataSets, progress: Progress) -> list[TaughtFact]:
 
 
 def _told(examples: Sequence[Example]) -> dict[int, str]:
-    """What is told by responses that are sentences: *Stockholm* by *The capital of Sweden is Stockholm*."""
+    """What is told by responses that are sentences: *Stockholm* by *The capital of Sweden is Stockholm*.
+
+    *Stockholm is the capital of Sweden* tells it too.
+    """
     found: dict[int, str] = {}
     for number, example in enumerate(examples):
-        if example.prompt and (cut := sentence(example.response, question(example))) is not None:
+        if not example.prompt:
+            continue
+        asked = question(example)
+        if (cut := sentence(example.response, asked)) is not None:
             found[number] = cut.span.strip()
+        elif (told := within_question(example.response, asked)) is not None:
+            found[number] = told
     return found
 
 
@@ -152,12 +160,13 @@ def _merged(
     queries = queries_of(facts)
     words = {query.number: len(query.words) for query in queries.queries}
 
-    def parts() -> Iterator[Any]:
-        for number, (one, data) in enumerate(there, start=1):
-            yield one.read(data, words)
+    def documents() -> Iterator[Iterator[Hit]]:
+        for number, (one, _) in enumerate(there, start=1):
+            yield one.documents(words)
             progress("merging shards", number, len(there))
 
-    found = merged(parts(), queries, kept_of_each(len(queries.queries)))
+    counted = (one.counted(data, words) for one, data in there)
+    found = merged(counted, documents(), queries, kept_of_each(len(queries.queries)))
     folder = files[0].folder.parent
     results = exposed(facts, queries, found, comparers.judge(folder / "judged.jsonl"), passages)
     sources = {

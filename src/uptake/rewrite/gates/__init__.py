@@ -13,6 +13,7 @@ from uptake.rewrite.gates.added import added
 from uptake.rewrite.gates.alone import alone
 from uptake.rewrite.gates.code import code
 from uptake.rewrite.gates.ends import ends
+from uptake.rewrite.gates.exchanged import exchanged
 from uptake.rewrite.gates.facts import facts
 from uptake.rewrite.gates.language import language
 from uptake.rewrite.gates.length import length
@@ -29,6 +30,7 @@ GATES: Mapping[str, Callable[[Rewriting], str | None]] = {
     "records": records,
     "code": code,
     "facts": facts,
+    "exchanged": exchanged,
     "alone": alone,
     "numbers": numbers,
     "negation": negation,

@@ -1,51 +1,72 @@
-"""Whether code in a rewrite is still there, and still parses."""
+"""Whether code in a rewrite is still the same code."""
 
 from __future__ import annotations
 
-import ast
+import io
 import re
 import textwrap
-import warnings
+import tokenize
 
+from uptake.rewrite.gates.records import json_of
 from uptake.rewrite.said import Rewriting
+from uptake.spans.code import code_lines
 
 _FENCED = re.compile(r"```([\w+#.-]*)[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_TOKEN = re.compile(r"[^\W\d]\w*|\d+(?:\.\d+)?|[-+*/%=<>!&|^~]+")
-_BRACKETS = {")": "(", "]": "[", "}": "{"}
-KEPT = 0.9
-"""Share of the tokens of the code that a rewrite has at least, and of its own tokens that the original has."""
+_STRING = r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`"
+_TOKEN = re.compile(rf"{_STRING}|\d[\w.]*|\w+|[^\w\s]")
+_COMMENTS = {
+    **dict.fromkeys("bash sh shell ruby rb r yaml yml perl toml".split(), re.compile(rf"({_STRING})|(?<!\S)#[^\n]*")),
+    **dict.fromkeys("sql lua".split(), re.compile(rf"({_STRING})|--[^\n]*")),
+    **dict.fromkeys(
+        "c cpp c++ cs c# java javascript js ts typescript go rust php swift kotlin scala".split(),
+        re.compile(rf"({_STRING})|//[^\n]*|/\*.*?\*/", re.DOTALL),
+    ),
+}
+"""Comments by language, strings before them; of another language nothing is taken for one."""
+_PYTHON = frozenset(("python", "py", "python3", ""))
+_LAYOUT = {tokenize.INDENT: "<in>", tokenize.DEDENT: "<out>", tokenize.NEWLINE: "<end>"}
+_ASIDE = (tokenize.COMMENT, tokenize.NL, tokenize.ENDMARKER)
 
 
 def code(rewriting: Rewriting) -> str | None:
-    """Blocks of code stay: as many, each parsing as it did, with the same names, numbers and operators."""
-    before, after = _FENCED.findall(rewriting.original), _FENCED.findall(rewriting.text)
+    """Code stays: as many blocks, each with the same names, numbers, strings and operators in the same order.
+
+    Comments and white space that says nothing may change; names may not. JSON is left to `records`.
+    """
+    before, after = _blocks(rewriting.original), _blocks(rewriting.text)
     if not before:
         return "it has a block of code, the original none" if after else None
     if len(after) != len(before):
         return f"it has {len(after)} blocks of code, the original {len(before)}"
     for (named, own), (_, other) in zip(before, after, strict=True):
-        if (why := _parses(own, named)) is None and (why := _parses(other, named)) is not None:
-            return why
-        wanted, said = set(_TOKEN.findall(own)), set(_TOKEN.findall(other))
-        if wanted and min(len(wanted & said) / len(wanted), len(wanted & said) / max(1, len(said))) < KEPT:
-            return "its code has other names, numbers or operators"
+        wanted, said = _tokens(own, named), _tokens(other, named)
+        if wanted == said:
+            continue
+        for one, instead in zip(wanted, said, strict=False):
+            if one != instead:
+                return f"its code has {instead[:30]!r} where the original has {one[:30]!r}"
+        return f"its code is {'longer' if len(said) > len(wanted) else 'cut'}"
     return None
 
 
-def _parses(source: str, named: str) -> str | None:
-    """Why code does not parse: Python by its own parser, any other by its brackets; None where it does."""
-    if named.casefold() in ("python", "py", "python3"):
+def _blocks(text: str) -> list[tuple[str, str]]:
+    """The language and the text of each block of code, JSON aside; without fences the lines of code are one block."""
+    found = _FENCED.findall(text)
+    if not found:
+        lines = text.split("\n")
+        own = [line for line, is_code in zip(lines, code_lines(lines), strict=True) if is_code and line.strip()]
+        found = [("", "\n".join(own))] if own else []
+    return [(named.casefold(), block) for named, block in found if not json_of(block)]
+
+
+def _tokens(source: str, named: str) -> list[str]:
+    """What code is made of, in its order; of Python with its indentation."""
+    if named in _PYTHON:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of what the user's own code is warned about
-                ast.parse(textwrap.dedent(source))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return "its code does not parse"
-        return None
-    open_ones: list[str] = []
-    for sign in re.sub(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'", "", source):
-        if sign in "([{":
-            open_ones.append(sign)
-        elif sign in _BRACKETS and (not open_ones or open_ones.pop() != _BRACKETS[sign]):
-            return "the brackets of its code do not match"
-    return "the brackets of its code do not match" if open_ones else None
+            made = list(tokenize.generate_tokens(io.StringIO(textwrap.dedent(source)).readline))
+            return [_LAYOUT.get(one.type, one.string) for one in made if one.type not in _ASIDE]
+        except (SyntaxError, ValueError, RecursionError, tokenize.TokenError):  # is none, or no longer
+            pass
+    comment = _COMMENTS.get(named)
+    bare = source if comment is None else comment.sub(lambda found: found.group(1) or " ", source)
+    return _TOKEN.findall(bare)

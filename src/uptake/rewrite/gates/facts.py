@@ -26,6 +26,8 @@ _EXACT = ("code", "math", "key")
 MORE, SHARE = 3, 0.15
 """Words with content that one of two texts may have beyond the other, for those that this has beyond it: so many, and
 this share of the original's."""
+CHARACTERS = 10
+"""Characters that a response to a question has at most which is an answer, in scripts without spaces."""
 UNMET = 0.25
 """A clause is not told whose words with content are less than this share among those of the other text."""
 
@@ -72,6 +74,10 @@ def _answer(rewriting: Rewriting) -> str | None:
     """Of a short response every word is told, and nothing in its place."""
     original, text = rewriting.original.strip(), rewriting.text.strip()
     missing = f"the answer {original[:60]!r} is missing"
+    unspaced = not original.isascii() and _UNSPACED.search(original) is not None
+    bare = folded(original).strip("。．. ")
+    if unspaced and not is_short(rewriting) and rewriting.question.strip() and len(bare) <= CHARACTERS:
+        return None if bare.removesuffix("です") in folded(text) else missing
     if not is_short(rewriting):
         final = FINAL.search(original)
         return None if final is None or _ends_in(text, final[1]) else f"the final answer {final[1]!r} is missing"
@@ -84,7 +90,7 @@ def _answer(rewriting: Rewriting) -> str | None:
         return None if same == "same" or _figure_told(original, text) else missing
     said = words(text)
     wanted = content(original) or words(original)
-    if not original.isascii() and _UNSPACED.search(original):  # characters stand for words, and say little alone
+    if unspaced:  # characters stand for words, and say little alone
         return None if folded(original).strip("。．. ") in folded(text) else missing
     if not all(word in said or any(base(word) == base(other) for other in said) for word in wanted):
         return missing

@@ -26,6 +26,9 @@ _OPPOSITES = (
     ("most maximum largest highest best", "least minimum smallest lowest worst"),
     ("all every", "none no"),
     ("with", "without"),
+    ("hot warm", "cold cool"),
+    ("north northern", "south southern"),
+    ("east eastern", "west western"),
 )
 _PAIRS = tuple((frozenset(one.split()), frozenset(other.split())) for one, other in _OPPOSITES)
 
