@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-from uptake.ledger.read import Ledger, starts, starts_of_copies
+from uptake.ledger.read import Ledger, starts_of_copies
 
 _MOMENT = pa.struct([("stage", pa.string()), ("epoch", pa.int32()), ("step", pa.int64()), ("pass", pa.string())])
 
@@ -52,10 +52,10 @@ CURVES = pa.schema(
 def curves(ledger: Ledger, *, last: int = 3) -> pa.Table:
     """Summarise each example's learning curve.
 
-    Learning is read off every reading, losing off those of one kind. What is per epoch takes the last reading of the example in each
-    epoch (the scoring pass, where there is one), the epochs of all stages counted through; a generated response has no
-    classes, so the probability that Swayamdipta et al. take of the gold label is that of a token of the response, their
-    geometric mean: the probability of the whole would vanish with length.
+    Learning is read off every reading, losing off those of one kind. What is per epoch takes the last reading of the
+    example in each epoch (the scoring pass, where there is one), the epochs of all stages counted through; a generated
+    response has no classes, so the probability that Swayamdipta et al. take of the gold label is that of a token of the
+    response, their geometric mean: the probability of the whole would vanish with length.
 
     Args:
         ledger: From `read_ledger`.
