@@ -28,7 +28,7 @@ NEEDS: Mapping[RungName, tuple[str, ...] | None] = {
 
 
 @dataclass(frozen=True)
-class Encoding:
+class StageEncoding:
     """How rows become tokens.
 
     Attributes:
@@ -84,7 +84,7 @@ class RungRows:
 
 
 def rung_data(
-    name: RungName, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], encoding: Encoding
+    name: RungName, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], encoding: StageEncoding
 ) -> RungRows:
     """What a rung makes of drafts that are there.
 

@@ -20,7 +20,7 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.result import write_stages
 from uptake.pipeline.rewrite.run import rewrite_run
 from uptake.pipeline.run_file import datasets_of, load_settings
-from uptake.pipeline.rungs.data import Encoding, RungRows, rung_data, written_plainly
+from uptake.pipeline.rungs.data import RungRows, StageEncoding, rung_data, written_plainly
 from uptake.pipeline.rungs.markdown import compared_markdown
 from uptake.pipeline.stream.asked import require_tests
 from uptake.pipeline.train.settings import settings_of
@@ -116,6 +116,8 @@ def compare_rungs(
     Raises:
         UptakeError: Something about the input is wrong; it is told before anything is written or trained.
     """
+    from uptake.models.scoring.lazy import Lazy
+
     data = datasets_of(config)
     require_tests(data)
     _require_drafts(config.rewrite, what, config.where)
@@ -132,7 +134,10 @@ def compare_rungs(
         (folder / "summary.json").unlink(missing_ok=True)
         examples = [one for one in data.worded() if isinstance(one, Example)]
         settings = written_plainly(data, config.model_dump(mode="json"), folder / "data")
-        rungs = _rungs(_encoding(config), what, rows, examples)
+        told: Any = {"seed": config.seed, "max_length": config.max_length, "device": config.device}
+        how = {stage.name: settings_of(stage, config.training, **told) for stage in config.stages}
+        base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
+        rungs = _rungs(StageEncoding(base.tokenizer, how), what, rows, examples)
         runs = _trained(settings, what, rungs, folder, progress)
         summary = {
             "reference": REFERENCE,
@@ -173,21 +178,8 @@ def _require_drafts(section: ResponseRewrite, what: RewriteComparison, where: Ca
         )
 
 
-def _encoding(config: RunConfig) -> Encoding:
-    """How the rows of each stage are trained."""
-    from uptake.models.scoring.lazy import Lazy
-
-    settings = {
-        stage.name: settings_of(
-            stage, config.training, seed=config.seed, max_length=config.max_length, device=config.device
-        )
-        for stage in config.stages
-    }
-    return Encoding(Lazy.find(config.model_name_or_path, load_settings(config, config.revision)).tokenizer, settings)
-
-
 def _rungs(
-    encoding: Encoding, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
+    encoding: StageEncoding, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
 ) -> dict[RungName, RungRows]:
     """What each rung trains."""
     by_key = {(one.id, one.stage): one for one in examples}
