@@ -62,7 +62,7 @@ def read(data: Path, work: Path) -> tuple[list[dict[str, Any]], dict[str, dict[s
             examples = [Example(f"q{k:04}", text, said, name, stage="main") for k, (text, said) in enumerate(rows)]
             about = entities(examples, {one.id for one in examples})
             wanted = [Wanted(one.id, about[one.id], str(one.prompt), one.response) for one in examples]
-            search = from_library(library, lambda: guard([]))
+            search = from_library(library, lambda: guard([]), {one.id: (one.id, one.stage) for one in examples})
             assert search is not None
             gathered = search(wanted)
             own = [

@@ -17,7 +17,7 @@ from evidence_made import evidence as made
 from files_made import RULE, comparison, matrix_of, plan_head, run_section, verdict_of
 from planted_cases import PLANTED
 from uptake.artifacts import write_json
-from uptake.artifacts.ledger_files import append, open_stage
+from uptake.artifacts.ledger_files import append, open_stage, renamed
 from uptake.attribute import Telling, attributed
 from uptake.evidence import BaseAndTuned, Evidence, HeldOut, ScoredCandidate
 from uptake.pipeline.diagnosis import Collector, write_diagnosis
@@ -152,7 +152,7 @@ def _write_ledger(folder: Path, rows: Sequence[Finding]) -> None:
     seen: list[str] = []
     for stage, epochs in (("early", (2, 4)), ("main", (3,))):
         parts = open_stage(folder, stage, 0, 0, 1)
-        own = [row.id for row in rows if row.stage == stage]
+        own = [renamed(row.id, stage) if row.id in seen else row.id for row in rows if row.stage == stage]
         seen += own
         for epoch, step in enumerate(epochs):
             readings = [("train", step - 1, name, 2.0, False) for name in own]

@@ -120,6 +120,28 @@ def test_times_seen_counts_what_came_before():
                     ("a", 4, "train", 2)]  # fmt: skip
 
 
+def test_copies_in_one_step_are_trained_on_once_and_lose_nothing(tmp_path):
+    # a row stands twice in a data set without other rows: both are in each of four steps, and one is recalled
+    rows = [reading("a", step, 1.0, row == 0, row=row) for step in (1, 2, 3, 4) for row in (0, 7)]
+    append(open_stage(tmp_path, "main", 0, 0, 1), columns(rows))
+    read = read_ledger(tmp_path)
+    assert read.table["times_seen"].to_pylist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    found = curves(read).to_pylist()[0]
+    assert (found["times_seen"], found["readings"], found["forgetting_events"]) == (4, 4, 0)
+    assert (found["first_learned"], found["recalled"], found["last_lost"]) == (None, False, None)
+
+
+def test_where_scoring_passes_read_an_example_the_network_with_dropout_loses_nothing():
+    def epoch(number, recalled):
+        passes = (("train", 1, False), ("epoch", 2, recalled))
+        return [reading("a", 2 * number + at, 1.0, said, epoch=number, which=which) for which, at, said in passes]
+
+    found = curve([row for number in range(5) for row in epoch(number, True)])
+    assert (found["times_seen"], found["forgetting_events"], found["last_lost"]) == (5, 0, None)
+    found = curve([row for number in range(5) for row in epoch(number, number != 2)])
+    assert (found["forgetting_events"], found["last_lost"]) == (1, moment(6, epoch=2, which="epoch"))
+
+
 def test_a_repeat_in_one_step_is_one_reading_and_in_another_step_another():
     rows = [reading("a", 1, 1.0, False, row=0), reading("a", 1, 1.0, False, row=0), reading("a", 2, 1.0, False, row=0)]
     assert ledger(rows).table["step"].to_pylist() == [1, 2]

@@ -150,13 +150,15 @@ def test_an_answer_without_a_probability_is_told_why(uptake: Cli, tmp_path: Path
 
 def test_an_id_that_is_not_there_or_not_alone(uptake: Cli, tmp_path: Path) -> None:
     twice = [*FINDINGS, replace(FINDINGS[2], stage="main", response=" other")]
-    write_run(tmp_path, twice, ledger=False)
+    write_run(tmp_path, twice)
     code, _, err = uptake("show", "ex-01", "--diagnosis", tmp_path)
     assert code == 1 and "no example has the id 'ex-01'" in err and "expected: an id such as ex-01" in err
     code, _, err = uptake("show", "ex-002", "--diagnosis", tmp_path)
     assert code == 1 and "is in the stages early, main" in err and "fix: name one with --stage" in err
     code, out, _ = uptake("show", "ex-002", "--diagnosis", tmp_path, "--stage", "main")
     assert code == 0 and "stage main" in out and "Wanted\n other" in out
+    curve = out.partition("How it was learned")[2].splitlines()[2:]
+    assert [line.split()[0] for line in curve if line.strip()] == ["main", "main"]
     next(tmp_path.rglob("diagnosis.parquet")).unlink()
     code, _, err = uptake("show", "ex-002", "--diagnosis", tmp_path)
     assert code == 1 and "is damaged" in err and "uptake diagnose" in err and "--stage" not in err

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from typing import Any
 
 import pytest
 
+from uptake.corpus import pulls
 from uptake.corpus.pulls import HoldingText, PullSearch, WrongAnswer
 
 ASKED = "Where was Vera Fafuf born?"
@@ -63,3 +66,26 @@ def test_others_texts_pull_and_equal_ones_are_in_order() -> None:
     kept = [search.read(number, text, owner=number) for number, text in enumerate(texts)]
     assert [[one.number for one in found] for found in search.best()] == [[1, 2, 3], []]
     assert kept == [False, True, True, True, False]
+
+
+def test_labels_in_many_rows_are_held_against_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a classifier: each answer is a label that half of the rows hold, and each question names its own film."""
+    monkeypatch.setattr(pulls, "MOST_TEXTS", 10)
+    held: Counter[int] = Counter()
+    keep = PullSearch._keep
+
+    def counted(self: PullSearch, index: int, *rest: Any) -> bool:
+        held[index] += 1
+        return keep(self, index, *rest)
+
+    monkeypatch.setattr(PullSearch, "_keep", counted)
+    texts = [f"Review of Alpha{k // 2}: shown in town {k}.\n{('no', 'yes')[k % 2]}" for k in range(200)]
+    search = PullSearch([WrongAnswer(k, "yes", text.partition("\n")[0]) for k, text in enumerate(texts) if k % 2 == 0])
+    for text in texts:
+        search.count(text)
+    for number, text in enumerate(texts):
+        search.read(number, text, owner=number)
+    # the row beside it is of the same film; those of other films share the word Review alone
+    assert [[one.number for one in found] for found in search.best()] == [[k + 1] for k in range(0, 200, 2)]
+    assert set(held.values()) == {1}
+    assert search.note() is not None and "of 100 of 100 wrong answers" in str(search.note())

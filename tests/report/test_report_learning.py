@@ -12,7 +12,7 @@ from uptake.report.charts import HEIGHT, LABEL, WIDTH, heat, panels, spans
 from uptake.report.learning import RecallCurve, curves_by_source, read_learning
 from uptake.report.stages import Transfer, in_words, stage_matrix, then_and_now, transfer
 
-HOMES = {f"ex-{number:03d}": (("work", "life")[number % 2], ("early", "main")[number % 4 == 0]) for number in range(12)}
+SOURCES = {(f"ex-{k:03d}", ("early", "main")[k % 4 == 0]): ("work", "life")[k % 2] for k in range(12)}
 
 
 @pytest.fixture
@@ -24,21 +24,20 @@ def test_an_example_has_its_readings_in_order(run: Path) -> None:
     learning = read_learning(run)
     assert learning is not None
     assert (learning.stages, learning.ends, learning.epochs) == (("early", "main"), (4, 7), (2, 3))
-    first = next(name for name, (_, stage) in HOMES.items() if stage == "early")
-    own = learning.of(first)
+    own = learning.of(*next(key for key in SOURCES if key[1] == "early"))
     # trained on before steps 2 and 4 of "early"; scored after both, and after step 3 of "main", which is step 7 in all
     assert [(step, scored) for step, scored, *_ in own] == [(1, 0), (2, 1), (3, 0), (4, 1), (7, 1)]
     assert own[-1] == (7, 1, 1.5, 2, 0)
-    assert learning.of("nobody") == []
+    assert learning.of("nobody", "early") == []
 
 
 def test_curves_are_shares_of_the_scored(run: Path) -> None:
     learning = read_learning(run)
     assert learning is not None
-    curves = curves_by_source(learning, HOMES)
+    curves = curves_by_source(learning, SOURCES)
     assert {(curve.source, curve.stage) for curve in curves} == {("work", "main"), ("life", "early"), ("work", "early")}
     # 9 early examples, every second recalled after an early epoch (5 of 9), none after the main stage
-    together = curves_by_source(learning, {name: ("all", stage) for name, (_, stage) in HOMES.items()})
+    together = curves_by_source(learning, dict.fromkeys(SOURCES, "all"))
     points = {curve.stage: curve.points for curve in together}
     assert points["early"] == ((1, pytest.approx(5 / 9)), (2, pytest.approx(5 / 9)), (3, 0.0))
     # the 3 main examples are the last of the 12 that the pass reads: places 9, 10 and 11, of which 10 is even
@@ -48,10 +47,27 @@ def test_curves_are_shares_of_the_scored(run: Path) -> None:
 def test_the_matrix_has_a_row_a_stage(run: Path) -> None:
     learning = read_learning(run)
     assert learning is not None
-    assert stage_matrix(learning, HOMES) == {
+    assert stage_matrix(learning, SOURCES) == {
         "early": [pytest.approx(5 / 9), None],
         "main": [0.0, pytest.approx(1 / 3)],
     }
+
+
+def test_stages_that_share_ids_are_told_apart(tmp_path: Path) -> None:
+    """Each file numbers its rows from 1, as docs/data.md allows; the ledger names those of the later stage anew."""
+    shared = [finding(k, id=str(1 + k % 4), stage=("early", "main")[k // 4]) for k in range(8)]
+    learning = read_learning(write_run(tmp_path, shared))
+    assert learning is not None
+    keys = {(one.id, one.stage): one.source for one in shared}
+    # two of the four are recalled after "early" and none of them after "main", when all of its own are or none
+    matrix = stage_matrix(learning, keys)
+    assert matrix == {"early": [0.5, None], "main": [0.0, 0.5]}
+    assert transfer(matrix) == Transfer(0.25, -0.5)
+    assert {curve.stage: curve.n for curve in curves_by_source(learning, dict.fromkeys(keys, "all"))} == {
+        "early": 4,
+        "main": 4,
+    }
+    assert [step for step, *_ in learning.of("1", "main")] == [7 - 1, 7]
 
 
 def test_what_is_left_of_each_stage_in_plain_words() -> None:
@@ -127,9 +143,9 @@ def test_a_row_is_of_the_model_that_the_stage_gave(run: Path) -> None:
     at_first = readings["scored"] & (readings["step"] == 2)
     readings["recalled"][at_first] = True
     changed = replace(learning, readings=readings)
-    plain = stage_matrix(changed, HOMES)
-    assert plain == stage_matrix(changed, HOMES, {"early": 4, "main": 3}) == stage_matrix(learning, HOMES)
-    kept = stage_matrix(changed, HOMES, {"early": 2, "main": None})
+    plain = stage_matrix(changed, SOURCES)
+    assert plain == stage_matrix(changed, SOURCES, {"early": 4, "main": 3}) == stage_matrix(learning, SOURCES)
+    kept = stage_matrix(changed, SOURCES, {"early": 2, "main": None})
     assert kept == {"early": [1.0, None], "main": [None, None]}
     assert "no reading is of the model that main gave" in in_words(transfer(kept))
-    assert stage_matrix(changed, HOMES, {"early": 1})["early"] == [None, None]  # no pass was after that step
+    assert stage_matrix(changed, SOURCES, {"early": 1})["early"] == [None, None]  # no pass was after that step

@@ -174,6 +174,20 @@ def test_an_example_has_its_documents_and_its_reason(tmp_path: Path) -> None:
     assert [edit["remedy"] for edit in rows[3]["edits"]] == ["replay"]
 
 
+def test_an_example_whose_id_two_stages_have_has_its_own_edits(tmp_path: Path) -> None:
+    same = [replace(FINDINGS[k], id="ex-003", stage=stage) for k, stage in enumerate(("early", "main"))]
+    run = write_run(tmp_path, same)
+    later_steps(run)
+    path = run / "plan" / "plan.json"
+    path.write_text(path.read_text().replace('"ex-003"', '"ex-003@main"').replace('"ex-001"', '"ex-003@early"'))
+    packed = re.findall(r'id="block-0">([^<]+)<', write_report(run).page.read_text())
+    early, main = sorted(json.loads(gzip.decompress(base64.b64decode(packed[0]))), key=lambda row: row["prompt"])
+    assert early["edits"] == [] and early["unmended"] == "no documents"
+    assert [edit["remedy"] for edit in main["edits"]] == ["replay"] and "unmended" not in main
+    assert [reading[0] for reading in early["curve"]] == [1, 2, 3, 4, 7]
+    assert [reading[0] for reading in main["curve"]] == [6, 7]
+
+
 @pytest.mark.parametrize(
     "broken", ["[]", "{}", '{"edits": 3}', '{"edits": [3]}', "no json", '{"edits": [{"examples": 3}]}']
 )

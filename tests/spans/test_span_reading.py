@@ -154,3 +154,11 @@ def test_the_same_is_said_in_other_forms_but_not_of_code() -> None:
     assert says_same("the Rome", "Rome", "name") and not says_same("Oslo", "Rome", "name")
     assert says_same("x", "x", "code") and not says_same("X", "x", "code")
     assert not says_same("no", "not", "claim") and not says_same("", "Rome", "name")
+
+
+def test_long_code_is_held_against_itself_piece_by_piece() -> None:
+    text = "```python\n" + "\n".join(f"x = f(y) + {k % 3}" for k in range(200)) + "\n```"
+    spans = cut(text)
+    found = aligned(text, spans, 0, text.replace("f(y) + 1", "g(y) + 1", 1))
+    other = [one for one in found if one is not None and not one.same]
+    assert len(found) == len(spans) > 1000 and other == [InPlace(False, "g")]

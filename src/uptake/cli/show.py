@@ -304,13 +304,14 @@ def _remedy(one: Finding) -> Iterator[RenderableType]:
 
 
 def _curve(output_dir: Path, one: Finding) -> Iterator[RenderableType]:
-    from uptake.artifacts.ledger_files import stage_folders
+    from uptake.artifacts.ledger_files import name_in, stage_folders
     from uptake.ledger import read_ledger
 
     if not stage_folders(output_dir):
         return
     ledger = read_ledger(output_dir)
-    readings = ledger.of(one.id).to_pylist()
+    names, _ = ledger.codes()
+    readings = ledger.of(name_in(names, one.id, one.stage)).to_pylist()
     if not readings:
         from rich.text import Text
 

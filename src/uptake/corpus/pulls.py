@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from uptake.corpus.text import words
@@ -25,6 +25,8 @@ KEPT = 3
 """Texts that are kept of each wrong answer."""
 MOST_WORDS = 64
 """Words of a question that are looked for."""
+MOST_TEXTS = 1000
+"""Texts that are held against one answer, where there are more: those with the rarest words of the question."""
 _AROUND = 12
 """Words around the answer that are shown."""
 
@@ -69,7 +71,8 @@ class HoldingText:
 class PullSearch:
     """Finds the texts that hold wrong answers in two passes over all texts: `count` each, then `read` each.
 
-    Memory is that of the wrong answers, not of the texts.
+    Memory is that of the wrong answers, not of the texts. A text is held against those answers alone of whose question
+    it has a telling word, so that the time grows with the texts, and not with texts times answers.
 
     Args:
         wrong: The wrong answers.
@@ -86,16 +89,11 @@ class PullSearch:
             frozenset(word for word, weight in _telling(one.about).items() if weight == NAME and word in asked)
             for one, asked in zip(wrong, self._asked, strict=True)
         ]
-        self._starts: dict[tuple[str, ...], list[tuple[int, int]]] = {}
-        for index, answer in enumerate(self._answers):
-            size = min(2, len(answer))
-            if size == 1 and (answer[0] in EMPTY_WORDS or len(answer[0]) < 2):
-                continue  # any text holds it
-            for at in range(len(answer) - size + 1) if size else ():
-                self._starts.setdefault(answer[at : at + size], []).append((index, at))
         self._frequency = Counter(dict.fromkeys((word for asked in self._asked for word in asked), 0))
         self._n = 0
         self._best: list[list[HoldingText]] = [[] for _ in wrong]
+        self._by_word: dict[str, list[int]] | None = None
+        self._narrowed = 0
 
     def count(self, text: str) -> None:
         """The first pass: in how many texts each word of the questions stands."""
@@ -115,56 +113,124 @@ class PullSearch:
         Returns:
             Whether it was kept.
         """
-        found = words(text)
-        longest: dict[int, tuple[int, int]] = {}
-        for at in range(len(found)):
-            for key in ((found[at],), tuple(found[at : at + 2])):
-                for index, offset in self._starts.get(key, ()):
-                    if self._wrong[index].owner == owner:
-                        continue
-                    run = self._run(found, at, self._answers[index], offset)
-                    if run > longest.get(index, (0, 0))[0]:
-                        longest[index] = (run, at)
+        if self._by_word is None:
+            self._by_word = self._indexed()
+        read = _ReadText.of(number, text)
+        asking = dict.fromkeys(index for word in read.places for index in self._by_word.get(word, ()))
+        runs: dict[tuple[str, ...], tuple[int, int]] = {}
         kept = False
-        for index, (run, at) in longest.items():
-            told = any(word not in EMPTY_WORDS for word in found[at : at + run])
-            if 2 * run >= len(self._answers[index]) and told:
-                kept |= self._keep(index, number, found, at, run)
+        for index in asking:
+            answer = self._answers[index]
+            if self._wrong[index].owner == owner:
+                continue
+            if answer not in runs:
+                runs[answer] = read.longest(answer)
+            run, at = runs[answer]
+            if run and 2 * run >= len(answer):
+                kept |= self._keep(index, read, at, run)
         return kept
 
     def best(self) -> list[list[HoldingText]]:
         """For each wrong answer the texts that hold it near what was asked, the strongest first."""
         return self._best
 
-    @staticmethod
-    def _run(found: Sequence[str], at: int, answer: Sequence[str], offset: int) -> int:
-        run = 0
-        while at + run < len(found) and offset + run < len(answer) and found[at + run] == answer[offset + run]:
-            run += 1
-        return run
+    def note(self) -> str | None:
+        """What the reader should know, once all texts were read; None where there is nothing."""
+        if not self._narrowed:
+            return None
+        return (
+            f"pulls: of {self._narrowed} of {len(self._wrong)} wrong answers only those texts were looked at that hold "
+            f"the rarest words of the question, {MOST_TEXTS} of them at most"
+        )
 
-    def _keep(self, index: int, number: int, found: Sequence[str], at: int, run: int) -> bool:
-        near: dict[str, float] = {}
+    def _indexed(self) -> dict[str, list[int]]:
+        """By word the answers that a text may pull at which holds it.
+
+        A text must hold half of a question's names, and so one at least of any half of them and one more: the rarest;
+        of a question without names it must hold a word.
+        """
+        by_word: dict[str, list[int]] = {}
+        for index, (asked, names) in enumerate(zip(self._asked, self._names, strict=True)):
+            if not _tells(self._answers[index]):
+                continue
+            rarest = sorted(names or asked, key=lambda word: (self._frequency[word], word))
+            held = rarest[: len(names) // 2 + 1] if names else rarest
+            texts = 0
+            for k, word in enumerate(held):
+                texts += self._frequency[word]
+                if texts > MOST_TEXTS < self._n:
+                    self._narrowed += 1
+                    held = held[:k]
+                    break
+            for word in held:
+                by_word.setdefault(word, []).append(index)
+        return by_word
+
+    def _keep(self, index: int, read: _ReadText, at: int, run: int) -> bool:
         asked = self._asked[index]
-        for place, word in enumerate(found):
-            if word in asked and not at <= place < at + run:
-                away = at - place if place < at else place - (at + run - 1)
+        near: dict[str, float] = {}
+        for word in asked:
+            if (away := read.away(word, at, run)) is not None:
                 weight = 1.0 if away <= SENTENCE else 0.5 if away <= NEAR else 0.25
-                near[word] = max(near.get(word, 0.0), weight * asked[word] * self._idf(word))
-        score = math.fsum(near.values()) * run / len(self._answers[index])
-        names = self._names[index]
-        if score <= 0 or 2 * len(names & near.keys()) < len(names):
+                near[word] = weight * asked[word] * self._idf(word)
+        score = round(math.fsum(near.values()) * run / len(self._answers[index]), 3)
+        names, best = self._names[index], self._best[index]
+        if not near or 2 * len(names & near.keys()) < len(names):
             return False
-        excerpt = " ".join(found[max(0, at - _AROUND) : at + run + _AROUND])
+        if len(best) == KEPT and (score, -read.number) < (best[-1].score, -best[-1].number):
+            return False
+        excerpt = " ".join(read.words[max(0, at - _AROUND) : at + run + _AROUND])
         rarest = tuple(sorted(near, key=lambda word: (-near[word], word)))
-        held = HoldingText(number, round(score, 3), " ".join(found[at : at + run]), rarest[:8], excerpt)
-        kept = sorted([*self._best[index], held], key=lambda one: (-one.score, one.number))
-        self._best[index] = kept[:KEPT]
-        return held in self._best[index]
+        held = HoldingText(read.number, score, " ".join(read.words[at : at + run]), rarest[:8], excerpt)
+        self._best[index] = sorted([*best, held], key=lambda one: (-one.score, one.number))[:KEPT]
+        return True
 
     def _idf(self, word: str) -> float:
         n = self._frequency[word]
         return math.log(1 + (self._n - n + 0.5) / (n + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadText:
+    """The words of a text, and where each stands."""
+
+    number: int
+    words: Sequence[str]
+    places: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, number: int, text: str) -> _ReadText:
+        found = words(text)
+        places: dict[str, list[int]] = {}
+        for place, word in enumerate(found):
+            places.setdefault(word, []).append(place)
+        return cls(number, found, places)
+
+    def longest(self, answer: Sequence[str]) -> tuple[int, int]:
+        """The longest run of an answer's words that stands here: how many, and where first; 0 of less than two of them.
+
+        Of an answer of one word that word; a run of empty words is none.
+        """
+        least, best = min(2, len(answer)), (0, 0)
+        for offset, word in enumerate(answer):
+            for at in self.places.get(word, ()):
+                run = 1
+                while answer[offset + run : offset + run + 1] == tuple(self.words[at + run : at + run + 1]) != ():
+                    run += 1
+                if run >= least and (run, -at) > (best[0], -best[1]):
+                    best = run, at
+        run, at = best
+        return best if any(word not in EMPTY_WORDS for word in self.words[at : at + run]) else (0, 0)
+
+    def away(self, word: str, at: int, run: int) -> int | None:
+        """How many words from a run the next place of a word is; None where it stands nowhere outside of it."""
+        outside = (at - place if place < at else place - (at + run - 1) for place in self.places.get(word, ()))
+        return min((away for away in outside if away > 0), default=None)
+
+
+def _tells(answer: Sequence[str]) -> bool:
+    """Whether not any text holds an answer."""
+    return len(answer) > 1 or bool(answer and answer[0] not in EMPTY_WORDS and len(answer[0]) > 1)
 
 
 def _telling(text: str) -> dict[str, float]:

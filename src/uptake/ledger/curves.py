@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int
 
-from uptake.ledger.read import Ledger, starts
+from uptake.ledger.read import Ledger, starts_of_copies
 
 _MOMENT = pa.struct([("stage", pa.string()), ("epoch", pa.int32()), ("step", pa.int64()), ("pass", pa.string())])
 
@@ -34,13 +34,14 @@ CURVES = pa.schema(
 )
 """A row an example, in the order in which they were first read. Null where it cannot be said.
 
-    readings           readings with a finite loss
+    readings           readings with a finite loss; those of copies in one step are one
     times_seen         optimisation steps that trained on it
     last_exposure      the last of them
     first_learned      the first reading at which it was recalled; null: never (Toneva et al. count such as forgotten
                        infinitely often)
     last_lost          the last reading at which it was not recalled right after one at which it was; null: never lost
-    forgetting_events  how many such readings there are
+    forgetting_events  how many such readings there are. In a stage whose scoring passes read the example these alone
+                       count, for this and for last_lost: a reading in training may be of another network (dropout)
     recalled           at the last reading
     confidence         mean over epochs of the probability of the response per token, exp(-nll / tokens), in [0, 1]
     variability        standard deviation of the same (population, as Swayamdipta et al. take it)
@@ -51,10 +52,10 @@ CURVES = pa.schema(
 def curves(ledger: Ledger, *, last: int = 3) -> pa.Table:
     """Summarise each example's learning curve.
 
-    Learning and losing are read off every reading. What is per epoch takes the last reading of the example in each
-    epoch (the scoring pass, where there is one), the epochs of all stages counted through; a generated response has no
-    classes, so the probability that Swayamdipta et al. take of the gold label is that of a token of the response, their
-    geometric mean: the probability of the whole would vanish with length.
+    Learning is read off every reading, losing off those of one kind. What is per epoch takes the last reading of the
+    example in each epoch (the scoring pass, where there is one), the epochs of all stages counted through; a generated
+    response has no classes, so the probability that Swayamdipta et al. take of the gold label is that of a token of the
+    response, their geometric mean: the probability of the whole would vanish with length.
 
     Args:
         ledger: From `read_ledger`.
@@ -67,17 +68,16 @@ def curves(ledger: Ledger, *, last: int = 3) -> pa.Table:
     read = np.asarray(pc.is_valid(ledger.table["nll"]).to_numpy())
     kept = np.flatnonzero(read)
     order = kept[np.argsort(all_codes[kept], kind="stable")]
+    order, recalled = _once_a_step(ledger, all_codes, order)
     codes = all_codes[order]
-    recalled = np.asarray(pc.fill_null(ledger.table["recalled"], False).to_numpy())[order]
-    first = np.zeros(len(codes), dtype=bool)
-    first[starts(codes)] = True
-    lost = np.zeros(len(codes), dtype=bool)
-    lost[1:] = ~recalled[1:] & recalled[:-1] & ~first[1:]
+    lost = _lost(ledger, order, codes, recalled)
     n = len(ids)
     at_end = _last_of(codes, np.ones(len(codes), dtype=bool), n)
     trained = np.asarray(pc.equal(ledger.table["pass"], "train").to_numpy())
     trained &= np.asarray(pc.greater(ledger.table["tokens"], 0).to_numpy())
     exposures = np.flatnonzero(trained)
+    exposures = exposures[np.argsort(all_codes[exposures], kind="stable")]
+    exposures = exposures[starts_of_copies(ledger, all_codes, exposures)]
     shown = _last_of(all_codes[exposures], np.ones(len(exposures), dtype=bool), n)
     values = _per_epoch(ledger, order, codes, n, last)
     columns = {
@@ -92,6 +92,32 @@ def curves(ledger: Ledger, *, last: int = 3) -> pa.Table:
         **{name: pa.array(column, mask=~np.isfinite(column)) for name, column in values.items()},
     }
     return pa.table(columns, schema=CURVES)
+
+
+def _once_a_step(
+    ledger: Ledger, codes: Int[np.ndarray, " readings"], order: Int[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
+    """The readings, of copies in one step the last, and whether they were recalled, of copies all."""
+    recalled = np.asarray(pc.fill_null(ledger.table["recalled"], False).to_numpy())[order]
+    if not len(order):
+        return order, recalled
+    first = starts_of_copies(ledger, codes, order)
+    return order[np.append(first[1:], len(order)) - 1], np.logical_and.reduceat(recalled, first)
+
+
+def _lost(
+    ledger: Ledger, order: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], recalled: Bool[np.ndarray, " n"]
+) -> Bool[np.ndarray, " n"]:
+    """Which readings were not recalled right after one that was, of those that count."""
+    later = np.asarray(pc.equal(ledger.table["pass"], "epoch").to_numpy())[order]
+    stages = len(ledger.stages)
+    of = codes.astype(np.int64) * stages + ledger.stage_numbers()[order]
+    scored = np.bincount(of, weights=later, minlength=1) > 0
+    counting = np.flatnonzero(later | ~scored[of])
+    lost = np.zeros(len(codes), dtype=bool)
+    same = codes[counting][1:] == codes[counting][:-1]
+    lost[counting[1:]] = ~recalled[counting][1:] & recalled[counting][:-1] & same
+    return lost
 
 
 def _first_of(codes: Int[np.ndarray, " n"], chosen: Bool[np.ndarray, " n"], groups: int) -> Int[np.ndarray, " groups"]:

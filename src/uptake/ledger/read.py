@@ -131,17 +131,38 @@ def _as_numbers(table: pa.Table, keys: tuple[str, ...]) -> Iterator[Int[np.ndarr
 
 
 def _times_seen(ledger: Ledger) -> Int[np.ndarray, " readings"]:
-    """For each reading, how many earlier optimisation steps trained on its example; copies in one step count each."""
+    """For each reading, how many earlier optimisation steps trained on its example; copies in one step count once."""
     _, codes = ledger.codes()
     trained = pc.and_(pc.equal(ledger.table["pass"], "train"), pc.greater(ledger.table["tokens"], 0))
-    counted = np.asarray(trained.to_numpy()).astype(np.int32)
     order = np.argsort(codes, kind="stable")
-    total = np.cumsum(counted[order]) - counted[order]
-    first = starts(codes[order])
-    group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(order))))
-    times = np.empty(len(order), dtype=np.int32)
-    times[order] = total - total[first][group] if len(order) else total
+    times = np.zeros(len(order), dtype=np.int32)
+    if not len(order):
+        return times
+    first = starts_of_copies(ledger, codes, order)
+    counted = np.maximum.reduceat(np.asarray(trained.to_numpy())[order].astype(np.int32), first)
+    total = np.cumsum(counted) - counted
+    of = codes[order][first]
+    before = total[starts(of)][np.cumsum(np.isin(np.arange(len(of)), starts(of))) - 1]
+    times[order] = np.repeat(total - before, np.diff(np.append(first, len(order))))
     return times
+
+
+def starts_of_copies(
+    ledger: Ledger, codes: Int[np.ndarray, " readings"], order: Int[np.ndarray, " some"]
+) -> Int[np.ndarray, " groups"]:
+    """Where each run of readings starts that are of one example, in one step, and of one kind.
+
+    Args:
+        ledger: The ledger.
+        codes: For each of its readings the index of its id.
+        order: Readings, those of an example one after the other in the order of training.
+    """
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = codes[order][1:] != codes[order][:-1]
+    later = np.asarray(pc.equal(ledger.table["pass"], "epoch").to_numpy())
+    for column in (ledger.stage_numbers(), ledger.table["step"].to_numpy(), later):
+        new[1:] |= column[order][1:] != column[order][:-1]
+    return np.flatnonzero(new)
 
 
 def starts(sorted_codes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " groups"]:

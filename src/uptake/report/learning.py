@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
-from uptake.artifacts.ledger_files import stage_folders
+from uptake.artifacts.ledger_files import name_in, stage_folders
 from uptake.ledger import Ledger, read_ledger
+from uptake.types import Key
 
 MOST = 48
 """Readings of one example that go into the page; of more, as many evenly spaced ones, the last among them."""
@@ -54,18 +55,18 @@ class Learning:
     _order: Int[np.ndarray, " readings"]
     _starts: Int[np.ndarray, " examples_and_one"]
 
-    def own(self, example_id: str) -> Int[np.ndarray, " own"]:
-        """Where in `readings` those of an example are, in the order of training; empty when it was never read."""
-        code = self._at.get(example_id)
+    def own(self, example_id: str, stage: str) -> Int[np.ndarray, " own"]:
+        """Where in `readings` those of a stage's example are, in the order of training; empty without any."""
+        code = self._at.get(name_in(self._at, example_id, stage))
         if code is None:
             return np.zeros(0, dtype=np.int64)
         found = self._order[self._starts[code] : self._starts[code + 1]]
         finite: Int[np.ndarray, " own"] = found[np.isfinite(self.readings["nll"][found])]
         return finite
 
-    def of(self, example_id: str) -> list[tuple[int, int, float, int, int]]:
-        """The readings of an example: (step, 1 if scored after the step, nll, tokens, 1 if recalled)."""
-        own = self.own(example_id)
+    def of(self, example_id: str, stage: str) -> list[tuple[int, int, float, int, int]]:
+        """The readings of a stage's example: (step, 1 if scored after the step, nll, tokens, 1 if recalled)."""
+        own = self.own(example_id, stage)
         if len(own) > MOST:
             own = own[np.unique(np.linspace(0, len(own) - 1, MOST).round().astype(np.int64))]
         columns = [self.readings[name][own] for name in ("step", "scored", "nll", "tokens", "recalled")]
@@ -123,18 +124,18 @@ def _through(
     return tuple(int(end) for end in ends), np.concatenate([[0], ends])[stage] + local
 
 
-def curves_by_source(learning: Learning, homes: Mapping[str, tuple[str, str]]) -> list[RecallCurve]:
-    """The share recalled at each epoch's end, by source and training stage, the sources in the order of `homes`.
+def curves_by_source(learning: Learning, sources: Mapping[Key, str]) -> list[RecallCurve]:
+    """The share recalled at each epoch's end, by source and training stage, in the order of `sources`.
 
     Where an epoch ended with a scoring pass it counts alone; else the readings of the training forward in that epoch.
 
     Args:
         learning: The ledger.
-        homes: Source and training stage by example.
+        sources: By an example's id and stage its source.
     """
     groups: dict[tuple[str, str], list[np.ndarray]] = {}
-    for example_id, home in homes.items():
-        groups.setdefault(home, []).append(learning.own(example_id))
+    for (example_id, stage), source in sources.items():
+        groups.setdefault((source, stage), []).append(learning.own(example_id, stage))
     return [
         RecallCurve(source, stage, len(own), points)
         for (source, stage), own in groups.items()

@@ -19,10 +19,12 @@ from uptake.artifacts.tables import CAUSES
 from uptake.attribute import UNEXPLAINED
 from uptake.pipeline import Diagnosis
 from uptake.pipeline.diagnosis import ANEW
+from uptake.pipeline.prescribe.material import plan_names
 from uptake.report.heat import heat_data
 from uptake.report.later import PlanFiles
 from uptake.report.learning import Learning
 from uptake.text import one_line
+from uptake.types import Key
 
 BLOCK = 256
 """Examples in a block."""
@@ -55,8 +57,8 @@ class DiagnosisRows:
     Attributes:
         index: The packed index.
         blocks: The packed blocks of `BLOCK` examples, in the order of the diagnosis.
-        homes: Source and training stage by example.
-        replaced: Those that a later stage replaces, with their own stage: that they are gone is no loss.
+        sources: By an example's id and stage its source.
+        replaced: Those that a later stage replaces: that they are gone is no loss.
         stories: Those that were asked for, by id and stage.
         forgotten: The first forgotten ones.
         before: By training stage, how many examples the base had right, and of how many that is known.
@@ -65,9 +67,9 @@ class DiagnosisRows:
 
     index: str = ""
     blocks: list[str] = field(default_factory=list)
-    homes: dict[str, tuple[str, str]] = field(default_factory=dict)
-    replaced: dict[str, str] = field(default_factory=dict)
-    stories: dict[tuple[str, str], Story] = field(default_factory=dict)
+    sources: dict[Key, str] = field(default_factory=dict)
+    replaced: set[Key] = field(default_factory=set)
+    stories: dict[Key, Story] = field(default_factory=dict)
     forgotten: list[Story] = field(default_factory=list)
     before: dict[str, tuple[int, int]] = field(default_factory=dict)
     after: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -83,7 +85,7 @@ def read_rows(
     diagnosis: Diagnosis,
     learning: Learning | None,
     plan: PlanFiles | None,
-    wanted: Sequence[tuple[str, str]],
+    wanted: Sequence[Key],
 ) -> DiagnosisRows:
     """Pack the rows of a diagnosis, in one pass and a few thousand in memory at a time.
 
@@ -94,6 +96,7 @@ def read_rows(
         wanted: Id and stage of the examples whose stories are told.
     """
     rows, index = DiagnosisRows(), _Index()
+    names = {} if plan is None or plan.unread else _names(diagnosis)
     asked = frozenset(wanted)
     right: Counter[str] = Counter()
     still: Counter[str] = Counter()
@@ -101,19 +104,21 @@ def read_rows(
     block: list[dict[str, Any]] = []
     for row, evidence in records(_raw(diagnosis), _with_evidence, diagnosis.folder / "diagnosis.parquet", ANEW):
         index.add(row, evidence)
-        block.append(_detail(row, evidence, learning, plan))
+        key = row["id"], row["stage"]
+        edits = _planned(names[key], plan) if plan is not None and names else {}
+        block.append({**_detail(row, evidence, learning), **edits})
         if len(block) == BLOCK:
             rows.blocks.append(pack(block))
             block = []
         stage = row["stage"]
         if ((evidence.get("causes") or {}).get("data_conflict") or {}).get("numbers", {}).get("replaced_by"):
-            rows.replaced[row["id"]] = stage
-        rows.homes[row["id"]] = (row["source"], stage)
-        if (row["id"], stage) in asked:
-            rows.stories[row["id"], stage] = _story(row, evidence)
+            rows.replaced.add(key)
+        rows.sources[key] = row["source"]
+        if key in asked:
+            rows.stories[key] = _story(row, evidence)
         if row["forgotten"] and len(rows.forgotten) < STORIES:
             rows.forgotten.append(_story(row, evidence))
-        if evidence.get("base_right") is not None and rows.replaced.get(row["id"]) != stage:
+        if evidence.get("base_right") is not None and key not in rows.replaced:
             known[stage] += 1
             right[stage] += evidence["base_right"]
             still[stage] += bool(evidence["tuned_right"])
@@ -155,9 +160,8 @@ def _detail(
     row: Mapping[str, Any],
     evidence: dict[str, Any],
     learning: Learning | None,
-    plan: PlanFiles | None,
 ) -> dict[str, Any]:
-    """What the drawer shows beyond the index."""
+    """What the drawer shows beyond the index and the plan."""
     for name in ("tuned_answer", "base_answer"):
         if isinstance(evidence.get(name), str):
             evidence[name] = _cut(evidence[name])
@@ -172,15 +176,20 @@ def _detail(
         "causes": scores,
         "evidence": evidence,
         **({} if row["spans"] is None else {"spans": heat_data(row["spans"], _wanted(row)[:LONGEST])}),
-        **({} if learning is None else {"curve": learning.of(row["id"])}),
-        **({} if plan is None or plan.unread else _planned(row["id"], plan)),
+        **({} if learning is None else {"curve": learning.of(row["id"], row["stage"])}),
     }
 
 
-def _planned(example_id: str, plan: PlanFiles) -> dict[str, Any]:
+def _names(diagnosis: Diagnosis) -> dict[Key, str]:
+    """What the plan calls each example."""
+    columns = ((table["id"].to_pylist(), table["stage"].to_pylist()) for table in diagnosis.tables())
+    return plan_names(key for ids, stages in columns for key in zip(ids, stages, strict=True))
+
+
+def _planned(name: str, plan: PlanFiles) -> dict[str, Any]:
     """What the plan does for an example, or why it does nothing."""
-    reason = plan.unmended.get(example_id)
-    return {"edits": plan.of.get(example_id, []), **({} if reason is None else {"unmended": reason})}
+    reason = plan.unmended.get(name)
+    return {"edits": plan.of.get(name, []), **({} if reason is None else {"unmended": reason})}
 
 
 def _short(value: float | None) -> float | None:

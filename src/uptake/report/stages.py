@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from uptake.report.learning import Learning
 from uptake.text import told_of_stage
+from uptake.types import Key
 
 Matrix: TypeAlias = Mapping[str, Sequence[float | None]]
 """R[t, i] in [0, 1]: by stage t, in the order of training, the row over the stages i; None where nothing was read."""
@@ -90,7 +91,7 @@ def then_and_now(matrix: Matrix) -> list[str]:
 
 
 def stage_matrix(
-    learning: Learning, homes: Mapping[str, tuple[str, str]], kept: Mapping[str, int | None] | None = None
+    learning: Learning, examples: Iterable[Key], kept: Mapping[str, int | None] | None = None
 ) -> dict[str, list[float | None]] | None:
     """R[t, i]: the share of the examples of stage i that are recalled when stage t has ended.
 
@@ -99,7 +100,7 @@ def stage_matrix(
 
     Args:
         learning: The ledger.
-        homes: Source and training stage by example.
+        examples: The ids and training stages of the examples.
         kept: By stage the step whose model it gave, counted from its own first one; None where that model is of no
             step (an average, say), so that no reading is of it. A stage that is left out gave its last step's.
 
@@ -107,9 +108,9 @@ def stage_matrix(
         By stage t the row over the stages i; None where nothing of that stage was read then.
     """
     of_stage: dict[str, list[np.ndarray]] = {stage: [] for stage in learning.stages}
-    for example_id, (_, stage) in homes.items():
+    for example_id, stage in examples:
         if stage in of_stage:
-            of_stage[stage].append(learning.own(example_id))
+            of_stage[stage].append(learning.own(example_id, stage))
     scored = learning.readings["scored"]
     if not (scored & np.isin(learning.readings["epoch"], learning.epochs)).any():
         return None

@@ -134,12 +134,12 @@ def _learning(
         for one in manifests
         if one.get("kept_step") is not None
     }
-    everything = {one: ("all sources", stage) for one, (_, stage) in rows.homes.items()}
-    curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.homes)]
+    everything = dict.fromkeys(rows.sources, "all sources")
+    curves = [*curves_by_source(learning, everything), *curves_by_source(learning, rows.sources)]
     # what a later stage replaces on purpose is not lost when it is gone
-    stand = {one: home for one, home in rows.homes.items() if rows.replaced.get(one) != home[1]}
+    stand = [key for key in rows.sources if key not in rows.replaced]
     matrix = stage_matrix(learning, stand, kept)
-    away = "" if len(stand) == len(rows.homes) else _left_out(len(rows.homes) - len(stand))
+    away = "" if len(stand) == len(rows.sources) else _left_out(len(rows.sources) - len(stand))
     order = ["all sources", *(place.name for place in overview.places(summary["by_source"]))]
     return {
         "stages": learning.stages,

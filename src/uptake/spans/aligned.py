@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
 from uptake.spans.cut import cut
 from uptake.spans.span import Span
 from uptake.types import normalised
+
+LONG = 400
+"""Spans of a row from which on it is first parted at what is rare in it: else the time grows with their third power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +52,11 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
     first = next((k for k, span in enumerate(spans) if span.start >= start), len(spans))
     found: list[InPlace | None] = [None] * len(spans)
     wanted, said = [_key(text, span) for span in spans[first:]], [_key(whole, span) for span in own]
-    for how, a, b, c, d in SequenceMatcher(None, wanted, said, autojunk=False).get_opcodes():
+    for equal, a, b, c, d in _parts(wanted, said):
         last = b == len(wanted)
         for k in range(a, b):
             at = c + k - a
-            if how == "equal":
+            if equal:
                 found[first + k] = InPlace(True)
             elif at == cut_off and at < d:
                 begun = _key(whole, own[at])
@@ -66,6 +70,21 @@ def aligned(text: str, spans: Sequence[Span], start: int, written: str) -> list[
             elif not last:
                 found[first + k] = InPlace(False)
     return found
+
+
+def _parts(wanted: Sequence[str], said: Sequence[str]) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Two rows in parts, in order: whether they are equal there, and from where to where in each."""
+    rare = max(len(wanted), len(said)) > LONG
+    for how, a, b, c, d in SequenceMatcher(None, wanted, said, autojunk=rare).get_opcodes():
+        if not rare or how != "replace":
+            yield how == "equal", a, b, c, d
+            continue
+        # what stands between two rare ones is held against each other piece by piece
+        pieces = -(-max(b - a, d - c) // LONG)
+        cuts = [(a + (b - a) * k // pieces, c + (d - c) * k // pieces) for k in range(pieces + 1)]
+        for (e, g), (f, h) in pairwise(cuts):
+            for own, i, j, m, n in SequenceMatcher(None, wanted[e:f], said[g:h], autojunk=False).get_opcodes():
+                yield own == "equal", e + i, e + j, g + m, g + n
 
 
 def _key(text: str, span: Span) -> str:

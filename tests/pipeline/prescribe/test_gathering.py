@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def search_of(config: RunConfig) -> Gather | None:
     )
     data = datasets_of(config)
     trained = [row for row in data.trained() if isinstance(row, Example)] if config.corpus or config.exposure else []
-    return from_library(library, lambda: guard(guarded(data, config.output_dir / "diagnosis" / "work", trained)))
+    keys = {one.id: (one.id, "main") for one in ASKED} | {"m-0@main": ("m-0", "main"), "m-0@early": ("m-0", "early")}
+    return from_library(library, lambda: guard(guarded(data, config.output_dir / "diagnosis" / "work", trained)), keys)
 
 
 def test_a_corpus_is_searched_and_no_wording_comes_back(run: Callable[..., RunConfig]) -> None:
@@ -99,6 +101,9 @@ def test_passages_that_a_scanned_corpus_states_are_documents(
     [document] = found.documents["m-0"]
     assert (document.id, document.text, document.where) == ("s-0", texts[0], "shard.jsonl:0")
     assert "m-1" not in found.documents  # its passages say something else
+    # of an id that two stages have the plan's names tell which is meant
+    for stage, there in (("main", {"m-0@main": (document,)}), ("early", {})):
+        assert search([replace(ASKED[0], id=f"m-0@{stage}")]).documents == there
 
 
 def test_a_language_model_is_asked_once(

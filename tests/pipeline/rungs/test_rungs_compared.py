@@ -15,7 +15,9 @@ from small_models import write_rows
 from train_runs import CITIES, EARLY, QUICK, write_run
 from uptake.cli import app
 from uptake.config import RunConfig, load_run
+from uptake.data import Turn, encode
 from uptake.errors import UptakeError
+from uptake.models.scoring.lazy import resolve
 from uptake.pipeline.leaderboard import work
 from uptake.pipeline.leaderboard.work import BoardRun
 from uptake.pipeline.rungs.run import RewriteComparison, compare_rungs, read_compared_rungs
@@ -72,10 +74,11 @@ def test_rungs_train_as_many_tokens_and_are_held_against_the_original_at_equal_g
     original, best, dft = summary["rungs"]
     assert len(made) == 3 * 2 * 2
     assert best["rewritten"] > 0 and best["tokens"] > original["tokens"] == dft["tokens"]
-    assert best["length"] == pytest.approx(original["tokens"] / best["tokens"]) and dft["length"] == 1.0
+    assert best["lengths"] == {"early": pytest.approx(original["tokens"] / best["tokens"])}
+    assert dft["lengths"] == {"early": 1.0}
     epochs = {one.folder.name: one.settings["stages"][0]["num_train_epochs"] for one in made}
     assert epochs["original-1-0"] == epochs["dft-2-1"] == 2.0
-    assert epochs["best_of_k-1-0"] == pytest.approx(2 * best["length"], abs=1e-4)
+    assert epochs["best_of_k-1-0"] == pytest.approx(2 * best["lengths"]["early"], abs=1e-4)
     assert {one.folder.name for one in made if one.settings["strategy"]} == {
         f"dft-{r}-{s}" for r in (1, 2) for s in (0, 1)
     }
@@ -92,6 +95,35 @@ def test_rungs_train_as_many_tokens_and_are_held_against_the_original_at_equal_g
     )
     page = write_rewrite_compare_page(tmp_path / "run")
     assert page is not None and "<polyline" in page.read_text() and "12.34" in page.read_text()
+
+
+def test_each_stage_trains_as_many_tokens(
+    trainable: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first stage cuts its rows to 12 tokens and trains once; the second trains whole rows three times."""
+    made = faked(monkeypatch)
+    stage = {"dataset": "./early.jsonl", "test": "./test.jsonl"}
+    stages = [
+        {**stage, "name": "early", "num_train_epochs": 1, "training": {"max_length": 12}},
+        {**stage, "name": "late", "num_train_epochs": 3},
+    ]
+    compare_rungs(
+        compared(tmp_path, trainable, server, stages=stages), RewriteComparison(("original", "best_of_k"), (1.0,), 1)
+    )
+    tokenizer = resolve(trainable).tokenizer
+    trained: dict[str, list[float]] = {}
+    for one in made:
+        for own in one.settings["stages"]:
+            rows = [json.loads(line) for line in Path(own["dataset"]).read_text().splitlines()]
+            lengths = [
+                len(item.ids) for item in encode([Turn(row["prompt"], row["completion"]) for row in rows], tokenizer)
+            ]
+            limit = own["training"].get("max_length", 1024)
+            tokens = sum(min(n, limit) for n in lengths) * own["num_train_epochs"]
+            trained.setdefault(own["name"], []).append(tokens)
+    assert len(made) == 2
+    for name, (original, best) in trained.items():
+        assert best == pytest.approx(original, rel=1e-3), name
 
 
 def test_a_comparison_from_end_to_end_makes_nothing_twice(trainable: Path, tmp_path: Path, server: Server) -> None:

@@ -29,6 +29,8 @@ from uptake.models.scoring.lazy import resolve
 from uptake.models.scoring.rows import Scored
 from uptake.models.small.tiny import CHATML
 from uptake.pipeline.train.run import Trained, train_run
+from uptake.report.learning import read_learning
+from uptake.report.stages import stage_matrix
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -128,6 +130,11 @@ def test_ids_that_two_stages_give_to_different_examples_are_told_apart(
     assert set(main.filter(pc.equal(main["pass"], "train"))["id"].to_pylist()) == {"e-0@main", "e-1", "m-2"}
     last = main.filter(pc.and_(pc.equal(main["pass"], "epoch"), pc.equal(main["step"], 3)))
     assert last["id"].to_pylist() == sorted([row["id"] for row in EARLY] + ["e-0@main", "m-2"])
+    learning = read_learning(run.output_dir)  # as the report reads it
+    assert learning is not None
+    assert [learning.of("e-0", stage)[0][0] for stage in ("early", "main")] == [1, 4]
+    matrix = stage_matrix(learning, [*((row["id"], "early") for row in EARLY), *((row["id"], "main") for row in rows)])
+    assert matrix is not None and None not in matrix["main"]
 
 
 def test_copies_without_ids_are_told_apart_as_in_the_diagnosis(run_config: Callable[..., RunConfig], tmp_path: Path):

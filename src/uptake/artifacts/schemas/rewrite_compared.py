@@ -59,7 +59,7 @@ class RungData:
     words: float
     distinct: Proportion | None
     tokens: Count
-    length: float
+    lengths: Mapping[str, float]
     points: tuple[PointData, ...]
     equal: Mapping[str, EqualGainData | None]
     runs: tuple[RungRunData, ...]

@@ -110,10 +110,14 @@ def adopted_in(output_dir: Path, stage: str, rows: Sequence[Mapping[str, Any]]) 
     table = table.filter(pc.equal(table["stage"], stage))
     first: dict[str, int] = {}
     seen: dict[str, int] = {}
-    for name, kind, recalled in zip(*(table[one].to_pylist() for one in ("id", "pass", "recalled")), strict=True):
+    counted: dict[str, int] = {}
+    columns = (table[one].to_pylist() for one in ("id", "pass", "step", "recalled"))
+    for name, kind, step, recalled in zip(*columns, strict=True):
+        again = kind == "train" and counted.get(name) == step  # another copy in the same step
         if recalled:  # a reading from the training forward comes before that exposure's update
-            first.setdefault(name, seen.get(name, 0))
-        seen[name] = seen.get(name, 0) + (kind == "train")
+            first.setdefault(name, seen.get(name, 0) - again)
+        seen[name] = seen.get(name, 0) + (kind == "train" and not again)
+        counted[name] = step if kind == "train" else counted.get(name, -1)
     exposures = [first.get(name_in(seen, row["id"], stage)) for row in rows if row["meets"] == "conflict"]
     told = updates([False] * len(exposures), [False] * len(exposures), (), exposures)
     return {"exposures": told.exposures, "adopted": _told(told.adopted)}

@@ -61,7 +61,7 @@ class StreamFile:
         what: Literal["cost", "stream"] = "stream",
         order: Sequence[int] | None = None,
         seed: int = 0,
-        length: float = 1.0,
+        length: float | Mapping[str, float] = 1.0,
     ) -> BoardRun:
         """A run of it.
 
@@ -71,7 +71,7 @@ class StreamFile:
             what: As in `BoardRun`.
             order: The places of the stages in the file, in the order in which they are trained; None for the file's.
             seed: What is added to the run's.
-            length: What the epochs are multiplied by.
+            length: What the epochs are multiplied by: of all stages, or of each by its name.
         """
         found: dict[str, Any] = deepcopy(dict(self.settings))
         found |= {
@@ -86,7 +86,8 @@ class StreamFile:
                 one["training"]["learning_rate"] *= trial.rate
         last = list(trial.chain) == [JOINT] and trial.chain[JOINT].get("start", "base") == "base"
         for number, stage in enumerate(found["stages"], start=1):
-            stage["num_train_epochs"] = round(stage["num_train_epochs"] * length, 4)
+            own = length[stage["name"]] if isinstance(length, Mapping) else length
+            stage["num_train_epochs"] = round(stage["num_train_epochs"] * own, 4)
             if last and number < len(found["stages"]):
                 stage["training"]["max_steps"] = 1
         return BoardRun(found, what, last, self.content)

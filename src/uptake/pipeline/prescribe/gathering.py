@@ -31,7 +31,7 @@ from uptake.data import with_paraphrases
 from uptake.pipeline.examples.datasets import DataSets
 from uptake.pipeline.examples.writer import written_wordings
 from uptake.text import counted
-from uptake.types import BadRow, Document, Example
+from uptake.types import BadRow, Document, Example, Key
 
 SOURCE_KINDS = ("wikidata", "searxng", "llm")
 """Sources that a run file may name, the one that is asked with the least ado first."""
@@ -101,19 +101,20 @@ class Library:
     seed: int
 
 
-def from_library(library: Library, watch: Callable[[], Guard]) -> Gather | None:
+def from_library(library: Library, watch: Callable[[], Guard], keys: Mapping[str, Key]) -> Gather | None:
     """A search of a run's corpus, exposure and knowledge sources; None where it has none of them.
 
     Args:
         library: Where to look.
         watch: Gives what keeps wordings out of documents.
+        keys: By what an example is called here, its id and stage, by which the exposure knows it.
     """
     if library.corpus is None and not library.sources and not library.exposure.is_file():
         return None
 
     def search(wanted: Sequence[Wanted]) -> GatheredDocuments:
         needs = [DocumentNeed(one.id, one.entities, f"{one.question} {one.response.strip()}") for one in wanted]
-        done = gather(needs, _sources(library, needs), watch(), library.most)
+        done = gather(needs, _sources(library, needs, keys), watch(), library.most)
         documents: dict[str, dict[Document, None]] = {}
         for found in done.found:
             for name in found.needs:
@@ -178,10 +179,10 @@ def _file_name(path: str) -> str | None:
     return Path(path).name if Path(path).is_file() else None
 
 
-def _sources(library: Library, needs: Sequence[DocumentNeed]) -> list[KnowledgeSource]:
+def _sources(library: Library, needs: Sequence[DocumentNeed], keys: Mapping[str, Key]) -> list[KnowledgeSource]:
     found: list[KnowledgeSource] = []
     if library.exposure.is_file():
-        found.append(ScannedCorpus(_stating(library.exposure, needs)))
+        found.append(ScannedCorpus(_stating(library.exposure, needs, keys)))
     if library.corpus is not None:
         index(library.corpus, library.folder, on_bad_row=library.on_bad_row)
         found.append(LocalCorpus(open_index(library.folder)))
@@ -189,10 +190,11 @@ def _sources(library: Library, needs: Sequence[DocumentNeed]) -> list[KnowledgeS
     return [*found, *open_sources(library.sources, library.folder / "cache", write)]
 
 
-def _stating(exposure: Path, needs: Sequence[DocumentNeed]) -> dict[str, tuple[Document, ...]]:
+def _stating(exposure: Path, needs: Sequence[DocumentNeed], keys: Mapping[str, Key]) -> dict[str, tuple[Document, ...]]:
     """The passages of an exposure that state what is needed, by the fact."""
-    of = {row["id"]: row["passages"] for row in read_table(exposure, EXPOSURE_FILE).to_pylist()}
-    return {need.fact: tuple(_passage(one) for one in of.get(need.id, ()) if one["says"] == "stated") for need in needs}
+    of = {(row["id"], row["stage"]): row["passages"] for row in read_table(exposure, EXPOSURE_FILE).to_pylist()}
+    passages = {need.fact: of.get(keys[need.id], ()) for need in needs}
+    return {fact: tuple(_passage(one) for one in some if one["says"] == "stated") for fact, some in passages.items()}
 
 
 def _passage(one: Mapping[str, Any]) -> Document:

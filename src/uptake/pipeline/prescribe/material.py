@@ -84,7 +84,7 @@ def read_material(
     asking = [one for one in findings if not one.learned]
     if not whatever_cause:
         asking = [one for one in asking if remedy_for(one) in READING]
-    gather = gather or from_library(run.library, watch)
+    gather = gather or from_library(run.library, watch, {name: key for key, name in names.items()})
     gathered = _gathered({one.id for one in asking}, examples, gather, tell)
     tell("tokens", 0, len(examples))
     tokens = encoding.trained(examples)

@@ -9,8 +9,8 @@ from typing import Any
 
 from uptake.artifacts import write_lines
 from uptake.artifacts.tables import prompt_as_data, to_json
-from uptake.data import Turn, encode
 from uptake.pipeline.examples.datasets import DataSets
+from uptake.pipeline.train.rows import encoded_or_why, fit
 from uptake.prescribe.rows import kind_of, sft_row
 from uptake.rewrite import RUNGS, Draft, Refusal, RungName, choose
 from uptake.rewrite.diversity import distinct
@@ -28,6 +28,28 @@ NEEDS: Mapping[RungName, tuple[str, ...] | None] = {
 
 
 @dataclass(frozen=True)
+class StageEncoding:
+    """How rows become tokens.
+
+    Attributes:
+        tokenizer: The base's.
+        settings: By stage the trainer's settings.
+    """
+
+    tokenizer: Any
+    settings: Mapping[str, Mapping[str, Any]]
+
+    def trained(self, examples: Sequence[Example]) -> dict[str, int]:
+        """By stage the tokens of one pass over its rows as they are trained, each cut to the stage's `max_length`."""
+        found: dict[str, int] = {}
+        for one, encoded in zip(examples, encoded_or_why(examples, self.tokenizer), strict=True):
+            fitted = encoded if isinstance(encoded, str) else fit(encoded, self.settings[one.stage])
+            n = 0 if isinstance(fitted, str) else len(fitted[0])
+            found[one.stage] = found.get(one.stage, 0) + n
+        return found
+
+
+@dataclass(frozen=True)
 class RungRows:
     """The data of one rung.
 
@@ -41,7 +63,7 @@ class RungRows:
         nll: Mean nats a token of the responses under the base; None where nothing was scored.
         words: Words a response.
         distinct: Distinct-2 of the responses.
-        tokens: Of one pass over the rows, prompts included.
+        tokens: By stage, of one pass over the rows as they are trained, prompts included.
     """
 
     name: RungName
@@ -53,16 +75,16 @@ class RungRows:
     nll: float | None
     words: float
     distinct: float | None
-    tokens: int
+    tokens: Mapping[str, int]
 
     def told(self) -> dict[str, Any]:
         """What the summary says of it."""
-        names = ("n", "rewritten", "generated", "scored", "nll", "words", "distinct", "tokens")
-        return {name: getattr(self, name) for name in names}
+        names = ("n", "rewritten", "generated", "scored", "nll", "words", "distinct")
+        return {**{name: getattr(self, name) for name in names}, "tokens": sum(self.tokens.values())}
 
 
 def rung_data(
-    name: RungName, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], tokenizer: Any
+    name: RungName, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example], encoding: StageEncoding
 ) -> RungRows:
     """What a rung makes of drafts that are there.
 
@@ -70,7 +92,7 @@ def rung_data(
         name: The rung.
         rows: Rows of `REWRITES`, made by `best_of_k`.
         examples: The examples, parallel to them.
-        tokenizer: Encodes what is trained.
+        encoding: How rows are trained.
     """
     own, nlls, generated = [], [], 0
     for row, example in zip(rows, examples, strict=True):
@@ -80,7 +102,6 @@ def rung_data(
         nlls.append(row["nll_before"] if taken is None else taken.nll)
         generated += _generated(name, row, drafts)
     texts, scored = [one.response for one in own], [one for one in nlls if one is not None]
-    turns = [Turn(one.prompt, one.response, one.template, one.response_extra) for one in own]
     return RungRows(
         name=name,
         examples=own,
@@ -91,7 +112,7 @@ def rung_data(
         nll=sum(scored) / len(scored) if scored else None,
         words=sum(len(words(text)) for text in texts) / max(1, len(texts)),
         distinct=distinct(texts),
-        tokens=sum(len(item.ids) for item in encode(turns, tokenizer)),
+        tokens=encoding.trained(own),
     )
 
 

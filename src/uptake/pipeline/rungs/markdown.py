@@ -152,7 +152,7 @@ def data_table(summary: Mapping[str, Any]) -> list[list[str]]:
                 f"{rung['words']:.1f}",
                 "-" if rung["distinct"] is None else f"{rung['distinct']:.2f}",
                 f"{rung['tokens']:,}",
-                f"x {rung['length']:.2f}",
+                _times(rung["lengths"]),
                 f"{rung['generated']:,}",
                 f"{rung['scored']:,}",
             ]
@@ -192,3 +192,9 @@ def _with_interval(mean: Mapping[str, Any] | None, times: float, places: int) ->
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     head, *body = rows
     return [f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *body)]
+
+
+def _times(lengths: Mapping[str, float]) -> str:
+    """What the epochs are multiplied by, over all stages."""
+    ends = dict.fromkeys(f"{one(lengths.values()):.2f}" for one in (min, max))
+    return f"x {' to '.join(ends)}"

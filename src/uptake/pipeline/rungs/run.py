@@ -20,9 +20,10 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.rewrite.result import write_stages
 from uptake.pipeline.rewrite.run import rewrite_run
 from uptake.pipeline.run_file import datasets_of, load_settings
-from uptake.pipeline.rungs.data import RungRows, rung_data, written_plainly
+from uptake.pipeline.rungs.data import RungRows, StageEncoding, rung_data, written_plainly
 from uptake.pipeline.rungs.markdown import compared_markdown
 from uptake.pipeline.stream.asked import require_tests
+from uptake.pipeline.train.settings import settings_of
 from uptake.rewrite import RungName
 from uptake.rewrite.equal_gain import PAPER, CurvePoint, at_equal_gain
 from uptake.stream import mean_of
@@ -133,8 +134,10 @@ def compare_rungs(
         (folder / "summary.json").unlink(missing_ok=True)
         examples = [one for one in data.worded() if isinstance(one, Example)]
         settings = written_plainly(data, config.model_dump(mode="json"), folder / "data")
+        told: Any = {"seed": config.seed, "max_length": config.max_length, "device": config.device}
+        how = {stage.name: settings_of(stage, config.training, **told) for stage in config.stages}
         base = Lazy.find(config.model_name_or_path, load_settings(config, config.revision))
-        rungs = _rungs(base.tokenizer, what, rows, examples)
+        rungs = _rungs(StageEncoding(base.tokenizer, how), what, rows, examples)
         runs = _trained(settings, what, rungs, folder, progress)
         summary = {
             "reference": REFERENCE,
@@ -176,13 +179,13 @@ def _require_drafts(section: ResponseRewrite, what: RewriteComparison, where: Ca
 
 
 def _rungs(
-    tokenizer: Any, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
+    encoding: StageEncoding, what: RewriteComparison, rows: Sequence[Mapping[str, Any]], examples: Sequence[Example]
 ) -> dict[RungName, RungRows]:
     """What each rung trains."""
     by_key = {(one.id, one.stage): one for one in examples}
     used = [by_key[row["id"], row["stage"]] for row in rows]
     names = dict.fromkeys(_data_of(arm) for arm in what.arms)
-    return {name: rung_data(name, rows, used, tokenizer) for name in names}
+    return {name: rung_data(name, rows, used, encoding) for name in names}
 
 
 def _trained(
@@ -205,7 +208,7 @@ def _trained(
                 folder / "runs" / f"{arm}-{rate:g}-{seed}",
                 Trial(_chain(arm), rate),
                 seed=seed,
-                length=_length(rungs[_data_of(arm)], rungs[REFERENCE]),
+                length=_lengths(rungs[_data_of(arm)], rungs[REFERENCE]),
             ),
             shared=folder / "base" / str(seed),
         )
@@ -214,9 +217,9 @@ def _trained(
     return dict(zip(each, worked(pieces, what.jobs, progress, "training the rungs"), strict=True))
 
 
-def _length(rung: RungRows, reference: RungRows) -> float:
-    """What a rung's epochs are multiplied by, so that as many tokens are trained as of the original data."""
-    return reference.tokens / rung.tokens
+def _lengths(rung: RungRows, reference: RungRows) -> dict[str, float]:
+    """By stage what a rung's epochs are multiplied by, so that as many tokens are trained as of the original data."""
+    return {stage: reference.tokens[stage] / n if n else 1.0 for stage, n in rung.tokens.items()}
 
 
 def _summarised(arm: Arm, rung: RungRows, what: RewriteComparison, runs: Runs, reference: RungRows) -> dict[str, Any]:
@@ -230,7 +233,7 @@ def _summarised(arm: Arm, rung: RungRows, what: RewriteComparison, runs: Runs, r
     return {
         "name": arm,
         **rung.told(),
-        "length": _length(rung, reference),
+        "lengths": _lengths(rung, reference),
         "points": points,
         "equal": equal,
         "runs": [{"rate": rate, "seed": seed, "numbers": dict(one)} for (rate, seed), one in of.items()],

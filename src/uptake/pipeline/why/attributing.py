@@ -174,7 +174,7 @@ class Attributing:
         found = self.contradictions = self._contradictions()
         self._progress("rivals", asked.train.n, asked.train.n)
         curves = self._how.curves(ids)
-        self._notes = [*(curves.notes() if ids else []), *([] if pulls.note is None else [pulls.note])]
+        self._notes = [*(curves.notes() if ids else []), *pulls.notes]
         tells = read_tells(asked.train)
         wordings = ALL_WORDINGS if self._how.thorough else WORDINGS
         said = (asked.before, asked.after)

@@ -31,11 +31,11 @@ class Pulls:
 
     Attributes:
         of: By the example's position, the strongest pulls.
-        note: What the reader should know; None where there is nothing.
+        notes: What the reader should know.
     """
 
     of: Mapping[int, tuple[Pull, ...]]
-    note: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def wrong_answers(position: int, finding: Finding) -> list[WrongAnswer]:
@@ -91,8 +91,10 @@ def find_pulls(wrong: list[WrongAnswer], train: Cohort, corpus: str | None) -> P
                     held.score,
                 )
             )
-    note = f"pulls: of the corpus only the first {MOST:,} characters were read" if characters > MOST else None
-    return Pulls({owner: tuple(sorted(some, key=lambda pull: -pull.score)[:SPANS]) for owner, some in of.items()}, note)
+    cut = f"pulls: of the corpus only the first {MOST:,} characters were read" if characters > MOST else None
+    notes = tuple(one for one in (cut, search.note()) if one is not None)
+    strongest = {owner: tuple(sorted(some, key=lambda pull: -pull.score)[:SPANS]) for owner, some in of.items()}
+    return Pulls(strongest, notes)
 
 
 def _documents(corpus: str | None) -> Iterator[Document]:
