@@ -306,7 +306,7 @@ def _require_read(folder: Path, paths: Sequence[Path]) -> None:
         )
 
 
-def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: list[object]) -> str:
+def key_of(config: RunConfig, diagnosis: Diagnosis, chosen: Sequence[object]) -> str:
     """Identifies all that a plan depends on but the base, by content, so that a run may be moved.
 
     Args:
