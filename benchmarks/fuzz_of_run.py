@@ -94,7 +94,7 @@ def ledger(root: Path) -> Any:
     learning = read_learning(run)
     assert learning is not None
     for name in read.codes()[0]:
-        learning.of(name)
+        learning.of(name, "main")
     return read.table, wrong, lacks
 
 

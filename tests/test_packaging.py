@@ -21,8 +21,8 @@ OTHERWISE = {"markdown_it": "markdown-it-py", "ruamel": "ruamel.yaml", "sklearn"
 UNSEEN = {"accelerate", "beartype", "pandas", "peft", "pytest-cov", "pytest-xdist"}
 """Declared and hardly imported: what others of them need, pytest's plugins, and what checks types while tests run."""
 
-OF_USERS = {"mlflow", "trackio", "wandb"}
-"""Trackers, which whoever names them in `report_to` has: transformers asks for them, too."""
+OF_USERS = {"mlflow", "pandas", "trackio", "wandb"}
+"""Trackers, which whoever names them in `report_to` has: transformers asks for them, too; pandas is for MLflow."""
 
 
 def name(requirement: str) -> str:

@@ -34,7 +34,13 @@ def test_how_models_are_loaded_is_what_the_run_file_says(tmp_path: Path) -> None
     template = tmp_path / "template.jinja"
     template.write_text("{{ messages }}", encoding="utf-8")
     found = load_settings(config(**LOADING, chat_template=template), "b")
-    assert asdict(found) == {**LOADING, "chat_template": "{{ messages }}", "revision": "b", "today": None}
+    assert asdict(found) == {
+        **LOADING,
+        "chat_template": "{{ messages }}",
+        "revision": "b",
+        "base_revision": None,
+        "today": None,
+    }
     assert load_settings(config(), None).revision is None
 
 
