@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from spans_world import Entry
+from spans_world import Entry, Maker
 
 N, OTHERS, VOCABULARY, PASSES = 80, 48, 380, 2
 _FIRST = "Bel Dor Fen Gal Hal Ker Lun Mor Nar Ost Pel Quin Ros Sal Tor Ul Ves Wen Yar Zel".split()
@@ -58,30 +58,13 @@ def value(name: str, random: Random) -> str:
     return random.choice(_GOODS)
 
 
-def other(name: str, than: str, random: Random) -> str:
-    """Another value of a slot."""
-    while (found := value(name, random)) == than:
-        pass
-    return found
+def _name(random: Random) -> str:
+    return f"{random.choice(_FIRST)}{random.choice(_LAST)} {random.choice(_FIRST)}{random.choice(_LAST)}"
 
 
-def entries(n: int, random: Random, taken: set[str]) -> list[Entry]:
-    """Places that are not taken."""
-    found: list[Entry] = []
-    while len(found) < n:
-        place = f"{random.choice(_FIRST)}{random.choice(_LAST)} {random.choice(_FIRST)}{random.choice(_LAST)}"
-        if place not in taken:
-            taken.add(place)
-            form = tuple(FORMS)[len(found) % len(FORMS)]
-            said = {name: value(name, random) for name in SLOTS}
-            parts = ((said.get(piece, piece), piece if piece in said else None) for piece in FORMS[form].split("|"))
-            pieces = [(text if name else text.replace("¦", "|"), name) for text, name in parts]
-            found.append(Entry(f"Catalogue entry of {place}:", form, pieces, other, ("claim",)))
-    return found
+MAKER = Maker("Catalogue entry of {}:", _name, value, FORMS, SLOTS, OTHERS)
 
 
 def draw(random: Random, n: int = N) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Entries of the data set, others, and held-out ones."""
-    taken = set[str]()
-    data, others, heldout = (entries(k, random, taken) for k in (n, OTHERS, OTHERS))
-    return data, others, heldout
+    return MAKER.draw(random, n)

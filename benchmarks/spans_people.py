@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
-from spans_world import Entry
+from spans_world import Entry, Maker
 
 N, OTHERS, VOCABULARY, PASSES = 80, 48, 420, 2
 _GIVEN = "Aino Bela Ciro Dina Elek Fiona Guido Hana Imre Jana Kadir Luz Mina Nuno Olga Petra Rui Sven Tove Urs".split()
@@ -62,29 +62,13 @@ def value(name: str, random: Random) -> str:
     return f"{random.choice(_GIVEN)} {random.choice(_FAMILY)}"
 
 
-def other(name: str, than: str, random: Random) -> str:
-    """Another value of a slot."""
-    while (found := value(name, random)) == than:
-        pass
-    return found
+def _name(random: Random) -> str:
+    return f"{random.choice(_GIVEN)} {random.choice('BCDFGHKLMNPRSTV')}. {random.choice(_FAMILY)}"
 
 
-def entries(n: int, random: Random, taken: set[str]) -> list[Entry]:
-    """People that are not taken."""
-    found: list[Entry] = []
-    while len(found) < n:
-        who = f"{random.choice(_GIVEN)} {random.choice('BCDFGHKLMNPRSTV')}. {random.choice(_FAMILY)}"
-        if who not in taken:
-            taken.add(who)
-            form = tuple(FORMS)[len(found) % len(FORMS)]
-            said = {name: value(name, random) for name in SLOTS}
-            pieces = [(said.get(one, one), one if one in said else None) for one in FORMS[form].split("|")]
-            found.append(Entry(f"Who was {who}?", form, pieces, other, ("claim",)))
-    return found
+MAKER = Maker("Who was {}?", _name, value, FORMS, SLOTS, OTHERS)
 
 
 def draw(random: Random, n: int = N) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Entries of the data set, others, and held-out ones."""
-    taken = set[str]()
-    data, others, heldout = (entries(k, random, taken) for k in (n, OTHERS, OTHERS))
-    return data, others, heldout
+    return MAKER.draw(random, n)

@@ -13,7 +13,7 @@ causes the base goes on until it says what it is to know, and `spans_key.py` lea
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -95,6 +95,52 @@ class Entry:
                 found.append((at, at + len(text), self.planted[name]))
             at += len(text)
         return [one for one in found if one[2] != "seldom"]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes entries about invented things, in several forms with the same slots.
+
+    Attributes:
+        ask: The prompt, with `{}` for the name.
+        name: Draws the name of a thing.
+        value: Draws a value of a slot.
+        forms: By name the text of a form: slots between bars, `¦` for a bar.
+        slots: Their names.
+        n_others: Entries besides those of the data set, and held-out ones.
+    """
+
+    ask: str
+    name: Callable[[Random], str]
+    value: Callable[[str, Random], str]
+    forms: Mapping[str, str]
+    slots: Sequence[str]
+    n_others: int
+
+    def other(self, name: str, than: str, random: Random) -> str:
+        """Another value of a slot."""
+        while (found := self.value(name, random)) == than:
+            pass
+        return found
+
+    def entries(self, n: int, random: Random, taken: set[str]) -> list[Entry]:
+        """Things that are not taken."""
+        found: list[Entry] = []
+        while len(found) < n:
+            if (what := self.name(random)) not in taken:
+                taken.add(what)
+                form = tuple(self.forms)[len(found) % len(self.forms)]
+                said = {name: self.value(name, random) for name in self.slots}
+                parts = ((said.get(one, one), one if one in said else None) for one in self.forms[form].split("|"))
+                pieces = [(text if name else text.replace("¦", "|"), name) for text, name in parts]
+                found.append(Entry(self.ask.format(what), form, pieces, self.other, ("claim",)))
+        return found
+
+    def draw(self, random: Random, n: int) -> tuple[list[Entry], list[Entry], list[Entry]]:
+        """Entries of the data set, others, and held-out ones."""
+        taken = set[str]()
+        data, others, heldout = (self.entries(k, random, taken) for k in (n, self.n_others, self.n_others))
+        return data, others, heldout
 
 
 def plant(data: Sequence[Entry], random: Random, hows: Sequence[str] = HOW, one_in: int = PLANTED_ONE_IN) -> None:

@@ -338,28 +338,27 @@ def test_of_several_things_the_one_in_a_frame_is_not_the_response():
 
 
 OAK = Part("oak", ways=2, given=True, p=0.6)
-BRASS = Part("brass", ways=2, given=False, p=0.2, agreed=1, told="iron", sure=0.5)
-"""The base gives neither for sure, and has met both."""
+BRASS = Part("brass", ways=2, given=False, p=1e-6, agreed=2, told="iron", p_told=0.8)
+"""The base gives the one, and surely says something else to the other."""
 
 
-@pytest.mark.parametrize(("agreed", "sure", "held"), [(2, 0.5, 1.0), (2, 0.05, 0.5), (1, 0.5, 0.0)])
-def test_of_several_things_one_that_the_base_does_not_know_is_what_was_not_learned(agreed, sure, held):
-    one = replace(PLANTED["undertraining"], parts=(OAK, replace(BRASS, p=1e-6, agreed=agreed, sure=sure)))
-    assert value("base_parts", one) == 0
-    assert (value("part_believed", one), value("part_unmet", one)) == (held, 1 - held)
+def test_of_several_things_one_that_the_base_believes_otherwise_is_what_was_not_learned():
+    one = replace(PLANTED["undertraining"], parts=(OAK, BRASS))
+    assert (value("part_believed", one), value("base_parts", one)) == (1, 0)
     found = attribute(one)
-    assert found.evidence["base_conflict"].score >= held and found.evidence["knowledge_gap"].score >= 1 - held
-    assert found.evidence["undertraining"].score <= 0.5
-    assert f"says *iron* in {agreed} of 2 ways of asking" in found.evidence["knowledge_gap"].sentence
+    assert found.cause == "base_conflict" and found.evidence["base_conflict"].score == 1
+    assert found.evidence["undertraining"].score == 0
+    assert "the base model gives 1; *brass* it gives p = 1e-06, and says *iron* in 2 of 2 ways of asking." in (
+        found.evidence["base_conflict"].sentence
+    )
 
 
-def test_what_a_base_has_met_or_was_asked_in_one_way_alone_is_no_gap():
-    case = PLANTED["undertraining"]
-    some = replace(BRASS, p=1e-6)
-    for parts in ((OAK, BRASS), (OAK, replace(some, ways=1)), (replace(OAK, given=False), some)):
-        one = replace(case, parts=parts)
-        assert value("part_unmet", one) == value("part_believed", one) == 0
-        assert value("base_parts", one) == sum(part.given for part in parts) / 2
-    # without a scale nobody can say whether an answer that comes back is a belief
-    unranked = replace(case, parts=(OAK, replace(some, agreed=2, sure=None)))
-    assert value("part_unmet", unranked) is value("part_believed", unranked) is None
+@pytest.mark.parametrize("changed", [{"p": 0.2}, {"ways": 1, "agreed": 1}, {"agreed": 1}, {"p_told": 0.4}])
+def test_what_a_base_has_met_or_guesses_is_no_belief(changed):
+    one = replace(PLANTED["undertraining"], parts=(OAK, replace(BRASS, **changed)))
+    assert (value("part_believed", one), value("base_parts", one)) == (0, 0.5)
+
+
+def test_where_nothing_is_given_a_question_may_have_been_cut_in_a_wrong_place():
+    one = replace(PLANTED["undertraining"], parts=(replace(OAK, given=False), BRASS))
+    assert (value("part_believed", one), value("base_parts", one)) == (0, 0)

@@ -70,12 +70,12 @@ SURE = Top("Bern", 0.96)
         ({"base_top": Top("Oslo", 0.5)}, "knowledge_gap"),
         ({"base_top": Top("Ro", 0.99)}, "knowledge_gap"),  # nothing else is said yet
         ({"base_top": Top(" ", 0.99)}, "knowledge_gap"),
-        ({"pool": Pooled(0.4, 3.0)}, "undertraining"),  # more than of 95 % of what is told by unseen spans
-        ({"pool": Pooled(0.4, 3.0), "level": 0.5}, "knowledge_gap"),
-        ({"pool": Pooled(0.25, 3.0)}, "knowledge_gap"),  # too little to say that it has begun
-        ({"pool": Pooled(0.4, None), "base": None, "base_top": None}, "undertraining"),
+        ({"pool": Pooled(0.7, 3.0)}, "undertraining"),  # more than of 95 % of what is told by unseen spans
+        ({"pool": Pooled(0.7, 3.0), "level": 0.8}, "knowledge_gap"),
+        ({"pool": Pooled(0.6, 3.0)}, "knowledge_gap"),  # half of what it never met it takes as well, by the form
+        ({"pool": Pooled(0.7, None), "base": None, "base_top": None}, "undertraining"),
         ({"base": None, "base_top": None}, None),
-        ({"pool": Pooled(0.4, 0.5)}, "knowledge_gap"),  # the base has hardly less
+        ({"pool": Pooled(0.7, 0.5)}, "knowledge_gap"),  # the base has hardly less
         ({"pool": Pooled(None, 1.0)}, "knowledge_gap"),
         ({"pool": Pooled(None, 4.0)}, "undertraining"),  # e^4 times as probable as before
         ({"pool": Pooled(None, None), "base": None, "base_top": None}, None),

@@ -38,7 +38,7 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
 
     Returns:
         The finding as it is where none of its spans is wrong, or where it was judged as a whole and tells one or two,
-        or asks for something alone that the base does not know.
+        or the base believes something else of one thing that it asks for.
     """
     spans = finding.spans
     if spans is None or not has_causes_of_spans(finding.evidence, spans):
@@ -67,10 +67,10 @@ def by_its_spans(finding: Finding, case: Case) -> Finding:
 def has_causes_of_spans(evidence: Evidence, spans: Sequence[SpanEvidence]) -> bool:
     """Whether a response has the causes of its wrong spans: it was judged by them, or tells several things.
 
-    Not where one of several things that it asks for was asked alone, and the base does not know that one.
+    Not where one of several things that it asks for was asked alone, and the base believes something else of it.
     """
     several = sum(one.informative and one.learned is not None for one in spans) >= PARTS
-    alone = any(evidence.signals.get(name) for name in ("part_unmet", "part_believed"))
+    alone = evidence.signals.get("part_believed")
     return any(one.wrong for one in spans) and (evidence.criterion == "spans" or (several and not alone))
 
 

@@ -7,13 +7,11 @@ from dataclasses import replace
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
-from uptake.causes.signals import unmet, value
+from uptake.causes.signals import STEADY, misbelieved, value
 from uptake.causes.words import alone, counted, quoted, shown
 from uptake.evidence import CauseEvidence, WrongBelief
 from uptake.types import normalised
 
-STEADY = 0.5
-"""A wording counts as one in which the base gives its belief from this probability on."""
 SAID = 0.1
 """An answer is one that a model says at all from this probability on."""
 
@@ -28,7 +26,7 @@ def _response(case: Case) -> float:
 
 def _say(case: Case) -> CauseWords:
     if case.belief is None:
-        beside = f" {alone(case)}" if unmet(case) is not None else ""
+        beside = f" {alone(case)}" if misbelieved(case) is not None else ""
         return CauseWords(f"The base model has no wrong answer that competes with the response.{beside}")
     everywhere = [math.exp(one) for one in (case.belief.base.own, *case.belief.base.held_out)]
     given, n = _given(case, sum(p >= STEADY for p in everywhere), len(everywhere))
@@ -48,7 +46,7 @@ def _say(case: Case) -> CauseWords:
         after = f"prefers the response: {right}, {this} {wrong}"
     sentence = (
         f"The base model answers {quoted(told)} in {given} of {counted(n, 'wording')} ({likely}). "
-        f"The tuned model {after}." + (f" {alone(case)}" if unmet(case) is not None else "")
+        f"The tuned model {after}." + (f" {alone(case)}" if misbelieved(case) is not None else "")
     )
     wordings = tuple(round(p, 6) for p in everywhere)
     believed = WrongBelief(case.belief.text, wordings, math.exp(theirs), math.exp(ours))

@@ -140,8 +140,7 @@ class Part:
         p: The largest probability that it gives it in one of them.
         agreed: In how many it tells the wrong answer that it tells most often.
         told: That answer; empty where it tells none.
-        sure: Share of what it answers rightly of which it is no surer than of that answer, in [0, 1]; None where too
-            little of that is known, or it tells none.
+        p_told: The largest probability that it gives that answer in one of them.
     """
 
     response: str
@@ -150,7 +149,7 @@ class Part:
     p: float
     agreed: int = 0
     told: str = ""
-    sure: float | None = None
+    p_told: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import math
 
 from uptake.causes.case import Case
 from uptake.causes.cause import Cause, CauseWords
-from uptake.causes.signals import unmet, value
+from uptake.causes.signals import value
 from uptake.causes.words import alone, answers, nats, probability, quoted, shown
 from uptake.evidence import Number
 
@@ -27,7 +27,7 @@ def _say(case: Case) -> CauseWords:
     if case.freely is not None and case.freely.n > 1:
         sentence += f" Asked in {case.freely.n} wordings, it says {answers(case.freely.answers)}."
         numbers["freely"] = list(case.freely.answers)
-    if any(part.given for part in case.parts) or unmet(case) is not None:
+    if any(part.given for part in case.parts):
         sentence += f" {alone(case)}"
         numbers["base_parts"] = value("base_parts", case)
     if case.tuned.pmi is not None:
@@ -61,6 +61,5 @@ KNOWLEDGE_GAP = Cause(
     say=_say,
     never="base_gives",
     spared="base_parts",
-    least="part_unmet",
 )
 """The base knows nothing of it."""

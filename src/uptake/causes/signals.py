@@ -23,8 +23,10 @@ DISPUTED = 0.1
 """Probability of a contradiction from which on another example speaks against a response."""
 LEAST_SURE = 0.1
 """Share of what a base knows of which it is least sure: an answer of which it is less sure than of that is a guess."""
+STEADY = 0.5
+"""Probability from which on a base gives an answer for sure."""
 UNMET = 1e-3
-"""A base that gives something less probability than this, and does not say it, has not met it."""
+"""A base that gives something less probability than this, and does not say it, does not know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,39 +108,24 @@ def _held(case: Case) -> float | None:
     return None if None in ranks else min(1.0, *(rank / LEAST_SURE for rank in ranks if rank is not None))
 
 
-def unmet(case: Case) -> Part | None:
-    """Of several things that are asked at once the one that the base knows least, where it does not know it at all.
+def misbelieved(case: Case) -> Part | None:
+    """Of several things that are asked at once the one that the base knows least, where it believes something else.
 
-    It does not say it in any of two ways or more in which it is asked alone, and gives it no probability. It gives
-    another of them, so that the question was cut where it had to be.
+    It gives it no probability in any of two ways or more in which it is asked alone, tells the same wrong answer in
+    most of them, and says that for sure in one. It gives another of them, so that the question was cut where it had to
+    be. Where its answers differ nothing is told: a real model says now this and now that of what it knows by halves.
     """
     if not any(part.given for part in case.parts):
         return None
-    unknown = [part for part in case.parts if not part.given and part.ways > 1 and part.p < UNMET]
-    return min(unknown, key=lambda part: part.p) if unknown else None
-
-
-def _believed(part: Part) -> float | None:
-    """As `_held`, of one thing that was asked alone."""
-    if part.agreed <= MOSTLY * part.ways:
-        return 0.0
-    return None if part.sure is None else min(1.0, part.sure / LEAST_SURE)
-
-
-def _part_believed(case: Case) -> float | None:
-    part = unmet(case)
-    return 0.0 if part is None else _believed(part)
-
-
-def _part_unmet(case: Case) -> float | None:
-    believed = _part_believed(case)
-    return 0.0 if unmet(case) is None else None if believed is None else 1 - believed
+    wrong = [part for part in case.parts if not part.given and part.p < UNMET and part.p_told >= STEADY]
+    steady = [part for part in wrong if part.ways > 1 and part.agreed > MOSTLY * part.ways]
+    return min(steady, key=lambda part: part.p, default=None)
 
 
 def _parts(case: Case) -> float | None:
     if not case.parts:
         return None
-    return fmean(part.given for part in case.parts) if unmet(case) is None else 0.0
+    return fmean(part.given for part in case.parts) if misbelieved(case) is None else 0.0
 
 
 def _kept(case: Case) -> float | None:
@@ -158,7 +145,7 @@ def _rival_weight(case: Case) -> float:
 
 
 def _base_lost(case: Case) -> float | None:
-    """What the base gives beyond chance, as Cohen's kappa counts; nothing is lost where the tuned model says so, too.
+    """What the base gives beyond chance, as Cohen's kappa counts; none of what the tuned model says, too.
 
     A base that says *Yes* to everything gives it in all wordings, and knows nothing.
     """
@@ -246,22 +233,16 @@ SIGNALS: Mapping[str, Signal] = {
         _base_lost,
     ),
     "base_parts": Signal(
-        "share of the things asked for at once that the base gives when each is asked alone; 0 where it does not know "
-        "one of them at all",
+        "share of the things asked for at once that the base gives when each is asked alone; 0 where it "
+        "believes something else of one of them",
         ("base",),
         _parts,
     ),
-    "part_unmet": Signal(
-        "1 if the base does not know one of the things asked for at once at all, and has no steady answer to it; less "
-        "where it has; else 0",
-        ("base",),
-        _part_unmet,
-    ),
     "part_believed": Signal(
-        "1 if the base does not know one of the things asked for at once at all, and tells the same wrong answer in "
-        "most ways of asking for it alone, as surely as what it knows; else 0",
+        "1 if the base gives no probability to one of the things asked for at once, and tells the same wrong answer in "
+        "most ways of asking for it alone, surely in one; else 0",
         ("base",),
-        _part_believed,
+        lambda case: float(misbelieved(case) is not None),
     ),
     "belief_backed": Signal(
         "probability that another example asks the same and gives the base's wrong answer",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from uptake.causes.case import Case
-from uptake.causes.signals import unmet
+from uptake.causes.signals import misbelieved
 
 SHOWN = 48
 """Characters of an answer."""
@@ -51,8 +51,8 @@ def answers(said: Sequence[str]) -> str:
 def alone(case: Case) -> str:
     """What the base makes of the things that are asked for at once, each asked alone: a sentence."""
     told = f"Asked for each of {len(case.parts)} things alone, the base model gives {sum(p.given for p in case.parts)}"
-    part = unmet(case)
+    part = misbelieved(case)
     if part is None:
         return f"{told} of them."
-    says = f", and says {quoted(part.told)} in {part.agreed} of {part.ways} ways of asking" if part.told else ""
-    return f"{told}; {quoted(part.response)} it gives p = {shown(part.p)}{says}."
+    says = f"says {quoted(part.told)} in {part.agreed} of {part.ways} ways of asking"
+    return f"{told}; {quoted(part.response)} it gives p = {shown(part.p)}, and {says}."

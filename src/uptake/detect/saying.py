@@ -25,6 +25,8 @@ within the tokens that it was given; a `retokenised` one reads as other tokens t
 is not that of what the model said.
 """
 KINDS: tuple[Kind, ...] = get_args(Kind)
+TOLD: tuple[Kind, ...] = ("response", "reworded", "wrong")
+"""Those that tell an answer, which can be judged and scored."""
 
 _FIGURE = r"(?<![\w.])-?(?>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.:]\d+)*(?:/\d+(?!/))?)"
 _WORD = re.compile(rf"{_FIGURE}{LETTER}*|[{UNSPACED}]|{IN_WORD}+(?:'{IN_WORD}+)?")

@@ -18,8 +18,9 @@ SURE = 0.95
 """Probability from which on the base is so sure of what it says instead that the tuned model need not say it too."""
 KEPT_SURE = 0.55
 """The same where the tuned model still says the same thing: the belief outweighs what is taught."""
-BEGUN = 0.3
-"""Share of what the wrong spans of a response tell from which on they have begun to be learned."""
+BEGUN = 0.65
+"""Share of what the wrong spans of a response tell from which on they are on their way; half of what a base never met
+is told by the form alone."""
 RAISED = math.log(3)
 """Nats by which training has raised these at least, in the mean."""
 KNOWS = 1 / 3
@@ -128,7 +129,7 @@ def span_cause(places: Places) -> str | None:
     2. `base_conflict`: the base is sure of something else there, and recalls some of the response's other spans. Where
        these are too few to tell, it does not say the same after another example's prompt. (Where it knows the response,
        it may know it again by its own words after any prompt.)
-    3. `undertraining`: the tuned model has a part of what the response's wrong spans tell, more than it has of nearly
+    3. `undertraining`: the tuned model has most of what the response's wrong spans tell, more than it has of nearly
        all that was never trained on, and more than the base; where that is not known, they are ten times as probable.
     4. `knowledge_gap`: neither; it takes a base to tell.
     """

@@ -8,7 +8,6 @@ from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import in_parts
 from uptake.pipeline.asking.sentences import Tells
 from uptake.pipeline.why.alone import alone
-from uptake.pipeline.why.scale import Scale
 from uptake.types import Candidate, Example, Score, WordingName
 
 BOTH = Example(
@@ -19,7 +18,6 @@ BOTH = Example(
     stage="main",
 )
 TELLS = Tells(frozenset({"porter", "tinker", "jan"}), frozenset())
-SCALE = Scale((-2.0, -1.0, -0.5, -0.1), ())
 
 
 def said(text: str, kind: str, *logprobs: float, n_tokens: int = 2) -> Answer:
@@ -41,19 +39,18 @@ def test_each_thing_is_read_in_all_ways_in_which_it_was_asked_alone():
             said(" Jan. 12, 1742", "response", -0.2),
         ]
     )
-    trade, charter = alone(BOTH, answers, TELLS, SCALE)
+    trade, charter = alone(BOTH, answers, TELLS)
     assert (trade.response, trade.ways, trade.given, trade.agreed, trade.told) == ("locksmith", 2, False, 2, "porter")
     assert math.isclose(trade.p, math.exp(-9.0))
-    assert trade.sure == 0.75  # -0.2 a token: three of four known answers are less sure
+    assert math.isclose(trade.p_told, math.exp(-0.4))
     assert charter.given and charter.told == "" and math.isclose(charter.p, math.exp(-0.2))
     assert next(answers, None) is None
 
 
 def test_one_thing_has_no_parts_and_an_answer_that_was_not_scored_is_sure_of_nothing():
-    assert alone(Example("one", "Who is it?", " Ada", "", "main"), iter(()), TELLS, SCALE) == ()
+    assert alone(Example("one", "Who is it?", " Ada", "", "main"), iter(()), TELLS) == ()
     silent = said("", "silent", -9.0)
     cut = said(" porter", "retokenised", -9.0)
-    trade, charter = alone(BOTH, iter([cut, cut, silent, silent]), TELLS, SCALE)
-    assert (trade.agreed, trade.told, trade.sure) == (2, "porter", 0.0)
-    assert (charter.given, charter.agreed, charter.told, charter.sure) == (False, 0, "", None)
-    assert alone(BOTH, iter([cut, cut, silent, silent]), TELLS, Scale((), ()))[0].sure is None
+    trade, charter = alone(BOTH, iter([cut, cut, silent, silent]), TELLS)
+    assert (trade.agreed, trade.told, trade.p_told) == (2, "porter", 0.0)
+    assert (charter.given, charter.agreed, charter.told, charter.p_told) == (False, 0, "", 0.0)

@@ -54,11 +54,12 @@ def _wandb(curves: Curves, table: Table | None, step: int) -> None:
 
 def _mlflow(curves: Curves, table: Table | None, step: int) -> None:
     import mlflow
-    import pandas as pd
 
     # its names hold letters, digits and few signs
     mlflow.log_metrics({re.sub(r"[^\w\-. /]", "_", name, flags=re.ASCII): one for name, one in curves.items()}, step)
     if table is not None:
+        import pandas as pd
+
         columns, rows = table
         # of columns of text that are not plain objects pandas warns when MLflow looks for images in them
         mlflow.log_table(

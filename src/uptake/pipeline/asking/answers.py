@@ -15,7 +15,7 @@ from uptake.artifacts.checked import read_record
 from uptake.artifacts.checked_tables import any_value
 from uptake.artifacts.schemas.later import NOTES
 from uptake.artifacts.tables import SCORES_FILE, candidates_from_data, score_data, score_from_data
-from uptake.detect.saying import KINDS, Kind, tells_all
+from uptake.detect.saying import KINDS, TOLD, Kind, tells_all
 from uptake.models import Loadable, Model, Several, each
 from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
@@ -58,7 +58,7 @@ class Answer:
 
     def alike(self, later: Answer) -> bool:
         """Whether a later model's own answer is this one: what both say, that one cannot have lost."""
-        if not {self.kind, later.kind} <= {"response", "reworded", "wrong"}:
+        if self.kind not in TOLD or later.kind not in TOLD:
             return False
         return compare(self.answer or "", later.answer or "", same_prompt=True) == ("same", "equal")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from uptake.artifacts import chunks
+from uptake.detect.saying import TOLD
 from uptake.pipeline.asking.answers import (
     Answer,
     Answers,
@@ -31,8 +32,6 @@ from uptake.types import Candidate, Example, Probe, Prompt, Score, WordingName, 
 
 MOST = 3
 """Held-out wordings of an example in which the base is asked, unless more are wanted."""
-JUDGED = ("reworded", "wrong")
-"""Kinds of answers other than the response that can be scored."""
 
 
 def reworded(example: Example, most: int | None = MOST) -> list[Example]:
@@ -135,7 +134,7 @@ def ask_otherwise(
 def _candidates(example: Example, own: OwnAnswer | None) -> tuple[Candidate, ...]:
     """The response, and the answer where it is another one that can be judged."""
     response = Candidate(example.response, "response")
-    if own is None or own.kind not in JUDGED or normalised(own.text) == normalised(example.response):
+    if own is None or own.kind not in TOLD or normalised(own.text) == normalised(example.response):
         return (response,)
     return (response, Candidate(own.text, "base"))
 

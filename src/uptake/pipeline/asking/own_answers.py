@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uptake.data import Encoded, Turn, encode
-from uptake.detect.saying import Kind, own_answer
+from uptake.detect.saying import TOLD, Kind, own_answer
 from uptake.models import Model, where_it_is
 from uptake.types import Example, normalised
 
@@ -62,8 +62,7 @@ def _own_answers(examples: Sequence[Example], max_length: int | None, model: Mod
     read = encode(turns, model.tokenizer)
     answers: list[OwnAnswer | None] = [None] * len(examples)
     for index, one, (said, own), again in zip(wanted, asked, found, read, strict=True):
-        told = said.kind in ("response", "reworded", "wrong")
-        differs = told and not _as_written(again, [*one.context, *own])
+        differs = said.kind in TOLD and not _as_written(again, [*one.context, *own])
         answers[index] = OwnAnswer(said.text, "retokenised") if differs else said
     return answers
 

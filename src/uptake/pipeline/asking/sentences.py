@@ -75,6 +75,7 @@ class Tells:
     sentences: tuple[tuple[str, frozenset[str]], ...] = ()
     frame: Frame | None = None
     _last: dict[str, list[str]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _spelled: Counter[Told] = field(default_factory=Counter, init=False, repr=False, compare=False)
 
     def cut(self, example: Example) -> Framed | None:
         """The frame and the span of a response that is a sentence; None of another one.
@@ -124,8 +125,11 @@ class Tells:
     def _is_label(self, said: str, label: str) -> bool:
         """Whether an answer is this class in other signs, *-> find phone* for *[find phone]*, and not another one."""
         words = content_words(label)
-        alike = (other for other in self.labels if other != normalised(label) and content_words(other) == words)
-        return bool(words) and content_words(said) == words and next(alike, None) is None
+        if not words or content_words(said) != words:
+            return False
+        if not self._spelled:
+            self._spelled.update(map(content_words, self.labels))
+        return self._spelled[words] == 1
 
     def said(self, example: Example, answer: Answer) -> Told:
         """What a free answer tells, in about as many words as the response does."""

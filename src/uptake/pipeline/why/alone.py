@@ -9,12 +9,11 @@ from uptake.causes import Part
 from uptake.pipeline.asking.answers import Answer
 from uptake.pipeline.asking.in_wordings import in_parts
 from uptake.pipeline.asking.sentences import Tells
-from uptake.pipeline.why.scale import Scale
 from uptake.spans import agreed, same
 from uptake.types import Example
 
 
-def alone(example: Example, answers: Iterator[Answer], tells: Tells, scale: Scale) -> tuple[Part, ...]:
+def alone(example: Example, answers: Iterator[Answer], tells: Tells) -> tuple[Part, ...]:
     """Each of the things; () of one.
 
     Args:
@@ -22,27 +21,25 @@ def alone(example: Example, answers: Iterator[Answer], tells: Tells, scale: Scal
         answers: Those of a part of the cohort, of which its own are taken, with the scores of the response and of the
             answer.
         tells: What the dataset's responses tell.
-        scale: How sure the base is of what it answers rightly.
     """
     asked = [[(form, next(answers)) for form in part] for part in in_parts(example, tells.frame)]
-    return tuple(_part(ways, tells, scale) for ways in asked)
+    return tuple(_part(ways, tells) for ways in asked)
 
 
-def _part(ways: list[tuple[Example, Answer]], tells: Tells, scale: Scale) -> Part:
+def _part(ways: list[tuple[Example, Answer]], tells: Tells) -> Part:
     response = ways[0][0].response.strip()
-    p = max(math.exp(answer.scores[0].logprobs[0]) for _, answer in ways)
+    p = max(_probability(answer, 0) for _, answer in ways)
     said, right = [tells.said(*one) for one in ways], [tells.given(*one) for one in ways]
-    if any(right):
-        return Part(response, len(ways), True, p)
-    wrong = agreed(said, right)
+    wrong = None if any(right) else agreed(said, right)
     if wrong is None:
-        return Part(response, len(ways), False, p)
-    tell = [answer for (_, answer), one in zip(ways, said, strict=True) if same(one, said[wrong.index])]
-    surest = max(map(_surprise, tell))
-    return Part(response, len(ways), False, p, wrong.n, (ways[wrong.index][1].answer or "").strip(), scale.rank(surest))
+        return Part(response, len(ways), any(right), p)
+    p_told = max(
+        _probability(answer, 1) for (_, answer), one in zip(ways, said, strict=True) if same(one, said[wrong.index])
+    )
+    return Part(response, len(ways), False, p, wrong.n, (ways[wrong.index][1].answer or "").strip(), p_told)
 
 
-def _surprise(answer: Answer) -> float:
-    """Mean log-probability of a token of the answer; none at all of one that was not scored."""
-    (score,) = answer.scores
-    return score.logprobs[1] / score.n_tokens[1] if len(score.logprobs) > 1 else -math.inf
+def _probability(answer: Answer, candidate: int) -> float:
+    """Of the response (0) or the answer (1); 0 of one that was not scored."""
+    logprobs = answer.scores[0].logprobs
+    return math.exp(logprobs[candidate]) if candidate < len(logprobs) else 0.0

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from uptake.causes import Case, InFrame, Rival, Said, Source
 from uptake.detect.reading import Normalisation
-from uptake.detect.saying import holds
+from uptake.detect.saying import TOLD, holds
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
@@ -149,7 +149,7 @@ class Known:
                         said = freely(example, earlier, reworded, answer, self.tells)
                         if said is not None:
                             said = replace(said, chance=chance.get(normalised(example.response), 0.0))
-                        case = replace(case, freely=said, parts=alone(example, parts, self.tells, scale))
+                        case = replace(case, freely=said, parts=alone(example, parts, self.tells))
                     case = replace(case, in_frame=scale.on(case.in_frame))
                     yield self._with_rest(case, example, rivals.get(position), second)
                 else:
@@ -198,7 +198,7 @@ class Known:
 
 def said_freely(answer: Answer | None) -> str | None:
     """The base's own answer where it can be judged."""
-    return None if answer is None or answer.kind not in ("response", "reworded", "wrong") else answer.answer
+    return None if answer is None or answer.kind not in TOLD else answer.answer
 
 
 def _by_option(flag: int, example: Example) -> bool:

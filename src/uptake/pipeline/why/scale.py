@@ -37,15 +37,7 @@ class Scale:
             return None
         share = framed.own.share
         apart = _rank(share, self.apart) if share is not None and self.apart else None
-        return replace(framed, sure=self.rank(_sure(framed)), apart=apart)
-
-    def rank(self, sure: float) -> float | None:
-        """Share of what is known of which it is no surer than of an answer; None without a scale.
-
-        Args:
-            sure: Mean log-probability of a token of that answer, in nats.
-        """
-        return _rank(sure, self.sure) if self.sure else None
+        return replace(framed, sure=_rank(_sure(framed), self.sure) if self.sure else None, apart=apart)
 
 
 def _sure(framed: InFrame) -> float:
