@@ -1,6 +1,7 @@
 """Strategies held against each other on streams of many stages, by `uptake stream compare`.
 
     python benchmarks/streams.py --world clinc --data DIR [--work DIR] [--strategies YAML] [--orders 3] [--seeds 3]
+    python benchmarks/streams.py --world real --base MODEL --data DIR ...
 
 `clinc`: the ten domains of CLINC150 as stages, 15 intents each: 12 utterances of an intent are trained and 2 of the
 test set asked, the intent's name is the response. The base is that of the lab's family `intents`, 0.46M parameters,
@@ -9,6 +10,8 @@ the validation set.
 `facts`: four stages of 40 facts of the lab, in the training wording and a held-out one. Two thirds the base never met
 (they must stay once they are learned), a third it believes otherwise (these must change); 40 facts that it knows are
 the retention set (these must not move). It is tuned on four stages of 12 other facts.
+`real`: four relations of ParaRel as stages, 24 facts each as questions, in the training wording and a held-out one. A
+pre-trained model (`--base`) trains LoRA adapters on them. It is tuned on two stages of 12 other facts.
 
 What is trained is kept in --work, so that a killed run goes on; with more orders or seeds the former ones are not made
 again. The table goes to `results/streams.json`.
@@ -29,6 +32,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import yaml
+from plans import PARAREL
 
 from uptake.artifacts import read_json, write_json
 from uptake.config import load_run
@@ -50,8 +54,10 @@ SETTINGS = {
     "lr_scheduler_type": "linear", "warmup_steps": 0.1, "per_device_train_batch_size": 16,
     "gradient_checkpointing": False, "max_length": 96, "save_strategy": "no",
 }  # fmt: skip
-EPOCHS = {"clinc": 10, "facts": 10}
-RATE = {"clinc": 2e-3, "facts": 1.5e-3}
+EPOCHS = {"clinc": 10, "facts": 10, "real": 8}
+RATE = {"clinc": 2e-3, "facts": 1.5e-3, "real": 1e-3}
+RELATIONS = {"born": "P19", "based": "P159", "developed": "P178", "played": "P136"}
+"""Stages of `real`."""
 STRATEGIES = (
     "[sequential, joint, {replay: {share: 0.2}}, {lost_replay: {share: 0.2}}, "
     "{replay: {share: 0.1}, mend: {share: 0.1}}, {near_replay: {share: 0.2}}]"
@@ -130,7 +136,38 @@ def facts() -> tuple[Path, Stream, Stream, Rows]:
     return base, stream(40, (0, 0)), stream(12, (4 * 27, 4 * 13)), rows(known[:40])
 
 
-def run_file(folder: Path, world: str, base: Path, stream: Stream, beside: dict[str, str]) -> Path:
+def real(data: Path) -> tuple[Stream, Stream]:
+    """The stream, and that of tuning: of each name one fact."""
+    found: dict[str, Rows] = {}
+    for stage, relation in RELATIONS.items():
+        first, other, *_ = PARAREL[relation]
+        path = data / "facts" / "pararel" / "facts" / f"{relation}.jsonl"
+        facts = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        answers: dict[str, set[str]] = {}
+        for one in facts:
+            answers.setdefault(one["sub_label"], set()).add(one["obj_label"])
+        rows = [
+            {"id": f"{relation}-{n}", "prompt": f"Question: {first.format(name)}\nAnswer:",
+             "completion": f" {min(of)}", "paraphrases": [f"Question: {other.format(name)}\nAnswer:"]}
+            for n, (name, of) in enumerate(answers.items())
+            if len(of) == 1 and min(of).casefold() not in name.casefold()
+        ]  # fmt: skip
+        random.Random(stage).shuffle(rows)
+        found[stage] = rows
+
+    def stream(names: Iterable[str], start: int, n: int) -> Stream:
+        return {
+            name: (
+                [{key: row[key] for key in ("id", "prompt", "completion")} for row in found[name][start : start + n]],
+                found[name][start : start + n],
+            )
+            for name in names
+        }
+
+    return stream(RELATIONS, 0, 24), stream(list(RELATIONS)[:2], 24, 12)
+
+
+def run_file(folder: Path, world: str, base: Path, stream: Stream, beside: dict[str, Any]) -> Path:
     for name, (trained, asked) in stream.items():
         write(folder / f"{name}.jsonl", trained)
         write(folder / f"{name}-test.jsonl", asked)
@@ -147,15 +184,22 @@ def run_file(folder: Path, world: str, base: Path, stream: Stream, beside: dict[
     return folder / "run.yaml"
 
 
-def prepared(world: str, data: Path, work: Path) -> tuple[Path, Path]:
+def prepared(world: str, data: Path, work: Path, model: Path | None) -> tuple[Path, Path]:
     """The run files of the stream and of that of tuning."""
-    beside = {}
+    beside: dict[str, Any] = {}
     if world == "clinc":
         base, main, tuning = clinc(data)
+    elif world == "real":
+        assert model is not None, "--base"
+        base, (main, tuning) = model, real(data)
+        lora = {"peft": {"r": 8, "lora_alpha": 16, "target_modules": "all-linear"}}
+        training = {**SETTINGS, "learning_rate": RATE[world], "per_device_train_batch_size": 8}
+        first = run_file(work / world, world, base, main, {**lora, "training": training})
+        return first, run_file(work / f"{world}-tuning", world, base, tuning, {**lora, "training": training})
     else:
         base, main, tuning, known = facts()
         write(work / "facts" / "known.jsonl", known)
-        beside = {"retention": "./known.jsonl"}
+        beside["retention"] = "./known.jsonl"
     first = run_file(work / world, world, base, main, beside)
     return first, run_file(work / f"{world}-tuning", world, base, tuning, {})
 
@@ -164,6 +208,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", choices=EPOCHS, required=True)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--base", type=Path, help="of `real`: the folder of the pre-trained model")
     parser.add_argument("--work", type=Path, default=Path("runs/streams"))
     parser.add_argument("--strategies", default=STRATEGIES)
     parser.add_argument("--orders", type=int, default=3)
@@ -172,7 +217,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only_prepare", action="store_true")
     args = parser.parse_args()
-    run, tuning = prepared(args.world, args.data, args.work)
+    run, tuning = prepared(args.world, args.data, args.work, args.base)
     if args.only_prepare:
         return
     what = ComparePlan(tuple(arms_of(args.strategies)), args.orders, args.seeds, args.trials or 1, args.jobs)
