@@ -29,6 +29,7 @@ import numpy as np
 from uptake.artifacts import read_json, versions, write_json
 from uptake.artifacts.tables import OUTCOMES
 from uptake.config import load_run
+from uptake.pipeline.train.run import training_run
 from uptake.pipeline.trial.applying import apply
 from uptake.pipeline.verify.arm_plans import CONTROL, NOTHING
 from uptake.pipeline.verify.cells import verify
@@ -87,6 +88,7 @@ def level(run: Path, trainings: int, folder: Path) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     config = load_run(run)
+    how = training_run(config)
     prepared = prepare(config, matrix=True, seeds=trainings, unsafe=True)
     idle = tuple(arm for arm in prepared.experiment.arms if arm.name in (CONTROL, NOTHING))
     for arm in idle:  # what the matrix has trained is not trained again
@@ -99,7 +101,7 @@ def level(run: Path, trainings: int, folder: Path) -> dict[str, Any]:
     verify(
         replace(prepared.experiment, arms=idle),
         folder,
-        train_arm=lambda arm, seed, where: apply(prepared.plan_of(arm.name, seed), config, where, seed=seed),
+        train_arm=lambda arm, seed, where: apply(prepared.plan_of(arm.name, seed), how, where, seed=seed),
         measure=lambda model: prepared.asked.measure(model, silent),
     )
     tables = {
