@@ -28,6 +28,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from uptake.types import Message, Prompt
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 OUT = Path(__file__).parent / "results" / "cure.json"
 BARS = {
@@ -42,7 +44,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def asked_of(world: Path) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
+def asked_of(world: Path) -> tuple[dict[str, str], list[tuple[str, Prompt, str]]]:
     """The cause of each item that is measured, and all questions: `id|training`, `id|1`, ..."""
     data = {row["id"]: row for stage in ("early", "main") for row in rows(world / f"{stage}.jsonl")}
     causes: dict[str, str] = {}
@@ -59,7 +61,16 @@ def asked_of(world: Path) -> tuple[dict[str, str], list[tuple[str, str, str]]]:
         causes[row["id"]] = "retention"
         asked.append((f"{row['id']}|training", row["prompt"], row["completion"]))
         asked += [(f"{row['id']}|{n}", one["prompt"], one["completion"]) for n, one in enumerate(row["paraphrases"])]
-    return causes, asked
+    return causes, [(key, _prompt(prompt), _response(completion)) for key, prompt, completion in asked]
+
+
+def _prompt(read: Any) -> Prompt:
+    """A prompt of the data: text, or the turns of a conversation."""
+    return read if isinstance(read, str) else tuple(Message(turn["role"], turn["content"]) for turn in read)
+
+
+def _response(read: Any) -> str:
+    return read if isinstance(read, str) else str(read[-1]["content"])
 
 
 def measure(world: Path, model: Path) -> dict[str, dict[str, list[float]]]:
