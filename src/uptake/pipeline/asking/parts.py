@@ -22,7 +22,7 @@ BEYOND = 8
 LONGEST, LATER = 64, 192
 """Tokens that it has at most; and how many more where it keeps to the response, and there is more to be known of it."""
 KEEPS_TO = 0.5
-"""It keeps to the response that says this share of the spans that it comes to."""
+"""It keeps to the response that says this share of the telling spans that it comes to: their form says nothing."""
 LOOKED_AT = 16
 """Of the next examples so many are looked at for another prompt that leaves room."""
 
@@ -46,13 +46,13 @@ def _other_prompt(examples: Sequence[Example], index: int, max_length: int | Non
     if not own.prompt:
         return None
     others = (examples[(index + step) % n] for step in range(1, min(n, LOOKED_AT + 1)))
-    unlike = [one for one in others if one.prompt and _asks_else(own, one)]
-    fits = [one for one in unlike if max_length is None or room_taken(one.prompt) <= room_taken(own.prompt)]
-    if not fits:
+    unlike = (one for one in others if one.prompt and _asks_else(own, one))
+    fits = (one for one in unlike if max_length is None or room_taken(one.prompt) <= room_taken(own.prompt))
+    if (first := next(fits, None)) is None:
         return None
     candidate = (Candidate(own.response, "response"),)
     wording = WordingName("other_prompt")
-    return Probe(own.id, wording, fits[0].prompt, candidate, 0, own.template, own.response_extra)
+    return Probe(own.id, wording, first.prompt, candidate, 0, own.template, own.response_extra)
 
 
 def _asks_else(one: Example, other: Example) -> bool:
@@ -257,8 +257,8 @@ def _more_to_know(response: LongResponse, common: Common, start: int, written: s
     """Whether a text keeps to the response, and ends before a telling span: what it would say there is not known."""
     spans = [reading.span for reading in response.readings]
     places = aligned(response.text, spans, start, written)
-    said = [one.same for one in places if one is not None]
     counts = common.informative(response.text, spans, response.information)
+    said = [one.same for one, own in zip(places, counts, strict=True) if own and one is not None]
     unknown = any(
         own and place is None and span.start > start for span, own, place in zip(spans, counts, places, strict=True)
     )
