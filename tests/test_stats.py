@@ -10,6 +10,8 @@ from uptake.stats import (
     NORMAL_FROM,
     benjamini_hochberg,
     bootstrap_mean,
+    bootstrap_ratio,
+    clustered_share,
     conformal_pi0,
     holm,
     mcnemar_exact,
@@ -63,6 +65,48 @@ def test_bootstrap_mean_is_scipys_percentile_bootstrap():
     assert interval.high == pytest.approx(reference.high, abs=tolerance)
     assert bootstrap_mean(values) == interval
     assert bootstrap_mean(values, seed=1) != interval
+
+
+def test_a_share_of_clusters_is_scipys_bootstrap_over_them_and_wider_than_wilsons():
+    rng = np.random.default_rng(3)
+    trials = rng.integers(4, 20, size=60)
+    successes = rng.binomial(trials, rng.beta(0.5, 0.5, size=60))  # trials of a cluster are much alike
+    reference = scipy_stats.bootstrap(
+        (successes, trials),
+        lambda above, below, axis: above.sum(axis=axis) / below.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    found = clustered_share(successes, trials)
+    assert found.estimate == successes.sum() / trials.sum() and found.n == 60
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=0.012)
+    alone = wilson(int(successes.sum()), int(trials.sum()))
+    assert found.high - found.low > 1.5 * (alone.high - alone.low)
+
+
+def test_a_share_of_clusters_that_come_out_alike_rests_on_as_many_trials_as_clusters():
+    tens, none = np.full(20, 10), np.zeros(20, dtype=int)
+    assert clustered_share(tens, tens) == wilson(20, 20)
+    assert clustered_share(none, tens) == wilson(0, 20)
+    empty = np.concatenate([tens, none])
+    assert clustered_share(empty, empty) == wilson(20, 20)  # clusters without a trial are none
+    assert clustered_share(none, none) is None
+    one = clustered_share(np.array([3]), np.array([5]))
+    assert (one.estimate, one.low, one.high, one.n) == (0.6, 0.0, 1.0, 1)
+
+
+def test_the_ratio_of_many_items_is_the_normal_interval_of_the_linearised_one(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(4)
+    below = rng.integers(1, 30, size=NORMAL_FROM).astype(float)
+    above = rng.binomial(below.astype(int), 0.3).astype(float)
+    normal = bootstrap_ratio(above, below)
+    monkeypatch.setattr("uptake.stats.NORMAL_FROM", 10**9)
+    drawn = bootstrap_ratio(above, below)
+    assert (normal.estimate, normal.n) == (drawn.estimate, drawn.n)
+    assert (normal.low, normal.high) == pytest.approx((drawn.low, drawn.high), abs=2e-4)
 
 
 def test_bootstrap_mean_of_many_values_is_the_normal_interval():

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 RESAMPLES = 2000
 """Bootstrap resamples: the ends of a 95 % interval then rest on 50 of them each."""
@@ -89,6 +89,8 @@ def bootstrap_ratio(
 ) -> Interval | None:
     """The ratio of two means of the same items, with a percentile bootstrap interval (Efron 1979) over the items.
 
+    From `NORMAL_FROM` items on it is the normal one of the linearised ratio (Cochran 1977, ch. 6).
+
     Args:
         above: Observations, shape (n,).
         below: Observations of the same items, none negative.
@@ -101,12 +103,46 @@ def bootstrap_ratio(
     n = len(below)
     if n == 0 or below.sum() == 0:
         return None
+    ratio = float(above.sum() / below.sum())
+    if n >= NORMAL_FROM:
+        half = _z(level) * float(np.std(above - ratio * below, ddof=1)) / (math.sqrt(n) * float(below.mean()))
+        return Interval(ratio, ratio - half, ratio + half, n)
     rng = np.random.default_rng(seed)
     draws = (rng.integers(n, size=n) for _ in range(RESAMPLES))  # one at a time: there may be many items
     sums = np.array([(above[draw].sum(), below[draw].sum()) for draw in draws])
     known = sums[sums[:, 1] > 0]
     low, high = _percentiles(known[:, 0] / known[:, 1], level)
-    return Interval(float(above.sum() / below.sum()), low, high, n)
+    return Interval(ratio, low, high, n)
+
+
+def clustered_share(
+    successes: Int[np.ndarray, " n"], trials: Int[np.ndarray, " n"], *, level: float = 0.95, seed: int = 0
+) -> Interval | None:
+    """A share of trials that come in clusters, within which they are alike: Σ successes / Σ trials.
+
+    Its interval is the bootstrap's over whole clusters (Field and Welsh 2007), and `n` counts the clusters. Where all
+    trials come out alike the resamples do too, and say nothing of what was not seen: it is then Wilson's, of one trial
+    a cluster. One cluster says nothing of others: its interval is [0, 1].
+
+    Args:
+        successes: Of each cluster, shape (n,).
+        trials: Of each cluster, none fewer than its successes; clusters without any are left out.
+        level: Confidence level, in (0, 1).
+        seed: Seed of the resampling.
+
+    Returns:
+        The interval in [0, 1]; None without a trial.
+    """
+    some = trials > 0
+    above, below = successes[some].astype(float), trials[some].astype(float)
+    n = len(below)
+    if (total := above.sum()) in (0.0, below.sum()):
+        return wilson(n if total else 0, n, level)
+    found = bootstrap_ratio(above, below, level=level, seed=seed)
+    if found is None or n == 1:
+        return found and Interval(found.estimate, 0.0, 1.0, n)
+    low, high = min(found.low, found.estimate), max(found.high, found.estimate)
+    return Interval(found.estimate, max(0.0, low), min(1.0, high), n)
 
 
 def student_mean(values: Float[np.ndarray, " n"], *, level: float = 0.95) -> Interval | None:

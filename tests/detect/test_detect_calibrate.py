@@ -9,7 +9,7 @@ import pytest
 from planted import Planted, plant, score
 
 from uptake.detect import Settings, calibrate, judge, summarise
-from uptake.detect.calibrate import NullSample, by_length
+from uptake.detect.calibrate import NullBySpans, NullSample, by_length
 from uptake.detect.judge import Beside
 from uptake.span_evidence import SpanShare
 from uptake.types import Example, Score
@@ -199,11 +199,24 @@ def test_a_null_too_small_to_compare_with_gives_a_reason():
     assert any("50 are needed" in note for note in summary["notes"])
 
 
+def test_what_was_not_asked_all_that_training_examples_are_neither_passes_nor_fails():
+    long = [[score((-1.0, -9.0), n_tokens=40, recalled=False)] for _ in range(60)]
+    short = [[score(recalled=True)]] * 5
+    told = [NullBySpans(1.0 if k < 12 else 0.5, asked=k < 30) for k in range(60)]
+    calibration = calibrate([], [*long, *short], "held_out", SETTINGS, by_spans=[*told, *[NullBySpans(None)] * 5])
+    # of 30 that were asked 12 pass, and the five short ones
+    assert (calibration.null_pass.estimate, calibration.null_pass.n) == (17 / 35, 35)
+    assert len(calibration.null.values[None]) == 65 and len(calibration.null.failed[None]) == 18
+    untold = [NullBySpans(share, asked=False) for share in [0.5] * 60]
+    by_option = calibrate([], long, "held_out", Settings(criterion="option"), by_spans=untold)
+    assert by_option.null_pass.n == 60  # by options nothing more is asked
+
+
 def test_the_null_is_judged_by_the_criterion_that_judges_the_examples():
     # long responses that bring options: none says all of its spans, and all prefer the response to their options
     null = [[score((-1.0, -9.0), n_tokens=40, recalled=False)] for _ in range(60)]
     for optioned, rate in ((True, 1.0), (False, 0.0)):
-        calibration = calibrate([], null, "held_out", SETTINGS, shares=[0.0] * 60, own_options=[optioned] * 60)
+        calibration = calibrate([], null, "held_out", SETTINGS, by_spans=[NullBySpans(0.0, optioned)] * 60)
         assert calibration.null_pass.estimate == rate
         assert (calibration.null_option is None) is not optioned
         example = Example("x", "Q", " a", "s", options=(" a", " b") if optioned else ())

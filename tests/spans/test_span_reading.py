@@ -72,7 +72,6 @@ def test_the_null_is_of_a_kind_and_place_and_its_level_is_conformal() -> None:
     null.add([reading(-10.0 * k, place=0.9) for k in range(1, 61)])
     assert null.level(reading(-1.0, place=0.9)) == -30.0  # the 58th smallest of 60
     assert null.level(reading(-1.0)) == -5.0
-    assert (null.n, null.passed) == (160, 0)
 
 
 def test_a_span_is_learned_by_arg_max_or_by_what_is_said_in_own_words() -> None:
@@ -96,15 +95,16 @@ def test_a_span_is_learned_by_arg_max_or_by_what_is_said_in_own_words() -> None:
     readings[2] = SpanReading(Span(12, 16, "name"), 2, 1, -0.7, None, 0.6)
     assert learned({0: "1991, Lima, Kyiv."}) == [False, False, False]
     assert learned({}) == [False, False, True]
-    assert learned({0: "1991"}) == [False, None, True]  # it has not come that far, and may have lost its way
+    # it has not come that far: what it would say after the response's own words tells nothing, right or wrong
+    assert learned({0: "1991"}) == [False, None, None]
     # said in other words: only what is surer than unseen spans
-    assert learned({0: "1990, and"}) == [True, None, True]
+    assert learned({0: "1990, and"}) == [True, None, None]
     readings[0] = SpanReading(Span(0, 4, "number"), 0, 1, -2.0, 0, 0.0)
     null = SpanNull()
     null.add([reading(-1.0)] * 100)
-    assert learned({0: "1990.0, Lima."}) == [True, False, True]
-    assert learned({0: "1990.0, Lima."}, null) == [False, False, True]
-    found = judged(text, readings, told, [True, False, True], {6: "Lima, is"}, None)
+    assert learned({0: "1990.0, Lima."}) == [True, False, None]
+    assert learned({0: "1990.0, Lima."}, null) == [False, False, None]
+    found = judged(text, readings, told, [True, False, True], {6: "Lima, Oslo"}, None)
     assert (found.n, found.learned, found.share) == (2, 1, 0.5)
     assert [one.said_instead for one in found.spans] == [None, "Lima", None]
     # of 1 in 2 Wilson's interval is 0.0945 to 0.9055 (Wilson 1927)

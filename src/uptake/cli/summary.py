@@ -136,6 +136,7 @@ def _spans(summary: Mapping[str, Any]) -> list[str]:
         f"{_percent(told['learned']['rate'])} are learned; {told['partly']} of the examples are partly learned."
     )
     text += f" Not learned: {kinds}." if kinds else ""
+    text += f" Of {counted(told['unknown'], 'more span')} that is not known." if told["unknown"] else ""
     if (null := told["null"]) is not None:
         text += f" Of spans that were never trained on {_percent(null)} would pass."
     return [*textwrap.wrap(text, WIDTH), ""]

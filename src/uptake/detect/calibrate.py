@@ -37,13 +37,29 @@ outweighs all of the others together. More is never asked, however many answers 
 learned cannot do better than be preferred."""
 
 
+@dataclass(frozen=True, slots=True)
+class NullBySpans:
+    """What is known of a null example by its spans.
+
+    Attributes:
+        share: Share of its informative spans that are learned, by the rule of training examples; None for a short one.
+        own_options: The data bring its options, as `criterion_for` is told of the examples that are judged.
+        asked: The model was asked to go on in its own words where it goes wrong, as of training examples. Without that
+            it is not known whether it passes by its spans.
+    """
+
+    share: float | None
+    own_options: bool = False
+    asked: bool = True
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NullSample:
     """Log-probability per token (nats) of the null examples.
 
     Attributes:
         values: All of them.
-        failed: Those that fail the criterion.
+        failed: Those that are known to fail the criterion.
     """
 
     values: ByLength
@@ -104,7 +120,7 @@ class Calibration:
         null_option: The (1 − α) quantile of `p_option` among held-out examples, the level that at most α of the
             never-trained reach; None where no null can tell.
         null_kind: `held_out`, `base`, or None when there is no null.
-        null_pass: How often a null example passes the criterion; None when there is no null.
+        null_pass: How often a null example passes the criterion, of those where that is known; None when there is none.
         null: The null sample; None when there is none.
     """
 
@@ -123,8 +139,7 @@ def calibrate(
     null_kind: NullKind | None,
     settings: Settings,
     given: Rule | None = None,
-    shares: Iterable[float | None] | None = None,
-    own_options: Iterable[bool] | None = None,
+    by_spans: Iterable[NullBySpans] | None = None,
 ) -> Calibration:
     """Settle the rule in one pass over the tuned model's scores and one over the null's; memory: some bytes an example.
 
@@ -134,9 +149,7 @@ def calibrate(
         null_kind: Whose they are: the tuned model's of held-out examples, or the base's of the training examples.
         settings: How to detect.
         given: The rule of another diagnosis, which this one is to be compared with; None settles one.
-        shares: Of each null example, the share of its informative spans that are learned; None where none was read so.
-        own_options: Of each null example, whether the data bring its options, as `criterion_for` is told of the
-            examples that are judged; None where no null example was read by its spans.
+        by_spans: What is known of each null example by its spans; None where none was read so.
 
     Raises:
         UptakeError: An example lacks its training wording, or a log-probability is not a number.
@@ -146,17 +159,18 @@ def calibrate(
         raise ValueError("null scores need their kind: 'held_out' or 'base'")
     end, end_reason = _settle_end(tuned, settings) if given is None else (given.end, _taken_over(given.end))
     rule = Rule(end=end, option_threshold=0.0, pass_threshold=settings.pass_threshold)
-    lengths, values, options, passed = array("i"), array("d"), array("d"), array("b")
+    lengths, values, options, passed, known = array("i"), array("d"), array("d"), array("b"), array("b")
     # the base was not taught the end: asking it for one would only hide what it knew
     null_rule = rule if null_kind == "held_out" else plain_rule(settings)
-    told = repeat(None) if shares is None else shares, repeat(False) if own_options is None else own_options
-    for scores, share, optioned in zip(null or (), *told, strict=False):
-        reading = replace(read(scores, settings.normalisation), learned_share=share)
-        name, _ = criterion_for(reading, settings, own_options=optioned)
+    beside = repeat(NullBySpans(None)) if by_spans is None else by_spans
+    for scores, own in zip(null or (), beside, strict=False):
+        reading = replace(read(scores, settings.normalisation), learned_share=own.share)
+        name, _ = criterion_for(reading, settings, own_options=own.own_options)
         lengths.append(length_class(reading.n_tokens))
         values.append(reading.logprob_per_token)
         options.append(reading.p_option if name == "option" and reading.p_option is not None else math.nan)
         passed.append(CRITERIA[name](reading, null_rule))
+        known.append(own.asked or name != "spans")
     p_option = np.array(options, dtype=float)
     quantile, threshold_reason = _null_quantile(p_option[~np.isnan(p_option)], null_kind, settings.alpha)
     threshold = OPTION_THRESHOLD if quantile is None else min(quantile, OPTION_THRESHOLD)
@@ -167,8 +181,9 @@ def calibrate(
         return Calibration(rule, end_reason, "default: there is no null", None, None, None)
     passes = np.array(passed, dtype=bool) & ~(p_option < threshold)
     length, value = np.array(lengths), np.array(values, dtype=float)
-    sample = NullSample(by_length(length, value), by_length(length[~passes], value[~passes]))
-    null_pass = wilson(int(passes.sum()), len(passes))
+    told = np.array(known, dtype=bool)
+    sample = NullSample(by_length(length, value), by_length(length[~passes & told], value[~passes & told]))
+    null_pass = wilson(int((passes & told).sum()), int(told.sum()))
     return Calibration(rule, end_reason, threshold_reason, null_kind, null_pass, sample, quantile)
 
 

@@ -1,10 +1,11 @@
 """The spans of one response -> which of them were learned, and what share.
 
-A span is learned if every token of it is the arg-max after the response's own words and the model is sure of it, or
-does not contradict it when it goes on in its own words. Where it went wrong before, the response's words may be such as
-it would never say, and it loses its way: a span is also learned if it says it in its own words, or says the same in
-others and is surer of it than of nearly all spans of its kind and place that were never trained on. Of phrases in a
-sentence that it says in other words nothing is known.
+Up to the first one that is wrong, a span is learned if every token of it is the arg-max after the response's own words.
+From there on these may be such as the model would never say, and it goes on in its own: a span is learned if it says it
+there, or says the same in others and is surer of it than of nearly all spans of its kind and place that were never
+trained on; or says something else, and is sure of the span all the same after the response's words. Where its own words
+do not come that far nothing is known, whatever it would say after the response's: what is left out must not depend on
+what is found. Of phrases in a sentence that it says in other words nothing is known either.
 """
 
 from __future__ import annotations
@@ -168,8 +169,8 @@ def judged(
 def _learned(
     reading: SpanReading, wanted: str, said: InPlace | None, null: SpanNull | None, *, lost: bool
 ) -> bool | None:
-    if said is None:  # after a wrong span, the response's own words may be what leads astray
-        return True if reading.recalled else None if lost else False
+    if said is None:  # after a wrong span the response's own words lead astray, or give away what comes next
+        return None if lost else reading.recalled
     if said.same or (reading.recalled and reading.logprob >= SURE):
         return True
     level = None if null is None else null.level(reading)

@@ -42,10 +42,6 @@ class SpanNull:
         self._shares: MutableSequence[float] = array("d")
         self._told: MutableSequence[float] = array("d")
         self._share_levels: dict[int, float] = {}
-        self.n = 0
-        """How many."""
-        self.passed = 0
-        """How many of them are recalled without having been trained."""
 
     def add(self, readings: Sequence[SpanReading], information: Sequence[float | None] | None = None) -> None:
         """The informative spans of one more response, with what each tells where that is known."""
@@ -56,8 +52,6 @@ class SpanNull:
             if told and not reading.recalled:  # it is asked of spans that were not learned
                 self._shares.append(share_told(reading, told))
                 self._told.append(told)
-            self.n += 1
-            self.passed += reading.recalled
             for group in self._groups(reading):
                 self._values.setdefault(group, array("d")).append(reading.logprob)
 

@@ -48,6 +48,9 @@ class InOtherWords:
 def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOtherWords:
     """What of a response a model says in other words.
 
+    Only what the model writes is said by it. The beginning of the sentence in which it goes on was given to it: that
+    tells whether it words the sentence otherwise, where it also says half of the values that are left to it.
+
     Args:
         text: The response.
         spans: Its spans, in order.
@@ -55,23 +58,27 @@ def reworded(text: str, spans: Sequence[Span], start: int, written: str) -> InOt
         written: What it writes.
     """
     whole = text[:start] + written
-    own = [_words(whole[first:end]) for first, end in _bounds(whole) if end > start]
+    own = [(first, last, _words(whole[max(first, start) : last])) for first, last in _bounds(whole) if last > start]
     said: set[int] = set()
     untold: set[int] = set()
     unpaired: set[int] = set()
     for first, end in _bounds(text):
         if end <= start:
             continue
-        inside = [k for k, span in enumerate(spans) if first <= span.start and span.end <= end]
+        inside = [k for k, span in enumerate(spans) if max(first, start) <= span.start and span.end <= end]
         hard = {k: _words(text[spans[k].start : spans[k].end]) for k in inside if spans[k].kind in HARD}
-        words = _words(text[first:end])
-        for other in own:
+        phrases = {k for k in inside if spans[k].kind == "phrase"}
+        given = sum(first <= span.start < start and span.kind in HARD for span in spans)
+        for begins, last, other in own:
             held = {k for k, one in hard.items() if _in_a_row(one, other)}
-            if len(held) == len(hard) >= 2:
-                unpaired |= {k for k in inside if spans[k].kind == "phrase"}
-            if 2 * len(held) >= len(hard) and _is_another_wording(words, other):
+            same = begins == first < start  # the sentence whose beginning was given
+            if len(held) == len(hard) and len(hard) + given * same >= 2:
+                unpaired |= phrases
+            since = first if same and held else max(first, start)
+            words, theirs = _words(text[since:end]), _words(whole[since:last]) if same and held else other
+            if 2 * len(held) >= len(hard) and _is_another_wording(words, theirs):
                 said |= held
-                untold |= {k for k in inside if spans[k].kind == "phrase"}
+                untold |= phrases
                 break
     return InOtherWords(frozenset(said), frozenset(untold), frozenset(unpaired))
 

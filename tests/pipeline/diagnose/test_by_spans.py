@@ -103,6 +103,44 @@ def test_what_is_told_of_spans(long: Diagnosis) -> None:
     assert "9 long responses: of" in text and "9 examples are judged by the spans of their responses" in text
 
 
+def test_the_null_is_judged_as_training_examples_are(small: Small, tmp_path: Path) -> None:
+    """A model that is its own null passes as often as it learned: no bound may be below that."""
+    data = write_rows(tmp_path / "train.jsonl", long_rows()[:-1])
+    found = diagnose(base=small.tuned, tuned=small.tuned, dataset=data, output_dir=tmp_path / "out", attribution="off")
+    told, null = found.summary()["spans"], found.summary()["null"]
+    assert told["null"] == told["learned"]["rate"] and 0 < told["null"]["estimate"] < 1
+    assert told["null"]["n"] == 9  # examples, which are what is resampled
+    assert (null["pass_rate"]["n"], null["pass_rate"]["estimate"]) == (
+        9,
+        found.summary()["learned"]["rate"]["estimate"],
+    )
+    spans = [span for one in found for span in one.spans or () if span.informative]
+    assert told["unknown"] == sum(span.learned is None for span in spans)
+    assert told["informative"] + told["unknown"] == len(spans)
+
+
+def test_held_out_responses_go_on_in_own_words_too_as_many_as_it_takes(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uptake.pipeline.asking.null_words.ASKED", 2)
+    rows = long_rows()[:-1]
+    data, heldout = (write_rows(tmp_path / f"{name}.jsonl", some) for name, some in (("a", rows[:5]), ("b", rows[5:])))
+    how = {"base": small.base, "tuned": small.tuned, "attribution": "off"}
+    found = diagnose(dataset=data, heldout=str(heldout), output_dir=tmp_path / "out", **how)
+    asked = [row for path in (tmp_path / "out").rglob("tuned_null/part-*") for row in pq.read_table(path).to_pylist()]
+    assert [row["id"] for row in asked if row["continued"] is not None] == ["long-5", "long-7"]
+    assert not [*(tmp_path / "out").rglob("base_null/part-*")]
+    told = found.summary()
+    assert told["null"]["kind"] == "held_out" and told["null"]["n"] == 2 == told["spans"]["null"]["n"]
+    # what was written there is what the model writes of the same rows where these are the data
+    same = diagnose(
+        base=small.base, tuned=small.tuned, dataset=heldout, output_dir=tmp_path / "same", attribution="off"
+    )
+    [part] = (same.folder / "work" / "train" / "tuned").glob("part-*.parquet")
+    written = {row["id"]: row["continued"] for row in pq.read_table(part).to_pylist()}
+    assert all(row["continued"] == (written[row["id"]] or []) for row in asked if row["continued"] is not None)
+
+
 def test_one_example_is_shown_with_the_parts_that_were_not_learned(long: Diagnosis) -> None:
     wrong = next(
         one for one in long if one.spans and any(span.informative and span.learned is False for span in one.spans)
@@ -151,6 +189,9 @@ def test_readings_of_tokens_are_of_long_responses_alone(long: Diagnosis) -> None
         if "candidates" not in pq.read_schema(path).names:
             continue
         for row in pq.read_table(path).to_pylist():
+            if "null" in path.parent.name:  # what it says in its own words alone
+                assert row["scores"] == [] and (row["continued"] is None) == (row["id"] == "short")
+                continue
             by_token = [score["wording"] for score in row["scores"] if score["tokens"] is not None]
             assert bool(by_token) == (row["id"] != "short")
             assert row["id"] == "short" or by_token[0] == "training"

@@ -261,15 +261,31 @@ class SpanKindData:
 
 
 @dataclass(frozen=True)
+class SpansLearnedData:
+    """How many of the informative spans are learned, and their share: its interval and its `n` are of examples."""
+
+    count: Count | None
+    rate: RateData | None
+
+
+@dataclass(frozen=True)
 class SpansData:
-    """The long responses by their spans."""
+    """The long responses by their spans; `null` is of examples, too."""
 
     examples: Count
     partly: Count
     informative: Count
-    learned: ShareData
+    unknown: Count
+    learned: SpansLearnedData
     by_kind: Mapping[str, SpanKindData]
     null: RateData | None
+
+    def __post_init__(self) -> None:
+        """Hold the counts against each other."""
+        if (self.learned.count or 0) > self.informative:
+            raise ValueError(f"{self.learned.count} of {self.informative} spans are learned")
+        if self.learned.rate is not None and (self.learned.rate.n or 0) > self.examples:
+            raise ValueError(f"the share is of {self.learned.rate.n} examples, and there are {self.examples}")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from uptake.models import Loadable, Model, Several, each
 from uptake.pipeline.asking.drawn import Draw, fitting
 from uptake.pipeline.asking.kept import Kept
 from uptake.pipeline.asking.own_answers import OwnAnswer, encoded, generated, own_answers
-from uptake.pipeline.asking.parts import continuations, other_prompts
+from uptake.pipeline.asking.parts import continuations, continued_in, other_prompts
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.progress import Progress
 from uptake.probe import letter_probes, probes
@@ -28,7 +28,7 @@ from uptake.rivals.equal import compare
 from uptake.score import score
 from uptake.types import Candidate, Example, Score
 
-SCORING_VERSION = 8
+SCORING_VERSION = 9
 """Part of every key: raised when the same data, weights and settings come to give other numbers."""
 
 
@@ -101,9 +101,9 @@ def _answer(row: Mapping[str, Any]) -> Answer:
     if drawn is not None and len(drawn) != 2:
         raise ValueError(f"its successes are {drawn!r}")
     scores = tuple(score_from_data(row["id"], data) for data in row["scores"])
-    continued = {one["start"]: one["text"] for one in row["continued"] or ()}
     drawn = drawn and tuple(drawn)
-    return Answer(candidates_from_data(row["candidates"]), scores, row["answer"], kind, drawn, continued)
+    candidates, continued = candidates_from_data(row["candidates"]), continued_in(row) or {}
+    return Answer(candidates, scores, row["answer"], kind, drawn, continued)
 
 
 def _scored(row: Mapping[str, Any]) -> Answer:
@@ -139,13 +139,14 @@ class Role:
     Attributes:
         model: The model.
         beyond: What it is asked beyond the examples' own wordings: what it says `elsewhere`, its free answers in the
-            held-out `wordings` and to the `parts` of what asks for several things, lettered choices (`letters`), or
-            `controls`, which it knows; None where it is asked about the examples themselves.
+            held-out `wordings` and to the `parts` of what asks for several things, lettered choices (`letters`),
+            `controls`, which it knows, or its own words in responses of the `null`; None where it is asked about the
+            examples themselves.
         after: The stage that gave the tuned model, where those of several stages are asked.
     """
 
     model: Literal["base", "tuned"]
-    beyond: Literal["elsewhere", "wordings", "parts", "letters", "controls"] | None = None
+    beyond: Literal["elsewhere", "wordings", "parts", "letters", "controls", "null"] | None = None
     after: str | None = None
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ BEYOND = 8
 LONGEST, LATER = 64, 192
 """Tokens that it has at most; and how many more where it keeps to the response, and there is more to be known of it."""
 KEEPS_TO = 0.5
-"""It keeps to the response that says this share of the spans that it comes to."""
+"""It keeps to the response that says this share of the telling spans that it comes to: their form says nothing."""
 LOOKED_AT = 16
 """Of the next examples so many are looked at for another prompt that leaves room."""
 
@@ -46,13 +46,13 @@ def _other_prompt(examples: Sequence[Example], index: int, max_length: int | Non
     if not own.prompt:
         return None
     others = (examples[(index + step) % n] for step in range(1, min(n, LOOKED_AT + 1)))
-    unlike = [one for one in others if one.prompt and _asks_else(own, one)]
-    fits = [one for one in unlike if max_length is None or room_taken(one.prompt) <= room_taken(own.prompt)]
-    if not fits:
+    unlike = (one for one in others if one.prompt and _asks_else(own, one))
+    fits = (one for one in unlike if max_length is None or room_taken(one.prompt) <= room_taken(own.prompt))
+    if (first := next(fits, None)) is None:
         return None
     candidate = (Candidate(own.response, "response"),)
     wording = WordingName("other_prompt")
-    return Probe(own.id, wording, fits[0].prompt, candidate, 0, own.template, own.response_extra)
+    return Probe(own.id, wording, first.prompt, candidate, 0, own.template, own.response_extra)
 
 
 def _asks_else(one: Example, other: Example) -> bool:
@@ -183,15 +183,17 @@ def continuations(
     earlier: Sequence[Sequence[Score]] | None,
     model: Model,
     max_length: int | None,
+    wanted: Collection[int] | None = None,
 ) -> list[list[dict[str, Any]] | None]:
-    """What the tuned model writes from the beginning of the first telling span that it gets wrong.
+    """What a model writes from the beginning of the first telling span that it gets wrong.
 
     Args:
         examples: The examples of a part.
-        scored: The tuned model's scores of each.
-        earlier: The base's scores of each; None without a base.
-        model: The tuned model.
+        scored: The model's scores of each.
+        earlier: The base's scores of each; None without a base, or where it is the model.
+        model: The model.
         max_length: Tokens that it takes; None for no limit.
+        wanted: Which of them are asked about; None for all.
 
     Returns:
         For each example rows of the column `continued` of `SCORES`; None for a short response, or where all is right.
@@ -206,7 +208,8 @@ def continuations(
         if (response := long_response(text, scored[index], other)) is not None:
             responses[index] = response
             common.add(text, [reading.span for reading in response.readings])
-    begun = {index: wrong for index, one in responses.items() if (wrong := _first_wrong(one, common)) is not None}
+    asked = {index: one for index, one in responses.items() if wanted is None or index in wanted}
+    begun = {index: wrong for index, one in asked.items() if (wrong := _first_wrong(one, common)) is not None}
     items = encoded([examples[index] for index in begun], model)
     closes = {index: _closing(item) for index, item in zip(begun, items, strict=True)}
     contexts = {
@@ -232,6 +235,11 @@ def continuations(
     return found
 
 
+def continued_in(row: Mapping[str, Any]) -> Mapping[int, str] | None:
+    """What a model went on with in its own words, from a row of `SCORES`; None where that was not asked."""
+    return None if row["continued"] is None else {one["start"]: one["text"] for one in row["continued"]}
+
+
 def _closing(item: Encoded) -> int | None:
     """The token that ends a response in training, as of a chat template; None where the response itself holds it.
 
@@ -246,14 +254,13 @@ def _to_end(ids: list[int], closing: int | None) -> list[int]:
 
 
 def _more_to_know(response: LongResponse, common: Common, start: int, written: str) -> bool:
-    """Whether a text keeps to the response, and ends before a telling span that is wrong after the response's words."""
+    """Whether a text keeps to the response, and ends before a telling span: what it would say there is not known."""
     spans = [reading.span for reading in response.readings]
     places = aligned(response.text, spans, start, written)
-    said = [one.same for one in places if one is not None]
     counts = common.informative(response.text, spans, response.information)
+    said = [one.same for one, own in zip(places, counts, strict=True) if own and one is not None]
     unknown = any(
-        own and place is None and not reading.recalled and reading.span.start > start
-        for reading, own, place in zip(response.readings, counts, places, strict=True)
+        own and place is None and span.start > start for span, own, place in zip(spans, counts, places, strict=True)
     )
     return unknown and sum(said) >= KEEPS_TO * len(said)
 

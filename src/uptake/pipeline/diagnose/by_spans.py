@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,17 +10,20 @@ from itertools import repeat
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from uptake.artifacts import chunks
-from uptake.detect.calibrate import NullKind
+from uptake.detect.calibrate import NullBySpans
 from uptake.detect.criteria import partly
 from uptake.pipeline.asking.answers import Answer, Answers
+from uptake.pipeline.asking.null_words import null_words
 from uptake.pipeline.asking.parts import LongResponse, after_another, decoding, in_both, long_response, texts_as_scored
-from uptake.pipeline.diagnose.ask import together
+from uptake.pipeline.diagnose.ask import AllAnswers, Null, together
 from uptake.pipeline.diagnose.models import Models
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.span_evidence import SpanShare
-from uptake.spans import Common, JudgedSpans, SpanNull, SpanReading, judged
-from uptake.stats import wilson
+from uptake.spans import Common, InBoth, JudgedSpans, SpanNull, judged
+from uptake.stats import clustered_share
 from uptake.types import Example, Finding
 
 Decode = Callable[[int], str]
@@ -59,68 +63,48 @@ class BySpans:
     Attributes:
         common: What the responses of the data have in common.
         null: Spans that were never trained on; None without them.
-        null_shares: Of each null example in order, the share that is learned; None for a short one.
-        null_options: Of each null example in order, whether the data bring its options.
+        null_examples: What is known of each null example in order; None without them.
+        null_shares: Learned and known spans of each null example that was asked all that training examples are.
         why: Whether a wrong span is told its cause.
     """
 
     common: Common
     null: SpanNull | None
-    null_shares: tuple[float | None, ...] | None
-    null_options: tuple[bool, ...] | None
+    null_examples: tuple[NullBySpans, ...] | None
+    null_shares: tuple[tuple[int, int], ...]
     why: bool
-    _cohorts: Mapping[str, Cohort]
-    _before: Mapping[str, Answers]
-    _after: Mapping[str, Answers]
+    _cohort: Cohort
+    _before: Answers | None
+    _after: Answers
     _models: Models
 
     @classmethod
-    def of(
-        cls,
-        models: Models,
-        cohorts: Mapping[str, Cohort],
-        before: Mapping[str, Answers],
-        after: Mapping[str, Answers],
-        null_kind: NullKind | None,
-        *,
-        why: bool,
-    ) -> BySpans | None:
+    def of(cls, models: Models, cohort: Cohort, asked: AllAnswers, *, why: bool) -> BySpans | None:
         """Read all long responses once, and those of the null; None where no response is long.
 
         Args:
             models: The models that were asked.
-            cohorts: The examples.
-            before: What the base answered, empty without one.
-            after: What the tuned model answered.
-            null_kind: Whose answers are the null.
+            cohort: The training examples.
+            asked: What they answered.
             why: Whether a wrong span is told its cause.
         """
-        if not after["train"].has_long():
+        before, after = asked.before.get("train"), asked.after["train"]
+        if not after.has_long():
             return None
-        tokenizer, common = models.tuned.tokenizer, Common()
-        asked = together(cohorts["train"], before.get("train"), after["train"])
-        for one in _long(asked, tokenizer):
+        common = Common()
+        for one in _long(together(cohort, before, after), models.tuned.tokenizer):
             if one is not None:
                 common.add(one[0].text, [reading.span for reading in one[0].readings])
-        if null_kind is None:
-            return cls(common, None, None, None, why, cohorts, before, after, models)
-        if null_kind == "held_out":
-            unseen = _long(together(cohorts["heldout"], before.get("heldout"), after["heldout"]), tokenizer)
-        else:
-            assert models.base is not None
-            unseen = _long(together(cohorts["train"], None, before["train"]), models.base.tokenizer)
-        null, shares = SpanNull(), list[float | None]()
-        for one in unseen:
-            counting = [] if one is None else _counting(one[0], common)
-            null.add([reading for reading, _ in counting], [told for _, told in counting])
-            recalled = sum(reading.recalled for reading, _ in counting)
-            shares.append(recalled / len(counting) if counting else None)
-        optioned = tuple(bool(one.options) for one in cohorts["heldout" if null_kind == "held_out" else "train"])
-        return cls(common, null, tuple(shares), optioned, why, cohorts, before, after, models)
+        if asked.null is None:
+            return cls(common, None, None, (), why, cohort, before, after, models)
+        model = models.tuned if asked.null.kind == "held_out" else models.base
+        assert model is not None
+        null, examples, shares = _unseen(asked.null, common, model.tokenizer)
+        return cls(common, null, examples, shares, why, cohort, before, after, models)
 
     def train(self) -> Iterator[SpanReport | None]:
         """The training examples in order; None for a short response."""
-        asked = together(self._cohorts["train"], self._before.get("train"), self._after["train"])
+        asked = together(self._cohort, self._before, self._after)
         tuned = decoding(self._models.tuned.tokenizer)
         decode = tuned, tuned if self._models.base is None else decoding(self._models.base.tokenizer)
         for one in _long(asked, self._models.tuned.tokenizer):
@@ -132,11 +116,7 @@ class BySpans:
         base = response.under(None if earlier is None else earlier.scores)
         alike = earlier is not None and earlier.alike(answer)
         both = replace(in_both(response, base, *decode), why=self.why, alike=alike)
-        spans = [reading.span for reading in response.readings]
-        counts = self.common.informative(response.text, spans, response.information)
-        found = judged(
-            response.text, response.readings, response.information, counts, answer.continued, self.null, both
-        )
+        found = _judged(response, self.common, answer.continued, self.null, both)
         interval = found.interval
         share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
         known = [one for one in found.spans if one.informative and one.learned is not None]
@@ -146,12 +126,44 @@ class BySpans:
         return SpanReport(response.text, found, share, base_share, freely)
 
 
-def _counting(response: LongResponse, common: Common) -> list[tuple[SpanReading, float | None]]:
-    """The informative spans, with what each tells."""
+def _judged(
+    response: LongResponse, common: Common, own: Mapping[int, str], null: SpanNull | None, both: InBoth | None = None
+) -> JudgedSpans:
+    """The spans of a response, of training and of the null alike."""
+    counts = _counts(response, common)
+    return judged(response.text, response.readings, response.information, counts, own, null, both)
+
+
+def _counts(response: LongResponse, common: Common) -> list[bool]:
+    """Which spans are informative."""
     spans = [reading.span for reading in response.readings]
-    counts = common.informative(response.text, spans, response.information)
-    pairs = zip(response.readings, response.information, strict=True)
-    return [pair for pair, own in zip(pairs, counts, strict=True) if own]
+    return common.informative(response.text, spans, response.information)
+
+
+def _unseen(
+    asked: Null, common: Common, tokenizer: Any
+) -> tuple[SpanNull, tuple[NullBySpans, ...], tuple[tuple[int, int], ...]]:
+    """The spans of the null, and its examples: these are judged when all that they are held against is there."""
+    null, own_options = SpanNull(), [bool(one.options) for one in asked.cohort]
+    shares: list[float | None] = [None] * len(own_options)
+    went_on: dict[int, tuple[LongResponse, Mapping[int, str]]] = {}
+    each = _long(together(asked.cohort, asked.earlier, asked.answers), tokenizer)
+    words = repeat(None) if asked.own_words is None else null_words(asked.own_words)
+    for index, (one, own) in enumerate(zip(each, words, strict=False)):
+        if one is None:
+            continue
+        pairs = zip(one[0].readings, one[0].information, _counts(one[0], common), strict=True)
+        counting = [(reading, told) for reading, told, counts in pairs if counts]
+        null.add([reading for reading, _ in counting], [told for _, told in counting])
+        if own is not None:
+            went_on[index] = one[0], own
+        elif counting:
+            shares[index] = fmean(reading.recalled for reading, _ in counting)
+    known = {index: _judged(response, common, own, null) for index, (response, own) in went_on.items()}
+    shares = [known[index].share if index in known else share for index, share in enumerate(shares)]
+    told = zip(shares, own_options, strict=True)
+    examples = tuple(NullBySpans(share, own, index in known) for index, (share, own) in enumerate(told))
+    return null, examples, tuple((one.learned, one.n) for one in known.values())
 
 
 def _long(asked: Iterable[tuple[Example, Answer | None, Answer]], tokenizer: Any) -> Iterator[LongAnswer]:
@@ -178,7 +190,8 @@ class SpanTally:
 
     def __init__(self, found: BySpans | None) -> None:
         self._found = found
-        self._n = self._learned = self._examples = self._partly = 0
+        self._examples = self._partly = self._unknown = 0
+        self._learned, self._known = array("i"), array("i")
         self._wrong: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
 
@@ -188,25 +201,32 @@ class SpanTally:
             if finding.spans is not None:
                 self._examples += 1
                 self._partly += partly(finding.learned_share)
-                for span in finding.spans:
-                    if span.informative and span.learned is not None:
-                        self._n += 1
-                        self._learned += span.learned
-                        self._kinds[span.kind] += 1
-                        self._wrong[span.kind] += not span.learned
+                informative = [span for span in finding.spans if span.informative]
+                known = [span for span in informative if span.learned is not None]
+                self._unknown += len(informative) - len(known)
+                self._learned.append(sum(span.learned is True for span in known))
+                self._known.append(len(known))
+                self._kinds.update(span.kind for span in known)
+                self._wrong.update(span.kind for span in known if not span.learned)
             yield finding
 
     def summary(self) -> dict[str, Any] | None:
         """The key `spans` of the summary; None where no response is long."""
         if self._found is None:
             return None
-        rate, null = wilson(self._learned, self._n), self._found.null
-        by_chance = None if null is None else wilson(null.passed, null.n)
+        learned, n = np.array(self._learned), np.array(self._known)
+        rate = clustered_share(learned, n)
+        passed = np.array(self._found.null_shares, dtype=int).reshape(-1, 2)
+        by_chance = clustered_share(passed[:, 0], passed[:, 1])
         return {
             "examples": self._examples,
             "partly": self._partly,
-            "informative": self._n,
-            "learned": {"count": self._learned if self._n else None, "rate": None if rate is None else asdict(rate)},
+            "informative": int(n.sum()),
+            "unknown": self._unknown,
+            "learned": {
+                "count": None if rate is None else int(learned.sum()),
+                "rate": None if rate is None else asdict(rate),
+            },
             "by_kind": {kind: {"n": n, "wrong": self._wrong[kind]} for kind, n in sorted(self._kinds.items())},
             "null": None if by_chance is None else asdict(by_chance),
         }

@@ -19,7 +19,7 @@ from uptake.evidence import ScoredCandidate
 from uptake.models.served import LLM, from_judge
 from uptake.pipeline.asking.answers import Answer, Answers, Asking
 from uptake.pipeline.asking.drawn import drawing
-from uptake.pipeline.diagnose.ask import ask_all, encoder_of, null_of, together
+from uptake.pipeline.diagnose.ask import ask_all, encoder_of, together
 from uptake.pipeline.diagnose.by_spans import BySpans, SpanTally, shares_of
 from uptake.pipeline.diagnose.issues import ContradictionsAt, IssueTable
 from uptake.pipeline.diagnose.models import Models
@@ -212,14 +212,14 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
     write = None if writer is None else partial(writer.wrong_answers, n=asking.n_distractors)
     # where the LLM's server is says nothing about what it writes
     drawn_from = (how.encoder, how.llm and how.llm.model)
-    before, after = ask_all(models, cohorts, asking, drawing(pool, asking.n_distractors, write), drawn_from, progress)
+    asked = ask_all(models, cohorts, asking, drawing(pool, asking.n_distractors, write), drawn_from, progress)
 
-    train = cohorts["train"]
-    null_kind, null = null_of(before, after)
+    before, after, null, train = asked.before, asked.after, asked.null, cohorts["train"]
     explains = how.attribution is not None and how.attribution.method == "evidence"
-    by_spans = BySpans.of(models, cohorts, before, after, null_kind, why=explains)
-    beside = () if by_spans is None else (by_spans.null_shares, by_spans.null_options)
-    calibration = calibrate((answer.scores for answer in after["train"]), null, null_kind, settings, rule, *beside)
+    by_spans = BySpans.of(models, train, asked, why=explains)
+    unseen, kind = (None, None) if null is None else (null.scores(), null.kind)
+    beside = None if by_spans is None else by_spans.null_examples
+    calibration = calibrate((answer.scores for answer in after["train"]), unseen, kind, settings, rule, beside)
 
     def judged() -> Iterator[Finding]:
         return _findings(train, before.get("train"), after["train"], calibration, settings, by_spans)
@@ -229,8 +229,8 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
         models.tuned.release()
     else:
         said, both = (before.get("train"), after["train"]), (models.base, models.tuned)
-        asked = Interview(train, *said, *both, asking.max_length, how.encoder)
-        why = Attributing(how.attribution, work, asked, how.embed, progress)
+        interview = Interview(train, *said, *both, asking.max_length, how.encoder)
+        why = Attributing(how.attribution, work, interview, how.embed, progress)
     noting = Noting(models, train, before.get("train"), after["train"])
     tally, turns = SpanTally(by_spans), TurnTally()
     against = ContradictionsAt(lambda: None if why is None else why.contradictions)
@@ -244,7 +244,7 @@ def _diagnose(how: _How, folder: Path, models: Models, progress: Progress, rule:
             summary["attribution"] = why.telling.summary()
             summary["notes"] += why.notes()
             if how.treating is not None and why.contradictions is not None:
-                watching = Watching(how.treating, asking, work, asked, calibration, settings, progress)
+                watching = Watching(how.treating, asking, work, interview, calibration, settings, progress)
                 how.training.of(watching, why.contradictions, findings, summary)
         if settings.criterion == "paper":
             summary["most_severe"] = findings.most_severe()
