@@ -102,21 +102,28 @@ class JudgedSpans:
         spans: All of them that have a token, in order.
         n: How many are informative, and known to be learned or not.
         learned: How many of these are learned.
+        unreached: How many more are informative, and not reached by the model's own words after a wrong one.
     """
 
     spans: tuple[SpanEvidence, ...]
     n: int
     learned: int
+    unreached: int
+
+    @property
+    def told(self) -> int:
+        """Informative spans of which the share is: what a model did not come to by itself counts as not learned."""
+        return self.n + self.unreached
 
     @property
     def share(self) -> float | None:
         """Share of the informative spans that are learned; None without any."""
-        return self.learned / self.n if self.n else None
+        return self.learned / self.told if self.told else None
 
     @property
     def interval(self) -> Interval | None:
         """The 95 % interval of that share, were the spans a sample of what the response tells; None without any."""
-        return wilson(self.learned, self.n)
+        return wilson(self.learned, self.told)
 
 
 def judged(
@@ -163,7 +170,10 @@ def judged(
     if both is not None:
         spans = both.on(text, spans, readings, null)
     known = [span.learned for span in spans if span.informative and span.learned is not None]
-    return JudgedSpans(tuple(spans), len(known), sum(known))
+    unreached = sum(
+        span.informative and span.learned is None and own is None for span, own in zip(spans, said, strict=True)
+    )
+    return JudgedSpans(tuple(spans), len(known), sum(known), unreached)
 
 
 def _learned(

@@ -118,7 +118,7 @@ class BySpans:
         both = replace(in_both(response, base, *decode), why=self.why, alike=alike)
         found = _judged(response, self.common, answer.continued, self.null, both)
         interval = found.interval
-        share = None if interval is None else SpanShare(found.n, found.learned, interval.low, interval.high)
+        share = None if interval is None else SpanShare(found.told, found.learned, interval.low, interval.high)
         known = [one for one in found.spans if one.informative and one.learned is not None]
         read = bool(known) and all(one.base_logprob is not None for one in known)
         base_share = fmean(one.base_top is None for one in known) if read else None
