@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,9 @@ import torch
 import transformers
 
 from uptake.errors import UptakeError
-from uptake.models.training.recall import Recalled, ask_again, in_training, superseded
+from uptake.models.training.hooks import StageView
+from uptake.models.training.memory import Memory
+from uptake.models.training.recall import Recalled, answers, ask_again, in_training, superseded
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.pipeline.train.parts import parts_of
 from uptake.pipeline.train.training_run import StageSpec
@@ -31,13 +34,56 @@ def rows_of(asked: Sequence[tuple[int, int]]) -> pa.Table:
 def test_a_later_stage_contradicts_where_it_asks_the_same_and_says_otherwise():
     rows = rows_of([(2, 3), (2, 4), (5, 6), (5, 6), (7, 3), (7, 4)])
     # the first is answered anew, the second pair agrees, and of the last both answers are of one stage
-    assert superseded(rows, np.array([0, 1, 0, 1, 1, 1])).tolist() == [True, False, False, False, False, False]
+    stage = np.array([0, 1, 0, 1, 1, 1])
+    said = {number: answers(rows.filter(pa.array(stage == number))) for number in (0, 1)}
+    assert superseded(rows, stage, said).tolist() == [True, False, False, False, False, False]
+    # what is kept of a stage is a part of it, and its other rows contradict too
+    assert superseded(rows.take([0, 2]), np.array([0, 0]), said).tolist() == [True, False]
 
 
 def test_what_has_no_prompt_is_contradicted_by_nothing():
     """Texts begin with the same token, and no text is an answer to it."""
     rows = table(Row(f"r-{k}", ids, ids) for k, ids in enumerate(([1, 2, 3], [1, 4, 5], [1, 6, 7])))
-    assert superseded(rows, np.array([0, 0, 1])).tolist() == [False] * 3
+    assert superseded(rows, np.array([0, 0, 1]), {0: answers(rows), 1: answers(rows)}).tolist() == [False] * 3
+
+
+class Knowing(torch.nn.Module):
+    """A model that finds each next token certain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.device = torch.device("cpu")
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
+        return SimpleNamespace(logits=100.0 * torch.nn.functional.one_hot(input_ids.roll(-1, 1), 400))
+
+
+def replaced_once(name: str, tmp_path: Path, **settings: Any) -> tuple[Memory, Any]:
+    """What is left of a stage of 40 rows, and of one that answers the same prompts otherwise; and a model of the end.
+
+    It recalls the new answers, token 2, and not the old ones, token 1.
+    """
+    hooks, memory = choose({name: settings})[0].hooks(), Memory()
+    assert hooks.after_stage is not None
+    for number, response in enumerate((1, 2)):
+        rows = rows_of([(10 + k, response) for k in range(40)])
+        hooks.after_stage(Knowing(), StageView(number, str(number), 0, rows), {}, memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+
+    def score(groups: Any) -> Any:
+        return [[np.array([[-0.01 if one.ids[-1] == 2 else -9.0], [one.ids[-1] == 2]])] for [one] in groups]
+
+    return memory, SimpleNamespace(score=score)
+
+
+def test_an_update_is_seen_though_its_own_row_is_not_kept(tmp_path: Path):
+    memory, model = replaced_once("mend", tmp_path, keep=4)
+    [_, second] = parts_of(StageSpec("2", "2", {"num_train_epochs": 1.0}, strategies=choose({"mend": {"keep": 4}})))
+    hooks = second.strategies[0].hooks()
+    assert hooks.data is not None
+    view = hooks.data(StageView(2, "2", 0, rows_of([(300, 5)] * 90), model=lambda: model), memory)
+    assert {ids[-1] for ids in view.rows["input_ids"].to_pylist()} == {2}
 
 
 def test_what_is_recalled_is_what_transformers_says():
@@ -59,20 +105,19 @@ def test_what_is_recalled_is_what_transformers_says():
 
 def test_lost_rows_come_first_then_those_that_are_nearly_lost():
     """Then 1 nat each. Now 3, 1.5, 1, 3 nats: the first is lost, the second nearly; the last was never recalled."""
-    rows = rows_of([(2, 3), (3, 3), (4, 3), (5, 3), (2, 9)])
-    then = pa.table({"nll": [1.0] * 5, "right": [True, True, True, False, True]})
+    rows = rows_of([(2, 3), (3, 3), (4, 3), (5, 3)])
+    then = pa.table({"nll": [1.0] * 4, "right": [True, True, True, False]})
     nats, right = {2: 3.0, 3: 1.5, 4: 1.0, 5: 3.0}, {2: 0.0, 3: 1.0, 4: 1.0, 5: 0.0}
 
     def score(groups: Any) -> Any:
         return [[np.array([[-nats[one.ids[1]]], [right[one.ids[1]]]])] for [one] in groups]
 
     model: Any = SimpleNamespace(score=score)
-    # the last row has an older answer to the first one's prompt
-    found = ask_again(model, rows, np.array([1, 1, 1, 1, 0]), then, [0], 10)
+    found = ask_again(model, rows, np.ones(4, np.int64), then, [0], 10)
     assert found.rows["id"].to_pylist() == ["r-0", "r-1", "r-2", "r-3"]
     assert found.lost.tolist() == [True, False, False, False]
     assert found.urgency == pytest.approx([2.0, 0.5, 0.0, 0.0])
-    half = ask_again(model, rows, np.array([1, 1, 1, 1, 0]), then, [0], 2)
+    half = ask_again(model, rows, np.ones(4, np.int64), then, [0], 2)
     assert half.asked.sum() == 2 and not half.urgency[~half.asked].any()
 
 

@@ -20,7 +20,7 @@ from uptake.models.training.pools import Pool
 from uptake.models.training.recall import Recalled, ask_again, in_training
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
-from uptake.strategies.replay.replay import earlier, sample
+from uptake.strategies.replay.replay import earlier, holding, keep_answers, sample
 from uptake.strategies.strategy import Strategy
 
 
@@ -56,27 +56,28 @@ def _hooks(settings: LostReplaySettings) -> Hooks:
 
 
 def keep_recalled(model: Any, stage: StageView, memory: Memory, most: int) -> None:
-    """At a stage's end: keep some of its rows, and what the model recalls of them."""
+    """At a stage's end: keep some of its rows, what the model recalls of them, and what all of them answer."""
     memory.keep(str(stage.number), rows := sample(stage, most))
+    keep_answers(stage, memory)
     memory.keep(f"then.{stage.number}", in_training(model, rows))
 
 
 def recalled(stage: StageView, memory: Memory, most: int) -> Recalled | None:
-    """Before a stage: what the model recalls of what is kept; None where nothing is.
+    """Before a stage: what the model recalls of what is kept and still holds; None where nothing does.
 
     Args:
         stage: The stage.
         memory: What `keep_recalled` kept in.
         most: How many rows it is asked about.
     """
-    if not (tables := earlier(stage, memory)):
+    if not len(left := holding(stage, memory)):
         return None
     if stage.model is None:
         raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
     then = [(number, one) for number in range(stage.number) if (one := memory.table(f"then.{number}")) is not None]
-    numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])
-    before, seed = pa.concat_tables([one for _, one in then]), [stage.seed, stage.number, 2]
-    return ask_again(stage.model(), joined(tables), numbers, before, seed, most)
+    numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])[left]
+    rows, before = (joined(some).take(pa.array(left)) for some in (earlier(stage, memory), [one for _, one in then]))
+    return ask_again(stage.model(), rows, numbers, before, [stage.seed, stage.number, 2], most)
 
 
 def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: tuple[int, int]) -> Any:
@@ -122,6 +123,6 @@ LOST_REPLAY = Strategy(
     ),
     settings=LostReplaySettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """What was recalled and is not now, first."""

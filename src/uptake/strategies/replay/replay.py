@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Int as IntOf
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
@@ -15,6 +16,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import NOTES, joined, noted
 from uptake.models.training.pools import Pool
+from uptake.models.training.recall import answers, superseded
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
 from uptake.strategies.strategy import Strategy
@@ -60,6 +62,21 @@ def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
     """What `after_stage` kept of each earlier stage under its number, as rows that are trained again."""
     tables = [one for number in range(stage.number) if (one := memory.table(str(number))) is not None]
     return [noted(one, kind=["replayed"] * len(one)) for one in tables]
+
+
+def keep_answers(stage: StageView, memory: Memory) -> None:
+    """At a stage's end: keep digests of what all of its rows answer, also of those that `sample` leaves out."""
+    memory.keep(f"answers.{stage.number}", answers(sample(stage, len(stage.rows))))
+
+
+def holding(stage: StageView, memory: Memory) -> IntOf[np.ndarray, " left"]:
+    """Places, in what `earlier` gives one table after the other, of rows that no later stage contradicts."""
+    kept = {number: one for number in range(stage.number) if (one := memory.table(str(number))) is not None}
+    if not kept:
+        return np.zeros(0, np.int64)
+    said = {number: one for number in kept if (one := memory.table(f"answers.{number}")) is not None}
+    numbers = np.repeat([*kept], [*map(len, kept.values())])
+    return np.flatnonzero(~superseded(joined([*kept.values()]), numbers, said))
 
 
 def pools(tables: list[pa.Table], stage: StageView, share: float, *, first: bool = False) -> list[Pool]:
