@@ -55,7 +55,8 @@ class Knowing(torch.nn.Module):
         self.device = torch.device("cpu")
 
     def forward(self, input_ids: torch.Tensor, **_: Any) -> Any:
-        return SimpleNamespace(logits=100.0 * torch.nn.functional.one_hot(input_ids.roll(-1, 1), 400))
+        now = torch.nn.functional.one_hot(input_ids, 400).float()
+        return SimpleNamespace(logits=100.0 * now.roll(-1, 1), hidden_states=(now,))
 
 
 def replaced_once(name: str, tmp_path: Path, **settings: Any) -> tuple[Memory, Any]:
@@ -84,6 +85,30 @@ def test_an_update_is_seen_though_its_own_row_is_not_kept(tmp_path: Path):
     assert hooks.data is not None
     view = hooks.data(StageView(2, "2", 0, rows_of([(300, 5)] * 90), model=lambda: model), memory)
     assert {ids[-1] for ids in view.rows["input_ids"].to_pylist()} == {2}
+
+
+@pytest.mark.parametrize("name", ["lost_replay", "near_replay", "replay"])
+def test_what_the_stage_itself_contradicts_does_not_come_again_or_is_told(name: str, tmp_path: Path):
+    """Prompts 10 to 13 were answered by 1; the stage answers 10 and 11 by 2, then all of them."""
+    hooks, memory = choose({name: {"share": 0.5}})[0].hooks(), Memory()
+    assert hooks.data is not None and hooks.after_stage is not None
+    old = rows_of([(10 + k, 1) for k in range(4)])
+    hooks.after_stage(Knowing(), StageView(0, "0", 0, old), {}, memory)
+    memory.write(tmp_path)
+    memory = Memory.read(tmp_path)
+    score = lambda groups: [[np.array([[-9.0], [False]])] for _ in groups]  # noqa: E731
+    model: Any = SimpleNamespace(score=score, model=Knowing())
+    for replaced, left in ((2, {"r-2", "r-3"}), (4, set())):
+        rows = rows_of([(10 + k, 2) for k in range(replaced)] + [(300, 2)] * 4)
+        view = hooks.data(StageView(1, "1", 0, rows, model=lambda: model), memory)
+        come = {pool.rows["id"][place].as_py() for pool in view.pools for place in pool.draw(0)}
+        if name == "replay":
+            [told] = view.told
+            assert come == {*old["id"].to_pylist()} and told.startswith(f"{replaced} of 4 rows to be replayed")
+        else:
+            assert come == left and view.told == ()
+    agreed = hooks.data(StageView(1, "1", 0, old, model=lambda: model), memory)
+    assert agreed.told == () and len(agreed.pools[0].rows) == 4
 
 
 def test_what_is_recalled_is_what_transformers_says():

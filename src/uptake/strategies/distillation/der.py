@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.strategies.distillation.lwf import kept, told
-from uptake.strategies.replay.replay import earlier, pools, sample
+from uptake.strategies.replay.replay import earlier, sample, with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -43,7 +42,7 @@ def _hooks(settings: DERSettings) -> Hooks:
         tables = [one if _is_told(one) else told(stage, one, settings.k) for one in earlier(stage, memory) if len(one)]
         if settings.labels != 1:
             tables = [noted(one, weight=[settings.labels] * len(one)) for one in tables]
-        return replace(stage, pools=(*stage.pools, *pools(tables, stage, settings.share)))
+        return with_replay(stage, tables, settings.share)
 
     def loss(batch: Batch, state: State) -> Tensor:
         return settings.strength * kept(batch, replayed=True)

@@ -111,7 +111,7 @@ LOST_REPLAY = Strategy(
     name="lost_replay",
     does="As `replay`, but half of the replayed rows are drawn by what the diagnosis says of them: a row that was "
     "recalled when its own stage ended and is not now comes first, then one that has become less probable. Rows that "
-    "a later stage contradicts do not come again.",
+    "a later stage, or this one, contradicts do not come again.",
     helps="Tokens are spent on what is being lost, and not on what was never learned, as wrong labels are, nor on what "
     "is out of date. The other half, drawn alike from all, keeps what is not lost yet.",
     costs="As `replay`; a scoring pass over `asked` kept rows before each stage, and over the stage's rows at its end.",

@@ -36,7 +36,7 @@ def _hooks(settings: ReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        return replace(stage, pools=(*stage.pools, *pools(earlier(stage, memory), stage, settings.share)))
+        return with_replay(stage, earlier(stage, memory), settings.share)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
@@ -70,34 +70,43 @@ def keep_answers(stage: StageView, memory: Memory) -> None:
 
 
 def holding(stage: StageView, memory: Memory) -> IntOf[np.ndarray, " left"]:
-    """Places, in what `earlier` gives one table after the other, of rows that no later stage contradicts."""
+    """Places, in `earlier`'s tables one after the other, of rows that no later stage contradicts, nor this one."""
     kept = {number: one for number in range(stage.number) if (one := memory.table(str(number))) is not None}
     if not kept:
         return np.zeros(0, np.int64)
     said = {number: one for number in kept if (one := memory.table(f"answers.{number}")) is not None}
+    said[stage.number] = answers(stage.rows)
     numbers = np.repeat([*kept], [*map(len, kept.values())])
     return np.flatnonzero(~superseded(joined([*kept.values()]), numbers, said))
 
 
-def pools(tables: list[pa.Table], stage: StageView, share: float, *, first: bool = False) -> list[Pool]:
-    """A pool of all tables together, none where there are no rows; its epochs draw in shuffled passes.
+def with_replay(stage: StageView, tables: list[pa.Table], share: float, *, first: bool = False) -> StageView:
+    """The stage with a pool of all tables together, if there are rows; its epochs draw in shuffled passes.
 
     Args:
-        tables: Rows of earlier stages.
         stage: The stage that trains them again.
+        tables: Rows of earlier stages.
         share: Their share of its tokens.
         first: Each epoch has the first rows of every table, and not other ones than the epoch before; where there are
             fewer than tables, the first rows of these take turns.
     """
     turns = sorted((turn, number) for number, table in enumerate(tables) for turn in range(len(table)))
     if not turns:
-        return []
+        return stage
     rows, starts = joined(tables), np.cumsum([0, *map(len, tables)])
     n = min(len(rows), math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9))
-    if not first:
-        return [Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))]
-    some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
-    return [Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])]
+    pool = Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))
+    if first:
+        some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
+        pool = Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])
+    return replace(stage, pools=(*stage.pools, pool), told=(*stage.told, *_told(stage, pool)))
+
+
+def _told(stage: StageView, pool: Pool) -> list[str]:
+    """What the reader should know of what is replayed."""
+    old = int(superseded(pool.rows, np.zeros(len(pool.rows), np.int64), {1: answers(stage.rows)}).sum())
+    told = f"{old} of {len(pool.rows)} rows to be replayed have another response to a prompt of this stage; "
+    return [told + "conflict_aware beside it leaves such rows out"] if old else []
 
 
 REPLAY = Strategy(
