@@ -49,6 +49,7 @@ class Needs:
         lasting: The trained weights are those of the stage before, so that what was kept of each is still of use.
         general: General text.
         readings: The model in training is scored on other rows than it trains just then.
+        every: Each stage since the first one with it: what another one trained would be undone.
     """
 
     per_row: bool = False
@@ -63,6 +64,7 @@ class Needs:
     lasting: bool = False
     general: bool = False
     readings: bool = False
+    every: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         """What either of two needs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from uptake.config import Stage
@@ -187,6 +188,14 @@ def _require_trained(run: TrainingRun, spec: StageSpec, name: str, needs: Needs)
             f"the strategy {name} keeps what it knows of each weight, and {other} gives each stage other weights",
             expected="one of the two",
             fix=f"train without {name}, or without {other}",
+        )
+    others = [one.name for one in dropwhile(lambda one: not _has(name, one), so_far) if not _has(name, one)]
+    if needs.every and others:
+        raise UptakeError(
+            f"the strategy {name} begins the stage {spec.name!r} with the weights from before its first stage: nothing "
+            f"would be left of what {', '.join(others)} trained without it",
+            expected=f"{name} in every stage from the first one with it on",
+            fix=f"give it to {', '.join(others)} too",
         )
     if needs.general and run.general is None:
         raise UptakeError(
