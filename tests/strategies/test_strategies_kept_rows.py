@@ -21,6 +21,7 @@ from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.pools import laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.schedule import Decision, Layout, Schedule, arranged
 from uptake.strategies.choose import choose
 from uptake.strategies.replay.far_replay import farthest
 
@@ -68,6 +69,29 @@ def test_a_small_share_reaches_every_earlier_stage(name: str, rows: int, tmp_pat
     times = Counter(names[one] for epoch in epochs.epochs for one in epoch)
     assert len(times) == rows and set(times.values()) == {360 // rows}
     assert Counter(int(one[2:]) // 100 for one in times) == dict.fromkeys(range(9), rows // 9)
+
+
+@pytest.mark.parametrize("name", ["replay", "der", "far_replay", "hard_replay", "lost_replay", "near_replay"])
+def test_a_share_is_reached_though_fewer_rows_are_kept(name: str, tmp_path: Path):
+    """Half of the tokens beside 60 rows of as many tokens are 60 rows more, of 20 that are kept: each three times."""
+    hooks, memory = choose({name: {"share": 0.5}})[0].hooks(), Memory()
+    memory.keep("0", noted(rows_of(20), top_ids=[[1]] * 20, top_logprobs=[[0.0]] * 20))
+    memory.keep("then.0", pa.table({"nll": [0.5] * 20, "right": [True] * 20}))
+    memory.write(tmp_path)
+    assert hooks.data is not None
+    config = transformers.LlamaConfig(
+        vocab_size=7, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    model = around("0", transformers.LlamaForCausalLM(config), list(range(7)))
+    view = hooks.data(StageView(1, "1", 0, rows_of(60, 1000), model=lambda: model), Memory.read(tmp_path))
+    laid, epochs = laid_out(view.rows, view.pools, 3)
+    assert epochs is not None and [Counter(Counter(one).values()) for one in epochs.epochs] == [{3: 20}] * 3
+    assert view.told[-1].startswith("an epoch replays 60 rows, and there are 20: each comes 3.0 times")
+    order = arranged(Schedule(seed=0), laid["id"].to_pylist(), Layout(8, accumulation=2), epochs)
+    for epoch in range(3):
+        rows = [*order.epoch(epoch, None, lambda number: Decision())]
+        assert sorted(rows) == sorted(epochs.rows(epoch))
+        assert all(len({*rows[step : step + 16]}) == len(rows[step : step + 16]) for step in range(0, 120, 16))
 
 
 def test_joint_trains_all_rows_so_far(tmp_path: Path):

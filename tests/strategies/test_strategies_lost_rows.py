@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,13 @@ import transformers
 from uptake.errors import UptakeError
 from uptake.models.training.hooks import StageView
 from uptake.models.training.memory import Memory
+from uptake.models.training.pools import Pool
 from uptake.models.training.recall import Recalled, answers, ask_again, in_training, superseded
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.pipeline.train.parts import parts_of
 from uptake.pipeline.train.training_run import StageSpec
 from uptake.strategies.choose import choose
+from uptake.strategies.replaced import without_contradicted
 from uptake.strategies.replay.lost_replay import drawn
 from uptake.strategies.replay.mend import mended
 from uptake.strategies.replay.near_replay import nearness
@@ -102,11 +105,11 @@ def test_what_the_stage_itself_contradicts_does_not_come_again_or_is_told(name: 
         rows = rows_of([(10 + k, 2) for k in range(replaced)] + [(300, 2)] * 4)
         view = hooks.data(StageView(1, "1", 0, rows, model=lambda: model), memory)
         come = {pool.rows["id"][place].as_py() for pool in view.pools for place in pool.draw(0)}
+        told = [one for one in view.told if "another response" in one]
         if name == "replay":
-            [told] = view.told
-            assert come == {*old["id"].to_pylist()} and told.startswith(f"{replaced} of 4 rows to be replayed")
+            assert come == {*old["id"].to_pylist()} and told[0].startswith(f"{replaced} of 4 rows to be replayed")
         else:
-            assert come == left and view.told == ()
+            assert come == left and not told
     agreed = hooks.data(StageView(1, "1", 0, old, model=lambda: model), memory)
     assert agreed.told == () and len(agreed.pools[0].rows) == 4
 
@@ -156,6 +159,10 @@ def test_an_epoch_draws_its_part_by_urgency_and_each_of_them_has_its_turn():
     # more than half of the rows: the urgent ones are in what the passes draw, too
     many = drawn(urgency, 23, 4, (0, 1))
     assert all(len(set(many(epoch))) == 23 and set(many(epoch)) >= {20, 21, 22, 23} for epoch in range(9))
+    # more than there are: all once, and 6 more
+    more = drawn(urgency, 30, 15, (0, 1))
+    assert all(sorted(Counter(more(epoch)).values()) == [1] * 18 + [2] * 6 for epoch in range(4))
+    assert {one for one, n in Counter(more(0)).items() if n == 2} >= {20, 21, 22, 23}
     # a weight of 9 comes before one of 1 in 9 of 10 orders (Efraimidis and Spirakis: w / sum of w)
     heavy = [drawn(np.array([1.0, 9.0]), 1, 1, (seed, 0))(0)[0] for seed in range(400)]
     assert np.mean(heavy) == pytest.approx(0.9, abs=0.045)  # three standard errors
@@ -197,3 +204,11 @@ def test_near_prompts_are_those_next_to_a_prompt_of_the_stage():
     """Cosines with the nearer of (1, 0) and (0, 1): 0.8, 1.0 and 0.6 / -0.8, so that the second is the nearest."""
     kept = torch.tensor([[0.8, 0.6], [0.0, 1.0], [-0.8, 0.6]])
     assert nearness(kept, torch.eye(2)).tolist() == pytest.approx([2 / 3, 1.0, 1 / 3])
+
+
+def test_what_is_replaced_gives_way_and_the_share_stays():
+    """Of 4 kept rows 2 are replaced: an epoch that draws 8 has the other two, each 4 times; of none it has none."""
+    pool = Pool(rows_of([(10 + k, 1) for k in range(4)]), lambda epoch: [0, 1, 2, 3] * 2)
+    found = without_contradicted(pool, rows_of([(10, 2), (12, 2)])).draw(0)
+    assert Counter(found) == {1: 4, 3: 4}
+    assert without_contradicted(pool, rows_of([(10 + k, 2) for k in range(4)])).draw(0) == []

@@ -89,6 +89,6 @@ DER = Strategy(
     ),
     settings=DERSettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Replayed rows with what was said of them."""

@@ -69,6 +69,6 @@ SER = Strategy(
     ),
     settings=SERSettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Replay, and the former model on all rows."""

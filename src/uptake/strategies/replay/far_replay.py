@@ -72,6 +72,6 @@ FAR_REPLAY = Strategy(
     ),
     settings=FarReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Earlier rows that are far from each other."""

@@ -52,5 +52,6 @@ GENERAL_REPLAY = Strategy(
     ),
     settings=GeneralReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """General text in every stage."""

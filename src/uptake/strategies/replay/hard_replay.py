@@ -58,5 +58,6 @@ HARD_REPLAY = Strategy(
     references=("catalogue 3: Jeong et al., Continual Vision-and-Language Navigation (arXiv 2403.15049): PerpR",),
     settings=HardReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """The hardest of the earlier rows."""

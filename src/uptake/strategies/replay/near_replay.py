@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from uptake.models.training.notes import joined
 from uptake.models.training.pools import Pool
 from uptake.models.training.prompts import prompt_states
 from uptake.models.training.rows import counts
+from uptake.strategies.replaced import holding, keep_sample
 from uptake.strategies.replay.lost_replay import drawn
-from uptake.strategies.replay.replay import earlier, holding, keep_answers, sample
+from uptake.strategies.replay.replay import earlier, with_pool
 from uptake.strategies.strategy import Strategy
 
 
@@ -53,13 +53,12 @@ def _hooks(settings: NearReplaySettings) -> Hooks:
         states = [prompt_states(model, rows.take(pa.array(which))) for rows, which in ((kept, some), (stage.rows, own))]
         near[some] = nearness(*states)
         wanted = settings.share / (1 - settings.share) * counts(stage.rows)[0]
-        n = min(len(kept), max(1, round(wanted * len(kept) / counts(kept)[0])))
+        n = max(1, round(wanted * len(kept) / counts(kept)[0]))
         draw = drawn(near, n, round(settings.near * n), (stage.seed, stage.number))
-        return replace(stage, pools=(*stage.pools, Pool(kept, draw)))
+        return with_pool(stage, Pool(kept, draw))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        memory.keep(str(stage.number), sample(stage, settings.keep))
-        keep_answers(stage, memory)
+        keep_sample(stage, memory, settings.keep)
 
     return Hooks(Needs(memory=True, order=True, former=True), data=data, after_stage=after_stage)
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int as IntOf
 from pydantic import Field
 
 from uptake.config.schema import Float, Int, Section
@@ -64,22 +63,6 @@ def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
     return [noted(one, kind=["replayed"] * len(one)) for one in tables]
 
 
-def keep_answers(stage: StageView, memory: Memory) -> None:
-    """At a stage's end: keep digests of what all of its rows answer, also of those that `sample` leaves out."""
-    memory.keep(f"answers.{stage.number}", answers(sample(stage, len(stage.rows))))
-
-
-def holding(stage: StageView, memory: Memory) -> IntOf[np.ndarray, " left"]:
-    """Places, in `earlier`'s tables one after the other, of rows that no later stage contradicts, nor this one."""
-    kept = {number: one for number in range(stage.number) if (one := memory.table(str(number))) is not None}
-    if not kept:
-        return np.zeros(0, np.int64)
-    said = {number: one for number in kept if (one := memory.table(f"answers.{number}")) is not None}
-    said[stage.number] = answers(stage.rows)
-    numbers = np.repeat([*kept], [*map(len, kept.values())])
-    return np.flatnonzero(~superseded(joined([*kept.values()]), numbers, said))
-
-
 def with_replay(stage: StageView, tables: list[pa.Table], share: float, *, first: bool = False) -> StageView:
     """The stage with a pool of all tables together, if there are rows; its epochs draw in shuffled passes.
 
@@ -94,25 +77,36 @@ def with_replay(stage: StageView, tables: list[pa.Table], share: float, *, first
     if not turns:
         return stage
     rows, starts = joined(tables), np.cumsum([0, *map(len, tables)])
-    n = min(len(rows), math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9))
+    n = math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9)
     pool = Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))
     if first:
         some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
         pool = Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])
-    return replace(stage, pools=(*stage.pools, pool), told=(*stage.told, *_told(stage, pool)))
+    old, told = int(superseded(rows, np.zeros(len(rows), np.int64), {1: answers(stage.rows)}).sum()), list(stage.told)
+    if old:
+        told.append(
+            f"{old} of {len(rows)} rows to be replayed have another response to a prompt of this stage; "
+            "conflict_aware beside it leaves such rows out"
+        )
+    return with_pool(replace(stage, told=(*told,)), pool)
 
 
-def _told(stage: StageView, pool: Pool) -> list[str]:
-    """What the reader should know of what is replayed."""
-    old = int(superseded(pool.rows, np.zeros(len(pool.rows), np.int64), {1: answers(stage.rows)}).sum())
-    told = f"{old} of {len(pool.rows)} rows to be replayed have another response to a prompt of this stage; "
-    return [told + "conflict_aware beside it leaves such rows out"] if old else []
+def with_pool(stage: StageView, pool: Pool) -> StageView:
+    """The stage with a pool more; that its rows come more than once an epoch is told."""
+    n, rows, told = len(pool.draw(0)), len(pool.rows), list(stage.told)
+    if n > rows:
+        told.append(
+            f"an epoch replays {n} rows, and there are {rows}: each comes {n / rows:.1f} times in it; more rows that "
+            "are kept, or a smaller share, make that less"
+        )
+    return replace(stage, pools=(*stage.pools, pool), told=(*told,))
 
 
 REPLAY = Strategy(
     name="replay",
     does="Each stage but the first also trains rows of the stages before it, so that they make up `share` of its "
-    "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once.",
+    "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once. Where "
+    "fewer are kept than an epoch draws, they come more than once in it, in different steps as far as that goes.",
     helps="A model keeps what it sees again. A few per cent are often enough. Tuned replay is the baseline that other "
     "methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
@@ -123,6 +117,6 @@ REPLAY = Strategy(
     ),
     settings=ReplaySettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """Rows of earlier stages mixed into the later ones."""
