@@ -20,7 +20,7 @@ from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.training.batch import Batch
 from uptake.models.training.gradients import row_gradients
-from uptake.models.training.hooks import Hooks, StageView
+from uptake.models.training.hooks import Hooks, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.pipeline.train.run import training_run
@@ -141,6 +141,26 @@ def test_si_is_the_sum_along_the_way(tmp_path: Path):
     omega = 0.625 / (0.75**2 + 0.1)
     found = Memory.read(tmp_path)
     assert float(pulled(hooks, found, model, torch.ones(1, 1))) == pytest.approx(2 * 3 * omega)
+
+
+@pytest.mark.parametrize(("beside", "settings"), [("interpolation", {"alpha": 0.05}), ("ema", {"beta": 0.9})])
+def test_si_divides_by_the_way_that_was_trained(beside: str, settings: dict[str, float]):
+    """The steps of the test above; that the stage then ends elsewhere changes nothing of 0.625 over 0.75² + 0.1."""
+    whole = chain({"si": hooks_of("si", damping=0.1), beside: hooks_of(beside, **settings)})
+    assert whole.begin and whole.gradient and whole.after_step and whole.after_stage
+    model, memory = Bigrams([[1.0]]), Memory()
+    state = whole.begin(model, stage(), memory)
+    for step in (1, 2):
+        model.table.grad = model.table.detach().clone()
+        whole.gradient(batch_of(model), state)
+        with torch.no_grad():
+            model.table.mul_(0.5)
+            whole.after_step(model, step, state)
+    with torch.no_grad():
+        whole.after_stage(model, stage(), state, memory)
+    assert float(model.table.detach()) > 0.8
+    omega = memory.kept["si.omega"]
+    assert isinstance(omega, dict) and float(omega["table"]) == pytest.approx(0.625 / (0.75**2 + 0.1))
 
 
 def test_l2_pulls_attention_alone_where_it_is_asked_to():
