@@ -163,6 +163,32 @@ def test_si_divides_by_the_way_that_was_trained(beside: str, settings: dict[str,
     assert isinstance(omega, dict) and float(omega["table"]) == pytest.approx(0.625 / (0.75**2 + 0.1))
 
 
+@pytest.mark.parametrize("names", [("interpolation", "ema"), ("ema", "interpolation"), ("interpolation", "soup")])
+def test_what_sets_the_last_weights_comes_before_what_moves_them(names: tuple[str, str]):
+    """From 1 two steps lead to ½ and ¼; whatever their average, a stage with nothing of its way ends at 1."""
+    settings: dict[str, dict[str, float]] = {
+        "interpolation": {"alpha": 0.0},
+        "ema": {"beta": 0.5},
+        "soup": {"every": 1},
+    }
+    whole = chain({name: hooks_of(name, **settings[name]) for name in names})
+    assert whole.begin and whole.after_step and whole.after_stage
+    model, memory = Bigrams([[1.0]]), Memory()
+    state = whole.begin(model, stage(), memory)
+    with torch.no_grad():
+        for step in (1, 2):
+            model.table.mul_(0.5)
+            whole.after_step(model, step, state)
+        whole.after_stage(model, stage(), state, memory)
+    assert model.table.tolist() == [[1.0]]
+
+
+def test_two_averages_that_both_set_the_last_weights_are_refused(run_config: Callable[..., RunConfig]):
+    run = training_run(run_config(strategy=["ema", "replay", "soup"]))
+    with pytest.raises(UptakeError, match="the strategies ema and soup both set the weights that the stage"):
+        require_needs(run, run.stages[0], SimpleNamespace(n_gpu=1))
+
+
 def test_l2_pulls_attention_alone_where_it_is_asked_to():
     model = torch.nn.ModuleDict(
         {"self_attn": torch.nn.Linear(1, 1, bias=False), "mlp": torch.nn.Linear(1, 1, bias=False)}

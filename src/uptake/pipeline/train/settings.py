@@ -227,6 +227,13 @@ def _require_steady(spec: StageSpec, args: Any) -> None:
             expected="training without auto_find_batch_size",
             fix="leave it out, and lower per_device_train_batch_size if memory is short",
         )
+    replacing = [name for name, hooks in acting.items() if hooks.replaces]
+    if len(replacing) > 1:
+        raise UptakeError(
+            f"the strategies {' and '.join(replacing)} both set the weights that the stage {spec.name!r} ends with",
+            expected="one of them: nothing would be left of the other's average",
+            fix=f"train without {replacing[0]}, or without {replacing[1]}",
+        )
     stops = [f"the strategy {name}" for name, hooks in acting.items() if hooks.stops]
     if spec.schedule is not None and spec.schedule.stop is not None:
         stops.append("the schedule of the stage")
