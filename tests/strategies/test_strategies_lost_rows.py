@@ -20,6 +20,7 @@ from uptake.models.training.memory import Memory
 from uptake.models.training.pools import Pool
 from uptake.models.training.recall import Recalled, answers, ask_again, in_training, superseded
 from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.models.training.settings import arguments
 from uptake.pipeline.train.parts import parts_of
 from uptake.pipeline.train.training_run import StageSpec
 from uptake.strategies.choose import choose
@@ -185,15 +186,20 @@ def test_mending_takes_what_was_lost_by_how_far_then_what_was_missed_and_keeps_t
     assert len(mended(found, 30, 0.0, rng)) == 30  # they come again
 
 
-def test_a_stage_that_is_mended_has_two_parts():
+def test_a_stage_that_is_mended_has_two_parts(tmp_path: Path):
     settings = {"num_train_epochs": 4.0, "learning_rate": 1e-3, "max_steps": -1}
     own = choose({"replay": {"share": 0.1}, "mend": {"share": 0.2, "rate": 0.25}})
     first, second = parts_of(StageSpec("main", "main.jsonl", settings, strategies=own))
     assert (first.name, first.part_of, first.settings, first.strategies) == ("main.first", "main", settings, own)
     assert (second.name, second.part_of) == ("main", None)
-    assert second.settings == {"num_train_epochs": 1.0, "learning_rate": 2.5e-4}
+    assert second.settings == {"num_train_epochs": 1.0, "learning_rate": 2.5e-4, "max_steps": -1}
     [follows] = second.strategies
     assert follows.strategy.name == "mend" and follows.identity()["settings"]["epochs"] == 4.0
+    # the trainer's own rate where the run has none
+    [_, second] = parts_of(StageSpec("main", "main.jsonl", {"num_train_epochs": 4.0}, strategies=own))
+    assert second.settings["learning_rate"] == pytest.approx(0.25 * arguments({}, tmp_path).learning_rate)
+    with pytest.raises(UptakeError, match="max_steps is 5, and mend trains a share of the epochs of the stage main"):
+        [*parts_of(StageSpec("main", "main.jsonl", settings | {"max_steps": 5}, strategies=own))]
     plain = StageSpec("main", "main.jsonl", settings, strategies=choose({"mend": {"share": 0}}))
     assert [*parts_of(plain)] == [plain]
     with pytest.raises(UptakeError, match="ewc would not see"):
