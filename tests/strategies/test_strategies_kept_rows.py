@@ -16,7 +16,7 @@ import transformers
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import around
 from uptake.models.training.batch import Batch
-from uptake.models.training.hooks import StageView
+from uptake.models.training.hooks import StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.pools import laid_out
@@ -184,6 +184,25 @@ def test_der_keeps_what_was_said_when_a_row_was_new(models: list[LanguageModel],
     assert set(pool.rows["weight"].to_pylist()) == {0.0}
     for rows, model in zip((pool.rows.slice(0, 2), pool.rows.slice(2)), models, strict=True):
         assert np.allclose(rows["top_logprobs"].to_pylist(), said(model, rows, 3), atol=1e-5)
+
+
+def test_der_keeps_a_row_once_that_another_strategy_replays_too(models: list[LanguageModel], tmp_path: Path):
+    """Both replay the rows of stage 0 in stage 1, each with a record; of stage 1, still of none, all are kept too."""
+    whole = chain({name: choose({name: {"k": 3, "share": 0.5}})[0].hooks() for name in ("ser", "der")})
+    assert whole.data is not None and whole.after_stage is not None
+    memory = Memory()
+    for number in range(3):
+        view = StageView(number, str(number), 0, rows_of(4, 1000 * number), model=lambda: models[0])
+        arranged = whole.data(view, memory)
+        rows, _ = laid_out(arranged.rows, arranged.pools, 1)
+        memory = Memory(memory.folder, files=memory.files)
+        whole.after_stage(None, StageView(number, str(number), 0, rows), {}, memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+    for number in range(3):
+        kept = memory.of("der").table(str(number))
+        assert kept is not None and kept["id"].to_pylist() == rows_of(4, 1000 * number)["id"].to_pylist()
+        assert ("top_ids" in kept.schema.names) == (number < 2)
 
 
 def test_ser_asks_the_former_model_of_all_rows(models: list[LanguageModel], tmp_path: Path):

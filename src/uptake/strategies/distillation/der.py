@@ -62,12 +62,20 @@ def _is_told(rows: pa.Table) -> bool:
 
 
 def _said(trained: pa.Table, kept_before: pa.Table) -> pa.Table | None:
-    """Rows with what was said of them before this stage, which is what is to be kept; None if they were not drawn."""
+    """Kept rows with what was said of them before this stage; None if they were not drawn.
+
+    Another strategy may replay and record the same rows: the first record of a row is taken, once.
+    """
     if not {"kind", "top_ids"} <= set(trained.schema.names):
         return None
-    mine = pc.and_(trained["top_ids"].is_valid(), pc.is_in(trained["id"], kept_before["id"].combine_chunks()))
-    found = trained.filter(pc.and_(mine, pc.equal(trained["kind"], "replayed")))
-    return found.select([*kept_before.schema.names, "top_ids", "top_logprobs"]) if len(found) else None
+    found = trained.filter(pc.and_(trained["top_ids"].is_valid(), pc.equal(trained["kind"], "replayed")))
+    place = {one: number for number, one in reversed([*enumerate(_names(found))])}
+    places = [place[one] for one in _names(kept_before) if one in place]
+    return found.take(places).select([*kept_before.schema.names, "top_ids", "top_logprobs"]) if places else None
+
+
+def _names(rows: pa.Table) -> list[tuple[str, tuple[int, ...]]]:
+    return [*zip(rows["id"].to_pylist(), map(tuple, rows["input_ids"].to_pylist()), strict=True)]
 
 
 DER = Strategy(
@@ -89,6 +97,6 @@ DER = Strategy(
     ),
     settings=DERSettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """Replayed rows with what was said of them."""
