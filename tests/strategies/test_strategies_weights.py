@@ -324,25 +324,39 @@ def test_gpm_leaves_what_a_layer_made_of_earlier_inputs(models_of_text: Any, tmp
     layer.weight.grad = None
 
 
-def test_reglora_holds_the_largest_entries(tmp_path: Path):
-    """BA is (2, -8; 4, 16) at first: half of its entries are 16 and -8. BA then is doubled: 16² + 8² = 320, times 3."""
+def test_reglora_holds_the_entries_that_a_stage_changed_most(tmp_path: Path):
+    """BA is 0, then (2, -8; 4, 16): half of the entries are 16 and -8. Doubled, it is off by 16² + 8² = 320, times 3.
+
+    Then it is (-6, -8; 12, 16): the second stage changed the first and third by 8; the largest sums are the last two.
+    """
     layer = torch.nn.Module()
     layer.lora_A = torch.nn.ModuleDict({"default": torch.nn.Linear(2, 1, bias=False)})
     layer.lora_B = torch.nn.ModuleDict({"default": torch.nn.Linear(1, 2, bias=False)})
     layer.scaling = {"default": 2.0}  # type: ignore[assignment]
     model: Any = torch.nn.ModuleDict({"q_proj": layer})
     model.device = torch.device("cpu")
-    with torch.no_grad():
-        layer.lora_A["default"].weight.copy_(torch.tensor([[1.0, -4.0]]))
-        layer.lora_B["default"].weight.copy_(torch.tensor([[1.0], [-2.0]]))
-    hooks = hooks_of("reglora", share=0.5, strength=3.0)
-    memory = ended(hooks, model, tmp_path / "0")
-    assert hooks.begin is not None and hooks.loss is not None
-    state = hooks.begin(model, stage(1), memory)
-    assert float(hooks.loss(batch_of(model), state).detach()) == 0.0
-    with torch.no_grad():
-        layer.lora_A["default"].weight.mul_(2)
-    assert float(hooks.loss(batch_of(model), state).detach()) == 3 * 320.0
+
+    def write(down: Sequence[float], up: Sequence[float]) -> None:
+        with torch.no_grad():
+            layer.lora_A["default"].weight.copy_(torch.tensor([down]))
+            layer.lora_B["default"].weight.copy_(torch.tensor([up]).T)
+
+    hooks, memory = hooks_of("reglora", share=0.5, strength=3.0), Memory()
+    assert hooks.begin is not None and hooks.loss is not None and hooks.after_stage is not None
+    write([1.0, -4.0], [0.0, 0.0])
+    for number, (down, held) in enumerate((([1.0, -4.0], [1, 3]), ([-3.0, -4.0], [0, 1, 2, 3]))):
+        state = hooks.begin(model, stage(number), memory)
+        assert float(hooks.loss(batch_of(model), state).detach()) == 0.0
+        if number == 1:
+            write([2.0, -8.0], [1.0, -2.0])
+            assert float(hooks.loss(batch_of(model), state).detach()) == 3 * 320.0
+        write(down, [1.0, -2.0])
+        with torch.no_grad():
+            hooks.after_stage(model, stage(number), state, memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+        kept = memory.tensors("held")
+        assert kept is not None and sorted(kept["q_proj"].tolist()) == held
 
 
 @pytest.fixture(scope="module")
