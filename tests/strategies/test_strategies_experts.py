@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +18,19 @@ from uptake.config import load_run
 from uptake.errors import UptakeError
 from uptake.models.places.gates import GATE, layers, route, weigh
 from uptake.models.scoring.lazy import resolve
+from uptake.models.scoring.live import around
 from uptake.models.scoring.routing import experts_for
 from uptake.models.scoring.rows import Scored
 from uptake.models.training.adapters import beside
+from uptake.models.training.hooks import StageView, chain
+from uptake.models.training.memory import Memory
+from uptake.models.training.pools import laid_out
+from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.models.training.start import with_new_adapter
 from uptake.pipeline.train.run import train_run
 from uptake.strategies.adapters.mixture import experts
 from uptake.strategies.averaging.layer_merging import likeness, merged
+from uptake.strategies.choose import choose
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
@@ -114,3 +121,24 @@ def test_layers_in_which_rows_look_otherwise_go_back():
     names = ("model.embed_tokens.weight", "model.layers.0.mlp.weight", "model.norm.weight")
     found = merged({name: torch.zeros(1) for name in names}, {name: torch.ones(1) for name in names}, share)
     assert [float(one) for one in found.values()] == pytest.approx([1.0, math.exp(-0.5), math.exp(-0.5)])
+
+
+def test_layers_are_compared_on_rows_of_which_some_alone_have_weights(tmp_path: Path):
+    """Beside `der` with `labels` the table of a stage has weights from the second stage on; the third reads both."""
+    parts = {"layer_merging": {"rows": 2}, "der": {"share": 0.3, "labels": 0.5, "k": 3}}
+    whole = chain({one.strategy.name: one.hooks() for one in choose(parts)})
+    assert whole.data is not None and whole.begin is not None and whole.after_stage is not None
+    model, memory = small(), Memory()
+    score = around("0", model, list(range(16)))
+    for number in range(3):
+        own = table(Row(f"{number}-{k}", [1, 2 + k, 5], [NOT_TRAINED, NOT_TRAINED, 5]) for k in range(4))
+        view = whole.data(StageView(number, str(number), 0, own, model=lambda: score), memory)
+        rows, drawn = laid_out(view.rows, view.pools, 1)
+        assert ("weight" in rows.schema.names) == (number > 0)
+        view = replace(view, rows=rows, drawn=drawn, pools=())
+        with torch.no_grad():
+            whole.after_stage(model, view, whole.begin(model, view, memory), memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+    kept = memory.of("layer_merging").table("2")
+    assert kept is not None and len(kept) == 2

@@ -16,11 +16,12 @@ import transformers
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import around
 from uptake.models.training.batch import Batch
-from uptake.models.training.hooks import StageView
+from uptake.models.training.hooks import StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.models.training.pools import laid_out
 from uptake.models.training.rows import NOT_TRAINED, Row, table
+from uptake.schedule import Decision, Layout, Schedule, arranged
 from uptake.strategies.choose import choose
 from uptake.strategies.replay.far_replay import farthest
 
@@ -68,6 +69,29 @@ def test_a_small_share_reaches_every_earlier_stage(name: str, rows: int, tmp_pat
     times = Counter(names[one] for epoch in epochs.epochs for one in epoch)
     assert len(times) == rows and set(times.values()) == {360 // rows}
     assert Counter(int(one[2:]) // 100 for one in times) == dict.fromkeys(range(9), rows // 9)
+
+
+@pytest.mark.parametrize("name", ["replay", "der", "far_replay", "hard_replay", "lost_replay", "near_replay"])
+def test_a_share_is_reached_though_fewer_rows_are_kept(name: str, tmp_path: Path):
+    """Half of the tokens beside 60 rows of as many tokens are 60 rows more, of 20 that are kept: each three times."""
+    hooks, memory = choose({name: {"share": 0.5}})[0].hooks(), Memory()
+    memory.keep("0", noted(rows_of(20), top_ids=[[1]] * 20, top_logprobs=[[0.0]] * 20))
+    memory.keep("then.0", pa.table({"nll": [0.5] * 20, "right": [True] * 20}))
+    memory.write(tmp_path)
+    assert hooks.data is not None
+    config = transformers.LlamaConfig(
+        vocab_size=7, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    model = around("0", transformers.LlamaForCausalLM(config), list(range(7)))
+    view = hooks.data(StageView(1, "1", 0, rows_of(60, 1000), model=lambda: model), Memory.read(tmp_path))
+    laid, epochs = laid_out(view.rows, view.pools, 3)
+    assert epochs is not None and [Counter(Counter(one).values()) for one in epochs.epochs] == [{3: 20}] * 3
+    assert view.told[-1].startswith("an epoch replays 60 rows, and there are 20: each comes 3.0 times")
+    order = arranged(Schedule(seed=0), laid["id"].to_pylist(), Layout(8, accumulation=2), epochs)
+    for epoch in range(3):
+        rows = [*order.epoch(epoch, None, lambda number: Decision())]
+        assert sorted(rows) == sorted(epochs.rows(epoch))
+        assert all(len({*rows[step : step + 16]}) == len(rows[step : step + 16]) for step in range(0, 120, 16))
 
 
 def test_joint_trains_all_rows_so_far(tmp_path: Path):
@@ -160,6 +184,25 @@ def test_der_keeps_what_was_said_when_a_row_was_new(models: list[LanguageModel],
     assert set(pool.rows["weight"].to_pylist()) == {0.0}
     for rows, model in zip((pool.rows.slice(0, 2), pool.rows.slice(2)), models, strict=True):
         assert np.allclose(rows["top_logprobs"].to_pylist(), said(model, rows, 3), atol=1e-5)
+
+
+def test_der_keeps_a_row_once_that_another_strategy_replays_too(models: list[LanguageModel], tmp_path: Path):
+    """Both replay the rows of stage 0 in stage 1, each with a record; of stage 1, still of none, all are kept too."""
+    whole = chain({name: choose({name: {"k": 3, "share": 0.5}})[0].hooks() for name in ("ser", "der")})
+    assert whole.data is not None and whole.after_stage is not None
+    memory = Memory()
+    for number in range(3):
+        view = StageView(number, str(number), 0, rows_of(4, 1000 * number), model=lambda: models[0])
+        arranged = whole.data(view, memory)
+        rows, _ = laid_out(arranged.rows, arranged.pools, 1)
+        memory = Memory(memory.folder, files=memory.files)
+        whole.after_stage(None, StageView(number, str(number), 0, rows), {}, memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+    for number in range(3):
+        kept = memory.of("der").table(str(number))
+        assert kept is not None and kept["id"].to_pylist() == rows_of(4, 1000 * number)["id"].to_pylist()
+        assert ("top_ids" in kept.schema.names) == (number < 2)
 
 
 def test_ser_asks_the_former_model_of_all_rows(models: list[LanguageModel], tmp_path: Path):

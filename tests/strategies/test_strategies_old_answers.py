@@ -151,6 +151,9 @@ def test_what_the_former_model_gives_is_held_and_the_rows_own_loss_has_a_factor(
     assert float(kept.loss(one, {}).detach()) == pytest.approx(3 * math.log(2) / 4 / 2, rel=1e-4)
     halved = choose({"npo": {"new": 0.5}})[0].hooks()
     assert halved.weigh is not None and halved.weigh(one, {}).tolist() == [[0.5], [0.5]]
+    # what comes again beside them, to be kept, is none of the stage's rows
+    one.rows = noted(one.rows, kind=["replayed", "retain"])
+    assert halved.weigh(one, {}).tolist() == [[1.0], [0.5]]
 
 
 def test_factors_of_rows_and_tokens_are_multiplied():

@@ -113,6 +113,28 @@ def test_a_memory_that_no_earlier_stage_keeps_is_refused(
         assert f"the strategy {name} in the stage 'main' needs what earlier stages keep for it" in error.problem
 
 
+@pytest.mark.parametrize("name", ["merging", "joint"])
+def test_a_stage_in_between_that_would_be_undone_is_refused(
+    name: str, run_config: Callable[..., RunConfig], tmp_path: Path
+):
+    (tmp_path / "broken.jsonl").write_text("no JSON\n")
+
+    def told(*with_it: bool, **settings: object) -> UptakeError:
+        each = zip("abc", with_it, strict=True)
+        own: dict[str, Any] = {name: settings}
+        return refused(
+            run_config(
+                stages=[{"name": one, "dataset": "broken.jsonl", "strategy": own if it else []} for one, it in each]
+            )
+        )
+
+    error = told(True, False, True)
+    assert f"the strategy {name} begins the stage 'c'" in error.problem and error.fix == "give it to b too"
+    assert "broken.jsonl" in str(told(True, True, False))  # the last one goes on from what the two gave
+    if name == "joint":  # from the former stage's weights: nothing is undone
+        assert "broken.jsonl" in str(told(True, False, True, start="former"))
+
+
 def test_unreadable_data_are_what_is_told_where_nothing_is_refused(
     run_config: Callable[..., RunConfig], tmp_path: Path
 ):

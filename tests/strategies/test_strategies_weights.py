@@ -20,7 +20,7 @@ from uptake.config import RunConfig
 from uptake.errors import UptakeError
 from uptake.models.training.batch import Batch
 from uptake.models.training.gradients import row_gradients
-from uptake.models.training.hooks import Hooks, StageView
+from uptake.models.training.hooks import Hooks, StageView, chain
 from uptake.models.training.memory import Memory
 from uptake.models.training.rows import NOT_TRAINED, Row, table
 from uptake.pipeline.train.run import training_run
@@ -143,6 +143,52 @@ def test_si_is_the_sum_along_the_way(tmp_path: Path):
     assert float(pulled(hooks, found, model, torch.ones(1, 1))) == pytest.approx(2 * 3 * omega)
 
 
+@pytest.mark.parametrize(("beside", "settings"), [("interpolation", {"alpha": 0.05}), ("ema", {"beta": 0.9})])
+def test_si_divides_by_the_way_that_was_trained(beside: str, settings: dict[str, float]):
+    """The steps of the test above; that the stage then ends elsewhere changes nothing of 0.625 over 0.75² + 0.1."""
+    whole = chain({"si": hooks_of("si", damping=0.1), beside: hooks_of(beside, **settings)})
+    assert whole.begin and whole.gradient and whole.after_step and whole.after_stage
+    model, memory = Bigrams([[1.0]]), Memory()
+    state = whole.begin(model, stage(), memory)
+    for step in (1, 2):
+        model.table.grad = model.table.detach().clone()
+        whole.gradient(batch_of(model), state)
+        with torch.no_grad():
+            model.table.mul_(0.5)
+            whole.after_step(model, step, state)
+    with torch.no_grad():
+        whole.after_stage(model, stage(), state, memory)
+    assert float(model.table.detach()) > 0.8
+    omega = memory.kept["si.omega"]
+    assert isinstance(omega, dict) and float(omega["table"]) == pytest.approx(0.625 / (0.75**2 + 0.1))
+
+
+@pytest.mark.parametrize("names", [("interpolation", "ema"), ("ema", "interpolation"), ("interpolation", "soup")])
+def test_what_sets_the_last_weights_comes_before_what_moves_them(names: tuple[str, str]):
+    """From 1 two steps lead to ½ and ¼; whatever their average, a stage with nothing of its way ends at 1."""
+    settings: dict[str, dict[str, float]] = {
+        "interpolation": {"alpha": 0.0},
+        "ema": {"beta": 0.5},
+        "soup": {"every": 1},
+    }
+    whole = chain({name: hooks_of(name, **settings[name]) for name in names})
+    assert whole.begin and whole.after_step and whole.after_stage
+    model, memory = Bigrams([[1.0]]), Memory()
+    state = whole.begin(model, stage(), memory)
+    with torch.no_grad():
+        for step in (1, 2):
+            model.table.mul_(0.5)
+            whole.after_step(model, step, state)
+        whole.after_stage(model, stage(), state, memory)
+    assert model.table.tolist() == [[1.0]]
+
+
+def test_two_averages_that_both_set_the_last_weights_are_refused(run_config: Callable[..., RunConfig]):
+    run = training_run(run_config(strategy=["ema", "replay", "soup"]))
+    with pytest.raises(UptakeError, match="the strategies ema and soup both set the weights that the stage"):
+        require_needs(run, run.stages[0], SimpleNamespace(n_gpu=1))
+
+
 def test_l2_pulls_attention_alone_where_it_is_asked_to():
     model = torch.nn.ModuleDict(
         {"self_attn": torch.nn.Linear(1, 1, bias=False), "mlp": torch.nn.Linear(1, 1, bias=False)}
@@ -236,6 +282,50 @@ def test_merging_is_pefts(tmp_path: Path):
         assert model.table.tolist() == [wanted]
 
 
+LLAMA = {"vocab_size": 7, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+FAMILIES = {
+    "llama": (transformers.LlamaForCausalLM, transformers.LlamaConfig(**LLAMA)),
+    "gpt2": (transformers.GPT2LMHeadModel, transformers.GPT2Config(vocab_size=7, n_embd=8, n_layer=1, n_head=1)),
+    "neox": (transformers.GPTNeoXForCausalLM, transformers.GPTNeoXConfig(**LLAMA)),
+    "falcon": (
+        transformers.FalconForCausalLM,
+        transformers.FalconConfig(**LLAMA, new_decoder_architecture=True, num_kv_heads=1),
+    ),
+}
+"""Families that call attention by four names, and their norms after it or before it too."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_attention_is_found_and_its_norms_are_not(name: str):
+    """By the classes of transformers: what is inside a module whose class is an attention."""
+    kind, config = FAMILIES[name]
+    model = kind(config)
+    inside = [path for path, one in model.named_modules() if type(one).__name__.endswith("Attention")]
+    wanted = {one for one, _ in model.named_parameters() if any(one.startswith(f"{path}.") for path in inside)}
+    hooks = hooks_of("l2", layers="attention")
+    assert hooks.begin is not None and wanted and hooks.begin(model, stage(), Memory()).keys() == wanted
+
+
+def test_a_model_without_attention_is_told():
+    hooks = hooks_of("l2", layers="attention")
+    assert hooks.begin is not None
+    with pytest.raises(UptakeError, match="no trained weight is in a module called attn or attention"):
+        hooks.begin(torch.nn.ModuleDict({"mixer": torch.nn.Linear(1, 1)}), stage(), Memory())
+
+
+def test_osf_leaves_each_matrix_a_direction():
+    """Of 8 directions 0.95 are 7.6."""
+    hooks, model = hooks_of("osf", share=0.95), torch.nn.Sequential(torch.nn.Linear(16, 8, bias=False))
+    assert hooks.begin is not None and hooks.after_step is not None
+    with torch.no_grad():
+        start = model[0].weight.clone()
+        state = hooks.begin(model, stage(), Memory())
+        model[0].weight.add_(torch.randn(8, 16, generator=torch.Generator().manual_seed(0)))
+        hooks.after_step(model, 1, state)
+        moved = model[0].weight - start
+    assert float(moved.abs().max()) > 1e-2 and torch.linalg.matrix_rank(moved, rtol=1e-3) == 1
+
+
 def test_osf_moves_what_is_weak_alone():
     """diag(4, 3, 1) with two thirds held: of any move only that of the last direction into the last stays."""
     hooks, model = hooks_of("osf", share=2 / 3), torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False))
@@ -278,25 +368,39 @@ def test_gpm_leaves_what_a_layer_made_of_earlier_inputs(models_of_text: Any, tmp
     layer.weight.grad = None
 
 
-def test_reglora_holds_the_largest_entries(tmp_path: Path):
-    """BA is (2, -8; 4, 16) at first: half of its entries are 16 and -8. BA then is doubled: 16² + 8² = 320, times 3."""
+def test_reglora_holds_the_entries_that_a_stage_changed_most(tmp_path: Path):
+    """BA is 0, then (2, -8; 4, 16): half of the entries are 16 and -8. Doubled, it is off by 16² + 8² = 320, times 3.
+
+    Then it is (-6, -8; 12, 16): the second stage changed the first and third by 8; the largest sums are the last two.
+    """
     layer = torch.nn.Module()
     layer.lora_A = torch.nn.ModuleDict({"default": torch.nn.Linear(2, 1, bias=False)})
     layer.lora_B = torch.nn.ModuleDict({"default": torch.nn.Linear(1, 2, bias=False)})
     layer.scaling = {"default": 2.0}  # type: ignore[assignment]
     model: Any = torch.nn.ModuleDict({"q_proj": layer})
     model.device = torch.device("cpu")
-    with torch.no_grad():
-        layer.lora_A["default"].weight.copy_(torch.tensor([[1.0, -4.0]]))
-        layer.lora_B["default"].weight.copy_(torch.tensor([[1.0], [-2.0]]))
-    hooks = hooks_of("reglora", share=0.5, strength=3.0)
-    memory = ended(hooks, model, tmp_path / "0")
-    assert hooks.begin is not None and hooks.loss is not None
-    state = hooks.begin(model, stage(1), memory)
-    assert float(hooks.loss(batch_of(model), state).detach()) == 0.0
-    with torch.no_grad():
-        layer.lora_A["default"].weight.mul_(2)
-    assert float(hooks.loss(batch_of(model), state).detach()) == 3 * 320.0
+
+    def write(down: Sequence[float], up: Sequence[float]) -> None:
+        with torch.no_grad():
+            layer.lora_A["default"].weight.copy_(torch.tensor([down]))
+            layer.lora_B["default"].weight.copy_(torch.tensor([up]).T)
+
+    hooks, memory = hooks_of("reglora", share=0.5, strength=3.0), Memory()
+    assert hooks.begin is not None and hooks.loss is not None and hooks.after_stage is not None
+    write([1.0, -4.0], [0.0, 0.0])
+    for number, (down, held) in enumerate((([1.0, -4.0], [1, 3]), ([-3.0, -4.0], [0, 1, 2, 3]))):
+        state = hooks.begin(model, stage(number), memory)
+        assert float(hooks.loss(batch_of(model), state).detach()) == 0.0
+        if number == 1:
+            write([2.0, -8.0], [1.0, -2.0])
+            assert float(hooks.loss(batch_of(model), state).detach()) == 3 * 320.0
+        write(down, [1.0, -2.0])
+        with torch.no_grad():
+            hooks.after_stage(model, stage(number), state, memory)
+        memory.write(tmp_path / str(number))
+        memory = Memory.read(tmp_path / str(number))
+        kept = memory.tensors("held")
+        assert kept is not None and sorted(kept["q_proj"].tolist()) == held
 
 
 @pytest.fixture(scope="module")

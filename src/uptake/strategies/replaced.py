@@ -6,12 +6,19 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator
 
+import numpy as np
 import pyarrow as pa
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
+from uptake.models.training.hooks import StageView
+from uptake.models.training.memory import Memory
+from uptake.models.training.notes import joined
 from uptake.models.training.pools import Pool
+from uptake.models.training.recall import answers, superseded
 from uptake.models.training.rows import NOT_TRAINED, parts
+from uptake.strategies.replay.replay import sample
 
 RARE = 0.1
 """Share of the rows from which on a token of their prompts is no part of a name."""
@@ -69,13 +76,32 @@ def without_contradicted(pool: Pool, rows: pa.Table) -> Pool:
         return pool
 
     def draw(epoch: int) -> list[int]:
-        free, found = list(stand), []
-        for number in pool.draw(epoch):
-            if free:
-                found.append(free.pop(bisect_left(free, number) % len(free)))
+        free: list[int] = []
+        found = []
+        for number in pool.draw(epoch) if stand else ():
+            free = free or list(stand)
+            found.append(free.pop(bisect_left(free, number) % len(free)))
         return found
 
     return Pool(pool.rows, draw)
+
+
+def keep_sample(stage: StageView, memory: Memory, most: int) -> pa.Table:
+    """At a stage's end: keep and give some of its rows; of all of them digests of what they answer are kept."""
+    memory.keep(f"answers.{stage.number}", answers(sample(stage, len(stage.rows))))
+    memory.keep(str(stage.number), rows := sample(stage, most))
+    return rows
+
+
+def holding(stage: StageView, memory: Memory) -> Int[np.ndarray, " left"]:
+    """Places, in `earlier`'s tables one after the other, of rows that no later stage contradicts, nor this one."""
+    kept = {number: one for number in range(stage.number) if (one := memory.table(str(number))) is not None}
+    if not kept:
+        return np.zeros(0, np.int64)
+    said = {number: one for number in kept if (one := memory.table(f"answers.{number}")) is not None}
+    said[stage.number] = answers(stage.rows)
+    numbers = np.repeat([*kept], [*map(len, kept.values())])
+    return np.flatnonzero(~superseded(joined([*kept.values()]), numbers, said))
 
 
 def _parts(rows: pa.Table) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -49,6 +49,7 @@ class Needs:
         lasting: The trained weights are those of the stage before, so that what was kept of each is still of use.
         general: General text.
         readings: The model in training is scored on other rows than it trains just then.
+        every: Each stage since the first one with it: what another one trained would be undone.
     """
 
     per_row: bool = False
@@ -63,6 +64,7 @@ class Needs:
     lasting: bool = False
     general: bool = False
     readings: bool = False
+    every: bool = False
 
     def __or__(self, other: Needs) -> Needs:
         """What either of two needs."""
@@ -114,7 +116,7 @@ Data: TypeAlias = Callable[[StageView, Memory], StageView]
 """Arranges what a stage trains: the view with other `rows`, `pools`, `schedule` or `validation`."""
 
 
-_FLAGS = ("needs", "moves", "stops", "filters")
+_FLAGS = ("needs", "moves", "replaces", "stops", "filters")
 """Fields of `Hooks` that are no hooks."""
 
 
@@ -136,6 +138,7 @@ class Hooks:
         after_step: Called after each optimiser step, with its number.
         after_stage: Called before the model is saved; what it keeps in the memory outlives the stage.
         moves: Whether `after_stage` changes what the model says; what was read of it before then says nothing of it.
+        replaces: Whether it does so whatever the weights are just then: one of a stage at most, first of those that do.
         stops: Whether `data` sets rows aside by whose loss the stage ends; such methods arrange before all others.
         filters: Whether `data` takes rows out of what others gave; such methods arrange after all others.
     """
@@ -150,6 +153,7 @@ class Hooks:
     after_step: Callable[[Any, int, State], None] | None = None
     after_stage: Callable[[Any, StageView, State, Memory], None] | None = None
     moves: bool = False
+    replaces: bool = False
     stops: bool = False
     filters: bool = False
 
@@ -263,10 +267,10 @@ def _arranging(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
 
 
 def _ending(hooks: Mapping[str, Hooks]) -> dict[str, Any]:
-    """Who ends a stage, in its order: first who changes what the model says, last who gave it another shape."""
+    """Who ends a stage, in its order: first who replaces the weights or moves them, last who gave another shape."""
     ending = _having(hooks, "after_stage")
     last = [key for key in reversed(ending) if hooks[key].adapt is not None]
-    first = sorted((key for key in ending if key not in last), key=lambda key: not hooks[key].moves)
+    first = sorted((key for key in ending if key not in last), key=lambda key: -hooks[key].moves - hooks[key].replaces)
     return {key: ending[key] for key in (*first, *last)}
 
 

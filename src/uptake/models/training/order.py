@@ -203,7 +203,8 @@ class FollowOrder(TrainerCallback):  # type: ignore[misc]  # transformers is unt
     def _warn(self) -> None:
         """Say what cannot be kept apart, as far as it is known before anything is read."""
         order = self.sampler.order
-        apart = bool(order.conflicts) or len(set(order.example)) < len(order.example)
+        first = range(len(order.ids)) if order.drawn is None else order.drawn.rows(0)
+        apart = bool(order.conflicts) or len({order.example[row] for row in first}) < len(first)
         if order.schedule.resampling is None and apart:
             if left := order.left(list(order.epoch(0, None, lambda number: Decision())), Decision()):
                 log.warning("%d pairs of conflicting rows share one of %d optimiser steps", left, order.steps)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def in_training(model: Any, rows: pa.Table) -> pa.Table:
 def ask_again(
     model: Any, rows: pa.Table, stage: Int[np.ndarray, " rows"], then: pa.Table, seed: Sequence[int], most: int
 ) -> Recalled:
-    """Ask the model that a stage starts from about kept rows, those left out that a later stage contradicts.
+    """Ask the model that a stage starts from about kept rows.
 
     Args:
         model: The `LanguageModel` of `StageView.model`.
@@ -91,29 +92,50 @@ def ask_again(
         seed: Of which are asked.
         most: How many are asked, drawn alike from all.
     """
-    left = np.flatnonzero(~superseded(rows, stage))
-    rows, n = rows.take(pa.array(left)), len(left)
+    n = len(rows)
     drawn = np.random.default_rng(seed).permutation(n)[:most]
     found = [one[0] for one in model.score([[one] for one in scored(rows.take(pa.array(drawn)))[1]])]
-    nll_then, right_then = (then[name].to_numpy()[left] for name in ("nll", "right"))
+    nll_then, right_then = (then[name].to_numpy() for name in ("nll", "right"))
     asked, now, rise = np.zeros(n, bool), np.zeros(n, bool), np.zeros(n)
     asked[drawn] = True
     now[drawn] = [bool(one[1].all()) for one in found]
     rise[drawn] = np.array([-float(one[0].mean()) for one in found]) - nll_then[drawn]
-    return Recalled(rows, stage[left], right_then.astype(bool), asked, now, rise)
+    return Recalled(rows, stage, right_then.astype(bool), asked, now, rise)
 
 
-def superseded(rows: pa.Table, stage: Int[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
+def answers(rows: pa.Table) -> pa.Table:
+    """Of each row a digest of its prompt, null where it has none, and one of its response: 16 bytes a row.
+
+    Args:
+        rows: A table of `uptake.models.training.rows.ROWS`.
+    """
+    found = [*map(parts, rows["input_ids"].to_pylist(), rows["labels"].to_pylist())]
+    prompts = [_digest(prompt) if prompt else None for prompt, _ in found]
+    return pa.table(
+        {"prompt": pa.array(prompts, pa.int64()), "response": pa.array([_digest(one) for _, one in found], pa.int64())}
+    )
+
+
+def superseded(
+    rows: pa.Table, stage: Int[np.ndarray, " rows"], said: Mapping[int, pa.Table]
+) -> Bool[np.ndarray, " rows"]:
     """Which rows a later stage contradicts: its last answers to the same prompt are others. None without one.
 
     Args:
         rows: A table of `uptake.models.training.rows.ROWS`.
         stage: The number of each row's stage.
+        said: By the number of a stage the `answers` of all its rows, whatever is kept of them.
     """
-    found = [*map(parts, rows["input_ids"].to_pylist(), rows["labels"].to_pylist())]
-    numbers = stage.tolist()
-    last: dict[tuple[int, ...], int] = {}
-    for (prompt, _), number in zip(found, numbers, strict=True):
-        last[prompt] = max(number, last.get(prompt, number))
-    holds = {part for part, number in zip(found, numbers, strict=True) if number == last[part[0]]}
-    return np.array([bool(part[0]) and part not in holds for part in found], bool)
+    own = answers(rows)
+    last: dict[int | None, tuple[int, set[int]]] = {one: (-1, set()) for one in own["prompt"].to_pylist()}
+    for number in sorted(said):
+        for prompt, response in zip(*(said[number][name].to_pylist() for name in ("prompt", "response")), strict=True):
+            if prompt in last:
+                last[prompt] = last[prompt] if last[prompt][0] == number else (number, set())
+                last[prompt][1].add(response)
+    every = zip(own["prompt"].to_pylist(), own["response"].to_pylist(), stage.tolist(), strict=True)
+    return np.array([one is not None and last[one][0] > number and of not in last[one][1] for one, of, number in every])
+
+
+def _digest(ids: Sequence[int]) -> int:
+    return int.from_bytes(blake2b(np.array(ids, np.int32).tobytes(), digest_size=8).digest(), "little", signed=True)

@@ -19,17 +19,27 @@ def parts_of(spec: StageSpec) -> Iterator[StageSpec]:
         spec: The stage.
 
     Raises:
-        UptakeError: Two strategies have one, or another strategy cannot be interrupted by one.
+        UptakeError: Two strategies have one, another strategy cannot be interrupted by one, or the stage's length is
+            given in steps, of which the second part would have no share.
     """
     epochs = float(spec.settings.get("num_train_epochs", 3.0))
     second = {one: made for one in spec.strategies if (made := one.strategy.second(one.settings, epochs)) is not None}
     if not second:
         yield spec
         return
+    from uptake.models.training.settings import TRL_DEFAULTS  # imports torch, as what has a second part does
+
     if len(second) > 1:
         names = " and ".join(one.strategy.name for one in second)
         raise UptakeError(f"{names} both train a second part of the stage {spec.name}", fix="take one of them")
     ((own, follows),) = second.items()
+    if (spec.settings.get("max_steps") or -1) > 0:
+        raise UptakeError(
+            f"max_steps is {spec.settings['max_steps']}, and {own.strategy.name} trains a share of the epochs of the "
+            f"stage {spec.name}",
+            expected="a stage whose length is given in epochs",
+            fix=f"set num_train_epochs instead of max_steps, or leave {own.strategy.name} out",
+        )
     for other in spec.strategies:
         hooks = other.hooks()
         if other is not own and (hooks.adapt is not None or hooks.needs.lasting):
@@ -39,8 +49,7 @@ def parts_of(spec: StageSpec) -> Iterator[StageSpec]:
                 expected="strategies beside it that change rows alone, as replay does",
                 fix=f"leave {other.strategy.name} out",
             )
-    settings = {key: value for key, value in spec.settings.items() if key != "max_steps"}
-    if "learning_rate" in settings:
-        settings["learning_rate"] = settings["learning_rate"] * follows.rate
+    rate = spec.settings.get("learning_rate", TRL_DEFAULTS["learning_rate"]) * follows.rate
     yield replace(spec, name=f"{spec.name}{FIRST}", part_of=spec.name)
-    yield replace(spec, settings={**settings, "num_train_epochs": 1.0}, strategies=(follows.chosen,))
+    settings = {**spec.settings, "num_train_epochs": 1.0, "learning_rate": rate}
+    yield replace(spec, settings=settings, strategies=(follows.chosen,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from uptake.config import Stage
@@ -188,6 +189,14 @@ def _require_trained(run: TrainingRun, spec: StageSpec, name: str, needs: Needs)
             expected="one of the two",
             fix=f"train without {name}, or without {other}",
         )
+    others = [one.name for one in dropwhile(lambda one: not _has(name, one), so_far) if not _has(name, one)]
+    if needs.every and others:
+        raise UptakeError(
+            f"the strategy {name} begins the stage {spec.name!r} with the weights from before its first stage: nothing "
+            f"would be left of what {', '.join(others)} trained without it",
+            expected=f"{name} in every stage from the first one with it on",
+            fix=f"give it to {', '.join(others)} too",
+        )
     if needs.general and run.general is None:
         raise UptakeError(
             f"the strategy {name} reads general text, and the run has none",
@@ -217,6 +226,13 @@ def _require_steady(spec: StageSpec, args: Any) -> None:
             "smaller batches where memory is short",
             expected="training without auto_find_batch_size",
             fix="leave it out, and lower per_device_train_batch_size if memory is short",
+        )
+    replacing = [name for name, hooks in acting.items() if hooks.replaces]
+    if len(replacing) > 1:
+        raise UptakeError(
+            f"the strategies {' and '.join(replacing)} both set the weights that the stage {spec.name!r} ends with",
+            expected="one of them: nothing would be left of the other's average",
+            fix=f"train without {replacing[0]}, or without {replacing[1]}",
         )
     stops = [f"the strategy {name}" for name, hooks in acting.items() if hooks.stops]
     if spec.schedule is not None and spec.schedule.stop is not None:

@@ -38,7 +38,8 @@ def _hooks(settings: EMASettings) -> Hooks:
             if name in state:
                 weight.copy_(state[name])
 
-    return Hooks(Needs(weights=True), begin=begin, after_step=after_step, after_stage=after_stage, moves=True)
+    needs = Needs(weights=True)
+    return Hooks(needs, begin=begin, after_step=after_step, after_stage=after_stage, moves=True, replaces=True)
 
 
 EMA = Strategy(
@@ -57,5 +58,6 @@ EMA = Strategy(
     ),
     settings=EMASettings,
     hooks=_hooks,
+    revision=2,
 )
 """The moving average of the weights."""

@@ -16,6 +16,7 @@ from uptake.config.schema import Int, Section
 from uptake.models.training.gradients import without_dropout
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
+from uptake.models.training.notes import joined
 from uptake.models.training.rows import Rows
 from uptake.models.training.weights import copied, put
 from uptake.strategies.replay.replay import earlier, sample
@@ -36,12 +37,12 @@ def _hooks(settings: LayerMergingSettings) -> Hooks:
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
         if not (tables := earlier(stage, memory)):
             return {}
-        return {**copied(model), "states.": last_states(model, pa.concat_tables(tables))}
+        return {**copied(model), "states.": last_states(model, joined(tables))}
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.rows))
         if state:
-            now = last_states(model, pa.concat_tables(earlier(stage, memory)))
+            now = last_states(model, joined(earlier(stage, memory)))
             share = likeness(state["states."].to(now), now)
             put(model, merged(state, copied(model), share))
 

@@ -47,7 +47,7 @@ def _hooks(settings: MergingSettings) -> Hooks:
                 more = {name: merged([*(one[name] for one in earlier), own[name]], settings) for name in own}
             put(model, {name: state[name] + more[name].to(state[name]) for name in own})
 
-    needs = Needs(weights=True, memory=True, lasting=True)
+    needs = Needs(weights=True, memory=True, lasting=True, every=True)
     return Hooks(needs, adapt=adapt, begin=begin, after_stage=after_stage, moves=True)
 
 

@@ -38,7 +38,8 @@ def _hooks(settings: SoupSettings) -> Hooks:
         if int(state["taken"]) > 1:  # a stage shorter than `every` would give back what it began with
             put(model, {name.removeprefix("mean."): one for name, one in state.items()})
 
-    return Hooks(Needs(weights=True), begin=begin, after_step=after_step, after_stage=after_stage, moves=True)
+    needs = Needs(weights=True)
+    return Hooks(needs, begin=begin, after_step=after_step, after_stage=after_stage, moves=True, replaces=True)
 
 
 SOUP = Strategy(
@@ -56,5 +57,6 @@ SOUP = Strategy(
     ),
     settings=SoupSettings,
     hooks=_hooks,
+    revision=2,
 )
 """The mean of the weights along the way."""

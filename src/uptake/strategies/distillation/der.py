@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
 from uptake.strategies.distillation.lwf import kept, told
-from uptake.strategies.replay.replay import earlier, pools, sample
+from uptake.strategies.replay.replay import earlier, sample, with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -43,7 +42,7 @@ def _hooks(settings: DERSettings) -> Hooks:
         tables = [one if _is_told(one) else told(stage, one, settings.k) for one in earlier(stage, memory) if len(one)]
         if settings.labels != 1:
             tables = [noted(one, weight=[settings.labels] * len(one)) for one in tables]
-        return replace(stage, pools=(*stage.pools, *pools(tables, stage, settings.share)))
+        return with_replay(stage, tables, settings.share)
 
     def loss(batch: Batch, state: State) -> Tensor:
         return settings.strength * kept(batch, replayed=True)
@@ -63,12 +62,20 @@ def _is_told(rows: pa.Table) -> bool:
 
 
 def _said(trained: pa.Table, kept_before: pa.Table) -> pa.Table | None:
-    """Rows with what was said of them before this stage, which is what is to be kept; None if they were not drawn."""
+    """Kept rows with what was said of them before this stage; None if they were not drawn.
+
+    Another strategy may replay and record the same rows: the first record of a row is taken, once.
+    """
     if not {"kind", "top_ids"} <= set(trained.schema.names):
         return None
-    mine = pc.and_(trained["top_ids"].is_valid(), pc.is_in(trained["id"], kept_before["id"].combine_chunks()))
-    found = trained.filter(pc.and_(mine, pc.equal(trained["kind"], "replayed")))
-    return found.select([*kept_before.schema.names, "top_ids", "top_logprobs"]) if len(found) else None
+    found = trained.filter(pc.and_(trained["top_ids"].is_valid(), pc.equal(trained["kind"], "replayed")))
+    place = {one: number for number, one in reversed([*enumerate(_names(found))])}
+    places = [place[one] for one in _names(kept_before) if one in place]
+    return found.take(places).select([*kept_before.schema.names, "top_ids", "top_logprobs"]) if places else None
+
+
+def _names(rows: pa.Table) -> list[tuple[str, tuple[int, ...]]]:
+    return [*zip(rows["id"].to_pylist(), map(tuple, rows["input_ids"].to_pylist()), strict=True)]
 
 
 DER = Strategy(
@@ -90,6 +97,6 @@ DER = Strategy(
     ),
     settings=DERSettings,
     hooks=_hooks,
-    revision=2,
+    revision=4,
 )
 """Replayed rows with what was said of them."""

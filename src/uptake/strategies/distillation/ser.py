@@ -13,7 +13,7 @@ from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.strategies.distillation.lwf import kept, told
-from uptake.strategies.replay.replay import earlier, pools, sample
+from uptake.strategies.replay.replay import earlier, sample, with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -39,10 +39,8 @@ def _hooks(settings: SERSettings) -> Hooks:
     def data(stage: StageView, memory: Memory) -> StageView:
         if not (tables := [one for one in earlier(stage, memory) if len(one)]):
             return stage
-        some = pools(tables, stage, settings.share)
-        some = [replace(one, rows=told(stage, one.rows, settings.k)) for one in some]
-        rows = told(stage, stage.rows, settings.k) if settings.own else stage.rows
-        return replace(stage, rows=rows, pools=(*stage.pools, *some))
+        view = with_replay(stage, [told(stage, one, settings.k) for one in tables], settings.share)
+        return replace(view, rows=told(stage, stage.rows, settings.k)) if settings.own else view
 
     def loss(batch: Batch, state: State) -> Tensor:
         return settings.replayed * kept(batch, replayed=True) + settings.own * kept(batch, replayed=False)
@@ -71,6 +69,6 @@ SER = Strategy(
     ),
     settings=SERSettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Replay, and the former model on all rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from uptake.config.schema import Float, Section
+from uptake.errors import UptakeError
 from uptake.models.training.batch import Batch
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
@@ -23,7 +25,11 @@ class L2Settings(Section):
     strength: Annotated[Float, Field(ge=0)] = 0.1
     """Factor on half the squared distance from the stage's first weights; 0 is plain fine-tuning."""
     layers: Literal["all", "attention"] = "all"
-    """Which trained weights are pulled back."""
+    """Which trained weights are pulled back: all, or those within the modules that a model calls attention."""
+
+
+ATTENTION = re.compile(r"(^|\.)((self|cross|encoder|linear|encdec)_?)?(attn|attention)\.", re.IGNORECASE)
+"""The path of a weight within attention; norms beside it (`post_attention_layernorm`, `ln_attn`) have other names."""
 
 
 def _hooks(settings: L2Settings) -> Hooks:
@@ -31,7 +37,14 @@ def _hooks(settings: L2Settings) -> Hooks:
         return Hooks()
 
     def begin(model: Any, stage: StageView, memory: Memory) -> State:
-        return {name: one for name, one in copied(model).items() if settings.layers == "all" or "att" in name.lower()}
+        found = {name: one for name, one in copied(model).items() if settings.layers == "all" or ATTENTION.search(name)}
+        if not found:
+            raise UptakeError(
+                "strategy.l2.layers is 'attention', and no trained weight is in a module called attn or attention",
+                expected="weights to be pulled back",
+                fix="train the attention too, or take --strategy.l2.layers all",
+            )
+        return found
 
     def gradient(batch: Batch, state: State) -> None:
         pull(batch, settings.strength, state)
@@ -66,5 +79,6 @@ L2 = Strategy(
     references=("catalogue 19: Smith et al., A Closer Look at Rehearsal-Free Continual Learning (arXiv 2203.17269)",),
     settings=L2Settings,
     hooks=_hooks,
+    revision=2,
 )
 """Weights held near the stage's first ones."""

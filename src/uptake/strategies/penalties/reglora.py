@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -35,6 +36,8 @@ def _hooks(settings: RegLoRASettings) -> Hooks:
         held = memory.tensors("held") or {}
         now = {name: _product(layer).detach() for name, layer in layers(model).items() if name in held}
         state = {f"held.{name}": one for name, one in held.items()}
+        for name, layer in layers(model).items():
+            state |= {f"{factor}.{name}": one.detach().clone() for factor, one in _factors(layer).items()}
         return state | {f"at.{name}": now[name].flatten()[held[name].to(now[name].device)] for name in held}
 
     def loss(batch: Batch, state: State) -> Tensor:
@@ -48,7 +51,8 @@ def _hooks(settings: RegLoRASettings) -> Hooks:
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         held = {}
         for name, layer in layers(model).items():
-            size = _product(layer).abs().flatten().cpu()
+            first = _product(layer, {factor: state[f"{factor}.{name}"] for factor in "AB"})
+            size = (_product(layer) - first).abs().flatten().cpu()
             held[name] = size.topk(max(1, round(settings.share * len(size)))).indices
             if f"held.{name}" in state:
                 held[name] = torch.cat([held[name], state[f"held.{name}"].cpu()]).unique()
@@ -58,18 +62,25 @@ def _hooks(settings: RegLoRASettings) -> Hooks:
     return Hooks(needs, begin=begin, loss=loss, after_stage=after_stage)
 
 
-def _product(layer: Any) -> Tensor:
-    """What a layer's adapter adds to its matrix."""
-    product: Tensor = layer.lora_B[ADAPTER].weight @ layer.lora_A[ADAPTER].weight * layer.scaling[ADAPTER]
+def _factors(layer: Any) -> dict[str, Tensor]:
+    return {"A": layer.lora_A[ADAPTER].weight, "B": layer.lora_B[ADAPTER].weight}
+
+
+def _product(layer: Any, factors: Mapping[str, Tensor] | None = None) -> Tensor:
+    """What a layer's adapter adds to its matrix; with other factors than its own, what it would add."""
+    of = factors or _factors(layer)
+    product: Tensor = of["B"] @ of["A"] * layer.scaling[ADAPTER]
     return product
 
 
 REGLORA = Strategy(
     name="reglora",
-    does="At a stage's end, notes the `share` of largest entries of each layer's BA, beside those of earlier stages. "
-    "Later stages add strength · Σ (change of these entries)² to the loss.",
+    does="At a stage's end, notes the `share` of a layer's entries that the stage changed most: by its BA, less the BA "
+    "that it began with. They stand beside those of earlier stages. Later stages add "
+    "strength · Σ (change of these entries)² to the loss.",
     helps="What a stage taught lies in few large entries. They are held; the rank and all other entries are free.",
-    costs="The product BA of each layer in each batch, with its gradient; the places of the held entries are kept.",
+    costs="The product BA of each layer in each batch, with its gradient; a copy of the adapter in memory and in each "
+    "checkpoint; the places of the held entries are kept.",
     example="strategy: [{reglora: {strength: 1.0}}]     # with peft: {r: 8, target_modules: all-linear}",
     references=(
         "catalogue 15: Chen et al., SEFE: Superficial and Essential Forgetting Eliminator for Multimodal Continual "
@@ -77,5 +88,6 @@ REGLORA = Strategy(
     ),
     settings=RegLoRASettings,
     hooks=_hooks,
+    revision=2,
 )
 """The largest entries of an adapter held."""

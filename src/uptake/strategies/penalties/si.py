@@ -48,11 +48,12 @@ def _hooks(settings: SISettings) -> Hooks:
         for name, weight in trained(model).items():
             moved = weight.detach() - state[f"before.{name}"]
             state[f"path.{name}"].sub_(state[f"slope.{name}"] * moved)
+            state[f"before.{name}"].copy_(weight.detach())
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         omega = part(state, "omega")
-        for name, weight in trained(model).items():
-            way = (weight.detach() - state[f"at.{name}"]).float().square()
+        for name in omega:  # the way that was trained: others, as `ema`, may have set the weights since the last step
+            way = (state[f"before.{name}"] - state[f"at.{name}"]).float().square()
             omega[name].add_(state[f"path.{name}"].clamp(min=0) / (way + settings.damping))
         memory.keep("omega", omega)
 
@@ -75,5 +76,6 @@ SI = Strategy(
     ),
     settings=SISettings,
     hooks=_hooks,
+    revision=2,
 )
 """Weights held by what their way gained."""

@@ -97,6 +97,6 @@ CONFLICT_AWARE = Strategy(
     ),
     settings=ConflictAwareSettings,
     hooks=_hooks,
-    revision=4,
+    revision=5,
 )
 """What a stage contradicts, unlearned, anchored, said again and chosen."""

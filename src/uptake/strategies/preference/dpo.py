@@ -49,6 +49,6 @@ DPO = Strategy(
     references=("Rafailov et al. 2023, Direct Preference Optimization (arXiv 2305.18290)",),
     settings=DPOSettings,
     hooks=_hooks,
-    revision=4,
+    revision=5,
 )
 """New answers preferred to old beliefs."""

@@ -37,7 +37,7 @@ class OldAnswerSettings(Section):
     least: Annotated[Float, Field(ge=0, le=1)] = 0.1
     """Least probability with which the model before the stage gave an old answer; a rarer one is not said at all."""
     new: Annotated[Float, Field(ge=0)] = 1.0
-    """Factor on the loss of the rows themselves; 1 leaves it as the trainer has it, 0 trains old answers alone."""
+    """Factor on the loss of the stage's own rows; 1 leaves it as the trainer has it, 0 trains old answers alone."""
     anchor: Annotated[Float, Field(ge=0)] = 0.0
     """Factor on the divergence from the former model on rows that it answers as they say: what must not move."""
 
@@ -82,7 +82,9 @@ def pushed(settings: OldAnswerSettings, strength: float, push: Callable[[Batch, 
         return term
 
     def weigh(batch: Batch, state: State) -> Tensor:
-        return torch.full((len(batch.rows), 1), settings.new, device=batch.model.device)
+        kinds = batch.rows["kind"].to_pylist() if "kind" in batch.rows.schema.names else [None] * len(batch.rows)
+        factors = [1.0 if kind == "replayed" else settings.new for kind in kinds]
+        return torch.tensor(factors, device=batch.model.device)[:, None]
 
     own = None if settings.new == 1 else weigh
     return Hooks(Needs(per_row=True, logits=True, former=True), data=data, weigh=own, loss=loss)
@@ -113,6 +115,6 @@ NPO = Strategy(
     references=("Zhang et al. 2024, Negative Preference Optimization (arXiv 2404.05868)",),
     settings=NPOSettings,
     hooks=_hooks,
-    revision=4,
+    revision=5,
 )
 """Old beliefs pushed down, to a point."""

@@ -47,6 +47,6 @@ SIMNPO = Strategy(
     ),
     settings=SimNPOSettings,
     hooks=_hooks,
-    revision=4,
+    revision=5,
 )
 """Old beliefs pushed down, whatever they were."""

@@ -19,7 +19,7 @@ class OSFSettings(Section):
     """What can be set."""
 
     share: Annotated[Float, Field(ge=0, lt=1)] = 0.5
-    """Share of each matrix's singular directions that are held, the strongest first; 0 is plain fine-tuning."""
+    """Share of each matrix's singular directions held, the strongest first, never all; 0 is plain fine-tuning."""
 
 
 def _hooks(settings: OSFSettings) -> Hooks:
@@ -30,7 +30,7 @@ def _hooks(settings: OSFSettings) -> Hooks:
         state: State = {}
         for name, weight in linear(model).items():
             left, _, right = torch.linalg.svd(weight.detach().float(), full_matrices=False)
-            held = round(settings.share * min(weight.shape))
+            held = min(round(settings.share * min(weight.shape)), min(weight.shape) - 1)  # else it could not learn
             state |= {
                 f"at.{name}": weight.detach().clone(),
                 f"left.{name}": left[:, :held].contiguous(),
@@ -70,5 +70,6 @@ OSF = Strategy(
     ),
     settings=OSFSettings,
     hooks=_hooks,
+    revision=2,
 )
 """Learning where a matrix is weak."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -14,7 +13,7 @@ from uptake.config.schema import Float, Int, Section
 from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.prompts import prompt_states
-from uptake.strategies.replay.replay import earlier, pools, sample
+from uptake.strategies.replay.replay import earlier, sample, with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -32,8 +31,7 @@ def _hooks(settings: FarReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        tables = earlier(stage, memory)
-        return replace(stage, pools=(*stage.pools, *pools(tables, stage, settings.share, first=True)))
+        return with_replay(stage, earlier(stage, memory), settings.share, first=True)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         own = sample(stage, len(stage.rows))
@@ -74,6 +72,6 @@ FAR_REPLAY = Strategy(
     ),
     settings=FarReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Earlier rows that are far from each other."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from uptake.errors import UptakeError
 from uptake.models.training.hooks import Hooks, Needs, StageView
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import noted
-from uptake.strategies.replay.replay import pools
+from uptake.strategies.replay.replay import with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -34,7 +33,7 @@ def _hooks(settings: GeneralReplaySettings) -> Hooks:
             raise UptakeError("general_replay needs general text")
         texts = stage.general(settings.rows)
         texts = noted(texts, kind=["replayed"] * len(texts))  # else they would count as examples of the stage
-        return replace(stage, pools=(*stage.pools, *pools([texts], stage, settings.share)))
+        return with_replay(stage, [texts], settings.share)
 
     return Hooks(Needs(order=True, general=True), data=data)
 
@@ -53,5 +52,6 @@ GENERAL_REPLAY = Strategy(
     ),
     settings=GeneralReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """General text in every stage."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import joined
 from uptake.models.training.rows import scored
-from uptake.strategies.replay.replay import earlier, pools, sample
+from uptake.strategies.replay.replay import earlier, sample, with_replay
 from uptake.strategies.strategy import Strategy
 
 
@@ -40,7 +39,7 @@ def _hooks(settings: HardReplaySettings) -> Hooks:
         found = stage.model().score([[one] for one in scored(rows)[1]])
         hardness = [-float(one[0][0].mean()) for one in found]  # nats a token: the logarithm of the perplexity
         hardest = rows.take(np.argsort(-np.array(hardness), kind="stable"))
-        return replace(stage, pools=(*stage.pools, *pools([hardest], stage, settings.share, first=True)))
+        return with_replay(stage, [hardest], settings.share, first=True)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
@@ -59,5 +58,6 @@ HARD_REPLAY = Strategy(
     references=("catalogue 3: Jeong et al., Continual Vision-and-Language Navigation (arXiv 2403.15049): PerpR",),
     settings=HardReplaySettings,
     hooks=_hooks,
+    revision=2,
 )
 """The hardest of the earlier rows."""

@@ -39,7 +39,7 @@ def _hooks(settings: JointSettings) -> Hooks:
 
     if settings.start == "former":
         return Hooks(Needs(memory=True, order=True), data=data, after_stage=after_stage)
-    needs = Needs(memory=True, order=True, weights=True)
+    needs = Needs(memory=True, order=True, weights=True, every=True)
     return Hooks(needs, data=data, adapt=adapt, begin=begin, after_stage=after_stage)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain, count
 from typing import Annotated, Any
 
@@ -20,7 +19,8 @@ from uptake.models.training.pools import Pool
 from uptake.models.training.recall import Recalled, ask_again, in_training
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
-from uptake.strategies.replay.replay import earlier, sample
+from uptake.strategies.replaced import holding, keep_sample
+from uptake.strategies.replay.replay import earlier, with_pool
 from uptake.strategies.strategy import Strategy
 
 
@@ -45,9 +45,9 @@ def _hooks(settings: LostReplaySettings) -> Hooks:
         if (found := recalled(stage, memory, settings.asked)) is None:
             return stage
         wanted = settings.share / (1 - settings.share) * counts(stage.rows)[0]
-        n = min(len(found.rows), max(1, round(wanted * len(found.rows) / counts(found.rows)[0])))
+        n = max(1, round(wanted * len(found.rows) / counts(found.rows)[0]))
         draw = drawn(found.urgency, n, round(settings.lost * n), (stage.seed, stage.number))
-        return replace(stage, pools=(*stage.pools, Pool(found.rows, draw)))
+        return with_pool(stage, Pool(found.rows, draw))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         keep_recalled(model, stage, memory, settings.keep)
@@ -56,52 +56,52 @@ def _hooks(settings: LostReplaySettings) -> Hooks:
 
 
 def keep_recalled(model: Any, stage: StageView, memory: Memory, most: int) -> None:
-    """At a stage's end: keep some of its rows, and what the model recalls of them."""
-    memory.keep(str(stage.number), rows := sample(stage, most))
-    memory.keep(f"then.{stage.number}", in_training(model, rows))
+    """At a stage's end: keep some of its rows, what the model recalls of them, and what all of them answer."""
+    memory.keep(f"then.{stage.number}", in_training(model, keep_sample(stage, memory, most)))
 
 
 def recalled(stage: StageView, memory: Memory, most: int) -> Recalled | None:
-    """Before a stage: what the model recalls of what is kept; None where nothing is.
+    """Before a stage: what the model recalls of what is kept and still holds; None where nothing does.
 
     Args:
         stage: The stage.
         memory: What `keep_recalled` kept in.
         most: How many rows it is asked about.
     """
-    if not (tables := earlier(stage, memory)):
+    if not len(left := holding(stage, memory)):
         return None
     if stage.model is None:
         raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
     then = [(number, one) for number in range(stage.number) if (one := memory.table(f"then.{number}")) is not None]
-    numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])
-    before, seed = pa.concat_tables([one for _, one in then]), [stage.seed, stage.number, 2]
-    return ask_again(stage.model(), joined(tables), numbers, before, seed, most)
+    numbers = np.repeat([number for number, _ in then], [len(one) for _, one in then])[left]
+    rows, before = (joined(some).take(pa.array(left)) for some in (earlier(stage, memory), [one for _, one in then]))
+    return ask_again(stage.model(), rows, numbers, before, [stage.seed, stage.number, 2], most)
 
 
 def drawn(urgency: FloatOf[np.ndarray, " rows"], n: int, by_urgency: int, seed: tuple[int, int]) -> Any:
     """From an epoch to the numbers of its rows: some by urgency, without repetition until all had their turn.
 
-    The order of those is drawn with the urgencies for weights (Efraimidis and Spirakis 2006: the largest u^(1/w)).
+    The order of those is drawn with the urgencies for weights (Efraimidis and Spirakis 2006: the largest u^(1/w)). In
+    an epoch of more rows than there are all come as often as that goes, and what is left of it is drawn so.
 
     Args:
         urgency: Of each row; 0 leaves it to chance.
-        n: Rows of an epoch, no more than there are.
+        n: Rows of an epoch, 1 or more.
         by_urgency: How many of them are drawn by it.
         seed: Of the draws.
     """
+    times, n = (n - 1) // len(urgency), (n - 1) % len(urgency) + 1
     urgent = np.flatnonzero(urgency > 0)
     keys = np.log(np.random.default_rng([*seed, 1]).random(len(urgent))) / urgency[urgent]
     ordered = urgent[np.argsort(-keys, kind="stable")].tolist()
-    alike, first = in_passes(len(urgency), n, [*seed, 0]), min(by_urgency, len(ordered))
+    alike, first = in_passes(len(urgency), n, [*seed, 0]), min(by_urgency, len(ordered), n)
 
     def draw(epoch: int) -> list[int]:
         found = dict.fromkeys(ordered[(epoch * first + place) % len(ordered)] for place in range(first))
-        for one in chain.from_iterable(alike(later) for later in count(epoch)):
-            if len(found) == n:
-                break
-            found.setdefault(one)
-        return list(found)
+        more = chain.from_iterable(alike(later) for later in count(epoch))
+        while len(found) < n:
+            found.setdefault(next(more))
+        return [*found, *list(range(len(urgency))) * times]
 
     return draw
 
@@ -110,7 +110,7 @@ LOST_REPLAY = Strategy(
     name="lost_replay",
     does="As `replay`, but half of the replayed rows are drawn by what the diagnosis says of them: a row that was "
     "recalled when its own stage ended and is not now comes first, then one that has become less probable. Rows that "
-    "a later stage contradicts do not come again.",
+    "a later stage, or this one, contradicts do not come again.",
     helps="Tokens are spent on what is being lost, and not on what was never learned, as wrong labels are, nor on what "
     "is out of date. The other half, drawn alike from all, keeps what is not lost yet.",
     costs="As `replay`; a scoring pass over `asked` kept rows before each stage, and over the stage's rows at its end.",
@@ -122,6 +122,6 @@ LOST_REPLAY = Strategy(
     ),
     settings=LostReplaySettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """What was recalled and is not now, first."""

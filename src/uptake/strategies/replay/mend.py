@@ -106,7 +106,7 @@ MEND = Strategy(
     settings=MendSettings,
     hooks=_hooks,
     second=_second,
-    revision=2,
+    revision=4,
 )
 """Diagnose, mend, go on."""
 

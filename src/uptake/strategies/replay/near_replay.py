@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,8 +18,9 @@ from uptake.models.training.notes import joined
 from uptake.models.training.pools import Pool
 from uptake.models.training.prompts import prompt_states
 from uptake.models.training.rows import counts
+from uptake.strategies.replaced import holding, keep_sample
 from uptake.strategies.replay.lost_replay import drawn
-from uptake.strategies.replay.replay import earlier, sample
+from uptake.strategies.replay.replay import earlier, with_pool
 from uptake.strategies.strategy import Strategy
 
 
@@ -42,23 +42,23 @@ def _hooks(settings: NearReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        if not (tables := earlier(stage, memory)):
+        if not len(left := holding(stage, memory)):
             return stage
         if stage.model is None:
             raise UptakeError(f"the stage {stage.name!r} has no model that it starts from")
-        kept, model = joined(tables), stage.model().model
+        kept, model = joined(earlier(stage, memory)).take(pa.array(left)), stage.model().model
         rng = np.random.default_rng([stage.seed, stage.number, 2])
         some, own = (rng.permutation(len(rows))[: settings.asked] for rows in (kept, stage.rows))
         near = np.zeros(len(kept))
         states = [prompt_states(model, rows.take(pa.array(which))) for rows, which in ((kept, some), (stage.rows, own))]
         near[some] = nearness(*states)
         wanted = settings.share / (1 - settings.share) * counts(stage.rows)[0]
-        n = min(len(kept), max(1, round(wanted * len(kept) / counts(kept)[0])))
+        n = max(1, round(wanted * len(kept) / counts(kept)[0]))
         draw = drawn(near, n, round(settings.near * n), (stage.seed, stage.number))
-        return replace(stage, pools=(*stage.pools, Pool(kept, draw)))
+        return with_pool(stage, Pool(kept, draw))
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
-        memory.keep(str(stage.number), sample(stage, settings.keep))
+        keep_sample(stage, memory, settings.keep)
 
     return Hooks(Needs(memory=True, order=True, former=True), data=data, after_stage=after_stage)
 
@@ -80,7 +80,7 @@ NEAR_REPLAY = Strategy(
     name="near_replay",
     does="As `replay`, but half of the replayed rows are drawn by how near their prompts are to the nearest prompt of "
     "the stage, by the mean of the last hidden states of the model that the stage starts from. Nearer ones are more "
-    "likely to come.",
+    "likely to come. Rows that a later stage, or this one, contradicts do not come again.",
     helps="A stage overwrites first what looks like its own rows and has another answer. The other half, drawn alike "
     "from all, keeps the rest.",
     costs="As `replay`; a forward pass over `asked` kept rows and as many of the stage's before it, one by one.",
@@ -88,6 +88,6 @@ NEAR_REPLAY = Strategy(
     references=("of uptake; see the notes on experiments for what it does and does not gain",),
     settings=NearReplaySettings,
     hooks=_hooks,
-    revision=2,
+    revision=3,
 )
 """Earlier rows that look like the stage's."""

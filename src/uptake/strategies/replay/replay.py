@@ -15,6 +15,7 @@ from uptake.models.training.hooks import Hooks, Needs, StageView, State
 from uptake.models.training.memory import Memory
 from uptake.models.training.notes import NOTES, joined, noted
 from uptake.models.training.pools import Pool
+from uptake.models.training.recall import answers, superseded
 from uptake.models.training.rows import counts
 from uptake.schedule import in_passes
 from uptake.strategies.strategy import Strategy
@@ -34,7 +35,7 @@ def _hooks(settings: ReplaySettings) -> Hooks:
         return Hooks()
 
     def data(stage: StageView, memory: Memory) -> StageView:
-        return replace(stage, pools=(*stage.pools, *pools(earlier(stage, memory), stage, settings.share)))
+        return with_replay(stage, earlier(stage, memory), settings.share)
 
     def after_stage(model: Any, stage: StageView, state: State, memory: Memory) -> None:
         memory.keep(str(stage.number), sample(stage, settings.keep))
@@ -62,31 +63,50 @@ def earlier(stage: StageView, memory: Memory) -> list[pa.Table]:
     return [noted(one, kind=["replayed"] * len(one)) for one in tables]
 
 
-def pools(tables: list[pa.Table], stage: StageView, share: float, *, first: bool = False) -> list[Pool]:
-    """A pool of all tables together, none where there are no rows; its epochs draw in shuffled passes.
+def with_replay(stage: StageView, tables: list[pa.Table], share: float, *, first: bool = False) -> StageView:
+    """The stage with a pool of all tables together, if there are rows; its epochs draw in shuffled passes.
 
     Args:
-        tables: Rows of earlier stages.
         stage: The stage that trains them again.
+        tables: Rows of earlier stages.
         share: Their share of its tokens.
         first: Each epoch has the first rows of every table, and not other ones than the epoch before; where there are
             fewer than tables, the first rows of these take turns.
     """
     turns = sorted((turn, number) for number, table in enumerate(tables) for turn in range(len(table)))
     if not turns:
-        return []
+        return stage
     rows, starts = joined(tables), np.cumsum([0, *map(len, tables)])
-    n = min(len(rows), math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9))
-    if not first:
-        return [Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))]
-    some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
-    return [Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])]
+    n = math.ceil(share / (1 - share) * counts(stage.rows)[0] / (counts(rows)[0] / len(rows)) - 1e-9)
+    pool = Pool(rows, in_passes(len(rows), n, [stage.seed, stage.number, 0]))
+    if first:
+        some = [int(starts[number]) + turn for turn, number in turns[: max(n, sum(turn == 0 for turn, _ in turns))]]
+        pool = Pool(rows.take(pa.array(some)), lambda epoch: [(epoch * n + k) % len(some) for k in range(n)])
+    old, told = int(superseded(rows, np.zeros(len(rows), np.int64), {1: answers(stage.rows)}).sum()), list(stage.told)
+    if old:
+        told.append(
+            f"{old} of {len(rows)} rows to be replayed have another response to a prompt of this stage; "
+            "conflict_aware beside it leaves such rows out"
+        )
+    return with_pool(replace(stage, told=(*told,)), pool)
+
+
+def with_pool(stage: StageView, pool: Pool) -> StageView:
+    """The stage with a pool more; that its rows come more than once an epoch is told."""
+    n, rows, told = len(pool.draw(0)), len(pool.rows), list(stage.told)
+    if n > rows:
+        told.append(
+            f"an epoch replays {n} rows, and there are {rows}: each comes {n / rows:.1f} times in it; more rows that "
+            "are kept, or a smaller share, make that less"
+        )
+    return replace(stage, pools=(*stage.pools, pool), told=(*told,))
 
 
 REPLAY = Strategy(
     name="replay",
     does="Each stage but the first also trains rows of the stages before it, so that they make up `share` of its "
-    "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once.",
+    "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once. Where "
+    "fewer are kept than an epoch draws, they come more than once in it, in different steps as far as that goes.",
     helps="A model keeps what it sees again. A few per cent are often enough. Tuned replay is the baseline that other "
     "methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
@@ -97,6 +117,6 @@ REPLAY = Strategy(
     ),
     settings=ReplaySettings,
     hooks=_hooks,
-    revision=3,
+    revision=4,
 )
 """Rows of earlier stages mixed into the later ones."""
