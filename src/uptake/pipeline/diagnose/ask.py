@@ -8,6 +8,7 @@ from itertools import repeat
 
 from uptake.artifacts import digest
 from uptake.detect.calibrate import NullKind
+from uptake.models import hand_over
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, ask_base, ask_tuned
 from uptake.pipeline.asking.drawn import Draw
 from uptake.pipeline.diagnose.models import Models
@@ -35,7 +36,7 @@ def ask_all(
     if models.base is not None:
         respondent = Respondent(models.base, digest(models.base.fingerprint, pool_key))
         before = {name: ask_base(cohort, respondent, draw, asking, progress) for name, cohort in cohorts.items()}
-        models.base.release()
+        hand_over(models.base, models.tuned)
     respondent = Respondent(models.tuned, digest(models.tuned.fingerprint, pool_key))
     after = {
         # the paper's rule is about training examples: no others are sampled
