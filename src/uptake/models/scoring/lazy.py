@@ -17,6 +17,7 @@ from uptake.models import Loadable
 from uptake.models.places.leftover import FullWeights, adapted, key_of, read, taken_off
 from uptake.models.places.place import Place, device_of, fingerprint, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
+from uptake.models.scoring.abilities import Abilities
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import around
 
@@ -47,6 +48,7 @@ class Lazy:
     asked_base: str | None = None
     _loaded: LanguageModel | None = None
     _full: FullWeights | None = None
+    _abilities: Abilities | None = None  # what the same weights could do when they were loaded before
 
     @classmethod
     def find(cls, name: str, settings: LoadSettings, *, base: str | None = None) -> Lazy:
@@ -96,11 +98,13 @@ class Lazy:
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""
         if self._loaded is None:
+            place, settings = self._place, self.settings
             left = self._full is not None
-            self._loaded, self._full = _made(self._place, self.settings, self._full or read(self._place, self.settings))
+            self._loaded, self._full = _made(place, settings, self._full or read(place, settings), self._abilities)
             if left and self._full is None:  # the adapter changes what it is put on, which another model was made of
                 self.release()
-                self._loaded, self._full = _made(self._place, self.settings, read(self._place, self.settings))
+                self._loaded, self._full = _made(place, settings, read(place, settings), self._abilities)
+            self._abilities = self._loaded.abilities
             self.notes = self._loaded.notes
         return self._loaded
 
@@ -149,7 +153,9 @@ def resolve(name: str | Path, settings: LoadSettings | None = None, *, base: str
     return _made(place, settings, read(place, settings))[0]
 
 
-def _made(place: Place, settings: LoadSettings, full: FullWeights) -> tuple[LanguageModel, FullWeights | None]:
+def _made(
+    place: Place, settings: LoadSettings, full: FullWeights, abilities: Abilities | None = None
+) -> tuple[LanguageModel, FullWeights | None]:
     """The model, and its full weights where the next one may be made of them."""
     tokenizer = load_tokenizer(place, settings)
     model, kept = full.model, None if place.base else full
@@ -157,7 +163,8 @@ def _made(place: Place, settings: LoadSettings, full: FullWeights) -> tuple[Lang
     if place.base is not None:
         model, of_adapter, kept = adapted(full, place, settings, len(tokenizer))
     remarks = (*place.notes, *full.remarks, *of_adapter)
-    return around(place.name, model, tokenizer, batch_tokens=settings.batch_tokens, remarks=remarks), kept
+    budget = settings.batch_tokens
+    return around(place.name, model, tokenizer, batch_tokens=budget, remarks=remarks, abilities=abilities), kept
 
 
 def _require_dtype(name: str) -> None:
