@@ -108,6 +108,28 @@ class Loadable(Protocol):
 
 
 @runtime_checkable
+class Heritable(Protocol):
+    """A `Loadable` that may leave the model that is asked next what both are made of."""
+
+    def release_to(self, following: Loadable) -> None:
+        """As `release`; what `following` is made of as well stays in memory, for its `load`."""
+        ...
+
+
+def hand_over(model: Loadable, following: Loadable) -> None:
+    """Make room for the model that is asked next: a base and the adapters on it are one set of weights, read once.
+
+    Args:
+        model: What was asked; whoever has it from `load` does not use it any more.
+        following: What is asked next; it is released when nothing follows it, also where it was not loaded.
+    """
+    if isinstance(model, Heritable):
+        model.release_to(following)
+    else:
+        model.release()
+
+
+@runtime_checkable
 class Several(Protocol):
     """A `Loadable` of which several copies are asked at once, each about a part of the work."""
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from sharp import (
     groups_of,
@@ -250,13 +251,97 @@ def test_without_memory_for_a_beginning_rows_are_scored_whole(llama, tokenizer, 
 
 def test_a_batch_leaves_the_past_as_it_was(llama):
     one = past.past_of(llama.model, SYSTEM)
-    before = [(keys.clone(), values.clone()) for keys, values in one.layers]
+    before = copy.deepcopy(one.layers)
     for rows in (1, 5):
-        llama.model(torch.full((rows, 4), 3), past_key_values=one.cache(), use_cache=True)
+        llama.model(torch.full((rows, 4), 3), past_key_values=one.cache(rows), use_cache=True)
     assert all(
-        torch.equal(a, b) for old, new in zip(before, one.layers, strict=True) for a, b in zip(old, new, strict=True)
+        torch.equal(old.keys, new.keys) and torch.equal(old.values, new.values)
+        for old, new in zip(before, one.layers, strict=True)
     )
-    assert one.layers[0][0].shape[-2] == len(SYSTEM)
+    assert one.layers[0].keys.shape[-2] == len(SYSTEM)
+
+
+MAMBA2 = {"mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 16, "mamba_chunk_size": 16}
+MOE = {"num_experts_per_tok": 2, "num_experts": 4, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32}
+LINEAR = {"linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_head_dim": 16}
+FORKING = {
+    "mamba2": {"num_heads": 8, "head_dim": 16, "expand": 2, "state_size": 16, "n_groups": 1, "chunk_size": 16},
+    "bamba": {"attn_layer_indices": [1], **MAMBA2},
+    "falcon_h1": {"mamba_d_ssm": 128, **MAMBA2},
+    "qwen3_next": {"num_hidden_layers": 4, "head_dim": 16, "linear_value_head_dim": 16, **LINEAR, **MOE},
+    "lfm2": {"full_attn_idxs": [1]},
+}
+"""Layers with a state, alone and beside such with keys and values; a beginning is longer than their chunks of 16."""
+BEGINNING_ANEW = {
+    "mamba": {},
+    "falcon_mamba": {},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_d_state": 8, "use_mamba_kernels": False},
+}
+"""In transformers 5.23 the scan of their first kind of layers begins with zeros, whatever was read before."""
+
+
+def recurrent_model(model_type, tokenizer, dtype=torch.float32):
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96}
+    own = {**FORKING, **BEGINNING_ANEW}[model_type]
+    given = {"hidden_size": 64, "num_hidden_layers": 3, **({} if "mamba" in model_type[:6] else heads), **own}
+    ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(
+        AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **given, **ids)
+    )
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.mul_(3)
+    return model.to(dtype).eval()
+
+
+@pytest.mark.parametrize("model_type", FORKING)
+def test_rows_go_on_from_copies_of_a_recurrent_state(model_type, tokenizer):
+    model = recurrent_model(model_type, tokenizer)
+    scorer = language_model(model, tokenizer)
+    assert scorer.abilities.continues
+    assert not scorer.abilities.shares_prefix and not scorer.abilities.grows
+    groups = with_greedy(model, [*begun(groups_of(12)), *groups_of(2, seed=3)])
+    expected = expected_of(model, groups)
+    sizes = fed(model)
+    found = scorer.score(groups)
+    assert largest_difference(found, expected) < NATS
+    assert same_flags(found, expected)
+    assert len(SYSTEM) in sizes
+    again = scorer.score(groups)  # the state was copied, and is what it was
+    assert all(np.array_equal(a, b) for x, y in zip(found, again, strict=True) for a, b in zip(x, y, strict=True))
+
+
+@pytest.mark.parametrize("field", ["conv_states", "recurrent_states"])
+def test_control_from_an_empty_state_they_differ(field, tokenizer, monkeypatch):
+    model = recurrent_model("mamba2", tokenizer)
+    scorer, groups, own = language_model(model, tokenizer), begun(groups_of(12)), hf.past_of
+    monkeypatch.setattr(hf, "past_of", lambda backbone, ids: own(backbone, ids).blank(field))
+    assert largest_difference(scorer.score(groups), expected_of(model, groups)) > 100 * NATS
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", BEGINNING_ANEW)
+def test_a_state_that_is_not_gone_on_from_is_found_out(model_type, dtype, tokenizer):
+    found = abilities.probe_abilities(recurrent_model(model_type, tokenizer, dtype), 257, None)
+    assert not found.continues and not found.grows
+    assert "computed anew" in found.reasons[-1]
+
+
+@pytest.mark.parametrize("model_type", FORKING)
+def test_a_state_goes_through_all_of_a_row_in_half_precision_too(model_type, tokenizer):
+    found = abilities.probe_abilities(recurrent_model(model_type, tokenizer, torch.bfloat16), 257, None)
+    assert found.continues
+    assert not found.shares_prefix
+
+
+@pytest.mark.parametrize("model_type", ["mamba2", "bamba"])
+def test_answers_of_a_model_with_a_state_are_those_of_each_context_alone(model_type, tokenizer):
+    model = recurrent_model(model_type, tokenizer)
+    scorer, contexts = language_model(model, tokenizer), contexts_of()
+    expected = [continued_alone(model, context, 4, scorer.end_ids) for context in contexts]
+    assert scorer.generate(contexts, [4] * len(contexts)) == expected
 
 
 def test_a_row_after_its_beginning_by_hand():

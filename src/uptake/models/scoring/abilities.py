@@ -6,7 +6,7 @@ gets the fast path if it takes it, and correct numbers in any case.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from uptake.models.scoring.answering import next_logits
 from uptake.models.scoring.forward import below_head, forward_rows
-from uptake.models.scoring.past import Past, past_of
+from uptake.models.scoring.past import Past, keeps_state, past_of
 from uptake.models.scoring.rows import InputRow, Scored, plan_row
 
 TOLERANCE = 1e-4
@@ -30,13 +30,15 @@ class Abilities:
     Attributes:
         shares_prefix: It takes a 4-D mask and positions, so candidates can share one row.
         splits_head: Its backbone and head can be run apart, so only scored positions meet the vocabulary.
-        continues: It goes on from the keys and values of a beginning, so rows can share one that is computed once.
+        continues: It goes on from what it keeps of a beginning, so rows can share one that is computed once.
+        grows: It does so token by token and after padding as well, so answers are written from what was read.
         reasons: Why not, in words; empty when it can do all of them.
     """
 
     shares_prefix: bool
     splits_head: bool
     continues: bool = False
+    grows: bool = False
     reasons: tuple[str, ...] = ()
 
 
@@ -105,12 +107,15 @@ def probe_abilities(model: Any, vocabulary: int, window: int | None) -> Abilitie
     alone = [plan_row([sequence]) for group in groups for sequence in group]
     splits_head = _same_head(model, alone)
     reasons = [] if splits_head else ["its head cannot be run apart from its backbone"]
-    why = _shares(model, alone, [plan_row(group) for group in groups], splits_head)
+    if keeps_state(model.config):  # it goes through all of a row, which half precision may hide in so few tokens
+        why = "its layers keep a state"
+    else:
+        why = _shares(model, alone, [plan_row(group) for group in groups], splits_head)
     reasons += [f"it takes no 4-D attention mask ({why})"] if why else []
     shares_prefix = not why
-    why = _continues(model, draws, splits_head, shares_prefix)
+    why, grows = _continues(model, draws, splits_head, shares_prefix)
     reasons += [f"what its rows begin with alike is computed anew for each ({why})"] if why else []
-    return Abilities(shares_prefix, splits_head, not why, tuple(reasons))
+    return Abilities(shares_prefix, splits_head, not why, grows, tuple(reasons))
 
 
 def _shares(model: Any, alone: Sequence[InputRow], together: Sequence[InputRow], splits_head: bool) -> str:
@@ -124,11 +129,11 @@ def _shares(model: Any, alone: Sequence[InputRow], together: Sequence[InputRow],
     return _off(model, plain, shared, leaking)
 
 
-def _continues(model: Any, draws: Sequence[list[int]], splits_head: bool, shares_prefix: bool) -> str:
-    """Why rows cannot go on from a beginning that is computed once; empty where they can.
+def _continues(model: Any, draws: Sequence[list[int]], splits_head: bool, shares_prefix: bool) -> tuple[str, bool]:
+    """Why rows cannot go on from a beginning that is computed once, empty where they can; and whether answers can.
 
-    Candidates are tried that share a row and that do not, and the next token after contexts that are padded on the
-    left, which is how they are continued.
+    Candidates are tried that share a row and that do not; for answers, the next token after contexts that are padded on
+    the left, which is how they are continued. A recurrent state goes through that padding, and is another one then.
     """
     begun = max(1, len(draws[0]) - 8)
     start = begun + 2
@@ -137,20 +142,52 @@ def _continues(model: Any, draws: Sequence[list[int]], splits_head: bool, shares
     alone = [plan_row([sequence]) for group in groups for sequence in group]
     together = [plan_row(group) for group in groups] if shares_prefix else alone
     last = [group[0].ids for group in groups]
-    plain = _log_probs(model, [*alone, *(plan_row([Scored(one, len(one) - 1)]) for one in last)], splits_head)
+    plain = _log_probs(model, alone, splits_head)
+    plain_next = _log_probs(model, [plan_row([Scored(one, len(one) - 1)]) for one in last], splits_head)
 
     def after(past: Past, rows: Sequence[InputRow]) -> Float[np.ndarray, " n"]:
-        scores = _log_probs(model, [row.after(begun) for row in rows], splits_head, past)
+        return _log_probs(model, [row.after(begun) for row in rows], splits_head, past)
+
+    def next_after(past: Past) -> Float[np.ndarray, " n"]:
         logits = next_logits(model, [one[begun:-1] for one in last], past, splits_head).log_softmax(-1)
-        return np.concatenate([scores, logits[range(len(last)), [one[-1] for one in last]].cpu().numpy()])
+        numbers: Float[np.ndarray, " n"] = logits[range(len(last)), [one[-1] for one in last]].cpu().numpy()
+        return numbers
 
     backbone = below_head(model, splits_head)
     try:
         past, other = past_of(backbone, ids[0][:begun]), past_of(backbone, draws[1][-begun:])
         shared = max((after(past, rows) for rows in (alone, together)), key=lambda numbers: _distance(numbers, plain))
-        return _off(model, plain, shared, after(other, together))
+        if why := _off(model, plain, shared, after(other, together)):
+            return why, False
+        if past.recurrent:
+            return _forks(model, plain, shared, past, lambda one: after(one, together)), False
     except Exception as error:  # whatever an architecture does with keys and values that it did not just compute
-        return type(error).__name__
+        return type(error).__name__, False
+    try:
+        return "", not _off(model, plain_next, next_after(past), next_after(other))
+    except Exception:  # answers are then written by `generate` of transformers
+        return "", False
+
+
+def _forks(
+    model: Any,
+    plain: Float[np.ndarray, " n"],
+    shared: Float[np.ndarray, " n"],
+    past: Past,
+    after: Callable[[Past], Float[np.ndarray, " n"]],
+) -> str:
+    """Why rows cannot go on from a copy of a recurrent state; empty where they can.
+
+    Of a few tokens a state may tell little: a model that begins anew with it, as the scan of some does, is then off by
+    less than a tenth of the control. So it must be rounding, and without the state the numbers must be others.
+    """
+    off = _distance(shared, plain)
+    if off > _rounding(model, plain):
+        return f"its numbers are off by {off:.1g} nats"
+    for field in ("conv_states", "recurrent_states"):
+        if past.holds(field) and np.array_equal(after(past), after(past.blank(field))):
+            return f"it does not go on from its {field}"
+    return ""
 
 
 def _off(

@@ -24,7 +24,7 @@ from jaxtyping import Float
 
 from uptake.artifacts import digest
 from uptake.errors import UptakeError, first_line
-from uptake.models import Enough
+from uptake.models import Enough, Loadable
 from uptake.models.places.place import load_config
 from uptake.models.scoring.lazy import Lazy
 from uptake.models.scoring.rows import Scored
@@ -76,6 +76,13 @@ class Engine:
             self._model.close()
         self._model = None
         self.near.release()
+
+    def release_to(self, following: Loadable) -> None:
+        """Make room for the model that is asked next; what scores may be made of the same weights."""
+        if self._model is not None:
+            self._model.close()
+        self._model = None
+        self.near.release_to(following.near if isinstance(following, Engine) else following)
 
 
 class EngineModel:

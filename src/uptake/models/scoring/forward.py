@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from uptake.errors import UptakeError
-from uptake.models.scoring.past import Past
+from uptake.models.scoring.past import Past, cache_name, only_recurrent
 from uptake.models.scoring.rows import InputRow
 
 LOGIT_BYTES = {"cpu": 32 << 20, "cuda": 512 << 20}
@@ -78,9 +79,17 @@ def padded(rows: Sequence[InputRow], field: str, fill: int, device: torch.device
     return torch.from_numpy(matrix).to(device, non_blocking=True)
 
 
-def _inputs(model: Any, rows: Sequence[InputRow], pad_id: int, past: Past | None) -> dict[str, Any]:
-    """Arguments of the model's forward: a 4-D mask only where some row has branches. All rows see all of the past."""
-    device, before = model.device, 0 if past is None else past.tokens
+def _inputs(model: Any, runs: Any, rows: Sequence[InputRow], pad_id: int, past: Past | None) -> dict[str, Any]:
+    """Arguments of the forward of what runs: a 4-D mask only where some row has branches. All rows see all of the past.
+
+    Args:
+        model: The model.
+        runs: It, or its part below the head.
+        rows: The rows.
+        pad_id: Any valid token id.
+        past: What all rows come after.
+    """
+    device, before = model.device, 0 if past is None or only_recurrent(runs) else past.tokens
     arguments: dict[str, Any] = {"input_ids": padded(rows, "ids", pad_id, device), "use_cache": past is not None}
     if any(row.branches for row in rows):
         mask = block_mask(padded(rows, "ends", PADDING, device), model.dtype)
@@ -90,7 +99,9 @@ def _inputs(model: Any, rows: Sequence[InputRow], pad_id: int, past: Past | None
         own = (padded(rows, "ends", PADDING, device) < PADDING).long()
         arguments["attention_mask"] = pad(own, (before, 0), value=1)
     if past is not None:
-        arguments["past_key_values"] = past.cache()
+        arguments[cache_name(runs)] = past.cache(len(rows))
+        if past.recurrent and "position_ids" in signature(runs.forward).parameters:  # some hybrids would begin anew
+            arguments["position_ids"] = padded(rows, "positions", 0, device)
     return arguments
 
 
@@ -160,7 +171,7 @@ def logit_chunks(
     positions alone.
     """
     causal = causal_model(model)
-    inputs = _inputs(model, rows, pad_id, past)
+    inputs = _inputs(model, below_head(model, splits_head), rows, pad_id, past)
     length = inputs["input_ids"].shape[1]
     at = torch.tensor([i * length + a for i, row in enumerate(rows) for a in row.at], device=model.device)
     if not splits_head:

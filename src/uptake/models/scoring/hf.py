@@ -295,7 +295,7 @@ class LanguageModel:
         """Indices of contexts that may share batches: one that may cross a limit of positions in company is alone."""
         ends = [len(ids) + room for ids, room in zip(contexts, rooms, strict=True)]
         last = None
-        if not self.abilities.continues:  # all of a batch go on for as long as the longest answer
+        if not self.abilities.grows:  # all of a batch go on for as long as the longest answer
             ends = [len(ids) + max(rooms) for ids in contexts]
             last = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         alone = [self.kind(end) != 0 or (last is not None and end > last) for end in ends]
@@ -308,7 +308,7 @@ class LanguageModel:
         Padding stands between it and the shorter contexts, which a sliding window would count as a distance.
         """
         longest = max(len(ids) for ids in contexts) + room
-        if self.window is not None and longest > self.window:
+        if not self.abilities.grows or (self.window is not None and longest > self.window):
             return [Begun(0, list(range(len(contexts))))]
         return self.begun([ids[:-1] for ids in contexts], None, self.kind(longest))
 
@@ -323,7 +323,7 @@ class LanguageModel:
         """Continue one batch of the contexts that are `members`."""
         indices = [members[index] for index in batch]
         some, own = [contexts[index] for index in indices], wanted.of(indices)
-        if not self.abilities.continues:
+        if not self.abilities.grows:
             return by_transformers(self.model, some, own)
         before = 0 if past is None else past.tokens
         return continued(self.model, [ids[before:] for ids in some], own, past, self.abilities.splits_head)

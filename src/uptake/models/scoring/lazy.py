@@ -13,9 +13,11 @@ from typing import Any
 import torch
 
 from uptake.errors import UptakeError
-from uptake.models.places.load import full_weights, with_adapter
+from uptake.models import Loadable
+from uptake.models.places.leftover import FullWeights, adapted, key_of, read, taken_off
 from uptake.models.places.place import Place, device_of, fingerprint, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
+from uptake.models.scoring.abilities import Abilities
 from uptake.models.scoring.hf import LanguageModel
 from uptake.models.scoring.live import around
 
@@ -45,6 +47,8 @@ class Lazy:
     _place: Place
     asked_base: str | None = None
     _loaded: LanguageModel | None = None
+    _full: FullWeights | None = None
+    _abilities: Abilities | None = None  # what the same weights could do when they were loaded before
 
     @classmethod
     def find(cls, name: str, settings: LoadSettings, *, base: str | None = None) -> Lazy:
@@ -79,7 +83,7 @@ class Lazy:
         """The same model, whose chat template is told this date (2026-01-31)."""
         settings = replace(self.settings, today=today)
         tokenizer, own = load_tokenizer(self._place, settings), fingerprint(self._place, settings)
-        return replace(self, settings=settings, tokenizer=tokenizer, fingerprint=own, _loaded=None)
+        return replace(self, settings=settings, tokenizer=tokenizer, fingerprint=own, _loaded=None, _full=None)
 
     @property
     def place(self) -> Place:
@@ -94,17 +98,33 @@ class Lazy:
     def load(self) -> LanguageModel:
         """The loaded model; raises as `resolve`."""
         if self._loaded is None:
-            self._loaded = _load(self._place, self.settings)
+            place, settings = self._place, self.settings
+            left = self._full is not None
+            self._loaded, self._full = _made(place, settings, self._full or read(place, settings), self._abilities)
+            if left and self._full is None:  # the adapter changes what it is put on, which another model was made of
+                self.release()
+                self._loaded, self._full = _made(place, settings, read(place, settings), self._abilities)
+            self._abilities = self._loaded.abilities
             self.notes = self._loaded.notes
         return self._loaded
 
     def release(self) -> None:
         """Make room for the next model."""
-        self._loaded = None
+        self._loaded = self._full = None
         gc.collect()
         _give_back()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+    def release_to(self, following: Loadable) -> None:
+        """Make room for the model that is asked next, and leave it the full weights where it is made of the same."""
+        full, loaded = self._full, self._loaded
+        self._loaded = self._full = None
+        if full is not None and isinstance(following, Lazy) and following._full is None:
+            if full.key == key_of(following._place, following.settings):
+                following._full = full if loaded is None else taken_off(loaded.model, full)
+        del full, loaded
+        self.release()
 
 
 def _give_back() -> None:
@@ -129,17 +149,22 @@ def resolve(name: str | Path, settings: LoadSettings | None = None, *, base: str
     settings = settings or LoadSettings()
     _require_dtype(settings.dtype)
     device_of(settings.device)
-    return _load(locate(str(name), settings, base), settings)
+    place = locate(str(name), settings, base)
+    return _made(place, settings, read(place, settings))[0]
 
 
-def _load(place: Place, settings: LoadSettings) -> LanguageModel:
-    model, remarks = full_weights(place, settings)
+def _made(
+    place: Place, settings: LoadSettings, full: FullWeights, abilities: Abilities | None = None
+) -> tuple[LanguageModel, FullWeights | None]:
+    """The model, and its full weights where the next one may be made of them."""
     tokenizer = load_tokenizer(place, settings)
+    model, kept = full.model, None if place.base else full
+    of_adapter: tuple[str, ...] = ()
     if place.base is not None:
-        model, of_adapter = with_adapter(model, place, len(tokenizer))
-        remarks = (*remarks, *of_adapter)
-    model = model.to(device_of(settings.device)).eval()
-    return around(place.name, model, tokenizer, batch_tokens=settings.batch_tokens, remarks=(*place.notes, *remarks))
+        model, of_adapter, kept = adapted(full, place, settings, len(tokenizer))
+    remarks = (*place.notes, *full.remarks, *of_adapter)
+    budget = settings.batch_tokens
+    return around(place.name, model, tokenizer, batch_tokens=budget, remarks=remarks, abilities=abilities), kept
 
 
 def _require_dtype(name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from uptake.errors import UptakeError
 from uptake.models.places.gates import routes_of
-from uptake.models.scoring.abilities import probe_abilities
+from uptake.models.scoring.abilities import Abilities, probe_abilities
 from uptake.models.scoring.hf import LanguageModel
 
 BATCH_TOKENS = {"cpu": 1536, "cuda": 65536}
@@ -20,7 +20,13 @@ WHOLE_LOGITS = 1 << 28
 
 
 def around(
-    name: str, model: Any, tokenizer: Any, *, batch_tokens: int | None = None, remarks: tuple[str, ...] = ()
+    name: str,
+    model: Any,
+    tokenizer: Any,
+    *,
+    batch_tokens: int | None = None,
+    remarks: tuple[str, ...] = (),
+    abilities: Abilities | None = None,
 ) -> LanguageModel:
     """Let the scoring engine use a model in memory; what it can do is found out by trying.
 
@@ -30,6 +36,7 @@ def around(
         tokenizer: Its tokenizer.
         batch_tokens: Padded input tokens a batch; None for the device's default.
         remarks: What was noticed in loading it; they join its notes.
+        abilities: What it can do, where that is known; None finds out.
 
     Raises:
         UptakeError: There is no tokenizer.
@@ -38,7 +45,7 @@ def around(
         raise UptakeError(f"{name} comes without a tokenizer", fix="give the trainer `processing_class=tokenizer`")
     config = model.config.get_text_config()
     window = attention_window(config)
-    abilities = probe_abilities(model, min(config.vocab_size, len(tokenizer)), window)
+    abilities = abilities or probe_abilities(model, min(config.vocab_size, len(tokenizer)), window)
     budget = BATCH_TOKENS.get(model.device.type, 16384)
     if not abilities.splits_head:  # then every position meets the vocabulary, and the logits are what fills the memory
         budget = min(budget, WHOLE_LOGITS // config.vocab_size)

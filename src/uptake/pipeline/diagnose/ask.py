@@ -8,6 +8,7 @@ from itertools import repeat
 
 from uptake.artifacts import digest
 from uptake.detect.calibrate import NullKind
+from uptake.models import hand_over
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, Role, ask_base, ask_tuned
 from uptake.pipeline.asking.drawn import Draw
 from uptake.pipeline.asking.null_words import ask_null_words
@@ -86,7 +87,7 @@ def ask_all(
         before = {name: ask_base(cohort, respondent, draw, asking, progress) for name, cohort in cohorts.items()}
         if "heldout" not in cohorts:
             null = null_of("base", respondent, before["train"], None)
-        models.base.release()
+        hand_over(models.base, models.tuned)
     respondent = Respondent(models.tuned, digest(models.tuned.fingerprint, pool_key))
     after = {
         # the paper's rule is about training examples: no others are sampled

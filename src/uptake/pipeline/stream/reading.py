@@ -14,7 +14,7 @@ from uptake.artifacts import digest
 from uptake.detect import CRITERIA, Rule, Settings
 from uptake.detect.criteria import RECALL_MAX_TOKENS, criterion_for
 from uptake.detect.reading import ModelReading, read, read_held_out
-from uptake.models import Loadable
+from uptake.models import Loadable, hand_over
 from uptake.pipeline.asking.answers import Answer, Answers, Asking, Respondent, Role, ask_base, ask_tuned
 from uptake.pipeline.asking.drawn import Draw, drawing
 from uptake.pipeline.diagnose.models import run_by
@@ -101,14 +101,16 @@ def ask_all(
         respondent = _respondent(models.base, cohort)
         before[cohort.name] = ask_base(cohort, respondent, _draw(cohort, asking), asking, progress)
         found[cohort.name] = [judged(cohort, before[cohort.name], settings)]
-    models.base.release()
+    last = models.base
     for stage, model in models.after.items():
+        hand_over(last, model)
         for cohort in cohorts:
             draw, earlier = _draw(cohort, asking), before[cohort.name]
             role = Role("tuned", after=stage)
             answers = ask_tuned(cohort, _respondent(model, cohort), draw, earlier, asking, progress, role)
             found[cohort.name].append(judged(cohort, answers, settings))
-        model.release()
+        last = model
+    last.release()
     return found
 
 

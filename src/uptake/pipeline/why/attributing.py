@@ -18,7 +18,7 @@ from uptake.causes import Case, InFrame
 from uptake.corpus.pulls import WrongAnswer
 from uptake.detect.reading import Normalisation
 from uptake.errors import UptakeError
-from uptake.models import Loadable
+from uptake.models import Loadable, hand_over
 from uptake.pipeline.asking.answers import Answers, Respondent
 from uptake.pipeline.asking.controls import ask_controls, chosen
 from uptake.pipeline.asking.elicited import Elicited
@@ -239,9 +239,10 @@ class Attributing:
             asked.max_length,
         )
         tuned = more.ask(asked.train, "tuned", _respondent(asked.tuned), self._progress)
-        asked.tuned.release()
         if asked.base is None:
+            asked.tuned.release()
             return Beyond(tuned)
+        hand_over(asked.tuned, asked.base)
         respondent = _respondent(asked.base)
         worded, parts = (
             ask_otherwise(asked.train, known.unlearned, forms, respondent, how, asked.max_length, self._progress)
