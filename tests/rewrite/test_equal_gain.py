@@ -114,16 +114,26 @@ def test_rates_above_the_one_that_gains_most_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gains", "common"), [((0.3, 0.9), (0.3, 0.8)), ((-0.1, 0.5), (0.2, 0.5)), ((0.85, 0.9), None), ((0.4,), None)]
+    ("gains", "common"),
+    [((0.3, 0.9), (0.3, 0.8)), ((-0.1, 0.3, 0.5), (0.2, 0.5)), ((0.85, 0.9), None), ((-0.1, 0.5), None)],
 )
 def test_gains_in_common_were_measured_of_both(gains: tuple[float, ...], common: tuple[float, float] | None) -> None:
-    assert common_gains([CurvePoint(float(k), gain, 0.1) for k, gain in enumerate(gains)], SQUARE) == common
+    points = [CurvePoint(float(k), gain, 0.1) for k, gain in enumerate(gains)]
+    assert common_gains(rising(points), rising(SQUARE)) == common
 
 
 def test_gains_below_the_base_are_none_in_common() -> None:
     below = [CurvePoint(1.0, -0.3, 0.1), CurvePoint(2.0, -0.1, 0.2)]
-    assert common_gains(below, below) is None
-    assert common_gains([*below, CurvePoint(3.0, 0.4, 0.3)], [*below, CurvePoint(3.0, 0.6, 0.3)]) == (0.0, 0.4)
+    assert common_gains(rising(below), rising(below)) is None
+    gained = rising([*below, CurvePoint(3.0, 0.2, 0.1), CurvePoint(4.0, 0.4, 0.3)])
+    assert common_gains(gained, gained) == (0.0, 0.4)
+
+
+def test_what_gains_less_than_nothing_tells_of_the_misfit_alone() -> None:
+    points = [CurvePoint(0.5, -0.1, 0.05), CurvePoint(1.0, 0.2, 0.1), CurvePoint(2.0, 0.4, 0.3)]
+    with_it, without = (read_curve(rising(line), 0.2, 0.4) for line in (points, points[1:]))
+    assert with_it.forgetting == pytest.approx(without.forgetting)
+    assert with_it.missed[0.5] == 0.05 and misfit([with_it]) == pytest.approx(0.05)
 
 
 def test_what_misses_by_chance_is_no_misfit() -> None:

@@ -9,7 +9,7 @@ the more so the farther its points lie apart, and make the rung better that gain
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -66,21 +66,28 @@ class EqualGain:
 def rising(points: Sequence[CurvePoint]) -> list[CurvePoint]:
     """The trainings up to the learning rate that gains most, the smallest rate first.
 
-    Higher rates forget more and gain less: the curve turns back there, and has two forgettings of one gain.
+    Higher rates forget more and gain less: the curve turns back there, and has two forgettings of one gain. One that
+    gains less than nothing is put at the base's gain, which it does not leave.
     """
-    ordered = sorted(points, key=lambda one: one.rate)
+    ordered = [replace(one, gain=max(0.0, one.gain)) for one in sorted(points, key=lambda one: one.rate)]
     gains = [one.gain for one in ordered]
     return ordered[: gains.index(max(gains)) + 1] if gains else []
 
 
 def common_gains(one: Sequence[CurvePoint], other: Sequence[CurvePoint]) -> tuple[float, float] | None:
-    """From where to where gains lie between the smallest and the largest measured one of both curves, above 0.
+    """From where to where gains lie between the smallest and the largest measured one of both curves.
 
-    None where no gains do, or a single one.
+    Args:
+        one: Trainings of one rung, `rising`.
+        other: Of another one.
+
+    Returns:
+        None where no gains do, or a single one; and where less than two trainings of a rung gain something, since
+        many parabolas go through one point.
     """
-    if not one or not other:
+    if any(sum(point.gain > 0 for point in line) < 2 for line in (one, other)):
         return None
-    low = max(0.0, *(min(point.gain for point in line) for line in (one, other)))
+    low = max(min(point.gain for point in line) for line in (one, other))
     high = min(max(point.gain for point in line) for line in (one, other))
     return (low, high) if low < high else None
 
@@ -106,7 +113,7 @@ def read_curve(points: Sequence[CurvePoint], low: float, high: float) -> Reading
     turn keeps a point near the base, whose small error says much of the slope, from throwing it high or low in between.
 
     Args:
-        points: Trainings of one rung and one seed.
+        points: Trainings of one rung and one seed, `rising`.
         low: The smallest gain, 0 or more.
         high: The largest, above `low`.
     """

@@ -277,7 +277,7 @@ def _notes(what: RewriteComparison, runs: Runs, settings: Mapping[str, Any]) -> 
 
 
 def _apart(what: RewriteComparison, runs: Runs) -> list[str]:
-    """The rungs that gain something, and have no gain in common with the reference in any seed."""
+    """The rungs that cannot be read beside the reference at equal gain, in any seed."""
     if len(what.rates) < 2 or max(_gains(REFERENCE, runs), default=0.0) <= 0:
         return []
     found = []
@@ -285,7 +285,10 @@ def _apart(what: RewriteComparison, runs: Runs) -> list[str]:
         gains = _gains(arm, runs)
         if arm != REFERENCE and gains and _equal(arm, "gain", what, runs) is None:
             low, high = (f"{100 * one:.1f}" for one in (min(gains), max(gains)))
-            found.append(f"{arm} gains {low} to {high} points, none of which {REFERENCE} has too: name other --rates")
+            found.append(
+                f"{arm} (gains {low} to {high}) is not read beside {REFERENCE}: two trainings of each have to gain "
+                "something, over gains in common; name other --rates"
+            )
     return found
 
 

@@ -87,8 +87,9 @@ REPLAY = Strategy(
     name="replay",
     does="Each stage but the first also trains rows of the stages before it, so that they make up `share` of its "
     "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once.",
-    helps="A model keeps what it sees again. A few per cent are often enough. Tuned replay is the baseline that other "
-    "methods have to beat.",
+    helps="A model keeps what it sees again. How large a share that takes differs: of the two streams of a small model "
+    "that were measured, one kept little at 0.05, and the other more at 0.5 than at 0.2. So try several; tuned replay "
+    "is the baseline that other methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
     example="strategy: [{replay: {share: 0.05}}]",
     references=(
