@@ -143,6 +143,23 @@ def test_all_cost_the_same_are_tuned_alike_and_run_in_pairs(
     assert (done.folder / "summary.md").read_text().startswith("## replay is the best")
 
 
+@pytest.mark.parametrize("later", [False, True])
+def test_the_learning_rate_of_every_stage_is_tuned(trainable: Path, tmp_path: Path, later: bool):
+    """A stage without one would be trained at the trainer's own in every trial, whatever is written over it."""
+    settings = load_run(streams(tmp_path, trainable)).model_dump(mode="json")
+    rates = [{"learning_rate": 1e-3} if number or later else {} for number in range(2)]
+    own = [{**stage, "training": rate} for stage, rate in zip(settings["stages"], rates, strict=True)]
+    StreamFile.of({**settings, "stages": own}).require_rate()
+    without = StreamFile.of({**settings, "training": {}, "stages": own})
+    if not later:
+        with pytest.raises(UptakeError, match="the run file has none for early"):
+            without.require_rate()
+        return
+    without.require_rate()
+    tried = without.varied(tmp_path / "one", leaderboard.Trial({}, 4.0)).settings
+    assert [stage["training"]["learning_rate"] for stage in tried["stages"]] == [4e-3, 4e-3]
+
+
 def test_nothing_is_made_twice_and_other_data_are(trainable: Path, tmp_path: Path):
     """Three small trainings: what plain and joint training cost, and a run; the second comparison trains nothing."""
     config = load_run(streams(tmp_path, trainable))

@@ -51,15 +51,25 @@ def compared(folder: Path, base: Path, server: Server, **keys: Any) -> RunConfig
     return load_run(write_run(folder, base, **{**given, **keys}))
 
 
-def faked(monkeypatch: pytest.MonkeyPatch) -> list[BoardRun]:
-    """Trainings that gain 0.2 at the first rate and 0.4 at the second; the rewritten data lose half of the others."""
+def faked(monkeypatch: pytest.MonkeyPatch, best: float = 1.0) -> list[BoardRun]:
+    """Trainings that gain 0.2 at the first rate and 0.4 at the second, those of rewritten data `best` times as much.
+
+    The rewritten data lose half of the others.
+    """
     made: list[BoardRun] = []
 
     def done(piece: BoardRun) -> Mapping[str, float | None]:
         made.append(piece)
         rate, seed = piece.settings["training"]["learning_rate"] / 1e-2, piece.settings["seed"]
-        lost = (0.1 + 0.02 * seed) * rate * (0.5 if "best_of_k" in str(piece.folder) else 1.0)
-        return {"gain": 0.2 * rate, "gain_in_form": 0.1, "general_lost": lost, "retention_lost": None, "tokens": 9.0}
+        rewritten = "best_of_k" in str(piece.folder)
+        lost = (0.1 + 0.02 * seed) * rate * (0.5 if rewritten else 1.0)
+        return {
+            "gain": (best if rewritten else 1.0) * 0.2 * rate,
+            "gain_in_form": 0.1,
+            "general_lost": lost,
+            "retention_lost": None,
+            "tokens": 9.0,
+        }
 
     monkeypatch.setattr(work, "work", done)
     return made
@@ -84,10 +94,11 @@ def test_rungs_train_as_many_tokens_and_are_held_against_the_original_at_equal_g
     }
     assert original["generated"] == dft["generated"] == 0
     equal = best["equal"]["general_lost"]
-    assert equal["gain"] == pytest.approx(0.4) and equal["n"] == 2
-    assert equal["change"]["estimate"] == pytest.approx(-0.5) and equal["difference"]["estimate"] == pytest.approx(
-        -0.11
-    )
+    assert (equal["low"], equal["high"], equal["n"]) == (pytest.approx(0.2), pytest.approx(0.4), 2)
+    assert equal["change"]["estimate"] == pytest.approx(-0.5) and equal["misfit"] is None
+    assert equal["difference"]["estimate"] == pytest.approx(-0.5 * 0.11 * 1.5)  # at 0.3, the middle of a straight line
+    assert [note for note in summary["notes"] if "two learning rates" in note]
+    assert not [note for note in summary["notes"] if "is not read" in note]
     assert best["equal"]["retention_lost"] is None and original["equal"]["general_lost"] is None
     texts = (done.folder / "data" / "best_of_k" / "early.jsonl").read_text()
     assert "Person 0 was born in Paris." in texts and (done.folder / "summary.md").read_text().startswith(
@@ -95,6 +106,18 @@ def test_rungs_train_as_many_tokens_and_are_held_against_the_original_at_equal_g
     )
     page = write_rewrite_compare_page(tmp_path / "run")
     assert page is not None and "<polyline" in page.read_text() and "12.34" in page.read_text()
+
+
+def test_rungs_without_a_gain_in_common_are_told(
+    trainable: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faked(monkeypatch, best=0.4)
+    done = compare_rungs(compared(tmp_path, trainable, server), TWO)
+    best = done.summary()["rungs"][1]
+    assert best["equal"] == {"general_lost": None, "retention_lost": None}
+    told = "best_of_k (gains 8.0 to 16.0) is not read beside original"
+    notes = [note for note in done.summary()["notes"] if "is not read" in note]
+    assert len(notes) == 1 and notes[0].startswith(told)
 
 
 def test_each_stage_trains_as_many_tokens(

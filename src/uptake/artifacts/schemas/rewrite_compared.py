@@ -29,11 +29,13 @@ class PointData:
 class EqualGainData:
     """See `uptake.rewrite.equal_gain.EqualGain`."""
 
-    gain: float
+    low: float
+    high: float
     forgetting: float
     reference: float
     difference: IntervalData | None
     change: IntervalData | None
+    misfit: float | None
     n: Positive
 
 

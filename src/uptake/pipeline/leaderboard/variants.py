@@ -93,15 +93,18 @@ class StreamFile:
         return BoardRun(found, what, last, self.content)
 
     def require_rate(self) -> None:
-        """Refuse a stream without a learning rate of its own to be tuned.
+        """Refuse a stream with a stage whose learning rate would not be tuned with the others'.
 
         Raises:
-            UptakeError: It has none.
+            UptakeError: A stage has none, of its own or of the run.
         """
-        if all("learning_rate" not in one["training"] for one in (self.settings, *self.settings["stages"])):
+        if "learning_rate" in self.settings["training"]:
+            return
+        without = [one["name"] for one in self.settings["stages"] if "learning_rate" not in one["training"]]
+        if without:
             raise UptakeError(
-                "the learning rate is tuned, and the run file has none",
-                expected="training: {learning_rate: ...} in both run files",
+                f"the learning rate is varied, and the run file has none for {', '.join(without)}",
+                expected="training: {learning_rate: ...} of the run, or of each stage, in each run file",
                 fix="set it to what you would take for plain fine-tuning",
             )
 

@@ -145,7 +145,7 @@ def compare_rungs(
             "seeds": what.seeds,
             "paper": PAPER,
             "rungs": [_summarised(arm, rungs[_data_of(arm)], what, runs, rungs[REFERENCE]) for arm in what.arms],
-            "notes": [*left_out, *_notes(what, runs, settings)],
+            "notes": [*left_out, *_notes(what, runs, settings), *_apart(what, runs)],
             "run": {"settings": settings, "versions": versions()},
         }
         write_bytes(folder / "summary.md", compared_markdown(summary).encode())
@@ -262,13 +262,35 @@ def _notes(what: RewriteComparison, runs: Runs, settings: Mapping[str, Any]) -> 
     if what.seeds < 3:
         notes.append("there are less than three seeds: the intervals say little")
     if len(what.rates) < 2:
-        notes.append("there is one learning rate: a curve is a straight line from the base to one point")
+        notes.append("there is one learning rate: a rung has a single gain, and two rungs none in common")
+    elif len(what.rates) < 3:
+        notes.append("there are two learning rates: whether the curves are parabolas is not seen, and nothing is sure")
     missing = [name for name in ("general", "retention") if settings[name] is None]
     if missing:
         notes.append(f"the run has no {' and no '.join(missing)}: what is forgotten of it is not measured")
-    gains = [one["gain"] for (arm, *_), one in runs.items() if arm == REFERENCE]
-    if all(gain is None for gain in gains):
+    gains = _gains(REFERENCE, runs)
+    if not gains:
         notes.append("the tests are too long for a free answer: there is no gain in whatever words")
-    elif max(gain for gain in gains if gain is not None) <= 0:
+    elif max(gains) <= 0:
         notes.append("the original data gain nothing at any learning rate: there is no equal gain")
     return notes
+
+
+def _apart(what: RewriteComparison, runs: Runs) -> list[str]:
+    """The rungs that cannot be read beside the reference at equal gain, in any seed."""
+    if len(what.rates) < 2 or max(_gains(REFERENCE, runs), default=0.0) <= 0:
+        return []
+    found = []
+    for arm in what.arms:
+        gains = _gains(arm, runs)
+        if arm != REFERENCE and gains and _equal(arm, "gain", what, runs) is None:
+            low, high = (f"{100 * one:.1f}" for one in (min(gains), max(gains)))
+            found.append(
+                f"{arm} (gains {low} to {high}) is not read beside {REFERENCE}: two trainings of each have to gain "
+                "something, over gains in common; name other --rates"
+            )
+    return found
+
+
+def _gains(arm: Arm, runs: Runs) -> list[float]:
+    return [gain for (name, *_), one in runs.items() if name == arm and (gain := one.get("gain")) is not None]
