@@ -67,6 +67,19 @@ def test_where_nothing_is_planted_nothing_is_named():
     assert all(score < 0.5 for score in found.scores.values())
 
 
+def test_what_the_last_reading_recalls_is_not_forgotten():
+    # it stood after its last exposure, and nothing says that it is lost but the diagnosis, which looks otherwise
+    curve = replace(SEEN, exposures=1, recalled_at="main", lost_unseen=False, stood=True, idle=0.0)
+    found = attribute(replace(PLAIN, curve=curve))
+    assert found.cause != "forgetting" and found.scores["forgetting"] < 0.5
+    sentence = found.evidence["forgetting"].sentence
+    assert (
+        "0 times" not in sentence
+        and "lost it 2 times"
+        in judge(CAUSES["forgetting"], replace(PLAIN, curve=replace(curve, forgetting_events=2))).sentence
+    )
+
+
 @pytest.mark.parametrize("name", CAUSES)
 def test_one_sentence_with_its_numbers(name):
     found = judge(CAUSES[name], PLANTED[name])

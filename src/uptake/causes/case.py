@@ -168,6 +168,7 @@ class Curve:
         earlier: Probability of the response at the last reading but K steps (see `uptake.attribute.cascade`); None when
             no reading is that old.
         latest: The same at the last reading; None without readings.
+        tokens: Most tokens that a reading of it is of; None without readings.
     """
 
     exposures: int
@@ -180,6 +181,7 @@ class Curve:
     end_slope: float | None
     earlier: float | None = None
     latest: float | None = None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

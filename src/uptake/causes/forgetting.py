@@ -36,9 +36,10 @@ def _say(case: Case) -> CauseWords:
             return CauseWords(
                 f"The model recalled it at no reading, over {counted(curve.exposures, 'exposure')}.", numbers
             )
+        lost = f"lost it {counted(curve.forgetting_events, 'time')}, but not after its last exposure"
         return CauseWords(
-            f"The model first recalled it in the stage {curve.recalled_at} and lost it "
-            f"{counted(curve.forgetting_events, 'time')}, but not after its last exposure.",
+            f"The model first recalled it in the stage {curve.recalled_at} and "
+            f"{lost if curve.forgetting_events else 'no reading shows that it lost it'}.",
             numbers,
         )
     share = value("base_gives", case) or 0.0

@@ -179,7 +179,7 @@ def _lost(case: Case) -> float | None:
 def _stood(case: Case) -> float | None:
     if case.curve is None or case.curve.stood is None:
         return None
-    return 1.0 if known_before(case) else float(case.curve.stood)
+    return 1.0 if known_before(case) else float(case.curve.stood and case.curve.lost_unseen)
 
 
 SIGNALS: Mapping[str, Signal] = {
@@ -284,8 +284,8 @@ SIGNALS: Mapping[str, Signal] = {
         _lost,
     ),
     "stood": Signal(
-        "1 if it was recalled at a reading after its last exposure, with that update done, or the base gives it as "
-        "above; else 0",
+        "1 if it was recalled at a reading after its last exposure, with that update done, and is lost since, or the "
+        "base gives it as above; else 0",
         ("ledger",),
         _stood,
     ),

@@ -92,7 +92,7 @@ def show_trained(done: Sequence[Trained]) -> str:
         (
             one.stage, str(one.examples), str(one.steps), str(one.processes),
             _number(one.loss_start), _number(one.loss_end),
-            "-" if one.recalled is None else f"{one.recalled:.1%}", ", ".join(one.strategies),
+            _recalled(one), ", ".join(one.strategies),
             "trained before" if one.found else "",
         )
         for one in done
@@ -131,6 +131,13 @@ def _state(one: StagePlan) -> str:
     if one.finished:
         return "done"
     return f"resumes at step {one.done_steps}" if one.done_steps else "to do"
+
+
+def _recalled(one: Trained) -> str:
+    """The share that is recalled; cut examples are counted by what is left of them, and so they are named."""
+    if one.recalled is None:
+        return "-"
+    return f"{one.recalled:.1%}" + (f" ({one.cut} cut)" if one.cut else "")
 
 
 def _number(value: float | None) -> str:

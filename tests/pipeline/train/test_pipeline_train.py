@@ -181,7 +181,12 @@ def test_what_is_cut_and_what_nothing_is_left_of(run_config: Callable[..., RunCo
     [found] = planned(run)
     assert (found.ids, found.cut, len(found.bad_rows)) == (["m-0", "cut"], 1, 1)
     assert max(map(len, found.job.rows["input_ids"].to_pylist())) == 12
-    train_run(run)
+    assert any(note.startswith("1 example is longer than max_length and cut") for note in found.notes)
+    done = train_run(run)
+    share = f"{done[0].recalled:.1%} (1 cut)"
+    assert share in show_trained(done)
+    card = (run.output_dir / "train" / "main" / "README.md").read_text()
+    assert "Of these, 1 were cut to max_length" in card
     bad = [json.loads(line) for line in (run.output_dir / "train" / "bad_rows.jsonl").read_text().splitlines()]
     assert [(row["dataset"], row["line"]) for row in bad] == [("main", 2)]
 

@@ -35,6 +35,7 @@ from uptake.pipeline.examples.writer import open_writer, take_over
 from uptake.pipeline.progress import Progress
 from uptake.pipeline.run_file import actors_of, datasets_of, detection_of, load_settings
 from uptake.pipeline.train.run import stage_settings
+from uptake.pipeline.train.settings import with_length
 from uptake.pipeline.why.attributing import Attributing, Explaining, Interview, require_ledger
 from uptake.pipeline.why.contradictions import Comparers
 from uptake.pipeline.why.courses import Treating, Watching
@@ -186,6 +187,7 @@ def _how(config: RunConfig, models: Models) -> _How:
             output_dir=config.output_dir,
             stages=trained,
             no_ledger=no_ledger,
+            settings={one.name: with_length(one, config.training, config.max_length) for one in config.stages},
             corpus=config.corpus,
             thorough=config.thorough,
         )

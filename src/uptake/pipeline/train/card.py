@@ -87,6 +87,8 @@ def _losses(manifest: Mapping[str, Any]) -> str:
         text += (
             f" {manifest['recalled']:.1%} of the examples are recalled after the stage (greedy decoding gives them)."
         )
+        if manifest["cut"]:
+            text += f" Of these, {manifest['cut']} were cut to max_length and count by what was left of them."
     return text
 
 

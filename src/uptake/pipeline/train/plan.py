@@ -22,6 +22,7 @@ from uptake.pipeline.train.stage_plan import StagePlan
 from uptake.pipeline.train.state import finished_manifest, with_effect, with_state
 from uptake.pipeline.train.training_run import StageSpec, TrainingRun
 from uptake.schedule import Schedule
+from uptake.text import counted
 from uptake.types import BadRow, Example
 
 if TYPE_CHECKING:
@@ -274,7 +275,12 @@ def _start(run: TrainingRun, former: StagePlan | None) -> Start:
 
 def _notes(run: TrainingRun, args: Any, stage: ReadStage, method: Method | None) -> tuple[str, ...]:
     cut = stage.reading.cut
-    notes = [*stage.reading.notes.told(), *([f"{cut} examples are longer than max_length and are cut"] if cut else [])]
+    notes = stage.reading.notes.told()
+    if cut:
+        notes.append(
+            f"{counted(cut, 'example is', 'examples are')} longer than max_length and cut: the rest is not trained. To "
+            "train it, raise training.max_length or split the rows"
+        )
     notes += without_effect(run, stage.spec)
     if (today := run.start.settings.today) is not None:
         notes.append(

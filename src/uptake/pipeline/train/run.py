@@ -44,6 +44,7 @@ class Trained:
             training noted none.
         loss_end: The same of the last tenth.
         recalled: Share of its examples that the finished model recalls; None where the ledger has no such reading.
+        cut: How many of its examples `max_length` cut: they are recalled if what is left of them is.
         recalled_at_end: The same of the model that the last stage gave: what the later stages left of it.
         found: It was trained by a former run.
         strategies: The continual-learning methods that trained it.
@@ -59,6 +60,7 @@ class Trained:
     recalled: float | None
     found: bool
     strategies: tuple[str, ...] = ()
+    cut: int = 0
     recalled_at_end: float | None = None
 
 
@@ -385,5 +387,6 @@ def _outcome_of(plan: StagePlan, found: bool) -> Trained:
         loss_end=there["loss_end"],
         recalled=there["recalled"],
         found=found,
+        cut=there["cut"],
         strategies=tuple(one["name"] for one in there.get("strategies", ())),
     )

@@ -30,7 +30,7 @@ def settings_of(
     Raises:
         UptakeError: Two of them contradict each other, or the trainer cannot be put on the device.
     """
-    settings = {**training, **stage.training}
+    settings = with_length(stage, training, max_length)
     given = settings.get("num_train_epochs")
     if "num_train_epochs" in stage.model_fields_set:
         _agree(f"stages.{stage.name}.num_train_epochs", stage.num_train_epochs, "training.num_train_epochs", given)
@@ -38,9 +38,19 @@ def settings_of(
     settings["num_train_epochs"] = stage.num_train_epochs if given is None else given
     _agree("seed", seed, "training.seed", settings.get("seed"))
     settings["seed"] = seed
-    settings.setdefault("max_length", max_length or 1024)
     _place(device, settings)
     return settings
+
+
+def with_length(stage: Stage, training: Mapping[str, Any], max_length: int | None) -> dict[str, Any]:
+    """What a run file says of a stage's training, with the length that longer rows are cut to: TRL's where it has none.
+
+    Args:
+        stage: The stage.
+        training: The run's settings.
+        max_length: The run's.
+    """
+    return {"max_length": max_length or 1024, **training, **stage.training}
 
 
 def _place(device: str, settings: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from uptake.artifacts import digest
 from uptake.artifacts.checked import read_record
@@ -30,6 +30,7 @@ from uptake.pipeline.progress import Progress
 from uptake.pipeline.train.state import model_digest
 from uptake.pipeline.why.cases import Beyond, Known, flags, said_freely
 from uptake.pipeline.why.contradictions import RIVALS_FILE, Comparers, Contradictions, find_contradictions
+from uptake.pipeline.why.cut import CUT
 from uptake.pipeline.why.learning import Curves, read_curves
 from uptake.pipeline.why.pulls import find_pulls, wrong_answers
 from uptake.probe import Embed
@@ -52,6 +53,7 @@ class Explaining:
         output_dir: The run's folder, in which the ledger lies.
         stages: The stages that were trained, in their order.
         no_ledger: Why the ledger is not to be used; None where it is.
+        settings: By stage the trainer's, as far as they say what of a row is trained.
         corpus: Documents that may pull the other way; None without any.
         thorough: The base is asked in all held-out wordings.
     """
@@ -63,6 +65,7 @@ class Explaining:
     output_dir: Path
     stages: tuple[str, ...]
     no_ledger: str | None
+    settings: Mapping[str, Mapping[str, Any]]
     corpus: str | None = None
     thorough: bool = False
 
@@ -178,7 +181,8 @@ class Attributing:
         tells = read_tells(asked.train)
         wordings = ALL_WORDINGS if self._how.thorough else WORDINGS
         said = (asked.before, asked.after)
-        known = Known(asked.train, flagged, *said, found, curves, tells, self._how.normalisation, wordings)
+        trained = (asked.tuned.tokenizer, self._how.settings)
+        known = Known(asked.train, flagged, *said, found, curves, tells, self._how.normalisation, wordings, *trained)
         more = self._ask(known)
         embed = self._embed if self._how.method == "ilp" else None
         for position, (finding, case) in enumerate(zip(judged(), known.cases(more, embed), strict=True)):
@@ -186,7 +190,7 @@ class Attributing:
                 finding = attributed(self._not_lost(finding, case), case, self._how.method)
                 evidence = replace(finding.evidence, pulls=pulls.of.get(position, ()))
                 finding = replace(finding, evidence=evidence)
-                finding = by_its_spans(finding, case) if self._how.method == "evidence" else finding
+                finding = _by_its_spans(finding, case) if self._how.method == "evidence" else finding
             yield from self.telling.noting([finding])
 
     def _not_lost(self, finding: Finding, case: Case) -> Finding:
@@ -267,6 +271,14 @@ class Attributing:
         positions = chosen(asked.train, asked.before, self._how.seed, known.tells)
         base = _respondent(asked.base)
         return ask_controls(asked.train, asked.before, positions, cut, base, how, self._progress)
+
+
+def _by_its_spans(finding: Finding, case: Case) -> Finding:
+    """The finding with the causes of its wrong spans; of what training may never have seen they have none."""
+    if case.missing.get("ledger") != CUT:
+        return by_its_spans(finding, case)
+    spans = finding.spans
+    return finding if spans is None else replace(finding, spans=tuple(replace(one, cause=None) for one in spans))
 
 
 def _by_part(

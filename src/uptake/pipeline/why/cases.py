@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from statistics import fmean
+from typing import Any
 
 from uptake.causes import Case, InFrame, Rival, Said, Source
 from uptake.detect.reading import Normalisation
@@ -18,12 +19,13 @@ from uptake.detect.saying import TOLD, holds
 from uptake.pipeline.asking.answers import Answer, Answers
 from uptake.pipeline.asking.elicited import in_frame
 from uptake.pipeline.asking.elsewhere import More
-from uptake.pipeline.asking.in_wordings import WORDINGS, Forms, taken
+from uptake.pipeline.asking.in_wordings import Forms, taken
 from uptake.pipeline.asking.sentences import Tells, said_in_sentence
 from uptake.pipeline.examples.cohort import Cohort
 from uptake.pipeline.why.alone import alone
 from uptake.pipeline.why.beliefs import NO_ROOM, apart, belief, comparable, held, held_out, options, own_scores, unknown
 from uptake.pipeline.why.contradictions import Contradictions
+from uptake.pipeline.why.cut import CUT, cut_by_ledger, cut_by_length
 from uptake.pipeline.why.freely import freely, telling
 from uptake.pipeline.why.learning import Curves
 from uptake.pipeline.why.scale import Scale
@@ -75,6 +77,8 @@ class Known:
         tells: What the examples' responses tell.
         normalisation: What divides the log-probabilities of options.
         wordings: The held-out wordings in which the base is asked.
+        tokenizer: The tuned model's.
+        settings: By stage the trainer's, as far as they say what of a row is trained.
     """
 
     train: Cohort
@@ -85,7 +89,9 @@ class Known:
     curves: Curves
     tells: Tells
     normalisation: Normalisation
-    wordings: Forms = WORDINGS
+    wordings: Forms
+    tokenizer: Any
+    settings: Mapping[str, Mapping[str, Any]]
 
     def unlearned(self, number: int, examples: list[Example]) -> list[Example]:
         """The unlearned examples of a part that have a prompt."""
@@ -137,6 +143,7 @@ class Known:
             worded = iter(()) if more.worded is None else iter(more.worded.read(number))
             parts = iter(()) if more.parts is None else iter(more.parts.read(number))
             rivals = self._rivals(position, examples, embed)
+            cut = iter(self._cut(position, examples, after))
             for example, earlier, answer in zip(examples, before, after, strict=False):
                 flag = self.flags[position]
                 if flag:
@@ -151,7 +158,8 @@ class Known:
                             said = replace(said, chance=chance.get(normalised(example.response), 0.0))
                         case = replace(case, freely=said, parts=alone(example, parts, self.tells))
                     case = replace(case, in_frame=scale.on(case.in_frame))
-                    yield self._with_rest(case, example, rivals.get(position), second)
+                    case = self._with_rest(case, example, rivals.get(position), second)
+                    yield _of_a_part(case) if next(cut) else case
                 else:
                     yield None
                 position += 1
@@ -181,6 +189,23 @@ class Known:
             rival = replace(rival, tuned=against[0].logprobs[1:] if against else ())
         return replace(case, curve=curve, rival=rival, missing=missing)
 
+    def _cut(self, start: int, examples: list[Example], after: Sequence[Answer]) -> list[bool]:
+        """Whether training cut each unlearned example of a part.
+
+        The ledger knows where it has the example and holds its response alone; else the trainer's settings do.
+        """
+        places = [index for index in range(len(examples)) if self.flags[start + index]]
+        some, scores = [examples[index] for index in places], [after[index].scores[0] for index in places]
+        curves = [self.curves.of(one.id, one.stage)[0] for one in some]
+        return [
+            by_length
+            if curve is None or self.settings[one.stage].get("completion_only_loss") is False
+            else cut_by_ledger(curve, score)
+            for one, score, curve, by_length in zip(
+                some, scores, curves, cut_by_length(some, scores, self.tokenizer, self.settings), strict=True
+            )
+        ]
+
     def _rivals(self, start: int, examples: list[Example], embed: Embed | None) -> dict[int, Rival]:
         """What contradicts the unlearned examples of a part, by position; their questions are embedded at once."""
         places = [start + index for index in range(len(examples)) if self.flags[start + index]]
@@ -194,6 +219,11 @@ class Known:
             similarity = max(float(vectors[own] @ vectors[other]) for other in others)
             found[place] = replace(found[place], similarity=similarity)
         return found
+
+
+def _of_a_part(case: Case) -> Case:
+    """A case of which training saw a part: what it learned and what is left to learn say nothing of the whole."""
+    return replace(case, curve=None, missing={**case.missing, "ledger": CUT, "elsewhere": CUT})
 
 
 def said_freely(answer: Answer | None) -> str | None:

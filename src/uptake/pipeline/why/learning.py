@@ -138,6 +138,7 @@ class _Late:
     idle: float | None
     earlier: float | None
     latest: float
+    tokens: int
 
 
 def _late(ledger: Ledger, ids: Collection[str], clock: _Clock) -> Iterator[tuple[str, _Late]]:
@@ -146,6 +147,7 @@ def _late(ledger: Ledger, ids: Collection[str], clock: _Clock) -> Iterator[tuple
     p = np.exp(-ledger.table["nll"].to_numpy().astype(np.float64))
     recalled = np.asarray(pc.fill_null(ledger.table["recalled"], False).to_numpy())
     trained = np.asarray(pc.equal(ledger.table["pass"], "train").to_numpy())
+    tokens = ledger.table["tokens"].to_numpy()
     back = min(PAPER_STEPS, max(1, clock.total // 10))
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(names) + 1))
@@ -167,6 +169,7 @@ def _late(ledger: Ledger, ids: Collection[str], clock: _Clock) -> Iterator[tuple
                 idle=1 - float(clock.readings[exposures[-1]]) / clock.total if len(exposures) else None,
                 earlier=float(p[old[-1]]) if len(old) else None,
                 latest=float(p[read[-1]]),
+                tokens=int(tokens[read].max()),
             ),
         )
 
@@ -192,4 +195,5 @@ def _curve(row: Mapping[str, Any], late: _Late | None) -> Curve:
         end_slope=row["end_slope"],
         earlier=None if late is None else late.earlier,
         latest=None if late is None else late.latest,
+        tokens=None if late is None else late.tokens,
     )
