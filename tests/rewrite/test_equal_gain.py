@@ -9,8 +9,8 @@ import pytest
 
 from uptake.rewrite.equal_gain import (
     CurvePoint,
+    CurveReading,
     EqualGain,
-    Reading,
     at_equal_gain,
     common_gains,
     misfit,
@@ -138,10 +138,10 @@ def test_what_gains_less_than_nothing_tells_of_the_misfit_alone() -> None:
 
 def test_what_misses_by_chance_is_no_misfit() -> None:
     bent = {1.0: 0.1, 2.0: -0.2, 3.0: 0.2}
-    assert misfit([Reading(0.0, bent)]) == pytest.approx(0.3)
+    assert misfit([CurveReading(0.0, bent)]) == pytest.approx(0.3)
     turned = {rate: -value for rate, value in bent.items()}
-    assert misfit([Reading(0.0, bent), Reading(0.0, turned)]) == pytest.approx(0.0)
-    assert misfit([Reading(0.0, {1.0: 0.0, 2.0: 0.0})]) is None
+    assert misfit([CurveReading(0.0, bent), CurveReading(0.0, turned)]) == pytest.approx(0.0)
+    assert misfit([CurveReading(0.0, {1.0: 0.0, 2.0: 0.0})]) is None
 
 
 def test_without_gains_in_common_there_is_nothing_to_compare() -> None:

@@ -93,7 +93,7 @@ def common_gains(one: Sequence[CurvePoint], other: Sequence[CurvePoint]) -> tupl
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CurveReading:
     """A curve read over gains.
 
     Attributes:
@@ -105,7 +105,7 @@ class Reading:
     missed: Mapping[float, float]
 
 
-def read_curve(points: Sequence[CurvePoint], low: float, high: float) -> Reading:
+def read_curve(points: Sequence[CurvePoint], low: float, high: float) -> CurveReading:
     """Mean forgetting of a curve over gains.
 
     The curve is the parabola a·g + b·g² that has the least squared distance to the points of those that rise, or of
@@ -130,10 +130,10 @@ def read_curve(points: Sequence[CurvePoint], low: float, high: float) -> Reading
     at = bent(np.array([low, (low + high) / 2, high])) @ factors
     missed = lost - sign * shapes @ factors
     mean = sign * float(np.array([1, 4, 1]) / 6 @ at)  # Simpson's rule is exact for parabolas
-    return Reading(mean, {one.rate: float(value) for one, value in zip(points, missed, strict=True)})
+    return CurveReading(mean, {one.rate: float(value) for one, value in zip(points, missed, strict=True)})
 
 
-def misfit(readings: Sequence[Reading]) -> float | None:
+def misfit(readings: Sequence[CurveReading]) -> float | None:
     """How far the points of a rung lie from its curves, the same way in all seeds.
 
     Seeds that miss by chance cancel; what is left tells that the curve is none that rises or falls as a parabola does.
