@@ -321,6 +321,22 @@ def test_control_from_an_empty_state_they_differ(field, tokenizer, monkeypatch):
     assert largest_difference(scorer.score(groups), expected_of(model, groups)) > 100 * NATS
 
 
+def test_copies_of_a_state_bound_a_batch(tokenizer, monkeypatch):
+    model = recurrent_model("mamba2", tokenizer)
+    scorer, groups = language_model(model, tokenizer, batch_tokens=100_000), begun(groups_of(12))
+    one = past.past_of(model.get_decoder(), SYSTEM)
+    # three layers of 8 heads by 16 by 16, and the last 4 inputs of 128 + 2 * 16 channels, in 4 bytes
+    assert one.bytes_a_row == 3 * 4 * (8 * 16 * 16 + 4 * 160)
+    batches = []
+    model.get_input_embeddings().register_forward_hook(lambda _, inputs, __: batches.append(len(inputs[0])))
+    found = scorer.score(groups)
+    assert max(batches) > 5
+    monkeypatch.setattr(hf, "STATE_BYTES", {"cpu": 5 * one.bytes_a_row})
+    batches.clear()
+    assert largest_difference(scorer.score(groups), found) < NATS
+    assert max(batches) == 5
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("model_type", BEGINNING_ANEW)
 def test_a_state_that_is_not_gone_on_from_is_found_out(model_type, dtype, tokenizer):

@@ -44,6 +44,9 @@ Result = TypeVar("Result")
 MASK_CELLS = 1 << 25
 """Most cells of a batch's 4-D mask, which grows with the square of a row's length: 128 MiB in float32."""
 
+STATE_BYTES = {"cpu": 64 << 20, "cuda": 2 << 30}
+"""Most bytes of the copies of a recurrent state in a batch: each row has its own, of up to some hundred MiB."""
+
 ROW = 128
 """Input tokens of a row that sequences share: longer ones save more, and pass over more that a token does not see."""
 
@@ -151,6 +154,8 @@ class LanguageModel:
                 return np.concatenate(list(alone), axis=1)
 
             how: dict[str, Any] = {"cells": MASK_CELLS, "apart": apart} if packs else {}
+            if past is not None and past.recurrent:
+                how["rows"] = max(1, STATE_BYTES.get(self.model.device.type, 512 << 20) // max(1, past.bytes_a_row))
             run = partial(self._forward, rows, past)
             for batch, numbers in self.in_batches([len(row) for row in rows], run, before=before, **how):
                 for number, columns in zip(batch, numbers, strict=True):
@@ -201,6 +206,7 @@ class LanguageModel:
         *,
         before: int = 0,
         cells: int | None = None,
+        rows: int | None = None,
         apart: Callable[[int], Result] | None = None,
     ) -> Iterator[tuple[list[int], list[Result]]]:
         """Run all rows, longest first, in batches by the budget; when memory runs out, the budget halves.
@@ -210,11 +216,12 @@ class LanguageModel:
             run: Given a batch's indices, does the work.
             before: Tokens before every row that are computed already.
             cells: Most cells of a batch's mask.
+            rows: Most rows of a batch.
             apart: Does the work of a single row that is too large for `run`, in smaller pieces.
         """
         waiting = longest_first(lengths)
         while waiting:
-            batch = first_batch(waiting, lengths, self.batch_tokens, cells, before)
+            batch = first_batch(waiting, lengths, self.batch_tokens, cells, before, rows)
             size = room(lengths[batch[0]], before) * len(batch)
             try:
                 results = run(batch)

@@ -35,6 +35,14 @@ class Past:
         """Whether some layer keeps a state, which padding would go through as tokens do."""
         return any(_recurrent(one) for one in self.layers)
 
+    @property
+    def bytes_a_row(self) -> int:
+        """Bytes that are copied for each row of a batch; keys and values are not."""
+        copied = [one for one in self.layers if type(one) is not DynamicLayer]
+        parts = [part for one in copied for part in vars(one).values()]
+        tensors = [one for part in parts for one in (part.values() if isinstance(part, dict) else [part])]
+        return sum(one.numel() * one.element_size() for one in tensors if isinstance(one, Tensor))
+
     def blank(self, field: str) -> Past:
         """The same with zeros in one part of the states (`conv_states`, `recurrent_states`), as if nothing was read."""
 

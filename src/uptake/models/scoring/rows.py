@@ -162,7 +162,12 @@ def longest_first(lengths: Sequence[int]) -> list[int]:
 
 
 def first_batch(
-    order: Sequence[int], lengths: Sequence[int], budget: int, cells: int | None = None, before: int = 0
+    order: Sequence[int],
+    lengths: Sequence[int],
+    budget: int,
+    cells: int | None = None,
+    before: int = 0,
+    rows: int | None = None,
 ) -> list[int]:
     """The first of the indices, as many as make at most `budget` padded tokens, but at least one.
 
@@ -172,11 +177,14 @@ def first_batch(
         budget: Padded tokens.
         cells: Largest sum of the rows' masks, padded length times what it sees; None where no such mask is made.
         before: Tokens before every row that are computed already.
+        rows: Most rows; None for any number.
     """
     longest = max(1, lengths[order[0]])
     most = budget // room(longest, before)
     if cells is not None:
         most = min(most, cells // (longest * (longest + before)))
+    if rows is not None:
+        most = min(most, rows)
     return list(order[: max(1, most)])
 
 
