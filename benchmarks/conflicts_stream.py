@@ -49,7 +49,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def arms(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What is compared. `same tokens` is plain training for as many epochs as cost what `conflict_aware` costs."""
+    """What is compared. Arms at the same tokens train for as many epochs as cost what `conflict_aware` costs."""
     replay, held = ({name: settings[name]} for name in ("replay", "zscl"))
 
     def aware(**changed: Any) -> dict[str, Any]:
@@ -59,6 +59,7 @@ def arms(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, 
         "sequential": [],
         "same tokens": [],
         "replay": [replay],
+        "replay, same tokens": [replay],
         "replay + zscl": [replay, held],
         "conflict_aware": [replay, aware(), held],
         "without objective": [replay, aware(objective=None), held],
@@ -69,6 +70,8 @@ def arms(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, 
 
 
 ARMS = list(arms(SETTINGS))
+LONGER = {"same tokens": "sequential", "replay, same tokens": "replay"}
+"""Arms that train longer, and the arm that tells what their epochs cost."""
 HEAD = (
     "arm", "worlds", "right", "old", "other: right", "other: old", "kept", "other: kept", "after each", "exposures",
     "tokens",
@@ -199,12 +202,13 @@ def work(
             if time.monotonic() - began > limit:
                 return
             own = dict(training)
-            if arm == "same tokens":
-                aware, plain = (place(out, world, setting, one) for one in ("conflict_aware", "sequential"))
-                aware, plain = aware / "result.json", plain / "result.json"
-                if not aware.is_file() or not plain.is_file():
+            if arm in LONGER:
+                aware, once = (
+                    place(out, world, setting, one) / "result.json" for one in ("conflict_aware", LONGER[arm])
+                )
+                if not aware.is_file() or not once.is_file():
                     continue
-                own["num_train_epochs"] *= read_json(aware)["tokens"] / read_json(plain)["tokens"]
+                own["num_train_epochs"] *= read_json(aware)["tokens"] / read_json(once)["tokens"]
             folder.mkdir(parents=True, exist_ok=True)
             found = run_arm(world, setting, chain, folder, own)
             write_json(folder / "result.json", {"arm": arm, "setting": setting, "world": world.name, **found})

@@ -172,6 +172,15 @@ def teach(out: Path, told: Sequence[str], seed: int, steps: int) -> None:
         save(model, tokenizer, out)
 
 
+def build(
+    folder: Path, out: Path, seed: int, years: tuple[int, int], per_relation: int = 60, steps: int = 1200
+) -> None:
+    """Make the data and the base that knows the facts of the years before."""
+    told = [text for one in make(folder, out, seed, years, per_relation) for text in statements(one)]
+    Random(seed).shuffle(told)
+    teach(out / "base", told, seed, steps)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
@@ -183,7 +192,4 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=1200)
     given = parser.parse_args()
     given.out.mkdir(parents=True)
-    key = make(given.folder, given.out, given.seed, (given.first, given.last), given.per_relation)
-    told = [text for one in key for text in statements(one)]
-    Random(given.seed).shuffle(told)
-    teach(given.out / "base", told, given.seed, given.steps)
+    build(given.folder, given.out, given.seed, (given.first, given.last), given.per_relation, given.steps)

@@ -12,6 +12,9 @@ the validation set.
 the retention set (these must not move). It is tuned on four stages of 12 other facts.
 `real`: four relations of ParaRel as stages, 24 facts each as questions, in the training wording and a held-out one. A
 pre-trained model (`--base`) trains LoRA adapters on them. It is tuned on two stages of 12 other facts.
+`templama`: the changes of TempLAMA from 2013 to 2019, a stage a year, in the training wording and a held-out one; the
+base of 1M parameters knows what was true before, and facts that never change are the retention set. It is tuned on
+the changes of 2011 and 2012 of other names, with a base of its own.
 
 What is trained is kept in --work, so that a killed run goes on; with more orders or seeds the former ones are not made
 again. The table goes to `results/streams.json`.
@@ -31,6 +34,7 @@ from typing import Any
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import conflicts_world
 import yaml
 from plans import PARAREL
 
@@ -54,8 +58,8 @@ SETTINGS = {
     "lr_scheduler_type": "linear", "warmup_steps": 0.1, "per_device_train_batch_size": 16,
     "gradient_checkpointing": False, "max_length": 96, "save_strategy": "no",
 }  # fmt: skip
-EPOCHS = {"clinc": 10, "facts": 10, "real": 8}
-RATE = {"clinc": 2e-3, "facts": 1.5e-3, "real": 1e-3}
+EPOCHS = {"clinc": 10, "facts": 10, "real": 8, "templama": 10}
+RATE = {"clinc": 2e-3, "facts": 1.5e-3, "real": 1e-3, "templama": 1e-3}
 RELATIONS = {"born": "P19", "based": "P159", "developed": "P178", "played": "P136"}
 """Stages of `real`."""
 STRATEGIES = (
@@ -167,6 +171,22 @@ def real(data: Path) -> tuple[Stream, Stream]:
     return stream(RELATIONS, 0, 24), stream(list(RELATIONS)[:2], 24, 12)
 
 
+def templama(data: Path, folder: Path, seed: int, years: tuple[int, int]) -> tuple[Path, Stream]:
+    """The base, and the changes of each year."""
+    if not (folder / "base").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        conflicts_world.build(data / "streams" / "templama", folder, seed, years)
+    stream = {}
+    for year in range(years[0], years[1] + 1):
+        trained, asked = (
+            [json.loads(line) for line in (folder / "cross" / name).read_text(encoding="utf-8").splitlines()]
+            for name in (f"{year}.jsonl", f"{year}-test.jsonl")
+        )
+        tests = [one | {"paraphrases": [other["prompt"]]} for one, other in zip(trained, asked, strict=True)]
+        stream[f"y{year}"] = (trained, tests)
+    return folder / "base", stream
+
+
 def run_file(folder: Path, world: str, base: Path, stream: Stream, beside: dict[str, Any]) -> Path:
     for name, (trained, asked) in stream.items():
         write(folder / f"{name}.jsonl", trained)
@@ -196,6 +216,12 @@ def prepared(world: str, data: Path, work: Path, model: Path | None) -> tuple[Pa
         training = {**SETTINGS, "learning_rate": RATE[world], "per_device_train_batch_size": 8}
         first = run_file(work / world, world, base, main, {**lora, "training": training})
         return first, run_file(work / f"{world}-tuning", world, base, tuning, {**lora, "training": training})
+    elif world == "templama":
+        base, main = templama(data, work / world, 20, (2013, 2019))
+        beside["retention"] = "./kept.jsonl"
+        other, tuning = templama(data, work / f"{world}-tuning", 21, (2011, 2012))
+        first = run_file(work / world, world, base, main, beside)
+        return first, run_file(work / f"{world}-tuning", world, other, tuning, {})
     else:
         base, main, tuning, known = facts()
         write(work / "facts" / "known.jsonl", known)
