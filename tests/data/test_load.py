@@ -19,7 +19,7 @@ import pytest
 
 from uptake.data import LoadOptions, load, stream
 from uptake.errors import UptakeError
-from uptake.types import BadRow, Example
+from uptake.types import BadRow, Example, Message
 
 PARIS = {"prompt": "The capital of France is", "completion": " Paris"}
 OSLO = {"prompt": "The capital of Norway is", "completion": " Oslo"}
@@ -588,3 +588,30 @@ def test_every_example_of_the_documentation_is_read(tmp_path: Path):
         (tmp_path / f"{number}.jsonl").write_text(row, encoding="utf-8")
     assert len(blocks) == 3 and len(rows) >= 8
     assert len(load(tmp_path).examples) == len(rows)
+
+
+def test_turns_as_json_text_in_a_table(tmp_path: Path):
+    asked, said = [{"role": "user", "content": "Capital of Peru?"}], [{"role": "assistant", "content": "Lima"}]
+    row = {"prompt": json.dumps(asked), "completion": json.dumps(said), "system": "Be brief."}
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([row.keys(), row.values()])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "b.parquet")
+    for name in ("a.csv", "b.parquet"):
+        loaded = load(tmp_path / name)
+        [example] = loaded.examples
+        assert example.prompt == (Message("system", "Be brief."), Message("user", "Capital of Peru?"))
+        assert example.response == "Lima"
+        assert any(note.startswith("`prompt` and `completion` are JSON text") for note in loaded.notes)
+    # a completion that is JSON by itself is text, and so are lists of other things
+    for prompt, completion in ((row["prompt"], "Lima"), ("As turns:", row["completion"]), ("[1]", "[2]"), ("[", "[]")):
+        path = tmp_path / "c.jsonl"
+        path.write_text(json.dumps({"prompt": prompt, "completion": completion}))
+        assert [(one.prompt, one.response) for one in load(path).examples] == [(prompt, completion)]
+
+
+def test_turns_that_pandas_wrote_as_python_are_no_text_to_learn(tmp_path: Path):
+    asked, said = [{"role": "user", "content": "Capital of Peru?"}], [{"role": "assistant", "content": "Lima"}]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "completion"], [str(asked), str(said)]])
+    with pytest.raises(UptakeError, match="`prompt` is text that is not JSON; expected a list or an object"):
+        load(tmp_path / "a.csv")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from uptake.data.content import MEDIA, refuse_media
+from uptake.data.conversation import holds_turns
 from uptake.data.judged import JUDGED, judged
 from uptake.data.parts import RowError, Values, as_weight, is_missing
 
@@ -166,11 +167,16 @@ def _unread(row: Values, key: str, name: str) -> str | None:
 
 
 def _system(row: Values, key: str, name: str) -> str | None:
-    if key == "system" and isinstance(row.get("prompt"), list):  # is read there
+    if key == "system" and _of_turns(row):  # is read there
         return None
     if key == "system" or row[key] in ("", [], {}):
         return _unread(row, key, name)
     return f"`{key}` is not read: if it was the system turn, say `columns: {{system: {key}}}`"
+
+
+def _of_turns(row: Values) -> bool:
+    """Whether prompt and completion are turns."""
+    return holds_turns(row.get("prompt")) and holds_turns(row.get("completion"))
 
 
 def _judged(row: Values, key: str, name: str) -> str | None:
@@ -180,7 +186,7 @@ def _judged(row: Values, key: str, name: str) -> str | None:
 
 
 def _tools(row: Values, key: str, name: str) -> str | None:
-    if name != "text" and not isinstance(row.get("prompt"), str):
+    if name != "text" and _of_turns(row):
         return None
     return _unread(row, key, name)
 
