@@ -615,3 +615,26 @@ def test_turns_that_pandas_wrote_as_python_are_no_text_to_learn(tmp_path: Path):
         csv.writer(file).writerows([["prompt", "completion"], [str(asked), str(said)]])
     with pytest.raises(UptakeError, match="`prompt` is text that is not JSON; expected a list or an object"):
         load(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("empty", ["messages", "prompt", "conversations"])
+def test_a_column_that_is_null_in_all_rows_is_no_sign_of_a_format(empty: str, tmp_path: Path):
+    rows = [{empty: None, "completion": None, "instruction": "Capital of Peru?", "output": "Lima", "input": None}] * 3
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(rows, schema=pyarrow.schema([(key, pyarrow.string()) for key in rows[0]])),
+        tmp_path / "a.parquet",
+    )
+    assert responses(tmp_path / "a.parquet") == ["Lima"] * 3
+    (tmp_path / "a.csv").write_text(
+        f"{empty},question,answer,system_prompt\n,Capital?,Lima,\n,Capital?,Oslo,Be brief.\n"
+    )
+    first, second = load(tmp_path / "a.csv").examples
+    assert (first.response, second.response) == ("Lima", "Oslo") and second.prompt[0] == Message("system", "Be brief.")
+
+
+def test_a_column_that_is_null_in_some_rows_says_how_the_file_is_read(tmp_path: Path):
+    turns = [{"role": "user", "content": "Capital of Peru?"}, {"role": "assistant", "content": "Lima"}]
+    path = write(tmp_path / "a.jsonl", {"messages": None, "text": "x"}, b"{", {"messages": turns, "text": "Peru: Lima"})
+    assert [line for line, _ in reasons(path)] == [1, 2]
+    assert [one.response for one in load(path, on_bad_row="skip").examples] == ["Lima"]
+    assert "`messages` is missing" in reasons(write(path, {"messages": None}))[0][1]
