@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow.parquet
 import pytest
 
 from uptake.data import LoadOptions, load, stream
+from uptake.data.parts import as_weight
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Example, Message
 
@@ -638,3 +640,22 @@ def test_a_column_that_is_null_in_some_rows_says_how_the_file_is_read(tmp_path: 
     assert [line for line, _ in reasons(path)] == [1, 2]
     assert [one.response for one in load(path, on_bad_row="skip").examples] == ["Lima"]
     assert "`messages` is missing" in reasons(write(path, {"messages": None}))[0][1]
+
+
+def test_decimals_are_numbers(tmp_path: Path):
+    row = {"prompt": [PARIS["prompt"]] * 4, "completion": [PARIS["completion"]] * 4}
+    marks = pyarrow.array([Decimal("1.00"), Decimal("0.00"), Decimal("0.50"), None], pyarrow.decimal128(5, 2))
+    for key, told in (("weight", "`weight` is 0: the row was not trained"), ("is_correct", "`is_correct` is 0: it")):
+        pyarrow.parquet.write_table(pyarrow.table({**row, key: marks}), tmp_path / "a.parquet")
+        [(line, reason)] = reasons(tmp_path / "a.parquet")
+        assert line == 2 and reason.startswith(told)
+    whole = pyarrow.array([Decimal(10**20 + number) for number in range(4)], pyarrow.decimal128(38, 0))
+    pyarrow.parquet.write_table(pyarrow.table({**row, "id": whole}), tmp_path / "a.parquet")
+    assert [one.id for one in load(tmp_path / "a.parquet").examples] == [str(10**20 + number) for number in range(4)]
+    turns = [{"role": "user", "content": "Capital?"}, {"role": "assistant", "content": "Lima", "weight": 0}]
+    text, number = pyarrow.string(), pyarrow.decimal128(3, 1)
+    turn = pyarrow.struct([("role", text), ("content", text), ("weight", number)])
+    table = pyarrow.table({"messages": pyarrow.array([turns], pyarrow.list_(turn))})
+    pyarrow.parquet.write_table(table, tmp_path / "b.parquet")
+    assert reasons(tmp_path / "b.parquet")[0][1].startswith("every assistant turn has weight 0")
+    assert as_weight(Decimal("0.00")) == 0  # as `datasets` gives those of the hub

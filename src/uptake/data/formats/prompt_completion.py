@@ -30,8 +30,8 @@ from uptake.data.parts import (
 KEYS = ("prompt", "completion")
 
 _JSON_TURNS = (
-    "`prompt` and `completion` are JSON text and are read as the turns that it holds; a trainer that reads the file as it "
-    "stands (TRL) trains the JSON itself: give it lists of turns, as JSON Lines and Parquet have them"
+    "`prompt` and `completion` are JSON text and are read as the turns that it holds; a trainer that reads the file as "
+    "it stands (TRL) trains the JSON itself: give it lists of turns, as JSON Lines and Parquet have them"
 )
 
 
