@@ -12,7 +12,7 @@ from uptake.data.judged import JUDGED, judged
 from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, as_weight, describe, items, parse_json, text
 from uptake.types import Message
 
-WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "trainable")
+WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "loss_scale", "trainable")
 """Keys by which a turn says whether it is trained: OpenAI, Axolotl, ms-swift and LLaMA-Factory have one each."""
 
 _PART_WEIGHTS = ("train_detail", "training_detail")
