@@ -226,6 +226,12 @@ def _refuse(settings: Mapping[str, Any], known: list[str]) -> None:
         if name in _NO_SETTINGS and (name == "output_dir" or value not in (None, False, "no")):
             problem, fix = _NO_SETTINGS[name]
             raise UptakeError(problem, fix=fix)
+        if name == "warmup_ratio" and name not in known:
+            share = value if isinstance(value, float) and 0 < value < 1 else 0.03
+            raise UptakeError(
+                "unknown training setting 'warmup_ratio': warmup_steps takes a share, too, when it is below 1",
+                fix=f"write warmup_steps: {share} instead of warmup_ratio",
+            )
         if name in _RENAMED and name not in known:
             raise UptakeError(
                 f"unknown training setting {name!r}: it has a new name", fix=f"write {_RENAMED[name]} instead of {name}"
