@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import importlib.util
 import math
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
