@@ -145,3 +145,29 @@ def test_training_tells_what_validate_tells_of_the_data(capsys: pytest.CaptureFi
     for more in (["--dry-run"], []):
         code, out, _ = run(capsys, "train", str(run_file), "--ledger", "off", *more)
         assert (code, [line for line in out.splitlines() if line.startswith("note: ")]) == (0, wanted)
+
+
+def test_validate_and_a_dry_run_refuse_the_same(capsys: pytest.CaptureFixture[str], run_file: Path):
+    (run_file.parent / "empty").mkdir()
+    (run_file.parent / "pickled").mkdir()
+    (run_file.parent / "pickled" / "pytorch_model.bin").touch()
+    wrong = {
+        ("--peft.r", "x"): "peft setting r is 'x'\nexpected: a whole number",
+        ("--peft.r", "4", "--peft.target_modules", "nowhere"): "peft cannot put an adapter on",
+        ("--chat_template", str(run_file.parent)): "expected a file. Name the file in it that holds the template",
+        ("--training.eos_token", "3"): "eos_token is 3\nexpected: text",
+        ("--training.eos_token", "nowhere"): "eos_token is 'nowhere'\nexpected: a token of the tokenizer",
+        ("--training.accelerator_config", "3"): "accelerator_config is 3\nexpected: a mapping or text",
+        ("--model_name_or_path", str(run_file.parent / "empty")): "found nothing",
+        ("--model_name_or_path", str(run_file.parent / "pickled")): "found pytorch_model.bin",
+        ("--model_name_or_path", str(run_file)): "there is no model folder",
+    }
+    for options, message in wrong.items():
+        for verb in (["validate"], ["train", "--dry-run"]):
+            code, out, err = run(capsys, verb[0], str(run_file), *verb[1:], *options)
+            assert (code, "all good" in out, "Traceback" in err) == (1, False, False), (verb, options)
+            assert message in err, (verb, err)
+    (run_file.parent / "pickled" / "model.safetensors").touch()
+    code, _, err = run(capsys, "validate", str(run_file), "--model_name_or_path", str(run_file.parent / "pickled"))
+    assert code == 1 and "no config.json in" in err
+    assert run(capsys, "validate", str(run_file), "--peft.r", "4", "--peft.lora_alpha", "0.5")[0] == 0

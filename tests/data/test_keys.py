@@ -77,6 +77,7 @@ def test_labels_that_are_classes_pass(tmp_path: Path):
     yes_no = {"prompt": "Is Cusco the capital of Peru?", "completion": " no", "label": False}
     assert read(tmp_path, yes_no)[1:] == ([], [])
     assert "if 0 marks an answer that is not wanted" in read(tmp_path, {**PLAIN, "label": 0})[2][0]
+    assert read(tmp_path, {"text": "A fine film.", "labels": [0, 2]})[1:] == ([], [])
     assert "`columns: {prompt: text, completion: label}`" in read(tmp_path, {**TEXT, "label": "geography"})[2][0]
 
 
@@ -155,6 +156,7 @@ WEIGHTS = [
     ("loss", False, True),  # ms-swift
     ("loss_weight", 0.0, 1.0),  # LLaMA-Factory v1
     ("loss_mask", 0, 1),
+    ("loss_scale", 0, 1),  # ms-swift
 ]
 
 
@@ -191,11 +193,46 @@ def test_weights_in_sharegpt_and_weights_that_are_no_yes_or_no(tmp_path: Path):
 
 
 @pytest.mark.parametrize("of", ALL)
-@pytest.mark.parametrize("key", ["weight", "sample_weight", "loss_weight"])
+@pytest.mark.parametrize("key", ["weight", "sample_weight", "loss_weight", "loss_scale", "loss_mask"])
 def test_weights_of_rows(of: str, key: str, tmp_path: Path):
     loaded, [reason], notes = read(tmp_path, *({**ALL[of], key: weight} for weight in (1, 0, 0.5, "heavy")))
     assert len(loaded.examples) == 3 and reason.startswith(f"`{key}` is 0: the row was not trained")
     assert [note for note in notes if f"`{key}` is not read" in note] == notes[-1:]
+
+
+@pytest.mark.parametrize("of", ALL)
+@pytest.mark.parametrize("key", ["train", "trainable", "loss"])
+def test_rows_that_say_whether_they_were_trained(of: str, key: str, tmp_path: Path):
+    loaded, [reason], [note] = read(tmp_path, *({**ALL[of], key: said} for said in (True, False, 0, 0.31)))
+    assert len(loaded.examples) == 3 and reason.startswith(f"`{key}` is false: the row was not trained")
+    assert note.startswith(f"`{key}` is 0 and not read")  # a loss that was measured is a number, too
+
+
+@pytest.mark.parametrize("of", ["messages", "sharegpt", "alpaca"])
+@pytest.mark.parametrize(
+    ("key", "value"), [("documents", [{"title": "Peru", "text": "Its capital is Lima."}]), ("enable_thinking", False)]
+)
+def test_what_the_chat_template_may_have_been_given(of: str, key: str, value: Any, tmp_path: Path):
+    _, [], [note] = read(tmp_path, {**ALL[of], key: value})
+    assert note.startswith(f"`{key}` is not read, as in TRL") and f"`chat_template_kwargs: {{{key}: ...}}`" in note
+    loaded, [], [] = read(tmp_path, {**ALL[of], "chat_template_kwargs": {key: value}})
+    assert loaded.examples[0].template == {key: value}
+
+
+def test_what_stands_beside_a_question_and_its_answer(tmp_path: Path):
+    context = {"context": "Peru is a country."}
+    assert "say `columns: {input: context}`" in read(tmp_path, {**ALPACA, **context})[2][0]
+    assert "`context` is not read in rows" in read(tmp_path, {**ALPACA, "input": "Briefly.", **context})[2][0]
+    assert "`context` is not read in rows" in read(tmp_path, {**PLAIN, **context})[2][0]
+    assert read(tmp_path, {**ALPACA, "input": "Peru is a country. Briefly.", **context})[2] == []  # is in the prompt
+    for row in (ALPACA, PLAIN):
+        assert "a part of the response, write it there" in read(tmp_path, {**row, "reasoning": "Peru: Lima."})[2][0]
+    thought = {
+        "instruction": "Capital of Peru?",
+        "output": "<think>Peru: Lima.</think>Lima",
+        "reasoning": "Peru: Lima.",
+    }
+    assert read(tmp_path, thought)[2] == read(tmp_path, {**ALPACA, "reasoning": None, "context": ""})[2] == []
 
 
 @pytest.mark.parametrize("of", ["messages", "sharegpt", "alpaca"])
@@ -228,6 +265,8 @@ def test_a_system_column_that_is_not_read_is_told(tmp_path: Path):
         ({**PLAIN, "tools": [{"name": "f"}]}, "`tools` is not read"),
         ({**CHAT, "split": "test"}, "read as trained"),
         ({**CHAT, "loss_mask": [0, 1]}, "`loss_mask` is not read"),
+        ({**CHAT, "labels": [-100, -100, 17]}, "`labels` is not read"),
+        ({**CHAT, "labels": [False, True]}, "`labels` is not read"),
         ({"messages": [ASK, {**SAY, "mask": True}]}, "`mask` of a turn is not read"),
     ],
 )

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pyarrow.parquet
 import pytest
 
 from uptake.data import LoadOptions, load, stream
+from uptake.data.parts import as_weight
 from uptake.errors import UptakeError
-from uptake.types import BadRow, Example
+from uptake.types import BadRow, Example, Message
 
 PARIS = {"prompt": "The capital of France is", "completion": " Paris"}
 OSLO = {"prompt": "The capital of Norway is", "completion": " Oslo"}
@@ -588,3 +590,72 @@ def test_every_example_of_the_documentation_is_read(tmp_path: Path):
         (tmp_path / f"{number}.jsonl").write_text(row, encoding="utf-8")
     assert len(blocks) == 3 and len(rows) >= 8
     assert len(load(tmp_path).examples) == len(rows)
+
+
+def test_turns_as_json_text_in_a_table(tmp_path: Path):
+    asked, said = [{"role": "user", "content": "Capital of Peru?"}], [{"role": "assistant", "content": "Lima"}]
+    row = {"prompt": json.dumps(asked), "completion": json.dumps(said), "system": "Be brief."}
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([row.keys(), row.values()])
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "b.parquet")
+    for name in ("a.csv", "b.parquet"):
+        loaded = load(tmp_path / name)
+        [example] = loaded.examples
+        assert example.prompt == (Message("system", "Be brief."), Message("user", "Capital of Peru?"))
+        assert example.response == "Lima"
+        assert any(note.startswith("`prompt` and `completion` are JSON text") for note in loaded.notes)
+    # a completion that is JSON by itself is text, and so are lists of other things
+    for prompt, completion in ((row["prompt"], "Lima"), ("As turns:", row["completion"]), ("[1]", "[2]"), ("[", "[]")):
+        path = tmp_path / "c.jsonl"
+        path.write_text(json.dumps({"prompt": prompt, "completion": completion}))
+        assert [(one.prompt, one.response) for one in load(path).examples] == [(prompt, completion)]
+
+
+def test_turns_that_pandas_wrote_as_python_are_no_text_to_learn(tmp_path: Path):
+    asked, said = [{"role": "user", "content": "Capital of Peru?"}], [{"role": "assistant", "content": "Lima"}]
+    with (tmp_path / "a.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["prompt", "completion"], [str(asked), str(said)]])
+    with pytest.raises(UptakeError, match="`prompt` is text that is not JSON; expected a list or an object"):
+        load(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("empty", ["messages", "prompt", "conversations"])
+def test_a_column_that_is_null_in_all_rows_is_no_sign_of_a_format(empty: str, tmp_path: Path):
+    rows = [{empty: None, "completion": None, "instruction": "Capital of Peru?", "output": "Lima", "input": None}] * 3
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist(rows, schema=pyarrow.schema([(key, pyarrow.string()) for key in rows[0]])),
+        tmp_path / "a.parquet",
+    )
+    assert responses(tmp_path / "a.parquet") == ["Lima"] * 3
+    (tmp_path / "a.csv").write_text(
+        f"{empty},question,answer,system_prompt\n,Capital?,Lima,\n,Capital?,Oslo,Be brief.\n"
+    )
+    first, second = load(tmp_path / "a.csv").examples
+    assert (first.response, second.response) == ("Lima", "Oslo") and second.prompt[0] == Message("system", "Be brief.")
+
+
+def test_a_column_that_is_null_in_some_rows_says_how_the_file_is_read(tmp_path: Path):
+    turns = [{"role": "user", "content": "Capital of Peru?"}, {"role": "assistant", "content": "Lima"}]
+    path = write(tmp_path / "a.jsonl", {"messages": None, "text": "x"}, b"{", {"messages": turns, "text": "Peru: Lima"})
+    assert [line for line, _ in reasons(path)] == [1, 2]
+    assert [one.response for one in load(path, on_bad_row="skip").examples] == ["Lima"]
+    assert "`messages` is missing" in reasons(write(path, {"messages": None}))[0][1]
+
+
+def test_decimals_are_numbers(tmp_path: Path):
+    row = {"prompt": [PARIS["prompt"]] * 4, "completion": [PARIS["completion"]] * 4}
+    marks = pyarrow.array([Decimal("1.00"), Decimal("0.00"), Decimal("0.50"), None], pyarrow.decimal128(5, 2))
+    for key, told in (("weight", "`weight` is 0: the row was not trained"), ("is_correct", "`is_correct` is 0: it")):
+        pyarrow.parquet.write_table(pyarrow.table({**row, key: marks}), tmp_path / "a.parquet")
+        [(line, reason)] = reasons(tmp_path / "a.parquet")
+        assert line == 2 and reason.startswith(told)
+    whole = pyarrow.array([Decimal(10**20 + number) for number in range(4)], pyarrow.decimal128(38, 0))
+    pyarrow.parquet.write_table(pyarrow.table({**row, "id": whole}), tmp_path / "a.parquet")
+    assert [one.id for one in load(tmp_path / "a.parquet").examples] == [str(10**20 + number) for number in range(4)]
+    turns = [{"role": "user", "content": "Capital?"}, {"role": "assistant", "content": "Lima", "weight": 0}]
+    text, number = pyarrow.string(), pyarrow.decimal128(3, 1)
+    turn = pyarrow.struct([("role", text), ("content", text), ("weight", number)])
+    table = pyarrow.table({"messages": pyarrow.array([turns], pyarrow.list_(turn))})
+    pyarrow.parquet.write_table(table, tmp_path / "b.parquet")
+    assert reasons(tmp_path / "b.parquet")[0][1].startswith("every assistant turn has weight 0")
+    assert as_weight(Decimal("0.00")) == 0  # as `datasets` gives those of the hub

@@ -24,8 +24,8 @@ def command(
 ) -> None:
     """Check a run file and all of its data.
 
-    Needs no model. Where the trainer is installed, `training`, `peft` and `strategy` are checked as `uptake train`
-    checks them.
+    Reads no weights and asks no hub. Where the trainer is installed, `training`, `peft` and `strategy` are checked as
+    `uptake train` checks them, against the files of a base model that lies in a folder.
     """
     from uptake.cli.datasets import count, datasets
     from uptake.config import load_run
@@ -51,7 +51,8 @@ def command(
 
         return training_run(config, processes())
 
-    failed = not (_settings_are_known({"training": config.training, **training}) and _is_trainable(sections, wanted))
+    known = [_is_a_model(config.model_name_or_path), _settings_are_known({"training": config.training, **training})]
+    failed = not (all(known) and _is_trainable(sections, wanted))
     for dataset in datasets(datasets_of(config), config.corpus):
         try:
             found = count(dataset.rows)
@@ -71,6 +72,20 @@ def command(
     if failed:
         raise UptakeError(f"{run} cannot be run", fix="fix the problems above; `--on_bad_row skip` leaves bad rows out")
     typer.echo("all good")
+
+
+def _is_a_model(name: str) -> bool:
+    """Whether a folder that is named holds a model; of what is not there nothing is known."""
+    from uptake.models.places.files import require_folder
+
+    if not (folder := Path(name).expanduser()).exists():
+        return True
+    try:
+        require_folder(folder, name)
+    except UptakeError as error:
+        complain(f"model_name_or_path: {error}")
+        return False
+    return True
 
 
 def _settings_are_known(parts: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -116,12 +131,14 @@ def _is_trainable(sections: Mapping[str, bool], wanted: Callable[[], TrainingRun
         for key in (key for key, said in sections.items() if said and key != "training"):  # of that it is told already
             typer.echo(f'{key}: not checked, which needs the trainer: pip install "uptake[train]"')
         return True
-    from uptake.pipeline.train.ready import require_without_a_model
+    from uptake.pipeline.train.ready import require_model, require_without_a_model
     from uptake.pipeline.train.settings import without_effect
 
     try:
         run = wanted()
         require_without_a_model(run)
+        if Path(run.start.name).expanduser().is_dir():
+            require_model(run)
     except UptakeError as error:
         complain(str(error))
         return False

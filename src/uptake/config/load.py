@@ -262,6 +262,8 @@ def _locate(tree: dict[str, Any], folder: Path, problems: list[Problem]) -> None
             holder[key] = str(path)
             if key == "output_dir" and path.exists() and not path.is_dir():
                 problems.append(_problem(full, text, "a folder", "give another path: this one is a file"))
+            elif key == "chat_template" and path.is_dir():
+                problems.append(_problem(full, text, "a file", "name the file in it that holds the template"))
             elif path.exists() and not path.is_dir() and not path.is_file():
                 problems.append(_problem(full, text, "a regular file", "write what comes out of it to a file"))
             continue

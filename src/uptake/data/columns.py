@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from uptake.data.formats import detect
@@ -92,19 +92,25 @@ def in_own_words(reason: str, columns: Mapping[str, str] | None) -> str:
     return reason
 
 
-def recognise(row: Values) -> ColumnReading | None:
-    """How rows with these keys are read; None where no way is known."""
+def recognise(row: Values, null: Collection[str] = ()) -> ColumnReading | None:
+    """How rows with these keys are read; None where no way is known.
+
+    Args:
+        row: The first of them.
+        null: Its keys that are null in other rows, too, and make no format.
+    """
     plain = {key.strip().casefold(): key for key in row if isinstance(key, str)}
-    if (name := detect(row)) is not None:
-        pair = _pair(plain) if name == "text" else None
+    held = {low: key for low, key in plain.items() if key not in null}
+    if (name := detect({key: value for key, value in row.items() if key not in null})) is not None:
+        pair = _pair(held) if name == "text" else None
         return ColumnReading(name, notes=() if pair is None else (_text_beside(*pair),))
-    if (name := detect(plain)) is not None:
+    if (name := detect(held)) is not None:
         columns = {low: key for low, key in plain.items() if low != key}
         told = ", ".join(f"`{key}` as `{low}`" for low, key in columns.items())
         return ColumnReading(name, columns, (f"columns are read without regard to case: {told}",))
     if (key := _turns(row)) is not None:
         return ColumnReading("messages", {"messages": key}, (f"`{key}` is read as the conversation (`messages`)",))
-    pair = _pair(plain)
+    pair = _pair(held)
     return None if pair is None else _of_pair(row, plain, *pair)
 
 

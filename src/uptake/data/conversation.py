@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from uptake.data.content import MEDIA, calls_of, old_call, read_content, refuse_media
 from uptake.data.judged import JUDGED, judged
-from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, as_weight, describe, items, text
+from uptake.data.parts import LoadOptions, ParsedRow, RowError, Values, as_weight, describe, items, parse_json, text
 from uptake.types import Message
 
-WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "trainable")
+WEIGHTS = ("weight", "train", "training", "loss", "loss_weight", "loss_mask", "loss_scale", "trainable")
 """Keys by which a turn says whether it is trained: OpenAI, Axolotl, ms-swift and LLaMA-Factory have one each."""
 
 _PART_WEIGHTS = ("train_detail", "training_detail")
@@ -27,6 +28,9 @@ _ROLES = {
     "tool": "tool",
 }
 _OTHER_ROLES = {**_ROLES, **dict.fromkeys(("model", "bot", "chatbot", "ai"), "assistant")}
+
+_TURN_KEYS = ({"role", "content"}, {"role", "tool_calls"}, {"from", "value"})
+_PYTHON_TURNS = re.compile(r"""\s*\[\s*\{\s*['"](role|content|from|value)['"]\s*:""")
 
 _PARTLY = "`{}` of a turn says that parts of it were not trained; the whole turn is read as the response"
 _EARLIER = (
@@ -141,6 +145,21 @@ def _judgements(turn: dict[str, Any]) -> tuple[str, ...]:
         if told is not None:
             found.append(f"{told} (it stands in a turn; which turns were trained is said by `weight`, 0 or 1)")
     return tuple(found)
+
+
+def holds_turns(value: object) -> bool:
+    """Whether a value is a list, or text that holds turns: a table has them as JSON, or as Python writes a list."""
+    if isinstance(value, list) or not isinstance(value, str) or not value.lstrip().startswith("["):
+        return isinstance(value, list)
+    try:
+        found = parse_json(value)
+    except (ValueError, RecursionError):
+        return _PYTHON_TURNS.match(value) is not None  # what reads them then says that they are not JSON
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(turn, dict) and any(keys <= turn.keys() for keys in _TURN_KEYS) for turn in found)
+    )
 
 
 def read_turns(value: object, key: str) -> tuple[ReadTurn, ...]:

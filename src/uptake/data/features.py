@@ -1,7 +1,7 @@
-"""Columns of a Parquet file that hold JSON as text, where the file says so: read as `datasets` reads them.
+"""Columns of a Parquet file whose values are not as JSON has them: decimals are numbers, and JSON as text is read.
 
 `datasets` from 4.7 on gives values of mixed shape the feature `Json`, stores each as JSON text, and writes the features
-into the file's metadata under `huggingface`; Arrow has a type of its own for JSON.
+into the file's metadata under `huggingface`; Arrow has a type of its own for JSON. Databases write decimals.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from uptake.data.parts import parse_json
 Decode: TypeAlias = Callable[[Any], Any]
 
 
-def json_columns(schema: Any) -> dict[str, Decode]:
-    """What turns the values of each column that holds JSON into what was written.
+def decoders_of(schema: Any) -> dict[str, Decode]:
+    """What turns the values of each column that holds JSON or decimals into what JSON would have there.
 
     Args:
         schema: The Arrow schema of the file, with its metadata.
@@ -35,12 +35,14 @@ def _features(metadata: bytes | None) -> dict[str, Any]:
 
 
 def _decoder(kind: Any, feature: Any) -> Decode | None:
-    """The decoder of an Arrow type that has this feature; None when nothing in it is JSON."""
+    """The decoder of an Arrow type that has this feature; None when its values stay as they are."""
     import pyarrow.types as types
 
     named = feature.get("_type") if isinstance(feature, dict) and isinstance(feature.get("_type"), str) else None
     if named == "Json" or getattr(kind, "extension_name", None) == "arrow.json":
         return _decoded
+    if types.is_decimal(kind):
+        return _number
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         inner = feature[0] if isinstance(feature, list) and feature else None
         inner = feature.get("feature") if named in ("List", "LargeList", "Sequence") else inner
@@ -70,3 +72,9 @@ def _decoded(value: Any) -> Any:
         return parse_json(value)
     except (ValueError, RecursionError):
         return value
+
+
+def _number(value: Any) -> Any:
+    if value is None:
+        return None
+    return int(value) if value == int(value) else float(value)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from uptake.data.content import MEDIA, refuse_media
+from uptake.data.conversation import holds_turns
 from uptake.data.judged import JUDGED, judged
 from uptake.data.parts import RowError, Values, as_weight, is_missing
 
@@ -77,7 +78,7 @@ def _label(row: Values, key: str, name: str) -> str | None:
             f"`columns: {{prompt: text, completion: {key}}}`"
         )
     said = str(value).strip().casefold()
-    if key != "label" and said in (*_NO, "0.0"):
+    if key not in ("label", "labels") and said in (*_NO, "0.0"):
         raise RowError(_unwanted(key, value))
     answers = [other.strip().casefold() for k, other in row.items() if k != key and isinstance(other, str)]
     if said == "false" and not any(answer in _NO for answer in answers):
@@ -110,7 +111,12 @@ def _weight(row: Values, key: str, name: str) -> str | None:
 
 
 def _flag(row: Values, key: str, name: str) -> str | None:
-    return _weight(row, key, name) if str(row[key]).strip().casefold() in ("true", "false") else None
+    said = str(row[key]).strip().casefold()
+    if said in ("true", "false"):
+        return _weight(row, key, name)
+    if said not in _NO:
+        return None
+    return f"`{key}` is {said} and not read: if it says that the row was not trained, leave such rows out"
 
 
 def _tokenised(row: Values, key: str, name: str) -> str | None:
@@ -148,8 +154,54 @@ def _response(row: Values) -> str | None:
 
 def _mask(row: Values, key: str, name: str) -> str | None:
     if not isinstance(row[key], list):
-        return None
+        return _weight(row, key, name)
     return f"`{key}` is not read: if it says which turns or tokens were trained, say it by a `weight` in each turn"
+
+
+def _labels(row: Values, key: str, name: str) -> str | None:
+    value = row[key]
+    if not isinstance(value, list):
+        return _label(row, key, name)
+    masks = any(isinstance(one, bool) or one == -100 for one in value)
+    return _mask(row, key, name) if masks and is_missing(row.get("input_ids")) else None
+
+
+def _argument(row: Values, key: str, name: str) -> str | None:
+    if name == "text" or (name == "prompt_completion" and not _of_turns(row)):  # without a chat template
+        return _unread(row, key, name) if key == "documents" else None
+    if row[key] in ("", [], {}):
+        return None
+    return (
+        f"`{key}` is not read, as in TRL; if the chat template was given it in training, say it in each row as "
+        f"`chat_template_kwargs: {{{key}: ...}}`"
+    )
+
+
+_REASONING = (
+    "reasoning",
+    "reasoning_content",
+    "thinking",
+    "thought",
+    "thoughts",
+    "chain_of_thought",
+    "cot",
+    "rationale",
+)
+
+
+def _beside(row: Values, key: str, name: str) -> str | None:
+    """Of what stands beside a question and its answer, and may have been a part of one of them."""
+    value = row[key]
+    said = value.strip() if isinstance(value, str) else ""
+    if name not in ("alpaca", "prompt_completion") or not said:
+        return None
+    if any(said in other for k, other in row.items() if k != key and isinstance(other, str)):
+        return None
+    if key in _REASONING:
+        return f"`{key}` is not read: if it was trained as a part of the response, write it there"
+    if name == "alpaca" and row.get("input") in (None, ""):
+        return f"`{key}` is not read: if it was the input to the instruction, say `columns: {{input: {key}}}`"
+    return _unread(row, key, name)
 
 
 def _split(row: Values, key: str, name: str) -> str | None:
@@ -166,11 +218,16 @@ def _unread(row: Values, key: str, name: str) -> str | None:
 
 
 def _system(row: Values, key: str, name: str) -> str | None:
-    if key == "system" and isinstance(row.get("prompt"), list):  # is read there
+    if key == "system" and _of_turns(row):  # is read there
         return None
     if key == "system" or row[key] in ("", [], {}):
         return _unread(row, key, name)
     return f"`{key}` is not read: if it was the system turn, say `columns: {{system: {key}}}`"
+
+
+def _of_turns(row: Values) -> bool:
+    """Whether prompt and completion are turns."""
+    return holds_turns(row.get("prompt")) and holds_turns(row.get("completion"))
 
 
 def _judged(row: Values, key: str, name: str) -> str | None:
@@ -180,7 +237,7 @@ def _judged(row: Values, key: str, name: str) -> str | None:
 
 
 def _tools(row: Values, key: str, name: str) -> str | None:
-    if name != "text" and not isinstance(row.get("prompt"), str):
+    if name != "text" and _of_turns(row):
         return None
     return _unread(row, key, name)
 
@@ -197,10 +254,13 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(PREFERENCE, _preference),
     **dict.fromkeys(("label", "kto_tag", "desirable", "is_desirable"), _label),
     **dict.fromkeys(MEDIA, _media),
-    **dict.fromkeys(("weight", "sample_weight", "loss_weight", "example_weight"), _weight),
-    **dict.fromkeys(("train", "training", "trainable", "is_train"), _flag),
+    **dict.fromkeys(("weight", "sample_weight", "loss_weight", "loss_scale", "example_weight"), _weight),
+    **dict.fromkeys(("train", "training", "trainable", "is_train", "loss"), _flag),
     **dict.fromkeys(("loss_mask", "weights", "completion_mask", "assistant_masks", "train_mask"), _mask),
     "input_ids": _tokenised,
+    "labels": _labels,
+    **dict.fromkeys(("documents", "enable_thinking", "reasoning_effort"), _argument),
+    **dict.fromkeys((*_REASONING, "context"), _beside),
     "text": _text,
     **dict.fromkeys(("split", "partition"), _split),
     "history": _unread,

@@ -14,8 +14,8 @@ from uptake.data.formats import FORMATS
 from uptake.data.keys import Rule, rules_of
 from uptake.data.mixed import Mixed
 from uptake.data.notes import Notes
-from uptake.data.parts import LoadOptions, RowError, Values
-from uptake.data.readers import RawRow
+from uptake.data.parts import LoadOptions, RowError, Values, is_missing
+from uptake.data.readers import RawRow, Rows
 from uptake.data.shapes import by_columns, unknown
 from uptake.errors import UptakeError
 from uptake.types import BadRow, Example
@@ -148,11 +148,14 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
         if head:
             yield BadRow(file.name, None, _unread(head[0].values, options.columns))
         return
+    ahead: list[RawRow | BadRow] = []
+    if options.format is None:
+        reading, ahead = _without_nulls(reading, named(head[-1].values, options.columns), rows, options)
     for note in (*reading.notes, *_unused(options, head)):
         notes.add(note, file.source)
     rules: dict[tuple[str, ...], tuple[tuple[str, Rule], ...]] = {}
     mixed = Mixed(file, reading.format, (options.columns, reading.columns))
-    for row in itertools.chain(head, rows):
+    for row in itertools.chain(head, ahead, rows):
         if isinstance(row, BadRow):
             yield row
             continue
@@ -172,6 +175,23 @@ def _read(file: DataFile, options: LoadOptions, ids: Ids, notes: Notes) -> Itera
             for note in dict.fromkeys(told):
                 notes.add(note, f"{file.source}:{row.line}")
             yield from examples
+
+
+def _without_nulls(
+    reading: ColumnReading, first: Values, rows: Rows, options: LoadOptions
+) -> tuple[ColumnReading, list[RawRow | BadRow]]:
+    """How rows are read, to which a column that is null in the first of them says nothing; what was read to know it.
+
+    Rows are read on only where that would be another way.
+    """
+    null = {key for key, value in first.items() if is_missing(value)}
+    if not null or recognise(first, null) in (None, reading):
+        return reading, []
+    ahead = list(itertools.islice(rows, DETECTION_ROWS))
+    for row in ahead:
+        if isinstance(row, RawRow):
+            null -= {key for key, value in named(row.values, options.columns).items() if not is_missing(value)}
+    return recognise(first, null) or reading, ahead
 
 
 _KEPT_RULES = 1000

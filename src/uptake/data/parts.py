@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 from uptake.errors import UptakeError
@@ -102,7 +103,7 @@ def as_weight(value: object) -> float | None:
             value = float(said)
         except ValueError:
             return None
-    if is_missing(value) or not isinstance(value, bool | int | float):
+    if is_missing(value) or not isinstance(value, bool | int | float | Decimal):
         return None
     try:
         return float(value)

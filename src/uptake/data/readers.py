@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from uptake.data.features import json_columns
+from uptake.data.features import decoders_of
 from uptake.data.parts import Values, describe, encoding_fault, json_fault, not_utf8, parse_json
 from uptake.data.shapes import odd_row, split_orient
 from uptake.types import BadRow
@@ -167,7 +167,7 @@ def _parquet(path: Path) -> Rows:
             if len(dict.fromkeys(names)) < len(names):
                 yield BadRow(str(path), None, f"two columns have the same name ({', '.join(names)})")
                 return
-            decoders = json_columns(file.schema_arrow)
+            decoders = decoders_of(file.schema_arrow)
             for batch in file.iter_batches(batch_size=PARQUET_ROWS):
                 for values in _parquet_values(batch):
                     line += 1

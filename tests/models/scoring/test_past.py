@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -235,7 +236,8 @@ def test_a_model_that_does_not_go_on_from_what_it_is_given_is_found_out(tokenize
         model.model.forward = forward
         found = abilities.probe_abilities(model, 257, None)
         assert not found.continues
-        assert "off by" in found.reasons[-1]
+        [reason] = [one for one in found.reasons if "computed anew" in one]
+        assert "off by" in reason
 
 
 def test_without_memory_for_a_beginning_rows_are_scored_whole(llama, tokenizer, monkeypatch):
@@ -280,10 +282,21 @@ BEGINNING_ANEW = {
 """In transformers 5.23 the scan of their first kind of layers begins with zeros, whatever was read before."""
 
 
+LINEAR_FIRST = {"layer_types": ["linear_attention", "full_attention", "linear_attention"]}
+COMPANY = {
+    "recurrent_gemma": ("one length", {"lru_width": 64, "attention_window_size": 64, "head_dim": 16}),
+    "minimax": ("one length", {"block_size": 8, "num_local_experts": 2, "head_dim": 16, **LINEAR_FIRST}),
+    "rwkv": ("none", {"attention_hidden_size": 64, "context_length": 128}),
+}
+"""In transformers 5.23 padding goes through their state, in MiniMax from the second token of an answer on; what RWKV
+keeps of the rows of a batch is mixed up when they go on."""
+
+
 def recurrent_model(model_type, tokenizer, dtype=torch.float32):
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "intermediate_size": 96}
-    own = {**FORKING, **BEGINNING_ANEW}[model_type]
-    given = {"hidden_size": 64, "num_hidden_layers": 3, **({} if "mamba" in model_type[:6] else heads), **own}
+    own = {**FORKING, **BEGINNING_ANEW, **{name: own for name, (_, own) in COMPANY.items()}}[model_type]
+    without = ("mamba", "mamba2", "falcon_mamba", "rwkv")
+    given = {"hidden_size": 64, "num_hidden_layers": 3, **({} if model_type in without else heads), **own}
     ids = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(
@@ -352,7 +365,33 @@ def test_a_state_goes_through_all_of_a_row_in_half_precision_too(model_type, tok
     assert not found.shares_prefix
 
 
-@pytest.mark.parametrize("model_type", ["mamba2", "bamba"])
+@pytest.mark.parametrize("model_type", [*FORKING, *BEGINNING_ANEW])
+def test_padding_that_a_model_leaves_out_is_no_hindrance(model_type, tokenizer):
+    found = abilities.probe_abilities(recurrent_model(model_type, tokenizer), 257, None)
+    assert found.company == "any" and not any("together" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("model_type", COMPANY)
+def test_what_changes_the_answers_of_others_is_found_out(model_type, dtype, tokenizer):
+    found = abilities.probe_abilities(recurrent_model(model_type, tokenizer, dtype), 257, None)
+    assert (found.grows, found.company) == (False, COMPANY[model_type][0])
+    assert "answered together" in found.reasons[-1]
+
+
+@pytest.mark.parametrize("model_type", COMPANY)
+def test_control_in_any_company_answers_are_others(model_type, tokenizer):
+    scorer, contexts = language_model(recurrent_model(model_type, tokenizer), tokenizer), contexts_of()
+    sizes = fed(scorer.model)
+    found = scorer.generate(contexts, [4] * len(contexts))
+    assert (max(sizes) > max(map(len, contexts))) == (scorer.abilities.company == "one length")
+    samples = scorer.generate([[5, 6]], [2], samples=3)
+    assert len(samples[0]) == 3 and max(map(len, samples[0])) == 2
+    scorer.abilities = replace(scorer.abilities, company="any")
+    assert scorer.generate(contexts, [4] * len(contexts)) != found
+
+
+@pytest.mark.parametrize("model_type", ["mamba2", "bamba", *COMPANY])
 def test_answers_of_a_model_with_a_state_are_those_of_each_context_alone(model_type, tokenizer):
     model = recurrent_model(model_type, tokenizer)
     scorer, contexts = language_model(model, tokenizer), contexts_of()

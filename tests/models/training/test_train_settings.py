@@ -43,6 +43,11 @@ from uptake.models.training.watch import AnotherEnded, Watch
         ),
         ({"load_best_model_at_end": True}, "load_best_model_at_end needs data for evaluation"),
         ({"push_to_hub": True}, "push_to_hub cannot be a training setting"),
+        ({"accelerator_config": 3}, "accelerator_config is 3\nexpected: a mapping or text"),
+        ({"accelerator_config": True}, "accelerator_config is True\nexpected: a mapping or text"),
+        ({"eos_token": 3}, "eos_token is 3\nexpected: text"),
+        ({"lr_scheduler_type": 1}, "lr_scheduler_type is 1\nexpected: text"),
+        ({"warmup_ratio": 0.1}, "'warmup_ratio'.*below 1\nfix: write warmup_steps: 0.1 instead of warmup_ratio"),
         ({"model_init_kwargs": [1]}, "model_init_kwargs is a list\nexpected: a mapping"),
         ({"model_init_kwargs": {"revision": "v1"}}, "revision .* is a key of the run\nfix: .*give --revision"),
         ({"model_init_kwargs": {"torch_dtype": "float16"}}, "torch_dtype .* is a key of the run\nfix: .*give --dtype"),
@@ -60,6 +65,8 @@ def test_values_that_no_training_should_have(settings: dict[str, Any], message: 
     [
         {"eval_strategy": "no", "push_to_hub": False, "load_best_model_at_end": False},
         {"max_grad_norm": math.inf},
+        {"warmup_steps": 0.03, "run_name": "7", "report_to": []},
+        {"lr_scheduler_kwargs": {"num_cycles": 2}, "lr_scheduler_type": "cosine"},
         {"train_sampling_strategy": "group_by_length", "save_strategy": "epoch"},
         {"model_init_kwargs": {"device_map": None, "use_safetensors": True}},
     ],
@@ -67,6 +74,11 @@ def test_values_that_no_training_should_have(settings: dict[str, Any], message: 
 def test_values_that_are_nothing_but_odd(settings: dict[str, Any], tmp_path: Path):
     args = arguments(settings, tmp_path)
     assert all(getattr(args, name) == value for name, value in settings.items())
+
+
+def test_a_warm_up_below_1_is_a_share_of_the_steps(tmp_path: Path):
+    # TrainingArguments.get_warmup_steps in transformers 5: the error about warmup_ratio says so
+    assert arguments({"warmup_steps": 0.03}, tmp_path).get_warmup_steps(200) == 6
 
 
 def test_no_full_batch(tmp_path: Path):

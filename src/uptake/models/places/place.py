@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoTokenizer
 from uptake.artifacts import digest, file_digest, read_json
 from uptake.errors import UptakeError, first_line
 from uptake.models.places.bounds import require_bounded_template, require_sensible_config
+from uptake.models.places.files import require_safetensors
 from uptake.models.places.settings import LoadSettings as LoadSettings
 from uptake.models.places.today import tell_the_day
 
@@ -52,10 +53,10 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
     """
     folder = local_folder(name, settings)
     if not (folder / "adapter_config.json").exists():
-        _require_safetensors(folder, name, "*.safetensors")
+        require_safetensors(folder, name, "*.safetensors")
         _require_loadable(folder, name)
         return Place(name, folder, folder)
-    _require_safetensors(folder, name, "adapter_model.safetensors")
+    require_safetensors(folder, name, "adapter_model.safetensors")
     named = _named_base(folder)
     notes: tuple[str, ...] = ()
     # the revision is the adapter's, not its base's
@@ -75,7 +76,7 @@ def locate(name: str, settings: LoadSettings, base: str | None = None) -> Place:
                 named, weights = base, local_folder(base, of_base)
         if (weights / "adapter_config.json").exists():
             raise UptakeError(f"{named} is an adapter itself", expected="full weights")
-        _require_safetensors(weights, named, "*.safetensors")
+        require_safetensors(weights, named, "*.safetensors")
         _require_loadable(weights, named)
     except UptakeError as error:
         raise UptakeError(
@@ -233,16 +234,6 @@ def _require_loadable(folder: Path, name: str) -> None:
             f"{name} is a model {refused}",
             expected="weights that this machine can load",
             fix="give the 16-bit model that it was quantised from; or install what the method needs",
-        )
-
-
-def _require_safetensors(folder: Path, name: str, wanted: str) -> None:
-    if not any(folder.glob(wanted)):
-        found = sorted(path.name for path in folder.iterdir())[:8]
-        raise UptakeError(
-            f"no {wanted} in {name}: found {', '.join(found) or 'nothing'}",
-            expected="weights saved as safetensors (pickled weights can run code, so they are not loaded)",
-            fix="convert once: load it where you trust it, then model.save_pretrained(FOLDER)",
         )
 
 

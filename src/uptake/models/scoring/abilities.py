@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from uptake.models.scoring.answering import next_logits
+from uptake.models.scoring.answering import generated_logits, next_logits
 from uptake.models.scoring.forward import below_head, forward_rows
 from uptake.models.scoring.past import Past, keeps_state, past_of
 from uptake.models.scoring.rows import InputRow, Scored, plan_row
+
+Company: TypeAlias = Literal["any", "one length", "none"]
+"""The contexts of a batch that do not change each other's answers: all, those that need no padding, or none."""
 
 TOLERANCE = 1e-4
 """Largest difference in log-probability (nats) that is rounding, or more where the dtype is coarser than that."""
@@ -32,6 +35,7 @@ class Abilities:
         splits_head: Its backbone and head can be run apart, so only scored positions meet the vocabulary.
         continues: It goes on from what it keeps of a beginning, so rows can share one that is computed once.
         grows: It does so token by token and after padding as well, so answers are written from what was read.
+        company: Which contexts `generate` of transformers may continue in one batch.
         reasons: Why not, in words; empty when it can do all of them.
     """
 
@@ -39,6 +43,7 @@ class Abilities:
     splits_head: bool
     continues: bool = False
     grows: bool = False
+    company: Company = "any"
     reasons: tuple[str, ...] = ()
 
 
@@ -114,8 +119,13 @@ def probe_abilities(model: Any, vocabulary: int, window: int | None) -> Abilitie
     reasons += [f"it takes no 4-D attention mask ({why})"] if why else []
     shares_prefix = not why
     why, grows = _continues(model, draws, splits_head, shares_prefix)
+    continues = not why
     reasons += [f"what its rows begin with alike is computed anew for each ({why})"] if why else []
-    return Abilities(shares_prefix, splits_head, not why, grows, tuple(reasons))
+    company: Company = "any" if grows else _company(model, draws)  # answers of one that grows are written otherwise
+    if company != "any":
+        told = "only prompts of one length are answered" if company == "one length" else "no prompts are answered"
+        reasons.append(f"{told} together (others in a batch would change its answers)")
+    return Abilities(shares_prefix, splits_head, continues, grows, company, tuple(reasons))
 
 
 def _shares(model: Any, alone: Sequence[InputRow], together: Sequence[InputRow], splits_head: bool) -> str:
@@ -167,6 +177,33 @@ def _continues(model: Any, draws: Sequence[list[int]], splits_head: bool, shares
         return "", not _off(model, plain_next, next_after(past), next_after(other))
     except Exception:  # answers are then written by `generate` of transformers
         return "", False
+
+
+def _company(model: Any, draws: Sequence[list[int]]) -> Company:
+    """Beside which contexts the answers that `generate` of transformers writes are those of each context alone.
+
+    A state goes through padding on the left unless the layers leave it out, before the answer and in it, and what some
+    keep of a batch gets mixed up. So a few tokens of answers are looked at. The controls: padding that is taken for
+    text, and the rows of others.
+    """
+    then = draws[0][:2]
+
+    def logits(some: Sequence[list[int]], masked: bool = True) -> Float[np.ndarray, " n"]:
+        found = generated_logits(model, some, then, masked=masked).log_softmax(-1)
+        numbers: Float[np.ndarray, " n"] = found.flatten().cpu().numpy()
+        return numbers
+
+    def same(some: Sequence[list[int]], padded: bool) -> bool:
+        alone, together = np.concatenate([logits([one]) for one in some]), logits(some)
+        control = logits(some, masked=False) if padded else logits([*some[1:], some[0]])
+        return _distance(together, alone) <= min(_rounding(model, alone), 0.1 * _distance(control, alone))
+
+    try:
+        if same([own[: max(1, len(own) // k)] for k, own in enumerate(draws, 1)], padded=True):
+            return "any"
+        return "one length" if same(draws, padded=False) else "none"
+    except Exception:  # whatever an architecture does in a batch: it then meets none
+        return "none"
 
 
 def _forks(

@@ -158,14 +158,20 @@ def _chosen(logits: Float[Tensor, "rows vocabulary"], samples: bool) -> Int[Tens
 
 
 @torch.inference_mode()
-def by_transformers(model: Any, contexts: Sequence[Sequence[int]], wanted: Continuing) -> list[list[list[int]]]:
+def by_transformers(
+    model: Any, contexts: Sequence[Sequence[int]], wanted: Continuing, *, copies_together: bool = True
+) -> list[list[list[int]]]:
     """The same for any model: by `generate` of transformers, which carries all rows on to the end of the longest one.
 
     Args:
         model: The model.
         contexts: Token ids.
         wanted: How they are continued; `enough` is not asked.
+        copies_together: Whether the samples of a context may be rows of one batch.
     """
+    if wanted.samples > 1 and not copies_together:
+        draws = [by_transformers(model, contexts, replace(wanted, samples=1)) for _ in range(wanted.samples)]
+        return [[one for drawn in draws for one in drawn[index]] for index in range(len(contexts))]
     causal, samples, ends = causal_model(model), wanted.samples, wanted.ends
     ids, mask = _left_padded(contexts, model.device)
     config = GenerationConfig(
@@ -183,6 +189,34 @@ def by_transformers(model: Any, contexts: Sequence[Sequence[int]], wanted: Conti
     rows = [_until(row, ends) for row in out[:, ids.shape[1] :].tolist()]
     copies = max(1, samples)
     return [rows[start : start + copies] for start in range(0, len(rows), copies)]
+
+
+@torch.inference_mode()
+def generated_logits(
+    model: Any, contexts: Sequence[Sequence[int]], then: Sequence[int], *, masked: bool = True
+) -> Float[Tensor, "contexts tokens vocabulary"]:
+    """What `generate` of transformers finds likely after contexts of a batch, token by token.
+
+    Args:
+        model: The model.
+        contexts: Token ids.
+        then: How all of them go on, with one token fewer than there are logits.
+        masked: Whether it is told which tokens are padding; without, it takes them for text.
+    """
+    causal = causal_model(model)
+    ids, mask = _left_padded(contexts, model.device)
+    before, choices = ids.shape[1], [*then, 0]
+    config = GenerationConfig(
+        max_new_tokens=len(choices), do_sample=False, output_logits=True, return_dict_in_generate=True, pad_token_id=0
+    )
+    with _without_defaults(causal):
+        out = causal.generate(
+            input_ids=ids,
+            attention_mask=mask if masked else torch.ones_like(mask),
+            generation_config=config,
+            prefix_allowed_tokens_fn=lambda _, so_far: [choices[len(so_far) - before]],
+        )
+    return torch.stack(out.logits, dim=1).float()
 
 
 def _until(ids: list[int], ends: tuple[int, ...]) -> list[int]:

@@ -299,15 +299,21 @@ class LanguageModel:
         return answers
 
     def _company(self, contexts: Sequence[Sequence[int]], rooms: Sequence[int]) -> list[list[int]]:
-        """Indices of contexts that may share batches: one that may cross a limit of positions in company is alone."""
+        """Indices of contexts that may share batches: one that may cross a limit of positions in company is alone.
+
+        Where others in a batch would change an answer, those of one length are together, or each is alone.
+        """
         ends = [len(ids) + room for ids, room in zip(contexts, rooms, strict=True)]
         last = None
         if not self.abilities.grows:  # all of a batch go on for as long as the longest answer
             ends = [len(ids) + max(rooms) for ids in contexts]
             last = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         alone = [self.kind(end) != 0 or (last is not None and end > last) for end in ends]
-        together = [index for index, apart in enumerate(alone) if not apart]
-        return [*([together] if together else []), *([index] for index, apart in enumerate(alone) if apart)]
+        together: dict[int, list[int]] = {}
+        for index in (index for index, apart in enumerate(alone) if not apart):
+            alike = {"any": 0, "one length": len(contexts[index]), "none": index}[self.abilities.company]
+            together.setdefault(alike, []).append(index)
+        return [*together.values(), *([index] for index, apart in enumerate(alone) if apart)]
 
     def _begun_alike(self, contexts: Sequence[Sequence[int]], room: int) -> list[Begun]:
         """Which contexts share a beginning that is computed once.
@@ -331,7 +337,7 @@ class LanguageModel:
         indices = [members[index] for index in batch]
         some, own = [contexts[index] for index in indices], wanted.of(indices)
         if not self.abilities.grows:
-            return by_transformers(self.model, some, own)
+            return by_transformers(self.model, some, own, copies_together=self.abilities.company != "none")
         before = 0 if past is None else past.tokens
         return continued(self.model, [ids[before:] for ids in some], own, past, self.abilities.splits_head)
 

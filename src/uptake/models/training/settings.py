@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import importlib.util
 import math
-import types
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -164,8 +163,9 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     kind = arguments_class()
     known = {field.name: field for field in dataclasses.fields(kind)}
     _refuse(settings, sorted(known.keys() | PREPARED_HERE.keys()))
-    hints = typing.get_type_hints(kind)
-    given = {name: _typed(name, value, hints.get(name)) for name, value in settings.items()}
+    # the field of fsdp says less than it takes, and in the other one text is no JSON here
+    hints = {**typing.get_type_hints(kind), "fsdp": bool | str | list, "model_init_kwargs": dict}
+    given = {name: typed(name, value, hints.get(name)) for name, value in settings.items()}
     _require_sensible(given)
     _require_chosen(given, {name: field.metadata.get("choices") for name, field in known.items()})
     return given if has_trl() else _without_trl(given)
@@ -225,6 +225,12 @@ def _refuse(settings: Mapping[str, Any], known: list[str]) -> None:
         if name in _NO_SETTINGS and (name == "output_dir" or value not in (None, False, "no")):
             problem, fix = _NO_SETTINGS[name]
             raise UptakeError(problem, fix=fix)
+        if name == "warmup_ratio" and name not in known:
+            share = value if isinstance(value, float) and 0 < value < 1 else 0.03
+            raise UptakeError(
+                "unknown training setting 'warmup_ratio': warmup_steps takes a share, too, when it is below 1",
+                fix=f"write warmup_steps: {share} instead of warmup_ratio",
+            )
         if name in _RENAMED and name not in known:
             raise UptakeError(
                 f"unknown training setting {name!r}: it has a new name", fix=f"write {_RENAMED[name]} instead of {name}"
@@ -239,26 +245,53 @@ def _refuse(settings: Mapping[str, Any], known: list[str]) -> None:
             raise UptakeError(f"unknown training setting {name!r}", expected=f"a field of {expected}{such}", fix=fix)
 
 
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """A setting's value, if its field takes only numbers and switches and this is one of those.
+def typed(name: str, value: Any, hint: Any, section: str = "training") -> Any:
+    """A setting's value, if it is of a kind that its field takes; of fields that take other objects all are.
 
-    Dataclasses take whatever they are given: `learning_rate: fast` would fail in the middle of the first step.
+    Dataclasses take whatever they are given: `learning_rate: fast` would fail in the middle of the first step, and
+    `accelerator_config: 3` would be opened as a file that is open already.
+
+    Args:
+        name: The setting.
+        value: Its value.
+        hint: The type of its field.
+        section: Of the run file.
+
+    Raises:
+        UptakeError: It is of another kind.
     """
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
-    if value is None or not kinds or not set(kinds) <= {bool, int, float, type(None)}:
+    kinds = [_kind(kind) for kind in typing.get_args(hint) or (hint,)]
+    if value is None or not set(kinds) <= _NAMES.keys() | {type(None)}:
         return value
     if isinstance(value, bool):
-        fits = bool in kinds
+        fits = bool in kinds or (value is False and name in _NO_SETTINGS)
     elif isinstance(value, int | float):
         fits = float in kinds or (int in kinds and float(value).is_integer())
         value = int(value) if fits and float not in kinds else value
     else:
-        fits = False
+        fits = any(isinstance(value, _TAKEN[kind]) for kind in kinds if kind in _TAKEN)
     if not fits:
-        names = {bool: "true or false", int: "a whole number", float: "a number"}
-        expected = " or ".join(names[kind] for kind in kinds if kind in names)
-        raise UptakeError(f"the training setting {name} is {shown(value)}", expected=expected)
+        expected = " or ".join(dict.fromkeys(_NAMES[kind] for kind in kinds if kind in _NAMES))
+        raise UptakeError(f"the {section} setting {name} is {shown(value)}", expected=expected)
     return value
+
+
+_NAMES: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "a mapping",
+    list: "a list",
+}
+
+_TAKEN: Mapping[Any, tuple[type, ...]] = {str: (str,), dict: (Mapping,), list: (list, tuple, set)}
+
+
+def _kind(hint: Any) -> Any:
+    """What a value of a field is in the run file: the words of an enumeration are text."""
+    kind = typing.get_origin(hint) or hint
+    return str if isinstance(kind, type) and issubclass(kind, str) else kind
 
 
 def _without_trl(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import typing
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from uptake.models.places.bounds import require_bounded_patterns
 from uptake.models.places.load import full_weights, model_class, with_adapter
 from uptake.models.places.place import Place, load_config, load_tokenizer, locate
 from uptake.models.places.settings import LoadSettings
+from uptake.models.training.settings import typed
 from uptake.text import shown
 
 _ONLY: Mapping[str, Any] = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "inference_mode": False}
@@ -130,7 +132,7 @@ def tokenizer_of(place: Place, settings: LoadSettings, eos_token: str | None = N
             fix="save the tokenizer beside the model: tokenizer.save_pretrained(FOLDER)",
         )
     if eos_token is not None:
-        if eos_token not in tokenizer.get_vocab():
+        if not isinstance(eos_token, str) or eos_token not in tokenizer.get_vocab():
             raise UptakeError(
                 f"the training setting eos_token is {shown(eos_token)}", expected="a token of the tokenizer"
             )
@@ -219,7 +221,9 @@ def lora(settings: Mapping[str, Any]) -> Any:
                 expected=f"{only}, which it is",
                 fix="leave it out",
             )
+    hints = typing.get_type_hints(LoraConfig) | {"lora_alpha": int | float}
+    given = {name: typed(name, value, hints[name], "peft") for name, value in settings.items()}
     try:
-        return LoraConfig(**{"task_type": "CAUSAL_LM", **settings})
+        return LoraConfig(**{"task_type": "CAUSAL_LM", **given})
     except Exception as error:  # each setting is looked at in its own way
         raise UptakeError(f"peft refuses the settings: {first_line(error)}") from error

@@ -86,6 +86,23 @@ def require_without_a_model(run: TrainingRun) -> None:
     rehearse_stages(replace(run, stages=tuple(stages)), {spec.name: stand_in for spec in stages})
 
 
+def require_model(run: TrainingRun) -> None:
+    """Refuse what the files of the model that the first stage starts from rule out; its weights are not read.
+
+    Args:
+        run: The run.
+
+    Raises:
+        UptakeError: There is no such model or tokenizer, or the adapter or a setting does not fit it.
+    """
+    from uptake.models.training.start import skeleton, tokenizer_of
+
+    place = run.start.place()
+    skeleton(run.start)
+    for spec in run.stages:
+        tokenizer_of(place, run.start.settings, spec.settings.get("eos_token"))
+
+
 def job_of(run: TrainingRun, spec: StageSpec, start: Start, tokenizer: Any = None) -> Job:
     """The stage without rows."""
     from uptake.models.training.job import Job
