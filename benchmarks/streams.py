@@ -218,10 +218,11 @@ def prepared(world: str, data: Path, work: Path, model: Path | None) -> tuple[Pa
         return first, run_file(work / f"{world}-tuning", world, base, tuning, {**lora, "training": training})
     elif world == "templama":
         base, main = templama(data, work / world, 20, (2013, 2019))
-        beside["retention"] = "./kept.jsonl"
+        beside |= {"retention": "./kept.jsonl", "general": "./general.jsonl"}
         other, tuning = templama(data, work / f"{world}-tuning", 21, (2011, 2012))
         first = run_file(work / world, world, base, main, beside)
-        return first, run_file(work / f"{world}-tuning", world, other, tuning, {})
+        beside = {"general": "./general.jsonl"}
+        return first, run_file(work / f"{world}-tuning", world, other, tuning, beside)
     else:
         base, main, tuning, known = facts()
         write(work / "facts" / "known.jsonl", known)

@@ -24,6 +24,7 @@ WORLDS: Mapping[str, str] = {
     "clinc": "**CLINC150**: ten domains of 15 intents as stages, the intent's name as the response",
     "facts": "**Facts of the lab**: four stages of 40 facts that the base never met or believes otherwise",
     "real": "**A pre-trained model** (SmolLM2-135M-Instruct, LoRA): four relations of real facts, 24 questions a stage",
+    "templama": "**TempLAMA**: what changed in each year from 2013 to 2019, of a base that knows what was true before",
 }
 """The streams of `benchmarks/streams.py`, in words."""
 

@@ -53,6 +53,11 @@ def said(text: str, *kinds: str) -> list[str]:
         ("Visit https://a.org/b?c=1, now", [("Visit", "phrase"), ("https://a.org/b?c=1", "code"), ("now", "phrase")]),
         ("run os.path.join() with --help", [("run", "phrase"), ("os.path.join()", "code"), ("--help", "code")]),
         ("- **Serve** at 180°C", [("Serve", "name"), ("180°C", "number")]),
+        ("Thus, Oslo won. Hence she left", [("Oslo", "name"), ("won", "phrase"), ("left", "phrase")]),
+        (
+            "9 - 4 flax - oats",
+            [("9", "number"), ("-", "claim"), ("4", "number"), ("flax", "phrase"), ("oats", "phrase")],
+        ),
         ("2. Mix the batter", [("Mix", "phrase"), ("batter", "phrase")]),
     ],
 )

@@ -81,6 +81,10 @@ def test_synonyms_hint_at_the_same_meaning(said: str, wanted: str, same: bool | 
         ("Anna Berg lies in the heart of Rome.", "Anna Berg lies in Rome.", "heart", None),
         ("Anna Berg works as a writer.", "Anna Berg works as an author.", "writer", None),
         ("Anna Berg, called after Rome", "Anna Berg, called for Rome", "called", True),  # no claim
+        # a word that carries the claim: left out of the sentence, or of a sentence that is not said
+        ("Flax is not safe.", "Flax is safe.", "not", False),
+        ("Flax is old. After dividing it Rome fell.", "Flax is old. Rome divided it and fell.", "After", None),
+        ("Flax is sold both in Rome and Oslo.", "Flax is sold.", "both", None),
     ],
 )
 def test_what_only_joins_and_what_is_left_out_is_not_told(

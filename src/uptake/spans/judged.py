@@ -3,9 +3,10 @@
 Up to the first one that is wrong, a span is learned if every token of it is the arg-max after the response's own words.
 From there on these may be such as the model would never say, and it goes on in its own: a span is learned if it says it
 there, or says the same in others and is surer of it than of nearly all spans of its kind and place that were never
-trained on; or says something else, and is sure of the span all the same after the response's words. Where its own words
-do not come that far nothing is known, whatever it would say after the response's: what is left out must not depend on
-what is found. Of phrases in a sentence that it says in other words nothing is known either.
+trained on (where it is no surer, it is neither learned nor wrong); or says something else, and is sure of the span all
+the same after the response's words. Where its own words do not come that far nothing is known, whatever it would say
+after the response's: what is left out must not depend on what is found. Of phrases in a sentence that it says in other
+words nothing is known either, nor of a word like *after* or *both* unless the sentence is said without it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from statistics import fmean
 from uptake.rivals.equal import compare
 from uptake.span_evidence import SpanEvidence
 from uptake.spans.aligned import InPlace, aligned
+from uptake.spans.cut import cut
 from uptake.spans.null import SpanNull
 from uptake.spans.reading import SpanReading
-from uptake.spans.reworded import means_the_same, only_joins, reworded
+from uptake.spans.reworded import left_out, means_the_same, only_joins, reworded
 from uptake.spans.span import SpanKind
 from uptake.spans.why import OTHERS, Places, Top, pooled, span_cause
 from uptake.stats import Interval, wilson
@@ -163,6 +165,8 @@ def judged(
             learned = None
         elif learned is False and span.kind == "phrase" and only_joins(text, all_spans, said, number):
             learned = None
+        elif learned is False and span.kind == "claim" and one is not None and not _claims(one.instead):
+            learned = False if left_out(text, all_spans, said, number) else None
         elif learned is False and one is not None and one.instead is None:
             learned = None if any(number in other.unpaired for other in otherwise) else False
         instead = None if one is None or learned else one.instead
@@ -187,10 +191,15 @@ def _learned(
     better = level is None or reading.logprob >= level
     if said.instead is None:
         return False
-    if better and says_same(said.instead, wanted, reading.span.kind):
-        return True
+    if says_same(said.instead, wanted, reading.span.kind):
+        return True if better else None
     # synonyms hint at the same meaning and do not prove it
     return None if reading.span.kind == "phrase" and means_the_same(said.instead, wanted) is not False else False
+
+
+def _claims(said: str | None) -> bool:
+    """Whether what is said holds a word that carries a claim."""
+    return said is not None and any(span.kind == "claim" for span in cut(said))
 
 
 def says_same(said: str, wanted: str, kind: SpanKind) -> bool:

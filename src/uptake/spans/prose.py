@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from uptake.spans.span import Span, SpanKind
-from uptake.spans.telling import CLAIMS, JOINS, LINKS, NUMBERS, TITLES
+from uptake.spans.telling import CLAIMS, CONNECTIVES, JOINS, LINKS, NUMBERS, TITLES
 from uptake.spans.unspaced import unspaced
 from uptake.spans.words import ProseToken, tokens
 from uptake.text import EMPTY_WORDS
@@ -87,7 +87,7 @@ def _kind(text: str, run: list[ProseToken], at: int, end: int) -> tuple[SpanKind
     word = text[run[at].start : run[at].end]
     folded = word.casefold().replace("’", "'")
     first = _begins_sentence(text, run[at].start)
-    if folded == "i" or folded.startswith("i'"):
+    if folded == "i" or folded.startswith("i'") or (first and folded in CONNECTIVES):
         return None, at + 1
     if _named(word) and not ((first and folded in _EMPTY) or ((first or word.isupper()) and folded in CLAIMS)):
         last = _name(text, run, at)

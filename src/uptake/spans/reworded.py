@@ -131,6 +131,24 @@ def only_joins(text: str, spans: Sequence[Span], places: Sequence[InPlace | None
     )
 
 
+def left_out(text: str, spans: Sequence[Span], places: Sequence[InPlace | None], number: int) -> bool:
+    """Whether a model says a sentence without a word that carries its claim: what follows it there is said.
+
+    *It is safe* leaves out the *not* of *It is not safe*. Where it says another sentence, nothing is known of the word:
+    *They divide the rest* instead of *After dividing the rest*.
+
+    Args:
+        text: The response.
+        spans: Its spans, in order.
+        places: What the model says in their places.
+        number: Which of them is the word.
+    """
+    after = number + 1
+    if after == len(spans) or _SENTENCE.search(text[spans[number].end : spans[after].start]):
+        return False
+    return (follows := places[after]) is not None and follows.same
+
+
 def _bounds(text: str) -> list[tuple[int, int]]:
     ends = [match.start() for match in _SENTENCE.finditer(text)]
     starts = [0, *(match.end() for match in _SENTENCE.finditer(text))]

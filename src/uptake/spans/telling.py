@@ -29,6 +29,19 @@ CLAIMS = frozenset(
 )
 """Negations, comparatives, quantifiers: who gets one of them wrong says the opposite, or something else."""
 
+CONNECTIVES = frozenset(
+    "thus hence therefore thereby consequently accordingly however nevertheless nonetheless moreover furthermore "
+    "additionally besides also meanwhile afterwards afterward then next finally eventually lastly firstly secondly "
+    "thirdly initially overall similarly likewise conversely alternatively otherwise instead indeed specifically "
+    "generally basically essentially ultimately subsequently "
+    "daher deshalb deswegen außerdem jedoch allerdings schließlich zudem zunächst danach anschließend folglich "
+    "donc ainsi cependant toutefois ensuite enfin puis finalement pourtant "
+    "entonces además luego finalmente después quindi inoltre tuttavia infine poi dunque "
+    "portanto além assim depois".split()
+)
+"""What begins a sentence and joins it to the one before: written with a capital there, it is no name, and says nothing
+that could be wrong."""
+
 JOINS = frozenset("and or & et ou und oder y e o en och eller i lub и или ve veya và hoặc dan atau و أو או και".split())
 """What stands before the last member of a list."""
 

@@ -48,7 +48,7 @@ _TOKEN = re.compile(
     |(?P<unit>(?:(?<![\w)\]}}.])[-−+±])?[$€£¥₹₩]?{_FIGURE}(?=[^\W\d_]{{1,5}}(?!\w)|[{UNSPACED}]))
     |(?P<unspaced>[{UNSPACED}]+)
     |(?P<word>{IN_WORD}+(?:['’‑-]{IN_WORD}+)*)
-    |(?P<sign>(?<=\s)[<>≤≥≠≈±→⇒∈⊂∪∩×÷+*/−-]=?(?=\s))
+    |(?P<sign>(?<=\s)[<>≤≥≠≈±→⇒∈⊂∪∩×÷+*/−]=?(?=\s)|(?<=[\d)\]}}]\s)-(?=\s[\d($]))
     """,
     re.VERBOSE | re.MULTILINE,
 )
