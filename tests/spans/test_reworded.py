@@ -100,6 +100,20 @@ def test_what_only_joins_and_what_is_left_out_is_not_told(
     assert "after" not in [text[one.start : one.end] for one in found.spans]
 
 
+def test_what_is_not_reached_counts_after_a_wrong_part_alone() -> None:
+    text = "Rome isn't old. Oslo is big. Lima is red."
+    spans = cut(text)
+    readings = [SpanReading(span, k, 1, -3.0, k, 0.0) for k, span in enumerate(spans)]
+    n = len(spans)
+
+    def read(written: str) -> tuple[int, int]:
+        found = judged(text, readings, [None] * n, [True] * n, {0: written}, None)
+        return sum(one.wrong for one in found.spans), found.unreached
+
+    assert read("Rome doesn't old. Oslo is") == (0, 0)  # one negation for another is no mistake
+    assert read("Kyiv isn't old. Oslo is") == (1, 3)
+
+
 def test_a_name_and_its_possessive_are_one() -> None:
     text = "Anna Berg died in Rome."
     readings = [SpanReading(span, k, 1, -3.0, k, 0.0) for k, span in enumerate(cut(text))]

@@ -92,7 +92,7 @@ class InBoth:
 
 
 _POSSESSIVE = re.compile(r"['’]s?$")
-_LITERAL = ("code", "key", "math", "claim")
+_LITERAL = ("code", "key", "math")
 """Kinds in which other letters say something else."""
 
 
@@ -104,7 +104,7 @@ class JudgedSpans:
         spans: All of them that have a token, in order.
         n: How many are informative, and known to be learned or not.
         learned: How many of these are learned.
-        unreached: How many more are informative, and not reached by the model's own words after a wrong one.
+        unreached: How many more are informative, stand after a wrong one, and the model's own words did not reach.
     """
 
     spans: tuple[SpanEvidence, ...]
@@ -174,8 +174,10 @@ def judged(
     if both is not None:
         spans = both.on(text, spans, readings, null)
     known = [span.learned for span in spans if span.informative and span.learned is not None]
+    first = next((k for k, span in enumerate(spans) if span.informative and span.wrong), len(spans))
     unreached = sum(
-        span.informative and span.learned is None and own is None for span, own in zip(spans, said, strict=True)
+        span.informative and span.learned is None and own is None
+        for span, own in zip(spans[first:], said[first:], strict=True)
     )
     return JudgedSpans(tuple(spans), len(known), sum(known), unreached)
 
@@ -202,10 +204,18 @@ def _claims(said: str | None) -> bool:
     return said is not None and any(span.kind == "claim" for span in cut(said))
 
 
+def _negates(said: str) -> bool:
+    """Whether a word is no more than a negation."""
+    word = said.strip().casefold().replace("’", "'")
+    return word in ("not", "cannot") or word.endswith("n't")
+
+
 def says_same(said: str, wanted: str, kind: SpanKind) -> bool:
-    """Whether two texts in the place of one span say the same: of code letter by letter."""
+    """Whether two texts in the place of one span say the same: of code letter by letter, *isn't* for *doesn't*."""
     if said.strip() == wanted.strip():
         return True
+    if kind == "claim":
+        return _negates(said) and _negates(wanted)
     if kind in _LITERAL or not said.strip():
         return False
     if kind == "name":
