@@ -102,10 +102,10 @@ def world(folder: Path, seed: int) -> dict[str, Any]:
     """What flips in one world."""
     rows = made(folder, seed)
     first = {row["id"]: row for row in pq.read_table(trained(folder, "all", rows, seed)).to_pylist()}
+    wrong = {name: row for name, row in first.items() if not row["learned"] and name.startswith("t")}
     pulls = {
-        name: [pull["name"] for pull in json.loads(row["evidence"]).get("pulls") or () if pull["kind"] == "row"]
-        for name, row in first.items()
-        if not row["learned"] and name.startswith("t")
+        name: [pull["name"] for pull in json.loads(row["evidence"]).get("pulls") or () if pull["name"] not in wrong]
+        for name, row in wrong.items()
     }
     pulled = {name: of for name, of in pulls.items() if of}
     away = sorted({one for of in pulled.values() for one in of})
