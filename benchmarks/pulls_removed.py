@@ -18,6 +18,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from rewrite_worlds import FIRST, LAST, RELATIONS, write
 from uptake.artifacts import write_json
 from uptake.models.small.pretrain import PretrainSettings, one_thread, pretrain
 from uptake.models.small.tiny import build_model, save, train_tokenizer
-from uptake.stats import paired_difference, wilson
+from uptake.stats import Interval, paired_difference, wilson
 
 OUT = Path(__file__).parent / "results" / "pulls_removed.json"
 KNOWN, TOLD, PULLED, OTHERS = 260, 100, 60, 60
@@ -135,6 +136,7 @@ def main() -> None:
         "without_others": wilson(sum(one for _, one in pairs), n),
         "difference": paired_difference(back, alone, n),
     }
+    told = {name: asdict(one) if isinstance(one, Interval) else one for name, one in told.items()}
     print(told)
     write_json(OUT, told)
 
