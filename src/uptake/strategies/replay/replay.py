@@ -107,8 +107,8 @@ REPLAY = Strategy(
     does="Each stage but the first also trains rows of the stages before it, so that they make up `share` of its "
     "tokens. The rows are drawn again in each epoch; no row is drawn twice before each kept row was drawn once. Where "
     "fewer are kept than an epoch draws, they come more than once in it, in different steps as far as that goes.",
-    helps="A model keeps what it sees again. Try several shares: in the two streams of a small model that were tuned, "
-    "0.5 won over 0.2 and 0.05. Tuned replay is the baseline that other methods have to beat.",
+    helps="A model keeps what it sees again. Try several shares: of three streams of a small model, two chose "
+    "0.5 rather than 0.2. Tuned replay is the baseline that other methods have to beat.",
     costs="`share / (1 - share)` more trained tokens; up to `keep` rows of each stage are kept.",
     example="strategy: [{replay: {share: 0.05}}]",
     references=(
